@@ -1,0 +1,174 @@
+"""The exception tree and the condition symbols of AMQP.
+
+Floor 0: everybody may enter, and it knows nobody. A condition is a plain string here, because the type
+`symbol` lives one floor up; it compares equal to the symbol that a peer sends.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+# -- amqp-error [2.8.15] ---------------------------------------------------------------------------------
+INTERNAL_ERROR = "amqp:internal-error"
+NOT_FOUND = "amqp:not-found"
+UNAUTHORIZED_ACCESS = "amqp:unauthorized-access"
+DECODE_ERROR = "amqp:decode-error"
+RESOURCE_LIMIT_EXCEEDED = "amqp:resource-limit-exceeded"
+NOT_ALLOWED = "amqp:not-allowed"
+INVALID_FIELD = "amqp:invalid-field"
+NOT_IMPLEMENTED = "amqp:not-implemented"
+RESOURCE_LOCKED = "amqp:resource-locked"
+PRECONDITION_FAILED = "amqp:precondition-failed"
+RESOURCE_DELETED = "amqp:resource-deleted"
+ILLEGAL_STATE = "amqp:illegal-state"
+FRAME_SIZE_TOO_SMALL = "amqp:frame-size-too-small"
+
+# -- connection-error [2.8.16] ---------------------------------------------------------------------------
+CONNECTION_FORCED = "amqp:connection:forced"
+FRAMING_ERROR = "amqp:connection:framing-error"
+CONNECTION_REDIRECT = "amqp:connection:redirect"
+
+# -- session-error [2.8.17] ------------------------------------------------------------------------------
+WINDOW_VIOLATION = "amqp:session:window-violation"
+ERRANT_LINK = "amqp:session:errant-link"
+HANDLE_IN_USE = "amqp:session:handle-in-use"
+UNATTACHED_HANDLE = "amqp:session:unattached-handle"
+
+# -- link-error [2.8.18] ---------------------------------------------------------------------------------
+DETACH_FORCED = "amqp:link:detach-forced"
+TRANSFER_LIMIT_EXCEEDED = "amqp:link:transfer-limit-exceeded"
+MESSAGE_SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
+LINK_REDIRECT = "amqp:link:redirect"
+STOLEN = "amqp:link:stolen"
+
+# Not of the specification: what the driver of a transport says when the network failed, under the name
+# that programs written for the original look for.
+IO_ERROR = "proton:io"
+
+
+class ReactorException(Exception):
+    """The root of every exception that this library raises on purpose."""
+
+
+ProtonException = ReactorException  #: the name that programs written for the original know it by
+
+
+class Timeout(ReactorException, TimeoutError):
+    """Something did not happen within the time that was given to it."""
+
+
+class Interrupt(ReactorException):
+    """A blocking call was interrupted from outside."""
+
+
+class MessageException(ReactorException):
+    """A message cannot be encoded or decoded; the text names the field or the section."""
+
+
+class DataException(ReactorException):
+    """A value cannot be written as, or read as, an AMQP type."""
+
+
+class ProtocolError(ReactorException):
+    """The protocol was broken: by the peer, or by the program at its own call.
+
+    condition: the AMQP condition symbol, such as ``amqp:decode-error``.
+    description: what happened, for a person.
+    scope: what ends because of it: ``"connection"``, ``"session"`` or ``"link"``.
+    info: further facts for the wire, a dict with symbol keys, or None.
+    """
+
+    def __init__(
+        self, condition: str, description: str = "", scope: str = "connection", info: Optional[dict[str, Any]] = None
+    ) -> None:
+        super().__init__("%s: %s" % (condition, description) if description else condition)
+        self.condition = condition
+        self.description = description
+        self.scope = scope
+        self.info = info
+
+
+class LocalProtocolError(ProtocolError):
+    """You called it at the wrong time. Raised at your call; nothing was written to the peer."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer erred. The engine answers it with close, end or detach, by `scope`."""
+
+
+class DecodeError(MessageException, RemoteProtocolError):
+    """Bytes of a message that do not decode; caught as MessageException or as RemoteProtocolError."""
+
+    def __init__(self, description: str) -> None:
+        RemoteProtocolError.__init__(self, DECODE_ERROR, description, "link")
+
+
+class TransportException(ReactorException):
+    """The transport cannot do what was asked of it."""
+
+
+class SSLException(TransportException):
+    """TLS failed, or was used wrongly."""
+
+
+class SSLUnavailable(SSLException):
+    """Never raised here: TLS comes with Python. The name is kept for programs that catch it."""
+
+
+class SASLException(TransportException):
+    """The SASL layer was used wrongly."""
+
+
+class ConnectionException(ReactorException):
+    """A connection cannot do what was asked of it."""
+
+
+class ConnectionClosed(ConnectionException):
+    """The connection was closed by the peer; `.connection` is the connection."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.condition = connection.remote_condition and connection.remote_condition.name
+        super().__init__("Connection %s closed%s" % (connection.hostname or "", _because(connection)))
+
+
+class SessionException(ReactorException):
+    """A session cannot do what was asked of it."""
+
+
+class LinkException(ReactorException):
+    """A link cannot do what was asked of it."""
+
+
+class LinkDetached(LinkException):
+    """The peer detached the link; `.link` is the link, `.condition` the condition's name or None."""
+
+    def __init__(self, link: Any) -> None:
+        self.link = link
+        self.condition = link.remote_condition and link.remote_condition.name
+        kind, end = ("sender to ", link.target) if link.is_sender else ("receiver from ", link.source)
+        super().__init__("%s%s detached%s" % (kind, end.address, _because(link)))
+
+
+class SendException(ReactorException):
+    """A message was not accepted; `.state` is the outcome."""
+
+    def __init__(self, state: Any) -> None:
+        super().__init__("The message ended as %s" % (getattr(state, "name", state),))
+        self.state = state
+
+
+class TransactionException(ReactorException):
+    """A transaction cannot do what was asked of it."""
+
+
+class TransactionRolledBack(TransactionException):
+    """The transaction was rolled back; what it held did not happen."""
+
+
+def _because(endpoint: Any) -> str:
+    """The peer's reason, ready to be appended to a sentence."""
+    condition = endpoint.remote_condition
+    if condition is None:
+        return " by peer"
+    return " due to: %s" % (condition.description or condition.name)
