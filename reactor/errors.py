@@ -158,6 +158,14 @@ class SendException(ReactorException):
         self.state = state
 
 
+class Reject(ReactorException):
+    """Raise it in on_message: the message is REJECTED, because it cannot be processed by anybody."""
+
+
+class Release(ReactorException):
+    """Raise it in on_message: the message is MODIFIED with delivery-failed, so that it comes again."""
+
+
 class TransactionException(ReactorException):
     """A transaction cannot do what was asked of it."""
 

@@ -1,0 +1,287 @@
+"""Events: what happened to which object, in the order in which it happened.
+
+The engine puts pairs of (EventType, context) into a Collector and never calls anybody. Whoever drives the
+engine takes them out: a program that polls uses `peek` and `pop`, the container's Dispatcher takes the pairs
+themselves and builds an Event only where somebody listens. Nothing here knows a handler, a frame or a socket.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Callable, ClassVar, Optional
+
+# What the context of an event is: it decides whose handlers see it (handler.py).
+NOTHING, TRANSPORT_SCOPE, CONNECTION_SCOPE, SESSION_SCOPE, LINK_SCOPE, DELIVERY_SCOPE = range(6)
+
+_CLASS_NAMES = ("pn_void", "pn_transport", "pn_connection", "pn_session", "pn_link", "pn_delivery")
+
+
+class EventType:
+    """One kind of event.
+
+    name: what it is called, such as ``"on_message"`` or ``"pn_delivery"``; shown by repr.
+    number: its number; those from 10000 up are the application's own and are given out when None.
+    method: the name of the method it calls on handlers, such as ``"on_delivery"``.
+    """
+
+    __slots__ = ("name", "number", "method", "scope")
+
+    TYPES: ClassVar[dict[int, EventType]] = {}
+    _next: ClassVar[int] = 10000
+
+    def __init__(
+        self,
+        name: Optional[str] = None,
+        number: Optional[int] = None,
+        method: Optional[str] = None,
+        scope: int = NOTHING,
+    ) -> None:
+        if name is None and number is None:
+            raise TypeError("an EventType needs a name or a number")
+        if number is None:
+            number = EventType._next
+            EventType._next += 1
+        self.name = name or "event_%d" % number
+        self.number = number
+        self.method = method or "on_%s" % self.name
+        self.scope = scope
+        self.TYPES[number] = self
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class EventBase:
+    """What every event has: a type, and the container that dispatched it (None outside a container)."""
+
+    __slots__ = ("type", "container", "__dict__")
+
+    def __init__(self, type: EventType) -> None:
+        self.type = type
+        self.container: Any = None
+
+    @property
+    def reactor(self) -> Any:
+        """The container under its older name."""
+        return self.container
+
+    def dispatch(self, handler: Any, type: Optional[EventType] = None) -> None:
+        """Call `handler`'s method for this event, then those of its children, in order."""
+        method = (type or self.type).method
+        for call in compile_plan(handler, method):
+            call(self)
+
+
+class Event(EventBase):
+    """Something happened to `context`.
+
+    The attributes connection, session, link, sender, receiver, delivery and transport lead to what the event
+    is about and to what that belongs to; those without relevance are None. `message` is the message in
+    `on_message` and None elsewhere. `container` is set while a container dispatches the event.
+    """
+
+    __slots__ = ("context", "message")
+
+    def __init__(self, type: EventType, context: Any = None) -> None:
+        self.type = type
+        self.context = context
+        self.container = None
+        self.message: Any = None
+
+    @property
+    def clazz(self) -> str:
+        """The name of the context's class in the original, such as ``"pn_delivery"``."""
+        return _CLASS_NAMES[self.type.scope]
+
+    @property
+    def handler(self) -> Any:
+        """The handler that the application set nearest to the context: link, session or connection; or None."""
+        context = self.delivery or self.context
+        while context is not None:
+            handler = getattr(context, "handler", None)
+            if handler is not None:
+                return handler
+            context = getattr(context, "parent", None)
+        return None
+
+    @property
+    def transport(self) -> Any:
+        """The transport that carries the context, or None when there is none (any more)."""
+        if self.type.scope == TRANSPORT_SCOPE:
+            return self.context
+        return getattr(self.context, "transport", None)
+
+    @property
+    def connection(self) -> Any:
+        """The connection that the context belongs to, or None."""
+        return getattr(self.context, "connection", None)
+
+    @property
+    def session(self) -> Any:
+        """The session that the context belongs to, or None."""
+        scope = self.type.scope
+        if scope >= LINK_SCOPE:
+            return self.context.session
+        return self.context if scope == SESSION_SCOPE else None
+
+    @property
+    def link(self) -> Any:
+        """The link that the context is or belongs to, or None."""
+        scope = self.type.scope
+        if scope == DELIVERY_SCOPE:
+            return self.context.link
+        return self.context if scope == LINK_SCOPE else None
+
+    @property
+    def sender(self) -> Any:
+        """The link if it is a sender, else None."""
+        scope = self.type.scope
+        if scope < LINK_SCOPE:
+            return None
+        link = self.context if scope == LINK_SCOPE else self.context.link
+        return link if link.is_sender else None
+
+    @property
+    def receiver(self) -> Any:
+        """The link if it is a receiver, else None."""
+        scope = self.type.scope
+        if scope < LINK_SCOPE:
+            return None
+        link = self.context if scope == LINK_SCOPE else self.context.link
+        return None if link.is_sender else link
+
+    @property
+    def delivery(self) -> Any:
+        """The delivery that the event is about, or None."""
+        return self.context if self.type.scope == DELIVERY_SCOPE else None
+
+    def __repr__(self) -> str:
+        return "%s(%r)" % (self.type.name, self.context)
+
+    # The catalogue. The numbers are ours; programs compare the types themselves.
+    REACTOR_INIT: ClassVar[EventType]
+    REACTOR_QUIESCED: ClassVar[EventType]
+    REACTOR_FINAL: ClassVar[EventType]
+    TIMER_TASK: ClassVar[EventType]
+    CONNECTION_INIT: ClassVar[EventType]
+    CONNECTION_BOUND: ClassVar[EventType]
+    CONNECTION_UNBOUND: ClassVar[EventType]
+    CONNECTION_LOCAL_OPEN: ClassVar[EventType]
+    CONNECTION_REMOTE_OPEN: ClassVar[EventType]
+    CONNECTION_LOCAL_CLOSE: ClassVar[EventType]
+    CONNECTION_REMOTE_CLOSE: ClassVar[EventType]
+    CONNECTION_FINAL: ClassVar[EventType]
+    SESSION_INIT: ClassVar[EventType]
+    SESSION_LOCAL_OPEN: ClassVar[EventType]
+    SESSION_REMOTE_OPEN: ClassVar[EventType]
+    SESSION_LOCAL_CLOSE: ClassVar[EventType]
+    SESSION_REMOTE_CLOSE: ClassVar[EventType]
+    SESSION_FINAL: ClassVar[EventType]
+    LINK_INIT: ClassVar[EventType]
+    LINK_LOCAL_OPEN: ClassVar[EventType]
+    LINK_REMOTE_OPEN: ClassVar[EventType]
+    LINK_LOCAL_CLOSE: ClassVar[EventType]
+    LINK_REMOTE_CLOSE: ClassVar[EventType]
+    LINK_LOCAL_DETACH: ClassVar[EventType]
+    LINK_REMOTE_DETACH: ClassVar[EventType]
+    LINK_FLOW: ClassVar[EventType]
+    LINK_FINAL: ClassVar[EventType]
+    DELIVERY: ClassVar[EventType]
+    DELIVERY_IN_DOUBT: ClassVar[EventType]
+    TRANSPORT: ClassVar[EventType]
+    TRANSPORT_ERROR: ClassVar[EventType]
+    TRANSPORT_HEAD_CLOSED: ClassVar[EventType]
+    TRANSPORT_TAIL_CLOSED: ClassVar[EventType]
+    TRANSPORT_CLOSED: ClassVar[EventType]
+    SELECTABLE_INIT: ClassVar[EventType]
+    SELECTABLE_UPDATED: ClassVar[EventType]
+    SELECTABLE_READABLE: ClassVar[EventType]
+    SELECTABLE_WRITABLE: ClassVar[EventType]
+    SELECTABLE_ERROR: ClassVar[EventType]
+    SELECTABLE_EXPIRED: ClassVar[EventType]
+    SELECTABLE_FINAL: ClassVar[EventType]
+
+
+def _scope_of(name: str) -> int:
+    first = name.partition("_")[0]
+    return {
+        "TRANSPORT": TRANSPORT_SCOPE,
+        "CONNECTION": CONNECTION_SCOPE,
+        "SESSION": SESSION_SCOPE,
+        "LINK": LINK_SCOPE,
+        "DELIVERY": DELIVERY_SCOPE,
+    }.get(first, NOTHING)
+
+
+for _number, _name in enumerate(Event.__annotations__, 1):
+    setattr(Event, _name, EventType("pn_" + _name.lower(), _number, "on_" + _name.lower(), _scope_of(_name)))
+Event.DELIVERY_IN_DOUBT.method = "on_in_doubt"
+
+
+class Collector:
+    """The queue of what happened. One collector may serve any number of connections."""
+
+    __slots__ = ("events", "_head")
+
+    def __init__(self) -> None:
+        self.events: deque[tuple[EventType, Any]] = deque()
+        self._head: Optional[Event] = None
+
+    def put(self, obj: Any, etype: EventType) -> None:
+        """Append an event of type `etype` about `obj`, unless the newest one says the same."""
+        events = self.events
+        if events:
+            last = events[-1]
+            if last[0] is etype and last[1] is obj:
+                return
+        events.append((etype, obj))
+
+    def peek(self) -> Optional[Event]:
+        """The oldest event, which stays in the queue; None when there is none."""
+        if not self.events:
+            return None
+        if self._head is None:
+            self._head = Event(*self.events[0])
+        return self._head
+
+    def pop(self) -> None:
+        """Drop the oldest event; nothing happens when there is none."""
+        self._head = None
+        if self.events:
+            self.events.popleft()
+
+    def more(self) -> bool:
+        """Whether there is an event behind the oldest one."""
+        return len(self.events) > 1
+
+    def release(self) -> None:
+        """Drop all that is queued."""
+        self._head = None
+        self.events.clear()
+
+
+Call = Callable[[Any], Any]
+
+
+def compile_plan(handler: Any, method: str) -> tuple[Call, ...]:
+    """What an event that calls `method` does to `handler`'s tree: its own method, then its children's, in order.
+
+    A handler without the method has `on_unhandled(method, event)` called instead, if it has one of its own.
+    """
+    calls: list[Call] = []
+    _collect(handler, method, calls, 0)
+    return tuple(calls)
+
+
+def _collect(handler: Any, method: str, calls: list[Call], depth: int) -> None:
+    if depth > 32:
+        raise ValueError("the handlers of %r contain themselves" % (handler,))
+    call = getattr(handler, method, None)
+    if call is not None:
+        calls.append(call)
+    else:
+        unhandled = getattr(handler, "on_unhandled", None)
+        if unhandled is not None and not getattr(unhandled, "does_nothing", False):
+            calls.append(lambda event: unhandled(method, event))
+    for child in getattr(handler, "handlers", ()):
+        _collect(child, method, calls, depth + 1)

@@ -1,0 +1,188 @@
+"""Handlers: how events reach the methods of the application, with the tree flattened beforehand.
+
+A handler is any object; for an event of type X the method `on_x` is called if it is there, then the children
+in `handler.handlers`, in order. Walking that tree for each event is what makes others slow, so it is compiled
+once per event type into a tuple of bound methods (a plan). Plans are forgotten when a `handlers` list changes.
+This module knows events and the order of endpoints; it knows no frame and no container.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterable, Optional
+
+from reactor.engine.events import (
+    CONNECTION_SCOPE,
+    DELIVERY_SCOPE,
+    LINK_SCOPE,
+    SESSION_SCOPE,
+    TRANSPORT_SCOPE,
+    Call,
+    Collector,
+    Event,
+    EventBase,
+    EventType,
+    compile_plan,
+)
+
+# Counts the changes of all `handlers` lists: one number to compare instead of a walk through every tree.
+_generation = [0]
+
+
+class HandlerList(list[Any]):
+    """A list of handlers that makes the plans forget when it changes."""
+
+    __slots__ = ()
+
+    def _changed(name: str) -> Callable[..., Any]:  # type: ignore[misc]  # builds the methods below
+        method = getattr(list, name)
+
+        def change(self: list[Any], *args: Any, **kwargs: Any) -> Any:
+            _generation[0] += 1
+            return method(self, *args, **kwargs)
+
+        change.__name__ = name
+        change.__doc__ = method.__doc__
+        return change
+
+    append = _changed("append")
+    extend = _changed("extend")
+    insert = _changed("insert")
+    remove = _changed("remove")
+    pop = _changed("pop")
+    clear = _changed("clear")
+    reverse = _changed("reverse")
+    sort = _changed("sort")
+    __setitem__ = _changed("__setitem__")
+    __delitem__ = _changed("__delitem__")
+    __iadd__ = _changed("__iadd__")
+    del _changed
+
+
+class Handler:
+    """A base for handlers that have children. Subclass it and define the `on_...` methods you care for."""
+
+    _handlers: Optional[HandlerList] = None
+
+    @property
+    def handlers(self) -> list[Any]:
+        """The children; each sees an event after this handler did, in the order of the list."""
+        children = self._handlers
+        if children is None:
+            children = self._handlers = HandlerList()
+        return children
+
+    @handlers.setter
+    def handlers(self, children: Iterable[Any]) -> None:
+        _generation[0] += 1
+        self._handlers = HandlerList(children)
+
+    def add(self, handler: Any, on_error: Optional[Callable[..., None]] = None) -> None:
+        """Append `handler` to the children. `on_error` is accepted and not used, as in the original."""
+        self.handlers.append(handler)
+
+    def on_unhandled(self, method: str, *args: Any) -> None:
+        """Called with the method's name and the event where `method` is not defined; does nothing."""
+
+    on_unhandled.does_nothing = True  # type: ignore[attr-defined]  # so that plans leave it out
+
+
+class PlanTable(dict[EventType, tuple[Call, ...]]):
+    """The plans of one handler, compiled at first use."""
+
+    __slots__ = ("handler", "generation")
+
+    def __init__(self, handler: Any) -> None:
+        super().__init__()
+        self.handler = handler
+        self.generation = _generation[0]
+
+    def __missing__(self, etype: EventType) -> tuple[Call, ...]:
+        plan = self[etype] = compile_plan(self.handler, etype.method)
+        return plan
+
+
+class Dispatcher:
+    """Takes events out of a collector and gives them to the handlers that they are for.
+
+    collector: where the engine puts what happened.
+    container: what `event.container` shall be.
+    handler: the root: it sees what no link, session or connection has a handler of its own for.
+    observer: sees every event after the handlers did; the container's own part lives there. Or None.
+
+    After a turn, `modified` holds the transports that have something to write.
+    """
+
+    __slots__ = ("collector", "container", "root", "observer", "modified")
+
+    def __init__(self, collector: Collector, container: Any, handler: Any, observer: Any = None) -> None:
+        self.collector = collector
+        self.container = container
+        self.root = PlanTable(handler)
+        self.observer = PlanTable(observer)
+        self.modified: list[Any] = []
+
+    def table_for(self, etype: EventType, context: Any) -> PlanTable:
+        """The plans of the first handler among link, session, connection; else of the root. It replaces them."""
+        scope = etype.scope
+        table: Optional[PlanTable] = None
+        if scope >= LINK_SCOPE:
+            link = context.link if scope == DELIVERY_SCOPE else context
+            session = link.session
+            table = link.plans or session.plans or session.connection.plans
+        elif scope == SESSION_SCOPE:
+            table = context.plans or context.connection.plans
+        elif scope == CONNECTION_SCOPE:
+            table = context.plans
+        elif scope == TRANSPORT_SCOPE:
+            if context.connection is not None:
+                table = context.connection.plans
+        return self.root if table is None else table
+
+    def run(self) -> None:
+        """Dispatch until the queue is empty. An event is taken out before it is dispatched, so one whose
+        handler raised is not delivered twice; the exception leaves this method and `run` may be called again."""
+        queue = self.collector.events
+        popleft = queue.popleft
+        container = self.container
+        observer = self.observer
+        root = self.root
+        modified = self.modified
+        generation = _generation
+        delivery_type = Event.DELIVERY
+        transport_type = Event.TRANSPORT
+        while queue:
+            etype, context = popleft()
+            if etype is delivery_type:
+                link = context.link
+                session = link.session
+                table = link.plans
+                if table is None:
+                    table = session.plans
+                    if table is None:
+                        table = session.connection.plans
+                        if table is None:
+                            table = root
+            else:
+                if etype is transport_type:
+                    modified.append(context)
+                table = self.table_for(etype, context)
+            if table.generation != generation[0]:
+                table.clear()
+                table.generation = generation[0]
+            plan = table[etype]
+            if plan:
+                event = Event(etype, context)
+                event.container = container
+                for call in plan:
+                    call(event)
+            plan = observer[etype]
+            if plan:
+                event = Event(etype, context)
+                event.container = container
+                for call in plan:
+                    call(event)
+
+    def dispatch(self, event: EventBase, handler: Any = None) -> None:
+        """Dispatch one event that is not of the engine (a timer's, a selectable's, the application's) now."""
+        event.container = self.container
+        event.dispatch(self.root.handler if handler is None else handler)
