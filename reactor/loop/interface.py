@@ -1,0 +1,232 @@
+"""What the loop asks of the world: a clock and a network, as protocols and nothing else.
+
+Whoever drives an engine talks to these names, so that real sockets (`reactor.loop.sockets`) and the world in
+a box (`reactor.simulation`) are two drivers of one system. It knows errors, and no socket, thread or engine.
+
+The rules that hold for every implementation:
+
+* One thread uses a network, the one that calls `wait`. Only `wake` may be called from another one.
+* Nothing here blocks but `wait`, and `listen` for as long as it takes to look up a local name.
+* Readiness is a level, not an edge: what is not taken is reported again by the next `wait`.
+* An exception that leaves `wait` (Ctrl-C) loses nothing: call it again, or close everything.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Protocol, Sequence, Tuple, Union
+
+READ = 1  #: there is something to read, to accept, or to learn: input ended, the wire is lost
+WRITE = 2  #: there is room to write, or the attempt to connect has come to its end
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+
+class Clock(Protocol):
+    """Time that never goes back."""
+
+    def now(self) -> float:
+        """Seconds since some moment in the past that means nothing."""
+        ...
+
+
+class Owner(Protocol):
+    """Who is told that something watched is ready."""
+
+    def ready(self, mask: int) -> None:
+        """Act on it. mask: READ, WRITE or both.
+
+        May be called once more after `unwatch` or `close` when both happened in the same turn: an owner that
+        has finished ignores it.
+        """
+        ...
+
+
+class Watchable(Protocol):
+    """What can be watched: a Wire, a Listener, or any object with a descriptor of its own."""
+
+    def fileno(self) -> int: ...
+
+
+class Wire(Watchable, Protocol):
+    """A stream of bytes to one peer. Nothing in it ever blocks.
+
+    An attempt to connect is watched for WRITE; `connected()` then tells how it ended.
+    """
+
+    @property
+    def local_address(self) -> str:
+        """``host:port`` of this end (``[::1]:5672`` for IPv6), "" where not known."""
+        ...
+
+    @property
+    def remote_address(self) -> str:
+        """``host:port`` of the peer as it was reached; before that, as it was asked for."""
+        ...
+
+    def connected(self) -> bool:
+        """True: ready for use. False: still looking up the name, or waiting for an address to answer.
+
+        Raises ConnectError when no address is left to try.
+        """
+        ...
+
+    def read(self, limit: int) -> Optional[bytes]:
+        """At most `limit` bytes; None: nothing now; b"": the peer has finished. OSError: the wire is lost."""
+        ...
+
+    def write(self, data: Buffer) -> int:
+        """How many bytes of `data` were taken, 0 when the wire is full. OSError: the wire is lost."""
+        ...
+
+    def finish(self) -> None:
+        """Nothing more will be written: the peer reads b"" after what was written. Reading goes on.
+
+        Harmless when repeated, and on a wire that is lost.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of it at once, unwatched. What was taken by `write` is still delivered where that can be
+        done. Harmless when repeated, and in the middle of an attempt to connect."""
+        ...
+
+
+class Listener(Watchable, Protocol):
+    """A place where wires arrive. Watched for READ."""
+
+    @property
+    def port(self) -> int:
+        """The port, as the system chose it where 0 was asked for."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """``host:port`` as bound."""
+        ...
+
+    def accept(self) -> Optional[Wire]:
+        """The next wire, connected; None: nobody waits now.
+
+        Raises OSError when the process can take no more (EMFILE and its like): the peer goes on waiting, so
+        look away for a while instead of asking again at once (`reactor.loop.driver.Porter` does).
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop listening. Harmless when repeated."""
+        ...
+
+
+class Network(Protocol):
+    """Where wires come from, and the one place where a turn of the loop waits."""
+
+    def connect(self, host: str, port: int) -> Wire:
+        """A wire to the peer, at once; the attempt goes on behind it.
+
+        The name is looked up away from this thread; each of its addresses is tried in order, and the first
+        that answers wins. Never raises: `Wire.connected` tells what came of it.
+        """
+        ...
+
+    def listen(self, host: Optional[str], port: int, backlog: int = 4096) -> Listener:
+        """Listen on a host, or on every address of this machine when it is empty or None (IPv6 and IPv4).
+
+        port: 0 lets the system choose. backlog: how many peers may wait to be accepted; the system may cut
+        it. Raises OSError, naming the address.
+        """
+        ...
+
+    def watch(self, thing: Watchable, interest: int, owner: Owner) -> None:
+        """Report `thing` to `owner` while it is ready for `interest`; replaces what was asked before.
+
+        interest: READ, WRITE, both, or 0, which is the same as `unwatch`.
+        """
+        ...
+
+    def unwatch(self, thing: Watchable) -> None:
+        """Report it no more. Harmless for what is not watched."""
+        ...
+
+    def wait(self, timeout: Optional[float]) -> Sequence[Tuple[Owner, int]]:
+        """Who is ready for what; may be empty at any time, after a `wake` for one.
+
+        timeout: seconds to wait for at most, 0 to look only, None for as long as it takes. The network may
+        add owners of its own, for its own housekeeping: call `ready(mask)` of each, whoever it is.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Make the `wait` that goes on, or else the next one, return at once. From any thread, and from a
+        signal handler. Harmless after `close`."""
+        ...
+
+    def close(self) -> None:
+        """Close every wire and listener that is still open, and what the network itself holds."""
+        ...
+
+
+class Stream(Protocol):
+    """What a Driver asks of an engine (`reactor.engine.transport.Transport` in real life).
+
+    After `close_tail()` or `fail()`, `pending()` comes to -1 once `output` is drained.
+    """
+
+    output: bytearray
+
+    @property
+    def closed(self) -> bool: ...
+
+    def receive(self, data: bytes) -> None: ...
+
+    def close_tail(self) -> None: ...
+
+    def pending(self) -> int: ...
+
+    def pop(self, size: int) -> None: ...
+
+    def close_head(self) -> None: ...
+
+    def tick(self, now: float) -> float: ...
+
+    def fail(self, name: str, description: str) -> Any: ...
+
+
+class ConnectError(OSError):
+    """No address of a peer answered. `str()` lists each address that was tried, and why it failed.
+
+    host, port: what was asked for.
+    attempts: (address, error) of each address tried, in order; one pair without an address ("") when the
+        name could not be looked up.
+    """
+
+    def __init__(self, host: str, port: int, attempts: List[Tuple[str, OSError]]) -> None:
+        super().__init__(host, port, attempts)
+        self.host = host
+        self.port = port
+        self.attempts = attempts
+        if attempts:
+            self.errno = attempts[-1][1].errno
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether the name could not be looked up, so that no address was tried."""
+        return not any(address for address, _ in self.attempts)
+
+    def __str__(self) -> str:
+        target = join_address(self.host, self.port)
+        whys = [(address, reason(error)) for address, error in self.attempts]
+        if self.unresolved:
+            return "cannot look up %s: %s" % (self.host, "; ".join(why for _, why in whys) or "no address")
+        if [address for address, _ in whys] == [target]:
+            return "cannot connect to %s: %s" % (target, whys[0][1])
+        return "cannot connect to %s: %s" % (target, "; ".join("%s: %s" % pair for pair in whys))
+
+
+def reason(error: OSError) -> str:
+    """What an OSError says, without its number."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def join_address(host: str, port: int) -> str:
+    """``host:port``, with brackets around an IPv6 address."""
+    return "[%s]:%d" % (host, port) if ":" in host else "%s:%d" % (host, port)

@@ -1,0 +1,88 @@
+"""The loop: one turn waits for the network and the clock, and tells who is ready.
+
+The container enters, and drivers. It knows a clock, a network and timers, and no engine: it never looks into
+what it carries. Nothing here runs a handler; an owner or a task puts an event into a queue and returns.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Optional, Set
+
+from reactor.loop.clock import MonotonicClock
+from reactor.loop.interface import Clock, Network, Owner, Watchable
+from reactor.loop.sockets import SocketNetwork
+from reactor.loop.timers import Task, Timers
+
+
+class Closable(Owner):
+    """An owner that the loop closes with itself."""
+
+    def close(self) -> None: ...
+
+
+class Loop:
+    """Turns, timers, and the owners that are still at work.
+
+    clock: the monotonic clock of the system by default.
+    network: the sockets of the system by default.
+    now: the time of this turn, read once when `wait` returned; whoever needs it to the point asks `clock`.
+    owners: the drivers and porters that have not finished; they add and discard themselves.
+    """
+
+    __slots__ = ("clock", "network", "timers", "now", "owners")
+
+    def __init__(self, clock: Optional[Clock] = None, network: Optional[Network] = None) -> None:
+        self.clock: Clock = MonotonicClock() if clock is None else clock
+        self.network: Network = SocketNetwork(self.clock) if network is None else network
+        self.timers = Timers()
+        self.now = self.clock.now()
+        self.owners: Set[Closable] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is left that can ever happen by itself: an owner at work, or a task."""
+        return bool(self.owners) or len(self.timers) > 0
+
+    def schedule(self, delay: float, callback: Callable[[], object]) -> Task:
+        """Have `callback` called by a later turn, `delay` seconds from now (0: by the next turn)."""
+        return self.timers.schedule(self.clock.now() + max(0.0, delay), callback)
+
+    def watch(self, thing: Watchable, interest: int, owner: Owner) -> None:
+        """Network.watch, said shortly."""
+        self.network.watch(thing, interest, owner)
+
+    def unwatch(self, thing: Watchable) -> None:
+        """Network.unwatch, said shortly."""
+        self.network.unwatch(thing)
+
+    def turn(self, timeout: Optional[float] = None) -> bool:
+        """One turn: wait, tell those who are ready, run the tasks that are due.
+
+        timeout: seconds to wait for at most, 0 to look only, None until something happens; a task that is due
+        earlier ends the wait. Returns whether anybody was told. An exception of an owner or a task leaves the
+        turn at once; what was not told is told by the next one.
+        """
+        deadline = self.timers.deadline()
+        if deadline is not None and timeout != 0:
+            left = deadline - self.clock.now()
+            if left < 0.0:
+                left = 0.0
+            if timeout is None or left < timeout:
+                timeout = left
+        ready = self.network.wait(timeout)
+        self.now = now = self.clock.now()
+        for owner, mask in ready:
+            owner.ready(mask)
+        ran = self.timers.run(now) if deadline is not None else 0
+        return bool(ready) or ran > 0
+
+    def wake(self) -> None:
+        """End the wait of this turn, or of the next one. From any thread, and from a signal handler."""
+        self.network.wake()
+
+    def close(self) -> None:
+        """Close every owner at once, cancel every task, close the network. Nothing more happens."""
+        for owner in list(self.owners):
+            owner.close()
+        self.timers.clear()
+        self.network.close()

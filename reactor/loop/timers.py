@@ -1,0 +1,108 @@
+"""What is to happen later: a heap of tasks.
+
+The loop enters, and through it whoever schedules. It knows no clock: it is told the time.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Callable, List, Optional, Tuple
+
+
+class Task:
+    """One call in the future.
+
+    at: when, in seconds of the clock.
+    """
+
+    __slots__ = ("at", "_callback", "_timers")
+
+    def __init__(self, at: float, callback: Callable[[], object], timers: Timers) -> None:
+        self.at = at
+        self._callback: Optional[Callable[[], object]] = callback
+        self._timers = timers
+
+    @property
+    def pending(self) -> bool:
+        """Whether it will still happen: neither done nor cancelled."""
+        return self._callback is not None
+
+    def cancel(self) -> None:
+        """It will not happen. Harmless when it has happened, or was cancelled before."""
+        if self._callback is not None:
+            self._callback = None
+            self._timers.forget()
+
+    def run(self) -> None:
+        """Make it happen now, once."""
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
+
+    def __repr__(self) -> str:
+        return "<Task at %.3f%s>" % (self.at, "" if self.pending else ", over")
+
+
+class Timers:
+    """The tasks that are due at some time, the earliest first; those due at the same time in the order in
+    which they were scheduled. `len()` counts what is pending."""
+
+    __slots__ = ("_heap", "_made", "_cancelled")
+
+    def __init__(self) -> None:
+        self._heap: List[Tuple[float, int, Task]] = []  # compared in C; no two numbers are equal
+        self._made = 0
+        self._cancelled = 0  # of those in the heap
+
+    def __len__(self) -> int:
+        return len(self._heap) - self._cancelled
+
+    def schedule(self, at: float, callback: Callable[[], object]) -> Task:
+        """Have `callback` called at `at`, in seconds of the clock."""
+        task = Task(at, callback, self)
+        self._made += 1
+        heapq.heappush(self._heap, (at, self._made, task))
+        return task
+
+    def deadline(self) -> Optional[float]:
+        """When the next task is due; None: nothing is planned."""
+        heap = self._heap
+        while heap:
+            at, _, task = heap[0]
+            if task.pending:
+                return at
+            heapq.heappop(heap)
+            self._cancelled -= 1
+        return None
+
+    def run(self, now: float) -> int:
+        """Call what is due at `now`, and count it.
+
+        What is scheduled meanwhile waits for the next time even if due: a task that schedules itself at once
+        must not starve the network. When a task raises, those behind it stay and are due the next time.
+        """
+        heap = self._heap
+        last = self._made
+        count = 0
+        while heap and heap[0][0] <= now and heap[0][1] <= last:
+            task = heapq.heappop(heap)[2]
+            if task.pending:
+                count += 1
+                task.run()
+            else:
+                self._cancelled -= 1
+        return count
+
+    def forget(self) -> None:
+        """A task in the heap was cancelled. Time-outs are nearly all cancelled, long before they are due: once
+        these are the greater part they are swept out, which is a constant cost for each."""
+        self._cancelled += 1
+        if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
+            self._heap[:] = [entry for entry in self._heap if entry[2].pending]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
+
+    def clear(self) -> None:
+        """Cancel everything."""
+        for _, _, task in list(self._heap):
+            task.cancel()
