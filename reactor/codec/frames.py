@@ -1,0 +1,233 @@
+"""Frames: protocol headers, the frame header, and hand-tuned writers for the frames that are sent per message.
+
+The engine enters. Transfer, disposition and flow are written here from prepared structures, because they are
+written for every message; all other performatives go through `performatives`, driven by the specification's
+own tables. It knows no state: whoever calls decides what is written.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Any
+
+from reactor.codec.definitions import BY_CODE, DISPOSITION, FLOW, TRANSFER, Field
+from reactor.codec.types import Array, ulong
+from reactor.errors import DECODE_ERROR, RemoteProtocolError
+
+AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
+TLS_HEADER = b"AMQP\x02\x01\x00\x00"
+SASL_HEADER = b"AMQP\x03\x01\x00\x00"
+
+#: Nobody may refuse a frame of this size [2.3.1].
+MIN_MAX_FRAME_SIZE = 512
+
+#: The most that a transfer frame has around its payload, a state left aside: header 8, descriptor 3, list 3,
+#: handle 5, delivery-id 5, tag 34, message-format 1, settled 1, more 1.
+TRANSFER_OVERHEAD = 61
+
+_HEADER = Struct(">IHH")  # size; data offset 2 and type 0 together; channel
+read_header = Struct(">IBBH").unpack_from  #: size, data offset in words, type, channel
+_UINT = Struct(">I")
+_AMQP_FRAME = 0x0200
+
+_FLOW_FRAME = Struct(">IHH3sBBB" + "BI" * 8 + "BB")
+_SESSION_FLOW_FRAME = Struct(">IHH3sBBB" + "BI" * 4)
+_FLOW_DESCRIPTOR = bytes((0x00, 0x53, FLOW))
+_DISPOSITION_DESCRIPTOR = bytes((0x00, 0x53, DISPOSITION))
+_TRANSFER_DESCRIPTOR = bytes((0x00, 0x53, TRANSFER))
+_TRUE, _FALSE, _NULL = b"\x41", b"\x42", b"\x40"
+
+
+def write_frame(out: bytearray, channel: int, body: bytes, payload: bytes = b"") -> None:
+    """Append an AMQP frame with the performative `body`."""
+    out += _HEADER.pack(8 + len(body) + len(payload), _AMQP_FRAME, channel)
+    out += body
+    out += payload
+
+
+#: A frame with nothing in it, to show that one is alive [2.4.5].
+EMPTY_FRAME = _HEADER.pack(8, _AMQP_FRAME, 0)
+
+
+def write_uint(value: int) -> bytes:
+    """A uint in its shortest form [1.6.4]."""
+    if value == 0:
+        return b"\x43"
+    if value < 256:
+        return bytes((0x52, value))
+    return b"\x70" + _UINT.pack(value)
+
+
+def transfer_writer(channel: int, handle: int, tag_size: int, settled: bool) -> tuple[Any, bytes, bytes, int]:
+    """What all transfers of a link have in common, prepared once per link.
+
+    Returns (pack, head, tail, size): a single-frame transfer is ``pack(size + len(payload), head, id, tag,
+    tail)`` and then the payload. The delivery-id has its wide form, so that the size is constant.
+    """
+    handle_field = write_uint(handle)
+    tag_field = bytes((0xA0, tag_size))
+    tail = b"\x43" + (_TRUE if settled else _FALSE)
+    size = len(handle_field) + 5 + len(tag_field) + tag_size + len(tail)
+    head = (
+        Struct(">HH").pack(_AMQP_FRAME, channel)
+        + _TRANSFER_DESCRIPTOR
+        + bytes((0xC0, size + 1, 5))
+        + handle_field
+        + b"\x70"
+    )
+    pack = Struct(">I%dsI2s%ds2s" % (len(head), tag_size)).pack
+    return pack, head, tag_field, tail, 14 + size  # type: ignore[return-value]
+
+
+def write_transfer(
+    out: bytearray,
+    channel: int,
+    handle: int,
+    payload: Any,
+    delivery_id: Any = None,
+    tag: Any = None,
+    settled: bool = False,
+    more: bool = False,
+    state: bytes = _NULL,
+    aborted: bool = False,
+) -> None:
+    """Append any transfer frame [2.7.5]. Without `delivery_id` it continues a delivery, and has no tag."""
+    first = delivery_id is not None
+    parts = [
+        write_uint(handle),
+        write_uint(delivery_id) if first else _NULL,
+        bytes((0xA0, len(tag))) + tag if first else _NULL,
+        b"\x43" if first else _NULL,
+        _TRUE if settled else _FALSE,
+        _TRUE if more else _FALSE,
+        _NULL,
+        state,
+        _NULL,
+        _TRUE if aborted else _NULL,
+    ]
+    while parts[-1] == _NULL:
+        parts.pop()
+    body = write_list(_TRANSFER_DESCRIPTOR, parts)
+    out += _HEADER.pack(8 + len(body) + len(payload), _AMQP_FRAME, channel)
+    out += body
+    out += payload
+
+
+def write_disposition(
+    out: bytearray, channel: int, receiver: bool, first: int, last: int, settled: bool, state: bytes
+) -> None:
+    """Append a disposition frame for the deliveries first..last [2.7.6]; `last` is left out when equal."""
+    parts = [
+        _TRUE if receiver else _FALSE,
+        write_uint(first),
+        _NULL if last == first else write_uint(last),
+        _TRUE if settled else _FALSE,
+        state,
+    ]
+    if state == _NULL:
+        parts.pop()
+    body = write_list(_DISPOSITION_DESCRIPTOR, parts)
+    out += _HEADER.pack(8 + len(body), _AMQP_FRAME, channel)
+    out += body
+
+
+def write_flow(
+    out: bytearray,
+    channel: int,
+    next_incoming_id: int,
+    incoming_window: int,
+    next_outgoing_id: int,
+    outgoing_window: int,
+    handle: int,
+    delivery_count: int,
+    link_credit: int,
+    available: int,
+    drain: bool,
+    echo: bool,
+) -> None:
+    """Append a flow frame about a link [2.7.4]."""
+    out += _FLOW_FRAME.pack(
+        56, _AMQP_FRAME, channel, _FLOW_DESCRIPTOR, 0xC0, 43, 10,
+        0x70, next_incoming_id, 0x70, incoming_window, 0x70, next_outgoing_id, 0x70, outgoing_window,
+        0x70, handle, 0x70, delivery_count, 0x70, link_credit, 0x70, available,
+        0x41 if drain else 0x42, 0x41 if echo else 0x42,
+    )  # fmt: skip
+
+
+def write_session_flow(
+    out: bytearray,
+    channel: int,
+    next_incoming_id: int,
+    incoming_window: int,
+    next_outgoing_id: int,
+    outgoing_window: int,
+) -> None:
+    """Append a flow frame about a session alone [2.7.4]."""
+    out += _SESSION_FLOW_FRAME.pack(
+        34, _AMQP_FRAME, channel, _FLOW_DESCRIPTOR, 0xC0, 21, 4,
+        0x70, next_incoming_id, 0x70, incoming_window, 0x70, next_outgoing_id, 0x70, outgoing_window,
+    )  # fmt: skip
+
+
+def write_list(descriptor: bytes, parts: list[bytes]) -> bytes:
+    """A described list of encoded fields, in its shortest form."""
+    fields = b"".join(parts)
+    if len(fields) < 255:
+        return descriptor + bytes((0xC0, len(fields) + 1, len(parts))) + fields
+    return descriptor + b"\xd0" + _UINT.pack(len(fields) + 4) + _UINT.pack(len(parts)) + fields
+
+
+# -- what a peer's fields may be -------------------------------------------------------------------------
+
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "boolean": (bool,),
+    "ubyte": (int,),
+    "ushort": (int,),
+    "uint": (int,),
+    "ulong": (ulong,),
+    "string": (str,),
+    "symbol": (str,),
+    "binary": (bytes,),
+    "map": (dict,),
+}
+_LIMITS = {"ubyte": 0xFF, "ushort": 0xFFFF, "uint": 0xFFFFFFFF}
+
+# Combinations of field types that were looked at and found good, by performative. Peers use few of them.
+_seen: dict[int, set[tuple[type, ...]]] = {code: set() for code in BY_CODE}
+_MOST_SEEN = 64
+
+
+def check_fields(code: int, fields: list[Any]) -> None:
+    """Raise RemoteProtocolError unless a performative's fields have the types that the specification gives them,
+    the mandatory ones are there, and there are not too many."""
+    kinds = tuple(map(type, fields))
+    seen = _seen[code]
+    if kinds in seen:
+        return
+    composite = BY_CODE[code]
+    if len(fields) > len(composite.fields):
+        raise RemoteProtocolError(DECODE_ERROR, "%s has %d fields" % (composite.name, len(fields)))
+    exact = True
+    for position, field in enumerate(composite.fields):
+        value = fields[position] if position < len(fields) else None
+        if value is None:
+            if field.mandatory and field.default is None:
+                raise RemoteProtocolError(DECODE_ERROR, "%s has no %s" % (composite.name, field.name))
+        elif not _is_good(field, value):
+            raise RemoteProtocolError(DECODE_ERROR, "%s has a bad %s: %.60r" % (composite.name, field.name, value))
+        elif type(value) not in (int, bool, bytes, str):
+            exact = exact and type(value).__module__ != "builtins" or isinstance(value, dict)
+    if exact and len(seen) < _MOST_SEEN:
+        seen.add(kinds)
+
+
+def _is_good(field: Field, value: Any) -> bool:
+    kind = field.primitive
+    good = _PYTHON_TYPES.get(kind)
+    if field.multiple and isinstance(value, (Array, list)):
+        return good is None or all(isinstance(element, good) for element in value)
+    if good is None:
+        return True  # any type, or a composite that whoever reads it looks at
+    if not isinstance(value, good) or (kind in _LIMITS and type(value) is not int):
+        return False
+    return kind not in _LIMITS or 0 <= value <= _LIMITS[kind]

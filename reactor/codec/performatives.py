@@ -1,0 +1,263 @@
+"""Composites to bytes and back, by the tables of `definitions`: performatives, termini, states, SASL frames.
+
+The engine enters here, and `message` for its sections. A composite is its code and the plain list of its field
+values in the order of the specification; a composite within is ``Described(code, values)``. This module knows
+what the types of fields are, and nothing about when a frame is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from reactor.codec.decode import Settling, malformed, read_fields, read_value
+from reactor.codec.definitions import (
+    ARCHETYPES,
+    BY_CODE,
+    BY_NAME,
+    CODE_OF_SYMBOL,
+    Composite,
+    Field,
+)
+from reactor.codec.encode import FIELD_WRITERS, UNWRITABLE, Writer, clipped, write_list, write_value
+from reactor.codec.types import UNDESCRIBED, Array, Data, Described, symbol, timestamp, ulong
+from reactor.errors import DataException, RemoteProtocolError
+
+# -- encoding ---------------------------------------------------------------------------------------------
+
+
+def encode_composite(code: int, values: Sequence[Any]) -> bytes:
+    """The composite with this code and these field values: descriptor and list, in the smallest form.
+
+    None stands for a field that is not there, and is cut off at the end. A field of several symbols takes a str,
+    a list, a tuple or an `Array`; a composite field takes ``Described(code, values)``.
+    Raises DataException that names composite and field.
+    """
+    out = bytearray()
+    write_composite(out, code, values)
+    return bytes(out)
+
+
+def write_composite(out: bytearray, code: int, values: Sequence[Any]) -> None:
+    """Append what `encode_composite` answers."""
+    try:
+        prefix, writers = _ENCODERS[code]
+    except KeyError:
+        raise DataException("0x%x is not the code of a composite type" % code) from None
+    count = len(values)
+    while count and values[count - 1] is None:
+        count -= 1
+    out += prefix
+    body = bytearray()
+    try:
+        for write, value in zip(writers, values):
+            if value is None:
+                body.append(0x40)
+            else:
+                write(body, value)
+    except UNWRITABLE as e:
+        raise _blamed(BY_CODE[code], values, e) from None
+    if count > len(writers):
+        raise DataException("%s has %d fields, not %d" % (BY_CODE[code].name, len(writers), count))
+    if count < len(values):
+        del body[len(body) - len(values) + count :]  # each of the trailing nulls is one byte
+    write_list(out, body, count)
+
+
+def _blamed(composite: Composite, values: Sequence[Any], error: Exception) -> DataException:
+    """The same error again, with the name of the first field that cannot be written."""
+    for field, value in zip(composite.fields, values):
+        try:
+            if value is not None:
+                _WRITER_OF[field](bytearray(), value)
+        except UNWRITABLE as e:
+            return DataException("%s.%s cannot be %s: %s" % (composite.name, field.name, clipped(value), e))
+    return DataException("%s: %s" % (composite.name, error))
+
+
+def _write_nested(out: bytearray, value: Any) -> None:
+    """A composite, or anything else described, within a composite."""
+    if not isinstance(value, Described):
+        raise DataException("a Described was expected")
+    code = value.descriptor
+    if isinstance(code, int) and code in _ENCODERS:
+        write_composite(out, code, value.value)
+    elif type(code) is int:
+        write_value(out, Described(ulong(code), value.value))
+    else:
+        write_value(out, value)
+
+
+def _write_any(out: bytearray, value: Any) -> None:
+    if isinstance(value, Described):
+        _write_nested(out, value)
+    else:
+        write_value(out, value)
+
+
+def _write_symbols(out: bytearray, value: Any) -> None:
+    """A field of several symbols [1.4]: one is written as itself, several as an array, none as null."""
+    if isinstance(value, str):
+        _write_symbol(out, value)
+        return
+    if not isinstance(value, Array):
+        names = list(value)
+        if not all(isinstance(name, str) for name in names):
+            raise DataException("only names (str or symbol) may be in it")
+        if not names:
+            out.append(0x40)
+            return
+        if len(names) == 1:
+            _write_symbol(out, names[0])
+            return
+        value = Array(UNDESCRIBED, Data.SYMBOL, *names)
+    write_value(out, value)
+
+
+_write_symbol = FIELD_WRITERS["symbol"]
+
+
+def _writer_of(field: Field) -> Writer:
+    if field.multiple:
+        return _write_symbols
+    if field.primitive in BY_NAME:
+        return _write_nested
+    if field.requires in ("source", "target", "delivery-state", "outcome"):
+        return _write_nested
+    if field.requires in FIELD_WRITERS:
+        return FIELD_WRITERS[field.requires]
+    if field.type in ("fields", "node-properties", "filter-set"):
+        return FIELD_WRITERS["fields"]
+    return _write_any if field.primitive == "*" else FIELD_WRITERS[field.primitive]
+
+
+_WRITER_OF: dict[Field, Writer] = {
+    field: _writer_of(field) for composite in BY_CODE.values() for field in composite.fields
+}
+_ENCODERS: dict[int, tuple[bytes, tuple[Writer, ...]]] = {
+    code: (bytes((0x00, 0x53, code)), tuple(_WRITER_OF[field] for field in composite.fields))
+    for code, composite in BY_CODE.items()
+}
+
+
+# -- decoding ---------------------------------------------------------------------------------------------
+
+
+def decode_composite(buf: bytes, pos: int, end: int) -> tuple[int, list[Any], int]:
+    """Read the composite whose descriptor is at `pos`, and check its fields against its definition.
+
+    Answers its code, its fields (as `read_fields` makes them, short lists stay short) and the position behind it.
+    What the fields hold is what the definition says, or None where that is allowed; a number in a wider type than
+    the definition's is accepted if it fits, as is a string for a symbol.
+    Raises RemoteProtocolError (amqp:decode-error).
+    """
+    if buf[pos : pos + 2] == b"\x00\x53" and pos + 3 <= end:
+        code: Any = buf[pos + 2]
+        pos += 3
+    elif pos < end and buf[pos] == 0x00:
+        descriptor, pos = read_value(buf, pos + 1, end)
+        code = CODE_OF_SYMBOL.get(descriptor, descriptor) if isinstance(descriptor, str) else descriptor
+    else:
+        raise malformed("a described list was expected")
+    if not isinstance(code, int) or code not in BY_CODE:
+        raise malformed("no composite type has the descriptor %s" % clipped(code))
+    fields, pos = read_fields(buf, pos, end)
+    if tuple(map(type, fields)) not in _SHAPES[code]:
+        check_fields(code, fields)
+    return code, fields, pos
+
+
+def check_fields(code: int, fields: list[Any]) -> None:
+    """Hold fields against their definition, in place. Raises RemoteProtocolError (amqp:decode-error)."""
+    composite = BY_CODE[code]
+    while len(fields) > len(composite.fields) and fields[-1] is None:
+        fields.pop()
+    if len(fields) > len(composite.fields):
+        raise malformed("%s with %d fields; it has %d" % (composite.name, len(fields), len(composite.fields)))
+    cacheable = True
+    for position, field in enumerate(composite.fields):
+        value = fields[position] if position < len(fields) else None
+        if value is None:
+            if field.mandatory:
+                raise malformed("%s without its mandatory field %s" % (composite.name, field.name))
+            continue
+        kind, highest = _EXPECTED[field]
+        if kind is not None and type(value) is not kind:
+            fields[position] = _converted(composite, field, kind, highest, value)
+            cacheable = False
+        elif highest and value > highest:
+            raise _wrong(composite, field, value)
+        elif kind is None:
+            _check_other(composite, field, value)
+            cacheable = cacheable and type(value) is Settling
+    shapes = _SHAPES[code]
+    if cacheable and len(shapes) < _MAX_SHAPES:
+        shapes.add(tuple(map(type, fields)))
+
+
+def _converted(composite: Composite, field: Field, kind: Any, highest: int, value: Any) -> Any:
+    """A value of a neighbouring type, as peers send it, in the type of the field."""
+    if isinstance(value, int) and issubclass(kind, int) and not isinstance(value, bool) and kind is not bool:
+        if 0 <= value <= (highest or _HIGHEST["ulong"]) or kind is timestamp:
+            return kind(value)
+    elif isinstance(value, str) and issubclass(kind, str) and value.isascii():
+        return kind(value)
+    raise _wrong(composite, field, value)
+
+
+def _check_other(composite: Composite, field: Field, value: Any) -> None:
+    """A field that holds one type of several."""
+    if field.multiple:
+        if isinstance(value, str):
+            return
+        if isinstance(value, Array) and value.descriptor is UNDESCRIBED and value.type == Data.SYMBOL:
+            return
+    elif field.requires in ("address", "message-id", "txn-id"):
+        if isinstance(value, _IDENTITIES[field.requires]):
+            return
+    elif field.primitive == "*" and field.requires not in _DESCRIBED:
+        return
+    elif isinstance(value, Described):
+        code = value.descriptor
+        allowed = ARCHETYPES.get(field.requires or field.primitive)
+        if allowed is None or code in allowed:
+            # Only what a definition describes has been read as fields; all else is the application's.
+            if type(code) is int:
+                check_fields(code, value.value)
+            return
+    raise _wrong(composite, field, value)
+
+
+def _wrong(composite: Composite, field: Field, value: Any) -> RemoteProtocolError:
+    return malformed("%s.%s cannot be %s" % (composite.name, field.name, clipped(value)))
+
+
+def _expectation(field: Field) -> tuple[Any, int]:
+    if field.multiple:
+        return None, 0
+    return _SIMPLE.get(field.primitive), _HIGHEST.get(field.primitive, 0)
+
+
+_SIMPLE: dict[str, type] = {
+    "boolean": bool,
+    "ubyte": int,
+    "ushort": int,
+    "uint": int,
+    "ulong": ulong,
+    "timestamp": timestamp,
+    "binary": bytes,
+    "string": str,
+    "symbol": symbol,
+    "map": dict,
+}
+_HIGHEST = {"ubyte": 0xFF, "ushort": 0xFFFF, "uint": 0xFFFFFFFF, "ulong": 0xFFFFFFFFFFFFFFFF}
+_IDENTITIES: dict[str, Any] = {"address": str, "message-id": (int, str, bytes, UUID), "txn-id": bytes}
+_DESCRIBED = ("source", "target", "delivery-state", "outcome")
+_EXPECTED: dict[Field, tuple[Any, int]] = {field: _expectation(field) for field in _WRITER_OF}
+
+# Which types the fields of a composite may have is decided once for each combination that is met, and remembered:
+# the check of a frame then costs one look-up. What must be looked into each time is never remembered, and there
+# are only so many combinations of types that pass.
+_SHAPES: dict[int, set[tuple[type, ...]]] = {code: set() for code in BY_CODE}
+_MAX_SHAPES = 256

@@ -1,0 +1,275 @@
+"""The types of AMQP that Python has no word for, under the names that Proton gave them.
+
+Everybody may enter; this module knows bytes only by name. A Python int is an AMQP long, a float a double,
+a str a string, bytes are binary, and None, bool, list, dict and `uuid.UUID` are what they look like. For the
+rest of the type system [1.6] there is one class here for each type. They are ordinary ints, floats, strs and
+bytes with a type's name: they compare, hash and calculate like their base, and `repr` tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from reactor.errors import DataException
+
+
+class _Named:
+    """`repr` shows the type: the difference between ``ulong(1)`` and ``1`` matters to a peer."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "%s(%s)" % (type(self).__name__, super().__repr__())
+
+
+class _Integer(_Named, int):
+    """An int that refuses what its type cannot hold: at once, not later on the wire."""
+
+    __slots__ = ()
+    LOW = 0
+    HIGH = 0
+
+    def __new__(cls, value: Any = 0) -> Any:
+        number = int.__new__(cls, value)
+        if cls.LOW <= number <= cls.HIGH:
+            return number
+        raise DataException("%s cannot hold %s: it goes from %d to %d" % (cls.__name__, value, cls.LOW, cls.HIGH))
+
+    __str__ = int.__repr__
+
+
+class ubyte(_Integer):
+    """An integer from 0 to 255."""
+
+    __slots__ = ()
+    HIGH = 0xFF
+
+
+class ushort(_Integer):
+    """An integer from 0 to 2**16 - 1."""
+
+    __slots__ = ()
+    HIGH = 0xFFFF
+
+
+class uint(_Integer):
+    """An integer from 0 to 2**32 - 1."""
+
+    __slots__ = ()
+    HIGH = 0xFFFFFFFF
+
+
+class ulong(_Integer):
+    """An integer from 0 to 2**64 - 1."""
+
+    __slots__ = ()
+    HIGH = 0xFFFFFFFFFFFFFFFF
+
+
+class byte(_Integer):
+    """An integer from -128 to 127."""
+
+    __slots__ = ()
+    LOW = -0x80
+    HIGH = 0x7F
+
+
+class short(_Integer):
+    """An integer from -2**15 to 2**15 - 1."""
+
+    __slots__ = ()
+    LOW = -0x8000
+    HIGH = 0x7FFF
+
+
+class int32(_Integer):
+    """An integer from -2**31 to 2**31 - 1: the type that AMQP calls int."""
+
+    __slots__ = ()
+    LOW = -0x80000000
+    HIGH = 0x7FFFFFFF
+
+
+class timestamp(_Integer):
+    """A point in time: milliseconds since 1970-01-01 UTC, as a signed 64 bit integer."""
+
+    __slots__ = ()
+    LOW = -0x8000000000000000
+    HIGH = 0x7FFFFFFFFFFFFFFF
+
+
+class decimal32(_Integer):
+    """An IEEE 754 decimal of 32 bits, kept as the integer that its bits make: AMQP only carries it."""
+
+    __slots__ = ()
+    HIGH = 0xFFFFFFFF
+
+
+class decimal64(_Integer):
+    """An IEEE 754 decimal of 64 bits, kept as the integer that its bits make."""
+
+    __slots__ = ()
+    HIGH = 0xFFFFFFFFFFFFFFFF
+
+
+long = int
+"""The 64 bit signed integer of AMQP is what Python's int is written as."""
+
+
+class float32(_Named, float):
+    """A number that travels as an IEEE 754 float of 32 bits; Python's float travels as a double."""
+
+    __slots__ = ()
+    __str__ = float.__repr__
+
+
+class decimal128(_Named, bytes):
+    """An IEEE 754 decimal of 128 bits: its 16 bytes."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: Any) -> decimal128:
+        if len(value) != 16:
+            raise DataException("decimal128 takes 16 bytes, not %d" % len(value))
+        return bytes.__new__(cls, value)
+
+
+class symbol(_Named, str):
+    """A word from a constrained domain, in ASCII: names of capabilities, conditions, annotation keys."""
+
+    __slots__ = ()
+
+class char(_Named, str):
+    """A single Unicode character."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: Any) -> char:
+        text = str(value)
+        if len(text) != 1 or "\ud800" <= text <= "\udfff":
+            raise DataException("char takes one Unicode character, not %r" % (value,))
+        return str.__new__(cls, text)
+
+class Constant:
+    """A value that is only ever compared by identity, and prints as its name."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> str:
+        return self.name  # a copy, or an unpickled one, must be the same object
+
+
+UNDESCRIBED = Constant("UNDESCRIBED")
+"""The `descriptor` of an `Array` whose elements have none."""
+
+
+class Described:
+    """A value with a descriptor that says what it means [1.3].
+
+    descriptor: usually a `symbol` or a `ulong`, but any value may serve.
+    value: any value.
+    """
+
+    __slots__ = ("descriptor", "value")
+
+    def __init__(self, descriptor: Any, value: Any) -> None:
+        self.descriptor = descriptor
+        self.value = value
+
+    def __repr__(self) -> str:
+        return "Described(%r, %r)" % (self.descriptor, self.value)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Described):
+            return bool(self.descriptor == other.descriptor and self.value == other.value)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it holds lists and dicts, which can change
+
+
+class Array:
+    """Values that are all of one type, which is written once [1.6.24]; iterates over its elements.
+
+    descriptor: the descriptor that every element has, or `UNDESCRIBED`.
+    type: the elements' type, one of the constants of `Data`: ``Array(UNDESCRIBED, Data.INT, 1, 2, 3)``.
+    elements: a tuple.
+    """
+
+    __slots__ = ("descriptor", "type", "elements")
+
+    def __init__(self, descriptor: Any, type: int, *elements: Any) -> None:
+        self.descriptor = descriptor
+        self.type = type
+        self.elements = elements
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.elements)
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.elements[index]
+
+    def __repr__(self) -> str:
+        kind = Data.type_names.get(self.type)
+        head = "Array(%r, %s" % (self.descriptor, "Data." + kind.upper() if kind else repr(self.type))
+        return ", ".join([head, *map(repr, self.elements)]) + ")"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Array):
+            return bool(
+                self.descriptor == other.descriptor
+                and self.type == other.type
+                and self.elements == other.elements
+            )
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it may hold what can change
+
+
+class Data:
+    """The numbers of AMQP's types, as `Array` takes them."""
+
+    NULL = 1
+    BOOL = 2
+    UBYTE = 3
+    BYTE = 4
+    USHORT = 5
+    SHORT = 6
+    UINT = 7
+    INT = 8
+    CHAR = 9
+    ULONG = 10
+    LONG = 11
+    TIMESTAMP = 12
+    FLOAT = 13
+    DOUBLE = 14
+    DECIMAL32 = 15
+    DECIMAL64 = 16
+    DECIMAL128 = 17
+    UUID = 18
+    BINARY = 19
+    STRING = 20
+    SYMBOL = 21
+    DESCRIBED = 22
+    ARRAY = 23
+    LIST = 24
+    MAP = 25
+
+    type_names: dict[int, str] = {}
+
+    @classmethod
+    def type_name(cls, number: int) -> str:
+        """The name of the type with this number, as ``"ulong"``."""
+        return cls.type_names[number]
+
+
+Data.type_names = {number: name.lower() for name, number in vars(Data).items() if name.isupper()}
