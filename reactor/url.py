@@ -1,0 +1,234 @@
+"""Where a broker is: ``scheme://user:password@host:port/path``, every part of which may be missing.
+
+Floor 0: everybody may enter, and it knows nobody. Nothing is looked up here: a host is a name, a port a number.
+Whatever text comes of an address for a person to read (`repr`, `redacted`, an exception) is without its password.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Union
+from urllib.parse import quote, unquote
+
+_HIDDEN = "***"
+_AUTHORITY_ENDS = "/?#"
+
+
+class Url:
+    """An address, taken apart, as a mutable object.
+
+    url: the text, another Url to copy, or None. Without a scheme, the text begins with the host
+        (``"broker.example:5672/jobs"``). An IPv6 address stands in brackets: ``amqp://[::1]:5672``.
+    defaults: fill in what is missing: scheme ``amqp``, host ``0.0.0.0``, and the port of the scheme.
+    kwargs: parts that go before those of `url`: scheme, username, password, host, port, path.
+
+    scheme: ``"amqp"`` (port 5672), ``"amqps"`` (TLS, port 5671), or None.
+    username, password: decoded (``%40`` in the text is ``@`` here), or None.
+    host: in lower case, an IPv6 address without its brackets, or None.
+    port: a `Url.Port`, which is an int, or None. 0 lets a listener choose.
+    path: what follows the slash, as it stands, or None when there is no slash.
+
+    Two are equal when all their parts are. Raises ValueError for a text that is not an address, TypeError for an
+    argument that is not known.
+    """
+
+    AMQP = "amqp"
+    AMQPS = "amqps"
+
+    class Port(int):
+        """A port as a number that remembers the name by which it was given: ``Url.Port("amqps") == 5671``."""
+
+        name: str
+
+        def __new__(cls, value: Union[str, int]) -> Url.Port:
+            number = _SERVICES.get(value) if isinstance(value, str) else int(value)
+            if number is None and isinstance(value, str) and value.isascii() and value.strip().isdecimal():
+                number = int(value)
+            if number is None or not 0 <= number <= 65535:
+                raise ValueError(f"not a port number from 0 to 65535, nor amqp, nor amqps: {value!r}")
+            port = super().__new__(cls, number)
+            port.name = value if value in _SERVICES else str(number)
+            return port
+
+        def __eq__(self, other: object) -> bool:
+            return self.name == other if isinstance(other, str) else int(self) == other
+
+        def __ne__(self, other: object) -> bool:
+            return not self == other
+
+        __hash__ = int.__hash__
+
+        def __str__(self) -> str:
+            return self.name
+
+        __format__ = object.__format__
+
+    def __init__(self, url: Union[str, Url, None] = None, defaults: bool = True, **kwargs: Any) -> None:
+        self.scheme: Optional[str] = None
+        self.username: Optional[str] = None
+        self.password: Optional[str] = None
+        self._host: Optional[str] = None
+        self._port: Optional[Url.Port] = None
+        self.path: Optional[str] = None
+        self._rest = ""  # query and fragment: kept, so that str() gives back what came in
+        if isinstance(url, Url):
+            self.__dict__.update(url.__dict__)
+        elif isinstance(url, str):
+            self._parse(url.strip())
+        elif url is not None:
+            raise TypeError(f"an address is a str or a Url, not {type(url).__name__}")
+        for name, value in kwargs.items():
+            if name not in _PARTS:
+                raise TypeError(f"{name!r} is no part of an address: it has {', '.join(_PARTS)}")
+            if name == "scheme" and value is not None and value != self.scheme and "port" not in kwargs:
+                self._follow_scheme(value)
+            setattr(self, name, value)
+        if defaults:
+            self.defaults()
+
+    def _follow_scheme(self, scheme: str) -> None:
+        """Another scheme: a port that was only the old one's default must not outlive it."""
+        if isinstance(self._port, Url.Port) and self._port.name == self.scheme:
+            self._port = None
+
+    def defaults(self) -> Url:
+        """Fill in what is missing; returns this object."""
+        self.scheme = self.scheme or self.AMQP
+        self._host = self._host or "0.0.0.0"
+        if self._port is None:
+            self._port = Url.Port(self.scheme if self.scheme in _SERVICES else self.AMQP)
+        return self
+
+    # -- reading -----------------------------------------------------------------------------------------
+    def _parse(self, text: str) -> None:
+        scheme, found, rest = text.partition("://")
+        if not found:
+            scheme, rest = "", text[2:] if text.startswith("//") else text
+        elif scheme.lower() not in _SERVICES:
+            raise ValueError(f"the scheme of {_redact(text)!r} is neither amqp nor amqps")
+        self.scheme = scheme.lower() or None
+
+        cut = min((at for at in map(rest.find, _AUTHORITY_ENDS) if at >= 0), default=len(rest))
+        authority, rest = rest[:cut], rest[cut:]
+        cut = min((at for at in map(rest.find, "?#") if at >= 0), default=len(rest))
+        path, self._rest = rest[:cut], rest[cut:]
+        self.path = path[1:] if path else None
+
+        user, found, place = authority.rpartition("@")
+        name, found_password, password = user.partition(":")
+        try:
+            if found:
+                self.username = _decode(name)
+                self.password = _decode(password) if found_password else None
+            self._parse_place(place)
+        except ValueError as error:
+            # From None: the other exception may quote what is in truth a piece of a password.
+            hint = ""
+            if "@" in rest:
+                hint = " (in a user's name or a password '/', '?' and '#' are written %2F, %3F and %23)"
+            raise ValueError(f"{_redact(text)!r} is not an address: {error}{hint}") from None
+
+    def _parse_place(self, place: str) -> None:
+        """``host``, ``host:port`` or ``[address]:port``. The ValueErrors quote nothing of it."""
+        if place.startswith("["):
+            host, found, port = place[1:].partition("]")
+            if not found:
+                raise ValueError("the bracket is not closed")
+            if port and not port.startswith(":"):
+                raise ValueError("behind the bracket only a port may follow, as in [::1]:5672")
+            port = port[1:]
+        else:
+            host, _, port = place.partition(":")
+            if ":" in port:
+                raise ValueError("an IPv6 address stands in brackets, as in [::1]:5672")
+        if any(sign.isspace() or not sign.isprintable() for sign in host):
+            raise ValueError("the host has a space or a control character in it")
+        self._host = host.lower() or None
+        if port:
+            try:
+                self._port = Url.Port(port)
+            except ValueError:
+                raise ValueError("the port is neither a number from 0 to 65535 nor amqp nor amqps") from None
+
+    # -- the parts that need care ------------------------------------------------------------------------
+    @property
+    def host(self) -> Optional[str]:
+        """The host's name or address, without brackets."""
+        return self._host
+
+    @host.setter
+    def host(self, value: Optional[str]) -> None:
+        self._host = value
+
+    @property
+    def port(self) -> Optional[Url.Port]:
+        """The port; to be set to a number, a digit string, ``"amqp"``, ``"amqps"`` or None."""
+        return self._port
+
+    @port.setter
+    def port(self, value: Union[str, int, None]) -> None:
+        self._port = None if value is None else Url.Port(value)
+
+    # -- writing -----------------------------------------------------------------------------------------
+    def __str__(self) -> str:
+        """The whole address, with its password: a program may pass it on. For people there is `redacted`."""
+        return self._text(self.password, self._port)
+
+    @property
+    def redacted(self) -> str:
+        """The address for a person: the password hidden, the port as a number."""
+        return self._text(self.password and _HIDDEN, None if self._port is None else int(self._port))
+
+    def __repr__(self) -> str:
+        return f"Url({self._text(self.password and _HIDDEN, self._port)!r})"
+
+    def _text(self, password: Optional[str], port: Optional[int]) -> str:
+        parts = []
+        if self.scheme:
+            parts += [self.scheme, "://"]
+        elif self._host or self.username is not None:
+            parts.append("//")
+        if self.username is not None or password:
+            parts.append(quote(self.username or "", safe=""))
+            if password:
+                parts += [":", password if password is _HIDDEN else quote(password, safe="")]
+            parts.append("@")
+        host = self._host or ""
+        parts.append(f"[{host}]" if ":" in host else host)
+        if port is not None:
+            parts += [":", str(port)]
+        if self.path is not None:
+            parts += ["/", self.path]
+        parts.append(self._rest)
+        return "".join(parts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Url):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in (*_PARTS, "_rest"))
+
+    __hash__ = None  # type: ignore[assignment]  # it can change
+
+
+_SERVICES = {Url.AMQP: 5672, Url.AMQPS: 5671}
+_PARTS = ("scheme", "username", "password", "host", "port", "path")
+
+
+def _decode(text: str) -> str:
+    """Undo the percent signs of a user's name or password."""
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("the percent signs of the user's name or password do not make UTF-8") from None
+
+
+def _redact(text: str) -> str:
+    """`text`, which may not be an address at all, without anything that might be meant as a password.
+
+    Everything up to the last @ goes: a slash that somebody forgot to write as %2F ends the host's part for a
+    parser, but not for the eye that reads the log.
+    """
+    scheme, found, rest = text.partition("://")
+    if not found:
+        scheme, rest = "", text
+    _, at, place = rest.rpartition("@")
+    return scheme + found + (_HIDDEN + "@" if at else "") + place
