@@ -1,7 +1,7 @@
 """Where a broker is: ``scheme://user:password@host:port/path``, every part of which may be missing.
 
-Floor 0: everybody may enter, and it knows nobody. Nothing is looked up here: a host is a name, a port a number.
-Whatever text comes of an address for a person to read (`repr`, `redacted`, an exception) is without its password.
+Floor 0: everybody may enter, and it knows nobody. Nothing is looked up here: a host is a name, a port a
+number. Whatever an address shows to a person (`repr`, `redacted`, an exception) is without its password.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Url:
     port: a `Url.Port`, which is an int, or None. 0 lets a listener choose.
     path: what follows the slash, as it stands, or None when there is no slash.
 
-    Two are equal when all their parts are. Raises ValueError for a text that is not an address, TypeError for an
-    argument that is not known.
+    Two are equal when all their parts are. Raises ValueError for a text that is not an address, TypeError for
+    an argument that is not known.
     """
 
     AMQP = "amqp"

@@ -112,7 +112,7 @@ def test_a_port_is_a_number_with_a_name():
     assert port == 5671 and port == "amqps" and port != "amqp" and port != 5672
     assert (str(port), f"{port}", repr(port), hash(port)) == ("amqps", "amqps", "5671", hash(5671))
     assert str(Url.Port(5671)) == "5671" and Url.Port("5671") == 5671
-    for wrong in (-1, 65536, "", "http", "1.5", "٥x"):
+    for wrong in (-1, 65536, "", "http", "1.5", "\N{ARABIC-INDIC DIGIT FIVE}"):
         with pytest.raises(ValueError):
             Url.Port(wrong)
 
@@ -169,7 +169,7 @@ def test_the_password_shows_in_no_text_for_people():
         "amqp://ann:s3cret@h:port",
         "amqp://ann:s3cret@h:1:2",
         "amqp://ann:s3cret@[::1",
-        "amqp://ann:s3cret/and@more@h",  # a slash that is not written %2F: the rest looks like a port and a path
+        "amqp://ann:s3cret/and@more@h",  # the slash should be %2F: what follows looks like a path
         "amqp://ann:s3cret?@h",
         "amqp://ann:s3cret#@h",
         "ann:s3cret/@h",
@@ -182,4 +182,5 @@ def test_an_error_does_not_show_the_password(text):
     assert "s3cret" not in str(caught.value)
     assert "***@" in str(caught.value)
     assert "s3cret" not in "".join(traceback.format_exception_only(caught.type, caught.value))
-    assert caught.value.__cause__ is None and (caught.value.__suppress_context__ or not caught.value.__context__)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None

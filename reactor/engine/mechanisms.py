@@ -1,16 +1,16 @@
 """The SASL mechanisms, client and server: who somebody is, said in bytes.
 
-`sasl` enters, nobody else. A mechanism knows the identities it is given and the bytes of its own exchange; it
-knows no frame, no transport and no clock. A further mechanism is a class for each side and a row in MECHANISMS.
+`sasl` enters, nobody else. A mechanism knows the identities it is given and the bytes of its own exchange;
+it knows no frame, no transport and no clock. A further one is a class for each side and a row in MECHANISMS.
 
-A mechanism of the client has a row of this shape:
+A mechanism of the client has three doors:
 
     start()             the initial response, or None when the server must speak first
     respond(challenge)  the answer to a challenge
-    finish(data)        the server said yes; what came with it is checked, for mechanisms where the server, too,
-                        proves who it is
+    finish(data)        the server said yes; what came with it is checked, for mechanisms where the server,
+                        too, proves who it is
 
-and one of the server a single door, `receive(response)`, that returns a Challenge, Done or Fail. Whatever goes
+and one of the server a single one, `receive(response)`, that returns a Challenge, Done or Fail. What goes
 wrong on the client's side is a MechanismError, whose text is fit for a person and never holds a secret.
 """
 
@@ -177,7 +177,7 @@ class AnonymousClient(ClientMechanism):
 
 
 class AnonymousServer(ServerMechanism):
-    """Everybody is welcome, as "anonymous": what the client calls itself proves nothing and is not looked at."""
+    """Everybody is welcome, as "anonymous": what the client calls itself proves nothing and is ignored."""
 
     def receive(self, response: Optional[bytes]) -> Step:
         return Done("anonymous", "anonymous")
@@ -239,7 +239,7 @@ class ExternalClient(ClientMechanism):
 
     @classmethod
     def lacks(cls, identity: Identity, named: bool) -> Optional[str]:
-        # The server may know the client by means that nobody told us of (an address, a tunnel): so by name, too.
+        # The server may know the client by what nobody told us of (an address, a tunnel): so by name, too.
         if identity.external is None and not named:
             return "a client certificate, or to be named in allowed_mechs"
         return None

@@ -1,9 +1,9 @@
 """SASL: the layer in which both sides agree on who the client is, before AMQP proper begins [5.3].
 
-The transport enters, which exchanges the protocol headers, hands over what arrives and sends what is in `output`;
-and the application, which says what is allowed and reads what came out. Here live the frames, the order in which
-they are legal, and the choice of a mechanism. What a mechanism says is the business of `mechanisms`; no clock,
-socket or connection is known.
+The transport enters, which exchanges the protocol headers, hands over what arrives and sends what is in
+`output`; and the application, which says what is allowed and reads what came out. Here live the frames, the
+order in which they are legal, and the choice of a mechanism. What a mechanism says is the business of
+`mechanisms`; no clock, socket or connection is known.
 
     client                                        server
                                 <-  mechanisms    start()
@@ -22,14 +22,6 @@ from typing import Any, Callable, NamedTuple, NoReturn, Optional, Union
 from reactor.codec.definitions import SASL_CHALLENGE, SASL_INIT, SASL_MECHANISMS, SASL_OUTCOME, SASL_RESPONSE
 from reactor.codec.performatives import decode_composite, encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, symbol
-from reactor.errors import (
-    DECODE_ERROR,
-    FRAMING_ERROR,
-    NOT_ALLOWED,
-    UNAUTHORIZED_ACCESS,
-    RemoteProtocolError,
-    SASLException,
-)
 from reactor.engine.mechanisms import (
     MECHANISMS,
     Authenticator,
@@ -43,6 +35,14 @@ from reactor.engine.mechanisms import (
     Mechanism,
     MechanismError,
     ServerMechanism,
+)
+from reactor.errors import (
+    DECODE_ERROR,
+    FRAMING_ERROR,
+    NOT_ALLOWED,
+    UNAUTHORIZED_ACCESS,
+    RemoteProtocolError,
+    SASLException,
 )
 
 #: Called with "->" (sent) or "<-" (received), the code of the frame and its fields, secrets hidden.
@@ -86,25 +86,26 @@ class SASL:
 
     What the application (or the container for it) sets before the exchange begins:
 
-    user, password      the client's, for PLAIN. After the exchange, `user` on the server is who was authenticated.
-    authorization       on the client: on whose behalf to act, None for one's own. After the exchange, on the
-                        server: as whom the client acts (`user`, unless `authorizer` allowed another name).
-    allow_insecure_mechs  let the client send a password over a wire on which others may listen; default False.
-    secure              nobody can listen on this wire: TLS, or loopback. Set by whoever knows the wire.
-    external            who the wire itself proves the client to be (a certificate), for EXTERNAL; default None.
-    hostname            the server by the name under which the client looked for it, sent along when set.
-    authenticator       on the server: called with (mechanism, user, password), returns whether that is right.
-                        None, the default, refuses every password; PLAIN is then not offered.
-    authorizer          on the server: called with (user, authorization), returns whether that user may act as
-                        that other one. None, the default, lets nobody act as somebody else.
-    max_frame_size      bytes; a larger SASL frame ends the exchange. Default 65,536.
-    frame_tracer        called for each frame, with secrets already hidden; default None.
+    user, password  the client's, for PLAIN. Afterwards `user` on the server is who was authenticated.
+    authorization   on the client: on whose behalf to act, None for one's own. Afterwards, on the server: as
+                    whom the client acts (`user`, unless `authorizer` allowed another name).
+    allow_insecure_mechs
+                    let the client send a password over a wire on which others may listen; default False.
+    secure          nobody can listen on this wire: TLS, or loopback. Set by whoever knows the wire.
+    external        who the wire itself proves the client to be (a certificate), for EXTERNAL; default None.
+    hostname        the server by the name under which the client looked for it, sent along when set.
+    authenticator   on the server: called with (mechanism, user, password), returns whether that is right.
+                    None, the default, refuses every password; PLAIN is then not offered.
+    authorizer      on the server: called with (user, authorization), returns whether that user may act as
+                    that other one. None, the default, lets nobody act as somebody else.
+    max_frame_size  bytes; a larger SASL frame ends the exchange. Default 65,536.
+    frame_tracer    called for each frame, with secrets already hidden; default None.
 
     What it tells:
 
-    mech                the mechanism's name, once it is chosen
-    outcome             None while undecided, else OK, AUTH, SYS, PERM or TEMP [5.3.3.6]
-    reason              why it failed, for a person, without any secret; None otherwise
+    mech            the mechanism's name, once it is chosen
+    outcome         None while undecided, else OK, AUTH, SYS, PERM or TEMP [5.3.3.6]
+    reason          why it failed, for a person, without any secret; None otherwise
     """
 
     OK = 0  #: authenticated
@@ -150,15 +151,15 @@ class SASL:
         return True
 
     def allowed_mechs(self, mechs: Union[str, Sequence[str]]) -> None:
-        """Use, or offer, only these: names with spaces between, or a list of names. Unknown names do no harm."""
+        """Use, or offer, only these: names with spaces between, or a list. Unknown names do no harm."""
         names = mechs.split() if isinstance(mechs, str) else list(mechs)
         self._allowed = [str(name).upper() for name in names]
 
     def config_name(self, name: str) -> None:
-        """Accepted for programs written for the original, and without effect: there is no Cyrus to configure."""
+        """Accepted for programs written for the original; without effect: there is no Cyrus to configure."""
 
     def config_path(self, path: str) -> None:
-        """Accepted for programs written for the original, and without effect: there is no Cyrus to configure."""
+        """Accepted for programs written for the original; without effect: there is no Cyrus to configure."""
 
     def done(self, outcome: int) -> None:
         """The server decides by itself: OK, AUTH, SYS, PERM or TEMP, whatever the mechanism would say.
@@ -193,12 +194,13 @@ class SASL:
         if not self.server:
             return
         guard = self._guard()
-        self._offered = [row.name for row in MECHANISMS if self._allows(row.name) and row.server.offered(guard)]
+        allowed = [row for row in MECHANISMS if self._allows(row.name)]
+        self._offered = [row.name for row in allowed if row.server.offered(guard)]
         if not self._offered:
             self._fail(
                 self.SYS,
-                "this server has no mechanism to offer: PLAIN needs an authenticator, EXTERNAL a wire that proves "
-                "who the client is, and allowed_mechs is " + (" ".join(self._allowed or ()) or "empty"),
+                "this server has no mechanism to offer: PLAIN needs an authenticator, EXTERNAL a wire that "
+                "proves who the client is, and allowed_mechs is " + (" ".join(self._allowed or ()) or "empty"),
             )
         # An array even for a single name: the form that every client knows.
         self._send(SASL_MECHANISMS, [Array(UNDESCRIBED, Data.SYMBOL, *map(symbol, self._offered))])
@@ -208,8 +210,8 @@ class SASL:
 
         Stops right behind the frame that ends the exchange: what follows is no longer SASL. Raises
         RemoteProtocolError when the peer erred (amqp:connection:framing-error, amqp:decode-error,
-        amqp:not-allowed) or when the authentication failed (amqp:unauthorized-access); what is in `output` then
-        is still to be sent.
+        amqp:not-allowed) or when the authentication failed (amqp:unauthorized-access); what is in `output`
+        then is still to be sent.
         """
         while self._stage != _FINISHED and end - pos >= 4:
             size = int.from_bytes(buf[pos : pos + 4], "big")
@@ -249,7 +251,7 @@ class SASL:
             raise RemoteProtocolError(error.condition, "a SASL frame that cannot be decoded") from None
         row = _FRAMES.get(code)
         if row is None:
-            raise RemoteProtocolError(NOT_ALLOWED, f"a frame with descriptor 0x{code:x} within the SASL exchange")
+            raise RemoteProtocolError(NOT_ALLOWED, f"a frame with descriptor 0x{code:x} in the SASL exchange")
         if pos != end:
             raise RemoteProtocolError(DECODE_ERROR, f"{end - pos} bytes behind the {row.name}")
         if row.stage != self._stage:
@@ -260,8 +262,8 @@ class SASL:
     # -- the client's side -------------------------------------------------------------------------------
     def recv_mechanisms(self, sasl_server_mechanisms: Any) -> None:
         """The server's offer, one symbol or an array of them: choose, and begin."""
-        names = [sasl_server_mechanisms] if isinstance(sasl_server_mechanisms, str) else sasl_server_mechanisms
-        offered = [str(name) for name in names]
+        names = sasl_server_mechanisms
+        offered = [str(names)] if isinstance(names, str) else [str(name) for name in names]
         identity = Identity(self.user, self.password, self.authorization, self.external, self.secure)
         row = self._choose(offered, identity)
         self.mech = row.name
@@ -343,7 +345,7 @@ class SASL:
             return
         row = next((row for row in MECHANISMS if row.name == mechanism and row.name in self._offered), None)
         if row is None:  # [5.3.3.2] prescribes this outcome
-            self._conclude(self.AUTH, f"the client chose a mechanism that was not offered: {_listed([mechanism])}")
+            self._conclude(self.AUTH, f"the client chose a mechanism not offered: {_listed([mechanism])}")
             return
         self._mechanism = row.server(row.name, self._guard())
         self._step(initial_response)
@@ -359,8 +361,8 @@ class SASL:
         try:
             step = mechanism.receive(response)
         except Exception:
-            # The authenticator is the application's: what it raises is its own to see, but the client must not
-            # be left waiting.
+            # The authenticator is the application's: what it raises is its own to see, but the client must
+            # not be left waiting.
             self._send_outcome(self.SYS)
             raise
         if isinstance(step, Challenge):
@@ -374,7 +376,7 @@ class SASL:
             self._conclude(self.AUTH, step.reason)
 
     def _conclude(self, outcome: int, reason: str = "", data: Optional[bytes] = None) -> None:
-        """Tell the client; a refusal also ends the transport, with the reason for whoever runs this server."""
+        """Tell the client; a refusal also ends the transport, with the reason for whoever runs this."""
         self._send_outcome(outcome, data)
         if outcome != self.OK:
             self._fail(outcome, reason)
