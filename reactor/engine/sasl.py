@@ -200,7 +200,7 @@ class SASL:
             self._fail(
                 self.SYS,
                 "this server has no mechanism to offer: PLAIN needs an authenticator, EXTERNAL a wire that "
-                "proves who the client is, and allowed_mechs is " + (" ".join(self._allowed or ()) or "empty"),
+                f"proves who the client is, and allowed_mechs is {' '.join(self._allowed or ()) or 'empty'}",
             )
         # An array even for a single name: the form that every client knows.
         self._send(SASL_MECHANISMS, [Array(UNDESCRIBED, Data.SYMBOL, *map(symbol, self._offered))])

@@ -1,0 +1,1 @@
+"""`python -m tests.benchmarks`: figures, which gate nothing."""
