@@ -239,7 +239,11 @@ def test_a_client_may_wait_to_be_asked(mech, response):
             dict(authenticator=knows, authorizer=lambda user, who: False),
             "user 'ann' may not act as 'root'",
         ),
-        (dict(mechs="EXTERNAL", authorization="root"), dict(external="ann"), "user 'ann' may not act as 'root'"),
+        (
+            dict(mechs="EXTERNAL", authorization="root"),
+            dict(external="ann"),
+            "user 'ann' may not act as 'root'",
+        ),
     ],
 )
 def test_a_refusal_is_heard_on_both_sides(one, other, reason, step):
