@@ -43,7 +43,7 @@ STOLEN = "amqp:link:stolen"
 
 # Not of the specification: what the driver of a transport says when the network failed, under the name
 # that programs written for the original look for.
-IO_ERROR = "proton:io"
+IO_ERROR = "proton.pythonio"
 
 
 class ReactorException(Exception):
@@ -76,16 +76,23 @@ class ProtocolError(ReactorException):
     description: what happened, for a person.
     scope: what ends because of it: ``"connection"``, ``"session"`` or ``"link"``.
     info: further facts for the wire, a dict with symbol keys, or None.
+    endpoint: the connection, session or link that it is about, where whoever raised it knows.
     """
 
     def __init__(
-        self, condition: str, description: str = "", scope: str = "connection", info: Optional[dict[str, Any]] = None
+        self,
+        condition: str,
+        description: str = "",
+        scope: str = "connection",
+        info: Optional[dict[str, Any]] = None,
+        endpoint: Any = None,
     ) -> None:
         super().__init__("%s: %s" % (condition, description) if description else condition)
         self.condition = condition
         self.description = description
         self.scope = scope
         self.info = info
+        self.endpoint = endpoint
 
 
 class LocalProtocolError(ProtocolError):

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import time
 
-from reactor.loop.interface import Clock
 
-
-class MonotonicClock(Clock):
+class MonotonicClock:
     """The system's clock that is never set back, in seconds."""
 
     __slots__ = ()

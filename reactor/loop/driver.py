@@ -1,16 +1,25 @@
 """Drivers: what joins an engine to the loop. A Driver moves bytes between one transport and one wire, a
 Porter lets wires in at a listener.
 
-The container enters. It knows the loop and the eight calls of a transport (`interface.Stream`), and no frame:
+The container enters. It knows the loop and the few calls of a transport (`interface.Stream`), and no frame:
 whatever it learns it tells the transport, which queues events about it.
 """
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from typing import Callable
 
-from reactor.loop.interface import Listener, Stream, Wire
+from reactor.errors import IO_ERROR
+from reactor.loop.interface import READ, WRITE, Listener, Stream, Wire, reason
 from reactor.loop.loop import Loop
+from reactor.loop.timers import Task
+
+# One read takes no more than this. It grows while reads come back full, so that bulk costs fewer turns, and
+# shrinks again, so that thousands of quiet connections do not each ask the system for a megabyte.
+SMALLEST_READ = 65536
+LARGEST_READ = 1048576
+
+BURST = 64  #: peers that one porter lets in before others have their turn
 
 
 class Driver:
@@ -19,64 +28,298 @@ class Driver:
     The container calls `flush()` for each transport that queued Event.TRANSPORT, after the events of a turn
     were dispatched. Everything else happens by itself:
 
-    * the wire gets connected: the output is sent; it cannot be: `transport.fail("proton.pythonio", why)`;
+    * the wire gets connected: the output is sent; it cannot be: `transport.fail(IO_ERROR, why)`;
     * what arrives goes to `transport.receive`, one read a turn; its end to `transport.close_tail()`;
     * when the transport has no more to say (`pending()` is -1) the wire is finished and `close_head()`
       called; the wire is closed once the peer has finished too, or after `linger` seconds;
     * `transport.tick` is called often enough for the deadline that it gave.
 
+    An exception of the transport (which would be a bug) leaves `ready` or `flush` as it is.
+
     transport, wire: what it joins.
-    linger: seconds that the peer has for finishing after us (and we after the peer).
+    linger: seconds for the rest to happen once one side has ended: for the peer to finish after us, or to
+        take the next piece of what we have to say after it has finished.
+    connected: whether there is, or was, a peer at the other end.
+    closed: whether the wire was let go.
     """
 
-    __slots__ = ("loop", "transport", "wire", "linger")
+    # Some of these exist for each connection: no closure, no timer and no dict unless it is needed.
+    __slots__ = (
+        "_interest",  # what the wire is watched for; with WRITE in it the wire is full, or not yet connected
+        "_limit",     # how much the next read may take
+        "_moved",     # whether the peer took anything since the last look; asked when lingering
+        "_reading",   # the peer has not finished
+        "_task",      # the deadline of the transport or, when one side has ended, that of lingering
+        "_trouble",   # why writing ended, while there may still be something to read
+        "_writing",   # we have not finished
+        "closed",
+        "connected",
+        "linger",
+        "loop",
+        "transport",
+        "wire",
+    )
 
-    def __init__(self, loop: Loop, transport: Stream, wire: Wire, linger: float = 5.0) -> None: ...
-
-    @property
-    def closed(self) -> bool:
-        """Whether the wire was let go."""
-        ...
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is, or was, a peer at the other end."""
-        ...
+    def __init__(self, loop: Loop, transport: Stream, wire: Wire, linger: float = 5.0) -> None:
+        self.loop = loop
+        self.transport = transport
+        self.wire = wire
+        self.linger = linger
+        self.connected = False
+        self.closed = False
+        self._interest = 0
+        self._limit = SMALLEST_READ
+        self._moved = False
+        self._reading = True
+        self._writing = True
+        self._task: Task | None = None
+        self._trouble = ""
+        loop.owners.add(self)
+        self._want(WRITE)
+        self._look_whether_connected()
 
     def ready(self, mask: int) -> None:
         """The loop's call: the wire can be read or written."""
+        if self.closed:
+            return  # in the very turn that told us
+        if not self.connected:
+            if self._look_whether_connected():
+                self._send()
+            return
+        if mask & READ and self._reading:
+            self._read()
+        if mask & WRITE and self._writing and not self.closed:
+            self._send()
 
     def flush(self) -> None:
-        """Send what the transport has to say, as far as the wire takes it; the rest follows by itself."""
+        """Send what the transport has to say, as far as the wire takes it; the rest follows by itself.
+
+        While the wire is full, or not yet connected, the transport is not even asked: what is not written
+        out cannot pile up, and its Event.TRANSPORT stays away until it is asked again.
+        """
+        if self._writing and not self._interest & WRITE:
+            self._send()
 
     def fail(self, name: str, description: str) -> None:
-        """Give up for a reason of one's own (a time-out): `transport.fail`, and the wire is let go."""
+        """Give up for a reason of one's own (a time-out, say): `transport.fail`, and the wire is let go."""
+        if not self.closed:
+            self._let_go()
+            self.transport.fail(name, description)
 
     def close(self) -> None:
         """Let go of the wire at once, whatever is unsent; the transport learns that both its sides ended."""
+        if not self.closed:
+            self._let_go()
+            self.transport.close_head()
+            self.transport.close_tail()
+
+    # -- connecting --------------------------------------------------------------------------------------
+
+    def _look_whether_connected(self) -> bool:
+        try:
+            self.connected = self.wire.connected()
+        except OSError as error:
+            self.fail(IO_ERROR, str(error))
+        if self.connected:
+            self._want(READ)
+        return self.connected
+
+    # -- input -------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        """One read. Whoever has more to say says it in the next turn, after the others."""
+        limit = self._limit
+        try:
+            data = self.wire.read(limit)
+        except OSError as error:
+            self.fail(IO_ERROR, f"read from {self.wire.remote_address}: {reason(error)}")
+            return
+        if data:
+            size = len(data)
+            if size == limit:
+                if limit < LARGEST_READ:
+                    self._limit = limit * 2
+            elif limit > SMALLEST_READ and size * 4 < limit:
+                self._limit = limit // 2
+            self.transport.receive(data)
+            self._tick()
+        elif data is not None:
+            self._input_ended()
+
+    def _input_ended(self) -> None:
+        self._reading = False
+        self.transport.close_tail()
+        if self._writing:
+            self._want(self._interest & WRITE)  # the end of the input would be reported for ever
+            self._start_lingering()
+            self.flush()
+        else:
+            self._let_go()
+
+    # -- output ------------------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        """One write, of all there is to say. WRITE is wanted only while something is left over: asking the
+        system to watch for it costs more than the write."""
+        transport = self.transport
+        size = transport.pending()
+        if size > 0:
+            try:
+                sent = self.wire.write(transport.output)
+            except OSError as error:
+                self._output_broke(error)
+                return
+            if sent:
+                transport.pop(sent)
+                self._moved = True
+            if sent == size:
+                size = transport.pending()  # it may have held back, or have nothing more to say at all
+        if size > 0:
+            self._want(self._interest | WRITE)
+        elif size == 0:
+            if self._interest & WRITE:
+                self._want(self._interest & ~WRITE)
+        else:
+            self._output_ended()
+            return
+        self._tick()
+
+    def _output_ended(self) -> None:
+        """All is said. The wire stays until the peer has finished too: closed with something unread, it would
+        be reset, and the peer would lose what it has not read yet."""
+        self._writing = False
+        self.transport.close_head()
+        if self._reading:
+            self.wire.finish()
+            self._want(READ)
+            self._start_lingering()
+        else:
+            self._let_go()
+
+    def _output_broke(self, error: OSError) -> None:
+        """The peer takes nothing more. What it said before that may still be there, and often says why."""
+        self._trouble = f"write to {self.wire.remote_address}: {reason(error)}"
+        if self._reading:
+            self._writing = False
+            self.transport.close_head()
+            self._want(READ)
+            self._start_lingering()
+        else:
+            self.fail(IO_ERROR, self._trouble)
+
+    # -- time --------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Tell the transport the time. A deadline that moved away costs nothing: the task for the earlier one
+        is left to come, and asks again."""
+        if self._lingering:
+            return
+        deadline = self.transport.tick(self.loop.now)
+        if deadline:
+            task = self._task
+            if task is None or deadline < task.at:
+                self._plan(deadline)
+
+    def _plan(self, at: float) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._task = self.loop.timers.schedule(at, self._due)
+
+    def _due(self) -> None:
+        self._task = None
+        if not self._lingering:
+            self._tick()
+            self.flush()
+        elif self._writing and self._moved:
+            self._start_lingering()
+        elif self._trouble or self._writing:
+            self.fail(IO_ERROR, self._trouble or f"write to {self.wire.remote_address}: {_STALLED}")
+        else:
+            self.close()
+
+    @property
+    def _lingering(self) -> bool:
+        return not (self._reading and self._writing)
+
+    def _start_lingering(self) -> None:
+        self._moved = False
+        self._plan(self.loop.clock.now() + self.linger)
+
+    # -- the wire ----------------------------------------------------------------------------------------
+
+    def _want(self, interest: int) -> None:
+        if interest != self._interest:
+            self._interest = interest
+            self.loop.network.watch(self.wire, interest, self)
+
+    def _let_go(self) -> None:
+        self.closed = True
+        self._reading = self._writing = False
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self.wire.close()
+        self.loop.owners.discard(self)
+
+
+_STALLED = "the peer takes nothing more"
 
 
 class Porter:
-    """Lets wires in: every peer that waits at a listener, up to `burst` a turn.
+    """Lets wires in: every peer that waits at a listener, up to BURST a turn.
 
-    admit: called with each wire; it makes a Driver of it.
-    pause: seconds to look away for when the process can take no more.
+    admit: called with each wire; it makes a Driver of it. What it raises leaves the turn, the wire is closed.
+    pause: seconds to look away for when no wire can be had (the process is out of descriptors, say). The
+        peers wait meanwhile, and the loop does not spin.
+    error: why the last wire could not be had, None when it could.
+    closed: whether it has stopped listening.
     """
 
-    __slots__ = ("loop", "listener", "admit", "pause")
+    __slots__ = ("_task", "admit", "closed", "error", "listener", "loop", "pause")
 
     def __init__(
         self, loop: Loop, listener: Listener, admit: Callable[[Wire], object], pause: float = 0.25
-    ) -> None: ...
-
-    @property
-    def closed(self) -> bool: ...
-
-    #: The error of the last time when the process could take no more, None when all is well.
-    error: Optional[OSError]
+    ) -> None:
+        self.loop = loop
+        self.listener = listener
+        self.admit = admit
+        self.pause = pause
+        self.error: OSError | None = None
+        self.closed = False
+        self._task: Task | None = None
+        loop.owners.add(self)
+        loop.watch(listener, READ, self)
 
     def ready(self, mask: int) -> None:
         """The loop's call: somebody waits."""
+        for _ in range(BURST):
+            if self.closed or self._task is not None:
+                return  # `admit` may close us
+            try:
+                wire = self.listener.accept()
+            except OSError as error:
+                self.error = error
+                self.loop.unwatch(self.listener)
+                self._task = self.loop.schedule(self.pause, self._look_again)
+                return
+            if wire is None:
+                return
+            self.error = None
+            try:
+                self.admit(wire)
+            except BaseException:
+                wire.close()
+                raise
 
     def close(self) -> None:
         """Stop listening; the wires that were let in stay."""
+        self.closed = True
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self.listener.close()
+        self.loop.owners.discard(self)
+
+    def _look_again(self) -> None:
+        self._task = None
+        self.loop.watch(self.listener, READ, self)

@@ -13,9 +13,10 @@ The rules that hold for every implementation:
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Protocol, Sequence, Tuple, Union
+from collections.abc import Sequence
+from typing import Any, Protocol, Union
 
-READ = 1  #: there is something to read, to accept, or to learn: input ended, the wire is lost
+READ = 1  #: there is something to read or to accept, or the wire has come to an end
 WRITE = 2  #: there is room to write, or the attempt to connect has come to its end
 
 Buffer = Union[bytes, bytearray, memoryview]
@@ -70,7 +71,7 @@ class Wire(Watchable, Protocol):
         """
         ...
 
-    def read(self, limit: int) -> Optional[bytes]:
+    def read(self, limit: int) -> bytes | None:
         """At most `limit` bytes; None: nothing now; b"": the peer has finished. OSError: the wire is lost."""
         ...
 
@@ -104,11 +105,11 @@ class Listener(Watchable, Protocol):
         """``host:port`` as bound."""
         ...
 
-    def accept(self) -> Optional[Wire]:
+    def accept(self) -> Wire | None:
         """The next wire, connected; None: nobody waits now.
 
-        Raises OSError when the process can take no more (EMFILE and its like): the peer goes on waiting, so
-        look away for a while instead of asking again at once (`reactor.loop.driver.Porter` does).
+        Raises OSError when it cannot be had, as when the process has no descriptor left (EMFILE): the peer
+        goes on waiting, so look away for a while before asking again (`reactor.loop.driver.Porter` does).
         """
         ...
 
@@ -128,7 +129,7 @@ class Network(Protocol):
         """
         ...
 
-    def listen(self, host: Optional[str], port: int, backlog: int = 4096) -> Listener:
+    def listen(self, host: str | None, port: int, backlog: int = 4096) -> Listener:
         """Listen on a host, or on every address of this machine when it is empty or None (IPv6 and IPv4).
 
         port: 0 lets the system choose. backlog: how many peers may wait to be accepted; the system may cut
@@ -147,7 +148,7 @@ class Network(Protocol):
         """Report it no more. Harmless for what is not watched."""
         ...
 
-    def wait(self, timeout: Optional[float]) -> Sequence[Tuple[Owner, int]]:
+    def wait(self, timeout: float | None) -> Sequence[tuple[Owner, int]]:
         """Who is ready for what; may be empty at any time, after a `wake` for one.
 
         timeout: seconds to wait for at most, 0 to look only, None for as long as it takes. The network may
@@ -161,7 +162,8 @@ class Network(Protocol):
         ...
 
     def close(self) -> None:
-        """Close every wire and listener that is still open, and what the network itself holds."""
+        """Close the listeners, the wires that are watched or being connected, and what the network itself
+        holds. Descriptors of others stay open. Harmless when repeated."""
         ...
 
 
@@ -199,7 +201,7 @@ class ConnectError(OSError):
         name could not be looked up.
     """
 
-    def __init__(self, host: str, port: int, attempts: List[Tuple[str, OSError]]) -> None:
+    def __init__(self, host: str, port: int, attempts: list[tuple[str, OSError]]) -> None:
         super().__init__(host, port, attempts)
         self.host = host
         self.port = port
@@ -214,12 +216,13 @@ class ConnectError(OSError):
 
     def __str__(self) -> str:
         target = join_address(self.host, self.port)
-        whys = [(address, reason(error)) for address, error in self.attempts]
+        whys = [reason(error) for _, error in self.attempts]
         if self.unresolved:
-            return "cannot look up %s: %s" % (self.host, "; ".join(why for _, why in whys) or "no address")
-        if [address for address, _ in whys] == [target]:
-            return "cannot connect to %s: %s" % (target, whys[0][1])
-        return "cannot connect to %s: %s" % (target, "; ".join("%s: %s" % pair for pair in whys))
+            return f"cannot look up {self.host}: {'; '.join(whys) or 'it has no address'}"
+        if [address for address, _ in self.attempts] == [target]:
+            return f"cannot connect to {target}: {whys[0]}"
+        tried = [f"{address}: {why}" for (address, _), why in zip(self.attempts, whys)]
+        return f"cannot connect to {target}: {'; '.join(tried)}"
 
 
 def reason(error: OSError) -> str:
@@ -229,4 +232,4 @@ def reason(error: OSError) -> str:
 
 def join_address(host: str, port: int) -> str:
     """``host:port``, with brackets around an IPv6 address."""
-    return "[%s]:%d" % (host, port) if ":" in host else "%s:%d" % (host, port)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -6,7 +6,7 @@ what it carries. Nothing here runs a handler; an owner or a task puts an event i
 
 from __future__ import annotations
 
-from typing import Callable, Optional, Set
+from typing import Callable, Protocol
 
 from reactor.loop.clock import MonotonicClock
 from reactor.loop.interface import Clock, Network, Owner, Watchable
@@ -14,7 +14,7 @@ from reactor.loop.sockets import SocketNetwork
 from reactor.loop.timers import Task, Timers
 
 
-class Closable(Owner):
+class Closable(Owner, Protocol):
     """An owner that the loop closes with itself."""
 
     def close(self) -> None: ...
@@ -31,12 +31,12 @@ class Loop:
 
     __slots__ = ("clock", "network", "timers", "now", "owners")
 
-    def __init__(self, clock: Optional[Clock] = None, network: Optional[Network] = None) -> None:
+    def __init__(self, clock: Clock | None = None, network: Network | None = None) -> None:
         self.clock: Clock = MonotonicClock() if clock is None else clock
         self.network: Network = SocketNetwork(self.clock) if network is None else network
         self.timers = Timers()
         self.now = self.clock.now()
-        self.owners: Set[Closable] = set()
+        self.owners: set[Closable] = set()
 
     @property
     def busy(self) -> bool:
@@ -55,7 +55,7 @@ class Loop:
         """Network.unwatch, said shortly."""
         self.network.unwatch(thing)
 
-    def turn(self, timeout: Optional[float] = None) -> bool:
+    def turn(self, timeout: float | None = None) -> bool:
         """One turn: wait, tell those who are ready, run the tasks that are due.
 
         timeout: seconds to wait for at most, 0 to look only, None until something happens; a task that is due

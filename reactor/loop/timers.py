@@ -6,7 +6,7 @@ The loop enters, and through it whoever schedules. It knows no clock: it is told
 from __future__ import annotations
 
 import heapq
-from typing import Callable, List, Optional, Tuple
+from typing import Callable
 
 
 class Task:
@@ -19,7 +19,7 @@ class Task:
 
     def __init__(self, at: float, callback: Callable[[], object], timers: Timers) -> None:
         self.at = at
-        self._callback: Optional[Callable[[], object]] = callback
+        self._callback: Callable[[], object] | None = callback
         self._timers = timers
 
     @property
@@ -40,7 +40,7 @@ class Task:
             callback()
 
     def __repr__(self) -> str:
-        return "<Task at %.3f%s>" % (self.at, "" if self.pending else ", over")
+        return f"<Task at {self.at:.3f}{'' if self.pending else ', over'}>"
 
 
 class Timers:
@@ -50,7 +50,7 @@ class Timers:
     __slots__ = ("_heap", "_made", "_cancelled")
 
     def __init__(self) -> None:
-        self._heap: List[Tuple[float, int, Task]] = []  # compared in C; no two numbers are equal
+        self._heap: list[tuple[float, int, Task]] = []  # compared in C; no two numbers are equal
         self._made = 0
         self._cancelled = 0  # of those in the heap
 
@@ -64,7 +64,7 @@ class Timers:
         heapq.heappush(self._heap, (at, self._made, task))
         return task
 
-    def deadline(self) -> Optional[float]:
+    def deadline(self) -> float | None:
         """When the next task is due; None: nothing is planned."""
         heap = self._heap
         while heap:
@@ -94,8 +94,8 @@ class Timers:
         return count
 
     def forget(self) -> None:
-        """A task in the heap was cancelled. Time-outs are nearly all cancelled, long before they are due: once
-        these are the greater part they are swept out, which is a constant cost for each."""
+        """A task in the heap was cancelled. Time-outs are nearly all cancelled long before they are due: once
+        those are the greater part they are swept out, at a constant cost for each."""
         self._cancelled += 1
         if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
             self._heap[:] = [entry for entry in self._heap if entry[2].pending]

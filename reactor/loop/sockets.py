@@ -1,0 +1,413 @@
+"""The real network: non-blocking sockets over `selectors.DefaultSelector`.
+
+The loop enters, through `interface` alone. It knows no engine. Whatever is watched is a key of one selector,
+with its owner as the key's data, so that a turn is one call into the system and one list.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import sys
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Callable
+
+from reactor.loop.clock import MonotonicClock
+from reactor.loop.dial import Dial, Found, Resolver, explain, format_address, look_up
+from reactor.loop.interface import (
+    READ,
+    Buffer,
+    Clock,
+    ConnectError,
+    Owner,
+    Watchable,
+    join_address,
+    reason,
+)
+from reactor.loop.timers import Task, Timers
+
+# select() on Windows does not end when Ctrl-C is pressed, so nobody waits there for longer than this. For the
+# others it is a limit that the system's own call accepts in any unit.
+_LONGEST_WAIT = 0.5 if sys.platform == "win32" else 86400.0
+
+# What accept() says of a peer that gave up while it waited, and of networks that failed beneath it: see
+# accept(2).
+_GAVE_UP = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ECONNABORTED ECONNRESET EPERM EPROTO ENETDOWN ENOPROTOOPT EHOSTDOWN ENONET"
+        " EHOSTUNREACH EOPNOTSUPP ENETUNREACH"
+    ).split()
+    if hasattr(errno, name)
+)
+
+# An IPv6 socket for both families cannot be had here; anything else that goes wrong with it is a real error.
+_NO_IPV6 = frozenset([errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENOPROTOOPT, errno.EPROTONOSUPPORT])
+
+
+class SocketWire:
+    """A TCP connection, or an attempt at one: see `interface.Wire`."""
+
+    __slots__ = ("_network", "dial", "error", "remote_address", "sock")
+
+    def __init__(self, network: SocketNetwork, sock: socket.socket | None, remote_address: str) -> None:
+        self._network = network
+        self.sock = sock
+        self.remote_address = remote_address
+        self.dial: Dial | None = None
+        self.error: ConnectError | None = None
+
+    @property
+    def local_address(self) -> str:
+        try:
+            return format_address(self.sock.getsockname()) if self.sock is not None else ""
+        except OSError:
+            return ""
+
+    def fileno(self) -> int:
+        return -1 if self.sock is None else self.sock.fileno()
+
+    def connected(self) -> bool:
+        if self.error is not None:
+            raise self.error
+        return self.sock is not None
+
+    def read(self, limit: int) -> bytes | None:
+        if self.sock is None:
+            raise _not_connected()
+        try:
+            return self.sock.recv(limit)
+        except BlockingIOError:
+            return None
+
+    def write(self, data: Buffer) -> int:
+        if self.sock is None:
+            raise _not_connected()
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return 0
+
+    def finish(self) -> None:
+        if self.sock is not None:
+            try:
+                self.sock.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # the peer was faster
+
+    def close(self) -> None:
+        self._network.unwatch(self)
+        dial, self.dial = self.dial, None
+        if dial is not None:
+            dial.cancel()
+        sock, self.sock = self.sock, None
+        if sock is not None:
+            sock.close()
+
+    def dialed(self, sock: socket.socket | None, address: str, error: ConnectError | None) -> None:
+        """What came of the attempt to connect."""
+        self.dial = None
+        self.error = error
+        if sock is not None:
+            self.sock = _tune(sock)
+            self.remote_address = address
+        self._network.settled(self)
+
+
+class SocketListener:
+    """Listening sockets, one for each address of the host, under one port: see `interface.Listener`."""
+
+    __slots__ = ("_network", "address", "port", "sockets")
+
+    def __init__(self, network: SocketNetwork, sockets: list[socket.socket]) -> None:
+        self._network = network
+        self.sockets = sockets
+        self.address = format_address(sockets[0].getsockname())
+        self.port: int = sockets[0].getsockname()[1]
+
+    def fileno(self) -> int:
+        return self.sockets[0].fileno() if self.sockets else -1
+
+    def accept(self) -> SocketWire | None:
+        for sock in self.sockets:
+            while True:
+                try:
+                    peer, address = sock.accept()
+                except BlockingIOError:
+                    break
+                except OSError as error:
+                    if error.errno in _GAVE_UP:
+                        continue
+                    raise
+                return SocketWire(self._network, _tune(peer), format_address(address))
+        return None
+
+    def close(self) -> None:
+        self._network.unwatch(self)
+        self._network.listeners.discard(self)
+        sockets, self.sockets = self.sockets, []
+        for sock in sockets:
+            sock.close()
+
+
+class SocketNetwork:
+    """Sockets, names and descriptors of this machine: see `interface.Network`.
+
+    clock: tells when to try the next address of a name.
+    ask: what stands in for socket.getaddrinfo.
+    """
+
+    __slots__ = (
+        "_answers",
+        "_clock",
+        "_dialing",
+        "_failed",
+        "_resolver",
+        "_timers",
+        "_waker",
+        "listeners",
+        "selector",
+    )
+
+    def __init__(self, clock: Clock | None = None, ask: Callable[..., Any] = socket.getaddrinfo) -> None:
+        self.selector = selectors.DefaultSelector()
+        self._clock: Clock = MonotonicClock() if clock is None else clock
+        self._timers = Timers()
+        self._resolver = Resolver(ask)
+        self._answers: deque[tuple[Dial, Found]] = deque()  # filled by the threads of the resolver
+        # Wires without a descriptor, and who wants to know of them: those that are being dialled, and those
+        # whose attempt has failed and that are ready until somebody looks.
+        self._dialing: dict[SocketWire, tuple[Owner, int] | None] = {}
+        self._failed: dict[SocketWire, tuple[Owner, int]] = {}
+        self.listeners: set[SocketListener] = set()  # those that are open
+        self._waker = _Waker(self._take_answers)
+        self.selector.register(self._waker, READ, self._waker)
+
+    def connect(self, host: str, port: int) -> SocketWire:
+        wire = SocketWire(self, None, join_address(host or "localhost", port))
+        wire.dial = dial = Dial(host, port, self.selector, self._schedule, wire.dialed)
+        self._dialing[wire] = None
+        if not dial.start():
+            # An answer belongs to a dial, so that one which was given up is never mixed up with a new one.
+            self._resolver.look_up(host, port, lambda found: self._answer(dial, found))
+        return wire
+
+    def listen(self, host: str | None, port: int, backlog: int = 4096) -> SocketListener:
+        try:
+            listener = SocketListener(self, _listen(host, port, backlog))
+        except (OSError, OverflowError) as error:
+            why = reason(error) if isinstance(error, OSError) else str(error)
+            number = getattr(error, "errno", None) or errno.EINVAL
+            raise OSError(number, f"cannot listen on {join_address(host or '', port)}: {why}") from None
+        self.listeners.add(listener)
+        return listener
+
+    def watch(self, thing: Watchable, interest: int, owner: Owner) -> None:
+        if isinstance(thing, SocketWire) and thing.sock is None:
+            if thing.dial is not None:
+                self._dialing[thing] = (owner, interest)
+            elif thing.error is not None and interest:
+                self._failed[thing] = (owner, interest)
+        elif not interest:
+            self.unwatch(thing)
+        elif isinstance(thing, SocketListener):
+            for sock in thing.sockets:
+                self._register(sock, interest, owner)
+        else:
+            self._register(thing, interest, owner)
+
+    def unwatch(self, thing: Watchable) -> None:
+        if isinstance(thing, SocketWire) and thing.sock is None:
+            self._failed.pop(thing, None)
+            self._dialing.pop(thing, None)
+        elif isinstance(thing, SocketListener):
+            for sock in thing.sockets:
+                self._unregister(sock)
+        else:
+            self._unregister(thing)
+
+    def wait(self, timeout: float | None) -> Sequence[tuple[Owner, int]]:
+        if self._failed:
+            timeout = 0
+        else:
+            deadline = self._timers.deadline()
+            if deadline is not None:
+                left = max(0.0, deadline - self._clock.now())
+                timeout = left if timeout is None else min(left, timeout)
+            if timeout is None or timeout > _LONGEST_WAIT:
+                timeout = _LONGEST_WAIT
+        ready = [(key.data, mask) for key, mask in self.selector.select(timeout)]
+        if self._failed:
+            ready.extend(self._failed.values())
+        if self._timers:
+            self._timers.run(self._clock.now())
+        return ready
+
+    def wake(self) -> None:
+        self._waker.wake()
+
+    def close(self) -> None:
+        self._resolver.close()
+        keys = self.selector.get_map() or {}  # None when it was closed before
+        watched = [key.fileobj for key in keys.values()]  # the descriptors of others stay open
+        wires = [thing for thing in watched if isinstance(thing, SocketWire)]
+        for wire in [*self._dialing, *self._failed, *wires]:
+            wire.close()
+        for listener in list(self.listeners):
+            listener.close()
+        self._timers.clear()
+        self._waker.close()
+        self.selector.close()
+
+    def settled(self, wire: SocketWire) -> None:
+        """An attempt to connect has ended: from now on the wire is ready, or its socket tells when."""
+        watched = self._dialing.pop(wire, None)
+        if watched is not None:
+            self.watch(wire, watched[1], watched[0])
+
+    def _register(self, thing: Any, interest: int, owner: Owner) -> None:
+        selector = self.selector
+        try:
+            key = selector.get_key(thing)
+        except (KeyError, ValueError):
+            selector.register(thing, interest, owner)
+            return
+        if key.fileobj is thing:
+            selector.modify(thing, interest, owner)
+        else:  # a descriptor that somebody closed while it was watched, and that the system gave out again
+            selector.unregister(key.fileobj)
+            selector.register(thing, interest, owner)
+
+    def _unregister(self, thing: Any) -> None:
+        try:
+            self.selector.unregister(thing)
+        except (KeyError, ValueError):
+            pass  # it was not watched; ValueError: it is closed
+
+    def _schedule(self, delay: float, callback: Callable[[], object]) -> Task:
+        return self._timers.schedule(self._clock.now() + delay, callback)
+
+    def _answer(self, dial: Dial, found: Found) -> None:
+        """A thread of the resolver leaves its answer."""
+        self._answers.append((dial, found))
+        self.wake()
+
+    def _take_answers(self) -> None:
+        while self._answers:
+            dial, found = self._answers.popleft()
+            dial.found(found)
+
+
+class _Waker:
+    """A pair of sockets: what is written to the one makes the other ready, which ends a wait on every system.
+
+    Each `wake` writes: a flag that says "it was woken already" saves a call and can be lost, between two
+    threads or to a Ctrl-C between two lines.
+    """
+
+    __slots__ = ("_far", "_near", "_woken")
+
+    def __init__(self, woken: Callable[[], None]) -> None:
+        self._woken = woken
+        self._near, self._far = socket.socketpair()
+        self._near.setblocking(False)
+        self._far.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._near.fileno()
+
+    def wake(self) -> None:
+        try:
+            self._far.send(b"\0")
+        except OSError:
+            pass  # full: it will wake up anyway; or closed: there is nobody left to wake
+
+    def ready(self, mask: int) -> None:
+        try:
+            self._near.recv(65536)
+        except OSError:
+            pass
+        self._woken()
+
+    def close(self) -> None:
+        self._near.close()
+        self._far.close()
+
+
+def _tune(sock: socket.socket) -> socket.socket:
+    """A socket as wires have them: it never blocks, and it sends what is written when it is written."""
+    sock.setblocking(False)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        pass  # the peer has gone already: the first read will say so
+    return sock
+
+
+def _not_connected() -> OSError:
+    return OSError(errno.ENOTCONN, explain(errno.ENOTCONN))
+
+
+def _listen(host: str | None, port: int, backlog: int) -> list[socket.socket]:
+    """Sockets that listen on every address of a host, or on every address of this machine."""
+    if host:
+        found = look_up(host, port, socket.AI_PASSIVE, socket.getaddrinfo)
+        for _ in range(8 if port == 0 and len(found) > 1 else 0):
+            try:
+                return _listen_on(found, port, backlog)
+            except OSError as error:  # the port that was free on the first address is taken on another
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        return _listen_on(found, port, backlog)
+    if socket.has_ipv6:
+        try:
+            return [_bind(socket.AF_INET6, ("::", port), backlog, dual=True)]
+        except OSError as error:
+            if error.errno not in _NO_IPV6:
+                raise
+    return [_bind(socket.AF_INET, ("0.0.0.0", port), backlog)]
+
+
+def _listen_on(found: Sequence[Any], port: int, backlog: int) -> list[socket.socket]:
+    """A socket for each address, all on one port. An address that this machine lacks is passed over."""
+    sockets: list[socket.socket] = []
+    missing: OSError | None = None
+    try:
+        for family, _, _, _, address in found:
+            if port == 0 and sockets:
+                address = (address[0], sockets[0].getsockname()[1], *address[2:])
+            try:
+                sockets.append(_bind(family, address, backlog))
+            except OSError as error:
+                if error.errno not in _NO_IPV6:
+                    raise
+                missing = error
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    if not sockets:
+        raise missing or OSError(errno.EADDRNOTAVAIL, explain(errno.EADDRNOTAVAIL))
+    return sockets
+
+
+def _bind(family: int, address: tuple[Any, ...], backlog: int, dual: bool = False) -> socket.socket:
+    """One listening socket. dual: an IPv6 one takes IPv4 peers too."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            # There the other option lets a second process take the port over.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
+        sock.bind(address)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,118 @@
+"""A hand that steps several containers through one network, in one thread, turn by turn.
+
+Programs and their tests enter. It knows of a container that it has `start()`, `process()` and `timeout`, and
+of the network when somebody would wait; it knows no engine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Optional, Protocol
+
+from reactor.errors import Timeout
+from reactor.simulation.network import MemoryNetwork
+
+
+class Steppable(Protocol):
+    """A container, as far as it concerns us."""
+
+    timeout: Any  # how long `process` may wait; seconds, or None for as long as it takes
+
+    def start(self) -> None: ...
+
+    def process(self) -> bool:
+        """One turn. Returns whether there is, or may be, anything left to do."""
+        ...
+
+
+class NeverHappens(Timeout):
+    """What was waited for did not come: the text tells how things stood."""
+
+
+class Stepper:
+    """Steps containers round-robin; when all of them would wait, the clock jumps to the first deadline.
+
+    network: the network whose nodes the containers were given.
+    containers: in the order in which they have their turns. One that has nothing left to do is left out, and
+        is stepped again once it was given to `add` again.
+    """
+
+    def __init__(self, network: MemoryNetwork, *containers: Steppable) -> None:
+        self.network = network
+        self.containers: list[Steppable] = []
+        self.rounds = 0
+        for container in containers:
+            self.add(container)
+
+    def add(self, container: Steppable) -> None:
+        """Start a container, and step it from now on."""
+        container.timeout = None
+        container.start()
+        self.containers.append(container)
+
+    def round(self) -> Optional[float]:
+        """One turn of each. Returns when the first deadline is if all would wait until then (infinity: there
+        is none), and None if anybody has something to do."""
+        network = self.network
+        self.rounds += 1
+        earliest: Optional[float] = math.inf
+        network.stepped = True
+        try:
+            for container in list(self.containers):
+                network.begin_turn()
+                if not container.process():
+                    self.containers.remove(container)
+                elif network.nap is None:
+                    earliest = None
+                elif earliest is not None:
+                    earliest = min(earliest, network.nap)
+        finally:
+            network.stepped = False
+        return earliest if earliest is not None and network.quiet else None
+
+    def run(
+        self, until: Optional[Callable[[], object]] = None, limit: float = 3600.0, rounds: int = 1_000_000
+    ) -> None:
+        """Step until `until()` is true; without it, until every container has nothing left to do.
+
+        limit: how many seconds of the virtual clock it may take. rounds: how many turns. NeverHappens is
+        raised beyond that, and as soon as nothing can ever happen any more.
+        """
+        clock = self.network.clock
+        end = clock.now() + limit
+        last = self.rounds + rounds
+        deadline: Optional[float] = None
+        while not (until() if until is not None else not self.containers):
+            if not self.containers:
+                raise NeverHappens(self._report(until, "every container has finished"))
+            if deadline == math.inf:
+                raise NeverHappens(self._report(until, "everybody waits, and nobody has a deadline"))
+            if deadline is not None and deadline > end:
+                raise NeverHappens(self._report(until, f"{limit} s of virtual time were not enough"))
+            if self.rounds >= last:
+                raise NeverHappens(self._report(until, f"{rounds} rounds were not enough"))
+            if deadline is not None:
+                clock.advance_to(deadline)
+            deadline = self.round()
+
+    def _report(self, until: Optional[Callable[[], object]], why: str) -> str:
+        network = self.network
+        what = "the end" if until is None else f"the condition {getattr(until, '__qualname__', until)}"
+        when = f"at {network.clock.now():.3f} s, after {self.rounds} rounds"
+        lines = [f"{what} was not reached: {why} ({when})"]
+        lines += [f"  still running: {container!r}" for container in self.containers]
+        lines += [f"  wire {wire!r}" for wire in network.wires]
+        lines += [f"  listening: {listener.address}" for listener in network.listeners]
+        lines += [f"  connecting: {wire.remote_address}, from {wire.node.name}" for wire in network.dialing]
+        return "\n".join(lines)
+
+
+def run(
+    network: MemoryNetwork,
+    *containers: Steppable,
+    until: Optional[Callable[[], object]] = None,
+    limit: float = 3600.0,
+) -> None:
+    """Start containers and step them: `Stepper.run`, in one call."""
+    Stepper(network, *containers).run(until, limit)
