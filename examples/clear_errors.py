@@ -1,0 +1,35 @@
+"""What the examples share: when something is wrong, one clear line and exit status 1, never a traceback.
+
+An exception raised by a callback leaves `Container.run()`. SystemExit is one, so a script can end from
+anywhere: with a message, which Python prints on stderr, and with status 1.
+"""
+
+from reactor import Url
+
+
+class ClearErrors:
+    """Mix it in before MessagingHandler. It expects the URL of the broker in `self.url`."""
+
+    def on_transport_error(self, event):
+        """Nobody listens there, or the peer has gone."""
+        url = Url(self.url)
+        broker = "python -m handlers.broker"
+        if int(url.port) != 5672:
+            broker += f" --listen amqp://{url.host}:{url.port}"
+        reason = event.transport.condition.description
+        raise SystemExit(f"No AMQP peer at {url.host}:{url.port} ({reason}). Start a broker with: {broker}")
+
+    def on_connection_error(self, event):
+        """The peer closed the connection, and said why."""
+        self.refused("connection", event.connection.remote_condition)
+
+    def on_session_error(self, event):
+        """The peer ended the session, and said why."""
+        self.refused("session", event.session.remote_condition)
+
+    def on_link_error(self, event):
+        """The peer refused or closed the sender or receiver, and said why."""
+        self.refused(f"link {event.link.name}", event.link.remote_condition)
+
+    def refused(self, what, condition):
+        raise SystemExit(f"{self.url} closed the {what}: {condition.name}: {condition.description}")

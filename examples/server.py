@@ -1,0 +1,60 @@
+"""Teaches the answering side of request and response: one sender that reaches every reply address.
+
+    python -m handlers.broker                                    (in another terminal)
+    python -m examples.server
+
+A sender without a target leaves it to each message where to go: to the message's own address. The answer to a
+request goes to the request's reply_to, with its correlation_id. client asks.
+"""
+
+import argparse
+
+from clear_errors import ClearErrors
+
+from handlers import MessagingHandler
+from reactor import Container, Message
+
+DEFAULT = "amqp://127.0.0.1:5672/requests"
+
+
+class Server(ClearErrors, MessagingHandler):
+    """Answers each request with its text in capitals; leaves after so many, 0 is never."""
+
+    def __init__(self, url, wanted):
+        super().__init__()
+        self.url = url
+        self.wanted = wanted
+        self.served = 0
+
+    def on_start(self, event):
+        self.receiver = event.container.create_receiver(self.url)
+        self.sender = event.container.create_sender(self.receiver.connection, None)
+
+    def on_link_opened(self, event):
+        if event.receiver == self.receiver:
+            print("Waiting for requests", flush=True)
+
+    def on_message(self, event):
+        request = event.message
+        print(f"Received {request.body}", flush=True)
+        self.sender.send(
+            Message(request.body.upper(), address=request.reply_to, correlation_id=request.correlation_id)
+        )
+        self.served += 1
+        if self.served == self.wanted:
+            event.connection.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
+    parser.add_argument("-m", "--messages", type=int, default=0, help="stop after this many (default: never)")
+    options = parser.parse_args()
+    try:
+        Container(Server(options.address, options.messages)).run()
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""The import switch: one program, two libraries.
+
+Benchmarks and interop tests run the same code on this project and on python-qpid-proton. Everything that the
+two spell differently is here and nowhere else; a library is imported only when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+
+OURS, THEIRS = "amqp-reactor", "python-qpid-proton"
+
+_MODULES = {
+    OURS: ("reactor", "handlers"),
+    THEIRS: ("proton", "proton.reactor", "proton.handlers"),
+}
+
+
+def load(name: str) -> SimpleNamespace:
+    """The public names of the library called `name` in one flat namespace, and its name as `library`."""
+    names: dict[str, object] = {}
+    for module_name in _MODULES[name]:
+        module = importlib.import_module(module_name)
+        names.update({key: getattr(module, key) for key in module.__all__})
+    return SimpleNamespace(**names, library=name)
+
+
+def version(name: str) -> str:
+    """What is installed or checked out under that name; "" when it cannot be imported."""
+    try:
+        load(name)
+    except ImportError:
+        return ""
+    if name == OURS:
+        return str(importlib.import_module("reactor").__version__)
+    return importlib.import_module("importlib.metadata").version(name)
