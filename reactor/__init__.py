@@ -1,4 +1,4 @@
-"""AMQP 1.0 with nothing but the standard library: what the names `proton` and `proton.reactor` offer, in one place.
+"""AMQP 1.0 with nothing but the standard library: the names of `proton` and `proton.reactor`, in one place.
 
 A list of re-exports and nothing else: what a name means is said where it is defined.
 """

@@ -1,0 +1,338 @@
+"""What is public: the names we promise, and each name and signature of the original beside ours.
+
+`data/proton-api.txt` lists the original's public surface. Of each of its names one of three things is true,
+and said here: we have it with compatible parameters, it waits for later work (WAITING), or it will not come
+(ABSENT). Whoever adds a waiting name takes it off the list: the test fails until then.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+import textwrap
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+import pytest
+
+import handlers
+import reactor
+
+API = Path(__file__).parent / "data" / "proton-api.txt"
+
+#: Where a user finds what he imported from the original.
+HOMES = {
+    "proton": "reactor",
+    "proton.handlers": "handlers",
+    "proton.reactor": "reactor",
+    "proton.utils": "reactor.utils",
+}
+
+#: Names of our own in `reactor.__all__`, beside those of the original.
+OWN = {
+    "ACCEPTED REJECTED RELEASED MODIFIED RECEIVED": "outcomes, to compare with and to pass to update()",
+    "ReactorException ProtocolError LocalProtocolError RemoteProtocolError": "the exception tree",
+    "DecodeError SASLException TransactionException TransactionRolledBack": "the exception tree",
+    "ConnectionClosed LinkDetached SendException": "exceptions that the original keeps in its utils",
+    "Reject Release": "exceptions that the original keeps in its handlers",
+    "AutoAccept MaxUnsettled Prefetch": "options of a receiver that the original has not",
+    "Acceptor Task": "what Container.listen() and Container.schedule() return",
+    "EventBase": "the common base of Event and ApplicationEvent",
+    "long": "the original's name for int as an AMQP long",
+    "__version__": "the version",
+}
+
+#: Names of our own in `handlers.__all__`.
+OWN_HANDLERS: dict[str, str] = {}
+
+# -- what waits, and what will not come ------------------------------------------------------------------
+_CURSOR = "Data's cursor over encoded values: values are written and read as Python objects"
+_TLS = "TLS comes with the next capability"
+_RECONNECT = "reconnect comes with the next capability"
+_BLOCKING = "the blocking API comes later"
+_TRANSACTIONS = "transactions come later"
+
+_CURSOR_METHODS = """
+    clear copy decode dump encode encoded_size enter exit format get_array get_binary get_bool
+    get_byte get_char get_decimal128 get_decimal32 get_decimal64 get_dict get_double get_float
+    get_int get_list get_long get_map get_mappings get_object get_py_array get_py_described
+    get_sequence get_short get_string get_symbol get_timestamp get_ubyte get_uint get_ulong
+    get_ushort get_uuid is_described is_null lookup narrow next prev put_array put_binary
+    put_bool put_byte put_char put_decimal128 put_decimal32 put_decimal64 put_described put_dict
+    put_double put_float put_int put_list put_long put_map put_mappings put_memoryview put_null
+    put_object put_py_array put_py_described put_sequence put_short put_string put_symbol
+    put_timestamp put_ubyte put_uint put_ulong put_ushort put_uuid rewind type widen
+""".split()
+
+#: "module.Class" or "module.Class.member" -> why it is not there yet. A class stands for all its members.
+WAITING = {
+    **dict.fromkeys("proton.SSL proton.SSLDomain proton.SSLSessionDetails".split(), _TLS),
+    "proton.reactor.Backoff": _RECONNECT,
+    **dict.fromkeys(
+        """proton.reactor.Transaction proton.handlers.TransactionHandler
+        proton.handlers.TransactionalClientHandler proton.reactor.Container.declare_transaction""".split(),
+        _TRANSACTIONS,
+    ),
+    **dict.fromkeys(
+        """proton.utils.BlockingConnection proton.utils.BlockingReceiver proton.utils.BlockingSender
+        proton.utils.SyncRequestResponse proton.utils.ConnectionClosed proton.utils.LinkDetached
+        proton.utils.SendException""".split(),
+        _BLOCKING,
+    ),
+    **dict.fromkeys([f"proton.Data.{name}" for name in _CURSOR_METHODS], _CURSOR),
+}
+
+#: Names that will not come, and why. They stay off: the test fails when one appears all the same.
+ABSENT = {
+    "proton.Event.wrap": "an internal of the C binding",
+    "proton.Transport.wrap": "an internal of the C binding",
+    "proton.handlers.IOHandler": "the original's loop as a handler; ours is reactor.loop, behind Container",
+    "proton.handlers.PythonIO": "the original's older loop as a handler",
+}
+
+#: Parameters that differ on purpose: "module.Class.method(parameter)" -> why.
+DIFFERENT: dict[str, str] = {}
+
+
+# -- reading the list ------------------------------------------------------------------------------------
+class Member(NamedTuple):
+    """A constant, property or method of a class of the original."""
+
+    kind: str
+    name: str
+    signature: str = ""
+    read_only: bool = False
+
+
+class Class(NamedTuple):
+    """A class of the original."""
+
+    module: str
+    name: str
+    bases: list[str]
+    signature: str
+    members: list[Member]
+
+    @property
+    def key(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+def read_api() -> tuple[list[Class], list[str]]:
+    """The classes of the list, and its other names."""
+    classes: list[Class] = []
+    others: list[str] = []
+    module = ""
+    for line in API.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            module = line[3:].strip()
+        elif not module or not line.strip():
+            continue
+        elif line.startswith("    "):
+            classes[-1].members.extend(read_members(line.strip()))
+        elif " = " in line and "(" not in line:
+            others.append(f"{module}.{line.split()[0]}")
+        else:
+            found = re.fullmatch(r"(\w+)\(([^)]*)\)(?:\s+(\(.*))?", line.strip())
+            assert found, f"this line cannot be read: {line}"
+            name, bases, signature = found.groups()
+            classes.append(Class(module, name, bases.replace(" ", "").split(","), signature or "", []))
+    return classes, others
+
+
+def read_members(line: str) -> list[Member]:
+    if line.startswith("constants: "):
+        return [Member("constant", name) for name in line[11:].split(", ")]
+    if line.startswith("properties: "):
+        names = [name.partition(" ") for name in line[12:].split(", ")]
+        return [Member("property", name, "", "(ro)" in rest) for name, _, rest in names]
+    name, signature = re.fullmatch(r"(\w+)(\(.*)", line).groups()
+    return [Member("method", name, "(...)" if signature == "(...) static" else signature)]
+
+
+CLASSES, OTHERS = read_api()
+BY_NAME = {one.name: one for one in CLASSES}
+MEMBERS = [(one, member) for one in CLASSES for member in one.members]
+
+
+# -- finding ours ----------------------------------------------------------------------------------------
+def ours(one: Class) -> Optional[type]:
+    """Our class of that name, where the user would look for it."""
+    try:
+        home = importlib.import_module(HOMES[one.module])
+    except ModuleNotFoundError:
+        return None
+    return getattr(home, one.name, None)
+
+
+def has_member(cls: type, member: Member) -> bool:
+    """Whether instances have it: by the class, or because an __init__ sets it."""
+    if hasattr(cls, member.name):
+        return True
+    setting = re.compile(rf"\bself\.{member.name}\b[^=\n]*=[^=]")
+    for base in cls.__mro__[:-1]:
+        init = base.__dict__.get("__init__")
+        if init is not None and inspect.isfunction(init) and setting.search(inspect.getsource(init)):
+            return True
+    return False
+
+
+def parameters(signature: str) -> list[ast.arg]:
+    """The arguments of a signature as the list prints it, each with `.default` (an ast node or None)."""
+    tree = ast.parse(textwrap.dedent(f"def f{signature}: pass"))
+    arguments = tree.body[0].args  # type: ignore[attr-defined]
+    found = [*arguments.posonlyargs, *arguments.args]
+    defaults = [None] * (len(found) - len(arguments.defaults)) + list(arguments.defaults)
+    for argument, default in zip(found, defaults):
+        argument.default = default  # type: ignore[attr-defined]
+    found = [argument for argument in found if argument.arg not in ("self", "impl")]
+    for argument, stars in ((arguments.vararg, "*"), (arguments.kwarg, "**")):
+        if argument is not None:
+            argument.arg = stars + argument.arg
+            found.append(argument)
+    return found
+
+
+def complaints(where: str, theirs: str, function: Any) -> list[str]:
+    """Why a call that suits the original's signature may not suit ours."""
+    mine = list(inspect.signature(function).parameters.values())
+    if mine and mine[0].name == "self":
+        del mine[0]
+    named = {parameter.name: parameter for parameter in mine}
+    takes_any = {parameter.kind for parameter in mine}
+    wrong = []
+    wanted = parameters(theirs)
+    for position, argument in enumerate(wanted):
+        name = argument.arg
+        if f"{where}({name})" in DIFFERENT:
+            continue
+        if name.startswith("**"):
+            if inspect.Parameter.VAR_KEYWORD not in takes_any:
+                wrong.append(f"takes no {name}")
+        elif name.startswith("*"):
+            if inspect.Parameter.VAR_POSITIONAL not in takes_any:
+                wrong.append(f"takes no {name}")
+        elif name not in named:
+            if inspect.Parameter.VAR_KEYWORD not in takes_any:
+                wrong.append(f"has no parameter {name}")
+        else:
+            wrong.extend(compare(position, argument, named[name], mine))
+    known = {argument.arg for argument in wanted}
+    for parameter in mine:
+        optional = parameter.default is not parameter.empty or parameter.kind in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        )
+        if parameter.name not in known and not optional:
+            wrong.append(f"needs {parameter.name}, which the original has not")
+    return [f"{where}: {text}" for text in wrong]
+
+
+def compare(position: int, argument: Any, parameter: inspect.Parameter, mine: list) -> list[str]:
+    wrong = []
+    name = argument.arg
+    if parameter.kind is parameter.KEYWORD_ONLY or mine.index(parameter) != position:
+        wrong.append(f"has {name} at another position")
+    if argument.default is None:
+        return wrong
+    if parameter.default is parameter.empty:
+        wrong.append(f"has no default for {name}")
+        return wrong
+    try:
+        default = ast.literal_eval(argument.default)
+    except ValueError:
+        return wrong
+    if default != parameter.default and not (not default and parameter.default is None):
+        wrong.append(f"has the default {parameter.default!r} for {name}, the original {default!r}")
+    return wrong
+
+
+def label(value: Any) -> str:
+    if isinstance(value, Class):
+        return value.key
+    return getattr(value, "name", None) or str(value)
+
+
+# -- what we promise -------------------------------------------------------------------------------------
+def test_reactor_offers_the_original_s_names_and_its_own():
+    missing = {*WAITING, *ABSENT}
+    names = {key.rpartition(".")[2] for key in OTHERS}
+    names |= {one.name for one in CLASSES if HOMES[one.module] == "reactor" and one.key not in missing}
+    names |= {name for line in OWN for name in line.split()}
+    assert sorted(reactor.__all__) == sorted(names)
+
+
+def test_handlers_offers_the_original_s_names_and_its_own():
+    missing = {*WAITING, *ABSENT}
+    names = {one.name for one in CLASSES if one.module == "proton.handlers" and one.key not in missing}
+    names |= {name for line in OWN_HANDLERS for name in line.split()}
+    assert sorted(handlers.__all__) == sorted(names)
+
+
+@pytest.mark.parametrize("package", [reactor, handlers], ids=["reactor", "handlers"])
+def test_every_listed_name_exists_and_is_listed_once(package):
+    assert len(package.__all__) == len(set(package.__all__))
+    for name in package.__all__:
+        assert hasattr(package, name), name
+
+
+def test_every_public_class_and_function_explains_itself():
+    silent = [
+        f"{package.__name__}.{name}"
+        for package in (reactor, handlers)
+        for name in package.__all__
+        if inspect.isroutine(value := getattr(package, name)) or inspect.isclass(value)
+        if not (value.__doc__ or "").strip()
+    ]
+    assert silent == []
+
+
+# -- the original, name by name --------------------------------------------------------------------------
+def test_the_lists_name_what_exists_there():
+    known = {one.key for one in CLASSES} | {f"{one.key}.{member.name}" for one, member in MEMBERS}
+    assert {*WAITING, *ABSENT} - known == set()
+    assert WAITING.keys() & ABSENT.keys() == set()
+    assert all(WAITING.values()) and all(ABSENT.values()) and all(DIFFERENT.values())
+
+
+@pytest.mark.parametrize("one", CLASSES, ids=label)
+def test_class(one):
+    cls = ours(one)
+    if one.key in WAITING or one.key in ABSENT:
+        assert cls is None, f"{one.key} is here now: take it off the list"
+        return
+    assert cls is not None, f"{HOMES[one.module]}.{one.name} is missing"
+    for base in one.bases:
+        if base in BY_NAME and base not in ("Data",):
+            parent = ours(BY_NAME[base])
+            assert parent is not None and issubclass(cls, parent), f"{one.name} is no {base}"
+        elif base in ("int", "str", "float", "bytes", "list", "Exception"):
+            assert issubclass(cls, getattr(__import__("builtins"), base)), f"{one.name} is no {base}"
+    if one.signature and f"{one.key}()" not in DIFFERENT:
+        assert complaints(one.key, one.signature, cls) == []
+
+
+@pytest.mark.parametrize("one, member", MEMBERS, ids=label)
+def test_member(one, member):
+    if one.key in WAITING or one.key in ABSENT:
+        return
+    cls = ours(one)
+    assert cls is not None, f"{HOMES[one.module]}.{one.name} is missing"
+    key = f"{one.key}.{member.name}"
+    if key in WAITING or key in ABSENT:
+        assert not hasattr(cls, member.name), f"{key} is here now: take it off the list"
+        return
+    assert has_member(cls, member), f"{key} is missing"
+    found = inspect.getattr_static(cls, member.name, None)
+    if member.kind == "property" and not member.read_only and isinstance(found, property):
+        assert found.fset is not None, f"{key} can be set in the original"
+    elif member.kind == "method":
+        assert callable(getattr(cls, member.name)), f"{key} is no method"
+        if member.signature != "(...)":
+            assert complaints(key, member.signature, getattr(cls, member.name)) == []
+
+
+def test_other_names_are_there():
+    assert [key for key in OTHERS if not hasattr(reactor, key.rpartition(".")[2])] == []
