@@ -19,6 +19,7 @@ from struct import error as StructError
 from typing import Any, Callable
 from uuid import UUID
 
+from reactor.codec.dicts import AnnotationDict, PropertyDict, SymbolList
 from reactor.codec.types import (
     UNDESCRIBED,
     Array,
@@ -228,15 +229,32 @@ def write_map(out: bytearray, value: Any) -> None:
 
 
 def write_annotations(out: bytearray, value: Any) -> None:
-    """A map whose keys are written as symbols where they are strings: what `fields` and annotations demand."""
+    """A map whose keys are symbols, or ulongs: what `fields` [2.7] and annotations [3.2.10] demand.
+
+    Plain strings and ints become these: some peers close the connection because of a key of another type.
+    """
     start = len(out)
     out += b"\xd1\0\0\0\0\0\0\0\0"
     for key, item in value.items():
         if isinstance(key, str):
             write_symbol(out, key)
+        elif isinstance(key, int) and key >= 0 and key is not True and key is not False:
+            write_ulong(out, key)
         else:
-            _WRITERS.get(type(key), _write_other)(out, key)
-        _WRITERS.get(type(item), _write_other)(out, item)
+            raise DataException("the key %s is neither a symbol nor a ulong" % clipped(key))
+        write_value(out, item)
+    _pack_sizes_into(out, start, 0xD1, len(out) - start - 5, 2 * len(value))
+
+
+def write_keyed_by_strings(out: bytearray, value: Any) -> None:
+    """A map whose keys are strings: application properties [3.2.5]."""
+    start = len(out)
+    out += b"\xd1\0\0\0\0\0\0\0\0"
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise DataException("the key %s is not a str" % clipped(key))
+        write_string(out, key)
+        write_value(out, item)
     _pack_sizes_into(out, start, 0xD1, len(out) - start - 5, 2 * len(value))
 
 
@@ -434,6 +452,9 @@ _TYPES: dict[type, tuple[int, Writer]] = {
     list: (Data.LIST, write_sequence),
     tuple: (Data.LIST, write_sequence),
     dict: (Data.MAP, write_map),
+    PropertyDict: (Data.MAP, write_map),
+    AnnotationDict: (Data.MAP, write_map),
+    SymbolList: (Data.LIST, write_sequence),
 }
 _WRITERS: dict[type, Writer] = {cls: writer for cls, (_, writer) in _TYPES.items()}
 

@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from reactor.codec.decode import Settling, malformed, read_fields, read_value
+from reactor.codec.decode import malformed, read_fields, read_value
 from reactor.codec.definitions import (
     ARCHETYPES,
     BY_CODE,
     BY_NAME,
     CODE_OF_SYMBOL,
+    DISPOSITION,
+    FLOW,
+    TRANSFER,
     Composite,
     Field,
 )
@@ -163,7 +166,8 @@ def decode_composite(buf: bytes, pos: int, end: int) -> tuple[int, list[Any], in
     if not isinstance(code, int) or code not in BY_CODE:
         raise malformed("no composite type has the descriptor %s" % clipped(code))
     fields, pos = read_fields(buf, pos, end)
-    if tuple(map(type, fields)) not in _SHAPES[code]:
+    shapes = _SHAPES.get(code)
+    if shapes is None or tuple(map(type, fields)) not in shapes:
         check_fields(code, fields)
     return code, fields, pos
 
@@ -190,10 +194,10 @@ def check_fields(code: int, fields: list[Any]) -> None:
             raise _wrong(composite, field, value)
         elif kind is None:
             _check_other(composite, field, value)
-            cacheable = cacheable and type(value) is Settling
-    shapes = _SHAPES[code]
-    if cacheable and len(shapes) < _MAX_SHAPES:
-        shapes.add(tuple(map(type, fields)))
+            # What is in these is not told by their type.
+            cacheable = cacheable and type(value) not in (Described, Array)
+    if cacheable and code in _SHAPES and len(_SHAPES[code]) < _MAX_SHAPES:
+        _SHAPES[code].add(tuple(map(type, fields)))
 
 
 def _converted(composite: Composite, field: Field, kind: Any, highest: int, value: Any) -> Any:
@@ -256,8 +260,9 @@ _IDENTITIES: dict[str, Any] = {"address": str, "message-id": (int, str, bytes, U
 _DESCRIBED = ("source", "target", "delivery-state", "outcome")
 _EXPECTED: dict[Field, tuple[Any, int]] = {field: _expectation(field) for field in _WRITER_OF}
 
-# Which types the fields of a composite may have is decided once for each combination that is met, and remembered:
-# the check of a frame then costs one look-up. What must be looked into each time is never remembered, and there
-# are only so many combinations of types that pass.
-_SHAPES: dict[int, set[tuple[type, ...]]] = {code: set() for code in BY_CODE}
+# Which types the fields of a frame or section may have is decided once for each combination that is met, and
+# remembered: the check of the next one costs one look-up. What must be looked into is never remembered; and there
+# are only so many combinations of types that pass. (A ubyte cannot be told from a uint in this way: for transfer
+# it is the settle mode, which the link has agreed on already.)
+_SHAPES: dict[int, set[tuple[type, ...]]] = {FLOW: set(), TRANSFER: set(), DISPOSITION: set()}
 _MAX_SHAPES = 256

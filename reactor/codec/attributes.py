@@ -1,0 +1,165 @@
+"""The attributes of a message that are fields of its header and properties sections: what may be assigned to them,
+how it travels, and what reading them answers.
+
+For `message` only. A field is kept as it travels (milliseconds, symbols, None for not set); the attribute is made
+from it when it is read, and checked when it is assigned, so that the error names the line that is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+from uuid import UUID
+
+from reactor.codec.encode import clipped
+from reactor.codec.types import symbol, timestamp, ulong
+from reactor.errors import MessageException
+
+# Which sections of a message were assigned to, as bits.
+HEADER_CHANGED = 1
+FIELDS_CHANGED = 2
+BODY_CHANGED = 4
+
+
+class Kind:
+    """A kind of attribute: `to_wire` makes the field from what was assigned, `to_python` the answer from the field.
+
+    expected: what `to_wire` wants, for the error message.
+    default: the answer when the field is not set.
+    """
+
+    def __init__(
+        self,
+        expected: str,
+        default: Any,
+        to_wire: Callable[[Any], Any],
+        to_python: Optional[Callable[[Any], Any]] = None,
+    ) -> None:
+        self.expected = expected
+        self.default = default
+        self.to_wire = to_wire
+        self.to_python = to_python
+
+    def field(self, name: str, value: Any) -> Any:
+        """The field for an assigned value. Raises MessageException that names the attribute."""
+        if value is None:
+            return None
+        try:
+            return self.to_wire(value)
+        except (TypeError, ValueError, OverflowError, AttributeError):
+            raise MessageException(
+                "Message.%s cannot be %s: it takes %s" % (name, clipped(value), self.expected)
+            ) from None
+
+
+def in_header(name: str, position: int, kind: Kind, doc: str) -> Any:
+    """The attribute `name`, which is the field at `position` of the header section."""
+    default, to_python = kind.default, kind.to_python
+
+    def get(message: Any) -> Any:
+        value = (message._header or message._load_header())[position]
+        if value is None:
+            return default
+        return to_python(value) if to_python is not None else value
+
+    def set(message: Any, value: Any) -> None:
+        field = kind.field(name, value)
+        (message._header or message._load_header())[position] = field
+        message._changed |= HEADER_CHANGED
+
+    return property(get, set, doc=doc)
+
+
+def in_properties(name: str, position: int, kind: Kind, doc: str) -> Any:
+    """The attribute `name`, which is the field at `position` of the properties section."""
+    default, to_python = kind.default, kind.to_python
+
+    def get(message: Any) -> Any:
+        value = (message._fields or message._load_fields())[position]
+        if value is None:
+            return default
+        return to_python(value) if to_python is not None else value
+
+    def set(message: Any, value: Any) -> None:
+        field = kind.field(name, value)
+        (message._fields or message._load_fields())[position] = field
+        message._changed |= FIELDS_CHANGED
+
+    return property(get, set, doc=doc)
+
+
+def _flag(value: Any) -> Optional[bool]:
+    return True if value else None  # false is what it is when it is not sent
+
+
+def _integer(value: Any, highest: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError
+    if not 0 <= value <= highest:
+        raise ValueError
+    return int(value)
+
+
+def _priority(value: Any) -> Optional[int]:
+    number = _integer(value, 0xFF)
+    return None if number == 4 else number
+
+
+def _count(value: Any) -> Optional[int]:
+    return _integer(value, 0xFFFFFFFF) or None
+
+
+def _milliseconds(value: Any) -> Optional[int]:
+    return _integer(round(value * 1000), 0xFFFFFFFF) or None
+
+
+def _moment(value: Any) -> Optional[timestamp]:
+    milliseconds = round(value * 1000)
+    if not -(2**63) <= milliseconds < 2**63:
+        raise ValueError
+    return timestamp(milliseconds) if milliseconds else None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    value.encode()
+    return str(value)
+
+
+def _name(value: Any) -> symbol:
+    if not isinstance(value, str) or not value.isascii():
+        raise TypeError
+    return symbol(value)
+
+
+def _octets(value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError
+    return bytes(value)
+
+
+def _message_id(value: Any) -> Any:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, UUID):
+        return value
+    if isinstance(value, int):
+        return ulong(_integer(value, 0xFFFFFFFFFFFFFFFF))
+    return _octets(value)
+
+
+def _plain_id(value: Any) -> Any:
+    return int(value) if type(value) is ulong else value
+
+
+FLAG = Kind("True or False", False, _flag)
+PRIORITY = Kind("an int from 0 to 255", 4, _priority)
+COUNT = Kind("an int from 0 to 2**32 - 1", 0, _count)
+SECONDS = Kind("seconds, from 0 to 4294967.295", 0.0, _milliseconds, lambda ms: ms / 1000)
+MOMENT = Kind("seconds since 1970-01-01 UTC", 0.0, _moment, lambda ms: ms / 1000)
+TEXT = Kind("a str or None", None, _text)
+NAME = Kind("a str of ASCII characters or None", None, _name)
+OCTETS = Kind("bytes, or a str that becomes UTF-8", b"", _octets)
+MESSAGE_ID = Kind("a str, a UUID, bytes, an int from 0 to 2**64 - 1, or None", None, _message_id, _plain_id)
