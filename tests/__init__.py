@@ -1,1 +1,1 @@
-"""The tests: one module for each module, scenarios over engines joined by bytes, and what a user would run."""
+"""The tests: a module for each module, scenarios over engines joined by bytes, and what a user would run."""

@@ -86,14 +86,18 @@ WAITING = {
 
 #: Names that will not come, and why. They stay off: the test fails when one appears all the same.
 ABSENT = {
+    "proton.Session.get_condition": "in no released version of the original",
     "proton.Event.wrap": "an internal of the C binding",
     "proton.Transport.wrap": "an internal of the C binding",
     "proton.handlers.IOHandler": "the original's loop as a handler; ours is reactor.loop, behind Container",
     "proton.handlers.PythonIO": "the original's older loop as a handler",
 }
 
-#: Parameters that differ on purpose: "module.Class.method(parameter)" -> why.
-DIFFERENT: dict[str, str] = {}
+#: What differs on purpose: "module.Class" for its constructor, "module.Class.method(parameter)" -> why.
+DIFFERENT = {
+    "proton.Data": _CURSOR,
+    "proton.Endpoint": "a base of what connections and sessions make, never made by itself",
+}
 
 
 # -- reading the list ------------------------------------------------------------------------------------
@@ -310,7 +314,8 @@ def test_class(one):
             assert parent is not None and issubclass(cls, parent), f"{one.name} is no {base}"
         elif base in ("int", "str", "float", "bytes", "list", "Exception"):
             assert issubclass(cls, getattr(__import__("builtins"), base)), f"{one.name} is no {base}"
-    if one.signature and f"{one.key}()" not in DIFFERENT:
+    made_by_others = "impl" in one.signature  # a handle of the C library: no user calls that
+    if one.signature and not made_by_others and one.key not in DIFFERENT:
         assert complaints(one.key, one.signature, cls) == []
 
 
