@@ -15,7 +15,7 @@ from reactor.codec.definitions import (
 )
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, symbol
-from reactor.engine.mechanisms import Challenge, PlainClient, PlainServer
+from reactor.engine.mechanisms import AnonymousClient, Challenge, MechanismError, PlainClient, PlainServer
 from reactor.engine.sasl import MAX_ROUNDS, SASL
 from reactor.errors import RemoteProtocolError, SASLException
 
@@ -312,6 +312,23 @@ def test_a_response_that_is_not_plain_is_refused(response):
     assert (error.condition, sasl.outcome) == (errors.UNAUTHORIZED_ACCESS, SASL.AUTH)
     assert "s3cret" not in str(error)
     assert sasl.output.endswith(frame(SASL_OUTCOME, SASL.AUTH))
+
+
+def test_a_response_that_is_not_external_is_refused():
+    error = heard(server(external="ann"), frame(SASL_INIT, symbol("EXTERNAL"), b"\xff"))
+    assert "not what EXTERNAL prescribes" in error.description
+
+
+def test_a_server_that_does_not_prove_itself_is_refused(monkeypatch):
+    # What a mechanism with a server's signature will do: the server's yes alone is not enough.
+    def unproved(self, data):
+        raise MechanismError(f"the server's signature is wrong: {data!r}")
+
+    monkeypatch.setattr(AnonymousClient, "finish", unproved)
+    sasl = client()
+    error = heard(sasl, mechanisms("ANONYMOUS") + frame(SASL_OUTCOME, SASL.OK, b"v=x"))
+    assert "signature is wrong: b'v=x'" in error.description
+    assert (error.condition, sasl.outcome) == (errors.UNAUTHORIZED_ACCESS, SASL.AUTH)
 
 
 @pytest.mark.parametrize("mech", ["PLAIN", "EXTERNAL", "SCRAM-SHA-256", "anonymous", "X" * 300])
