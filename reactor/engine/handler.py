@@ -11,10 +11,8 @@ from __future__ import annotations
 from typing import Any, Callable, Iterable, Optional
 
 from reactor.engine.events import (
-    CONNECTION_SCOPE,
     DELIVERY_SCOPE,
-    LINK_SCOPE,
-    SESSION_SCOPE,
+    NOTHING,
     TRANSPORT_SCOPE,
     Call,
     Collector,
@@ -124,19 +122,18 @@ class Dispatcher:
     def table_for(self, etype: EventType, context: Any) -> PlanTable:
         """The plans of the first handler among link, session, connection; else of the root. It replaces them."""
         scope = etype.scope
-        table: Optional[PlanTable] = None
-        if scope >= LINK_SCOPE:
-            link = context.link if scope == DELIVERY_SCOPE else context
-            session = link.session
-            table = link.plans or session.plans or session.connection.plans
-        elif scope == SESSION_SCOPE:
-            table = context.plans or context.connection.plans
-        elif scope == CONNECTION_SCOPE:
-            table = context.plans
+        if scope == DELIVERY_SCOPE:
+            context = context.link
         elif scope == TRANSPORT_SCOPE:
-            if context.connection is not None:
-                table = context.connection.plans
-        return self.root if table is None else table
+            context = context.connection
+        elif scope == NOTHING:
+            context = None
+        while context is not None:
+            table: Optional[PlanTable] = context.plans
+            if table is not None:
+                return table
+            context = context.parent
+        return self.root
 
     def run(self) -> None:
         """Dispatch until the queue is empty. An event is taken out before it is dispatched, so one whose

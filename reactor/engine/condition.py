@@ -1,0 +1,69 @@
+"""Condition: why an endpoint was closed or a delivery rejected [2.8.14].
+
+It knows how it looks on the wire and nothing of those who carry it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from reactor.codec.definitions import ERROR
+from reactor.codec.types import Described, symbol
+
+
+class Condition:
+    """An error condition.
+
+    name: the symbol that says which, such as ``"amqp:not-found"``.
+    description: what happened, for a person; or None.
+    info: more about it, a dict with symbol keys; or None.
+    """
+
+    __slots__ = ("name", "description", "info")
+
+    def __init__(self, name: str, description: Optional[str] = None, info: Optional[Any] = None) -> None:
+        self.name = name
+        self.description = description
+        self.info = info
+
+    def __repr__(self) -> str:
+        given = [repr(part) for part in (self.name, self.description, self.info) if part is not None]
+        return "Condition(%s)" % ", ".join(given)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Condition):
+            return NotImplemented
+        return (self.name, self.description, self.info) == (other.name, other.description, other.info)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.description))
+
+    def to_wire(self) -> Described:
+        """The error composite [2.8.14]."""
+        info = self.info
+        if isinstance(info, dict):
+            info = {symbol(key) if isinstance(key, str) else key: value for key, value in info.items()}
+        return Described(ERROR, [symbol(self.name), self.description, info])
+
+    @classmethod
+    def from_wire(cls, value: Any) -> Optional[Condition]:
+        """The condition in an error composite; None for null. Something else becomes a condition that says so,
+        because a peer that describes its error badly has still told of one."""
+        if value is None:
+            return None
+        if isinstance(value, Described) and value.descriptor == ERROR and isinstance(value.value, list) and value.value:
+            name, description, info = (value.value + [None, None])[:3]
+            return cls(str(name), None if description is None else str(description), info)
+        return cls("amqp:internal-error", "the peer sent an error that is none: %r" % (value,))
+
+
+def as_condition(value: Any) -> Optional[Condition]:
+    """What an application may set as a condition: a Condition, None, or the name alone.
+
+    Raises TypeError for anything else.
+    """
+    if value is None or isinstance(value, Condition):
+        return value
+    if isinstance(value, str):
+        return Condition(value)
+    raise TypeError("condition must be a Condition or None, not %r" % (value,))

@@ -1,0 +1,230 @@
+"""Connection: what the application holds of a connection: identity, properties, sessions [2.4].
+
+It survives the wire. The transport it is bound to does the talking; here is what is said in open and close, and
+the list of endpoints that have something to say. It knows no bytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Deque, Iterator, Optional
+
+from reactor.codec.definitions import CLOSE, OPEN
+from reactor.codec.performatives import encode_composite
+from reactor.engine.condition import Condition
+from reactor.engine.endpoint import (
+    LOCAL_ACTIVE,
+    LOCAL_CLOSE,
+    LOCAL_CLOSED,
+    LOCAL_OPEN,
+    LOCAL_UNINIT,
+    REMOTE_CLOSE,
+    REMOTE_CLOSED,
+    REMOTE_OPEN,
+    REMOTE_UNINIT,
+    Endpoint,
+)
+from reactor.engine.events import Collector, Event, EventType
+from reactor.engine.link import Link
+from reactor.engine.session import Session
+from reactor.engine.terminus import symbol_keys, symbol_list
+
+if TYPE_CHECKING:
+    from reactor.engine.transport import Transport
+
+
+class Connection(Endpoint):
+    """An AMQP connection as the application sees it.
+
+    container: the container-id that we open with; str.
+    hostname: the host that we ask for, in open; None for none.
+    user, password: for SASL, on the client's side. authorization: on whose behalf to act; None for one's own.
+    properties: a dict with symbol keys, or None. offered_capabilities, desired_capabilities: names or lists of
+        them, or None.
+    transport: the transport it is bound to, or None.
+    """
+
+    __slots__ = (
+        "container",
+        "hostname",
+        "user",
+        "password",
+        "authorization",
+        "properties",
+        "offered_capabilities",
+        "desired_capabilities",
+        "remote_container",
+        "remote_hostname",
+        "remote_properties",
+        "remote_offered_capabilities",
+        "remote_desired_capabilities",
+        "transport",
+        "collector",
+        "connected_address",
+        "error",
+        "work",
+        "_sessions",
+        "context",
+    )
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.container = ""
+        self.hostname: Optional[str] = None
+        self.user: Optional[str] = None
+        self.password: Optional[str] = None
+        self.authorization: Optional[str] = None
+        self.properties: Optional[dict[Any, Any]] = None
+        self.offered_capabilities: Any = None
+        self.desired_capabilities: Any = None
+        self.remote_container: Optional[str] = None
+        self.remote_hostname: Optional[str] = None
+        self.remote_properties: Optional[dict[Any, Any]] = None
+        self.remote_offered_capabilities: Any = None
+        self.remote_desired_capabilities: Any = None
+        self.transport: Optional[Transport] = None
+        self.collector: Optional[Collector] = None
+        self.connected_address: Optional[str] = None
+        self.error: Optional[Condition] = None
+        self.work: dict[Endpoint, None] = {}  # endpoints that may have a handshake to write, in order
+        self._sessions: dict[Session, None] = {}
+        self.context: Any = None
+
+    @property
+    def connection(self) -> Connection:
+        """The connection itself."""
+        return self
+
+    def collect(self, collector: Collector) -> None:
+        """Have the events of this connection put into `collector`. To be called before anything else."""
+        self.collector = collector
+        self.emit(Event.CONNECTION_INIT, self)
+
+    def emit(self, etype: EventType, context: Any) -> None:
+        """Queue an event, if anybody collects them."""
+        if self.collector is not None:
+            self.collector.put(context, etype)
+
+    def event_queue(self) -> Deque[tuple[EventType, Any]]:
+        """Where the hot path appends events itself; they go nowhere when nobody collects them."""
+        return deque(maxlen=1) if self.collector is None else self.collector.events
+
+    def work_on(self, endpoint: Endpoint) -> None:
+        """An endpoint has changed: have the transport see to it."""
+        self.work[endpoint] = None
+        if self.transport is not None:
+            self.transport.wake()
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open the connection. Raises DataException, naming the field, when something set on it cannot be
+        written, and LocalProtocolError when it was closed before."""
+        encode_composite(OPEN, self.open_fields(0, 0, 0))  # for its error, at the call that caused it
+        if self.change(LOCAL_OPEN):
+            self.emit(Event.CONNECTION_LOCAL_OPEN, self)
+            self.work_on(self)
+
+    def close(self) -> None:
+        """Close the connection, with all that is in it. What was sent leaves first."""
+        if self.change(LOCAL_CLOSE):
+            self.emit(Event.CONNECTION_LOCAL_CLOSE, self)
+            self.work_on(self)
+
+    def free(self) -> None:
+        """Forget the sessions and links; CONNECTION_FINAL is the last that is heard of it."""
+        for session in self.sessions(0):
+            self.forget(session)
+        self.emit(Event.CONNECTION_FINAL, self)
+
+    def session(self) -> Session:
+        """A new session, to be opened."""
+        session = Session(self)
+        self._sessions[session] = None
+        self.emit(Event.SESSION_INIT, session)
+        return session
+
+    def forget(self, session: Session) -> None:
+        """Take a session out, and its links; SESSION_FINAL is the last that is heard of it."""
+        if session in self._sessions:
+            del self._sessions[session]
+            for link in session.links():
+                session.forget(link)
+            self.emit(Event.SESSION_FINAL, session)
+
+    def sessions(self, mask: int) -> Iterator[Session]:
+        """The sessions whose state agrees with `mask`, oldest first; 0 for all."""
+        return (session for session in list(self._sessions) if session.matches(mask))
+
+    def session_head(self, mask: int) -> Optional[Session]:
+        """The oldest session whose state agrees with `mask`, or None."""
+        return next(iter(self.sessions(mask)), None)
+
+    def links(self, mask: int) -> Iterator[Link]:
+        """The links of all sessions whose state agrees with `mask`, oldest first; 0 for all."""
+        return (link for session in list(self._sessions) for link in session.links() if link.matches(mask))
+
+    def link_head(self, mask: int) -> Optional[Link]:
+        """The oldest link whose state agrees with `mask`, or None."""
+        return next(iter(self.links(mask)), None)
+
+    def __repr__(self) -> str:
+        where = self.connected_address or self.hostname or self.remote_container or self.container
+        return "<Connection%s>" % (" to " + where if where else "")
+
+    # -- the wire ---------------------------------------------------------------------------------------------------
+
+    def open_fields(self, max_frame_size: int, channel_max: int, idle_timeout: float) -> list[Any]:
+        """The fields of our open [2.7.1]; the wire's own part is the transport's."""
+        return [
+            self.container,
+            self.hostname,
+            max_frame_size or None,
+            channel_max,
+            int(idle_timeout * 1000) or None,
+            None,
+            None,
+            symbol_list(self.offered_capabilities),
+            symbol_list(self.desired_capabilities),
+            symbol_keys(self.properties),
+        ]
+
+    def close_body(self) -> bytes:
+        """Our close performative [2.7.9]."""
+        return encode_composite(CLOSE, [None if self.condition is None else self.condition.to_wire()])
+
+    def recv_open(
+        self, container: str, hostname: Optional[str], offered: Any, desired: Any, properties: Optional[dict[Any, Any]]
+    ) -> None:
+        """The peer opens the connection; what concerns the wire alone the transport has kept [2.7.1]."""
+        self.change(REMOTE_OPEN)
+        self.remote_container = container
+        self.remote_hostname = hostname
+        self.remote_offered_capabilities = offered
+        self.remote_desired_capabilities = desired
+        self.remote_properties = properties
+        self.emit(Event.CONNECTION_REMOTE_OPEN, self)
+
+    def recv_close(self, error: Any = None) -> None:
+        """The peer closes the connection [2.7.9]."""
+        self.change(REMOTE_CLOSE)
+        self.remote_condition = Condition.from_wire(error)
+        self.leave_wire()
+        self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
+
+    def leave_wire(self) -> None:
+        """Nothing will be heard of what is on its way: sends without an outcome are in doubt."""
+        for link in self.links(0):
+            link.abandon()
+
+    def reset(self) -> None:
+        """Be as before the peer was heard of: every endpoint keeps what the application wants of it."""
+        self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
+        self.remote_condition = None
+        for session in self.sessions(0):
+            session.reset()
+        self.work.clear()
+
+    def holds_back(self) -> bool:
+        """Whether something was sent that has not left, and could."""
+        return any(session.holds_back() for session in self._sessions if not session.state & REMOTE_CLOSED)

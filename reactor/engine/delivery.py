@@ -1,0 +1,285 @@
+"""Delivery: one message on its way, and what becomes of it.
+
+Made once per message, so it is all slots and plain flags. It knows its link and the window of the wire that it
+came or went on; when that wire is lost, `window` becomes None and whatever the application still says about
+the delivery changes nothing, because the peer has forgotten it too. The acknowledgement contract (README,
+"Acknowledgement") is kept here and in window.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from reactor.engine.disposition import (
+    ACCEPTED,
+    EMPTY,
+    MODIFIED,
+    RECEIVED,
+    REJECTED,
+    RELEASED,
+    Disposition,
+    DispositionType,
+    state_bytes,
+)
+from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+
+if TYPE_CHECKING:  # a delivery is part of its link and its window; the types go round, the imports do not
+    from reactor.engine.link import Link
+    from reactor.engine.window import Window
+
+# How a delivery was finished on this side.
+OPEN, SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST = range(5)
+
+# What an update of the peer changed, in `changes`.
+STATE_CHANGED, SETTLED_NOW = 1, 2
+
+
+class Delivery:
+    """A message in transit over a link.
+
+    link: the link.
+    settled: whether the peer has settled it: it has forgotten it, or never cared.
+    local_state, remote_state: what we and what the peer said became of it: a DispositionType, EMPTY so far.
+    partial: whether more of the message is to come.
+    aborted: whether the sender gave the message up half-way.
+    fate: how it was finished here: OPEN while it is not, else SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST.
+    changes: what the peer's last update changed: STATE_CHANGED, SETTLED_NOW, or both.
+    """
+
+    __slots__ = (
+        "link",
+        "window",
+        "id",
+        "tag_bytes",
+        "payload",
+        "chunks",
+        "local_state",
+        "remote_state",
+        "_local",
+        "_remote",
+        "settled",
+        "fate",
+        "changes",
+        "partial",
+        "aborted",
+        "queued",
+        "frames",
+        "context",
+    )
+
+    ACCEPTED = ACCEPTED
+    REJECTED = REJECTED
+    RELEASED = RELEASED
+    MODIFIED = MODIFIED
+    RECEIVED = RECEIVED
+
+    def __init__(self, link: Link, window: Optional[Window], tag: bytes, id: Optional[int], payload: Any) -> None:
+        self.link = link
+        self.window = window
+        self.id = id
+        self.tag_bytes = tag
+        self.payload: Any = payload
+        self.chunks: Optional[list[Any]] = None
+        self.local_state: Union[DispositionType, int] = EMPTY
+        self.remote_state: Union[DispositionType, int] = EMPTY
+        self._local: Optional[Disposition] = None
+        self._remote: Optional[Disposition] = None
+        self.settled = False
+        self.fate = OPEN
+        self.changes = 0
+        self.partial = False
+        self.aborted = False
+        self.queued = False
+        self.frames = 1
+        self.context: Any = None
+
+    # -- what it is ------------------------------------------------------------------------------------------
+
+    @property
+    def tag(self) -> str:
+        """The delivery tag as text; bytes that are no UTF-8 come as surrogate escapes. `tag_bytes` has them raw."""
+        return self.tag_bytes.decode("utf-8", "surrogateescape")
+
+    @property
+    def session(self) -> Any:
+        """The session of the link."""
+        return self.link.session
+
+    @property
+    def connection(self) -> Any:
+        """The connection of the link."""
+        return self.link.session.connection
+
+    @property
+    def transport(self) -> Any:
+        """The transport that carries the connection, or None."""
+        return self.link.session.connection.transport
+
+    @property
+    def readable(self) -> bool:
+        """Whether it is incoming and has bytes that were not read, or has come to its end unread."""
+        return self.payload is not None and not self.link.is_sender
+
+    @property
+    def writable(self) -> bool:
+        """Whether it is the outgoing delivery that bytes can be written to now."""
+        link = self.link
+        return link.is_sender and link.current is self and link.credit > 0
+
+    @property
+    def pending(self) -> int:
+        """How many bytes have come and were not read, or were written and not sent."""
+        size = len(self.payload) if self.payload is not None else 0
+        return size + sum(map(len, self.chunks)) if self.chunks else size
+
+    @property
+    def updated(self) -> bool:
+        """Whether the peer has changed the state or has settled since `clear()`."""
+        return bool(self.changes)
+
+    def clear(self) -> None:
+        """Forget that it was updated."""
+        self.changes = 0
+
+    @property
+    def local(self) -> Disposition:
+        """Our state with its content. Fill `condition`, `failed`, `annotations` ... in before update()."""
+        if self._local is None:
+            self._local = Disposition(self.local_state)
+        return self._local
+
+    @local.setter
+    def local(self, local: Disposition) -> None:
+        if not isinstance(local, Disposition):
+            raise TypeError("local must be a disposition, not %r" % (local,))
+        self._local = local
+
+    @property
+    def remote(self) -> Disposition:
+        """The peer's state with its content."""
+        if self._remote is None:
+            self._remote = Disposition(self.remote_state)
+        return self._remote
+
+    @property
+    def unsettled_next(self) -> Optional[Delivery]:
+        """The next delivery of the link that is not settled here, or None."""
+        following = list(self.link.unsettled_deliveries)
+        at = following.index(self) + 1 if self in following else len(following)
+        return following[at] if at < len(following) else None
+
+    # -- what becomes of it ----------------------------------------------------------------------------------
+
+    def update(self, state: Union[Disposition, DispositionType, int, None] = None) -> None:
+        """Say what becomes of the message: ACCEPTED, REJECTED, RELEASED, MODIFIED, another type, or a disposition
+        with its content; None stands for what `local` holds. It is sent at the end of the turn; until settled
+        another state may replace it.
+
+        Nothing happens when the connection it came on is lost (the peer delivers it again), or when the peer has
+        settled it. Raises LocalProtocolError when it was settled here with another outcome or was settled on
+        arrival, and DataException when the content cannot be written.
+        """
+        if state is None:
+            state = self.local.type
+        elif isinstance(state, Disposition):
+            self._local = state
+            state = state.type
+        elif state.__class__ is not DispositionType:
+            state = DispositionType.or_int(state)
+        if self.fate:
+            if self.fate == PRE_SETTLED or (self.fate == SETTLED_HERE and state != self.local_state):
+                raise LocalProtocolError(ILLEGAL_STATE, "%r is settled; it cannot be %s" % (self, _name(state)), "link")
+            return
+        if self._local is not None:
+            state_bytes(state, self._local)  # for its error, at the call that caused it
+        self.local_state = state
+        self._tell()
+
+    def settle(self) -> None:
+        """Forget the delivery, and tell the peer so. What was not read of it is dropped."""
+        if self.fate:
+            return
+        self.fate = SETTLED_HERE
+        link = self.link
+        link.unsettled -= 1
+        if self.payload is not None and not link.is_sender:
+            self.discard()
+        self._tell()
+
+    def settle_with(self, state: DispositionType) -> None:
+        """Settle with `state`, unless the application has already said or settled something: that stands."""
+        if self.fate:
+            return
+        if self.local_state is EMPTY:
+            self.local_state = state
+        self.fate = SETTLED_HERE
+        self.link.unsettled -= 1
+        window = self.window
+        if window is not None and not self.queued:
+            self.queued = True
+            acks = window.acks
+            if not acks:
+                window.touch()
+            acks.append(self)
+
+    def _tell(self) -> None:
+        """Have the state sent with the next flush. An outgoing delivery that has not left carries it itself."""
+        window = self.window
+        if window is not None and self.id is not None and not self.queued:
+            self.queued = True
+            if not window.acks:
+                window.touch()
+            window.acks.append(self)
+
+    def abort(self) -> None:
+        """Give up a message that is being sent: the peer drops what it has got of it [2.6.14].
+
+        Raises LocalProtocolError for an incoming delivery.
+        """
+        link = self.link
+        if not link.is_sender:
+            raise LocalProtocolError(ILLEGAL_STATE, "%r is incoming; only its sender can abort it" % (self,), "link")
+        if not self.fate and not self.aborted:
+            self.aborted = True
+            link.abort(self)
+
+    # -- the message's bytes ---------------------------------------------------------------------------------
+
+    def take(self) -> bytes:
+        """The whole payload of a complete incoming delivery; the link goes on to the next one. Once only."""
+        payload: bytes = self.payload
+        chunks = self.chunks
+        if chunks is not None:
+            chunks.insert(0, payload)
+            payload = b"".join(chunks)
+            self.chunks = None
+        self.payload = None
+        incoming = self.link.incoming
+        if incoming[0] is self:
+            incoming.popleft()
+        else:
+            incoming.remove(self)
+        window = self.window
+        if window is not None:
+            window.unread -= self.frames
+            if window.starved:
+                window.touch_flow()
+        return payload
+
+    def discard(self) -> None:
+        """Drop what was not read."""
+        if not self.partial:
+            self.take()
+        else:
+            self.payload, self.chunks = b"", None
+
+    def __repr__(self) -> str:
+        state = self.remote_state if self.link.is_sender else self.local_state
+        told = _name(state) if state is not EMPTY else "no outcome yet"
+        if self.fate:
+            told += ", " + ("settled", "settled", "settled by the peer", "pre-settled", "connection lost")[self.fate]
+        return "<Delivery %s of %s: %s>" % (self.tag, self.link.describe(), told)
+
+
+def _name(state: Union[DispositionType, int]) -> str:
+    return state.name if isinstance(state, DispositionType) else "state %#x" % state

@@ -1,0 +1,100 @@
+"""Endpoint: what connection, session and link have in common, above all their life cycle.
+
+An endpoint has two halves, ours and the peer's, and each goes from not there over active to closed. The whole
+life cycle is the table LIFE below: what is not in it is a protocol error of the side that did it. Endpoints
+hold what the application wants; what belongs to one wire (handles, channels, windows) lives in window.py and
+transport.py and is replaced when the wire is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from reactor.engine.condition import Condition, as_condition
+from reactor.engine.handler import PlanTable
+from reactor.errors import ILLEGAL_STATE, LocalProtocolError, RemoteProtocolError
+
+LOCAL_UNINIT = 1
+REMOTE_UNINIT = 2
+LOCAL_ACTIVE = 4
+REMOTE_ACTIVE = 8
+LOCAL_CLOSED = 16
+REMOTE_CLOSED = 32
+
+LOCAL_MASK = LOCAL_UNINIT | LOCAL_ACTIVE | LOCAL_CLOSED
+REMOTE_MASK = REMOTE_UNINIT | REMOTE_ACTIVE | REMOTE_CLOSED
+
+# The inputs of the life cycle.
+LOCAL_OPEN, LOCAL_CLOSE, REMOTE_OPEN, REMOTE_CLOSE = "local open", "local close", "remote open", "remote close"
+
+# (the half's state, what happens) -> the half's next state. Equal to the first: allowed, and nothing happens.
+# To close what was never opened is how a passive side refuses: it answers with an open and a close.
+LIFE: dict[tuple[int, str], int] = {
+    (LOCAL_UNINIT, LOCAL_OPEN): LOCAL_ACTIVE,
+    (LOCAL_ACTIVE, LOCAL_OPEN): LOCAL_ACTIVE,
+    (LOCAL_UNINIT, LOCAL_CLOSE): LOCAL_CLOSED,
+    (LOCAL_ACTIVE, LOCAL_CLOSE): LOCAL_CLOSED,
+    (LOCAL_CLOSED, LOCAL_CLOSE): LOCAL_CLOSED,
+    (REMOTE_UNINIT, REMOTE_OPEN): REMOTE_ACTIVE,
+    (REMOTE_ACTIVE, REMOTE_CLOSE): REMOTE_CLOSED,
+}
+
+
+class Endpoint:
+    """A connection, session or link. `state` is one int of LOCAL_* and REMOTE_* bits."""
+
+    __slots__ = ("state", "plans", "parent", "_condition", "remote_condition", "__dict__", "__weakref__")
+
+    LOCAL_UNINIT = LOCAL_UNINIT
+    REMOTE_UNINIT = REMOTE_UNINIT
+    LOCAL_ACTIVE = LOCAL_ACTIVE
+    REMOTE_ACTIVE = REMOTE_ACTIVE
+    LOCAL_CLOSED = LOCAL_CLOSED
+    REMOTE_CLOSED = REMOTE_CLOSED
+
+    def __init__(self, parent: Optional[Endpoint]) -> None:
+        self.state = LOCAL_UNINIT | REMOTE_UNINIT
+        self.plans: Optional[PlanTable] = None
+        self.parent = parent
+        self._condition: Optional[Condition] = None
+        self.remote_condition: Optional[Condition] = None
+
+    def change(self, what: str) -> bool:
+        """Go through the life cycle; returns whether anything changed.
+
+        Raises LocalProtocolError or RemoteProtocolError when the table does not have it.
+        """
+        mask = LOCAL_MASK if what in (LOCAL_OPEN, LOCAL_CLOSE) else REMOTE_MASK
+        before = self.state & mask
+        after = LIFE.get((before, what))
+        if after is None:
+            if mask == LOCAL_MASK:
+                raise LocalProtocolError(ILLEGAL_STATE, "%r was closed and cannot be opened again" % (self,))
+            word = "opened twice" if what == REMOTE_OPEN else "closed without being open"
+            raise RemoteProtocolError(ILLEGAL_STATE, "%r was %s by the peer" % (self, word))
+        self.state = self.state & ~mask | after
+        return after != before
+
+    @property
+    def handler(self) -> Any:
+        """The handler that sees the events of this endpoint and of what is in it, instead of the container's.
+        None (the default) leaves them to the next outer endpoint."""
+        return None if self.plans is None else self.plans.handler
+
+    @handler.setter
+    def handler(self, handler: Any) -> None:
+        self.plans = None if handler is None else PlanTable(handler)
+
+    @property
+    def condition(self) -> Optional[Condition]:
+        """Why this side closes, to be set before close(); None for no error."""
+        return self._condition
+
+    @condition.setter
+    def condition(self, condition: Any) -> None:
+        self._condition = as_condition(condition)
+
+    def matches(self, mask: int) -> bool:
+        """Whether the state agrees with `mask`: a half without any bit in the mask is not looked at."""
+        local, remote = mask & LOCAL_MASK, mask & REMOTE_MASK
+        return (not local or bool(self.state & local)) and (not remote or bool(self.state & remote))

@@ -1,0 +1,285 @@
+"""Terminus: where messages come from and go to, the source or target of a link [3.5.3, 3.5.4, 4.5.1].
+
+It holds what was asked or answered, and reads and writes the composite; links own termini, not the reverse.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from reactor.codec.definitions import COORDINATOR, SOURCE, TARGET
+from reactor.codec.performatives import encode_composite
+from reactor.codec.types import UNDESCRIBED, Array, Data, Described, symbol
+from reactor.errors import INVALID_FIELD, RemoteProtocolError
+
+_EXPIRY = {
+    "link-detach": 0,
+    "session-end": 1,
+    "connection-close": 2,
+    "never": 3,
+}
+_EXPIRY_NAMES = {number: symbol(name) for name, number in _EXPIRY.items()}
+_MODES = {1: symbol("copy"), 2: symbol("move")}
+
+
+class Values(list[Any]):
+    """A list of values that also takes them the way the original's data does: by put_object and its kin."""
+
+    __slots__ = ()
+
+    def put_object(self, value: Any) -> None:
+        """Append `value`: a symbol, or a list or array of them."""
+        if isinstance(value, Array):
+            self.extend(value.elements)
+        elif isinstance(value, (list, tuple)):
+            self.extend(value)
+        else:
+            self.append(value)
+
+    put_symbol = put_object
+    put_sequence = put_object
+    put_py_array = put_object
+
+    def get_object(self) -> Any:
+        """None when empty, the value when there is one, else an Array of them."""
+        if not self:
+            return None
+        return self[0] if len(self) == 1 else Array(UNDESCRIBED, Data.SYMBOL, *self)
+
+    def rewind(self) -> None:
+        """Programs for the original go to the start of its data before they read; here it is always there."""
+
+    def next(self) -> Optional[int]:
+        """The type of what can be read, Data.SYMBOL or Data.ARRAY; None when there is nothing."""
+        if not self:
+            return None
+        return Data.SYMBOL if len(self) == 1 else Data.ARRAY
+
+
+class Map(dict[Any, Any]):
+    """A dict that also takes entries the way the original's data does: by put_dict and put_object."""
+
+    __slots__ = ()
+
+    def put_dict(self, entries: dict[Any, Any]) -> None:
+        """Add `entries`."""
+        self.update(entries)
+
+    put_object = put_dict
+
+    def get_dict(self) -> dict[Any, Any]:
+        """The entries as a plain dict."""
+        return dict(self)
+
+    def get_object(self) -> Optional[dict[Any, Any]]:
+        """The entries as a plain dict, None when there are none."""
+        return dict(self) or None
+
+    def rewind(self) -> None:
+        """Programs for the original go to the start of its data before they read; here it is always there."""
+
+    def next(self) -> Optional[int]:
+        """The type of what can be read, Data.MAP; None when there is nothing."""
+        return Data.MAP if self else None
+
+
+class Terminus:
+    """One end of a link.
+
+    type: SOURCE, TARGET, COORDINATOR, or UNSPECIFIED when the wire had null here (an anonymous target, or the
+        mark of a refused attach).
+    address: str, or None.
+    durability: NONDURABLE (default), CONFIGURATION or DELIVERIES.
+    expiry_policy: EXPIRE_WITH_LINK, EXPIRE_WITH_SESSION (default), EXPIRE_WITH_CONNECTION or EXPIRE_NEVER.
+    timeout: seconds that the terminus lives on once its expiry began; int, default 0.
+    dynamic: whether the peer shall make the node; default False.
+    distribution_mode: DIST_MODE_UNSPECIFIED (default), DIST_MODE_COPY or DIST_MODE_MOVE; of sources only.
+    default_outcome: what becomes of a delivery settled without a state: a Described, or None; of sources only.
+    capabilities, outcomes: lists of symbols; properties, filter: dicts with symbol keys.
+    """
+
+    __slots__ = (
+        "type",
+        "_address",
+        "durability",
+        "expiry_policy",
+        "timeout",
+        "dynamic",
+        "distribution_mode",
+        "default_outcome",
+        "_properties",
+        "_filter",
+        "_outcomes",
+        "_capabilities",
+    )
+
+    UNSPECIFIED, SOURCE, TARGET, COORDINATOR = 0, 1, 2, 3
+    NONDURABLE, CONFIGURATION, DELIVERIES = 0, 1, 2
+    EXPIRE_WITH_LINK, EXPIRE_WITH_SESSION, EXPIRE_WITH_CONNECTION, EXPIRE_NEVER = 0, 1, 2, 3
+    DIST_MODE_UNSPECIFIED, DIST_MODE_COPY, DIST_MODE_MOVE = 0, 1, 2
+
+    def __init__(self, type: int) -> None:
+        self.type = type
+        self._address: Optional[str] = None
+        self.durability = self.NONDURABLE
+        self.expiry_policy = self.EXPIRE_WITH_SESSION
+        self.timeout = 0
+        self.dynamic = False
+        self.distribution_mode = self.DIST_MODE_UNSPECIFIED
+        self.default_outcome: Optional[Described] = None
+        # Made at first use: most links have none of these, and there may be thousands of links.
+        self._properties: Optional[Map] = None
+        self._filter: Optional[Map] = None
+        self._outcomes: Optional[Values] = None
+        self._capabilities: Optional[Values] = None
+
+    @property
+    def address(self) -> Optional[str]:
+        """The name of the node, or None. TypeError for what is neither a str nor None."""
+        return self._address
+
+    @address.setter
+    def address(self, address: Optional[str]) -> None:
+        if address is not None and not isinstance(address, str):
+            raise TypeError("address must be a str or None, not %r" % (address,))
+        self._address = address
+
+    @property
+    def properties(self) -> Map:
+        """Properties of a dynamic node."""
+        if self._properties is None:
+            self._properties = Map()
+        return self._properties
+
+    @property
+    def filter(self) -> Map:
+        """Filters of a source by name: symbol -> Described."""
+        if self._filter is None:
+            self._filter = Map()
+        return self._filter
+
+    @property
+    def outcomes(self) -> Values:
+        """The outcomes that the link's ends know, as symbols."""
+        if self._outcomes is None:
+            self._outcomes = Values()
+        return self._outcomes
+
+    @property
+    def capabilities(self) -> Values:
+        """What the node can do or shall do, as symbols, such as ``symbol("queue")``."""
+        if self._capabilities is None:
+            self._capabilities = Values()
+        return self._capabilities
+
+    def copy(self, src: Terminus) -> None:
+        """Become equal to `src`; the type too."""
+        for name in Terminus.__slots__:
+            value = getattr(src, name)
+            setattr(self, name, type(value)(value) if isinstance(value, (Values, Map)) else value)
+
+    def __repr__(self) -> str:
+        kind = ("Terminus", "Source", "Target", "Coordinator")[self.type]
+        extras = ", dynamic" if self.dynamic else ""
+        return "%s(%r%s)" % (kind, self._address, extras)
+
+    # -- the wire --------------------------------------------------------------------------------------------
+
+    def to_wire(self) -> Optional[Described]:
+        """The composite, or None for a terminus of type UNSPECIFIED."""
+        if self.type == self.UNSPECIFIED:
+            return None
+        if self.type == self.COORDINATOR:
+            return Described(COORDINATOR, [_symbols(self._capabilities)])
+        fields: list[Any] = [
+            self._address,
+            self.durability or None,
+            _EXPIRY_NAMES[self.expiry_policy] if self.expiry_policy != self.EXPIRE_WITH_SESSION else None,
+            self.timeout or None,
+            self.dynamic or None,
+            symbol_keys(self._properties),
+        ]
+        if self.type == self.TARGET:
+            return Described(TARGET, fields + [_symbols(self._capabilities)])
+        fields += [
+            _MODES.get(self.distribution_mode),
+            symbol_keys(self._filter),
+            self.default_outcome,
+            _symbols(self._outcomes),
+            _symbols(self._capabilities),
+        ]
+        return Described(SOURCE, fields)
+
+    def check(self) -> None:
+        """Raise DataException, naming the field, when a value cannot be written."""
+        wire = self.to_wire()
+        if wire is not None:
+            encode_composite(wire.descriptor, wire.value)
+
+    @classmethod
+    def from_wire(cls, value: Any, default: int) -> Terminus:
+        """Read a composite, or null; `default` is what it should be, SOURCE or TARGET."""
+        if value is None:
+            return cls(cls.UNSPECIFIED)
+        if not isinstance(value, Described) or not isinstance(value.value, list):
+            raise RemoteProtocolError(INVALID_FIELD, "a terminus is not a composite: %r" % (value,), "session")
+        fields = value.value + [None] * 11
+        if value.descriptor == COORDINATOR:
+            terminus = cls(cls.COORDINATOR)
+            terminus._capabilities = _values(fields[0])
+            return terminus
+        if value.descriptor not in (SOURCE, TARGET):
+            raise RemoteProtocolError(INVALID_FIELD, "an unknown terminus: %r" % (value.descriptor,), "session")
+        terminus = cls(cls.SOURCE if value.descriptor == SOURCE else cls.TARGET)
+        address, durability, expiry, timeout, dynamic, properties = fields[:6]
+        terminus._address = None if address is None else str(address)
+        terminus.durability = durability or 0
+        terminus.expiry_policy = _EXPIRY.get(str(expiry), cls.EXPIRE_WITH_SESSION)
+        terminus.timeout = timeout or 0
+        terminus.dynamic = bool(dynamic)
+        terminus._properties = _map(properties)
+        if terminus.type == cls.TARGET:
+            terminus._capabilities = _values(fields[6])
+            return terminus
+        mode = fields[6]
+        terminus.distribution_mode = 0 if mode is None else 1 if mode == "copy" else 2 if mode == "move" else 0
+        terminus._filter = _map(fields[7])
+        terminus.default_outcome = fields[8] if isinstance(fields[8], Described) else None
+        terminus._outcomes = _values(fields[9])
+        terminus._capabilities = _values(fields[10])
+        return terminus
+
+
+def _symbols(values: Optional[Values]) -> Optional[list[Any]]:
+    return [symbol(value) for value in values] if values else None
+
+
+def symbol_keys(entries: Optional[dict[Any, Any]]) -> Optional[dict[Any, Any]]:
+    """`entries` with symbols for keys, whatever the application wrote: peers refuse others [3.5.3]. None for none."""
+    if not entries:
+        return None
+    return {symbol(key) if type(key) is str else key: value for key, value in entries.items()}
+
+
+def _values(value: Any) -> Optional[Values]:
+    """A field of multiple symbols comes as one value or as an array [1.4]; brokers send lists as well."""
+    if value is None:
+        return None
+    values = Values()
+    values.put_object(value)
+    return values
+
+
+def _map(value: Any) -> Optional[Map]:
+    return Map(value) if isinstance(value, dict) and value else None
+
+
+def symbol_list(value: Any) -> Optional[list[symbol]]:
+    """Capabilities as the application may give them (a name, a list, an Array), as symbols; None for none."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return [symbol(value)]
+    elements = value.elements if isinstance(value, Array) else value
+    return [symbol(element) for element in elements] or None
+
