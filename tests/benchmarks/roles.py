@@ -1,0 +1,258 @@
+"""What the processes of a benchmark do, written once for either library.
+
+Each maker takes the names of a library (`tests.support.libraries`) and the options of the role, and returns a
+handler to run. It says on `say` when it is ready (`started=True`) and what it measured (`report={...}`). What
+runs per message does as little as an application can.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from types import SimpleNamespace
+from typing import Any, Callable
+
+from tests.benchmarks.minimal_broker import make as minimal_broker
+from tests.benchmarks.process import memory
+
+ADDRESS = "benchmark"
+Say = Callable[..., None]
+
+
+class Span:
+    """From the first message to the last: on the clock that processes share, and in CPU time of this one."""
+
+    def __init__(self) -> None:
+        self.first = self.last = 0.0
+        self.cpu = 0.0
+
+    def start(self) -> None:
+        self.first = time.monotonic()
+        self.cpu = time.process_time()
+
+    def stop(self) -> None:
+        self.last = time.monotonic()
+        self.cpu = time.process_time() - self.cpu
+
+    def report(self) -> dict[str, float]:
+        return {"first": self.first, "last": self.last, "cpu": self.cpu}
+
+
+def listener(api: SimpleNamespace, url: str, say: Say, prefetch: int) -> Any:
+    """A handler that listens; what the listening roles have in common."""
+
+    class Listener(api.MessagingHandler):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__(prefetch=prefetch)
+
+        def on_start(self, event: Any) -> None:
+            self.acceptor = event.container.listen(url)
+            say(started=True)
+
+        def on_connection_closing(self, event: Any) -> None:
+            self.acceptor.close()
+
+    return Listener
+
+
+def receive(api: SimpleNamespace, url: str, say: Say, count: int, prefetch: int, listen: bool = True) -> Any:
+    """Takes `count` messages: as the peer that listens, or as the client of a broker."""
+    span = Span()
+
+    class Receiver(listener(api, url, say, prefetch)):  # type: ignore[misc]
+        received = 0
+
+        def on_start(self, event: Any) -> None:
+            if listen:
+                super().on_start(event)
+            else:
+                connection = event.container.connect(url, reconnect=False)
+                event.container.create_receiver(connection, ADDRESS)
+
+        def on_link_opened(self, event: Any) -> None:
+            if not listen:
+                say(started=True)
+
+        def on_message(self, event: Any) -> None:
+            if self.received == 0:
+                span.start()
+            self.body = event.message.body  # an application looks at it
+            self.received += 1
+            if self.received == count:
+                span.stop()
+                say(report=span.report())
+                if not listen:
+                    event.connection.close()
+
+        def on_connection_closing(self, event: Any) -> None:
+            if listen:
+                super().on_connection_closing(event)
+
+    return Receiver()
+
+
+def send(api: SimpleNamespace, url: str, say: Say, count: int, size: int, presettled: bool = False) -> Any:
+    """Sends `count` messages with a body of `size` bytes, and waits for the outcomes unless presettled."""
+    span = Span()
+    body: Any = "x" * size if size < 65536 else b"x" * size
+
+    class Sender(api.MessagingHandler):  # type: ignore[misc,name-defined]
+        sent = confirmed = 0
+
+        def on_start(self, event: Any) -> None:
+            connection = event.container.connect(url, reconnect=False)
+            options = api.AtMostOnce() if presettled else api.AtLeastOnce()
+            event.container.create_sender(connection, ADDRESS, options=options)
+
+        def on_link_opened(self, event: Any) -> None:
+            say(started=True)
+
+        def on_sendable(self, event: Any) -> None:
+            sender = event.sender
+            if self.sent == 0:
+                span.start()
+            while self.sent < count and sender.credit > 0:
+                sender.send(api.Message(body))
+                self.sent += 1
+            if presettled and self.sent == count and not span.last:
+                self.finish(event)
+
+        def on_accepted(self, event: Any) -> None:
+            self.confirmed += 1
+            if self.confirmed == count:
+                self.finish(event)
+
+        def finish(self, event: Any) -> None:
+            span.stop()
+            say(report=span.report())
+            event.sender.close()
+            event.connection.close()
+
+    return Sender()
+
+
+def respond(api: SimpleNamespace, url: str, say: Say) -> Any:
+    """Answers each request on the reply address that its sender asked for."""
+
+    class Responder(listener(api, url, say, prefetch=10)):  # type: ignore[misc]
+        def on_link_opening(self, event: Any) -> None:
+            if event.link.is_sender:
+                event.link.source.address = "replies"
+                self.replies = event.link
+            else:
+                event.link.target.address = event.link.remote_target.address
+
+        def on_message(self, event: Any) -> None:
+            request = event.message
+            reply = api.Message(request.body, address=request.reply_to, correlation_id=request.correlation_id)
+            self.replies.send(reply)
+
+    return Responder()
+
+
+def request(api: SimpleNamespace, url: str, say: Say, count: int, size: int) -> Any:
+    """Sends one request after the other, each when the reply to the one before has come; times each."""
+    body = "x" * size
+    span = Span()
+
+    class Requester(api.MessagingHandler):  # type: ignore[misc,name-defined]
+
+        def on_start(self, event: Any) -> None:
+            self.times: list[float] = []
+            connection = event.container.connect(url, reconnect=False)
+            self.sender = event.container.create_sender(connection, ADDRESS)
+            self.receiver = event.container.create_receiver(connection, None, dynamic=True)
+
+        def on_link_opened(self, event: Any) -> None:
+            if event.receiver == self.receiver:
+                say(started=True)
+                span.start()
+                self.ask()
+
+        def ask(self) -> None:
+            self.asked = time.perf_counter()
+            reply_to = self.receiver.remote_source.address
+            self.sender.send(api.Message(body, reply_to=reply_to, correlation_id=len(self.times)))
+
+        def on_message(self, event: Any) -> None:
+            self.body = event.message.body
+            self.times.append(time.perf_counter() - self.asked)
+            if len(self.times) < count:
+                self.ask()
+            else:
+                span.stop()
+                self.times.sort()
+                p50, p99 = self.times[count // 2], self.times[count * 99 // 100]
+                say(report={**span.report(), "p50": p50, "p99": p99})
+                event.connection.close()
+
+    return Requester()
+
+
+def hold(api: SimpleNamespace, url: str, say: Say) -> Any:
+    """Takes connections with a link each, and keeps them until it is killed."""
+
+    class Holder(listener(api, url, say, prefetch=10)):  # type: ignore[misc]
+        def on_link_opening(self, event: Any) -> None:
+            event.link.target.address = event.link.remote_target.address
+
+        def on_connection_closing(self, event: Any) -> None:
+            pass
+
+    return Holder()
+
+
+def open_many(api: SimpleNamespace, url: str, say: Say, count: int) -> Any:
+    """Opens one connection with a link, and then `count` more at once, and keeps them until it is killed.
+
+    The first one pays for what is made once, so that the others show what a connection costs.
+    """
+
+    class Opener(api.MessagingHandler):  # type: ignore[misc,name-defined]
+        opened = 0
+
+        def open_one(self, container: Any) -> None:
+            connection = container.connect(url, reconnect=False)
+            container.create_sender(connection, ADDRESS)
+
+        def on_start(self, event: Any) -> None:
+            self.open_one(event.container)
+
+        def on_link_opened(self, event: Any) -> None:
+            self.opened += 1
+            if self.opened == 1:
+                self.before = settled_memory()
+                self.began = time.monotonic()
+                say(started=True)
+                event.container.schedule(0, self)
+            elif self.opened == count + 1:
+                took = time.monotonic() - self.began
+                say(report={"took": took, "bytes": settled_memory() - self.before})
+
+        def on_timer_task(self, event: Any) -> None:
+            for _ in range(count):
+                self.open_one(event.container)
+
+    return Opener()
+
+
+def settled_memory() -> int:
+    """Resident bytes of this process without what the collector would take away."""
+    gc.collect()
+    return memory()
+
+
+def minimal(api: SimpleNamespace, url: str, say: Say) -> Any:
+    """The broker that either library can run."""
+    return minimal_broker(api, url, started=lambda: say(started=True))
+
+
+ROLES: dict[str, Callable[..., Any]] = {
+    "receive": receive,
+    "send": send,
+    "respond": respond,
+    "request": request,
+    "hold": hold,
+    "open_many": open_many,
+    "minimal_broker": minimal,
+}

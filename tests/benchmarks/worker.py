@@ -1,0 +1,59 @@
+"""One process of a benchmark: `python -m tests.benchmarks.worker '{"library": ..., "role": ..., ...}'`.
+
+It talks to whoever started it in lines: JSON out, words in. A line {"started": true} says that it listens, or
+that its link is open; {"report": {...}} is what it measured. The word "measure" asks for CPU time and memory
+now; the end of its input ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+from tests.benchmarks.process import allow_many_files
+from tests.benchmarks.roles import ROLES, settled_memory
+from tests.support.libraries import load
+
+
+def say(**fields: Any) -> None:
+    print(json.dumps(fields), flush=True)
+
+
+def serve_requests() -> None:
+    """Answer "measure" until the input ends, then end the process."""
+    for line in sys.stdin:
+        if line.strip() == "measure":
+            say(cpu=time.process_time(), memory=settled_memory(), now=time.monotonic())
+    os._exit(0)
+
+
+def run_role(library: str, role: str, url: str, options: dict[str, Any]) -> None:
+    api = load(library)
+    threading.Thread(target=serve_requests, daemon=True).start()
+    api.Container(ROLES[role](api, url, say, **options)).run()
+
+
+def run_embedded_broker(url: str) -> None:
+    from handlers.broker import EmbeddedBroker
+
+    with EmbeddedBroker(url):
+        say(started=True)
+        serve_requests()
+
+
+def main() -> None:
+    allow_many_files()
+    task = json.loads(sys.argv[1])
+    library, role, url = task.pop("library"), task.pop("role"), task.pop("url")
+    if role == "embedded_broker":
+        run_embedded_broker(url)
+    else:
+        run_role(library, role, url, task)
+
+
+if __name__ == "__main__":
+    main()
