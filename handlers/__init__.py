@@ -1,0 +1,23 @@
+"""Handlers: what `proton.handlers` offers. Applications subclass MessagingHandler.
+
+A list of re-exports and nothing else: what a name means is said where it is defined.
+"""
+
+from handlers.endpoint import EndpointStateHandler
+from handlers.flow import FlowController
+from handlers.handshaker import Handshaker
+from handlers.incoming import IncomingMessageHandler
+from handlers.messaging import MessagingHandler
+from handlers.outgoing import OutgoingMessageHandler
+from reactor.errors import Reject, Release
+
+__all__ = [
+    "EndpointStateHandler",
+    "FlowController",
+    "Handshaker",
+    "IncomingMessageHandler",
+    "MessagingHandler",
+    "OutgoingMessageHandler",
+    "Reject",
+    "Release",
+]

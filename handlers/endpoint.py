@@ -1,0 +1,268 @@
+"""The life of connections, sessions and links, told in the words of an application.
+
+The engine reports what one side did: remote open, local close. EndpointStateHandler turns those into
+`opening` (the peer asks), `opened` (both are open), `closing` (the peer ends it), `closed` (both ended it)
+and `error` (the peer ended it and said why), and does what is left to do: it opens what the peer opened and
+closes what the peer closed. It knows endpoints and events; of messages it knows nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from typing import Any
+
+from reactor import Endpoint, Handler
+from reactor.errors import CONNECTION_FORCED
+
+log = logging.getLogger(__name__)
+
+
+def call(delegate: Any, method: str, event: Any) -> None:
+    """Call `delegate.method(event)`, or its `on_unhandled` where there is no such method."""
+    found = getattr(delegate, method, None)
+    if found is not None:
+        found(event)
+    elif delegate is not None:
+        unhandled = getattr(delegate, "on_unhandled", None)
+        if unhandled is not None:
+            unhandled(method, event)
+
+
+def condition_text(condition: Any) -> str:
+    """A condition for people: its name, and what it says if it says something."""
+    name = str(condition.name)
+    return "%s: %s" % (name, condition.description) if condition.description else name
+
+
+class EndpointStateHandler(Handler):
+    """Makes `on_{connection,session,link}_{opening,opened,closing,closed,error}` out of the engine's events.
+
+    peer_close_is_error: a peer that closes something first, without giving a reason, is reported by
+        `on_..._error` instead of `on_..._closing` (False).
+    delegate: who has those methods; without one they are looked for on this object: override them in a
+        subclass.
+
+    A peer that closes the *connection* with ``amqp:connection:forced`` is going away, as brokers do before
+    they
+    restart: that is no error of the connection but the loss of it, told by `on_disconnected`.
+    """
+
+    def __init__(self, peer_close_is_error: bool = False, delegate: Any = None) -> None:
+        self.delegate = delegate
+        self.peer_close_is_error = peer_close_is_error
+        # Who was told to be closed: a local close that is dispatched behind the remote one tells nothing new.
+        self._over: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    # -- questions about a state -------------------------------------------------------------------------
+
+    @staticmethod
+    def is_local_open(endpoint: Any) -> bool:
+        """Whether this side has opened it and not yet closed it."""
+        return bool(endpoint.state & Endpoint.LOCAL_ACTIVE)
+
+    @staticmethod
+    def is_local_uninitialised(endpoint: Any) -> bool:
+        """Whether this side has done nothing with it yet."""
+        return bool(endpoint.state & Endpoint.LOCAL_UNINIT)
+
+    @staticmethod
+    def is_local_closed(endpoint: Any) -> bool:
+        """Whether this side has closed it."""
+        return bool(endpoint.state & Endpoint.LOCAL_CLOSED)
+
+    @staticmethod
+    def is_remote_open(endpoint: Any) -> bool:
+        """Whether the peer has opened it and not yet closed it."""
+        return bool(endpoint.state & Endpoint.REMOTE_ACTIVE)
+
+    @staticmethod
+    def is_remote_closed(endpoint: Any) -> bool:
+        """Whether the peer has closed it."""
+        return bool(endpoint.state & Endpoint.REMOTE_CLOSED)
+
+    @staticmethod
+    def print_error(endpoint: Any, endpoint_type: str) -> None:
+        """Log why the peer closed `endpoint`; or that it did, when it said nothing."""
+        name = getattr(endpoint, "name", None) or getattr(endpoint, "hostname", None)
+        what = "%s %s" % (endpoint_type, name) if name else endpoint_type
+        condition = endpoint.remote_condition
+        if condition is not None:
+            log.error("%s closed by the peer: %s", what, condition_text(condition))
+        elif EndpointStateHandler.is_local_open(endpoint) and EndpointStateHandler.is_remote_closed(endpoint):
+            log.error("%s closed by the peer, without a reason", what)
+
+    # -- the engine's events -----------------------------------------------------------------------------
+
+    def on_connection_local_open(self, event: Any) -> None:
+        self._local_open(event, event.connection, "connection")
+
+    def on_connection_remote_open(self, event: Any) -> None:
+        self._remote_open(event, event.connection, "connection")
+
+    def on_connection_local_close(self, event: Any) -> None:
+        self._local_close(event, event.connection, "connection")
+
+    def on_connection_remote_close(self, event: Any) -> None:
+        condition = event.connection.remote_condition
+        if condition is not None and condition.name == CONNECTION_FORCED:
+            self.on_disconnected(event)
+            self._finish(event, event.connection, "connection")
+        else:
+            self._remote_close(event, event.connection, "connection")
+
+    def on_session_local_open(self, event: Any) -> None:
+        self._local_open(event, event.session, "session")
+
+    def on_session_remote_open(self, event: Any) -> None:
+        self._remote_open(event, event.session, "session")
+
+    def on_session_local_close(self, event: Any) -> None:
+        self._local_close(event, event.session, "session")
+
+    def on_session_remote_close(self, event: Any) -> None:
+        self._remote_close(event, event.session, "session")
+
+    def on_link_local_open(self, event: Any) -> None:
+        self._local_open(event, event.link, "link")
+
+    def on_link_remote_open(self, event: Any) -> None:
+        self._remote_open(event, event.link, "link")
+
+    def on_link_local_close(self, event: Any) -> None:
+        self._local_close(event, event.link, "link")
+
+    def on_link_remote_close(self, event: Any) -> None:
+        self._remote_close(event, event.link, "link")
+
+    def on_link_remote_detach(self, event: Any) -> None:
+        """A detach that does not close: it is answered in kind; with a condition it is an error first
+        [2.6.4]."""
+        link = event.link
+        if link.remote_condition is not None:
+            self.on_link_error(event)
+        if self.is_local_open(link):
+            link.detach()
+
+    def on_transport_closed(self, event: Any) -> None:
+        """Nothing goes in or out any more: a connection that was in use has been lost."""
+        connection = event.connection
+        if connection is not None and self.is_local_open(connection):
+            self.on_disconnected(event)
+
+    # -- what they mean ----------------------------------------------------------------------------------
+
+    def _local_open(self, event: Any, endpoint: Any, kind: str) -> None:
+        if self.is_remote_open(endpoint):
+            self._tell(kind, "opened", event)
+
+    def _remote_open(self, event: Any, endpoint: Any, kind: str) -> None:
+        if self.is_local_open(endpoint):
+            self._tell(kind, "opened", event)
+        elif self.is_local_uninitialised(endpoint):
+            self._tell(kind, "opening", event)
+            # The method may have opened it itself, or refused it by closing it.
+            if self.is_local_uninitialised(endpoint):
+                endpoint.open()
+
+    def _local_close(self, event: Any, endpoint: Any, kind: str) -> None:
+        if self.is_remote_closed(endpoint):
+            self._tell_closed(event, endpoint, kind)
+
+    def _remote_close(self, event: Any, endpoint: Any, kind: str) -> None:
+        unasked = self.is_local_open(endpoint)
+        if endpoint.remote_condition is not None or (unasked and self.peer_close_is_error):
+            self._tell(kind, "error", event)
+        elif unasked:
+            self._tell(kind, "closing", event)
+        self._finish(event, endpoint, kind)
+
+    def _finish(self, event: Any, endpoint: Any, kind: str) -> None:
+        if self.is_local_closed(endpoint):
+            self._tell_closed(event, endpoint, kind)
+        else:
+            endpoint.close()  # whose own event then tells that it is closed
+
+    def _tell_closed(self, event: Any, endpoint: Any, kind: str) -> None:
+        if endpoint not in self._over:
+            self._over.add(endpoint)
+            self._tell(kind, "closed", event)
+
+    def _tell(self, kind: str, what: str, event: Any) -> None:
+        getattr(self, "on_%s_%s" % (kind, what))(event)
+
+    # -- the application's methods: the delegate's, unless a subclass overrides them ---------------------
+
+    def on_connection_opening(self, event: Any) -> None:
+        """The peer opened the connection; it is opened here when this returns, unless it was closed."""
+        call(self.delegate, "on_connection_opening", event)
+
+    def on_connection_opened(self, event: Any) -> None:
+        """Both sides have opened the connection."""
+        call(self.delegate, "on_connection_opened", event)
+
+    def on_connection_closing(self, event: Any) -> None:
+        """The peer closed the connection first; it is closed here when this returns."""
+        call(self.delegate, "on_connection_closing", event)
+
+    def on_connection_closed(self, event: Any) -> None:
+        """Both sides have closed the connection."""
+        call(self.delegate, "on_connection_closed", event)
+
+    def on_connection_error(self, event: Any) -> None:
+        """The peer closed the connection and said why: `event.connection.remote_condition`."""
+        if self.delegate is None:
+            self.print_error(event.connection, "connection")
+        else:
+            call(self.delegate, "on_connection_error", event)
+
+    def on_session_opening(self, event: Any) -> None:
+        """The peer began a session; it is opened here when this returns, unless it was closed."""
+        call(self.delegate, "on_session_opening", event)
+
+    def on_session_opened(self, event: Any) -> None:
+        """Both sides have opened the session."""
+        call(self.delegate, "on_session_opened", event)
+
+    def on_session_closing(self, event: Any) -> None:
+        """The peer ended the session first; it is closed here when this returns."""
+        call(self.delegate, "on_session_closing", event)
+
+    def on_session_closed(self, event: Any) -> None:
+        """Both sides have closed the session."""
+        call(self.delegate, "on_session_closed", event)
+
+    def on_session_error(self, event: Any) -> None:
+        """The peer ended the session and said why: `event.session.remote_condition`."""
+        if self.delegate is None:
+            self.print_error(event.session, "session")
+        else:
+            call(self.delegate, "on_session_error", event)
+
+    def on_link_opening(self, event: Any) -> None:
+        """The peer attached a link: the place to set its source and target, or to refuse it by closing it
+        with a condition. It is opened here when this returns, unless it was closed."""
+        call(self.delegate, "on_link_opening", event)
+
+    def on_link_opened(self, event: Any) -> None:
+        """Both sides have attached the link."""
+        call(self.delegate, "on_link_opened", event)
+
+    def on_link_closing(self, event: Any) -> None:
+        """The peer closed the link first; it is closed here when this returns."""
+        call(self.delegate, "on_link_closing", event)
+
+    def on_link_closed(self, event: Any) -> None:
+        """Both sides have closed the link."""
+        call(self.delegate, "on_link_closed", event)
+
+    def on_link_error(self, event: Any) -> None:
+        """The peer closed or detached the link and said why: `event.link.remote_condition`."""
+        if self.delegate is None:
+            self.print_error(event.link, "link")
+        else:
+            call(self.delegate, "on_link_error", event)
+
+    def on_disconnected(self, event: Any) -> None:
+        """The connection was lost, or the peer is about to let it go; nothing came to a regular end."""
+        call(self.delegate, "on_disconnected", event)

@@ -1,0 +1,33 @@
+"""Credit for receivers: a window that is kept open.
+
+The engine tops credit up by itself, once per turn, for every receiver that has a `prefetch`; this handler
+says how much, for those that did not say it themselves. So credit costs nothing per message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reactor import Handler
+
+
+class FlowController(Handler):
+    """Gives receivers without a `prefetch` of their own the window `window`.
+
+    window: how many messages the peer may send ahead of those that were handed to the application (1024).
+    """
+
+    def __init__(self, window: int = 1024) -> None:
+        self.window = window
+
+    def on_link_local_open(self, event: Any) -> None:
+        """We attached a receiver."""
+        self._open_window(event.link)
+
+    def on_link_remote_open(self, event: Any) -> None:
+        """The peer attached a sender of its own."""
+        self._open_window(event.link)
+
+    def _open_window(self, link: Any) -> None:
+        if link.is_receiver and link.prefetch is None:
+            link.prefetch = self.window

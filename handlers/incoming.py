@@ -1,0 +1,198 @@
+"""Incoming messages: a delivery becomes `on_message`, and what the application did becomes its outcome.
+
+This is one half of the acknowledgement contract (README, "Acknowledgement"); the other half, what an update
+means and when it is too late for one, is the delivery's own. IncomingMessageHandler is on the hot path: it is
+one Python call around `on_message`, and whatever it needs it looks up without one. It knows deliveries and
+messages, and nothing of frames, credit or connections.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Optional, Union
+
+from handlers.endpoint import call, condition_text
+from reactor import (
+    ACCEPTED,
+    MODIFIED,
+    REJECTED,
+    RELEASED,
+    Condition,
+    Delivery,
+    DispositionType,
+    Endpoint,
+    Handler,
+    Message,
+    Reject,
+    Release,
+)
+from reactor.engine.delivery import SETTLED_NOW
+from reactor.errors import DECODE_ERROR, DecodeError
+
+log = logging.getLogger(__name__)
+
+LOCAL_CLOSED = Endpoint.LOCAL_CLOSED
+
+
+def take_changes(event: Any, delivery: Any) -> int:
+    """What the peer's update changed that `event` tells of: STATE_CHANGED, SETTLED_NOW, or both.
+
+    Two updates of one read make two events; the first tells of both, and the second of nothing. Of several
+    handlers each sees what the event is about.
+    """
+    changes: int = delivery.changes
+    if changes:
+        delivery.changes = 0
+        event.changes = changes
+        return changes
+    return event.__dict__.get("changes", 0)  # type: ignore[no-any-return]  # it is what was put there
+
+
+class Acking:
+    """The acknowledgement of a delivery, in one call each."""
+
+    def accept(self, delivery: Delivery) -> None:
+        """It was processed: ACCEPTED and settled."""
+        self.settle(delivery, ACCEPTED)
+
+    def reject(self, delivery: Delivery) -> None:
+        """It can never be processed, by nobody: REJECTED and settled. `delivery.local.condition` may say
+        why."""
+        self.settle(delivery, REJECTED)
+
+    def release(
+        self, delivery: Delivery, delivered: bool = True, failed: bool = True, undeliverable: bool = False
+    ) -> None:
+        """It was not processed and may be tried again, here or elsewhere.
+
+        delivered: True: it was tried and counts: MODIFIED. False: it was never looked at: RELEASED, which
+            raises no delivery count, and the two arguments below mean nothing.
+        failed: the attempt failed, so the delivery count goes up (delivery-failed, True).
+        undeliverable: do not send it to this receiver again (undeliverable-here, False).
+        """
+        if delivered:
+            local = delivery.local
+            local.failed, local.undeliverable = failed, undeliverable
+            self.settle(delivery, MODIFIED)
+        else:
+            self.settle(delivery, RELEASED)
+
+    def settle(self, delivery: Delivery, state: Union[DispositionType, int, None] = None) -> None:
+        """Settle, with `state` as the outcome; with None whatever was said before stands.
+
+        Raises LocalProtocolError when the delivery has been settled with another outcome.
+        """
+        if state is not None:
+            delivery.update(state)
+        delivery.settle()
+
+
+class IncomingMessageHandler(Handler, Acking):
+    """Calls `on_message`, `on_settled` and `on_aborted` for incoming deliveries.
+
+    auto_accept: what `on_message` neither settles nor gives an outcome is ACCEPTED and settled when it
+        returns; an outcome that it gave is settled. With False both stay until the application settles, at
+        any time. A receiver's own `auto_accept` comes first, unless it is None.
+    delegate: who has those methods; without one they are looked for on this object: override them in a
+        subclass.
+
+    Leaving `on_message` by `raise Reject` makes it REJECTED, by `raise Release` MODIFIED with
+    delivery-failed; by any other exception MODIFIED with delivery-failed too, and the exception goes on,
+    out of `run()`. An outcome that was given before stands in each case. A message that cannot be decoded
+    is REJECTED with ``amqp:decode-error`` and told by `on_decode_error`. Of the body, the structure is
+    checked before `on_message` is called; a fault within a value (a string that is no UTF-8) shows when the
+    body is first touched, and has the same end when it leaves `on_message`.
+    """
+
+    def __init__(self, auto_accept: bool = True, delegate: Any = None) -> None:
+        self.delegate = delegate
+        self.auto_accept = auto_accept
+        # Whom to call: the delegate itself, so that a message costs no call in between; but a subclass that
+        # has an on_message of its own, or a delegate that has none, is reached through this object.
+        own = type(self).on_message is not IncomingMessageHandler.on_message
+        self._target: Any = self if own or not hasattr(delegate, "on_message") else delegate
+
+    def on_delivery(self, event: Any) -> None:
+        """The engine's event: bytes came, or the peer changed or settled something."""
+        delivery = event.context
+        link = delivery.link
+        if link.is_sender:
+            return
+        if delivery.payload is None or delivery.partial or delivery.aborted:
+            self._no_message(event, delivery)
+            return
+        if (link.state | link.session.state | link.session.connection.state) & LOCAL_CLOSED:
+            # Whoever closed does not expect any more, and could not acknowledge it.
+            delivery.take()
+            delivery.settle_with(RELEASED)
+            return
+        try:
+            event.message = Message.from_bytes(delivery.take())
+            self._target.on_message(event)
+        except BaseException as error:
+            self._failed(event, delivery, error)
+        else:
+            auto_accept = link.auto_accept
+            if self.auto_accept if auto_accept is None else auto_accept:
+                delivery.settle_with(ACCEPTED)
+
+    def _no_message(self, event: Any, delivery: Any) -> None:
+        if delivery.aborted:
+            if delivery.payload is not None:
+                delivery.take()
+            self.on_aborted(event)
+            delivery.settle()
+        elif take_changes(event, delivery) & SETTLED_NOW:
+            self.on_settled(event)
+            # The peer has forgotten it; to keep it here would only be a leak.
+            delivery.settle()
+
+    def _failed(self, event: Any, delivery: Any, error: BaseException) -> None:
+        """on_message was left by `error`, or was not reached."""
+        if isinstance(error, Reject):
+            delivery.settle_with(REJECTED)
+        elif isinstance(error, DecodeError) and self._undecodable(event.message):
+            if not delivery.local_state:
+                delivery.local.condition = Condition(DECODE_ERROR, error.description)
+            delivery.settle_with(REJECTED)
+            self.on_decode_error(event)
+        else:
+            if not delivery.local_state:
+                delivery.local.failed = True
+            delivery.settle_with(MODIFIED)
+            if not isinstance(error, Release):
+                raise error
+
+    @staticmethod
+    def _undecodable(message: Optional[Message]) -> bool:
+        """Whether the message at hand is at fault, and not another one that the application decoded."""
+        if message is None:
+            return True
+        try:
+            message.check()
+        except DecodeError:
+            return True
+        return False
+
+    # -- the application's methods: the delegate's, unless a subclass overrides them ---------------------
+
+    def on_message(self, event: Any) -> None:
+        """A message came: `event.message`, to be acknowledged by `event.delivery`."""
+        call(self.delegate, "on_message", event)
+
+    def on_settled(self, event: Any) -> None:
+        """The peer settled a delivery before, or after, we did: nothing more will be said about it."""
+        call(self.delegate, "on_settled", event)
+
+    def on_aborted(self, event: Any) -> None:
+        """The sender gave a message up when it had sent a part of it; there is nothing to acknowledge."""
+        call(self.delegate, "on_aborted", event)
+
+    def on_decode_error(self, event: Any) -> None:
+        """A message could not be decoded and was rejected; `event.delivery.local.condition` says why."""
+        if hasattr(self.delegate, "on_decode_error"):
+            self.delegate.on_decode_error(event)
+        else:
+            delivery = event.delivery
+            text = condition_text(delivery.local.condition)
+            log.error("delivery %s of link %s was rejected: %s", delivery.tag, event.link.name, text)

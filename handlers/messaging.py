@@ -1,0 +1,175 @@
+"""MessagingHandler: the class that applications subclass.
+
+It is put together from the parts beside it, one per concern, and says what happens where the application says
+nothing. Subclass it and define the `on_...` methods you care for; each receives an event whose `container`,
+`connection`, `session`, `link`, `sender`, `receiver`, `delivery`, `message` and `transport` lead to what it
+is about.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Callable, TypeVar
+
+from handlers.endpoint import EndpointStateHandler, condition_text
+from handlers.flow import FlowController
+from handlers.incoming import Acking, IncomingMessageHandler
+from handlers.outgoing import OutgoingMessageHandler
+from reactor import Handler
+from reactor.errors import UNAUTHORIZED_ACCESS
+
+log = logging.getLogger(__name__)
+
+Method = TypeVar("Method", bound=Callable[..., None])
+
+
+def does_nothing(method: Method) -> Method:
+    """Marks a default that nobody needs to call."""
+    method.does_nothing = True  # type: ignore[attr-defined]  # functions take attributes
+    return method
+
+
+class MessagingHandler(Handler, Acking):
+    """Sends and receives messages, by events.
+
+    prefetch: how many messages each receiver may have on their way ahead of `on_message`; 0: none, until the
+        application calls `receiver.flow(n)` (10).
+    auto_accept: a message is ACCEPTED and settled when `on_message` returns, unless the application said or
+        settled something itself (True).
+    auto_settle: what a peer settled is settled here too, when the methods for it returned (True).
+    peer_close_is_error: a peer that closes something first, without a reason, is reported by `on_..._error`
+        and not by `on_..._closing` (False).
+
+    The first two are defaults: a receiver's own `prefetch` and `auto_accept` come before them.
+    fatal_conditions: names of the transport conditions after which a connection is given up.
+
+    Beside the methods below there are, without a default of their own: `on_connection_opening`,
+    `on_connection_opened`, `on_session_opening`, `on_session_opened`, `on_link_opening`, `on_link_opened`,
+    `on_aborted`, `on_decode_error`, `on_timer_task`, `on_transport_closed`, `on_transport_head_closed`,
+    `on_transport_tail_closed` and `on_unhandled(method, event)`, which sees every event that has no method.
+    """
+
+    def __init__(
+        self,
+        prefetch: int = 10,
+        auto_accept: bool = True,
+        auto_settle: bool = True,
+        peer_close_is_error: bool = False,
+    ) -> None:
+        if prefetch:
+            self.handlers.append(FlowController(prefetch))
+        self.handlers.append(EndpointStateHandler(peer_close_is_error, self))
+        self.handlers.append(IncomingMessageHandler(auto_accept, self))
+        self.handlers.append(OutgoingMessageHandler(auto_settle, self))
+        self.fatal_conditions = [UNAUTHORIZED_ACCESS]
+
+    # -- the container -----------------------------------------------------------------------------------
+
+    def on_reactor_init(self, event: Any) -> None:
+        """The container begins to run; calls `on_start`."""
+        self.on_start(event)
+
+    @does_nothing
+    def on_start(self, event: Any) -> None:
+        """The container begins to run: the place to connect, to listen and to create links."""
+
+    # -- connections -------------------------------------------------------------------------------------
+
+    def on_transport_error(self, event: Any) -> None:
+        """The connection failed: `event.transport.condition` says how.
+
+        Logs it. After a condition in `fatal_conditions` the connection is closed, so that nobody tries again.
+        """
+        condition = event.transport.condition
+        if condition is None:
+            log.error("unspecified transport error")
+            return
+        log.error(condition_text(condition))
+        if condition.name in self.fatal_conditions and event.connection is not None:
+            event.connection.close()
+
+    def on_connection_error(self, event: Any) -> None:
+        """The peer closed the connection and said why: `event.connection.remote_condition`. Logs it."""
+        EndpointStateHandler.print_error(event.connection, "connection")
+
+    @does_nothing
+    def on_connection_closing(self, event: Any) -> None:
+        """The peer closed the connection first; it is closed here when this returns."""
+
+    @does_nothing
+    def on_connection_closed(self, event: Any) -> None:
+        """Both sides have closed the connection."""
+
+    @does_nothing
+    def on_disconnected(self, event: Any) -> None:
+        """The connection was lost, or the attempt to make it failed; `on_transport_error` came before."""
+
+    # -- sessions ----------------------------------------------------------------------------------------
+
+    def on_session_error(self, event: Any) -> None:
+        """The peer ended the session and said why: `event.session.remote_condition`. Logs it and closes the
+        connection."""
+        EndpointStateHandler.print_error(event.session, "session")
+        event.connection.close()
+
+    @does_nothing
+    def on_session_closing(self, event: Any) -> None:
+        """The peer ended the session first; it is closed here when this returns."""
+
+    @does_nothing
+    def on_session_closed(self, event: Any) -> None:
+        """Both sides have closed the session."""
+
+    # -- links -------------------------------------------------------------------------------------------
+
+    def on_link_error(self, event: Any) -> None:
+        """The peer closed or detached the link and said why: `event.link.remote_condition`. Logs it and
+        closes the connection."""
+        EndpointStateHandler.print_error(event.link, "link")
+        event.connection.close()
+
+    @does_nothing
+    def on_link_closing(self, event: Any) -> None:
+        """The peer closed the link first; it is closed here when this returns."""
+
+    @does_nothing
+    def on_link_closed(self, event: Any) -> None:
+        """Both sides have closed the link."""
+
+    # -- messages ----------------------------------------------------------------------------------------
+
+    @does_nothing
+    def on_message(self, event: Any) -> None:
+        """A message came: `event.message`. Acknowledge it by `event.delivery`, or by accept(), reject() and
+        release(), or leave that to `auto_accept`."""
+
+    @does_nothing
+    def on_sendable(self, event: Any) -> None:
+        """A sender has credit: at least one message can go out now, by `event.sender.send()`."""
+
+    @does_nothing
+    def on_delivery_updated(self, event: Any) -> None:
+        """The peer changed the state of a delivery that was sent; the methods for outcomes come after it."""
+
+    @does_nothing
+    def on_accepted(self, event: Any) -> None:
+        """The peer accepted a message that was sent."""
+
+    @does_nothing
+    def on_rejected(self, event: Any) -> None:
+        """The peer rejected a message that was sent; `event.delivery.remote.condition` may say why."""
+
+    @does_nothing
+    def on_released(self, event: Any) -> None:
+        """The peer gave a message back. `event.delivery.remote_state` tells RELEASED (never tried) from
+        MODIFIED."""
+
+    @does_nothing
+    def on_settled(self, event: Any) -> None:
+        """The peer settled a delivery: it has forgotten it and will say no more."""
+
+    @does_nothing
+    def on_in_doubt(self, event: Any) -> None:
+        """Nobody will ever say what became of a message that was sent (`event.delivery`): the connection,
+        or the link, went away first. It may or may not have been processed; sending it again may do so
+        twice."""

@@ -1,0 +1,122 @@
+"""Outgoing messages: credit becomes `on_sendable`, and what the peer says becomes `on_accepted` and its kin.
+
+It knows deliveries of senders and their states, and nothing of messages or frames.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+from handlers.endpoint import call
+from handlers.incoming import take_changes
+from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Handler
+from reactor.engine.delivery import SETTLED_NOW, STATE_CHANGED
+
+BOTH_ACTIVE = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
+
+OUTCOMES = {
+    ACCEPTED: "on_accepted",
+    REJECTED: "on_rejected",
+    RELEASED: "on_released",
+    MODIFIED: "on_released",
+}
+
+Calls = tuple[Callable[[Any], Any], ...]
+
+
+class OutgoingMessageHandler(Handler):
+    """Calls `on_sendable` when a sender has credit; `on_delivery_updated`, then `on_accepted`,
+    `on_rejected` or `on_released`, then `on_settled` as the peer acknowledges; `on_in_doubt` when it never
+    will.
+
+    auto_settle: what the peer has settled is settled here too, when the methods above returned (True). With
+        False the application calls `delivery.settle()` itself.
+    delegate: who has those methods; without one they are looked for on this object: override them in a
+        subclass.
+    """
+
+    def __init__(self, auto_settle: bool = True, delegate: Any = None) -> None:
+        self.auto_settle = auto_settle
+        self.delegate = delegate
+        # What is called for which state (None: when settled), looked up once: outcomes come as often as
+        # messages go.
+        self._calls: dict[Optional[int], Calls] = {}
+
+    # -- the engine's events -----------------------------------------------------------------------------
+
+    def on_link_flow(self, event: Any) -> None:
+        """The peer granted credit, or messages that were queued went out."""
+        link = event.context
+        if link.is_sender and link.credit > 0 and link.state & BOTH_ACTIVE == BOTH_ACTIVE:
+            self.on_sendable(event)
+
+    def on_delivery(self, event: Any) -> None:
+        """The peer changed or settled something."""
+        delivery = event.context
+        if not delivery.link.is_sender:
+            return
+        changes = take_changes(event, delivery)
+        if changes & STATE_CHANGED:
+            state = delivery.remote_state
+            calls = self._calls.get(state)
+            if calls is None:
+                calls = self._calls[state] = self._find("on_delivery_updated", OUTCOMES.get(state))
+            for tell in calls:
+                tell(event)
+        if changes & SETTLED_NOW:
+            calls = self._calls.get(None)
+            if calls is None:
+                calls = self._calls[None] = self._find("on_settled")
+            for tell in calls:
+                tell(event)
+            if self.auto_settle:
+                delivery.settle()
+
+    def on_delivery_in_doubt(self, event: Any) -> None:
+        """The connection or the link went away before the peer said what became of it."""
+        self.on_in_doubt(event)
+
+    def _find(self, *methods: Optional[str]) -> Calls:
+        """The methods that do something: this object's if a subclass defines them, else the delegate's."""
+        found = []
+        for method in methods:
+            if method is None:
+                continue
+            own = getattr(type(self), method) is not getattr(OutgoingMessageHandler, method)
+            tell = getattr(self if own else self.delegate, method, None) or getattr(self, method)
+            if not getattr(tell, "does_nothing", False):
+                found.append(tell)
+        return tuple(found)
+
+    # -- the application's methods: the delegate's, unless a subclass overrides them ---------------------
+
+    def on_sendable(self, event: Any) -> None:
+        """The sender has credit: at least one message can go out now."""
+        call(self.delegate, "on_sendable", event)
+
+    def on_delivery_updated(self, event: Any) -> None:
+        """The peer changed the state of a delivery: an outcome, or another state,
+        `event.delivery.remote_state`."""
+        call(self.delegate, "on_delivery_updated", event)
+
+    def on_accepted(self, event: Any) -> None:
+        """The peer accepted a message."""
+        call(self.delegate, "on_accepted", event)
+
+    def on_rejected(self, event: Any) -> None:
+        """The peer rejected a message: it can never be processed; `event.delivery.remote.condition` may say
+        why."""
+        call(self.delegate, "on_rejected", event)
+
+    def on_released(self, event: Any) -> None:
+        """The peer gave a message back. `event.delivery.remote_state` tells RELEASED (never tried) from
+        MODIFIED."""
+        call(self.delegate, "on_released", event)
+
+    def on_settled(self, event: Any) -> None:
+        """The peer settled a delivery: it has forgotten it and will say no more."""
+        call(self.delegate, "on_settled", event)
+
+    def on_in_doubt(self, event: Any) -> None:
+        """Nobody will ever say what became of a message: it may or may not have been processed."""
+        call(self.delegate, "on_in_doubt", event)

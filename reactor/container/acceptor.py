@@ -1,0 +1,65 @@
+"""Acceptor: a place where peers connect to this container."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reactor.engine.transport import Transport
+from reactor.loop.driver import Porter
+from reactor.loop.interface import Listener, Wire
+
+
+class Acceptor:
+    """Listens; `Container.listen` makes it.
+
+    handler: sees the events of the connections that come in; None leaves them to the container's.
+    authenticator: called as (mechanism, user, password), answers whether that password is right; None
+        (default) offers no mechanism that needs one.
+    allowed_mechs: the SASL mechanisms that are offered; None for all that make sense.
+    """
+
+    def __init__(self, container: Any, listener: Listener) -> None:
+        self.container = container
+        self.handler: Any = None
+        self.authenticator: Any = None
+        self.allowed_mechs: Any = None
+        self._listener = listener
+        self._port = listener.port
+        self._address = listener.address
+        self._porter = Porter(container.loop, listener, self._admit)
+
+    @property
+    def port(self) -> int:
+        """The port, as the system chose it where 0 was asked for."""
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """``host:port`` as bound."""
+        return self._address
+
+    @property
+    def url(self) -> str:
+        """What to connect to from this machine, such as ``"amqp://127.0.0.1:5672"``."""
+        host = self._address.rpartition(":")[0]
+        if host in ("0.0.0.0", "[::]", ""):
+            host = "127.0.0.1"
+        return "amqp://%s:%d" % (host, self._port)
+
+    def close(self) -> None:
+        """Listen no more; the connections that came in stay. Harmless when repeated."""
+        self._porter.close()
+
+    def _admit(self, wire: Wire) -> None:
+        """A peer has connected."""
+        connection = self.container.connection(self.handler)
+        transport = Transport(Transport.SERVER)
+        sasl = transport.sasl()
+        sasl.authenticator = self.authenticator
+        if self.allowed_mechs:
+            sasl.allowed_mechs(self.allowed_mechs)
+        transport.bind(connection)
+        self.container.drive(transport, wire)
+
+    def __repr__(self) -> str:
+        return "<Acceptor at %s%s>" % (self._address, ", closed" if self._porter.closed else "")

@@ -1,0 +1,109 @@
+"""Connector: how one outgoing connection gets to its peer.
+
+It knows the addresses to try and what the application asked for (identity, heart-beat, frame size), and
+makes a transport and a wire for each attempt. A Connection lives through all of them. What happens after a
+connection that was up is lost is decided here too, so that the container need not know.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from reactor.engine.connection import Connection
+from reactor.engine.endpoint import Endpoint
+from reactor.engine.transport import Transport
+from reactor.errors import SSLUnavailable
+from reactor.url import Url
+
+if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
+    from reactor.container.container import Container
+
+log = logging.getLogger(__name__)
+
+Address = Union[str, Url]
+
+
+class Connector:
+    """Makes the wire of one connection.
+
+    addresses: where to go, tried in turn until one lets the connection be opened.
+    heartbeat: seconds within which the peer is to be heard of, or None.
+    max_frame_size: the largest frame that the peer may send, or None for the engine's own limit.
+    sasl_enabled, allowed_mechs, allow_insecure_mechs, user, password: as in `Container.connect`.
+    virtual_host: what to ask for in `open`; None asks for the host of the address.
+    """
+
+    def __init__(self, container: Container, connection: Connection, addresses: Iterable[Url]) -> None:
+        self.container = container
+        self.connection = connection
+        self.heartbeat: Optional[float] = None
+        self.max_frame_size: Optional[int] = None
+        self.sasl_enabled = True
+        self.allowed_mechs: Any = None
+        self.allow_insecure_mechs: Optional[bool] = None
+        self.user: Optional[str] = None
+        self.password: Optional[str] = None
+        self.virtual_host: Optional[str] = None
+        self._left: Iterator[Url] = iter(addresses)
+        self._opened = False
+
+    def connect(self) -> bool:
+        """Try the next address. Returns False when there is none left."""
+        url = next(self._left, None)
+        if url is None:
+            return False
+        log.info("connecting to %s", url.redacted)
+        connection = self.connection
+        host, port = url.host or "localhost", int(url.port or Url.Port(url.scheme or Url.AMQP))
+        connection.hostname = self.virtual_host or host
+        transport = Transport(Transport.CLIENT)
+        if self.heartbeat is not None:
+            transport.idle_timeout = self.heartbeat
+        if self.max_frame_size is not None:
+            transport.max_frame_size = self.max_frame_size
+        if self.sasl_enabled:
+            self._identify(transport, url, host)
+        connection.connected_address = url.redacted
+        transport.bind(connection)
+        self.container.drive(transport, self.container.loop.network.connect(host, port))
+        return True
+
+    def _identify(self, transport: Transport, url: Url, host: str) -> None:
+        """Say who we are: what the application said goes before what stands in the address."""
+        sasl = transport.sasl()
+        sasl.user = self.user or url.username
+        sasl.password = self.password or url.password
+        if self.allowed_mechs:
+            sasl.allowed_mechs(self.allowed_mechs)
+        insecure = self.allow_insecure_mechs
+        # A password in clear text is for this machine's own ears, unless somebody says otherwise.
+        sasl.allow_insecure_mechs = is_loopback(host) if insecure is None else insecure
+
+    def opened(self) -> None:
+        """The peer has opened the connection."""
+        self._opened = True
+        log.info("connected to %s", self.connection.connected_address)
+
+    def ended(self) -> None:
+        """The transport is closed: try the next address, or give the connection up."""
+        connection = self.connection
+        if not connection.state & Endpoint.LOCAL_ACTIVE:
+            log.info("disconnected from %s", connection.connected_address)
+        elif self._opened or not self.connect():
+            log.info("disconnected from %s; there is no reconnect", connection.connected_address)
+            connection.close()
+
+
+def read_address(address: Address) -> Url:
+    """An address to connect to. Raises ValueError or TypeError when it is none, SSLUnavailable for TLS."""
+    url = Url(address, defaults=False)
+    if url.scheme == Url.AMQPS:
+        raise SSLUnavailable("%s asks for TLS, which this version cannot do yet: use amqp://" % url.redacted)
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name or address."""
+    return host == "localhost" or host == "::1" or host.startswith("127.")

@@ -1,0 +1,278 @@
+"""Runner: what runs a container: its loop, its queue of events, and what hangs on them.
+
+A turn goes: dispatch what happened, write what came of it, wait, and dispatch and write again. All that an
+application writes within one turn leaves together, and no handler runs while bytes are read. Timers, foreign
+descriptors and injected events are here; connections and links are the container's business (container.py),
+which is a Runner. It knows the engine's transports from outside, and no frame.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections import deque
+from typing import Any, Optional
+
+from reactor.container.injector import EventInjector
+from reactor.container.selectable import Selectable
+from reactor.engine.connection import Connection
+from reactor.engine.events import Collector, Event, EventBase, EventType
+from reactor.engine.handler import Dispatcher, Handler
+from reactor.engine.transport import Transport
+from reactor.loop.driver import Driver
+from reactor.loop.interface import Clock, Network, Wire
+from reactor.loop.loop import Loop
+from reactor.loop.timers import Task as Timer
+from reactor.tracing.text import TextTrace, is_wanted
+
+
+class Task:
+    """Something that `Container.schedule` will do: call `on_timer_task` of `handler` with an event whose
+    context is this object."""
+
+    __slots__ = ("container", "handler", "timer", "cancelled")
+
+    def __init__(self, container: Runner, handler: Any) -> None:
+        self.container = container
+        self.handler = handler
+        self.timer: Optional[Timer] = None
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """It will not happen. Harmless when it has happened, or was cancelled before."""
+        self.cancelled = True
+        if self.timer is not None:
+            self.timer.cancel()
+
+    def __repr__(self) -> str:
+        return "<Task of %r%s>" % (self.handler, ", cancelled" if self.cancelled else "")
+
+
+class Runner:
+    """Turns, timers, descriptors and events; see Container, which is what applications use.
+
+    handlers: see what happens to everything that has no handler of its own, in this order.
+    clock, network: the world; None for the real one.
+    housekeeper: sees every event after the handlers did.
+    """
+
+    def __init__(
+        self, handlers: tuple[Any, ...], clock: Optional[Clock], network: Optional[Network], housekeeper: Any
+    ) -> None:
+        self.timeout: Optional[float] = None
+        self.loop = Loop(clock, network)
+        if network is None:
+            # Nobody has to close a container: what it holds of the system goes with it.
+            weakref.finalize(self, self.loop.network.close)
+        self.handler = Handler()
+        self.handler.handlers = list(handlers)
+        self.collector = Collector()
+        self._dispatcher = Dispatcher(self.collector, self, self.handler, housekeeper)
+        self._posted: deque[tuple[EventBase, Any]] = deque()
+        self._injectors: list[EventInjector] = []
+        self._drivers: dict[Transport, Driver] = {}
+        self._trace = is_wanted(os.environ.get("PN_TRACE_FRM"))
+        self._traced = 0
+        self._started = False
+        self._stopping = False
+
+    # -- timers, descriptors and events of the application's own -----------------------------------------
+
+    def schedule(self, delay: float, handler: Any) -> Task:
+        """Call `on_timer_task` of `handler` (of the container's own handlers when None) in `delay`
+        seconds."""
+        task = Task(self, handler)
+        task.timer = self.loop.schedule(delay, lambda: self.post(Event(Event.TIMER_TASK, task), handler))
+        return task
+
+    def selectable(self, handler: Any = None, delegate: Any = None) -> Any:
+        """Watch a descriptor of the application's own, or take in an EventInjector.
+
+        handler: sees the events, see Selectable; it has the descriptor (`fileno()`) unless `delegate` has it.
+        Returns the Selectable, or the injector.
+        """
+        if isinstance(handler, EventInjector):
+            self._injectors.append(handler)
+            handler.attach(self)
+            return handler
+        return Selectable(handler if delegate is None else delegate, self, handler)
+
+    def update(self, selectable: Selectable) -> None:
+        """`selectable.update()`, under its older name."""
+        selectable.update()
+
+    def post(self, event: EventBase, handler: Any = None) -> None:
+        """Dispatch `event` in this turn or the next: to `handler`, or to the container's own handlers."""
+        self._posted.append((event, handler))
+
+    # -- running -----------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """The time of this turn, in seconds of the container's clock."""
+        return self.loop.now
+
+    def mark(self) -> float:
+        """The time now, in seconds of the container's clock."""
+        return self.loop.clock.now()
+
+    def run(self) -> None:
+        """Run until nothing is left to do: no connection, no listener, no timer, nothing that is watched;
+        or until `stop()`. It may be called again.
+
+        An exception of a handler leaves it at once, with all written that was to be written; another
+        `run()` goes on behind the event that the handler was called for. Ctrl-C closes all connections on
+        its way out.
+        """
+        try:
+            while self.process():
+                pass
+            self._dispatch_own(Event.REACTOR_FINAL)
+            self._advance()
+        except KeyboardInterrupt:
+            self.close_all()
+            raise
+
+    def start(self) -> None:
+        """Tell the handlers that the container begins to run. Once; `run` and `process` see to it."""
+        if not self._started:
+            self._started = True
+            self._dispatch_own(Event.REACTOR_INIT)
+
+    def process(self) -> bool:
+        """One turn: dispatch, write, wait, and dispatch and write again. Returns whether anything is left
+        to do."""
+        self.start()
+        happened = self._advance()
+        if self._stopping:
+            self._stopping = False
+            self.close_all()
+            return False
+        if not happened and not self._busy:
+            return False
+        if not happened and self._hears(Event.REACTOR_QUIESCED):
+            self._dispatch_own(Event.REACTOR_QUIESCED)
+            happened = self._advance()
+        self.loop.turn(0 if happened or self._waiting else self.timeout)
+        self._advance()
+        return self._busy or self._stopping
+
+    def do_work(self, timeout: Optional[float] = None) -> bool:
+        """One turn, as `process()`, that waits for at most `timeout` seconds; None leaves that to
+        `self.timeout`."""
+        before = self.timeout
+        if timeout is not None:
+            self.timeout = timeout
+        try:
+            return self.process()
+        finally:
+            self.timeout = before
+
+    def stop(self) -> None:
+        """End `run()` after this turn. Connections are closed, listeners, timers and descriptors given up.
+        From any thread."""
+        self._stopping = True
+        self.loop.wake()
+
+    def wakeup(self) -> None:
+        """End the wait of the container, if it waits. From any thread."""
+        self.loop.wake()
+
+    @property
+    def quiesced(self) -> bool:
+        """Whether nothing waits to be dispatched."""
+        return not self._waiting
+
+    # -- one turn ----------------------------------------------------------------------------------------
+
+    @property
+    def _waiting(self) -> bool:
+        return bool(self.collector.events or self._posted)
+
+    @property
+    def _busy(self) -> bool:
+        return self.loop.busy or self._waiting or bool(self._injectors)
+
+    def _advance(self) -> bool:
+        """Dispatch what happened and write what came of it. Returns whether anything was dispatched."""
+        self._take_injected()
+        happened = self._waiting
+        try:
+            self._dispatch_posted()
+            self._dispatcher.run()
+            self._flush()
+        except BaseException:
+            # What was done before the handler failed, and that it failed, is still told to the peers.
+            for driver in list(self._drivers.values()):
+                driver.flush()
+            raise
+        return happened
+
+    def _dispatch_posted(self) -> None:
+        posted = self._posted
+        for _ in range(len(posted)):
+            event, handler = posted.popleft()
+            if not getattr(event, "cancelled", False):
+                self._dispatcher.dispatch(event, handler)
+
+    def _dispatch_own(self, etype: EventType) -> None:
+        self.collector.put(self, etype)
+
+    def _hears(self, etype: EventType) -> bool:
+        return bool(self._dispatcher.root[etype])
+
+    def _take_injected(self) -> None:
+        for injector in list(self._injectors):
+            closed = injector.closed  # asked before: what is triggered until then is taken
+            event = injector.take()
+            while event is not None:
+                self.post(event, event.handler)
+                event = injector.take()
+            if closed:
+                self._injectors.remove(injector)
+
+    def _flush(self) -> None:
+        dispatcher = self._dispatcher
+        modified = dispatcher.modified
+        if modified:
+            dispatcher.modified = []
+            for transport in modified:
+                driver = self._drivers.get(transport)
+                if driver is not None:
+                    driver.flush()
+
+    # -- transports --------------------------------------------------------------------------------------
+
+    def drive(self, transport: Transport, wire: Wire) -> None:
+        """Have `transport` exchange its bytes over `wire`. Connectors and acceptors call it."""
+        if self._trace:
+            self._traced += 1
+            transport.recorder = TextTrace(_print, "0x%x" % self._traced)
+        self._drivers[transport] = Driver(self.loop, transport, wire)
+
+    def ended(self, transport: Transport, connection: Optional[Connection]) -> None:
+        """The transport is closed, and its handlers know."""
+        self._drivers.pop(transport, None)
+        if connection is not None:
+            transport.unbind()
+
+    def close_all(self) -> None:
+        """Close politely what can be closed at once, then let go of everything."""
+        for transport, driver in list(self._drivers.items()):
+            connection = transport.connection
+            if connection is not None:
+                connection.close()
+            driver.flush()
+            driver.close()
+        for owner in list(self.loop.owners):
+            owner.close()
+        self.loop.timers.clear()
+        self._drivers.clear()
+        self._injectors.clear()
+        self._posted.clear()
+        self.collector.release()
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,162 @@
+"""The wire trace: every frame as one line of text, for people (``PN_TRACE_FRM=1``).
+
+A TextTrace listens to the bytes of one connection, both directions, and never speaks: it splits the stream
+into protocol headers and frames again, decodes each performative and names its fields. The engine does not
+know it; a transport whose `recorder` is None pays one comparison for it. Nothing in here may fail: bytes that
+do not parse are shown as what they are, because the trace is read exactly when a peer sends such bytes.
+
+The form of the lines is the original's, so that eyes and tools trained on it go on working::
+
+    [0x1]: AMQP:FRAME:0 -> @attach(18) [name="jobs", handle=0, role=false, ...]
+    [0x1]: AMQP:FRAME:0 <- @transfer(20) [handle=0, delivery-id=0, delivery-tag=b"1"] (18) "\\x00Sw..."
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+from reactor.codec.definitions import BY_CODE, SASL_INIT, SASL_RESPONSE
+from reactor.codec.performatives import decode_composite
+from reactor.codec.types import UNDESCRIBED, Array, Described, symbol
+
+# The secrets of SASL: mechanisms put the password there, some of them in clear text.
+SECRET_FIELDS = {(SASL_INIT, "initial-response"), (SASL_RESPONSE, "response")}
+
+EXCERPT = 64  #: bytes of a payload that are shown
+LAYERS = {0: "AMQP", 1: "SASL"}
+HEADER_LAYERS = {0: "AMQP", 2: "TLS", 3: "SASL"}
+ARROWS = {"in": "<-", "out": "->"}
+
+
+class TextTrace:
+    """A recorder for one transport: call it with the direction and the bytes, in the order of the wire.
+
+    write: receives each finished line, without its newline.
+    label: tells connections apart; it stands in brackets at the start of each line.
+
+    Chunks may be cut anywhere; a frame is shown when its last byte has come.
+    """
+
+    def __init__(self, write: Callable[[str], None], label: str = "0x0") -> None:
+        self.write = write
+        self.label = label
+        self._buffers = {"in": bytearray(), "out": bytearray()}
+
+    def __call__(self, direction: str, chunk: bytes) -> None:
+        """Take the next bytes that went "in" or "out"."""
+        buffer = self._buffers[direction]
+        buffer += chunk
+        pos = 0
+        while len(buffer) - pos >= 8:
+            # No frame can be as long as the four letters say, so they always open a protocol header [2.2].
+            size = int.from_bytes(buffer[pos : pos + 4], "big")
+            if size < 8 or buffer.startswith(b"AMQP", pos):
+                size = 8
+            if len(buffer) - pos < size:
+                break
+            self._line(direction, bytes(buffer[pos : pos + size]))
+            pos += size
+        del buffer[:pos]
+
+    def _line(self, direction: str, frame: bytes) -> None:
+        if frame.startswith(b"AMQP"):
+            layer, channel, text = HEADER_LAYERS.get(frame[4], "%d" % frame[4]), "", format_header(frame)
+        else:
+            layer = LAYERS.get(frame[5], "%d" % frame[5])
+            channel, text = "%d" % int.from_bytes(frame[6:8], "big"), format_frame(frame)
+        self.write("[%s]: %s:FRAME:%s %s %s" % (self.label, layer, channel, ARROWS[direction], text))
+
+
+def format_header(header: bytes) -> str:
+    """A protocol header [2.2], such as ``AMQP 1.0.0`` or ``SASL 1.0.0``."""
+    layer = HEADER_LAYERS.get(header[4], "AMQP(protocol %d)" % header[4])
+    return "%s %d.%d.%d" % (layer, header[5], header[6], header[7])
+
+
+def format_frame(frame: bytes) -> str:
+    """One whole frame [2.3.1] without its channel: the performative, then the payload if there is one."""
+    start = frame[4] * 4
+    if len(frame) == start:
+        return "(empty)"
+    try:
+        if not 8 <= start < len(frame):
+            raise ValueError("the data offset %d lies outside of the frame" % frame[4])
+        code, values, end = decode_composite(frame, start, len(frame))
+    except Exception as error:  # whatever a peer sends: the trace goes on and shows it
+        return "(malformed: %s) (%d) %s" % (error, len(frame), format_bytes(frame))
+    text = format_composite(code, values)
+    if end < len(frame):
+        text += " (%d) %s" % (len(frame) - end, format_bytes(frame[end:]))
+    return text
+
+
+def format_composite(code: int, values: list[Any]) -> str:
+    """A composite with the names of its fields; those that are null are left out."""
+    definition = BY_CODE.get(code)
+    if definition is None:
+        return "@0x%x [%s]" % (code, ", ".join(map(format_value, values)))
+    shown = []
+    for position, value in enumerate(values):
+        if value is None:
+            continue
+        if position >= len(definition.fields):
+            shown.append(format_value(value))
+            continue
+        name = definition.fields[position].name
+        if (code, name) in SECRET_FIELDS:
+            shown.append("%s=(%d bytes, not shown)" % (name, len(value)))
+        else:
+            shown.append("%s=%s" % (name, format_value(value)))
+    return "@%s(%d) [%s]" % (definition.name, code, ", ".join(shown))
+
+
+def format_value(value: Any) -> str:
+    """Any AMQP value, told apart as the original does: ``:symbol``, ``"string"``, ``b"binary"``, ``true``."""
+    special = _FORMATS.get(type(value))
+    if special is not None:
+        return special(value)
+    if isinstance(value, Described):
+        return _format_described(value)
+    if isinstance(value, dict):
+        return "{%s}" % ", ".join("%s=%s" % (format_value(k), format_value(v)) for k, v in value.items())
+    if isinstance(value, Array):
+        inner = ", ".join(map(format_value, value.elements))
+        mark = "" if value.descriptor is UNDESCRIBED else ":%s" % format_value(value.descriptor)
+        return "@array%s[%s]" % (mark, inner)
+    if isinstance(value, list):
+        return "[%s]" % ", ".join(map(format_value, value))
+    return str(value)
+
+
+def _format_described(value: Described) -> str:
+    if isinstance(value.descriptor, int) and isinstance(value.value, list) and value.descriptor in BY_CODE:
+        return format_composite(int(value.descriptor), value.value)
+    return "@%s %s" % (format_value(value.descriptor), format_value(value.value))
+
+
+def format_bytes(data: bytes) -> str:
+    """The beginning of `data` with everything escaped that is not printable ASCII."""
+    more = "..." if len(data) > EXCERPT else ""
+    return '"%s"%s' % (_escape(data[:EXCERPT]), more)
+
+
+def _escape(data: bytes) -> str:
+    return "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else "\\x%02x" % b for b in data)
+
+
+def _format_string(value: str) -> str:
+    return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+
+
+_FORMATS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda value: "null",
+    bool: lambda value: "true" if value else "false",
+    symbol: lambda value: ":%s" % value if value.isidentifier() else ':"%s"' % value,
+    str: _format_string,
+    bytes: lambda value: 'b"%s"' % _escape(value),
+}
+
+
+def is_wanted(wanted: Optional[str]) -> bool:
+    """Whether the value of the environment variable ``PN_TRACE_FRM`` asks for a trace."""
+    return (wanted or "").strip().lower() in ("1", "true", "yes", "on")
