@@ -148,6 +148,9 @@ class Driver:
 
     def _input_ended(self) -> None:
         self._reading = False
+        if self._trouble and not self.transport.closed:
+            self.fail(IO_ERROR, self._trouble)  # it ended there, and no last words explain it
+            return
         self.transport.close_tail()
         if self._writing:
             self._want(self._interest & WRITE)  # the end of the input would be reported for ever

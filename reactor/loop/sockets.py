@@ -196,11 +196,12 @@ class SocketNetwork:
 
     def listen(self, host: str | None, port: int, backlog: int = 4096) -> SocketListener:
         try:
+            if not 0 <= port < 65536:
+                raise OSError(errno.EINVAL, "a port lies between 0 and 65535")
             listener = SocketListener(self, _listen(host, port, backlog))
-        except (OSError, OverflowError) as error:
-            why = reason(error) if isinstance(error, OSError) else str(error)
-            number = getattr(error, "errno", None) or errno.EINVAL
-            raise OSError(number, f"cannot listen on {join_address(host or '', port)}: {why}") from None
+        except OSError as error:
+            why = f"cannot listen on {join_address(host or '', port)}: {reason(error)}"
+            raise OSError(error.errno or errno.EINVAL, why) from None
         self.listeners.add(listener)
         return listener
 

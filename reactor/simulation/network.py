@@ -4,9 +4,9 @@ Programs and their tests enter, and loops through `interface`; it knows no engin
 of a MemoryNetwork are one machine, as it were: they share the ports and the names, and every name leads to
 it. Each container gets a node of its own.
 
-What it does as the real one: a connect that nobody listens for is refused, a full wire takes nothing, what was
-written before the end arrives before the end, an end of one direction leaves the other open, who writes to a
-peer that has gone is reset, and who goes with something unread resets the peer.
+What it does as the real one: a connect that nobody listens for is refused, a full wire takes nothing, what
+was written before the end arrives before the end, an end of one direction leaves the other open, who writes to
+a peer that has gone is reset, and who goes with something unread resets the peer.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class MemoryNetwork:
     @property
     def quiet(self) -> bool:
         """Whether nothing is under way: no attempt to connect, nothing that anybody has not been told."""
-        return not any(node.stirring for node in self.nodes) and not self._answerable()
+        return all(map(self._unanswered, self.dialing)) and not any(node.stirring for node in self.nodes)
 
     # -- for nodes -----------------------------------------------------------------------------------------
 
@@ -121,7 +121,9 @@ class MemoryNetwork:
     def answer(self) -> None:
         """Settle the attempts to connect. That happens when somebody waits and not when somebody connects,
         as in the real world: whoever starts to listen in the same turn is found."""
-        for wire in self._answerable():
+        for wire in list(self.dialing):
+            if self._unanswered(wire):
+                continue
             self.dialing.remove(wire)
             listener = self._find(wire)
             if wire.host in self._unknown:
@@ -133,9 +135,6 @@ class MemoryNetwork:
                 wire.failed(wire.answering_address, refused)
             else:
                 listener.arrive(wire)
-
-    def _answerable(self) -> list[MemoryWire]:
-        return [wire for wire in self.dialing if not self._unanswered(wire)]
 
     def _unanswered(self, wire: MemoryWire) -> bool:
         listener = self._find(wire)
@@ -232,7 +231,7 @@ class MemoryNode:
         self._stirred.clear()
 
     def poke(self, thing: Watchable, mask: int) -> None:
-        """Say, for a test, that a descriptor of somebody else is ready for `mask` from now on (0: no more)."""
+        """Say, for a test, that a descriptor of somebody else is ready for `mask` from now on; 0: no more."""
         self._poked[id(thing)] = (thing, mask)
         self.stir(thing)
 

@@ -1,0 +1,10 @@
+"""The real clock."""
+
+from reactor.loop.clock import MonotonicClock
+
+
+def test_time_never_goes_back():
+    clock = MonotonicClock()
+    readings = [clock.now() for _ in range(1000)]
+    assert readings == sorted(readings)
+    assert isinstance(readings[0], float)
