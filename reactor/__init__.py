@@ -67,7 +67,9 @@ from reactor.engine.disposition import (
 from reactor.engine.endpoint import Endpoint
 from reactor.engine.events import Collector, Event, EventBase, EventType
 from reactor.engine.handler import Handler
-from reactor.engine.link import Link, Receiver, Sender
+from reactor.engine.link import Link
+from reactor.engine.receiver import Receiver
+from reactor.engine.sender import Sender
 from reactor.engine.sasl import SASL
 from reactor.engine.session import Session
 from reactor.engine.terminus import Terminus

@@ -228,6 +228,6 @@ def _is_good(field: Field, value: Any) -> bool:
         return good is None or all(isinstance(element, good) for element in value)
     if good is None:
         return True  # any type, or a composite that whoever reads it looks at
-    if not isinstance(value, good) or (kind in _LIMITS and type(value) is not int):
-        return False
-    return kind not in _LIMITS or 0 <= value <= _LIMITS[kind]
+    if kind in _LIMITS:
+        return type(value) is int and 0 <= value <= _LIMITS[kind]
+    return isinstance(value, good)

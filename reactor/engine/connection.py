@@ -7,7 +7,8 @@ the list of endpoints that have something to say. It knows no bytes.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Deque, Iterator, Optional
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.definitions import CLOSE, OPEN
 from reactor.codec.performatives import encode_composite
@@ -105,7 +106,7 @@ class Connection(Endpoint):
         if self.collector is not None:
             self.collector.put(context, etype)
 
-    def event_queue(self) -> Deque[tuple[EventType, Any]]:
+    def event_queue(self) -> deque[tuple[EventType, Any]]:
         """Where the hot path appends events itself; they go nowhere when nobody collects them."""
         return deque(maxlen=1) if self.collector is None else self.collector.events
 
@@ -115,7 +116,7 @@ class Connection(Endpoint):
         if self.transport is not None:
             self.transport.wake()
 
-    # -- life -----------------------------------------------------------------------------------------------------
+    # -- life --------------------------------------------------------------------------------------------
 
     def open(self) -> None:
         """Open the connection. Raises DataException, naming the field, when something set on it cannot be
@@ -172,7 +173,7 @@ class Connection(Endpoint):
         where = self.connected_address or self.hostname or self.remote_container or self.container
         return "<Connection%s>" % (" to " + where if where else "")
 
-    # -- the wire ---------------------------------------------------------------------------------------------------
+    # -- the wire ----------------------------------------------------------------------------------------
 
     def open_fields(self, max_frame_size: int, channel_max: int, idle_timeout: float) -> list[Any]:
         """The fields of our open [2.7.1]; the wire's own part is the transport's."""

@@ -24,8 +24,7 @@ from reactor.engine.disposition import (
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 
 if TYPE_CHECKING:  # a delivery is part of its link and its window; the types go round, the imports do not
-    from reactor.engine.link import Link
-    from reactor.engine.window import Window
+    from reactor.engine.ledger import Ledger
 
 # How a delivery was finished on this side.
 OPEN, SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST = range(5)
@@ -73,7 +72,7 @@ class Delivery:
     MODIFIED = MODIFIED
     RECEIVED = RECEIVED
 
-    def __init__(self, link: Link, window: Optional[Window], tag: bytes, id: Optional[int], payload: Any) -> None:
+    def __init__(self, link: Any, window: Optional[Ledger], tag: bytes, id: Optional[int], payload: Any) -> None:
         self.link = link
         self.window = window
         self.id = id
@@ -93,7 +92,7 @@ class Delivery:
         self.frames = 1
         self.context: Any = None
 
-    # -- what it is ------------------------------------------------------------------------------------------
+    # -- what it is --------------------------------------------------------------------------------------
 
     @property
     def tag(self) -> str:
@@ -168,7 +167,7 @@ class Delivery:
         at = following.index(self) + 1 if self in following else len(following)
         return following[at] if at < len(following) else None
 
-    # -- what becomes of it ----------------------------------------------------------------------------------
+    # -- what becomes of it ------------------------------------------------------------------------------
 
     def update(self, state: Union[Disposition, DispositionType, int, None] = None) -> None:
         """Say what becomes of the message: ACCEPTED, REJECTED, RELEASED, MODIFIED, another type, or a disposition
@@ -243,7 +242,7 @@ class Delivery:
             self.aborted = True
             link.abort(self)
 
-    # -- the message's bytes ---------------------------------------------------------------------------------
+    # -- the message's bytes -----------------------------------------------------------------------------
 
     def take(self) -> bytes:
         """The whole payload of a complete incoming delivery; the link goes on to the next one. Once only."""

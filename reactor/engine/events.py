@@ -215,7 +215,6 @@ def _scope_of(name: str) -> int:
 
 for _number, _name in enumerate(Event.__annotations__, 1):
     setattr(Event, _name, EventType("pn_" + _name.lower(), _number, "on_" + _name.lower(), _scope_of(_name)))
-Event.DELIVERY_IN_DOUBT.method = "on_in_doubt"
 
 
 class Collector:

@@ -8,7 +8,8 @@ This module knows events and the order of endpoints; it knows no frame and no co
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Optional
+from collections.abc import Iterable
+from typing import Any, Callable, Optional
 
 from reactor.engine.events import (
     DELIVERY_SCOPE,
@@ -147,37 +148,47 @@ class Dispatcher:
         generation = _generation
         delivery_type = Event.DELIVERY
         transport_type = Event.TRANSPORT
-        while queue:
-            etype, context = popleft()
-            if etype is delivery_type:
-                link = context.link
-                session = link.session
-                table = link.plans
-                if table is None:
-                    table = session.plans
+        try:
+            while queue:
+                etype, context = popleft()
+                if etype is delivery_type:
+                    link = context.link
+                    session = link.session
+                    table = link.plans
                     if table is None:
-                        table = session.connection.plans
+                        table = session.plans
                         if table is None:
-                            table = root
-            else:
-                if etype is transport_type:
-                    modified.append(context)
-                table = self.table_for(etype, context)
-            if table.generation != generation[0]:
-                table.clear()
-                table.generation = generation[0]
-            plan = table[etype]
-            if plan:
+                            table = session.connection.plans
+                            if table is None:
+                                table = root
+                else:
+                    if etype is transport_type:
+                        modified.append(context)
+                    table = self.table_for(etype, context)
+                if table.generation != generation[0]:
+                    table.clear()
+                    table.generation = generation[0]
+                plan = table[etype]
+                if plan:
+                    event = Event(etype, context)
+                    event.container = container
+                    for call in plan:
+                        call(event)
+                plan = observer[etype]
+                if plan:
+                    event = Event(etype, context)
+                    event.container = container
+                    for call in plan:
+                        call(event)
+        except BaseException:
+            # A handler that fails must not keep the container from its own part in the same event.
+            watch = observer[etype]
+            if plan is not watch:
                 event = Event(etype, context)
                 event.container = container
-                for call in plan:
+                for call in watch:
                     call(event)
-            plan = observer[etype]
-            if plan:
-                event = Event(etype, context)
-                event.container = container
-                for call in plan:
-                    call(event)
+            raise
 
     def dispatch(self, event: EventBase, handler: Any = None) -> None:
         """Dispatch one event that is not of the engine (a timer's, a selectable's, the application's) now."""

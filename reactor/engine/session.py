@@ -7,7 +7,8 @@ transfers and flow in window.py.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Iterator, Optional
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.definitions import ATTACH, BEGIN, DETACH, END
 from reactor.codec.frames import write_frame
@@ -26,7 +27,9 @@ from reactor.engine.endpoint import (
     Endpoint,
 )
 from reactor.engine.events import Event
-from reactor.engine.link import SND_MIXED, Link, Receiver, Sender
+from reactor.engine.link import SND_MIXED, Link
+from reactor.engine.receiver import Receiver
+from reactor.engine.sender import Sender
 from reactor.engine.terminus import Terminus, symbol_keys, symbol_list
 from reactor.engine.window import Window
 from reactor.errors import (
@@ -95,7 +98,7 @@ class Session(Endpoint):
         self.first_outgoing_id = 0
         self.context: Any = None
 
-    # -- the application's side -------------------------------------------------------------------------------
+    # -- the application's side --------------------------------------------------------------------------
 
     @property
     def transport(self) -> Any:
@@ -123,16 +126,19 @@ class Session(Endpoint):
 
     def sender(self, name: str) -> Sender:
         """A new sender of this name, to be opened. TypeError when the name is not a str."""
-        return self._add(Sender(self, _checked_name(name)))
+        sender = Sender(self, _checked_name(name))
+        self._add(sender)
+        return sender
 
     def receiver(self, name: str) -> Receiver:
         """A new receiver of this name, to be opened. TypeError when the name is not a str."""
-        return self._add(Receiver(self, _checked_name(name)))
+        receiver = Receiver(self, _checked_name(name))
+        self._add(receiver)
+        return receiver
 
-    def _add(self, link: Any) -> Any:
+    def _add(self, link: Link) -> None:
         self._links[link] = None
         self.connection.emit(Event.LINK_INIT, link)
-        return link
 
     def links(self) -> Iterator[Link]:
         """The links of this session, oldest first."""
@@ -181,7 +187,7 @@ class Session(Endpoint):
         where = "" if self.window is None else " on channel %d" % self.window.channel
         return "<Session%s of %r>" % (where, self.connection)
 
-    # -- what is written --------------------------------------------------------------------------------------
+    # -- what is written ---------------------------------------------------------------------------------
 
     def begin_fields(self, remote_channel: Optional[int]) -> list[Any]:
         """The fields of our begin [2.7.2]."""
@@ -274,7 +280,7 @@ class Session(Endpoint):
         """Whether something was sent that has not left, and could."""
         return any(link.queued and link.is_sender and not link.state & REMOTE_CLOSED for link in self._links)
 
-    # -- what comes in ------------------------------------------------------------------------------------------
+    # -- what comes in -----------------------------------------------------------------------------------
 
     def recv_begin(
         self,
@@ -321,7 +327,9 @@ class Session(Endpoint):
         window = self.window
         assert window is not None
         if handle in window.handles_in:
-            raise RemoteProtocolError(HANDLE_IN_USE, "attach %r on handle %d, which is in use" % (name, handle), "session")
+            raise RemoteProtocolError(
+                HANDLE_IN_USE, "attach %r on handle %d, which is in use" % (name, handle), "session"
+            )
         if handle > self.handle_max:
             raise RemoteProtocolError(
                 NOT_ALLOWED, "attach %r on handle %d, above handle-max %d" % (name, handle, self.handle_max)
@@ -398,6 +406,7 @@ class Session(Endpoint):
         if link.handle_out is not None:
             window.handles_out.pop(link.handle_out, None)
         link.leave_wire()
+        link.detach_sent = True  # it has had its life on this wire: the work left for it must not attach it again
         self.forget(link)
 
     def recv_end(self, error: Any = None) -> None:

@@ -183,7 +183,7 @@ class Terminus:
         extras = ", dynamic" if self.dynamic else ""
         return "%s(%r%s)" % (kind, self._address, extras)
 
-    # -- the wire --------------------------------------------------------------------------------------------
+    # -- the wire ----------------------------------------------------------------------------------------
 
     def to_wire(self) -> Optional[Described]:
         """The composite, or None for a terminus of type UNSPECIFIED."""

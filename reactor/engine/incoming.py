@@ -1,0 +1,264 @@
+"""Incoming: what a peer sends within a session: transfers, outcomes, flow.
+
+The transport calls the method of each performative with its fields; deliveries and events come of it. This is
+the hot path of receiving. It writes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from reactor.engine.delivery import (
+    OPEN,
+    PRE_SETTLED,
+    SETTLED_BY_PEER,
+    SETTLED_NOW,
+    STATE_CHANGED,
+    Delivery,
+)
+from reactor.engine.disposition import EMPTY, read_state
+from reactor.engine.events import Event
+from reactor.engine.ledger import MASK, Ledger, serial_difference
+from reactor.engine.receiver import Receiver
+from reactor.engine.sender import Sender
+from reactor.errors import (
+    INVALID_FIELD,
+    MESSAGE_SIZE_EXCEEDED,
+    NOT_ALLOWED,
+    TRANSFER_LIMIT_EXCEEDED,
+    UNATTACHED_HANDLE,
+    WINDOW_VIOLATION,
+    RemoteProtocolError,
+)
+
+_DELIVERY = Event.DELIVERY
+
+
+class Incoming(Ledger):
+    """The half of a window that listens."""
+
+    __slots__ = ()
+
+    def recv_transfer(
+        self,
+        payload: bytes,
+        handle: int,
+        delivery_id: Optional[int] = None,
+        tag: Optional[bytes] = None,
+        message_format: Optional[int] = None,
+        settled: Optional[bool] = None,
+        more: Optional[bool] = False,
+        rcv_settle_mode: Optional[int] = None,
+        state: Any = None,
+        resume: Optional[bool] = False,
+        aborted: Optional[bool] = False,
+        batchable: Optional[bool] = False,
+    ) -> None:
+        """A transfer has come [2.7.5]."""
+        link: Any = self.handles_in.get(handle)
+        if link is None:
+            raise RemoteProtocolError(
+                UNATTACHED_HANDLE, "transfer on handle %d, which is not attached" % handle, "session"
+            )
+        incoming_window = self.incoming_window - 1
+        if incoming_window < 0:
+            raise RemoteProtocolError(WINDOW_VIOLATION, "transfer without room in the incoming window", "session")
+        self.incoming_window = incoming_window
+        self.next_incoming_id = (self.next_incoming_id + 1) & MASK
+        if incoming_window == self.renew_at:
+            self.touch_flow()
+        if link.deaf:
+            return  # in flight while we detached; the peer learns from the detach [2.6.5]
+        if link.is_sender:
+            raise RemoteProtocolError(NOT_ALLOWED, "transfer to %r, which is a sender" % (link,), "link", endpoint=link)
+        delivery = link.transfer_in_progress
+        if delivery is None:
+            if delivery_id is None or tag is None or not 0 <= delivery_id <= MASK:
+                raise RemoteProtocolError(
+                    INVALID_FIELD, "the first transfer of a delivery lacks its id or its tag", "session"
+                )
+            credit = link.wire_credit - 1
+            if credit < 0:
+                raise RemoteProtocolError(
+                    TRANSFER_LIMIT_EXCEEDED, "transfer on %r without credit" % (link,), "link", endpoint=link
+                )
+            if delivery_id in self.unsettled_in:
+                raise RemoteProtocolError(
+                    INVALID_FIELD, "delivery-id %d is in use by an unsettled delivery" % delivery_id, "session"
+                )
+            link.wire_credit = credit
+            link.delivery_count = (link.delivery_count + 1) & MASK
+            if credit == link.refill_at:
+                self.tell_flow(link)
+            delivery = Delivery(link, self, tag, delivery_id, payload)
+            self.unread += 1
+            link.incoming.append(delivery)
+            if settled:
+                delivery.settled = True
+                delivery.fate = PRE_SETTLED
+            else:
+                self.unsettled_in[delivery_id] = delivery
+                link.unsettled += 1
+            if more or aborted or state is not None or link.max_message_size:
+                self._recv_more(link, delivery, payload, more, state, aborted)
+            self.events.append((_DELIVERY, delivery))
+            return
+        if delivery_id is not None and delivery_id != delivery.id:
+            raise RemoteProtocolError(
+                INVALID_FIELD, "delivery %d begins before %d is complete" % (delivery_id, delivery.id or 0), "session"
+            )
+        self.unread += 1
+        delivery.frames += 1
+        if delivery.payload is not None and delivery.fate in (OPEN, PRE_SETTLED) and not delivery.queued:
+            if delivery.chunks is None:
+                delivery.chunks = [payload]
+            else:
+                delivery.chunks.append(payload)
+        if settled and not delivery.fate:
+            self._finish_by_peer(delivery, self.unsettled_in)
+        self._recv_more(link, delivery, payload, more, state, aborted)
+        events = self.events
+        if not events or events[-1][1] is not delivery:
+            events.append((_DELIVERY, delivery))
+
+    def _recv_more(
+        self, link: Receiver, delivery: Delivery, payload: bytes, more: Any, state: Any, aborted: Any
+    ) -> None:
+        """What most transfers do not have: parts to come, parts before, a state, a limit of size."""
+        link.received += len(payload)
+        if state is not None:
+            delivery.remote_state, delivery._remote = read_state(state)
+        if aborted:
+            # What came of it is dropped, and it counts as settled [2.7.5].
+            delivery.aborted = True
+            delivery.chunks = None
+            delivery.payload = b""
+            self._finish_by_peer(delivery, self.unsettled_in)
+            more = False
+        if 0 < link.max_message_size < link.received:
+            size, link.received = link.received, 0
+            raise RemoteProtocolError(
+                MESSAGE_SIZE_EXCEEDED,
+                "%d bytes or more on %r, which takes %d" % (size, link, link.max_message_size),
+                "link",
+                endpoint=link,
+            )
+        delivery.partial = bool(more)
+        link.transfer_in_progress = delivery if more else None
+        if not more:
+            link.received = 0
+            if delivery.fate not in (OPEN, PRE_SETTLED) and delivery.payload is not None:
+                if delivery in link.incoming:
+                    delivery.take()  # settled while it was still coming in: nobody will read it
+
+    def recv_disposition(
+        self,
+        receiver: bool,
+        first: int,
+        last: Optional[int] = None,
+        settled: Optional[bool] = False,
+        state: Any = None,
+        batchable: Optional[bool] = False,
+    ) -> None:
+        """The peer says what became of the deliveries first..last [2.7.6]."""
+        unsettled = self.unsettled_out if receiver else self.unsettled_in
+        outcome, content = read_state(state) if state is not None else (EMPTY, None)
+        change = (STATE_CHANGED if state is not None else 0) | (SETTLED_NOW if settled else 0)
+        if last is None or last == first:
+            ids: Any = (first,)
+        else:
+            span = ((last - first) & MASK) + 1
+            if span <= len(unsettled):
+                ids = [(first + offset) & MASK for offset in range(span)]
+            else:
+                # A range may promise four billion; only what is there is looked at.
+                ids = [number for number in unsettled if (number - first) & MASK < span]
+        events = self.events
+        for number in ids:
+            delivery = unsettled.get(number)
+            if delivery is None:
+                continue  # settled here before the peer's word came: nobody waits for it
+            if state is not None:
+                if outcome == delivery.remote_state and not settled and content is None:
+                    continue
+                delivery.remote_state = outcome
+                delivery._remote = content
+            delivery.changes |= change
+            if settled:
+                delivery.settled = True
+                del unsettled[number]
+                if not delivery.fate:
+                    delivery.fate = SETTLED_BY_PEER
+                    link: Any = delivery.link
+                    link.unsettled -= 1
+                    if link.is_receiver and link.max_unsettled is not None:
+                        self.tell_flow(link)
+            events.append((_DELIVERY, delivery))
+
+    def _finish_by_peer(self, delivery: Delivery, unsettled: dict[int, Delivery]) -> None:
+        delivery.settled = True
+        delivery.changes |= SETTLED_NOW
+        if not delivery.fate:
+            delivery.fate = SETTLED_BY_PEER
+            delivery.link.unsettled -= 1
+            if delivery.id is not None:
+                unsettled.pop(delivery.id, None)
+
+    def recv_flow(
+        self,
+        next_incoming_id: Optional[int],
+        incoming_window: int,
+        next_outgoing_id: int,
+        outgoing_window: int,
+        handle: Optional[int] = None,
+        delivery_count: Optional[int] = None,
+        link_credit: Optional[int] = None,
+        available: Optional[int] = None,
+        drain: Optional[bool] = False,
+        echo: Optional[bool] = False,
+        properties: Optional[dict[Any, Any]] = None,
+    ) -> None:
+        """The peer tells its windows, and the credit or the use of it on one link [2.7.4]."""
+        # What has left since the peer wrote this is not in its window any more [2.5.6].
+        base = self.session.first_outgoing_id if next_incoming_id is None else next_incoming_id
+        self.remote_incoming_window = incoming_window - serial_difference(self.next_outgoing_id, base)
+        if self.outgoing:
+            self.touch()
+        if handle is None:
+            if echo:
+                self.touch_flow()
+            return
+        link = self.handles_in.get(handle)
+        if link is None:
+            raise RemoteProtocolError(UNATTACHED_HANDLE, "flow on handle %d, which is not attached" % handle, "session")
+        if link.deaf:
+            return
+        if isinstance(link, Sender):
+            self._recv_credit(link, delivery_count, link_credit, bool(drain))
+        elif isinstance(link, Receiver):
+            if delivery_count is not None:
+                used = serial_difference(delivery_count, link.delivery_count)
+                if used > 0:  # credit was given back, by a drain
+                    used = min(used, link.wire_credit)
+                    link.wire_credit -= used
+                    link._drained += used
+                    link.delivery_count = delivery_count & MASK
+            if available is not None:
+                link.available = available
+            if link.drain_mode and link.wire_credit == 0 and link.prefetch:
+                link.drain_mode = False
+                self.tell_flow(link)
+        if echo:
+            self.tell_flow(link)
+        self.session.connection.emit(Event.LINK_FLOW, link)
+
+    def _recv_credit(self, link: Sender, count: Optional[int], credit: Optional[int], drain: bool) -> None:
+        link.drain_mode = drain
+        if credit is None:
+            return
+        # The receiver counts from where it has seen us; what is on its way to it has used up credit already.
+        # Without a count it has seen nothing yet [2.6.7].
+        seen = link.first_delivery_count if count is None else count
+        link.wire_credit = credit - serial_difference(link.delivery_count, seen)
+        if link.waiting and link.wire_credit > 0 and link.transfer_in_progress is None:
+            self.release(link)

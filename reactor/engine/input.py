@@ -1,0 +1,305 @@
+"""Input: bytes that arrive, taken apart: protocol headers, SASL, and the frame loop with its dispatch table.
+
+What a frame means is the business of connection, session and window; performatives that concern the wire itself
+(open, begin, close) are handled here. A peer's error is raised as RemoteProtocolError and answered by `_answer`,
+the one place that turns it into a frame.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from reactor.codec.decode import read_fields
+from reactor.codec.definitions import (
+    ATTACH,
+    BEGIN,
+    BY_CODE,
+    CLOSE,
+    DETACH,
+    DISPOSITION,
+    END,
+    FLOW,
+    OPEN,
+    TRANSFER,
+)
+from reactor.codec.frames import AMQP_HEADER, MIN_MAX_FRAME_SIZE, SASL_HEADER, check_fields, read_header
+from reactor.codec.performatives import decode_composite
+from reactor.engine.headers import explain_header
+from reactor.engine.session import Session
+from reactor.engine.window import Window
+from reactor.engine.wire import DEFAULT_MAX_FRAME_SIZE, UNLIMITED, WireState
+from reactor.errors import (
+    FRAME_SIZE_TOO_SMALL,
+    FRAMING_ERROR,
+    NOT_ALLOWED,
+    RESOURCE_LIMIT_EXCEEDED,
+    LocalProtocolError,
+    RemoteProtocolError,
+    TransportException,
+)
+
+# Who handles which performative. `open` comes first and once [2.4.1]; all others come after it.
+_TO_TRANSPORT, _TO_SESSION, _TO_WINDOW = range(3)
+_ROWS: dict[int, tuple[int, str]] = {
+    OPEN: (_TO_TRANSPORT, "recv_open"),
+    BEGIN: (_TO_TRANSPORT, "recv_begin"),
+    ATTACH: (_TO_SESSION, "recv_attach"),
+    FLOW: (_TO_WINDOW, "recv_flow"),
+    TRANSFER: (_TO_WINDOW, "recv_transfer"),
+    DISPOSITION: (_TO_WINDOW, "recv_disposition"),
+    DETACH: (_TO_SESSION, "recv_detach"),
+    END: (_TO_SESSION, "recv_end"),
+    CLOSE: (_TO_TRANSPORT, "recv_close"),
+}
+
+
+class Input(WireState):
+    """The half of a transport that listens."""
+
+    __slots__ = ()
+
+    def capacity(self) -> int:
+        """How many bytes may be pushed; -1 once the input has ended."""
+        return -1 if self._tail_closed else max(self.max_frame_size, DEFAULT_MAX_FRAME_SIZE)
+
+    def push(self, binary: bytes) -> None:
+        """Hand over bytes that have come. TransportException once the input has ended."""
+        if self._tail_closed:
+            raise TransportException("the input has ended: %d bytes come too late" % len(binary))
+        self.receive(bytes(binary))
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes that have come; what is incomplete is kept. After the end they are dropped."""
+        if not self._accepts():
+            return
+        self._heard = True
+        if self.recorder is not None and data:
+            self.recorder("in", data)
+        if self._have:
+            self._partial.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return
+            data = b"".join(self._partial)
+            self._partial = []
+            self._have = 0
+        pos = 0
+        end = len(data)
+        self._need = 0
+        try:
+            while pos < end:
+                reader = self._reader
+                pos = reader(data, pos, end)
+                if reader == self._reader:
+                    break
+        except RemoteProtocolError as error:
+            self._answer(error)
+            return
+        if pos < end and self._accepts():
+            self._partial.append(data[pos:] if pos else data)
+            self._have = end - pos
+
+    def _accepts(self) -> bool:
+        """Whether input still means anything."""
+        return not (self._finished or self._tail_closed)
+
+    def _read_header(self, data: bytes, pos: int, end: int) -> int:
+        """A protocol header: which layer comes next [2.2]."""
+        header = data[pos : pos + 8]
+        expected: tuple[bytes, ...] = (AMQP_HEADER,)
+        if self._sasl is not None and self._sasl.outcome is None:
+            expected = (SASL_HEADER,) if self.mode == self.CLIENT or self._auth_required else (SASL_HEADER, AMQP_HEADER)
+        elif self.mode == self.SERVER and self._sasl is None:
+            expected = (SASL_HEADER,) if self._auth_required else (SASL_HEADER, AMQP_HEADER)
+        if not any(known.startswith(header) for known in expected):
+            if self.mode == self.SERVER and not self._header_sent:
+                self.output += expected[0]  # what would have been right [2.2]
+            raise RemoteProtocolError(FRAMING_ERROR, explain_header(header, expected[0]))
+        if len(header) < 8:
+            self._need = 8
+            return pos
+        if header == SASL_HEADER:
+            sasl = self.sasl()
+            if self.connection is not None and not sasl.server:
+                sasl.user = sasl.user or self.connection.user
+                sasl.password = sasl.password or self.connection.password
+                sasl.authorization = sasl.authorization or self.connection.authorization
+            if self.mode == self.SERVER:
+                self.output += SASL_HEADER
+                self._header_sent = True
+            sasl.start()
+            self._reader = self._read_sasl
+        else:
+            self._reader = self._read_frames
+        self.wake()
+        return pos + 8
+
+    def _read_sasl(self, data: bytes, pos: int, end: int) -> int:
+        sasl = self.sasl()
+        pos = sasl.receive(data, pos, end)
+        self.wake()
+        if sasl.finished:
+            self._reader = self._read_header
+        return pos
+
+    def _read_frames(self, data: bytes, pos: int, end: int) -> int:
+        """Take all whole frames. This loop runs for every message: it makes four calls for a transfer."""
+        if self.connection is None:
+            return pos  # not bound yet
+        windows = self._windows_in
+        largest = self.max_frame_size
+        while end - pos >= 8:
+            size, offset, kind, channel = read_header(data, pos)
+            if size > largest or size < 8 or offset < 2 or offset * 4 > size or kind:
+                self._misframed(size, offset, kind)
+            stop = pos + size
+            if stop > end:
+                self._need = size
+                break
+            at = pos + offset * 4
+            pos = stop
+            self.frames_input += 1
+            if at == stop:
+                continue  # a heartbeat
+            try:
+                if data[at : at + 2] == b"\x00\x53" and stop - at > 3:
+                    code = data[at + 2]
+                    fields, at = read_fields(data, at + 3, stop)
+                else:
+                    code, fields, at = decode_composite(data, at, stop)
+                row = _ROWS.get(code)
+                if row is None or (code == OPEN) is self._opened:
+                    self._unexpected(code)
+                check_fields(code, fields)
+                if code == TRANSFER:
+                    window = windows.get(channel)
+                    if window is None:
+                        raise self._no_session(code, channel)
+                    if not window.deaf:
+                        window.recv_transfer(data[at:stop], *fields)
+                else:
+                    self._dispatch(row, code, channel, fields)  # type: ignore[arg-type]
+            except RemoteProtocolError as error:
+                self._answer(error, channel)
+            if self._finished:
+                return end
+        return pos
+
+    def _dispatch(self, row: tuple[int, str], code: int, channel: int, fields: list[Any]) -> None:
+        whom, name = row
+        if whom == _TO_TRANSPORT:
+            getattr(self, name)(channel, *fields)
+            return
+        window = self._windows_in.get(channel)
+        if window is None:
+            raise self._no_session(code, channel)
+        if window.deaf and code != END:
+            return  # we have ended, or refused, the session: only its end matters [2.5.5]
+        getattr(window if whom == _TO_WINDOW else window.session, name)(*fields)
+
+    def _misframed(self, size: int, offset: int, kind: int) -> None:
+        if size > self.max_frame_size:
+            text = "a frame of %d bytes; at most %d were agreed on" % (size, self.max_frame_size)
+        elif kind:
+            text = "a frame of type %d, where AMQP's type 0 was expected" % kind
+        else:
+            text = "a frame of %d bytes with a data offset of %d words" % (size, offset)
+        raise RemoteProtocolError(FRAMING_ERROR, text)
+
+    def _unexpected(self, code: int) -> None:
+        if code not in _ROWS:
+            composite = BY_CODE.get(code)
+            text = "a frame with %s, which is no performative" % (composite.name if composite else "%#x" % code)
+        elif code == OPEN:
+            text = "a second open"
+        else:
+            text = "%s before open" % BY_CODE[code].name
+        raise RemoteProtocolError(NOT_ALLOWED, text)
+
+    def _no_session(self, code: int, channel: int) -> RemoteProtocolError:
+        return RemoteProtocolError(
+            NOT_ALLOWED, "%s on channel %d, where no session is" % (BY_CODE[code].name, channel)
+        )
+
+    # -- performatives that concern the wire -------------------------------------------------------------
+
+    def recv_open(
+        self,
+        channel: int,
+        container_id: str,
+        hostname: Optional[str] = None,
+        max_frame_size: Optional[int] = None,
+        channel_max: Optional[int] = None,
+        idle_time_out: Optional[int] = None,
+        outgoing_locales: Any = None,
+        incoming_locales: Any = None,
+        offered_capabilities: Any = None,
+        desired_capabilities: Any = None,
+        properties: Optional[dict[Any, Any]] = None,
+    ) -> None:
+        """The peer opens the connection [2.7.1]."""
+        assert self.connection is not None
+        self._opened = True
+        self.remote_max_frame_size = UNLIMITED if max_frame_size is None else max_frame_size
+        self.remote_channel_max = 0xFFFF if channel_max is None else channel_max
+        self.remote_idle_timeout = (idle_time_out or 0) / 1000.0  # 0 means none, as brokers send it
+        if self.remote_max_frame_size < MIN_MAX_FRAME_SIZE:
+            raise RemoteProtocolError(
+                FRAME_SIZE_TOO_SMALL, "max-frame-size %d; at least 512 is required" % self.remote_max_frame_size
+            )
+        self._spoke = True
+        self.connection.recv_open(
+            container_id, hostname, offered_capabilities, desired_capabilities, properties
+        )
+        self.wake()
+
+    def recv_begin(self, channel: int, remote_channel: Optional[int] = None, *fields: Any) -> None:
+        """The peer begins a session, or answers our begin [2.7.2]."""
+        if channel in self._windows_in:
+            raise RemoteProtocolError(NOT_ALLOWED, "begin on channel %d, where a session is" % channel)
+        if channel > self.channel_max:
+            raise RemoteProtocolError(
+                FRAMING_ERROR, "begin on channel %d, above channel-max %d" % (channel, self.channel_max)
+            )
+        if remote_channel is None:
+            assert self.connection is not None
+            session = self.connection.session()
+            window = session.window = self.make_window(session)
+        else:
+            answered = self._windows_out.get(remote_channel)
+            if answered is None or answered.remote_channel is not None:
+                raise RemoteProtocolError(
+                    NOT_ALLOWED, "begin answers channel %d, which waits for no answer" % remote_channel
+                )
+            window = answered
+        window.remote_channel = channel
+        self._windows_in[channel] = window
+        window.session.recv_begin(remote_channel, *fields)
+
+    def recv_close(self, channel: int, error: Any = None) -> None:
+        """The peer closes the connection [2.7.9]; nothing may follow."""
+        assert self.connection is not None
+        self._finished = True
+        self.connection.recv_close(error)
+        self.wake()
+
+    def make_window(self, session: Session) -> Window:
+        """A channel for a session. LocalProtocolError when none is left."""
+        most = min(self.remote_channel_max, self.channel_max)
+        channel = next(number for number in range(len(self._windows_out) + 1) if number not in self._windows_out)
+        if channel > most:
+            raise LocalProtocolError(
+                RESOURCE_LIMIT_EXCEEDED, "no channel is left for another session: channel-max is %d" % most, "session"
+            )
+        window = Window(session, self, channel)
+        self._windows_out[channel] = window
+        return window
+
+    def release_input(self, window: Window) -> None:
+        """The peer has ended the session: its channel may be used again."""
+        if window.remote_channel is not None:
+            self._windows_in.pop(window.remote_channel, None)
+
+    def release_output(self, window: Window) -> None:
+        """Both sides have ended the session: our channel may be used again."""
+        self._windows_out.pop(window.channel, None)

@@ -1,0 +1,133 @@
+"""Ledger: what a session counts on one wire: ids, windows, handles, and what is unsettled.
+
+All ids are serial numbers of 32 bits that wrap round [2.8.10]. What is to be written is noted here (`touch`,
+`tell_flow`) and written by outgoing.py at the end of the turn. It knows no frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Optional
+
+from reactor.engine.delivery import Delivery
+from reactor.engine.link import Link
+from reactor.engine.sender import Sender
+
+if TYPE_CHECKING:
+    from reactor.engine.session import Session
+    from reactor.engine.wire import WireState
+
+MASK = 0xFFFFFFFF
+HALF = 0x80000000
+
+
+def serial_difference(a: int, b: int) -> int:
+    """How far `a` is ahead of `b`, negative when it is behind, for serial numbers of 32 bits [RFC 1982]."""
+    difference = (a - b) & MASK
+    return difference - 0x100000000 if difference >= HALF else difference
+
+
+class Ledger:
+    """What a session counts on one wire."""
+
+    __slots__ = (
+        "session",
+        "transport",
+        "events",
+        "channel",
+        "remote_channel",
+        "handles_out",
+        "handles_in",
+        "handle_max",
+        "remote_handle_max",
+        "begin_sent",
+        "end_sent",
+        "dirty",
+        "next_outgoing_id",
+        "next_delivery_id",
+        "remote_incoming_window",
+        "outgoing_window",
+        "next_incoming_id",
+        "incoming_window",
+        "incoming_limit",
+        "renew_at",
+        "unread",
+        "starved",
+        "unsettled_out",
+        "unsettled_in",
+        "outgoing",
+        "acks",
+        "flows",
+        "flow_due",
+        "deaf",
+    )
+
+    def __init__(self, session: Session, transport: WireState, channel: int) -> None:
+        self.session = session
+        self.transport = transport
+        self.events = session.connection.event_queue()
+        self.channel = channel
+        self.remote_channel: Optional[int] = None
+        self.handles_out: dict[int, Link] = {}
+        self.handles_in: dict[int, Link] = {}
+        self.handle_max = session.handle_max
+        self.remote_handle_max = MASK
+        self.begin_sent = False
+        self.end_sent = False
+        self.dirty = False
+        # Sending. The first ids are the session's to choose, so that a test can start before the wrap.
+        self.next_outgoing_id = session.first_outgoing_id
+        self.next_delivery_id = session.first_outgoing_id
+        self.remote_incoming_window = 0
+        self.outgoing_window = session.outgoing_window
+        # Receiving. The window is counted in frames, and holds back while the application does not read.
+        self.next_incoming_id = 0
+        self.incoming_limit = session.incoming_frames()
+        self.incoming_window = self.incoming_limit
+        self.renew_at = self.incoming_limit // 2
+        self.unread = 0
+        self.starved = False
+        self.unsettled_out: dict[int, Delivery] = {}
+        self.unsettled_in: dict[int, Delivery] = {}
+        self.outgoing: deque[Delivery] = deque()
+        self.acks: list[Delivery] = []
+        self.flows: dict[Link, None] = {}  # links to tell of, each once, in order
+        self.flow_due = False
+        self.deaf = False  # what still comes in is passed over: the session has ended here, or was refused
+
+    # -- what the transport is asked to come back for ----------------------------------------------------
+
+    def touch(self) -> None:
+        """Something is to be written: have the transport call `flush`."""
+        if not self.dirty:
+            self.dirty = True
+            self.transport.dirty_windows.append(self)
+            self.transport.wake()
+
+    def touch_flow(self) -> None:
+        """The application has read: the incoming window may be opened again."""
+        self.flow_due = True
+        self.touch()
+
+    def tell_flow(self, link: Link) -> None:
+        """Have the credit, or the use that was made of it, told to the peer."""
+        if link.handle_out is not None:
+            self.flows[link] = None
+            self.touch()
+
+    def release(self, link: Sender) -> None:
+        """Put what waited back into the queue, in its old order."""
+        waiting = link.waiting
+        for delivery in waiting:
+            delivery.window = self
+        self.outgoing.extendleft(reversed(waiting))
+        waiting.clear()
+        self.touch()
+
+    def renew(self) -> None:
+        """Open the incoming window again, as far as the application has read."""
+        self.flow_due = False
+        room = self.incoming_limit - self.unread
+        if room > self.incoming_window:
+            self.incoming_window = room
+        self.starved = self.incoming_window <= self.renew_at

@@ -1,0 +1,259 @@
+"""Outgoing: what a session sends, written once per turn.
+
+Transfers leave in the order of the calls, as far as the peer's window and credit go; outcomes as one disposition
+per run of equal ones; flow once per link. This is the hot path of sending. It decides nothing of what is sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reactor.codec.frames import (
+    TRANSFER_OVERHEAD,
+    transfer_writer,
+    write_disposition,
+    write_flow,
+    write_session_flow,
+    write_transfer,
+)
+from reactor.engine.delivery import LOST, OPEN, Delivery
+from reactor.engine.disposition import EMPTY, state_bytes
+from reactor.engine.endpoint import LOCAL_ACTIVE
+from reactor.engine.events import Event
+from reactor.engine.ledger import MASK, Ledger
+from reactor.engine.link import Link
+from reactor.engine.receiver import Receiver
+from reactor.engine.sender import Sender
+
+#: While so many bytes wait to be sent no more transfers are written: they stay where they can be given up.
+OUTPUT_LIMIT = 256 * 1024
+#: No frame carries more than this, however large the peer's frames may be, so that links take turns.
+LARGEST_PAYLOAD = 256 * 1024
+
+
+class Outgoing(Ledger):
+    """The half of a window that writes."""
+
+    __slots__ = ()
+
+    def flush(self, out: bytearray) -> bool:
+        """Write all that the turn collected; returns whether something must wait until `out` was sent."""
+        self.dirty = False
+        if self.outgoing:
+            self._write_transfers(out)
+        if self.acks:
+            self._write_dispositions(out)
+        if self.flows:
+            flows, self.flows = self.flows, {}
+            for link in flows:
+                if link.handle_out is not None and not link.detach_sent:
+                    self._write_flow(link, out)
+        if self.flow_due:
+            self.renew()
+            write_session_flow(
+                out,
+                self.channel,
+                self.next_incoming_id,
+                self.incoming_window,
+                self.next_outgoing_id,
+                self.outgoing_window,
+            )
+        return len(out) >= OUTPUT_LIMIT and bool(self.outgoing) and self.remote_incoming_window > 0
+
+    def _write_transfers(self, out: bytearray) -> None:
+        """Send what is queued as far as window, credit and the output's limit allow.
+
+        Most deliveries are complete and fit a frame: those are written here, without a call for each. The
+        others are written one frame at a time by `_write_slowly`."""
+        outgoing = self.outgoing
+        popleft = outgoing.popleft
+        unsettled = self.unsettled_out
+        channel = self.channel
+        largest = self._largest_payload()
+        next_id = self.next_delivery_id
+        window = self.remote_incoming_window
+        sent = 0
+        served: Any = None
+        senders: list[Sender] = []
+        while outgoing and window > 0 and len(out) < OUTPUT_LIMIT:
+            delivery = popleft()
+            link: Any = delivery.link
+            payload = delivery.payload
+            if link is not served:
+                served = link
+                if link not in senders:
+                    senders.append(link)
+            if (
+                link.wire_credit <= 0
+                or link.waiting
+                or link.transfer_in_progress is not None
+                or delivery.partial
+                or delivery.aborted
+                or delivery.chunks is not None
+                or delivery.local_state is not EMPTY
+                or len(payload) > largest
+                or delivery.fate == LOST
+            ):
+                self.next_delivery_id = next_id
+                self.next_outgoing_id = (self.next_outgoing_id + sent) & MASK
+                self.remote_incoming_window = window
+                sent = 0
+                self._write_slowly(delivery, link, out, largest)
+                next_id = self.next_delivery_id
+                window = self.remote_incoming_window
+                continue
+            tag = delivery.tag_bytes
+            key = len(tag) if delivery.fate == OPEN else -2 - len(tag)
+            if key != link.writer_key:
+                link.writer_key = key
+                link.writer = transfer_writer(channel, link.handle_out, len(tag), delivery.fate != OPEN)
+            pack, head, tag_field, tail, size = link.writer
+            out += pack(size + len(payload), head, next_id, tag_field, tag, tail)
+            out += payload
+            delivery.payload = None
+            delivery.id = next_id
+            if delivery.fate == OPEN:
+                unsettled[next_id] = delivery
+            next_id = (next_id + 1) & MASK
+            link.wire_credit -= 1
+            link._queued -= 1
+            link.delivery_count = (link.delivery_count + 1) & MASK
+            window -= 1
+            sent += 1
+        self.next_delivery_id = next_id
+        self.next_outgoing_id = (self.next_outgoing_id + sent) & MASK
+        self.remote_incoming_window = window
+        for sender in senders:
+            # The application may go on: its messages have left. It is called as by a flow of the peer.
+            if sender.wire_credit > sender._queued and sender.state & LOCAL_ACTIVE:
+                self.session.connection.emit(Event.LINK_FLOW, sender)
+
+    def _largest_payload(self) -> int:
+        most: int = min(self.transport.remote_max_frame_size - TRANSFER_OVERHEAD, LARGEST_PAYLOAD)
+        return most
+
+    def _write_slowly(self, delivery: Delivery, link: Sender, out: bytearray, largest: int) -> None:
+        """One delivery that is not of the simple kind: it waits, or one frame of it is written."""
+        if delivery.fate == LOST:
+            return
+        current = link.transfer_in_progress
+        if current is not delivery and (current is not None or link.waiting or link.wire_credit <= 0):
+            # No credit, or another delivery of the link is under way: frames of one link never mix [2.6.14].
+            link.waiting.append(delivery)
+            return
+        data: Any = delivery.payload
+        if delivery.chunks is not None:
+            data = b"".join([data, *delivery.chunks])
+            delivery.chunks = None
+        state = b"\x40"
+        if delivery.local_state is not EMPTY:
+            state = state_bytes(delivery.local_state, delivery._local)
+        largest -= len(state)
+        piece: Any = data
+        rest: Any = b""
+        if len(data) > largest:
+            view = memoryview(data)
+            piece, rest = view[:largest], view[largest:]
+        more = len(rest) > 0 or delivery.partial
+        if not piece and more and not delivery.aborted:
+            delivery.payload = b""
+            if current is not delivery:  # nothing of it yet; its next byte queues it again
+                delivery.queued = False
+                link._queued -= 1
+            return
+        first = current is not delivery
+        if first:
+            delivery.id = self.next_delivery_id
+            self.next_delivery_id = (delivery.id + 1) & MASK
+            link.wire_credit -= 1
+            link.delivery_count = (link.delivery_count + 1) & MASK
+            if delivery.fate == OPEN:
+                self.unsettled_out[delivery.id] = delivery
+        write_transfer(
+            out,
+            self.channel,
+            link.handle_out or 0,
+            piece,
+            delivery.id if first else None,
+            delivery.tag_bytes,
+            settled=delivery.fate != OPEN or delivery.aborted,
+            more=more and not delivery.aborted,
+            state=state,
+            aborted=delivery.aborted,
+        )
+        self.next_outgoing_id = (self.next_outgoing_id + 1) & MASK
+        self.remote_incoming_window -= 1
+        delivery.payload = rest
+        if more and not delivery.aborted:
+            link.transfer_in_progress = delivery
+            if len(rest):
+                self.outgoing.append(delivery)  # the others have their turn first
+            return
+        link.transfer_in_progress = None
+        link._queued -= 1
+        delivery.payload = None
+        delivery.queued = False
+        if delivery.aborted and delivery.fate == OPEN:
+            delivery.fate = LOST
+            link.unsettled -= 1
+            self.unsettled_out.pop(delivery.id or 0, None)
+        if link.waiting and link.wire_credit > 0:
+            self.release(link)
+
+    def _write_dispositions(self, out: bytearray) -> None:
+        """One frame for each run of consecutive deliveries that ended alike."""
+        acks, self.acks = self.acks, []
+        unsettled_in = self.unsettled_in
+        run: Any = None  # what its deliveries have in common: direction, settled, state
+        first = following = 0
+        state = b""
+        for delivery in acks:
+            delivery.queued = False
+            number: Any = delivery.id
+            link: Any = delivery.link
+            incoming = link.is_receiver
+            settled = delivery.fate != OPEN
+            if settled:
+                if (unsettled_in if incoming else self.unsettled_out).pop(number, None) is None:
+                    continue  # the peer settled first
+                if incoming and link._max_unsettled is not None:
+                    self.flows[link] = None
+            kind = (incoming, settled, delivery.local_state)
+            content = delivery._local
+            if kind == run and number == following and content is None:
+                following = (number + 1) & MASK
+                continue
+            if run is not None:
+                write_disposition(out, self.channel, run[0], first, (following - 1) & MASK, run[1], state)
+            run = kind
+            first = number
+            following = (number + 1) & MASK
+            state = state_bytes(delivery.local_state, content)
+            if content is not None:  # nobody else's state has the same content
+                following = -1
+                write_disposition(out, self.channel, incoming, first, first, settled, state)
+                run = None
+        if run is not None:
+            write_disposition(out, self.channel, run[0], first, (following - 1) & MASK, run[1], state)
+
+    def _write_flow(self, link: Link, out: bytearray) -> None:
+        if isinstance(link, Receiver):
+            link.grant()
+            available = 0
+        else:
+            available = max(link.available, link.queued)
+        self.renew()
+        write_flow(
+            out,
+            self.channel,
+            self.next_incoming_id,
+            self.incoming_window,
+            self.next_outgoing_id,
+            self.outgoing_window,
+            link.handle_out or 0,
+            link.delivery_count,
+            max(0, link.wire_credit),
+            available,
+            link.drain_mode,
+            False,
+        )

@@ -1,0 +1,189 @@
+"""Output: what the turn collected, written as bytes: headers, open, begins and attaches, then messages and
+outcomes, then what closes; and the heartbeats.
+
+`pending` and `pop` are the driver's; the flush in between asks each endpoint that has something to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Optional
+
+from reactor.codec.definitions import OPEN
+from reactor.codec.frames import AMQP_HEADER, EMPTY_FRAME, SASL_HEADER, write_frame
+from reactor.codec.performatives import encode_composite
+from reactor.engine.condition import Condition
+from reactor.engine.connection import Connection
+from reactor.engine.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
+from reactor.engine.events import Event
+from reactor.engine.link import Link
+from reactor.engine.sasl import SASL
+from reactor.engine.session import Session
+from reactor.engine.wire import DEFAULT_MAX_FRAME_SIZE, WireState
+from reactor.errors import RESOURCE_LIMIT_EXCEEDED, LocalProtocolError
+
+
+class Output(WireState):
+    """The half of a transport that writes."""
+
+    __slots__ = ()
+
+    def pending(self) -> int:
+        """Write what there is to write into `output`; returns its length, or -1 when nothing will ever come."""
+        self._woken = False
+        if not self._head_done:
+            self._flush()
+        if not self.output and self._head_done:
+            self.close_head()
+            return -1
+        return len(self.output)
+
+    def peek(self, size: int) -> Optional[bytes]:
+        """At most `size` bytes from the front of the output; None when nothing will ever come."""
+        return None if self.pending() < 0 else bytes(self.output[:size])
+
+    def pop(self, size: int) -> None:
+        """`size` bytes from the front of the output were sent."""
+        output = self.output
+        if size >= len(output):
+            output.clear()
+        else:
+            del output[:size]
+        if (self.dirty_windows and len(output) < DEFAULT_MAX_FRAME_SIZE) or (self._head_done and not output):
+            self.wake()
+
+    def _flush(self) -> None:
+        """Everything that the turn collected becomes frames: first what opens, then messages and outcomes, then
+        what closes."""
+        out = self.output
+        start = len(out)
+        self._write_headers(out)
+        connection = self.connection
+        if self._amqp_out and connection is not None and not connection.state & LOCAL_UNINIT:
+            if not self._open_sent:
+                self._write_open(connection)
+            if connection.work:
+                self._write_opening(connection, out)
+            if self.dirty_windows:
+                windows, self.dirty_windows = self.dirty_windows, []
+                for window in windows:
+                    if window.end_sent or window.session.window is not window:
+                        window.dirty = False
+                    elif window.flush(out):
+                        window.dirty = True
+                        self.dirty_windows.append(window)
+            if connection.work:
+                self._write_closing(connection, out)
+        if len(out) > start:
+            self._spoke = True
+            if self.recorder is not None:
+                self.recorder("out", bytes(out[start:]))
+
+    def _write_headers(self, out: bytearray) -> None:
+        """Our protocol headers, as far as it is their turn. A server answers the client's."""
+        if self._amqp_out:
+            return
+        sasl = self._sasl
+        if sasl is not None:
+            if self.mode == self.CLIENT and not self._header_sent:
+                self._header_sent = True
+                out += SASL_HEADER
+            if sasl.output:
+                out += sasl.output
+                sasl.output.clear()
+            if self._reader == self._read_frames or sasl.outcome == SASL.OK:
+                self._amqp_out = self.mode == self.CLIENT or self._reader == self._read_frames
+        else:
+            self._amqp_out = self.mode == self.CLIENT or self._reader == self._read_frames
+        if self._amqp_out:
+            out += AMQP_HEADER
+
+    def _write_open(self, connection: Connection) -> None:
+        self._open_sent = True
+        fields = connection.open_fields(self.max_frame_size, self.channel_max, self.idle_timeout / 2)
+        write_frame(self.output, 0, encode_composite(OPEN, fields))
+
+    def _write_opening(self, connection: Connection, out: bytearray) -> None:
+        """Begins, and then attaches; what had to wait stays in the list of work."""
+        for endpoint in list(connection.work):
+            if isinstance(endpoint, Session):
+                self._attempt(endpoint, endpoint.send_begin, out, self)
+        for endpoint in list(connection.work):
+            if isinstance(endpoint, Link):
+                self._attempt(endpoint, endpoint.session.send_attach, endpoint, out)
+
+    def _attempt(self, endpoint: Any, write: Callable[..., bool], *arguments: Any) -> None:
+        """Open an endpoint; where that cannot be done the application sees it fail, as if the peer had refused."""
+        try:
+            write(*arguments)
+        except LocalProtocolError as error:
+            endpoint.remote_condition = Condition(error.condition, error.description)
+            etype = Event.LINK_REMOTE_CLOSE if isinstance(endpoint, Link) else Event.SESSION_REMOTE_CLOSE
+            assert self.connection is not None
+            self.connection.work.pop(endpoint, None)
+            self.connection.emit(etype, endpoint)
+
+    def _write_closing(self, connection: Connection, out: bytearray) -> None:
+        """Detaches, ends and the close, each when what was sent before it has left."""
+        work = connection.work
+        for endpoint in list(work):
+            if isinstance(endpoint, Link):
+                done = endpoint.session.send_detach(endpoint, out)
+                if done and self._is_settled(endpoint):
+                    work.pop(endpoint, None)
+        for endpoint in list(work):
+            if isinstance(endpoint, Session) and endpoint.send_end(out) and self._is_settled(endpoint):
+                work.pop(endpoint, None)
+        if connection.state & LOCAL_CLOSED and not self._close_sent:
+            if connection.holds_back() and not connection.state & REMOTE_CLOSED and connection.condition is None:
+                return
+            self._close_sent = True
+            write_frame(out, 0, connection.close_body())
+            self._head_done = True
+        work.pop(connection, None)
+
+    @staticmethod
+    def _is_settled(endpoint: Any) -> bool:
+        """Whether an open that was asked for is on the wire, so that the endpoint needs no further look."""
+        if endpoint.state & (LOCAL_UNINIT | LOCAL_CLOSED | REMOTE_CLOSED):
+            return True
+        if isinstance(endpoint, Link):
+            return endpoint.handle_out is not None
+        return endpoint.window is not None and bool(endpoint.window.begin_sent)
+
+    # -- time --------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> float:
+        """The time is `now`, in monotonic seconds: send a heartbeat if it is due, give up a silent peer.
+
+        Returns when to be called again, 0.0 for never.
+        """
+        if self._head_done or self.closed:
+            return 0.0
+        deadlines = []
+        if self.idle_timeout:
+            if self._heard or not self._hear_by:
+                self._heard = False
+                self._hear_by = now + self.idle_timeout
+            elif now >= self._hear_by:
+                self._end_with(
+                    Condition(
+                        RESOURCE_LIMIT_EXCEEDED,
+                        "local-idle-timeout expired: nothing came in for %g seconds" % self.idle_timeout,
+                    )
+                )
+                return 0.0
+            deadlines.append(self._hear_by)
+        if self.remote_idle_timeout and self._open_sent:
+            if self._spoke or not self._speak_by:
+                self._spoke = False
+                self._speak_by = now + self.remote_idle_timeout / 2
+            elif now >= self._speak_by:
+                if not self.output:
+                    self.output += EMPTY_FRAME
+                    if self.recorder is not None:
+                        self.recorder("out", EMPTY_FRAME)
+                self._speak_by = now + self.remote_idle_timeout / 2
+                self.wake()
+            deadlines.append(self._speak_by)
+        return min(deadlines) if deadlines else 0.0

@@ -1,0 +1,161 @@
+"""Receiver: the end of a link where messages arrive.
+
+Credit is granted here, by `flow` or by the credit window `prefetch`, and told to the peer by the window of the
+wire once per turn. It knows no frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Optional
+
+from reactor.engine.delivery import Delivery
+from reactor.engine.endpoint import LOCAL_ACTIVE
+from reactor.engine.link import Link
+
+if TYPE_CHECKING:
+    from reactor.engine.session import Session
+
+
+class Receiver(Link):
+    """A link over which this side receives.
+
+    prefetch: the credit window: whenever half of it is used up it is filled again, once per turn. None (the
+        default) leaves credit to `flow`.
+    max_unsettled: bounds credit and unsettled deliveries together; None (the default) for no bound.
+    auto_accept: whether handlers accept what the application says nothing about; None leaves it to the handler.
+    """
+
+    __slots__ = ("incoming", "_prefetch", "_max_unsettled", "auto_accept", "refill_at", "_drained", "received")
+
+    is_receiver = True
+
+    def __init__(self, session: Session, name: str) -> None:
+        super().__init__(session, name)
+        self.incoming: deque[Delivery] = deque()
+        self._prefetch: Optional[int] = None
+        self._max_unsettled: Optional[int] = None
+        self.auto_accept: Optional[bool] = None
+        self.refill_at = -1
+        self._drained = 0
+        self.received = 0  # bytes of the delivery that is coming in
+
+    @property
+    def prefetch(self) -> Optional[int]:
+        """See the class. Setting it grants the credit that is missing; ValueError if negative."""
+        return self._prefetch
+
+    @prefetch.setter
+    def prefetch(self, prefetch: Optional[int]) -> None:
+        self._prefetch = _check_count("prefetch", prefetch)
+        self._set_refill()
+
+    @property
+    def max_unsettled(self) -> Optional[int]:
+        """See the class. ValueError if negative."""
+        return self._max_unsettled
+
+    @max_unsettled.setter
+    def max_unsettled(self, most: Optional[int]) -> None:
+        self._max_unsettled = _check_count("max_unsettled", most)
+        self._set_refill()
+
+    def _set_refill(self) -> None:
+        self.refill_at = -1 if not self._prefetch else self._prefetch // 2
+        if self.window is not None:
+            self.window.tell_flow(self)
+
+    @property
+    def queued(self) -> int:
+        return len(self.incoming)
+
+    @property
+    def credit(self) -> int:
+        return self.wire_credit + len(self.incoming)
+
+    @property
+    def current(self) -> Optional[Delivery]:
+        return self.incoming[0] if self.incoming else None
+
+    @property
+    def unsettled_deliveries(self) -> Iterator[Delivery]:
+        if self.window is not None:
+            for delivery in self.window.unsettled_in.values():
+                if delivery.link is self and not delivery.fate:
+                    yield delivery
+
+    def grant(self) -> None:
+        """Fill the credit window again, as far as the bounds allow. The window calls it when it writes a flow."""
+        if not self._prefetch or self.drain_mode or not self.state & LOCAL_ACTIVE:
+            return
+        missing = self._prefetch - self.wire_credit - len(self.incoming)
+        if self._max_unsettled is not None:
+            missing = min(missing, self._max_unsettled - self.unsettled - self.wire_credit)
+        if missing > 0:
+            self.wire_credit += missing
+
+    def flow(self, n: int) -> None:
+        """Grant credit for `n` more messages. ValueError if negative."""
+        _check_count("credit", n)
+        self.drain_mode = False
+        self._add_credit(n)
+
+    def drain(self, n: int) -> None:
+        """Grant credit for `n` more messages, and have the sender use up all credit now [2.6.7]: `draining()`
+        is true until it has. ValueError if negative."""
+        _check_count("credit", n)
+        self.drain_mode = True
+        self._add_credit(n)
+
+    def _add_credit(self, n: int) -> None:
+        if self.wire_credit + n > 0xFFFFFFFF:
+            raise ValueError("the credit of a link is at most 4294967295, not %d" % (self.wire_credit + n))
+        self.wire_credit += n
+        if self.window is not None:
+            self.window.tell_flow(self)
+
+    def draining(self) -> bool:
+        """Whether a drain was asked for and the sender has not used up or given back all credit."""
+        return self.drain_mode and self.wire_credit > 0
+
+    def drained(self) -> int:
+        """How much credit the sender gave back unused since this was last asked."""
+        drained, self._drained = self._drained, 0
+        return drained
+
+    def recv(self, limit: int) -> Optional[bytes]:
+        """At most `limit` bytes of the current delivery; b"" when none are there yet, None at its end or when
+        there is no delivery."""
+        delivery = self.current
+        if delivery is None:
+            return None
+        if delivery.chunks:
+            delivery.payload = b"".join([delivery.payload, *delivery.chunks])
+            delivery.chunks = None
+        data: bytes = delivery.payload[:limit]
+        if not data and not delivery.partial:
+            return None
+        delivery.payload = delivery.payload[len(data) :]
+        return data
+
+    def advance(self) -> bool:
+        delivery = self.current
+        if delivery is None:
+            return False
+        if delivery.partial:
+            self.incoming.popleft()
+            delivery.payload, delivery.chunks, delivery.queued = b"", None, True
+        else:
+            delivery.take()
+        return True
+
+    def abandon(self) -> None:
+        super().abandon()
+        self.received = 0
+
+
+def _check_count(name: str, value: Any) -> Any:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise ValueError("%s must be a number of messages, not %r" % (name, value))
+    return value

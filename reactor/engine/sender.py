@@ -1,0 +1,236 @@
+"""Sender: the end of a link that messages leave from.
+
+The application enters by `send`; what it sends is queued in the window of the wire, in the order of the calls,
+or here while there is no credit or no wire. It knows no frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from reactor.engine.delivery import LOST, OPEN, PRE_SETTLED, Delivery
+from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT, REMOTE_CLOSED
+from reactor.engine.link import SND_SETTLED, Link
+from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+
+if TYPE_CHECKING:
+    from reactor.engine.session import Session
+
+
+class Sender(Link):
+    """A link over which this side sends.
+
+    tag_generator: called without arguments for each message, returns its tag (str or bytes of at most 32);
+        None, the default, counts from 1.
+    """
+
+    __slots__ = (
+        "pending",
+        "waiting",
+        "_queued",
+        "tag_generator",
+        "_tags",
+        "writer",
+        "writer_key",
+        "first_delivery_count",
+    )
+
+    is_sender = True
+
+    def __init__(self, session: Session, name: str) -> None:
+        super().__init__(session, name)
+        self.pending: deque[Delivery] = deque()  # made by delivery(), not yet complete
+        self.waiting: deque[Delivery] = deque()  # complete, but without credit or behind another
+        self._queued = 0
+        self.tag_generator: Optional[Callable[[], Union[str, bytes]]] = None
+        self._tags = 0
+        self.writer: Any = None
+        self.writer_key = -1
+        self.first_delivery_count = 0  # what our attach says
+
+    @property
+    def queued(self) -> int:
+        return self._queued
+
+    @property
+    def credit(self) -> int:
+        return self.wire_credit - self._queued
+
+    @property
+    def current(self) -> Optional[Delivery]:
+        return self.pending[0] if self.pending else None
+
+    @property
+    def unsettled_deliveries(self) -> Iterator[Delivery]:
+        window = self.window
+        if window is not None:
+            for delivery in window.unsettled_out.values():
+                if delivery.link is self:
+                    yield delivery
+            for delivery in window.outgoing:
+                if delivery.link is self and delivery.id is None and not delivery.fate:
+                    yield delivery
+        for delivery in self.waiting:
+            if delivery.id is None and not delivery.fate:
+                yield delivery
+        for delivery in self.pending:
+            if delivery.id is None and not delivery.queued:
+                yield delivery
+
+    def delivery_tag(self) -> Union[str, bytes]:
+        """The next delivery tag."""
+        if self.tag_generator is not None:
+            return self.tag_generator()
+        self._tags += 1
+        return "%d" % self._tags
+
+    def send(self, obj: Any, tag: Union[str, bytes, None] = None) -> Any:
+        """Send a Message and return its Delivery; or write bytes to the current delivery and return their number.
+
+        tag: the delivery's tag; None asks `delivery_tag()`. Without credit the message waits here until there
+        is some. Raises LocalProtocolError when the link is closed, MessageException or DataException, naming
+        the field, when the message cannot be encoded; nothing is sent then.
+        """
+        if isinstance(obj, (bytes, bytearray, memoryview)):
+            return self.stream(obj)
+        if self.pending or not hasattr(obj, "encode"):
+            return obj.send(self, tag)
+        return self.transmit(obj.encode(), tag)
+
+    def transmit(self, payload: bytes, tag: Union[str, bytes, None] = None) -> Delivery:
+        """Send an encoded message as one delivery, and return that. Raises as `send` does."""
+        if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE:
+            raise self._not_open()
+        if tag is None and self.tag_generator is None:
+            self._tags += 1
+            raw = b"%d" % self._tags
+        else:
+            raw = _tag_bytes(self.delivery_tag() if tag is None else tag)
+        window = self.window
+        delivery = Delivery(self, window, raw, None, payload)
+        if self.snd_settle_mode == SND_SETTLED:
+            delivery.fate = PRE_SETTLED
+        else:
+            self.unsettled += 1
+        self._queued += 1
+        if window is None:
+            self.waiting.append(delivery)
+        else:
+            outgoing = window.outgoing
+            if not outgoing:
+                window.touch()
+            outgoing.append(delivery)
+        return delivery
+
+    def _not_open(self) -> LocalProtocolError:
+        state = "not open" if self.state & LOCAL_UNINIT else "closed"
+        return LocalProtocolError(ILLEGAL_STATE, "%r is %s; nothing can be sent over it" % (self, state), "link")
+
+    def delivery(self, tag: Union[str, bytes]) -> Delivery:
+        """A new delivery with this tag, to be written with `stream` and finished with `advance`.
+
+        tag: str or bytes of at most 32; ValueError if longer, TypeError if something else.
+        """
+        if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE:
+            raise self._not_open()
+        delivery = Delivery(self, self.window, _tag_bytes(tag), None, b"")
+        delivery.partial = True
+        self.unsettled += 1
+        self.pending.append(delivery)
+        return delivery
+
+    def stream(self, data: Union[bytes, bytearray, memoryview]) -> int:
+        """Append bytes to the current delivery; returns their number. They may leave before it is complete.
+
+        Raises LocalProtocolError when there is no current delivery.
+        """
+        delivery = self.current
+        if delivery is None:
+            raise LocalProtocolError(ILLEGAL_STATE, "%r has no current delivery to write to" % (self,), "link")
+        if delivery.chunks is None:
+            delivery.chunks = []
+        delivery.chunks.append(bytes(data))
+        self._enqueue(delivery)
+        return len(data)
+
+    def advance(self) -> bool:
+        if not self.pending:
+            return False
+        delivery = self.pending.popleft()
+        delivery.partial = False
+        if self.snd_settle_mode == SND_SETTLED and delivery.fate == OPEN:
+            delivery.fate = PRE_SETTLED
+            self.unsettled -= 1
+        self._enqueue(delivery)
+        return True
+
+    def _enqueue(self, delivery: Delivery) -> None:
+        """Have a delivery sent as far as it is written. It is queued once, at its first byte or its end."""
+        window = self.window
+        if not delivery.queued:
+            delivery.queued = True
+            self._queued += 1
+            if window is None or self.waiting:
+                self.waiting.append(delivery)
+            else:
+                window.outgoing.append(delivery)
+        elif delivery is self.transfer_in_progress and window is not None and delivery not in window.outgoing:
+            window.outgoing.append(delivery)
+        if window is not None:
+            window.touch()
+
+    def abort(self, delivery: Delivery) -> None:
+        """What Delivery.abort does: a delivery of which nothing has left is dropped, else the peer is told."""
+        started = delivery is self.transfer_in_progress
+        if delivery.id is not None and not started:
+            return  # it has left as a whole
+        counted = delivery.queued or not delivery.partial
+        if delivery in self.pending:
+            self.pending.remove(delivery)
+        delivery.partial = False
+        delivery.payload, delivery.chunks = b"", None
+        if started:
+            self._enqueue(delivery)
+            return
+        if counted:
+            self._queued -= 1
+        if delivery.fate == OPEN:
+            self.unsettled -= 1
+        delivery.fate = LOST  # where it is queued, it is passed over
+
+    def offered(self, n: int) -> None:
+        """Tell the receiver, with the next flow, that `n` messages are available. ValueError if negative."""
+        if n < 0:
+            raise ValueError("offered must not be negative: %d" % n)
+        self.available = n
+
+    def drained(self) -> int:
+        """Give back the credit that is left, when the receiver asked for that (`drain_mode`): there is nothing
+        to send. Returns how much it was [2.6.7]."""
+        unused = self.credit
+        window = self.window
+        if not self.drain_mode or unused <= 0 or window is None:
+            return 0
+        self.delivery_count = (self.delivery_count + unused) & 0xFFFFFFFF
+        self.wire_credit -= unused
+        window.tell_flow(self)
+        return unused
+
+    def abandon(self) -> None:
+        super().abandon()
+        self.waiting.clear()
+        self.pending.clear()
+        self._queued = 0
+        self.writer_key = -1
+
+
+def _tag_bytes(tag: Union[str, bytes]) -> bytes:
+    """A delivery tag is binary of at most 32 bytes [2.8.7]."""
+    raw = tag.encode("utf-8", "surrogateescape") if isinstance(tag, str) else tag
+    if not isinstance(raw, bytes):
+        raise TypeError("a delivery tag must be str or bytes, not %r" % (tag,))
+    if len(raw) > 32:
+        raise ValueError("a delivery tag has at most 32 bytes: %r" % (tag,))
+    return raw

@@ -1,0 +1,143 @@
+"""WireState: all that a transport knows about its wire, in one place; both directions work on it.
+
+The transport is made of two rooms that share this: input.py takes bytes in, output.py writes them. Nothing here
+acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Optional
+
+from reactor.engine.condition import Condition
+from reactor.engine.connection import Connection
+from reactor.engine.sasl import SASL
+from reactor.errors import RemoteProtocolError, TransportException
+
+if TYPE_CHECKING:
+    from reactor.engine.ledger import Ledger
+    from reactor.engine.transport import Transport
+    from reactor.engine.window import Window
+
+DEFAULT_MAX_FRAME_SIZE = 65536
+DEFAULT_CHANNEL_MAX = 32767
+UNLIMITED = 0xFFFFFFFF
+
+
+class WireState:
+    """The state of one wire, as one end sees it."""
+
+    __slots__ = (
+        "mode",
+        "connection",
+        "_condition",
+        "output",
+        "max_frame_size",
+        "channel_max",
+        "idle_timeout",
+        "remote_max_frame_size",
+        "remote_channel_max",
+        "remote_idle_timeout",
+        "recorder",
+        "tracer",
+        "trace_flags",
+        "frames_input",
+        "dirty_windows",
+        "_sasl",
+        "_auth_required",
+        "_reader",
+        "_partial",
+        "_have",
+        "_need",
+        "_header_sent",
+        "_amqp_out",
+        "_opened",
+        "_open_sent",
+        "_close_sent",
+        "_head_done",
+        "_head_closed",
+        "_tail_closed",
+        "_finished",
+        "_woken",
+        "_windows_in",
+        "_windows_out",
+        "_heard",
+        "_spoke",
+        "_hear_by",
+        "_speak_by",
+    )
+    CLIENT, SERVER = 1, 2
+    TRACE_OFF, TRACE_RAW, TRACE_FRM, TRACE_DRV = 0, 1, 2, 4
+    def __init__(self, mode: Optional[int] = None) -> None:
+        if mode not in (None, self.CLIENT, self.SERVER):
+            raise TransportException("a transport's mode is Transport.CLIENT or Transport.SERVER, not %r" % (mode,))
+        self.mode = mode or self.CLIENT
+        self.connection: Optional[Connection] = None
+        self._condition: Optional[Condition] = None
+        self.output = bytearray()
+        self.max_frame_size = DEFAULT_MAX_FRAME_SIZE
+        self.channel_max = DEFAULT_CHANNEL_MAX
+        self.idle_timeout = 0.0
+        self.remote_max_frame_size = UNLIMITED
+        self.remote_channel_max = DEFAULT_CHANNEL_MAX
+        self.remote_idle_timeout = 0.0
+        self.recorder: Optional[Callable[[str, bytes], None]] = None
+        self.tracer: Optional[Callable[[Transport, str], None]] = None
+        self.trace_flags = 0
+        self.frames_input = 0
+        self.dirty_windows: list[Ledger] = []
+        self._sasl: Optional[SASL] = None
+        self._auth_required = False
+        self._reader: Callable[[bytes, int, int], int] = self._read_header
+        self._partial: list[bytes] = []  # of something that is not complete: pieces, their sum, what it needs
+        self._have = 0
+        self._need = 0
+        self._header_sent = False
+        self._amqp_out = False  # our AMQP header is written: frames may follow
+        self._opened = False  # the peer's open has come
+        self._open_sent = False
+        self._close_sent = False
+        self._head_done = False  # nothing will be added to the output
+        self._head_closed = False
+        self._tail_closed = False
+        self._finished = False
+        self._woken = False
+        self._windows_in: dict[int, Window] = {}
+        self._windows_out: dict[int, Window] = {}
+        self._heard = self._spoke = True
+        self._hear_by = self._speak_by = 0.0
+
+    # -- what one room asks of another -------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether both directions have ended (transport.py)."""
+        raise NotImplementedError
+
+    def sasl(self) -> SASL:
+        """The SASL layer (transport.py)."""
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        """There is something to write (transport.py)."""
+        raise NotImplementedError
+
+    def close_head(self) -> None:
+        """The output has ended (transport.py)."""
+        raise NotImplementedError
+
+    def _answer(self, error: RemoteProtocolError, channel: Optional[int] = None) -> None:
+        """Turn a peer's error into the frame that answers it (transport.py)."""
+        raise NotImplementedError
+
+    def _end_with(self, condition: Condition) -> None:
+        """Close the connection because of `condition` (transport.py)."""
+        raise NotImplementedError
+
+    def _read_header(self, data: bytes, pos: int, end: int) -> int:
+        """Where input begins (input.py)."""
+        raise NotImplementedError
+
+    def _read_frames(self, data: bytes, pos: int, end: int) -> int:
+        """Where input comes to (input.py)."""
+        raise NotImplementedError
