@@ -294,12 +294,3 @@ class Input(WireState):
         window = Window(session, self, channel)
         self._windows_out[channel] = window
         return window
-
-    def release_input(self, window: Window) -> None:
-        """The peer has ended the session: its channel may be used again."""
-        if window.remote_channel is not None:
-            self._windows_in.pop(window.remote_channel, None)
-
-    def release_output(self, window: Window) -> None:
-        """Both sides have ended the session: our channel may be used again."""
-        self._windows_out.pop(window.channel, None)

@@ -173,10 +173,11 @@ class Link(Endpoint):
 
     def describe(self) -> str:
         """The link in a few words, for messages to a person."""
-        kind, near, far = ("sender to", self.target, self.remote_target)
+        ends = (self.target, self.remote_target, self.source, self.remote_source)
+        kind = "sender to"
         if not self.is_sender:
-            kind, near, far = ("receiver from", self.source, self.remote_source)
-        return "%s %s" % (kind, near.address or far.address or "anonymous node")
+            kind, ends = "receiver from", ends[2:] + ends[:2]
+        return "%s %s" % (kind, next((end.address for end in ends if end.address), "an anonymous node"))
 
     def __repr__(self) -> str:
         return "<%s %r: %s>" % (type(self).__name__, self.name, self.describe())

@@ -1,7 +1,7 @@
 """WireState: all that a transport knows about its wire, in one place; both directions work on it.
 
 The transport is made of two rooms that share this: input.py takes bytes in, output.py writes them. Nothing here
-acts.
+reads or writes.
 """
 
 from __future__ import annotations
@@ -106,6 +106,15 @@ class WireState:
         self._windows_out: dict[int, Window] = {}
         self._heard = self._spoke = True
         self._hear_by = self._speak_by = 0.0
+
+    def release_input(self, window: Ledger) -> None:
+        """The peer has ended the session: its channel may be used again."""
+        if window.remote_channel is not None:
+            self._windows_in.pop(window.remote_channel, None)
+
+    def release_output(self, window: Ledger) -> None:
+        """Both sides have ended the session: our channel may be used again."""
+        self._windows_out.pop(window.channel, None)
 
     # -- what one room asks of another -------------------------------------------------------------------
 
