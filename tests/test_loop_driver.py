@@ -296,7 +296,7 @@ def test_a_peer_that_never_finishes_is_left_after_a_while(world):
     pair.server.loop.unwatch(pair.server.wire)
     world.turn()
     assert not pair.client.closed
-    world.clock.advance(5.0)
+    world.clock.advance(10.0)
     world.turn()
     assert pair.client.closed
     assert pair.client_stream.told == ["head", "tail"]
@@ -306,7 +306,7 @@ def test_a_peer_that_goes_on_talking_is_left_too(world):
     pair = Pair(world)
     pair.client_stream.finish()
     pair.client.flush()
-    for _ in range(6):
+    for _ in range(11):
         pair.server_stream.say(b"and another thing")
         pair.server.flush()
         world.clock.advance(1.0)
@@ -323,16 +323,69 @@ def test_a_peer_that_takes_nothing_more_after_finishing_is_given_up(memory):
     memory.spin(lambda: "tail" in pair.server_stream.told)
     pair.server_stream.say(bytes(1_000_000))
     pair.server.flush()
-    memory.clock.advance(5.0)
+    memory.clock.advance(10.0)
     memory.turn()
     assert not pair.server.closed, "it had taken something"
-    memory.clock.advance(5.0)
+    memory.clock.advance(10.0)
     memory.turn()
     assert pair.server.closed
     assert pair.server_stream.failure == (
         IO_ERROR,
         f"write to {pair.client.wire.local_address}: the peer takes nothing more",
     )
+
+
+def test_last_words_to_a_peer_that_takes_nothing_do_not_wait_for_ever(memory):
+    """The engine ended by itself: a protocol error of the peer, or its silence."""
+    pair = Pair(memory)
+    client, stream = pair.client, pair.client_stream
+    pair.server_loop.unwatch(pair.server.wire)
+    stream.say(bytes(1_000_000))
+    client.flush()
+    plain = stream.receive
+
+    def give_up(data):
+        plain(data)
+        stream.close_tail()
+        stream.say(b"you erred")
+        stream.finish()
+
+    stream.receive = give_up
+    pair.server_stream.say(b"garbage")
+    pair.server.flush()
+    memory.spin(lambda: stream.received)
+    memory.clock.advance(9.0)
+    memory.turn()
+    pair.server_stream.say(b"more garbage changes nothing")
+    pair.server.flush()
+    memory.turn()
+    assert not client.closed
+    memory.clock.advance(1.0)
+    memory.turn()
+    assert client.closed
+    assert stream.failure == (IO_ERROR, f"write to {client.wire.remote_address}: the peer takes nothing more")
+
+
+def test_a_silent_peer_that_takes_nothing_is_given_up_too(memory):
+    start = memory.clock.now()
+    pair = Pair(memory, ScriptedStream([start + 30.0]))
+    client, stream = pair.client, pair.client_stream
+    pair.server_loop.unwatch(pair.server.wire)
+    stream.say(bytes(1_000_000))
+    client.flush()
+
+    def expire(now):
+        stream.close_tail()
+        stream.finish()
+        return 0.0
+
+    stream.tick = expire
+    memory.clock.advance(30.0)
+    memory.turn()
+    assert not client.closed
+    memory.clock.advance(10.0)
+    memory.turn()
+    assert client.closed
 
 
 # -- time -------------------------------------------------------------------------------------------------------

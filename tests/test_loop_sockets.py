@@ -250,6 +250,26 @@ def test_the_error_lists_each_address(network, names):
     assert caught.value.errno == errno.ECONNREFUSED
 
 
+def test_an_address_that_fails_at_once_is_passed_over(network, names):
+    """A broadcast address is refused by this machine itself, before anything is sent."""
+    listener = network.listen("127.0.0.1", 0)
+    names.names["broker"] = ["255.255.255.255", "127.0.0.1"]
+    wire = network.connect("broker", listener.port)
+    assert settle(network, wire)
+    wire.close()
+    with pytest.raises(ConnectError, match=r"^cannot connect to 255\.255\.255\.255:5672: [A-Z]"):
+        settle(network, network.connect("255.255.255.255", 5672))
+
+
+def test_no_thread_to_be_had(network, names, monkeypatch):
+    def fail(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with pytest.raises(ConnectError, match=r"^cannot look up broker: can't start new thread$"):
+        settle(network, network.connect("broker", 5672))
+
+
 def test_a_failed_wire_stays_ready_until_nobody_looks(network):
     wire = network.connect("127.0.0.1", free_port())
     told = Told()

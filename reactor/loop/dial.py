@@ -32,8 +32,6 @@ Found = Union[list[AddressInfo], OSError]
 
 def format_address(address: Any) -> str:
     """``host:port`` of a socket's address; IPv4 seen through an IPv6 socket is shown as IPv4."""
-    if not isinstance(address, tuple) or len(address) < 2:
-        return str(address or "")
     host: str = address[0]
     if host.startswith("::ffff:") and "." in host:
         host = host[7:]

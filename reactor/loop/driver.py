@@ -38,7 +38,7 @@ class Driver:
 
     transport, wire: what it joins.
     linger: seconds for the rest to happen once one side has ended: for the peer to finish after us, or to
-        take the next piece of what we have to say after it has finished.
+        take the next piece of our last words.
     connected: whether there is, or was, a peer at the other end.
     closed: whether the wire was let go.
     """
@@ -47,6 +47,7 @@ class Driver:
     __slots__ = (
         "_interest",  # what the wire is watched for; with WRITE in it the wire is full, or not yet connected
         "_limit",     # how much the next read may take
+        "_lingering", # one side has ended: from here on the deadline is ours
         "_moved",     # whether the peer took anything since the last look; asked when lingering
         "_reading",   # the peer has not finished
         "_task",      # the deadline of the transport or, when one side has ended, that of lingering
@@ -60,7 +61,7 @@ class Driver:
         "wire",
     )
 
-    def __init__(self, loop: Loop, transport: Stream, wire: Wire, linger: float = 5.0) -> None:
+    def __init__(self, loop: Loop, transport: Stream, wire: Wire, linger: float = 10.0) -> None:
         self.loop = loop
         self.transport = transport
         self.wire = wire
@@ -69,6 +70,7 @@ class Driver:
         self.closed = False
         self._interest = 0
         self._limit = SMALLEST_READ
+        self._lingering = False
         self._moved = False
         self._reading = True
         self._writing = True
@@ -143,12 +145,14 @@ class Driver:
                 self._limit = limit // 2
             self.transport.receive(data)
             self._tick()
+            if self._interest & WRITE:
+                self._look_whether_it_ended()
         elif data is not None:
             self._input_ended()
 
     def _input_ended(self) -> None:
         self._reading = False
-        if self._trouble and not self.transport.closed:
+        if self._trouble:
             self.fail(IO_ERROR, self._trouble)  # it ended there, and no last words explain it
             return
         self.transport.close_tail()
@@ -233,6 +237,7 @@ class Driver:
         if not self._lingering:
             self._tick()
             self.flush()
+            self._look_whether_it_ended()
         elif self._writing and self._moved:
             self._start_lingering()
         elif self._trouble or self._writing:
@@ -240,11 +245,14 @@ class Driver:
         else:
             self.close()
 
-    @property
-    def _lingering(self) -> bool:
-        return not (self._reading and self._writing)
+    def _look_whether_it_ended(self) -> None:
+        """The engine may have given the peer up by itself. Its last words must not wait for ever for a peer
+        that takes nothing."""
+        if not self._lingering and not self.closed and self.transport.capacity() < 0:
+            self._start_lingering()
 
     def _start_lingering(self) -> None:
+        self._lingering = True
         self._moved = False
         self._plan(self.loop.clock.now() + self.linger)
 

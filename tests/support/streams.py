@@ -47,6 +47,9 @@ class ScriptedStream:
         if "tail" not in self.told:
             self.told.append("tail")
 
+    def capacity(self) -> int:
+        return -1 if "tail" in self.told or self.failure else 65536
+
     def close_head(self) -> None:
         if "head" not in self.told:
             self.told.append("head")
