@@ -1,1 +1,11 @@
-"""An AMQP 1.0 broker in memory: an application like any other, on the public names of `reactor` and `handlers`."""
+"""An AMQP 1.0 broker in memory: an application like any other, on the public names of the library.
+
+`python -m handlers.broker` runs it as a program; `EmbeddedBroker` runs it in this process; `Broker` is the
+handler for whoever runs a container of his own.
+"""
+
+from handlers.broker.broker import Broker
+from handlers.broker.embedded import EmbeddedBroker
+from handlers.broker.statistics import NodeStatistics
+
+__all__ = ["Broker", "EmbeddedBroker", "NodeStatistics"]

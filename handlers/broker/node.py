@@ -62,6 +62,10 @@ class Consumer:
         """Take `entry`: either keep it in `held` until its outcome is known, or settle it at once."""
         raise NotImplementedError
 
+    def was_tried(self, key: Any) -> bool:
+        """Whether what is held under `key` may have reached somebody: then its loss is a failed attempt."""
+        return True
+
 
 class Browser(Consumer):
     """Looks at the waiting messages of a queue, each once, and takes none.
@@ -223,8 +227,8 @@ class Queue:
         consumer.credit = 0
         consumer.also = []
         held, consumer.held = consumer.held, {}
-        for entry in held.values():
-            self._put_back(entry, True)
+        for key, entry in held.items():
+            self._put_back(entry, consumer.was_tried(key))
         self._pump()
 
     def grant(self, consumer: Consumer, credit: int) -> None:
@@ -275,6 +279,13 @@ class Queue:
         self._put_back(entry, failed)
         self._pump()
 
+    def rewrite(self, entry: Entry, body: bytes) -> None:
+        """`entry` goes on with another body."""
+        if entry.state != GONE:
+            self.bytes += len(body) - len(entry.body)
+            entry.size += len(body) - len(entry.body)
+            entry.body = body
+
     def expire(self, now: float) -> int:
         """Drop what is waiting beyond its time; what somebody holds is dropped if it comes back. How many?"""
         dropped = 0
@@ -302,7 +313,7 @@ class Queue:
     def _put_back(self, entry: Entry, failed: bool) -> None:
         if entry.state != ACQUIRED:
             return
-        entry.redelivered = True
+        entry.redelivered = True  # acquired it was, whether it counts or not
         if failed:
             entry.delivery_count += 1
         if entry.overdue:

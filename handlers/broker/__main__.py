@@ -1,0 +1,164 @@
+"""The broker as a program: `python -m handlers.broker`, or `amqp-broker` where the package is installed."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from handlers.broker.broker import Broker
+from reactor import ApplicationEvent, Container, EventInjector, Url, __version__
+
+DESCRIPTION = """\
+An AMQP 1.0 broker with queues and topics, in memory, in one process.
+
+Queues are made when somebody first sends to them or receives from them. Messages stay until a receiver has
+accepted them, or until the broker ends: nothing is kept on disk. Any AMQP 1.0 client can connect, without
+credentials; so listen where only those you trust can reach you.
+"""
+
+EXAMPLES = """\
+examples:
+  amqp-broker
+      listens on amqp://127.0.0.1:5672, reachable from this machine alone
+  amqp-broker --listen amqp://0.0.0.0:5672 --listen 'amqp://[::]:5672'
+      reachable from the network
+  amqp-broker --listen amqp://127.0.0.1:0 --port-file port.txt
+      a free port, written to a file: for scripts and tests
+  amqp-broker --topic-prefix topic/ --topic news
+      what is sent to news, or to topic/anything, goes to every receiver that listens
+  amqp-broker --no-auto-create --queue jobs --queue results
+      these two addresses and no others
+  amqp-broker --max-queue-bytes 64M
+      producers wait while their queue holds more
+
+try it:
+  python -m handlers.broker &
+  python -m examples.send amqp://127.0.0.1 jobs hello
+  python -m examples.receive amqp://127.0.0.1 jobs 1
+"""
+
+IDLE_HELP = "how long a connection may be silent before it counts as lost (60; 0: for ever)"
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Run the broker until it is interrupted; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    broker = Broker(
+        options.listen or ["amqp://127.0.0.1:5672"],
+        queues=options.queue,
+        topics=options.topic,
+        auto_create=not options.no_auto_create,
+        topic_prefixes=options.topic_prefix,
+        max_queue_bytes=options.max_queue_bytes,
+        max_message_size=options.max_message_size,
+        idle_timeout=options.idle_timeout,
+        on_listening=_Announcement(options.port_file),
+    )
+    container = Container(broker)
+    if options.name:
+        container.container_id = options.name
+    _Interrupts(container)
+    try:
+        container.run()
+    except OSError as error:
+        print(f"amqp-broker: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    return 0
+
+
+class _Interrupts:
+    """Ctrl-C and SIGTERM: the first has the broker say good-bye to its peers, the second ends it at once."""
+
+    def __init__(self, container: Container) -> None:
+        self.injector = EventInjector()
+        container.selectable(self.injector)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.interrupt)
+
+    def interrupt(self, number: int, frame: Any) -> None:
+        """The handler of the signals."""
+        if self.injector.closed:
+            raise KeyboardInterrupt
+        print("Shutting down", flush=True)
+        self.injector.trigger(ApplicationEvent("shutdown"))
+        self.injector.close()
+
+
+class _Announcement:
+    """Says where the broker listens, as soon as it does."""
+
+    def __init__(self, port_file: Optional[str]) -> None:
+        self.port_file = port_file
+
+    def __call__(self, url: str, acceptor: Any) -> None:
+        print(f"Listening on {acceptor.url}", flush=True)
+        if self.port_file is not None:
+            with open(self.port_file, "w", encoding="ascii") as file:
+                file.write(f"{acceptor.port}\n")
+            self.port_file = None  # that of the first
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="amqp-broker",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--listen", metavar="URL", action="append", type=_url, help="where to listen (amqp://127.0.0.1:5672)")
+    for name, help in (
+        ("--queue", "a queue that is there from the beginning"),
+        ("--topic", "a topic that is there from the beginning"),
+        ("--topic-prefix", "addresses that begin so are topics"),
+    ):
+        add(name, metavar="NAME", action="append", default=[], help=help + "; may be repeated, as --listen")
+    add("--no-auto-create", action="store_true", help="refuse addresses that are not there: amqp:not-found")
+    for name, size, help in (
+        ("--max-queue-bytes", "256M", "what a queue holds before its producers have to wait"),
+        ("--max-message-size", "100M", "the largest message that is taken"),
+    ):
+        add(name, metavar="SIZE", type=_size, default=size, help=f"{help} ({size}; 0: no bound)")
+    add("--idle-timeout", metavar="SECONDS", type=float, default=60.0, help=IDLE_HELP)
+    add("--name", metavar="NAME", help="the container id that clients see (a UUID)")
+    add("--port-file", metavar="FILE", help="write the port of the first --listen to this file")
+    add("--verbose", action="store_true", help="log connections, links and nodes as they come and go")
+    add("--version", action="version", version=f"amqp-broker {__version__}")
+    return parser
+
+
+def _url(text: str) -> str:
+    try:
+        Url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _size(text: str) -> int:
+    """Bytes; K, M and G stand for the powers of 1024."""
+    number, unit = text, 1
+    if text[-1:].upper() in ("K", "M", "G"):
+        number, unit = text[:-1], 1024 ** ("KMG".index(text[-1].upper()) + 1)
+    try:
+        size = int(number) * unit
+    except ValueError:
+        size = -1
+    if size < 0:
+        raise argparse.ArgumentTypeError(f"not a size: {text!r} (a number of bytes, or 64K, 256M, 1G)")
+    return size
+
+
+if __name__ == "__main__":
+    sys.exit(main())

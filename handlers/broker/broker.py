@@ -1,0 +1,356 @@
+"""The broker: who may attach to what, and what becomes of connections that end.
+
+An application on the public API, like any other: a MessagingHandler that accepts connections and gives each
+link that it accepts a handler of its own (links.py), which does the work from then on. Which node an address
+means is decided in directory.py, who gets which message in node.py. Here are the answers to attach, and the
+refusals: an attach without terminus and then a detach that says why [2.6.3].
+
+What it promises:
+
+* A message is accepted when it is in its queue, and leaves it when a consumer has accepted it. Nothing is
+  kept on disk: a restart loses it.
+* Released messages come back uncounted; failed ones, and those whose consumer is gone, with their delivery
+  count raised; each in its original place. A consumer that settles without an outcome has accepted, unless
+  the default-outcome of its source says something else.
+* A message to a topic that nobody has subscribed to is accepted and dropped. A subscription ends with its
+  link, detached or closed.
+* Rejected and expired messages are dropped and counted. Priorities are carried, not acted upon.
+* A filter that is asked for is not applied and therefore not echoed: the client can see that.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any, Callable, Optional
+
+from handlers import MessagingHandler
+from handlers.broker.directory import (
+    LIFETIME_NAMES,
+    ON_CLOSE,
+    ON_NO_LINKS,
+    ON_NO_LINKS_OR_MESSAGES,
+    ON_NO_MESSAGES,
+    Directory,
+    Node,
+    Record,
+    Refused,
+)
+from handlers.broker.links import BrokerLink, Intake, Outlet, Relay, Viewer
+from handlers.broker.node import Queue, Topic
+from handlers.broker.statistics import NodeStatistics, statistics
+from reactor import Condition, Described, Handler, Terminus, __version__, symbol
+
+log = logging.getLogger("handlers.broker")
+
+LIFETIME = symbol("lifetime-policy")
+
+MEBIBYTE = 1024 * 1024
+
+
+class Broker(MessagingHandler):
+    """Serves queues and topics to whoever connects: `Container(Broker("amqp://127.0.0.1:5672")).run()`.
+
+    urls: where to listen: one or several; none if the program listens by itself.
+    queues, topics: names of nodes that are there from the beginning.
+    auto_create: whether attaching or sending to an unknown address makes a queue (True); else it is refused
+        with amqp:not-found.
+    topic_prefixes: unknown addresses that begin with one of these become topics, without the capability
+        `topic` being asked for.
+    max_queue_bytes: what a queue holds before its producers get no more credit; 0 for no bound. They go on
+        when half of it is free. Default 256 MiB.
+    max_message_size: bytes; a larger one ends its link with amqp:link:message-size-exceeded; 0 for no bound.
+        Default 100 MiB.
+    idle_timeout: seconds without a byte after which a connection counts as lost; 0 for never. Default 60.
+    on_listening: called with (url, acceptor) for each place it listens on.
+    """
+
+    def __init__(
+        self,
+        urls: Iterable[str] = (),
+        *,
+        queues: Iterable[str] = (),
+        topics: Iterable[str] = (),
+        auto_create: bool = True,
+        topic_prefixes: Sequence[str] = (),
+        max_queue_bytes: int = 256 * MEBIBYTE,
+        max_message_size: int = 100 * MEBIBYTE,
+        idle_timeout: float = 60.0,
+        on_listening: Optional[Callable[[str, Any], None]] = None,
+    ) -> None:
+        super().__init__(prefetch=0, auto_accept=False, auto_settle=False)
+        self.urls = [urls] if isinstance(urls, str) else list(urls)
+        self.capacity = max_queue_bytes
+        self.max_message_size = max_message_size
+        self.idle_timeout = idle_timeout
+        self.refused = 0  # messages that reached no node
+        self.acceptors: list[Any] = []
+        self.directory = Directory(max_queue_bytes, auto_create, topic_prefixes, self._evict)
+        for name in queues:
+            self.directory.declare(name, "queue")
+        for name in topics:
+            self.directory.declare(name, "topic")
+        self._on_listening = on_listening
+        self._container: Any = None
+        self._links: dict[Any, set[BrokerLink]] = {}  # by connection
+        self._alarms: dict[Queue, tuple[float, Any]] = {}  # when to look for expired messages
+        self._stopping = False
+
+    # -- for whoever runs it
+
+    def statistics(self, name: str) -> NodeStatistics:
+        """The node `name` at this moment. May be asked from any thread; the numbers may be a turn apart."""
+        return statistics(name, self.directory.records.get(name))
+
+    def now(self) -> float:
+        """The time by which messages expire."""
+        return float(self._container.mark())
+
+    def names(self) -> list[str]:
+        """The names of the nodes, from any thread."""
+        return list(self.directory.records)
+
+    def shut_down(self, patience: float = 1.0) -> bool:
+        """Listen no more, close every connection with amqp:connection:forced, and stop the container then.
+
+        patience: seconds to wait for peers that do not answer. Returns whether there is anybody to wait for.
+        """
+        for acceptor in self.acceptors:
+            acceptor.close()
+        self.acceptors = []
+        self._stopping = True
+        for connection in list(self._links):
+            connection.condition = Condition("amqp:connection:forced", "the broker is shutting down")
+            connection.close()
+        if self._links:
+            self._container.schedule(patience, _Stop())
+        return bool(self._links)
+
+    def on_shutdown(self, event: Any) -> None:
+        """The application event by which another thread asks for it."""
+        if not self.shut_down():
+            event.container.stop()
+
+    # -- connections and sessions
+
+    def on_start(self, event: Any) -> None:
+        """Listen. A second run of the same container is told again: it goes on with what there is."""
+        if self._container is not None:
+            return
+        self._container = event.container
+        self.directory.name_dynamic_nodes(f"{event.container.container_id}/")
+        for url in self.urls:
+            acceptor = event.container.listen(url)
+            self.acceptors.append(acceptor)
+            if self._on_listening is not None:
+                self._on_listening(url, acceptor)
+
+    def on_connection_opening(self, event: Any) -> None:
+        """Say what kind of peer this is."""
+        connection = event.connection
+        self._links[connection] = set()
+        connection.offered_capabilities = [symbol("ANONYMOUS-RELAY")]
+        connection.properties = {
+            symbol("product"): "amqp-reactor broker",
+            symbol("version"): __version__,
+        }
+        if self.idle_timeout:
+            event.transport.idle_timeout = self.idle_timeout
+        log.info("connection from %r", connection.remote_container)
+
+    def on_connection_remote_close(self, event: Any) -> None:
+        """The peer says good-bye: what it held waits again."""
+        self._release(event.connection)
+
+    def on_transport_closed(self, event: Any) -> None:
+        """The wire is gone, with or without a good-bye."""
+        connection = event.connection
+        self._release(connection)
+        if self._links.pop(connection, None) is not None:
+            log.info("connection from %r is gone", connection.remote_container)
+        if self._stopping and not self._links:
+            self._container.stop()
+
+    def on_session_remote_close(self, event: Any) -> None:
+        """The peer ended a session, and with it the links in it."""
+        for link in list(self._links.get(event.connection, ())):
+            if link.link.session == event.session:
+                link.leave()
+
+    def _release(self, connection: Any) -> None:
+        for link in list(self._links.get(connection, ())):
+            link.leave()
+
+    def on_connection_error(self, event: Any) -> None:
+        """A peer closes with a reason: its business, and no reason to close anything else."""
+        self._note_error(event, "the connection", event.connection)
+
+    def on_session_error(self, event: Any) -> None:
+        """As above."""
+        self._note_error(event, "a session", event.session)
+
+    def on_link_error(self, event: Any) -> None:
+        """As above."""
+        self._note_error(event, f"link {event.link.name!r}", event.link)
+
+    def _note_error(self, event: Any, what: str, endpoint: Any) -> None:
+        log.info("%r closed %s: %s", event.connection.remote_container, what, endpoint.remote_condition)
+
+    def on_transport_error(self, event: Any) -> None:
+        """A peer that broke the protocol, or fell silent."""
+        log.info("connection failed: %s", event.transport.condition)
+
+    # -- links
+
+    def on_link_opening(self, event: Any) -> None:
+        """A peer attaches: decide, answer, and hand over to the link's own handler."""
+        link = event.link
+        links = self._links.get(event.connection)
+        if links is None:
+            return
+        try:
+            handler = self._outlet(link) if link.is_sender else self._intake(link)
+        except Refused as refusal:
+            log.info("link %r of %r refused: %s", link.name, event.connection.remote_container, refusal)
+            link.source.type = link.target.type = Terminus.UNSPECIFIED
+            link.condition = Condition(refusal.condition, refusal.description)
+            link.open()
+            link.close()
+            return
+        links.add(handler)
+        link.handler = handler
+        link.snd_settle_mode = link.remote_snd_settle_mode
+        link.rcv_settle_mode = link.remote_rcv_settle_mode
+        link.open()
+        handler.open()
+
+    def _intake(self, link: Any) -> Intake:
+        """A peer that sends."""
+        wanted, target = link.remote_target, link.target
+        if wanted.type == Terminus.COORDINATOR:
+            raise Refused("amqp:not-implemented", "this broker has no transactions")
+        link.source.copy(link.remote_source)
+        link.max_message_size = self.max_message_size
+        if not wanted.address and not wanted.dynamic:
+            return Relay(self, link, None)
+        record = self._record(link, wanted)
+        handler = Intake(self, link, record)
+        self._answer(target, wanted, record, handler)
+        return handler
+
+    def _outlet(self, link: Any) -> Outlet:
+        """A peer that receives."""
+        wanted, source = link.remote_source, link.source
+        record = self._record(link, wanted)
+        node = record.node
+        link.target.copy(link.remote_target)
+        source.distribution_mode = wanted.distribution_mode
+        handler: Outlet
+        if isinstance(node, Topic):
+            name = f"{node.name} -> {link.connection.remote_container}/{link.name}"
+            handler = Outlet(self, link, record, node.subscribe(name))
+            source.expiry_policy = Terminus.EXPIRE_WITH_LINK
+        elif wanted.distribution_mode == Terminus.DIST_MODE_COPY:
+            handler = Viewer(self, link, record, node)
+        else:
+            handler = Outlet(self, link, record, node)
+        self._answer(source, wanted, record, handler)
+        return handler
+
+    def _record(self, link: Any, wanted: Any) -> Record:
+        """The node that is wanted, or a new one that nobody else has."""
+        capabilities = [str(capability) for capability in wanted.capabilities]
+        if not wanted.dynamic:
+            return self.directory.find(wanted.address, capabilities)
+        return self.directory.make_dynamic(capabilities, _lifetime(wanted.properties.get(LIFETIME)))
+
+    def _answer(self, terminus: Any, wanted: Any, record: Record, handler: BrokerLink) -> None:
+        """Tell the peer what it has got."""
+        node = record.node
+        terminus.capabilities.put_object(symbol(node.kind))
+        if wanted.dynamic:
+            record.creator = handler
+            terminus.address = node.name
+            terminus.dynamic = True
+            kind = LIFETIME_NAMES[record.lifetime or ON_CLOSE]
+            terminus.properties.put_dict({LIFETIME: Described(symbol(kind), [])})
+        else:
+            terminus.address = wanted.address
+        self.directory.attach(record, handler)
+
+    def forget_link(self, handler: BrokerLink) -> None:
+        """`handler` has left its node."""
+        links = self._links.get(handler.link.connection)
+        if links is not None:
+            links.discard(handler)
+
+    def _evict(self, record: Record) -> None:
+        """A node was deleted: end the links that still use it."""
+        for link in list(record.links):
+            link.evict("amqp:resource-deleted", f"the {record.node.kind} {record.node.name!r} was deleted")
+        if isinstance(record.node, Queue):
+            self.unwatch(record.node)
+
+    # -- expiry
+
+    def watch(self, node: Node, expires: float) -> None:
+        """A message with a time to live has come to `node`: be there when it ends."""
+        for queue in node.subscriptions if isinstance(node, Topic) else (node,):
+            alarm = self._alarms.get(queue)
+            if queue.deadline is not None and (alarm is None or queue.deadline < alarm[0]):
+                if alarm is not None:
+                    alarm[1].cancel()
+                self._set_alarm(queue)
+
+    def unwatch(self, queue: Queue) -> None:
+        """`queue` is gone."""
+        alarm = self._alarms.pop(queue, None)
+        if alarm is not None:
+            alarm[1].cancel()
+
+    def _set_alarm(self, queue: Queue) -> None:
+        deadline = queue.deadline
+        if deadline is None:
+            self._alarms.pop(queue, None)
+        else:
+            task = self._container.schedule(max(0.0, deadline - self.now()), _Alarm(self, queue))
+            self._alarms[queue] = deadline, task
+
+    def expire(self, queue: Queue) -> None:
+        """Drop what is beyond its time, and come back for the rest."""
+        dropped = queue.expire(self.now())
+        if dropped:
+            log.info("%d messages of %r expired, dropped", dropped, queue.name)
+        self._set_alarm(queue)
+        record = self.directory.records.get(queue.name)
+        if record is not None and record.node is queue:
+            self.directory.consider(record)
+
+
+class _Stop(Handler):
+    """The end of patience."""
+
+    def on_timer_task(self, event: Any) -> None:
+        """Whoever has not said good-bye by now will not."""
+        event.container.stop()
+
+
+class _Alarm(Handler):
+    """The timer of one queue."""
+
+    def __init__(self, broker: Broker, queue: Queue) -> None:
+        self.broker = broker
+        self.queue = queue
+
+    def on_timer_task(self, event: Any) -> None:
+        """Some message may have come to its end."""
+        self.broker.expire(self.queue)
+
+
+def _lifetime(policy: Any) -> int:
+    """The lifetime that a peer asks for by the dynamic-node-properties [3.5.9]; delete-on-close if none."""
+    descriptor = getattr(policy, "descriptor", None)
+    for code in (ON_NO_LINKS, ON_NO_MESSAGES, ON_NO_LINKS_OR_MESSAGES):
+        if descriptor == code or descriptor == LIFETIME_NAMES[code]:
+            return code
+    return ON_CLOSE

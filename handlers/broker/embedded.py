@@ -1,0 +1,107 @@
+"""A broker in this process: for notebooks, tests and programs that need one for themselves.
+
+    with EmbeddedBroker() as broker:
+        ...  # connect to broker.url from this thread, another one or another process
+        assert broker.queue("jobs").depth == 3
+
+It runs a Container of its own in a thread of its own; from other threads only the names of this class may be
+used. Here, beside the command line, is the one place where the broker meets threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Any, Optional
+
+from handlers.broker.broker import Broker
+from handlers.broker.statistics import NodeStatistics
+from reactor import ApplicationEvent, Container, EventInjector
+
+
+class EmbeddedBroker:
+    """A broker on a port of its own on the loopback, as long as the `with` block lasts.
+
+    url: where to listen; with port 0, the default, the system chooses one, which `url` and `port` then tell.
+    options: those of `Broker`.
+
+    What goes wrong in its thread is raised by `stop()`, or at the end of the `with` block.
+    """
+
+    def __init__(self, url: str = "amqp://127.0.0.1:0", **options: Any) -> None:
+        self.url = url
+        self.port = 0
+        self._broker = Broker(url, on_listening=self._listening, **options)
+        self._injector = EventInjector()
+        self._container = Container(self._broker)
+        self._container.selectable(self._injector)
+        self._started = threading.Event()
+        self._thread: Optional[threading.Thread] = None
+        self._error: Optional[BaseException] = None
+
+    def start(self) -> EmbeddedBroker:
+        """Listen; returns when clients can connect. Raises what prevented it, OSError for a port in use."""
+        if self._thread is not None:
+            raise RuntimeError("an EmbeddedBroker can be started once; make another one")
+        self._thread = threading.Thread(target=self._run, name="amqp-broker", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if self._error is not None:
+            self.stop()
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and the port, and wait for the thread. Harmless when repeated."""
+        thread = self._thread
+        if thread is not None and thread.is_alive():
+            self._injector.trigger(ApplicationEvent("shutdown"))
+            thread.join()
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def queue(self, name: str) -> NodeStatistics:
+        """The queue or topic `name` at this moment: `.depth`, `.waiting`, `.acquired`, `.consumers` ..."""
+        return self._broker.statistics(name)
+
+    topic = queue
+
+    def names(self) -> list[str]:
+        """The queues and topics that there are."""
+        return self._broker.names()
+
+    def __enter__(self) -> EmbeddedBroker:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        try:
+            self.stop()
+        except BaseException as mine:
+            if error is None:
+                raise
+            raise mine from error  # both are shown: the broker's failure is often the cause of the other
+
+    def __repr__(self) -> str:
+        running = self._thread is not None and self._thread.is_alive()
+        return f"<EmbeddedBroker {self.url} {'running' if running else 'not running'}>"
+
+    # -- in the broker's thread
+
+    def _listening(self, url: str, acceptor: Any) -> None:
+        self.port = acceptor.port
+        self.url = acceptor.url
+        self._started.set()
+
+    def _run(self) -> None:
+        try:
+            self._container.run()
+        except BaseException as error:  # kept for whoever stops it
+            self._error = error
+        finally:
+            self._injector.close()
+            self._started.set()

@@ -1,0 +1,107 @@
+"""The envelope of a message: what its header says, and the header it goes on with.
+
+A broker passes messages through. Of the bytes it receives it must understand the header alone [3.2.1], and
+this is the only room that knows where a header ends; what the fields mean is left to Message. The rest of the
+message is never looked at here. Producers send the same few headers over and over, so what was learned about
+one is kept under its bytes, and a message costs one look-up.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from reactor import DecodeError, Message
+
+# A header begins with its descriptor, in one of the forms that a peer may choose [1.5, 3.2.1] ...
+_USUAL = b"\x00\x53\x70"
+_FORMS = (
+    _USUAL,
+    b"\x00\x80\x00\x00\x00\x00\x00\x00\x00\x70",
+    b"\x00\xa3\x10amqp:header:list",
+    b"\x00\xb3\x00\x00\x00\x10amqp:header:list",
+)
+# ... and goes on as a list: empty, with a size of one byte, with a size of four.
+_LIST0, _LIST8, _LIST32 = b"\x45", b"\xc0", b"\xd0"
+
+_KEEP = 500
+_known: dict[bytes, Envelope] = {}
+
+
+class Envelope:
+    """A header. Shared by all messages that came with the same one.
+
+    length: how many bytes of the message it is; 0 when there was none.
+    durable: whether the sender asked for the message to survive a restart.
+    ttl: seconds that the message may live from its arrival on, 0.0 for ever.
+    first: the header of a first delivery: that of the sender, with first-acquirer set.
+    """
+
+    __slots__ = ("length", "durable", "ttl", "first", "_header", "_count")
+
+    def __init__(self, header: bytes) -> None:
+        message = Message.from_bytes(header)
+        self.length = len(header)
+        self.durable = bool(message.durable)
+        self.ttl: float = message.ttl or 0.0
+        self._header = header
+        self._count: int = message.delivery_count or 0
+        self.first = self.again(0, None, True)
+
+    def again(self, failures: int, ttl: Optional[float], first: bool) -> bytes:
+        """The header of one certain delivery.
+
+        failures: failed attempts here, which count on top of those that the sender told of. ttl: seconds that
+        are left, None for what the sender said. first: nobody has had the message before.
+        """
+        message = Message.from_bytes(self._header)
+        message.first_acquirer = first
+        message.delivery_count = self._count + failures
+        if ttl is not None:
+            message.ttl = max(ttl, 0.001)  # a ttl of nothing would mean: for ever
+        header = bytes(message.encode())
+        return header[: _measure(header)]
+
+
+def read_envelope(payload: bytes) -> Envelope:
+    """The envelope of the message in `payload`; DecodeError if its header is none.
+
+    The message behind it is `payload[envelope.length:]`.
+    """
+    start = payload[:4]
+    if start == b"\x00\x53\x70\x45":
+        length = 4
+    elif start == b"\x00\x53\x70\xc0" and len(payload) > 4:
+        length = 5 + payload[4]
+    elif payload.startswith(_FORMS):
+        length = _measure(payload)
+    else:
+        length = 0
+    header = payload[:length]
+    envelope = _known.get(header)
+    return _learn(header, length) if envelope is None else envelope
+
+
+def _learn(header: bytes, length: int) -> Envelope:
+    if len(header) < length:
+        raise DecodeError("the header of the message promises more bytes than there are")
+    envelope = Envelope(header)
+    if length <= 100:
+        if len(_known) >= _KEEP:
+            _known.clear()  # somebody makes up headers; those in use are back in no time
+        _known[header] = envelope
+    return envelope
+
+
+def _measure(payload: bytes) -> int:
+    """How long the header is with which `payload` begins; 0 if it begins with something else."""
+    at = next((len(form) for form in _FORMS if payload.startswith(form)), 0)
+    if not at:
+        return 0
+    code, size = payload[at : at + 1], payload[at + 1 : at + 5]
+    if code == _LIST0:
+        return at + 1
+    if code == _LIST8 and size:
+        return at + 2 + size[0]
+    if code == _LIST32 and len(size) == 4:
+        return at + 5 + int.from_bytes(size, "big")
+    raise DecodeError("the header of the message is not a list")

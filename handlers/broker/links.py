@@ -1,0 +1,328 @@
+"""The links of a broker: each is the handler of one link of the library, and its place at a node.
+
+    Intake     messages come in for one node            (a sender attached to a target)
+    Relay      messages come in for the node of their `to`  (a sender without a target address)
+    Outlet     messages go out and are acquired         (a receiver attached to a source)
+    Viewer     messages go out as copies to look at     (a receiver with distribution-mode copy)
+
+This is the hot path: a message passes `Intake.on_delivery` and `Outlet.deliver`, its outcome passes
+`Outlet.on_delivery`. They take the engine's own events, one call each, and work with payloads, not messages.
+What a link may attach to was decided before, in broker.py; the rules of delivery are those of node.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Optional
+
+from handlers.broker.directory import Record, Refused
+from handlers.broker.envelope import read_envelope
+from handlers.broker.node import ACKNOWLEDGED, Browser, Consumer, Entry, Queue
+from handlers.broker.node import REJECTED as DROPPED
+from reactor import (
+    ACCEPTED,
+    MODIFIED,
+    REJECTED,
+    RELEASED,
+    Condition,
+    DecodeError,
+    Endpoint,
+    Handler,
+    Link,
+    LocalProtocolError,
+    Message,
+)
+
+if TYPE_CHECKING:  # a link belongs to its broker; the types go round, the imports do not
+    from handlers.broker.broker import Broker
+
+log = logging.getLogger("handlers.broker")
+
+FIRST_CREDIT = 10
+"""What a new producer may send before it is known how large its messages are."""
+
+MOST_CREDIT = 1000
+
+
+class BrokerLink(Handler):
+    """What all of them share: coming to a node, and leaving it exactly once."""
+
+    produces = False  # whether messages come in by it
+
+    def __init__(self, broker: Broker, link: Any, record: Optional[Record]) -> None:
+        self.broker = broker
+        self.link = link
+        self.record = record
+        self.attached = True
+
+    def describe(self) -> str:
+        """Who it is, for the log."""
+        return f"link {self.link.name!r} of {self.link.connection.remote_container!r}"
+
+    def on_link_remote_close(self, event: Any) -> None:
+        """The peer closes its end: everything it held waits again."""
+        self.leave()
+        self.link.close()
+
+    def on_link_remote_detach(self, event: Any) -> None:
+        """As a close: no terminus of this broker outlives its link."""
+        self.leave()
+        if self.link.state & Endpoint.LOCAL_ACTIVE:
+            self.link.detach()
+
+    def leave(self) -> None:
+        """Give up the place at the node; harmless when repeated."""
+        if self.attached:
+            self.attached = False
+            self.broker.forget_link(self)
+            self.let_go()
+            if self.record is not None:
+                self.broker.directory.detach(self.record, self)
+
+    def let_go(self) -> None:
+        """What a kind of link has to put in order at its node when it leaves."""
+
+    def evict(self, condition: str, description: str) -> None:
+        """End the link from this side."""
+        self.leave()
+        self.link.condition = Condition(condition, description)
+        self.link.close()
+
+
+class Intake(BrokerLink):
+    """Messages for one node. Their producer waits for credit while the node is full."""
+
+    produces = True
+
+    def __init__(self, broker: Broker, link: Any, record: Optional[Record]) -> None:
+        super().__init__(broker, link, record)
+        self.node = None if record is None else record.node
+        self.largest = 0
+        self.blocked = False
+        # With rcv-settle-mode second the sender settles, and then we do [2.6.12].
+        self.settles_first = link.remote_rcv_settle_mode != Link.RCV_SECOND
+
+    def open(self) -> None:
+        """Give the first credit, if there is room."""
+        node = self.node
+        if node is not None and node.full:
+            self._hold(node)
+        else:
+            self.link.prefetch = FIRST_CREDIT
+
+    def on_delivery(self, event: Any) -> None:
+        """A message, or a part of one, or the sender's settling of one."""
+        delivery = event.context
+        if delivery.partial or not delivery.readable:
+            self._no_message(delivery)
+            return
+        payload = delivery.take()
+        size = len(payload)
+        node = self.node
+        try:
+            envelope = read_envelope(payload)
+            if node is None:
+                node = self.route(payload)
+        except (DecodeError, Refused) as error:
+            self._refuse(delivery, error)
+            return
+        if not self.attached:
+            delivery.settle_with(RELEASED)
+            return
+        if envelope.ttl:
+            expires = self.broker.now() + envelope.ttl
+            room = node.put(envelope, payload[envelope.length :], expires)
+            self.broker.watch(node, expires)
+        else:
+            room = node.put(envelope, payload[envelope.length :])
+        if self.settles_first:
+            delivery.settle_with(ACCEPTED)
+        else:
+            delivery.update(ACCEPTED)
+        if size > self.largest:
+            self._measured(size)
+        if not room:
+            self._hold(node)
+
+    def route(self, payload: bytes) -> Any:
+        """The node for a message on a link that belongs to none."""
+        raise NotImplementedError
+
+    def _no_message(self, delivery: Any) -> None:
+        if delivery.aborted or delivery.settled:
+            delivery.settle()
+
+    def _refuse(self, delivery: Any, error: Any) -> None:
+        condition = error.condition if isinstance(error, Refused) else "amqp:decode-error"
+        self.broker.refused += 1
+        log.warning("message of %s refused: %s: %s", self.describe(), condition, error)
+        if not delivery.settled:
+            delivery.local.condition = Condition(condition, str(error))
+            delivery.update(REJECTED)
+            if self.settles_first:
+                delivery.settle()
+
+    def _measured(self, size: int) -> None:
+        """Credit in proportion to the size of messages: what is under way shall fit a quarter of a queue."""
+        self.largest = size
+        senders = 1 if self.record is None else len(self.record.links)
+        room = self.broker.capacity or float("inf")
+        self.window = max(1, int(min(MOST_CREDIT, room // (4 * senders * max(size, 256)))))
+        if not self.blocked:
+            self.link.prefetch = self.window
+
+    def _hold(self, node: Any) -> None:
+        """The node is full: no more credit until it has room. What is under way is still taken."""
+        if not self.blocked:
+            self.blocked = True
+            self.link.prefetch = 0
+            log.info("%r is full: %s has to wait", node.name, self.describe())
+            self.holder = node
+            node.block(self)
+
+    def resume(self) -> None:
+        """The node has room again."""
+        if not self.blocked or not self.attached:
+            return
+        self.blocked = False
+        if self.holder.full:
+            self._hold(self.holder)
+        else:
+            self.link.prefetch = self.window if self.largest else FIRST_CREDIT
+
+
+class Relay(Intake):
+    """The anonymous terminus: each message says in `to` where it goes (ANONYMOUS-RELAY)."""
+
+    def route(self, payload: bytes) -> Any:
+        """The node of the message's `to`; Refused without one, or when it cannot be had."""
+        address = Message.from_bytes(payload).address
+        if not address:
+            raise Refused("amqp:precondition-failed", "the link has no address, nor has the message in `to`")
+        return self.broker.directory.find(address).node
+
+
+class Outlet(BrokerLink, Consumer):
+    """Messages of a queue or subscription, acquired until the receiver tells their outcome."""
+
+    def __init__(self, broker: Broker, link: Any, record: Record, queue: Queue) -> None:
+        BrokerLink.__init__(self, broker, link, record)
+        Consumer.__init__(self)
+        self.queue = queue
+        self.presettled = link.remote_snd_settle_mode == Link.SND_SETTLED
+
+    def open(self) -> None:
+        """Take part; messages follow with the receiver's first credit."""
+        self.queue.join(self)
+
+    def deliver(self, entry: Entry) -> None:
+        """Send one message."""
+        envelope = entry.envelope
+        if entry.redelivered or entry.expires:
+            ttl = entry.expires - self.broker.now() if entry.expires else None
+            head = envelope.again(entry.delivery_count, ttl, not entry.redelivered)
+        else:
+            head = envelope.first
+        try:
+            delivery = self.link.transmit(head + entry.body)
+        except LocalProtocolError:
+            self.held[entry] = entry  # the peer has just closed the link: its event comes later in this turn
+            return
+        if self.presettled:
+            self.queue.settle(entry)
+        else:
+            self.held[delivery] = entry
+
+    def was_tried(self, key: Any) -> bool:
+        """Whether the message has left: what still waits for the session's window was delivered to nobody."""
+        return getattr(key, "id", None) is not None
+
+    def on_link_flow(self, event: Any) -> None:
+        """The receiver changed its credit, or asks to use it up."""
+        if not self.attached:
+            return
+        link = self.link
+        link.offered(self.queue.waiting)
+        self.queue.grant(self, link.credit)
+        if link.drain_mode:
+            link.drained()
+            self.queue.grant(self, link.credit)
+
+    def on_delivery(self, event: Any) -> None:
+        """The receiver tells what became of a message."""
+        delivery = event.context
+        state = delivery.remote_state
+        if state == ACCEPTED:
+            entry = self.held.pop(delivery, None)
+            delivery.settle()
+            if entry is not None:
+                self.queue.settle(entry)
+        elif delivery.settled or state in (REJECTED, RELEASED, MODIFIED):
+            entry = self.held.pop(delivery, None)
+            delivery.settle()
+            if entry is not None:
+                self._not_accepted(entry, state, delivery.remote)
+
+    def _not_accepted(self, entry: Entry, state: Any, told: Any) -> None:
+        queue = self.queue
+        if state == RELEASED:
+            queue.release(entry)
+        elif state == REJECTED:
+            why = told.condition
+            reason = f"{why.name}: {why.description}" if why is not None else "no reason given"
+            who = self.describe()
+            log.warning("%r: message %d rejected by %s, dropped: %s", queue.name, entry.place, who, reason)
+            queue.settle(entry, DROPPED)
+        elif state == MODIFIED:
+            if told.annotations:
+                self._annotate(entry, told.annotations)
+            queue.release(entry, bool(told.failed), self if told.undeliverable else None)
+        else:
+            self._settled_silently(entry)
+
+    def _settled_silently(self, entry: Entry) -> None:
+        """Settled without an outcome: what the receiver's source says of that [3.5.3], else accepted."""
+        outcome = self.link.remote_source.default_outcome
+        code = getattr(outcome, "descriptor", None)
+        if code in (RELEASED, MODIFIED):
+            fields = outcome.value if isinstance(outcome.value, list) else []
+            self.queue.release(entry, code == MODIFIED and bool(fields and fields[0]))
+        else:
+            self.queue.settle(entry, DROPPED if code == REJECTED else ACKNOWLEDGED)
+
+    def _annotate(self, entry: Entry, annotations: Any) -> None:
+        """Merge into the message's annotations [3.4.5]; the bare message stays as it is."""
+        message = Message.from_bytes(entry.body)
+        merged = dict(message.annotations or {})
+        merged.update(annotations)
+        message.annotations = merged
+        self.queue.rewrite(entry, bytes(message.encode()))
+
+    def let_go(self) -> None:
+        """What was held waits again; a subscription ends."""
+        self.queue.leave(self)
+        record = self.record
+        if record is not None and record.node is not self.queue:
+            record.node.unsubscribe(self.queue)  # type: ignore[union-attr]  # a queue of its own: a topic's
+            self.broker.unwatch(self.queue)
+
+
+class Viewer(Outlet, Browser):
+    """Copies of the waiting messages of a queue. Outcomes of them mean nothing, and nothing is taken."""
+
+    def __init__(self, broker: Broker, link: Any, record: Record, queue: Queue) -> None:
+        Outlet.__init__(self, broker, link, record, queue)
+        self.cursor = None
+
+    def deliver(self, entry: Entry) -> None:
+        """Send a copy."""
+        ttl = entry.expires - self.broker.now() if entry.expires else None
+        head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
+        with suppress(LocalProtocolError):  # as above
+            self.link.transmit(head + entry.body)
+
+    def on_delivery(self, event: Any) -> None:
+        """The receiver has seen it."""
+        if event.context.updated:
+            event.context.settle()
