@@ -209,4 +209,19 @@ def test_an_exception_leaves_the_network_as_it_was(network):
     program.work = fail
     with pytest.raises(ZeroDivisionError):
         run(network, program)
-    assert not network.stepped
+    assert network.stepped is None
+
+
+def test_time_goes_on_for_the_others_when_one_stands_still(network):
+    server, client = EchoServer(network), EchoClient(network)
+    stepper = Stepper(network, server, client)
+    stepper.run(until=lambda: client.stream.received == b"hello")
+    stepper.containers.remove(server)
+    client.stream.say(b"are you there?")
+    client.driver.flush()
+    silence = []
+    client.loop.schedule(30.0, lambda: silence.append(network.clock.now()))
+    stepper.run(until=lambda: silence)
+    assert silence == [1030.0]
+    stepper.containers.append(server)
+    stepper.run(until=lambda: client.stream.received == b"helloare you there?")

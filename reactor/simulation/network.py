@@ -40,7 +40,8 @@ class MemoryNetwork:
     wires: the ends of the wires that are open.
     dialing: the wires that nobody has answered yet.
     listeners: those that are open.
-    stepped: set by a Stepper: `wait` notes how long it would wait, and returns.
+    stepped: set by a Stepper: those that it steps, as they come to wait; None when there is no Stepper. `wait`
+        then notes how long it would wait, and returns.
     nap: until when the last `wait` would have waited (infinity: for ever), None: not at all.
     """
 
@@ -56,7 +57,7 @@ class MemoryNetwork:
         self.wires: list[MemoryWire] = []
         self.dialing: list[MemoryWire] = []
         self.listeners: list[MemoryListener] = []
-        self.stepped = False
+        self.stepped: Optional[dict[MemoryNode, None]] = None
         self.nap: Optional[float] = None
         self._unknown: set[str] = set()
         self._silent: set[str] = set()
@@ -94,8 +95,10 @@ class MemoryNetwork:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing is under way: no attempt to connect, nothing that anybody has not been told."""
-        return all(map(self._unanswered, self.dialing)) and not any(node.stirring for node in self.nodes)
+        """Whether nothing is under way: no attempt to connect, nothing that anybody has not been told. Whoever
+        is left alone by the Stepper, as if it had crashed, does not count."""
+        nodes = self.nodes if self.stepped is None else self.stepped
+        return all(map(self._unanswered, self.dialing)) and not any(node.stirring for node in nodes)
 
     # -- for nodes -----------------------------------------------------------------------------------------
 
@@ -208,12 +211,14 @@ class MemoryNode:
     def wait(self, timeout: Optional[float]) -> Sequence[Ready]:
         network = self.network
         network.begin_turn()
+        if network.stepped is not None:
+            network.stepped[self] = None
         network.answer()
         ready = self._ready()
         woken, self._woken = self._woken, False
         if ready or woken or timeout == 0:
             return ready
-        if not network.stepped:
+        if network.stepped is None:
             network.pass_time(self, timeout)
             return self._ready()
         network.nap = math.inf if timeout is None else network.clock.now() + timeout

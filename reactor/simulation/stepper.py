@@ -34,8 +34,8 @@ class Stepper:
     """Steps containers round-robin; when all of them would wait, the clock jumps to the first deadline.
 
     network: the network whose nodes the containers were given.
-    containers: in the order in which they have their turns. One that has nothing left to do is left out, and
-        is stepped again once it was given to `add` again.
+    containers: in the order in which they have their turns. One that has nothing left to do is taken out;
+        one that a test takes out stands still, as if its process had stopped, until it is put back.
     """
 
     def __init__(self, network: MemoryNetwork, *containers: Steppable) -> None:
@@ -57,7 +57,7 @@ class Stepper:
         network = self.network
         self.rounds += 1
         earliest: Optional[float] = math.inf
-        network.stepped = True
+        network.stepped = {}
         try:
             for container in list(self.containers):
                 network.begin_turn()
@@ -67,9 +67,9 @@ class Stepper:
                     earliest = None
                 elif earliest is not None:
                     earliest = min(earliest, network.nap)
+            return earliest if earliest is not None and network.quiet else None
         finally:
-            network.stepped = False
-        return earliest if earliest is not None and network.quiet else None
+            network.stepped = None
 
     def run(
         self, until: Optional[Callable[[], object]] = None, limit: float = 3600.0, rounds: int = 1_000_000
