@@ -69,7 +69,7 @@ class Output(WireState):
                 for window in windows:
                     if window.end_sent or window.session.window is not window:
                         window.dirty = False
-                    elif window.flush(out):
+                    elif window.flush(out) and not window.dirty:
                         window.dirty = True
                         self.dirty_windows.append(window)
             if connection.work:
