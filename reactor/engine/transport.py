@@ -178,10 +178,11 @@ class Transport(Input, Output):
         self.close_tail()
 
     def fail(self, name: str, description: str, info: Any = None) -> None:
-        """The driver could not read, write or connect: everything ends at once, because of this condition."""
+        """The driver could not read, write or connect: everything ends at once, because of this condition; unless
+        the peer's close has come, after which nothing that happens to the wire is news."""
         if self.closed:
             return
-        if self._condition is None:
+        if self._condition is None and not self._finished:
             self._condition = Condition(name, description, info)
             if self.connection is not None:
                 self.connection.error = self._condition
