@@ -391,6 +391,9 @@ def test_done_between_challenge_and_response():
     sasl.receive(init, 0, len(init))
     sasl.done(SASL.SYS)
     assert sasl.output.endswith(frame(SASL_OUTCOME, SASL.SYS)) and sasl.finished
+    with pytest.raises(RemoteProtocolError, match="the application said so") as caught:
+        sasl.receive(b"AMQP\x00\x01\x00\x00", 0, 8)  # the client goes on as if it had been let in
+    assert caught.value.condition == errors.UNAUTHORIZED_ACCESS
     sasl.done(SASL.SYS)
     with pytest.raises(SASLException, match="already ended with outcome 2"):
         sasl.done(SASL.OK)

@@ -213,6 +213,9 @@ class SASL:
         amqp:not-allowed) or when the authentication failed (amqp:unauthorized-access); what is in `output`
         then is still to be sent.
         """
+        if self._stage == _FINISHED and self.outcome != self.OK:
+            # Refused by done(), say, and the client goes on as if nothing had been: nothing of it is for us.
+            raise self._refused()
         while self._stage != _FINISHED and end - pos >= 4:
             size = int.from_bytes(buf[pos : pos + 4], "big")
             if size < 8 or size > self.max_frame_size:
@@ -402,8 +405,12 @@ class SASL:
         self.outcome = outcome
         self.reason = reason
         self._stage = _FINISHED
+        raise self._refused()
+
+    def _refused(self) -> RemoteProtocolError:
         mech = self.mech if self.mech in _KNOWN else "none"
-        raise RemoteProtocolError(UNAUTHORIZED_ACCESS, f"Authentication failed [mech={mech}]: {reason}")
+        reason = self.reason or "the application said so"
+        return RemoteProtocolError(UNAUTHORIZED_ACCESS, f"Authentication failed [mech={mech}]: {reason}")
 
     def _send(self, code: int, fields: list[Any]) -> None:
         self._trace("->", code, fields)
