@@ -1,8 +1,8 @@
-"""The attributes of a message that are fields of its header and properties sections: what may be assigned to them,
+"""The attributes of a message that are fields of its header and its properties: what may be assigned to them,
 how it travels, and what reading them answers.
 
-For `message` only. A field is kept as it travels (milliseconds, symbols, None for not set); the attribute is made
-from it when it is read, and checked when it is assigned, so that the error names the line that is wrong.
+For `message` only. A field is kept as it travels (milliseconds, symbols, None for not set); the attribute is
+made from it when it is read, and checked when it is assigned, so that the error names the line that is wrong.
 """
 
 from __future__ import annotations
@@ -10,21 +10,19 @@ from __future__ import annotations
 from typing import Any, Callable, Optional
 from uuid import UUID
 
-from reactor.codec.encode import clipped
+from reactor.codec.sections import FIELDS_CHANGED, HEADER_CHANGED, Sections
 from reactor.codec.types import symbol, timestamp, ulong
+from reactor.codec.writers import clipped
 from reactor.errors import MessageException
-
-# Which sections of a message were assigned to, as bits.
-HEADER_CHANGED = 1
-FIELDS_CHANGED = 2
-BODY_CHANGED = 4
 
 
 class Kind:
-    """A kind of attribute: `to_wire` makes the field from what was assigned, `to_python` the answer from the field.
+    """A kind of attribute: `to_wire` makes the field from what was assigned, `to_python` the answer from the
+    field.
 
     expected: what `to_wire` wants, for the error message.
     default: the answer when the field is not set.
+    exact: values of this very type travel as they are.
     """
 
     def __init__(
@@ -33,11 +31,13 @@ class Kind:
         default: Any,
         to_wire: Callable[[Any], Any],
         to_python: Optional[Callable[[Any], Any]] = None,
+        exact: Optional[type] = None,
     ) -> None:
         self.expected = expected
         self.default = default
         self.to_wire = to_wire
         self.to_python = to_python
+        self.exact = exact
 
     def field(self, name: str, value: Any) -> Any:
         """The field for an assigned value. Raises MessageException that names the attribute."""
@@ -53,7 +53,7 @@ class Kind:
 
 def in_header(name: str, position: int, kind: Kind, doc: str) -> Any:
     """The attribute `name`, which is the field at `position` of the header section."""
-    default, to_python = kind.default, kind.to_python
+    default, to_python, exact = kind.default, kind.to_python, kind.exact
 
     def get(message: Any) -> Any:
         value = (message._header or message._load_header())[position]
@@ -62,7 +62,7 @@ def in_header(name: str, position: int, kind: Kind, doc: str) -> Any:
         return to_python(value) if to_python is not None else value
 
     def set(message: Any, value: Any) -> None:
-        field = kind.field(name, value)
+        field = value if type(value) is exact else kind.field(name, value)
         (message._header or message._load_header())[position] = field
         message._changed |= HEADER_CHANGED
 
@@ -71,7 +71,7 @@ def in_header(name: str, position: int, kind: Kind, doc: str) -> Any:
 
 def in_properties(name: str, position: int, kind: Kind, doc: str) -> Any:
     """The attribute `name`, which is the field at `position` of the properties section."""
-    default, to_python = kind.default, kind.to_python
+    default, to_python, exact = kind.default, kind.to_python, kind.exact
 
     def get(message: Any) -> Any:
         value = (message._fields or message._load_fields())[position]
@@ -80,7 +80,7 @@ def in_properties(name: str, position: int, kind: Kind, doc: str) -> Any:
         return to_python(value) if to_python is not None else value
 
     def set(message: Any, value: Any) -> None:
-        field = kind.field(name, value)
+        field = value if type(value) is exact else kind.field(name, value)
         (message._fields or message._load_fields())[position] = field
         message._changed |= FIELDS_CHANGED
 
@@ -159,7 +159,70 @@ PRIORITY = Kind("an int from 0 to 255", 4, _priority)
 COUNT = Kind("an int from 0 to 2**32 - 1", 0, _count)
 SECONDS = Kind("seconds, from 0 to 4294967.295", 0.0, _milliseconds, lambda ms: ms / 1000)
 MOMENT = Kind("seconds since 1970-01-01 UTC", 0.0, _moment, lambda ms: ms / 1000)
-TEXT = Kind("a str or None", None, _text)
+TEXT = Kind("a str or None", None, _text, exact=str)
 NAME = Kind("a str of ASCII characters or None", None, _name)
-OCTETS = Kind("bytes, or a str that becomes UTF-8", b"", _octets)
-MESSAGE_ID = Kind("a str, a UUID, bytes, an int from 0 to 2**64 - 1, or None", None, _message_id, _plain_id)
+OCTETS = Kind("bytes, or a str that becomes UTF-8", b"", _octets, exact=bytes)
+MESSAGE_ID = Kind(
+    "a str, a UUID, bytes, an int from 0 to 2**64 - 1, or None", None, _message_id, _plain_id, exact=str
+)
+
+
+class FieldAttributes(Sections):
+    """The attributes of a message that travel in its header [3.2.1] and its properties [3.2.4]."""
+
+    __slots__ = ()
+
+    durable: bool = in_header(
+        "durable", 0, FLAG, "True: the message survives a restart of whoever holds it. Default False."
+    )
+    priority: int = in_header(
+        "priority", 1, PRIORITY, "0 to 255, the higher the sooner. Default 4."
+    )
+    ttl: float = in_header(
+        "ttl", 2, SECONDS, "How long the message is worth delivering, in seconds. Default 0.0: for ever."
+    )
+    first_acquirer: bool = in_header(
+        "first_acquirer", 3, FLAG, "True: nobody else has acquired the message before. Default False."
+    )
+    delivery_count: int = in_header(
+        "delivery_count", 4, COUNT, "How many deliveries of the message have failed. Default 0."
+    )
+    id: Any = in_properties(
+        "id", 0, MESSAGE_ID, "Names the message: a str, an int (it travels as ulong), a UUID, bytes, or None."
+    )
+    user_id: bytes = in_properties(
+        "user_id", 1, OCTETS, "Who made the message, as bytes; a str becomes UTF-8. Default empty."
+    )
+    address: Optional[str] = in_properties(
+        "address", 2, TEXT, "Where the message is meant to go: the field `to`. A str or None."
+    )
+    subject: Optional[str] = in_properties(
+        "subject", 3, TEXT, "What the message is about. A str or None."
+    )
+    reply_to: Optional[str] = in_properties(
+        "reply_to", 4, TEXT, "Where answers go. A str or None."
+    )
+    correlation_id: Any = in_properties(
+        "correlation_id", 5, MESSAGE_ID, "The id of the message that this one belongs to; the types of `id`."
+    )
+    content_type: Optional[symbol] = in_properties(
+        "content_type", 6, NAME, "The MIME type of a data body. A symbol or None."
+    )
+    content_encoding: Optional[symbol] = in_properties(
+        "content_encoding", 7, NAME, "How a data body is encoded, as gzip. A symbol or None."
+    )
+    expiry_time: float = in_properties(
+        "expiry_time", 8, MOMENT, "When the message expires, in seconds since 1970 UTC. Default 0.0: never."
+    )
+    creation_time: float = in_properties(
+        "creation_time", 9, MOMENT, "When it was made, in seconds since 1970 UTC. Default 0.0: not told."
+    )
+    group_id: Optional[str] = in_properties(
+        "group_id", 10, TEXT, "The group that the message belongs to. A str or None."
+    )
+    group_sequence: int = in_properties(
+        "group_sequence", 11, COUNT, "Its position within the group, 0 to 2**32 - 1. Default 0."
+    )
+    reply_to_group_id: Optional[str] = in_properties(
+        "reply_to_group_id", 12, TEXT, "The group that answers belong to. A str or None."
+    )

@@ -30,7 +30,8 @@ class Field(NamedTuple):
 
 
 class Composite(NamedTuple):
-    """A composite type: a list of fields under a descriptor, which is `code` or, rarely on the wire, `symbol`."""
+    """A composite type: a list of fields under a descriptor, which is `code` or, rarely on the wire,
+    `symbol`."""
 
     name: str
     code: int

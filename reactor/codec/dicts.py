@@ -116,7 +116,7 @@ class SymbolList(list[Any]):
 
 
 def of_symbols(names: Any) -> Optional[SymbolList]:
-    """What a peer sent in a field of several symbols, one or many or none, as a list; None if it sent nothing."""
+    """What a peer sent in a field of several symbols (none, one or an array) as a list; None stays None."""
     if names is None:
         return None
     return SymbolList(list(names) if isinstance(names, Array) else names, raise_on_error=False)

@@ -1,12 +1,13 @@
 """Values to bytes: every AMQP type, and the writers that the fields of frames and messages are written with.
 
-`write_value` finds the AMQP type by the Python type, for the application; `FIELD_WRITERS` holds a writer for each
-type that a field can have, for `performatives` and `message`. Both know no connection and no frame.
+`write_value` finds the AMQP type by the Python type, for the application; `FIELD_WRITERS` holds a writer for
+each type that a field can have, for `performatives` and `message`. Both know no connection and no frame.
 
 Of several encodings the smallest is chosen for every number, string, symbol, binary and boolean, and for the
-empty list. Lists and maps with content, and arrays, are written in their 32 bit forms, byte for byte what Proton
-writes: a value that passed through here looks as before, and a list is written in one go, without knowing its
-size first. (The lists that frames and sections consist of are small when they fit; see `write_list`.)
+empty list. Lists and maps with content, and arrays, are written in their 32 bit forms, byte for byte what
+Proton writes: a value that passed through here looks as before, and a list is written in one go, without
+knowing its size first. (The lists that frames and sections consist of are small when they fit; see
+`write_list`.)
 
 A value that AMQP has no type for, or a number that its type cannot hold, raises DataException.
 """
@@ -15,8 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from struct import Struct
-from struct import error as StructError
-from typing import Any, Callable
+from typing import Any
 from uuid import UUID
 
 from reactor.codec.dicts import AnnotationDict, PropertyDict, SymbolList
@@ -40,30 +40,36 @@ from reactor.codec.types import (
     ulong,
     ushort,
 )
+from reactor.codec.writers import (
+    UNWRITABLE,
+    Writer,
+    clipped,
+    write_binary,
+    write_boolean,
+    write_byte,
+    write_char,
+    write_decimal32,
+    write_decimal64,
+    write_decimal128,
+    write_double,
+    write_float,
+    write_int,
+    write_long,
+    write_null,
+    write_short,
+    write_string,
+    write_symbol,
+    write_timestamp,
+    write_ubyte,
+    write_uint,
+    write_ulong,
+    write_ushort,
+    write_uuid,
+)
 from reactor.errors import DataException
 
-Writer = Callable[[bytearray, Any], None]
-
-_pack_code_ushort = Struct(">BH").pack
-_pack_code_uint = Struct(">BI").pack
-_pack_code_ulong = Struct(">BQ").pack
-_pack_code_short = Struct(">Bh").pack
-_pack_code_int = Struct(">Bi").pack
-_pack_code_long = Struct(">Bq").pack
-_pack_code_float = Struct(">Bf").pack
-_pack_code_double = Struct(">Bd").pack
 _pack_sizes = Struct(">BII").pack
 _pack_sizes_into = Struct(">BII").pack_into
-
-# The first two bytes of everything that fits the small encodings, ready made.
-_SMALL_UINT = (b"\x43", *(bytes((0x52, n)) for n in range(1, 256)))
-_SMALL_ULONG = (b"\x44", *(bytes((0x53, n)) for n in range(1, 256)))
-_SMALL_BINARY = tuple(bytes((0xA0, n)) for n in range(256))
-_SMALL_STRING = tuple(bytes((0xA1, n)) for n in range(256))
-_SMALL_SYMBOL = tuple(bytes((0xA3, n)) for n in range(256))
-
-#: What Python raises when a value does not fit its writer.
-UNWRITABLE = (TypeError, ValueError, OverflowError, AttributeError, StructError, DataException)
 
 
 def encode_value(value: Any) -> bytes:
@@ -83,124 +89,6 @@ def write_value(out: bytearray, value: Any) -> None:
         raise DataException("values nested too deeply, or within themselves") from None
     except UNWRITABLE as e:
         raise DataException("%s cannot be written as AMQP: %s" % (clipped(value), e)) from None
-
-
-def clipped(value: Any, limit: int = 60) -> str:
-    """The `repr` of a value, short enough for an error message."""
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-# -- the primitive types [1.6] ----------------------------------------------------------------------------
-
-
-def write_null(out: bytearray, value: None) -> None:
-    out.append(0x40)
-
-
-def write_boolean(out: bytearray, value: Any) -> None:
-    out.append(0x41 if value else 0x42)
-
-
-def write_ubyte(out: bytearray, value: int) -> None:
-    out += bytes((0x50, value))
-
-
-def write_ushort(out: bytearray, value: int) -> None:
-    out += _pack_code_ushort(0x60, value)
-
-
-def write_uint(out: bytearray, value: int) -> None:
-    out += _SMALL_UINT[value] if 0 <= value <= 255 else _pack_code_uint(0x70, value)
-
-
-def write_ulong(out: bytearray, value: int) -> None:
-    out += _SMALL_ULONG[value] if 0 <= value <= 255 else _pack_code_ulong(0x80, value)
-
-
-def write_byte(out: bytearray, value: int) -> None:
-    if not -128 <= value <= 127:
-        raise DataException("%r does not fit a byte: -128 to 127" % (value,))
-    out += bytes((0x51, value & 0xFF))
-
-
-def write_short(out: bytearray, value: int) -> None:
-    out += _pack_code_short(0x61, value)
-
-
-def write_int(out: bytearray, value: int) -> None:
-    out += bytes((0x54, value & 0xFF)) if -128 <= value <= 127 else _pack_code_int(0x71, value)
-
-
-def write_long(out: bytearray, value: int) -> None:
-    if -128 <= value <= 127:
-        out += bytes((0x55, value & 0xFF))
-        return
-    try:
-        out += _pack_code_long(0x81, value)
-    except StructError:
-        raise DataException(
-            "the int %s does not fit a long (64 bits with sign); "
-            "reactor.ulong holds numbers up to 2**64 - 1" % clipped(value)
-        ) from None
-
-
-def write_float(out: bytearray, value: float) -> None:
-    out += _pack_code_float(0x72, value)
-
-
-def write_double(out: bytearray, value: float) -> None:
-    out += _pack_code_double(0x82, value)
-
-
-def write_char(out: bytearray, value: str) -> None:
-    out += _pack_code_uint(0x73, ord(char(value)))
-
-
-def write_timestamp(out: bytearray, value: int) -> None:
-    out += _pack_code_long(0x83, value)
-
-
-def write_decimal32(out: bytearray, value: int) -> None:
-    out += _pack_code_uint(0x74, value)
-
-
-def write_decimal64(out: bytearray, value: int) -> None:
-    out += _pack_code_ulong(0x84, value)
-
-
-def write_decimal128(out: bytearray, value: bytes) -> None:
-    out.append(0x94)
-    out += decimal128(value)
-
-
-def write_uuid(out: bytearray, value: UUID) -> None:
-    out.append(0x98)
-    out += value.bytes
-
-
-def write_binary(out: bytearray, value: Any) -> None:
-    if not isinstance(value, bytes):
-        if not isinstance(value, (bytearray, memoryview)):
-            raise DataException("%s is not bytes" % clipped(value))
-        value = bytes(value)
-    size = len(value)
-    out += _SMALL_BINARY[size] if size <= 255 else _pack_code_uint(0xB0, size)
-    out += value
-
-
-def write_string(out: bytearray, value: str) -> None:
-    raw = value.encode()
-    size = len(raw)
-    out += _SMALL_STRING[size] if size <= 255 else _pack_code_uint(0xB1, size)
-    out += raw
-
-
-def write_symbol(out: bytearray, value: str) -> None:
-    raw = value.encode("ascii")
-    size = len(raw)
-    out += _SMALL_SYMBOL[size] if size <= 255 else _pack_code_uint(0xB3, size)
-    out += raw
 
 
 # -- the compound types -----------------------------------------------------------------------------------
@@ -242,7 +130,7 @@ def write_annotations(out: bytearray, value: Any) -> None:
             write_ulong(out, key)
         else:
             raise DataException("the key %s is neither a symbol nor a ulong" % clipped(key))
-        write_value(out, item)
+        _WRITERS.get(type(item), _write_other)(out, item)
     _pack_sizes_into(out, start, 0xD1, len(out) - start - 5, 2 * len(value))
 
 
@@ -254,7 +142,7 @@ def write_keyed_by_strings(out: bytearray, value: Any) -> None:
         if not isinstance(key, str):
             raise DataException("the key %s is not a str" % clipped(key))
         write_string(out, key)
-        write_value(out, item)
+        _WRITERS.get(type(item), _write_other)(out, item)
     _pack_sizes_into(out, start, 0xD1, len(out) - start - 5, 2 * len(value))
 
 
@@ -300,7 +188,9 @@ def _write_elements(out: bytearray, kind: int, elements: Any) -> None:
     try:
         code, write = _ELEMENT_WRITERS[kind]
     except (KeyError, TypeError):
-        raise DataException("%r is not the number of a type: Array(UNDESCRIBED, Data.INT, 1, 2)" % (kind,)) from None
+        raise DataException(
+            "%r is not the number of a type, as in Array(UNDESCRIBED, Data.INT, 1, 2)" % (kind,)
+        ) from None
     out.append(code)
     for element in elements:
         try:

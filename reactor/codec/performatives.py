@@ -1,8 +1,8 @@
 """Composites to bytes and back, by the tables of `definitions`: performatives, termini, states, SASL frames.
 
-The engine enters here, and `message` for its sections. A composite is its code and the plain list of its field
-values in the order of the specification; a composite within is ``Described(code, values)``. This module knows
-what the types of fields are, and nothing about when a frame is allowed.
+The engine enters here, and `message` for its sections. A composite is its code and the plain list of its
+field values in the order of the specification; a composite within is ``Described(code, values)``. This module
+knows what the types of fields are, and nothing about when a frame is allowed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from reactor.codec.decode import malformed, read_fields, read_value
+from reactor.codec.decode import read_fields, read_value
 from reactor.codec.definitions import (
     ARCHETYPES,
     BY_CODE,
@@ -19,12 +19,16 @@ from reactor.codec.definitions import (
     CODE_OF_SYMBOL,
     DISPOSITION,
     FLOW,
+    HEADER,
+    PROPERTIES,
     TRANSFER,
     Composite,
     Field,
 )
-from reactor.codec.encode import FIELD_WRITERS, UNWRITABLE, Writer, clipped, write_list, write_value
+from reactor.codec.encode import FIELD_WRITERS, write_list, write_value
+from reactor.codec.readers import malformed
 from reactor.codec.types import UNDESCRIBED, Array, Data, Described, symbol, timestamp, ulong
+from reactor.codec.writers import UNWRITABLE, Writer, clipped
 from reactor.errors import DataException, RemoteProtocolError
 
 # -- encoding ---------------------------------------------------------------------------------------------
@@ -33,9 +37,9 @@ from reactor.errors import DataException, RemoteProtocolError
 def encode_composite(code: int, values: Sequence[Any]) -> bytes:
     """The composite with this code and these field values: descriptor and list, in the smallest form.
 
-    None stands for a field that is not there, and is cut off at the end. A field of several symbols takes a str,
-    a list, a tuple or an `Array`; a composite field takes ``Described(code, values)``.
-    Raises DataException that names composite and field.
+    None stands for a field that is not there, and is cut off at the end. A field of several symbols takes a
+    str, a list, a tuple or an `Array`; a composite field takes ``Described(code, values)``. Raises
+    DataException that names composite and field.
     """
     out = bytearray()
     write_composite(out, code, values)
@@ -51,20 +55,18 @@ def write_composite(out: bytearray, code: int, values: Sequence[Any]) -> None:
     count = len(values)
     while count and values[count - 1] is None:
         count -= 1
-    out += prefix
+    if count > len(writers):
+        raise DataException("%s has %d fields, not %d" % (BY_CODE[code].name, len(writers), count))
     body = bytearray()
     try:
-        for write, value in zip(writers, values):
+        for write, value in zip(writers, values[:count]):
             if value is None:
                 body.append(0x40)
             else:
                 write(body, value)
     except UNWRITABLE as e:
         raise _blamed(BY_CODE[code], values, e) from None
-    if count > len(writers):
-        raise DataException("%s has %d fields, not %d" % (BY_CODE[code].name, len(writers), count))
-    if count < len(values):
-        del body[len(body) - len(values) + count :]  # each of the trailing nulls is one byte
+    out += prefix
     write_list(out, body, count)
 
 
@@ -150,30 +152,45 @@ _ENCODERS: dict[int, tuple[bytes, tuple[Writer, ...]]] = {
 def decode_composite(buf: bytes, pos: int, end: int) -> tuple[int, list[Any], int]:
     """Read the composite whose descriptor is at `pos`, and check its fields against its definition.
 
-    Answers its code, its fields (as `read_fields` makes them, short lists stay short) and the position behind it.
-    What the fields hold is what the definition says, or None where that is allowed; a number in a wider type than
-    the definition's is accepted if it fits, as is a string for a symbol.
-    Raises RemoteProtocolError (amqp:decode-error).
+    Answers its code, its fields (as `read_fields` makes them, short lists stay short) and the position behind
+    it. What the fields hold is what the definition says, or None where that is allowed; a number in a wider
+    type than the definition's is accepted if it fits, as is a string for a symbol. Raises RemoteProtocolError
+    (amqp:decode-error).
     """
-    if buf[pos : pos + 2] == b"\x00\x53" and pos + 3 <= end:
-        code: Any = buf[pos + 2]
-        pos += 3
-    elif pos < end and buf[pos] == 0x00:
-        descriptor, pos = read_value(buf, pos + 1, end)
-        code = CODE_OF_SYMBOL.get(descriptor, descriptor) if isinstance(descriptor, str) else descriptor
-    else:
-        raise malformed("a described list was expected")
-    if not isinstance(code, int) or code not in BY_CODE:
+    try:
+        if buf[pos] == 0x00 and buf[pos + 1] == 0x53:
+            code: Any = buf[pos + 2]
+            pos += 3
+        else:
+            code, pos = _read_descriptor(buf, pos, end)
+    except IndexError:
+        raise malformed("a composite that ends in its descriptor") from None
+    shapes = _SHAPES.get(code)
+    if shapes is None and code not in BY_CODE:
         raise malformed("no composite type has the descriptor %s" % clipped(code))
     fields, pos = read_fields(buf, pos, end)
-    shapes = _SHAPES.get(code)
     if shapes is None or tuple(map(type, fields)) not in shapes:
         check_fields(code, fields)
     return code, fields, pos
 
 
+def _read_descriptor(buf: bytes, pos: int, end: int) -> tuple[Any, int]:
+    """A descriptor other than the usual two bytes: the code if it is a symbol that has one, else itself."""
+    if pos >= end or buf[pos] != 0x00:
+        raise malformed("a described list was expected")
+    descriptor, pos = read_value(buf, pos + 1, end)
+    if isinstance(descriptor, str):
+        return CODE_OF_SYMBOL.get(descriptor, descriptor), pos
+    if type(descriptor) is ulong:
+        return int(descriptor), pos
+    raise malformed("no composite type has the descriptor %s" % clipped(descriptor))
+
+
 def check_fields(code: int, fields: list[Any]) -> None:
     """Hold fields against their definition, in place. Raises RemoteProtocolError (amqp:decode-error)."""
+    shapes = _SHAPES.get(code)
+    if shapes is not None and tuple(map(type, fields)) in shapes:
+        return
     composite = BY_CODE[code]
     while len(fields) > len(composite.fields) and fields[-1] is None:
         fields.pop()
@@ -196,8 +213,8 @@ def check_fields(code: int, fields: list[Any]) -> None:
             _check_other(composite, field, value)
             # What is in these is not told by their type.
             cacheable = cacheable and type(value) not in (Described, Array)
-    if cacheable and code in _SHAPES and len(_SHAPES[code]) < _MAX_SHAPES:
-        _SHAPES[code].add(tuple(map(type, fields)))
+    if cacheable and shapes is not None and len(shapes) < _MAX_SHAPES:
+        shapes.add(tuple(map(type, fields)))
 
 
 def _converted(composite: Composite, field: Field, kind: Any, highest: int, value: Any) -> Any:
@@ -261,8 +278,10 @@ _DESCRIBED = ("source", "target", "delivery-state", "outcome")
 _EXPECTED: dict[Field, tuple[Any, int]] = {field: _expectation(field) for field in _WRITER_OF}
 
 # Which types the fields of a frame or section may have is decided once for each combination that is met, and
-# remembered: the check of the next one costs one look-up. What must be looked into is never remembered; and there
-# are only so many combinations of types that pass. (A ubyte cannot be told from a uint in this way: for transfer
-# it is the settle mode, which the link has agreed on already.)
-_SHAPES: dict[int, set[tuple[type, ...]]] = {FLOW: set(), TRANSFER: set(), DISPOSITION: set()}
+# remembered: the check of the next one costs one look-up. What must be looked into is never remembered; and
+# there are only so many combinations of types that pass. (A ubyte cannot be told from a uint in this way: of
+# a transfer it is the settle mode, which the link has agreed on already; of a header `message` looks itself.)
+_SHAPES: dict[int, set[tuple[type, ...]]] = {
+    code: set() for code in (FLOW, TRANSFER, DISPOSITION, HEADER, PROPERTIES)
+}
 _MAX_SHAPES = 256

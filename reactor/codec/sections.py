@@ -1,67 +1,76 @@
-"""Where the sections of an encoded message are [3.2]: their order and sizes, and nothing of what is in them.
+"""An encoded message as its sections [3.2]: where they are, and what is in them once somebody asks.
 
-For `message`. This runs for every message that arrives, whether or not anybody looks at it, so it steps from
-constructor to constructor and decodes nothing.
+For `message` and `attributes` only. `locate` runs for every message that arrives, whether or not anybody
+looks at it, so it steps from constructor to constructor and decodes nothing. `Sections` is the part of a
+message that remembers the bytes, and decodes one section when it is first needed.
 """
 
 from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError
-from typing import Any
+from typing import Any, Optional
 
-from reactor.codec.decode import malformed, read_value
+from reactor.codec.decode import read_fields, read_value
 from reactor.codec.definitions import (
     AMQP_SEQUENCE,
     AMQP_VALUE,
-    APPLICATION_PROPERTIES,
     CODE_OF_SYMBOL,
     DATA,
-    DELIVERY_ANNOTATIONS,
     FOOTER,
     HEADER,
-    MESSAGE_ANNOTATIONS,
     PROPERTIES,
 )
-from reactor.codec.encode import clipped
+from reactor.codec.dicts import AnnotationDict
+from reactor.codec.performatives import check_fields
+from reactor.codec.readers import malformed
+from reactor.codec.writers import clipped
 from reactor.errors import DecodeError, RemoteProtocolError
 
 Spans = dict[int, tuple[int, int]]
 
 _unpack_uint = Struct(">I").unpack_from
 
-# The sections come in this order, each at most once; only data and amqp-sequence may be repeated, and a body is of
-# one kind.
-_PLACE = {
-    HEADER: 1,
-    DELIVERY_ANNOTATIONS: 2,
-    MESSAGE_ANNOTATIONS: 3,
-    PROPERTIES: 4,
-    APPLICATION_PROPERTIES: 5,
-    DATA: 6,
-    AMQP_SEQUENCE: 6,
-    AMQP_VALUE: 6,
-    FOOTER: 7,
-}
+#: Which sections of a message were assigned to.
+HEADER_CHANGED = 1
+FIELDS_CHANGED = 2
+BODY_CHANGED = 4
 
-# By constructor: how many bytes the value takes, constructor included; _SMALL and _LARGE: what its size, of one
-# byte or four, says; _OTHER: a described value, or no constructor at all.
+#: Stands in a slot whose section has not been decoded. Ellipsis, because copies and pickles keep its
+#: identity.
+UNREAD: Any = ...
+
+#: What most messages begin with: a header and properties that say nothing.
+PLAIN = b"\x00\x53\x70\x45\x00\x53\x73\x45"
+_PLAIN_HEADER = (0, 4)
+_PLAIN_PROPERTIES = (4, 8)
+
+# By constructor: how many bytes the value takes, constructor included; _SMALL and _LARGE: what its size, of
+# one byte or four, says; _OTHER: a described value, or no constructor at all.
 _SMALL, _LARGE, _OTHER = 0, -1, -2
 _WIDTHS = [_OTHER] * 256
-for _high, _width in ((0x4, 1), (0x5, 2), (0x6, 3), (0x7, 5), (0x8, 9), (0x9, 17)):
-    _WIDTHS[_high << 4 : (_high << 4) + 16] = [_width] * 16
-for _high, _width in ((0xA, _SMALL), (0xB, _LARGE), (0xC, _SMALL), (0xD, _LARGE), (0xE, _SMALL), (0xF, _LARGE)):
+for _high, _width in (
+    *((0x4, 1), (0x5, 2), (0x6, 3), (0x7, 5), (0x8, 9), (0x9, 17)),
+    *((0xA, _SMALL), (0xC, _SMALL), (0xE, _SMALL)),
+    *((0xB, _LARGE), (0xD, _LARGE), (0xF, _LARGE)),
+):
     _WIDTHS[_high << 4 : (_high << 4) + 16] = [_width] * 16
 
 
 def locate(buf: bytes) -> Spans:
-    """By section code: where the section begins and ends in `buf`. Several data or sequence sections count as one.
+    """By section code: where the section begins and ends in `buf`. Several data or sequence sections count as
+    one.
 
     Raises DecodeError.
     """
-    spans: Spans = {}
-    pos = last = 0
     end = len(buf)
+    if buf.startswith(PLAIN):
+        spans = {HEADER: _PLAIN_HEADER, PROPERTIES: _PLAIN_PROPERTIES}
+        pos = 8
+        last = PROPERTIES
+    else:
+        spans = {}
+        pos = last = 0
     try:
         while pos < end:
             start = pos
@@ -79,28 +88,22 @@ def locate(buf: bytes) -> Spans:
                 pos += 5 + _unpack_uint(buf, pos + 1)[0]
             else:
                 _, pos = read_value(buf, pos, end)
-            place = _PLACE.get(code, 0)
-            if place > last:
+            # The sections come in the order of their codes, each at most once, and a body is of one kind:
+            # behind a body only the footer follows, or one more section of data or sequence.
+            if last < code <= FOOTER:
                 spans[code] = (start, pos)
-                last = place
-            elif code in spans and (code == DATA or code == AMQP_SEQUENCE) and last == place:
+                last = code if code < DATA or code == FOOTER else AMQP_VALUE
+            elif code in spans and (code == DATA or code == AMQP_SEQUENCE) and last == AMQP_VALUE:
                 spans[code] = (spans[code][0], pos)
             else:
                 raise _misplaced(code)
     except (IndexError, StructError):
-        raise DecodeError("a section that promises more bytes than there are") from None
-    except DecodeError:
-        raise
+        raise _truncated() from None
     except RemoteProtocolError as e:
         raise DecodeError(e.description) from None
     if pos != end:
-        raise DecodeError("a section that promises more bytes than there are")
+        raise _truncated()
     return spans
-
-
-def behind_descriptor(buf: bytes, pos: int) -> int:
-    """The position of the value of the section at `pos`, which `locate` has seen."""
-    return pos + 3 if buf[pos + 1] == 0x53 else read_value(buf, pos + 1, len(buf))[1]
 
 
 def _descriptor(buf: bytes, pos: int, end: int) -> tuple[int, int]:
@@ -109,12 +112,141 @@ def _descriptor(buf: bytes, pos: int, end: int) -> tuple[int, int]:
         raise malformed("0x%02x where a section should begin" % buf[pos])
     descriptor, pos = read_value(buf, pos + 1, end)
     code: Any = CODE_OF_SYMBOL.get(descriptor) if isinstance(descriptor, str) else descriptor
-    if not isinstance(code, int) or code not in _PLACE:
+    if not isinstance(code, int) or not HEADER <= code <= FOOTER:
         raise malformed("no section of a message has the descriptor %s" % clipped(descriptor))
     return code, pos
 
 
-def _misplaced(code: int) -> DecodeError:
-    if code not in _PLACE:
-        return DecodeError("no section of a message has the descriptor 0x%x" % code)
-    return DecodeError("the section 0x%x is repeated, out of order, or beside a body of another kind" % code)
+def _behind_descriptor(buf: bytes, pos: int) -> int:
+    """The position of the value of the section at `pos`, which `locate` has seen."""
+    return pos + 3 if buf[pos + 1] == 0x53 else read_value(buf, pos + 1, len(buf))[1]
+
+
+def _truncated() -> DecodeError:
+    return DecodeError("a section that promises more bytes than there are")
+
+
+def _misplaced(code: int) -> RemoteProtocolError:
+    if not HEADER <= code <= FOOTER:
+        return malformed("no section of a message has the descriptor 0x%x" % code)
+    return malformed("the section 0x%x is repeated, out of order, or beside a body of another kind" % code)
+
+
+class Sections:
+    """What a message knows of the bytes that it came as, and of its parts, as far as they have been decoded.
+
+    A message that did not come from a peer has no bytes, and nothing in it is `UNREAD`.
+    """
+
+    __slots__ = (
+        "_raw",  # the bytes that came, or None
+        "_spans",  # what `locate` found in them
+        "_changed",  # which sections were assigned to
+        "_header",  # the five fields as they travel, or None: not decoded, or nothing set
+        "_fields",  # the same for the thirteen of the properties section
+        "_instructions",
+        "_annotations",
+        "_properties",
+        "_body",
+        "_parts",  # the sections that the body consists of, if there are several
+        "_inferred",  # None: not looked at
+        "_footer",
+        "__weakref__",
+    )
+    _raw: Optional[bytes]
+    _spans: Spans
+    _header: Optional[list[Any]]
+    _fields: Optional[list[Any]]
+    _instructions: Optional[dict[Any, Any]]
+    _annotations: Optional[dict[Any, Any]]
+    _properties: Optional[dict[str, Any]]
+    _footer: Optional[dict[Any, Any]]
+    _body: Any
+    _parts: Optional[list[Any]]
+    _inferred: Optional[bool]
+
+    def _load_header(self) -> list[Any]:
+        fields = self._read_fields(HEADER, 5)
+        if fields[1] is not None and fields[1] > 255:
+            raise DecodeError("header.priority cannot be %d" % fields[1])
+        self._header = fields
+        return fields
+
+    def _load_fields(self) -> list[Any]:
+        self._fields = fields = self._read_fields(PROPERTIES, 13)
+        return fields
+
+    def _read_fields(self, code: int, width: int) -> list[Any]:
+        """The fields of a section that is a composite, all of them."""
+        if self._raw is None or code not in self._spans:
+            return [None] * width
+        start, stop = self._spans[code]
+        try:
+            fields, _ = read_fields(self._raw, _behind_descriptor(self._raw, start), stop)
+            check_fields(code, fields)
+        except RemoteProtocolError as e:
+            raise DecodeError(e.description) from None
+        return fields + [None] * (width - len(fields))
+
+    def _read_annotations(self, code: int) -> Optional[AnnotationDict]:
+        section = self._read_map(code)
+        return None if section is None else AnnotationDict(section, raise_on_error=False)
+
+    def _read_map(self, code: int) -> Optional[dict[Any, Any]]:
+        """The value of a section that is a map; None if it is not there."""
+        if self._raw is None or code not in self._spans:
+            return None
+        start, stop = self._spans[code]
+        value: dict[Any, Any] = self._read_section(start, stop, dict)[0]
+        return value
+
+    def _read_section(self, pos: int, stop: int, kind: Optional[type]) -> tuple[Any, int]:
+        """The value of the section at `pos`, which must be a `kind`, and the position behind it."""
+        assert self._raw is not None
+        try:
+            value, after = read_value(self._raw, _behind_descriptor(self._raw, pos), stop)
+        except RemoteProtocolError as e:
+            raise DecodeError(e.description) from None
+        if kind is not None and type(value) is not kind:
+            raise DecodeError("a section of %s holds %s" % (kind.__name__, clipped(value)))
+        return value, after
+
+    def _load_body(self) -> Any:
+        raw, spans = self._raw, self._spans
+        assert raw is not None
+        if AMQP_VALUE in spans:
+            pos, stop = spans[AMQP_VALUE]
+            if raw[pos + 1] == 0x53 and raw[pos + 3] == 0xA1:  # a short text: what most bodies are
+                try:
+                    self._body = body = raw[pos + 5 : stop].decode()
+                    return body
+                except UnicodeDecodeError:
+                    pass  # said properly below
+            self._body = self._read_section(pos, stop, None)[0]
+        elif DATA in spans:
+            parts = self._read_parts(DATA, bytes)
+            self._body = parts[0] if len(parts) == 1 else b"".join(parts)
+        elif AMQP_SEQUENCE in spans:
+            parts = self._read_parts(AMQP_SEQUENCE, list)
+            self._body = parts[0] if len(parts) == 1 else [item for part in parts for item in part]
+        else:
+            self._body = None
+        return self._body
+
+    def _read_parts(self, code: int, kind: type) -> list[Any]:
+        pos, stop = self._spans[code]
+        parts = []
+        while pos < stop:
+            part, pos = self._read_section(pos, stop, kind)
+            parts.append(part)
+        self._parts = parts if len(parts) > 1 else None
+        return parts
+
+    def _as_it_came(self, code: int) -> bytes:
+        """The bytes of a section, or none; AMQP_VALUE stands for the body, whatever it is."""
+        spans, raw = self._spans, self._raw
+        assert raw is not None
+        if code == AMQP_VALUE:
+            code = DATA if DATA in spans else AMQP_SEQUENCE if AMQP_SEQUENCE in spans else AMQP_VALUE
+        start, stop = spans.get(code, (0, 0))
+        return raw[start:stop]

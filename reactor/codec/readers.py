@@ -1,0 +1,379 @@
+"""One reader for each constructor of AMQP [1.6], and the table of them.
+
+Only `decode` enters, which is the door for everybody else. A reader is called with the position behind the
+constructor and answers the value and the position behind that. `end` is where the surrounding value stops: a
+reader may read behind it, as long as the position that it answers tells. Whoever surrounds it compares.
+
+Nothing is allocated by a size or a count before the bytes for it are known to be there, and nesting is
+bounded.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as StructError
+from typing import Any, Callable
+from uuid import UUID
+
+from reactor.codec.types import (
+    UNDESCRIBED,
+    Array,
+    Data,
+    Described,
+    byte,
+    char,
+    decimal32,
+    decimal64,
+    decimal128,
+    float32,
+    int32,
+    short,
+    symbol,
+    timestamp,
+    ubyte,
+    uint,
+    ulong,
+    ushort,
+)
+from reactor.errors import DECODE_ERROR, RemoteProtocolError
+
+#: How deep lists, maps, arrays and described values may be nested: far more than anybody needs, far less than
+#: Python's own stack.
+MAX_DEPTH = 64
+#: How many elements without bytes (null, true, 0, an empty list) the arrays of one value may hold together:
+#: four bytes can promise four billion of them.
+MAX_EMPTY_ELEMENTS = 65536
+
+Limits = list[int]  # levels of nesting left, elements without bytes left
+Reader = Callable[[bytes, int, int, Limits], tuple[Any, int]]
+
+#: What Python raises when bytes are missing or wrong; `explained` says it in the words of AMQP.
+MALFORMED = (IndexError, StructError, UnicodeDecodeError)
+
+_unpack_ushort = Struct(">H").unpack_from
+_unpack_uint = Struct(">I").unpack_from
+_unpack_ulong = Struct(">Q").unpack_from
+_unpack_short = Struct(">h").unpack_from
+_unpack_int = Struct(">i").unpack_from
+_unpack_long = Struct(">q").unpack_from
+_unpack_float = Struct(">f").unpack_from
+_unpack_double = Struct(">d").unpack_from
+_unpack_pair = Struct(">II").unpack_from
+
+# What comes off the wire is in range already: no need to go through the constructors that check it.
+_new_int = int.__new__
+_new_str = str.__new__
+_UBYTES = tuple(_new_int(ubyte, n) for n in range(256))
+_UINTS = tuple(_new_int(uint, n) for n in range(256))
+_ULONGS = tuple(_new_int(ulong, n) for n in range(256))
+
+
+def malformed(description: str) -> RemoteProtocolError:
+    """The error for bytes that are not AMQP."""
+    return RemoteProtocolError(DECODE_ERROR, description)
+
+
+def take(buf: bytes, pos: int, after: int, end: int) -> bytes:
+    """The bytes from `pos` to `after`, which must be there."""
+    if after > end:
+        raise truncated()
+    return buf[pos:after]
+
+
+def enter(limits: Limits) -> None:
+    """Go one level down, if that is still allowed."""
+    if limits[0] <= 0:
+        raise malformed("values nested deeper than %d levels" % MAX_DEPTH)
+    limits[0] -= 1
+
+
+def truncated() -> RemoteProtocolError:
+    return malformed("a value that promises more bytes than there are")
+
+
+def explained(e: Exception) -> RemoteProtocolError:
+    """What the exceptions of Python mean when they come from reading bytes."""
+    if isinstance(e, UnicodeDecodeError):
+        return malformed("a %s that is not %s" % ("symbol" if e.encoding == "ascii" else "string", e.encoding))
+    return truncated()
+
+
+# -- fixed and variable width ----------------------------------------------------------------------------
+
+
+def _constant(value: Any) -> Reader:
+    return lambda buf, pos, end, limits: (value, pos)
+
+
+def _read_boolean(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[bool, int]:
+    octet = buf[pos]
+    if octet > 1:
+        raise malformed("a boolean of 0x%02x" % octet)
+    return octet == 1, pos + 1
+
+
+def _read_ubyte(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Any, int]:
+    return _UBYTES[buf[pos]], pos + 1
+
+
+def _read_smalluint(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Any, int]:
+    return _UINTS[buf[pos]], pos + 1
+
+
+def _read_smallulong(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Any, int]:
+    return _ULONGS[buf[pos]], pos + 1
+
+
+def _read_byte(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Any, int]:
+    return _new_int(byte, (buf[pos] ^ 0x80) - 0x80), pos + 1
+
+
+def _read_smallint(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Any, int]:
+    return _new_int(int32, (buf[pos] ^ 0x80) - 0x80), pos + 1
+
+
+def _read_smalllong(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[int, int]:
+    return (buf[pos] ^ 0x80) - 0x80, pos + 1
+
+
+def _read_long(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[int, int]:
+    return _unpack_long(buf, pos)[0], pos + 8
+
+
+def _read_double(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[float, int]:
+    return _unpack_double(buf, pos)[0], pos + 8
+
+
+def _integer(cls: type[int], unpack: Callable[..., tuple[Any, ...]], width: int) -> Reader:
+    return lambda buf, pos, end, limits: (_new_int(cls, unpack(buf, pos)[0]), pos + width)
+
+
+def _read_float(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[float, int]:
+    return float32(_unpack_float(buf, pos)[0]), pos + 4
+
+
+def _read_decimal128(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[bytes, int]:
+    return decimal128(take(buf, pos, pos + 16, end)), pos + 16
+
+
+def _read_uuid(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[UUID, int]:
+    return UUID(bytes=take(buf, pos, pos + 16, end)), pos + 16
+
+
+def _read_char(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[str, int]:
+    number = _unpack_uint(buf, pos)[0]
+    if number > 0x10FFFF or 0xD800 <= number <= 0xDFFF:
+        raise malformed("a char of 0x%x, which is no Unicode character" % number)
+    return char(chr(number)), pos + 4
+
+
+def _read_binary8(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[bytes, int]:
+    after = pos + 1 + buf[pos]
+    return buf[pos + 1 : after], after
+
+
+def _read_binary32(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[bytes, int]:
+    after = pos + 4 + _unpack_uint(buf, pos)[0]
+    return take(buf, pos + 4, after, end), after
+
+
+def _read_string8(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[str, int]:
+    after = pos + 1 + buf[pos]
+    return buf[pos + 1 : after].decode(), after
+
+
+def _read_string32(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[str, int]:
+    after = pos + 4 + _unpack_uint(buf, pos)[0]
+    return take(buf, pos + 4, after, end).decode(), after
+
+
+def _read_symbol8(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[str, int]:
+    after = pos + 1 + buf[pos]
+    return _new_str(symbol, buf[pos + 1 : after], "ascii"), after
+
+
+def _read_symbol32(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[str, int]:
+    after = pos + 4 + _unpack_uint(buf, pos)[0]
+    return _new_str(symbol, take(buf, pos + 4, after, end), "ascii"), after
+
+
+def _read_described(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Described, int]:
+    enter(limits)
+    descriptor, pos = READERS[buf[pos]](buf, pos + 1, end, limits)
+    value, pos = READERS[buf[pos]](buf, pos + 1, end, limits)
+    limits[0] += 1
+    return Described(descriptor, value), pos
+
+
+def _read_list8(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[list[Any], int]:
+    stop = pos + 1 + buf[pos]
+    return _read_items(buf, pos + 2, stop, end, buf[pos + 1], limits), stop
+
+
+def _read_list32(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[list[Any], int]:
+    size, count = _unpack_pair(buf, pos)
+    stop = pos + 4 + size
+    return _read_items(buf, pos + 8, stop, end, count, limits), stop
+
+
+def _read_map8(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[dict[Any, Any], int]:
+    stop = pos + 1 + buf[pos]
+    return _paired(_read_items(buf, pos + 2, stop, end, buf[pos + 1], limits)), stop
+
+
+def _read_map32(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[dict[Any, Any], int]:
+    size, count = _unpack_pair(buf, pos)
+    stop = pos + 4 + size
+    return _paired(_read_items(buf, pos + 8, stop, end, count, limits)), stop
+
+
+def _read_items(buf: bytes, pos: int, stop: int, end: int, count: int, limits: Limits) -> list[Any]:
+    """The `count` values of a list or map that lie from `pos` to exactly `stop`."""
+    if stop > end or count > stop - pos:
+        raise truncated()
+    enter(limits)
+    items: list[Any] = []
+    # Strings and small numbers inline: they are most of what application properties are made of.
+    while pos < stop:
+        code = buf[pos]
+        pos += 1
+        if code == 0xA1:
+            start = pos + 1
+            pos = start + buf[pos]
+            items.append(buf[start:pos].decode())
+        elif code == 0xA3:
+            start = pos + 1
+            pos = start + buf[pos]
+            items.append(_new_str(symbol, buf[start:pos], "ascii"))
+        elif code == 0x55:
+            items.append((buf[pos] ^ 0x80) - 0x80)
+            pos += 1
+        else:
+            value, pos = READERS[code](buf, pos, stop, limits)
+            items.append(value)
+    if pos != stop or len(items) != count:
+        raise malformed("a list or map whose size or count is not that of its values")
+    limits[0] += 1
+    return items
+
+
+def _paired(items: list[Any]) -> dict[Any, Any]:
+    """The map of alternating keys and values."""
+    if len(items) % 2:
+        raise malformed("a map with a key that has no value")
+    keys = items[::2]
+    try:
+        result = dict(zip(keys, items[1::2]))
+    except TypeError:
+        raise malformed("a map with a list, a map, an array or a described value for a key") from None
+    if len(result) != len(keys):
+        # Keys that only Python thinks equal (ulong 1, long 1, true) are legal: the last of them wins. The
+        # same key twice is not a map [1.6.23].
+        seen = {(type(key), key) for key in keys}
+        if len(seen) != len(keys):
+            raise malformed("a map with the same key twice")
+    return result
+
+
+def _read_array8(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Array, int]:
+    stop = pos + 1 + buf[pos]
+    return _read_elements(buf, pos + 2, stop, end, buf[pos + 1], limits), stop
+
+
+def _read_array32(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Array, int]:
+    size, count = _unpack_pair(buf, pos)
+    stop = pos + 4 + size
+    return _read_elements(buf, pos + 8, stop, end, count, limits), stop
+
+
+def _read_elements(buf: bytes, pos: int, stop: int, end: int, count: int, limits: Limits) -> Array:
+    """The array whose element constructor is at `pos`, up to exactly `stop`."""
+    if stop > end:
+        raise truncated()
+    enter(limits)
+    descriptors: list[Any] = []
+    code = buf[pos]
+    while code == 0x00:  # the elements are described; or described values that are described, and so on
+        if len(descriptors) >= limits[0]:
+            raise malformed("more than %d descriptors for the elements of an array" % len(descriptors))
+        descriptor, pos = READERS[buf[pos + 1]](buf, pos + 2, stop, limits)
+        descriptors.append(descriptor)
+        code = buf[pos]
+    pos += 1
+    kind = _TYPE_OF_CODE.get(code)
+    if kind is None:
+        raise malformed("an array of elements with the unknown constructor 0x%02x" % code)
+    if code in _WITHOUT_BYTES:
+        limits[1] -= count
+        if limits[1] < 0:
+            raise malformed("more than %d array elements that take no bytes" % MAX_EMPTY_ELEMENTS)
+    elif count > stop - pos:
+        raise truncated()
+    read = READERS[code]
+    elements = []
+    for _ in range(count):
+        value, pos = read(buf, pos, stop, limits)
+        elements.append(value)
+    if pos != stop:
+        raise malformed("an array whose size is not that of its elements")
+    for descriptor in descriptors[:0:-1]:
+        kind, elements = Data.DESCRIBED, [Described(descriptor, element) for element in elements]
+    limits[0] += 1
+    return Array(descriptors[0] if descriptors else UNDESCRIBED, kind, *elements)
+
+
+def _unknown(code: int) -> Reader:
+    def read(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Any, int]:
+        raise malformed("the unknown constructor 0x%02x" % code)
+
+    return read
+
+
+#: By constructor: the type (a number of `Data`) and how to read it. [1.6]
+_CONSTRUCTORS: dict[int, tuple[int, Reader]] = {
+    0x00: (Data.DESCRIBED, _read_described),
+    0x40: (Data.NULL, _constant(None)),
+    0x41: (Data.BOOL, _constant(True)),
+    0x42: (Data.BOOL, _constant(False)),
+    0x43: (Data.UINT, _constant(_UINTS[0])),
+    0x44: (Data.ULONG, _constant(_ULONGS[0])),
+    0x45: (Data.LIST, lambda buf, pos, end, limits: ([], pos)),  # a new list each time: it can be changed
+    0x50: (Data.UBYTE, _read_ubyte),
+    0x51: (Data.BYTE, _read_byte),
+    0x52: (Data.UINT, _read_smalluint),
+    0x53: (Data.ULONG, _read_smallulong),
+    0x54: (Data.INT, _read_smallint),
+    0x55: (Data.LONG, _read_smalllong),
+    0x56: (Data.BOOL, _read_boolean),
+    0x60: (Data.USHORT, _integer(ushort, _unpack_ushort, 2)),
+    0x61: (Data.SHORT, _integer(short, _unpack_short, 2)),
+    0x70: (Data.UINT, _integer(uint, _unpack_uint, 4)),
+    0x71: (Data.INT, _integer(int32, _unpack_int, 4)),
+    0x72: (Data.FLOAT, _read_float),
+    0x73: (Data.CHAR, _read_char),
+    0x74: (Data.DECIMAL32, _integer(decimal32, _unpack_uint, 4)),
+    0x80: (Data.ULONG, _integer(ulong, _unpack_ulong, 8)),
+    0x81: (Data.LONG, _read_long),
+    0x82: (Data.DOUBLE, _read_double),
+    0x83: (Data.TIMESTAMP, _integer(timestamp, _unpack_long, 8)),
+    0x84: (Data.DECIMAL64, _integer(decimal64, _unpack_ulong, 8)),
+    0x94: (Data.DECIMAL128, _read_decimal128),
+    0x98: (Data.UUID, _read_uuid),
+    0xA0: (Data.BINARY, _read_binary8),
+    0xA1: (Data.STRING, _read_string8),
+    0xA3: (Data.SYMBOL, _read_symbol8),
+    0xB0: (Data.BINARY, _read_binary32),
+    0xB1: (Data.STRING, _read_string32),
+    0xB3: (Data.SYMBOL, _read_symbol32),
+    0xC0: (Data.LIST, _read_list8),
+    0xC1: (Data.MAP, _read_map8),
+    0xD0: (Data.LIST, _read_list32),
+    0xD1: (Data.MAP, _read_map32),
+    0xE0: (Data.ARRAY, _read_array8),
+    0xF0: (Data.ARRAY, _read_array32),
+}
+READERS: tuple[Reader, ...] = tuple(
+    _CONSTRUCTORS[code][1] if code in _CONSTRUCTORS else _unknown(code) for code in range(256)
+)
+_TYPE_OF_CODE = {code: kind for code, (kind, _) in _CONSTRUCTORS.items() if code != 0x00}
+_WITHOUT_BYTES = frozenset({0x40, 0x41, 0x42, 0x43, 0x44, 0x45})
