@@ -98,10 +98,11 @@ class IncomingMessageHandler(Handler, Acking):
 
     Leaving `on_message` by `raise Reject` makes it REJECTED, by `raise Release` MODIFIED with
     delivery-failed; by any other exception MODIFIED with delivery-failed too, and the exception goes on,
-    out of `run()`. An outcome that was given before stands in each case. A message that cannot be decoded
-    is REJECTED with ``amqp:decode-error`` and told by `on_decode_error`. Of the body, the structure is
-    checked before `on_message` is called; a fault within a value (a string that is no UTF-8) shows when the
-    body is first touched, and has the same end when it leaves `on_message`.
+    out of `run()`. An outcome that was given before stands in each case.
+
+    A message whose body cannot be decoded is REJECTED with ``amqp:decode-error``, told by
+    `on_decode_error`, and `on_message` is not called. The other sections are decoded when they are first
+    touched; a fault there has the same end when it leaves `on_message`.
     """
 
     def __init__(self, auto_accept: bool = True, delegate: Any = None) -> None:
@@ -127,7 +128,8 @@ class IncomingMessageHandler(Handler, Acking):
             delivery.settle_with(RELEASED)
             return
         try:
-            event.message = Message.from_bytes(delivery.take())
+            event.message = message = Message.from_bytes(delivery.take())
+            message.body  # noqa: B018  # read for its error: nobody should be called for what cannot be decoded
             self._target.on_message(event)
         except BaseException as error:
             self._failed(event, delivery, error)

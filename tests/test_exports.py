@@ -91,6 +91,11 @@ ABSENT = {
     "proton.Transport.wrap": "an internal of the C binding",
     "proton.handlers.IOHandler": "the original's loop as a handler; ours is reactor.loop, behind Container",
     "proton.handlers.PythonIO": "the original's older loop as a handler",
+    "proton.handlers.EndpointStateHandler.on_transport_tail_closed": "on_disconnected is told once, at the end",
+    "proton.handlers.FlowController.on_delivery": "the engine tops up credit itself, once per turn",
+    "proton.handlers.FlowController.on_link_flow": "the engine tops up credit itself, once per turn",
+    "proton.reactor.EventInjector.on_selectable_init": "it wakes the container without a descriptor of its own",
+    "proton.reactor.EventInjector.on_selectable_readable": "it wakes the container without a descriptor",
 }
 
 #: What differs on purpose: "module.Class" for its constructor, "module.Class.method(parameter)" -> why.

@@ -11,7 +11,7 @@ import random as random_module
 import uuid
 import weakref
 from collections.abc import Iterable, Iterator
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, TypeVar, Union
 
 from reactor.container.acceptor import Acceptor
 from reactor.container.connector import Address, Connector, read_address
@@ -20,7 +20,8 @@ from reactor.container.options import apply_options
 from reactor.container.runner import Runner
 from reactor.engine.connection import Connection
 from reactor.engine.endpoint import Endpoint
-from reactor.engine.link import Receiver, Sender
+from reactor.engine.receiver import Receiver
+from reactor.engine.sender import Sender
 from reactor.engine.session import Session
 from reactor.engine.transport import Transport
 from reactor.errors import SSLUnavailable
@@ -28,6 +29,7 @@ from reactor.loop.interface import Clock, Network
 from reactor.url import Url
 
 Context = Union[Connection, Session, Url, str]
+AnyLink = TypeVar("AnyLink", Sender, Receiver)
 
 
 class Container(Runner):
@@ -264,7 +266,7 @@ class Container(Runner):
         receiver.max_unsettled = max_unsettled
         return self._open_link(receiver, handler, options)
 
-    def _open_link(self, link: Any, handler: Any, options: Any) -> Any:
+    def _open_link(self, link: AnyLink, handler: Any, options: Any) -> AnyLink:
         link.handler = handler
         try:
             apply_options(link, options)

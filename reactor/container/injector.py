@@ -15,7 +15,7 @@ from reactor.engine.events import EventBase, EventType
 from reactor.errors import ReactorException
 
 if TYPE_CHECKING:  # the container takes them in; the types go round, the imports do not
-    from reactor.container.container import Container
+    from reactor.container.runner import Runner
 
 
 class ApplicationEvent(EventBase):
@@ -89,7 +89,7 @@ class EventInjector:
 
     def __init__(self) -> None:
         self._events: deque[ApplicationEvent] = deque()
-        self._container: Optional[Container] = None
+        self._container: Optional[Runner] = None
         self.closed = False
 
     def trigger(self, event: ApplicationEvent) -> None:
@@ -115,7 +115,7 @@ class EventInjector:
 
     # -- the container's side ----------------------------------------------------------------------------
 
-    def attach(self, container: Container) -> None:
+    def attach(self, container: Runner) -> None:
         """The container has registered it."""
         self._container = container
         self._wake()

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from reactor.codec.types import Described, symbol
-from reactor.engine.link import Link, Receiver
+from reactor.engine.link import Link
+from reactor.engine.receiver import Receiver
 from reactor.engine.terminus import Terminus
 
 SELECTOR_FILTER = symbol("apache.org:selector-filter:string")

@@ -14,7 +14,7 @@ from reactor.loop.interface import READ, WRITE
 from reactor.loop.timers import Task as Timer
 
 if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
-    from reactor.container.container import Container
+    from reactor.container.runner import Runner
 
 
 class Selectable:
@@ -31,7 +31,7 @@ class Selectable:
     Attributes that it does not have are those of the object with the descriptor.
     """
 
-    def __init__(self, delegate: Any, container: Container, handler: Any = None) -> None:
+    def __init__(self, delegate: Any, container: Runner, handler: Any = None) -> None:
         self._delegate = delegate
         self._timer: Optional[Timer] = None
         self._terminated = False

@@ -16,7 +16,7 @@ from reactor.engine.delivery import (
     STATE_CHANGED,
     Delivery,
 )
-from reactor.engine.disposition import EMPTY, read_state
+from reactor.engine.disposition import EMPTY, TERMINAL, read_state
 from reactor.engine.events import Event
 from reactor.engine.ledger import MASK, Ledger, serial_difference
 from reactor.engine.receiver import Receiver
@@ -178,12 +178,15 @@ class Incoming(Ledger):
             delivery = unsettled.get(number)
             if delivery is None:
                 continue  # settled here before the peer's word came: nobody waits for it
-            if state is not None:
-                if outcome == delivery.remote_state and not settled and content is None:
+            if state is None or (outcome == delivery.remote_state and (content is None or outcome in TERMINAL)):
+                # An outcome that is said again, to settle, is no news: nobody is told of it twice.
+                if not settled:
                     continue
+                delivery.changes |= SETTLED_NOW
+            else:
                 delivery.remote_state = outcome
                 delivery._remote = content
-            delivery.changes |= change
+                delivery.changes |= change
             if settled:
                 delivery.settled = True
                 del unsettled[number]

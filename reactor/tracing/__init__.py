@@ -1,0 +1,1 @@
+"""What listens to an engine and never speaks: the wire trace for people (text)."""
