@@ -50,6 +50,7 @@ OWN_HANDLERS: dict[str, str] = {}
 # -- what waits, and what will not come ------------------------------------------------------------------
 _CURSOR = "Data's cursor over encoded values: values are written and read as Python objects"
 _TLS = "TLS comes with the next capability"
+_LIMITS = "limits against hostile peers come with the next capability"
 _RECONNECT = "reconnect comes with the next capability"
 _BLOCKING = "the blocking API comes later"
 _TRANSACTIONS = "transactions come later"
@@ -69,6 +70,8 @@ _CURSOR_METHODS = """
 #: "module.Class" or "module.Class.member" -> why it is not there yet. A class stands for all its members.
 WAITING = {
     **dict.fromkeys("proton.SSL proton.SSLDomain proton.SSLSessionDetails".split(), _TLS),
+    **dict.fromkeys("proton.Transport.ssl proton.Transport.require_encryption".split(), _TLS),
+    "proton.Transport.max_buffered_delivery_bytes": _LIMITS,
     "proton.reactor.Backoff": _RECONNECT,
     **dict.fromkeys(
         """proton.reactor.Transaction proton.handlers.TransactionHandler
@@ -98,9 +101,13 @@ ABSENT = {
     "proton.reactor.EventInjector.on_selectable_readable": "it wakes the container without a descriptor",
 }
 
-#: What differs on purpose: "module.Class" for its constructor, "module.Class.method(parameter)" -> why.
+#: What differs on purpose -> why: "module.Class" for its constructor, "module.Class.method(parameter)", or
+#: "module.Class.property" for one that can only be read here.
 DIFFERENT = {
     "proton.Data": _CURSOR,
+    "proton.DeclaredDisposition.id": _TRANSACTIONS,
+    "proton.TransactionalDisposition.id": _TRANSACTIONS,
+    "proton.TransactionalDisposition.outcome_type": _TRANSACTIONS,
     "proton.Endpoint": "a base of what connections and sessions make, never made by itself",
 }
 
@@ -334,10 +341,17 @@ def test_member(one, member):
     if key in WAITING or key in ABSENT:
         assert not hasattr(cls, member.name), f"{key} is here now: take it off the list"
         return
+    # Every link is a Sender or a Receiver: what one of all links can do, each of them must.
+    for kind in (reactor.Sender, reactor.Receiver) if one.name == "Link" else (cls,):
+        check_member(key, kind, member)
+
+
+def check_member(key: str, cls: type, member: Member) -> None:
     assert has_member(cls, member), f"{key} is missing"
     found = inspect.getattr_static(cls, member.name, None)
     if member.kind == "property" and not member.read_only and isinstance(found, property):
-        assert found.fset is not None, f"{key} can be set in the original"
+        read_only = found.fset is None
+        assert read_only == (key in DIFFERENT), f"{key} can be set in the original"
     elif member.kind == "method":
         assert callable(getattr(cls, member.name)), f"{key} is no method"
         if member.signature != "(...)":
