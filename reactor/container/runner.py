@@ -27,6 +27,10 @@ from reactor.loop.timers import Task as Timer
 from reactor.tracing.text import TextTrace, is_wanted
 
 
+#: How often a turn goes on with what its own writing brought about, before it looks at the network again.
+_ROUNDS = 16
+
+
 class Task:
     """Something that `Container.schedule` will do: call `on_timer_task` of `handler` with an event whose
     context is this object."""
@@ -196,12 +200,19 @@ class Runner:
 
     def _advance(self) -> bool:
         """Dispatch what happened and write what came of it. Returns whether anything was dispatched."""
-        self._take_injected()
+        if self._injectors:
+            self._take_injected()
         happened = self._waiting
         try:
-            self._dispatch_posted()
-            self._dispatcher.run()
-            self._flush()
+            # What is written may let the application go on at once (its messages have left): that is cheaper
+            # than another look at the network, but it must not keep the network waiting for ever.
+            for _ in range(_ROUNDS):
+                if self._posted:
+                    self._dispatch_posted()
+                self._dispatcher.run()
+                self._flush()
+                if not self._waiting:
+                    break
         except BaseException:
             # What was done before the handler failed, and that it failed, is still told to the peers.
             for driver in list(self._drivers.values()):
