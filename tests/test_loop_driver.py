@@ -45,7 +45,7 @@ def reset(wire) -> None:
     """Cut a wire the hard way."""
     if isinstance(wire, SocketWire):
         wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        wire.sock.close()
+        wire.close()
     else:
         wire.reset()
 
