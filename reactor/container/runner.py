@@ -157,7 +157,7 @@ class Runner:
             return False
         if not happened and self._hears(Event.REACTOR_QUIESCED):
             self._dispatch_own(Event.REACTOR_QUIESCED)
-            happened = self._advance()
+            self._advance()  # what it caused is written; to be told that all is quiet is no reason not to wait
         self.loop.turn(0 if happened or self._waiting else self.timeout)
         self._advance()
         return self._busy or self._stopping

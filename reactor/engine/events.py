@@ -109,12 +109,12 @@ class Event(EventBase):
         """The transport that carries the context, or None when there is none (any more)."""
         if self.type.scope == TRANSPORT_SCOPE:
             return self.context
-        return getattr(self.context, "transport", None)
+        return None if self.type.scope == NOTHING else self.context.transport
 
     @property
     def connection(self) -> Any:
         """The connection that the context belongs to, or None."""
-        return getattr(self.context, "connection", None)
+        return None if self.type.scope == NOTHING else self.context.connection
 
     @property
     def session(self) -> Any:
