@@ -102,7 +102,7 @@ def test_sendable_is_told_when_credit_comes_and_again_while_it_lasts() -> None:
         if len(sent) < 25:
             sent.append(event.sender.send(Message(len(sent))))
 
-    stage, client, sender = scene(client=Witness(on_sendable=send_one))
+    stage, _, _ = scene(client=Witness(on_sendable=send_one))
     stage.run()
     assert len(sent) == 25
     assert all(delivery.remote_state is ACCEPTED for delivery in sent)

@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional, TypeVar, Union
 from reactor.container.acceptor import Acceptor
 from reactor.container.connector import Address, Connector, read_address
 from reactor.container.keywords import refuse_unknown
-from reactor.container.options import apply_options
+from reactor.container.options import AutoAccept, MaxUnsettled, Prefetch, apply_options
 from reactor.container.runner import Runner
 from reactor.engine.connection import Connection
 from reactor.engine.endpoint import Endpoint
@@ -219,11 +219,9 @@ class Container(Runner):
         target = path if target is None else target
         name = name or self._link_name(session, target, source, True)
         sender = session.sender(name)
-        sender.source.address = source
-        sender.target.address = target
         if tags is not None:
             sender.tag_generator = tags if callable(tags) else iter(tags).__next__
-        return self._open_link(sender, handler, options)
+        return self._open_link(sender, source, target, handler, options)
 
     def create_receiver(
         self,
@@ -256,20 +254,21 @@ class Container(Runner):
         source = path if source is None else source
         name = name or self._link_name(session, source, target, False)
         receiver = session.receiver(name)
-        if dynamic:
-            receiver.source.dynamic = True
-        else:
-            receiver.source.address = source
-        receiver.target.address = target
-        receiver.auto_accept = auto_accept
-        receiver.prefetch = prefetch
-        receiver.max_unsettled = max_unsettled
-        return self._open_link(receiver, handler, options)
+        receiver.source.dynamic = bool(dynamic)
+        said = ((AutoAccept, auto_accept), (Prefetch, prefetch), (MaxUnsettled, max_unsettled))
+        keywords = [option(value) for option, value in said if value is not None]
+        return self._open_link(receiver, None if dynamic else source, target, handler, options, keywords)
 
-    def _open_link(self, link: AnyLink, handler: Any, options: Any) -> AnyLink:
+    def _open_link(
+        self, link: AnyLink, source: Optional[str], target: Optional[str], handler: Any, *options: Any
+    ) -> AnyLink:
+        """Open a link, or leave no trace of it when something that it was given is refused."""
         link.handler = handler
         try:
-            apply_options(link, options)
+            link.source.address = source
+            link.target.address = target
+            for some in options:
+                apply_options(link, some)
             link.open()
         except BaseException:
             link.free()
@@ -298,7 +297,7 @@ class Container(Runner):
 
     def _link_name(self, session: Session, first: Optional[str], second: Optional[str], sends: bool) -> str:
         """A name that no other link of the connection has in this direction [2.6.1]."""
-        addresses = [address for address in (first, second) if address]
+        addresses = [address for address in (first, second) if address and isinstance(address, str)]
         name = stem = "-".join([self.container_id] + (addresses or [self._uuid()]))
         taken = {link.name for link in session.connection.links(0) if link.is_sender == sends}
         count = 1

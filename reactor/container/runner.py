@@ -26,7 +26,6 @@ from reactor.loop.loop import Loop
 from reactor.loop.timers import Task as Timer
 from reactor.tracing.text import TextTrace, is_wanted
 
-
 #: How often a turn goes on with what its own writing brought about, before it looks at the network again.
 _ROUNDS = 16
 

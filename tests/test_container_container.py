@@ -1,0 +1,274 @@
+"""Container: connections, sessions and links as an application makes them."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from reactor import Container, DataException, Endpoint, Message, SSLUnavailable, Url, symbol
+from reactor.simulation import MemoryNetwork
+from tests.support.stage import Stage, Witness
+
+# -- who it is ---------------------------------------------------------------------------------------------
+
+
+def test_the_container_id_is_a_random_uuid_unless_it_is_given() -> None:
+    stage = Stage()
+    assert stage.container(container_id="me").container_id == "me"
+    ids = {stage.container().container_id for _ in range(3)}
+    assert len(ids) == 3 and all(len(each) == 36 for each in ids)
+
+
+def test_the_container_id_is_drawn_from_the_random_source() -> None:
+    def draw() -> str:
+        network = MemoryNetwork()
+        return Container(clock=network.clock, network=network.node(), random=random.Random(7)).container_id
+
+    assert draw() == draw()
+
+
+def test_an_unknown_keyword_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(TypeError, match=r"'contaner_id'; did you mean 'container_id'"):
+        Container(contaner_id="x")
+    stage = Stage()
+    container = stage.container()
+    with pytest.raises(TypeError, match=r"connect\(\) .*'alowed_mechs'; did you mean 'allowed_mechs'"):
+        container.connect(stage.url, alowed_mechs="PLAIN")
+    with pytest.raises(TypeError, match=r"it knows .*heartbeat"):
+        container.connect(stage.url, zzz=1)
+    connection = container.connect(stage.url)
+    with pytest.raises(TypeError, match=r"create_receiver\(\) .*did you mean 'prefetch'"):
+        container.create_receiver(connection, "q", prefech=1)
+    with pytest.raises(TypeError, match=r"create_sender\(\) .*did you mean 'target'"):
+        container.create_sender(connection, taget="q")
+
+
+# -- connect -----------------------------------------------------------------------------------------------
+
+
+def test_connect_returns_at_once_and_opens_as_soon_as_the_container_runs() -> None:
+    stage = Stage()
+    client = Witness()
+    container = stage.container(client)
+    connection = container.connect(stage.url)
+    assert connection.state == Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_UNINIT
+    stage.run()
+    assert connection.state == Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
+    assert connection.connected_address == stage.url
+    assert connection.remote_container == stage.host.container_id
+
+
+def test_what_connect_is_given_is_told_to_the_peer() -> None:
+    stage = Stage()
+    container = stage.container(container_id="me")
+    connection = container.connect(
+        stage.url,
+        virtual_host="elsewhere",
+        offered_capabilities=["a", "b"],
+        desired_capabilities="c",
+        properties={"answer": 42},
+        heartbeat=10,
+        max_frame_size=1024,
+    )
+    stage.run()
+    seen = stage.server.last("on_connection_opened").connection
+    assert seen.remote_container == "me"
+    assert seen.remote_hostname == "elsewhere"
+    assert list(seen.remote_offered_capabilities) == ["a", "b"]
+    assert list(seen.remote_desired_capabilities) == ["c"]
+    assert seen.remote_properties == {symbol("answer"): 42}
+    assert seen.transport.remote_idle_timeout == 5  # half of what we insist on [2.4.5]
+    assert seen.transport.remote_max_frame_size == 1024
+    assert connection.transport is not None and connection.transport.idle_timeout == 10
+
+
+def test_without_more_the_peer_is_asked_for_the_host_of_the_url_in_the_containers_name() -> None:
+    stage = Stage()
+    container, _ = stage.connect(container_id="other")
+    seen = stage.server.last("on_connection_opened").connection
+    assert (seen.remote_hostname, seen.remote_container) == ("server", "other")
+    assert container.container_id != "other"
+
+
+@pytest.mark.parametrize("way", ["url", "urls", "address", "address list"])
+def test_where_to_connect_is_a_str_or_a_url_alone_or_in_a_list(way: str) -> None:
+    stage = Stage()
+    container = stage.container()
+    given: Any = {
+        "url": {"url": Url(stage.url)},
+        "urls": {"urls": [stage.url]},
+        "address": {"address": stage.url},
+        "address list": {"address": [Url(stage.url)]},
+    }[way]
+    connection = container.connect(**given)
+    stage.run()
+    assert connection.state & Endpoint.REMOTE_ACTIVE
+
+
+@pytest.mark.parametrize("given", [{}, {"urls": []}])
+def test_without_an_address_connect_says_so(given: Any) -> None:
+    with pytest.raises(ValueError, match="url"):
+        Stage().container().connect(**given)
+
+
+def test_what_this_version_cannot_do_is_said_at_the_call() -> None:
+    stage = Stage()
+    container = stage.container()
+    with pytest.raises(SSLUnavailable, match="TLS"):
+        container.connect("amqps://user:secret@server")
+    with pytest.raises(SSLUnavailable, match="TLS"):
+        container.connect(stage.url, ssl_domain=object())
+    with pytest.raises(SSLUnavailable, match="TLS"):
+        container.listen("amqps://server")
+    with pytest.raises(NotImplementedError, match="reconnect=False"):
+        container.connect(stage.url, reconnect=[1, 2, 3])
+    for reconnect in (None, False):
+        container.connect(stage.url, reconnect=reconnect)
+
+
+def test_a_value_that_cannot_be_sent_is_refused_at_the_call() -> None:
+    stage = Stage()
+    container = stage.container()
+    with pytest.raises(DataException, match="properties"):
+        container.connect(stage.url, properties={"x": object()})
+    stage.run()
+    assert stage.server.count("on_connection_opening") == 0
+
+
+def test_the_handler_given_to_connect_sees_all_of_the_connection() -> None:
+    stage = Stage()
+    root, own = Witness(), Witness()
+    container = stage.container(root)
+    connection = container.connect(stage.url, handler=own)
+    container.create_sender(connection, "q").send(Message("x"))
+    stage.run()
+    assert own.count("on_accepted") == 1 and own.count("on_connection_opened") == 1
+    assert own.count("on_start") == 0
+    assert root.told == ["on_start"]
+
+
+# -- sessions and links --------------------------------------------------------------------------------------
+
+
+def test_links_of_a_connection_share_a_session_unless_they_are_given_one() -> None:
+    stage = Stage()
+    container, connection = stage.connect()
+    first = container.create_sender(connection, "a")
+    second = container.create_receiver(connection, "b")
+    session = container.create_session(connection)
+    third = container.create_sender(session, "c")
+    assert first.session is second.session
+    assert third.session is session and session is not first.session
+    stage.run()
+    assert all(link.state & Endpoint.REMOTE_ACTIVE for link in (first, second, third))
+
+
+def test_a_session_that_was_closed_is_replaced() -> None:
+    stage = Stage()
+    container, connection = stage.connect()
+    first = container.create_sender(connection, "a")
+    first.session.close()
+    second = container.create_sender(connection, "a")
+    stage.run()
+    assert second.session is not first.session
+    assert second.state & Endpoint.REMOTE_ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "address"),
+    [("", None, None), ("/jobs", None, "jobs"), ("/a/b", None, "a/b"), ("/jobs", "other", "other")],
+)
+def test_a_url_is_connected_to_and_its_path_is_the_address(path: str, given: Any, address: Any) -> None:
+    stage = Stage()
+    container = stage.container()
+    sender = container.create_sender(stage.url + path, given)
+    receiver = container.create_receiver(Url(stage.url + path), given)
+    assert sender.target.address == address and receiver.source.address == address
+    assert sender.connection is not receiver.connection
+    stage.run()
+    assert sender.state & receiver.state & Endpoint.REMOTE_ACTIVE
+
+
+def test_links_are_made_on_nothing_else() -> None:
+    with pytest.raises(TypeError, match="42"):
+        Stage().container().create_sender(42)  # type: ignore[arg-type]
+
+
+def test_source_and_target_are_told_to_the_peer() -> None:
+    stage = Stage()
+    container, connection = stage.connect()
+    container.create_sender(connection, "there", "here")
+    stage.run()
+    link = stage.server.last("on_link_opened").link
+    assert (link.remote_target.address, link.remote_source.address) == ("there", "here")
+    container.create_receiver(connection, "there", "here")
+    stage.run()
+    link = stage.server.last("on_link_opened").link
+    assert (link.remote_source.address, link.remote_target.address) == ("there", "here")
+
+
+def test_a_dynamic_source_gets_its_address_from_the_peer() -> None:
+    def make(event: Any) -> None:
+        if event.link.remote_source.dynamic:
+            event.link.source.address = "made"
+
+    stage = Stage(Witness(on_link_opening=make))
+    container, connection = stage.connect()
+    receiver = container.create_receiver(connection, dynamic=True)
+    assert receiver.source.dynamic and receiver.source.address is None
+    stage.run()
+    assert receiver.remote_source.address == "made"
+
+
+def test_names_of_links_are_made_of_container_and_addresses_and_are_unique() -> None:
+    stage = Stage()
+    container = stage.container(container_id="me")
+    connection = container.connect(stage.url)
+    assert container.create_sender(connection, "q").name == "me-q"
+    assert container.create_receiver(connection, "q").name == "me-q"
+    assert container.create_sender(connection, "q").name == "me-q-2"
+    assert container.create_sender(container.create_session(connection), "q").name == "me-q-3"
+    assert container.create_sender(connection, "q", "s").name == "me-q-s"
+    assert container.create_receiver(connection, "q", "t").name == "me-q-t"
+    assert container.create_sender(connection, name="mine").name == "mine"
+    anonymous = {container.create_sender(connection).name for _ in range(3)}
+    assert len(anonymous) == 3 and all(name.startswith("me-") for name in anonymous)
+    stage.run()
+    assert stage.server.count("on_link_opened") == 10
+
+
+def test_tags_come_from_a_callable_or_an_iterator() -> None:
+    stage = Stage()
+    container, connection = stage.connect()
+    for tags, expected in ((iter(["a", "b"]), ["a", "b"]), (lambda: "t", ["t", "t"]), (None, ["1", "2"])):
+        sender = container.create_sender(connection, "q", tags=tags)
+        assert [sender.send(Message("x")).tag for _ in range(2)] == expected
+
+
+def test_a_link_whose_address_cannot_be_sent_is_refused_at_the_call_and_forgotten() -> None:
+    stage = Stage()
+    container, connection = stage.connect()
+    with pytest.raises(TypeError, match="address"):
+        container.create_sender(connection, 42)  # type: ignore[arg-type]
+    stage.run()
+    assert stage.server.count("on_link_opening") == 0
+
+
+def test_what_is_sent_and_closed_in_one_go_arrives() -> None:
+    stage = Stage()
+    client = Witness()
+
+    def send_and_leave(event: Any) -> None:
+        event.sender.send(Message("x"))
+        event.sender.close()
+        event.connection.close()
+
+    client = Witness(on_sendable=send_and_leave)
+    container = stage.container(client)
+    container.create_sender(stage.url + "/q")
+    stage.run()
+    assert stage.server.count("on_message") == 1
+    assert client.count("on_connection_closed") == 1
+    stage.finish()
