@@ -29,6 +29,7 @@ from reactor.codec.definitions import (
     PROPERTIES,
 )
 from reactor.codec.encode import (
+    encode_value,
     write_annotations,
     write_keyed_by_strings,
     write_sequence,
@@ -142,7 +143,7 @@ class Message(FieldAttributes):
             self._write_body(out)
         else:
             out = bytearray()
-            for _, write in _SECTIONS:
+            for _, write, _ in _SECTIONS:
                 write(self, out)
         return bytes(out)
 
@@ -166,23 +167,23 @@ class Message(FieldAttributes):
             FOOTER: self._footer is not UNREAD,
         }
         return b"".join(
-            self._section_again(code, write) if touched[code] else self._as_it_came(code)
-            for code, write in _SECTIONS
+            self._section_again(code, write, content) if touched[code] else self._as_it_came(code)
+            for code, write, content in _SECTIONS
         )
 
-    def _section_again(self, code: int, write: Callable[[Message, bytearray], None]) -> bytes:
-        """A section that may have been changed. Who has a dict may only have read it: the encodings tell."""
+    def _section_again(
+        self, code: int, write: Callable[[Message, bytearray], None], content: Callable[[Message], Any]
+    ) -> bytes:
+        """A section that may have been changed. Who has a dict may only have read it: its encoding tells."""
         before = self._as_it_came(code)
+        if before:
+            try:
+                if encode_value(content(self)) == encode_value(content(Message.from_bytes(self._raw or b""))):
+                    return before
+            except (DataException, DecodeError):
+                pass  # there is nothing to compare with: write it, and say what is wrong with it if need be
         out = bytearray()
         write(self, out)
-        if before:
-            unchanged = bytearray()
-            try:
-                write(Message.from_bytes(self._raw or b""), unchanged)
-            except MessageException:
-                return bytes(out)
-            if out == unchanged:
-                return before
         return bytes(out)
 
     # -- links --------------------------------------------------------------------------------------------
@@ -406,15 +407,15 @@ class Message(FieldAttributes):
 
 _BINARY = (bytes, bytearray, memoryview)
 
-#: The sections in their order, and how each is written. The body counts as AMQP_VALUE, whatever it is.
-_SECTIONS: tuple[tuple[int, Callable[[Message, bytearray], None]], ...] = (
-    (HEADER, Message._write_header),
-    (DELIVERY_ANNOTATIONS, Message._write_instructions),
-    (MESSAGE_ANNOTATIONS, Message._write_annotations),
-    (PROPERTIES, Message._write_fields),
-    (APPLICATION_PROPERTIES, Message._write_properties),
-    (AMQP_VALUE, Message._write_body),
-    (FOOTER, Message._write_footer),
+#: The sections in their order: how each is written, and what it says. AMQP_VALUE stands for the body.
+_SECTIONS: tuple[tuple[int, Callable[[Message, bytearray], None], Callable[[Message], Any]], ...] = (
+    (HEADER, Message._write_header, lambda m: m._header or m._load_header()),
+    (DELIVERY_ANNOTATIONS, Message._write_instructions, lambda m: m.instructions),
+    (MESSAGE_ANNOTATIONS, Message._write_annotations, lambda m: m.annotations),
+    (PROPERTIES, Message._write_fields, lambda m: m._fields or m._load_fields()),
+    (APPLICATION_PROPERTIES, Message._write_properties, lambda m: m.properties),
+    (AMQP_VALUE, Message._write_body, lambda m: [m.body, m.inferred, m._parts]),
+    (FOOTER, Message._write_footer, lambda m: m.footer),
 )
 
 #: What can be given by keyword, in the order in which `repr` shows it.

@@ -255,7 +255,7 @@ class Container(Runner):
         name = name or self._link_name(session, source, target, False)
         receiver = session.receiver(name)
         receiver.source.dynamic = bool(dynamic)
-        said = ((AutoAccept, auto_accept), (Prefetch, prefetch), (MaxUnsettled, max_unsettled))
+        said: Any = ((AutoAccept, auto_accept), (Prefetch, prefetch), (MaxUnsettled, max_unsettled))
         keywords = [option(value) for option, value in said if value is not None]
         return self._open_link(receiver, None if dynamic else source, target, handler, options, keywords)
 

@@ -146,8 +146,9 @@ class Runner:
     def process(self) -> bool:
         """One turn: dispatch, write, wait, and dispatch and write again. Returns whether anything is left
         to do."""
-        self.start()
-        happened = self._advance()
+        if not self._started:
+            self.start()
+        happened = self._advance() if self._waiting or self._injectors else False
         if self._stopping:
             self._stopping = False
             self.close_all()
@@ -201,16 +202,18 @@ class Runner:
         """Dispatch what happened and write what came of it. Returns whether anything was dispatched."""
         if self._injectors:
             self._take_injected()
-        happened = self._waiting
+        events, posted = self.collector.events, self._posted
+        happened = bool(events or posted)
         try:
             # What is written may let the application go on at once (its messages have left): that is cheaper
             # than another look at the network, but it must not keep the network waiting for ever.
             for _ in range(_ROUNDS):
-                if self._posted:
+                if posted:
                     self._dispatch_posted()
                 self._dispatcher.run()
-                self._flush()
-                if not self._waiting:
+                if self._dispatcher.modified:
+                    self._flush()
+                if not (events or posted):
                     break
         except BaseException:
             # What was done before the handler failed, and that it failed, is still told to the peers.
@@ -244,13 +247,11 @@ class Runner:
 
     def _flush(self) -> None:
         dispatcher = self._dispatcher
-        modified = dispatcher.modified
-        if modified:
-            dispatcher.modified = []
-            for transport in modified:
-                driver = self._drivers.get(transport)
-                if driver is not None:
-                    driver.flush()
+        modified, dispatcher.modified = dispatcher.modified, []
+        for transport in modified:
+            driver = self._drivers.get(transport)
+            if driver is not None:
+                driver.flush()
 
     # -- transports --------------------------------------------------------------------------------------
 

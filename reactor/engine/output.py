@@ -30,9 +30,10 @@ class Output(WireState):
 
     def pending(self) -> int:
         """Write what there is to write into `output`; returns its length, or -1 when nothing will ever come."""
-        self._woken = False
-        if not self._head_done:
-            self._flush()
+        if self._woken:  # else nothing has changed since the last time
+            self._woken = False
+            if not self._head_done:
+                self._flush()
         if not self.output and self._head_done:
             self.close_head()
             return -1

@@ -209,8 +209,8 @@ class Session(Endpoint):
             return True
         window = self.window
         if window is None:
-            if self.state & (LOCAL_CLOSED | REMOTE_CLOSED):
-                return True  # closed before it ever began
+            if self.state & REMOTE_CLOSED:
+                return True  # refused
             window = self.window = transport.make_window(self)
         if not window.begin_sent:
             window.begin_sent = True
@@ -222,10 +222,8 @@ class Session(Endpoint):
         if link.state & LOCAL_UNINIT or link.handle_out is not None or link.detach_sent:
             return True
         window = self.window
-        if window is None or not window.begin_sent:
-            return bool(self.state & (LOCAL_CLOSED | REMOTE_CLOSED))
-        if link.state & LOCAL_CLOSED and link.state & REMOTE_UNINIT:
-            return True  # closed before it was ever attached
+        if window is None or not window.begin_sent or link.state & REMOTE_CLOSED and link.handle_in is None:
+            return bool((self.state | link.state) & REMOTE_CLOSED)
         handle = next(number for number in range(len(window.handles_out) + 1) if number not in window.handles_out)
         if handle > min(window.remote_handle_max, self.handle_max):
             raise LocalProtocolError(

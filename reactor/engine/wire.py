@@ -101,7 +101,7 @@ class WireState:
         self._head_closed = False
         self._tail_closed = False
         self._finished = False
-        self._woken = False
+        self._woken = True
         self._windows_in: dict[int, Window] = {}
         self._windows_out: dict[int, Window] = {}
         self._heard = self._spoke = True
