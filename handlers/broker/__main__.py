@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Optional
 
 from handlers.broker.broker import Broker
@@ -102,11 +103,13 @@ class _Announcement:
         self.port_file = port_file
 
     def __call__(self, url: str, acceptor: Any) -> None:
-        print(f"Listening on {acceptor.url}", flush=True)
         if self.port_file is not None:
-            with open(self.port_file, "w", encoding="ascii") as file:
-                file.write(f"{acceptor.port}\n")
+            # Whoever waits for the file shall find all of it, and be right to connect.
+            written = Path(f"{self.port_file}.new")
+            written.write_text(f"{acceptor.port}\n", encoding="ascii")
+            written.replace(self.port_file)
             self.port_file = None  # that of the first
+        print(f"Listening on {acceptor.url}", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

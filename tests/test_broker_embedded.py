@@ -1,0 +1,142 @@
+"""EmbeddedBroker: its own thread and port, seen from this thread, and its failures."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from handlers import MessagingHandler
+from handlers.broker import EmbeddedBroker, NodeStatistics
+from reactor import ACCEPTED, ApplicationEvent, Container, Message
+
+
+class Exchange(MessagingHandler):
+    """Sends messages, and receives so many of them."""
+
+    def __init__(self, url, bodies, receive=0):
+        super().__init__()
+        self.url, self.bodies, self.receive = url, list(bodies), receive
+        self.received, self.outcomes, self.conditions = [], [], []
+
+    def on_start(self, event):
+        connection = event.container.connect(self.url)
+        sender = event.container.create_sender(connection, "jobs")
+        for body in self.bodies:
+            sender.send(Message(body))
+        if self.receive:
+            event.container.create_receiver(connection, "jobs")
+
+    def on_accepted(self, event):
+        self.outcomes.append(event.delivery.remote_state)
+        self.finish(event)
+
+    def on_message(self, event):
+        self.received.append(event.message.body)
+        self.finish(event)
+
+    def finish(self, event):
+        if len(self.outcomes) == len(self.bodies) and len(self.received) == self.receive:
+            event.connection.close()
+
+    def on_connection_error(self, event):
+        self.conditions.append(event.connection.remote_condition.name)
+
+
+def test_a_client_in_this_thread():
+    with EmbeddedBroker() as broker:
+        assert broker.url == f"amqp://127.0.0.1:{broker.port}" and broker.port
+        client = Exchange(broker.url, ["a", "b"], receive=2)
+        Container(client).run()
+        assert client.received == ["a", "b"] and client.outcomes == [ACCEPTED] * 2
+        assert broker.names() == ["jobs"]
+        Container(Exchange(broker.url, ["c"])).run()
+        assert broker.queue("jobs").depth == 1
+        assert broker.queue("jobs").enqueued == 3
+
+
+def test_a_queue_that_nobody_has_used_is_empty():
+    with EmbeddedBroker() as broker:
+        assert broker.queue("never") == NodeStatistics("never") and broker.queue("never").depth == 0
+
+
+def test_two_brokers_do_not_know_each_other():
+    with EmbeddedBroker() as one, EmbeddedBroker() as two:
+        assert one.port != two.port
+        Container(Exchange(one.url, ["a"])).run()
+        assert (one.queue("jobs").depth, two.queue("jobs").depth) == (1, 0)
+
+
+def test_stopping_frees_the_port_and_may_be_repeated():
+    broker = EmbeddedBroker().start()
+    port = broker.port
+    assert "running" in repr(broker) and str(port) in repr(broker)
+    broker.stop()
+    broker.stop()
+    assert "not running" in repr(broker)
+    with EmbeddedBroker(f"amqp://127.0.0.1:{port}") as again:
+        assert again.port == port
+
+
+def test_a_client_that_is_connected_hears_that_the_broker_stops():
+    class Waiting(MessagingHandler):
+        heard = None
+
+        def on_start(self, event):
+            event.container.connect(broker.url)
+
+        def on_connection_opened(self, event):
+            broker._injector.trigger(ApplicationEvent("shutdown"))
+
+        def on_disconnected(self, event):
+            self.heard = event.connection.remote_condition
+
+    with EmbeddedBroker() as broker:
+        client = Waiting()
+        Container(client).run()
+    assert client.heard.name == "amqp:connection:forced"
+
+
+
+
+def test_a_port_in_use_is_raised_where_it_was_asked_for():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=str(port)):
+            EmbeddedBroker(f"amqp://127.0.0.1:{port}").start()
+
+
+def test_what_fails_in_its_thread_is_raised_at_the_end(monkeypatch):
+    broker = EmbeddedBroker()
+
+    def fail(event):
+        raise ZeroDivisionError("in the broker")
+
+    broker._broker.on_connection_opening = fail
+    with pytest.raises(ZeroDivisionError, match="in the broker"), broker:
+        Container(Exchange(broker.url, ["a"])).run()
+
+
+def test_what_fails_in_both_is_shown_together():
+    broker = EmbeddedBroker()
+
+    def fail(event):
+        raise ZeroDivisionError("in the broker")
+
+    broker._broker.on_connection_opening = fail
+    with pytest.raises(ZeroDivisionError) as caught, broker:
+        Container(Exchange(broker.url, ["a"])).run()
+        raise KeyError("mine")
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_it_can_be_started_once():
+    with EmbeddedBroker() as broker, pytest.raises(RuntimeError, match="once"):
+        broker.start()
+
+
+def test_an_option_it_does_not_know_is_a_type_error():
+    with pytest.raises(TypeError, match="max_queue_byte"):
+        EmbeddedBroker(max_queue_byte=1)
