@@ -153,14 +153,15 @@ class Runner:
             self._stopping = False
             self.close_all()
             return False
-        if not happened and not self._busy:
-            return False
-        if not happened and self._hears(Event.REACTOR_QUIESCED):
-            self._dispatch_own(Event.REACTOR_QUIESCED)
-            self._advance()  # what it caused is written; to be told that all is quiet is no reason not to wait
+        if not happened:
+            if not self.loop.owners and not self._busy:  # most turns have an owner, and ask no further
+                return False
+            if self._hears(Event.REACTOR_QUIESCED):
+                self._dispatch_own(Event.REACTOR_QUIESCED)
+                self._advance()  # what it caused is written; to be told that all is quiet is no reason not to wait
         self.loop.turn(0 if happened or self._waiting else self.timeout)
         self._advance()
-        return self._busy or self._stopping
+        return bool(self.loop.owners) or self._busy or self._stopping
 
     def do_work(self, timeout: Optional[float] = None) -> bool:
         """One turn, as `process()`, that waits for at most `timeout` seconds; None leaves that to
@@ -226,7 +227,8 @@ class Runner:
         posted = self._posted
         for _ in range(len(posted)):
             event, handler = posted.popleft()
-            if not getattr(event, "cancelled", False):
+            task = getattr(event, "context", None)
+            if not (isinstance(task, Task) and task.cancelled):
                 self._dispatcher.dispatch(event, handler)
 
     def _dispatch_own(self, etype: EventType) -> None:
