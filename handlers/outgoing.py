@@ -29,8 +29,8 @@ class OutgoingMessageHandler(Handler):
     `on_rejected` or `on_released`, then `on_settled` as the peer acknowledges; `on_in_doubt` when it never
     will.
 
-    auto_settle: what the peer has settled is settled here too, when the methods above returned (True). With
-        False the application calls `delivery.settle()` itself.
+    auto_settle: what has an outcome is settled here, when the methods above returned (True). With False the
+        application calls `delivery.settle()` itself; what the peer has settled is settled here in any case.
     delegate: who has those methods; without one they are looked for on this object: override them in a
         subclass.
     """
@@ -38,17 +38,21 @@ class OutgoingMessageHandler(Handler):
     def __init__(self, auto_settle: bool = True, delegate: Any = None) -> None:
         self.auto_settle = auto_settle
         self.delegate = delegate
-        # What is called for which state (None: when settled), looked up once: outcomes come as often as
+        # What is called for which state and on which occasion, looked up once: outcomes come as often as
         # messages go.
-        self._calls: dict[Optional[int], Calls] = {}
+        self._calls: dict[Any, Calls] = {}
 
     # -- the engine's events -----------------------------------------------------------------------------
 
     def on_link_flow(self, event: Any) -> None:
         """The peer granted credit, or messages that were queued went out."""
         link = event.context
-        if link.is_sender and link.credit > 0 and link.state & BOTH_ACTIVE == BOTH_ACTIVE:
-            self.on_sendable(event)
+        if link.is_sender and link.wire_credit > link.queued and link.state & BOTH_ACTIVE == BOTH_ACTIVE:
+            calls = self._calls.get("on_sendable")
+            if calls is None:
+                calls = self._calls["on_sendable"] = self._find("on_sendable")
+            for tell in calls:
+                tell(event)
 
     def on_delivery(self, event: Any) -> None:
         """The peer changed or settled something."""
@@ -64,13 +68,13 @@ class OutgoingMessageHandler(Handler):
             for tell in calls:
                 tell(event)
         if changes & SETTLED_NOW:
-            calls = self._calls.get(None)
+            calls = self._calls.get("on_settled")
             if calls is None:
-                calls = self._calls[None] = self._find("on_settled")
+                calls = self._calls["on_settled"] = self._find("on_settled")
             for tell in calls:
                 tell(event)
-            if self.auto_settle:
-                delivery.settle()
+        if self.auto_settle and not delivery.fate and delivery.remote_state in OUTCOMES:
+            delivery.settle()  # the outcome is known: a receiver that waits for us to settle first may forget too
 
     def on_delivery_in_doubt(self, event: Any) -> None:
         """The connection or the link went away before the peer said what became of it."""

@@ -69,8 +69,8 @@ from reactor.engine.events import Collector, Event, EventBase, EventType
 from reactor.engine.handler import Handler
 from reactor.engine.link import Link
 from reactor.engine.receiver import Receiver
-from reactor.engine.sender import Sender
 from reactor.engine.sasl import SASL
+from reactor.engine.sender import Sender
 from reactor.engine.session import Session
 from reactor.engine.terminus import Terminus
 from reactor.engine.transport import Transport

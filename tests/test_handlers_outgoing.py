@@ -48,7 +48,7 @@ def test_an_outcome_without_settlement_is_told_once_though_it_is_said_twice() ->
     def think(event: Any) -> None:
         event.delivery.update(ACCEPTED)
 
-    stage, client, sender = scene(think, auto_accept=False)
+    stage, client, sender = scene(think, Witness(auto_settle=False), auto_accept=False)
     sender.send(Message("x"))
     stage.run()
     assert outcomes(client.told) == ["on_delivery_updated", "on_accepted"]

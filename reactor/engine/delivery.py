@@ -217,7 +217,7 @@ class Delivery:
         if window is not None and not self.queued:
             self.queued = True
             acks = window.acks
-            if not acks:
+            if not window.dirty:
                 window.touch()
             acks.append(self)
 
@@ -226,7 +226,7 @@ class Delivery:
         window = self.window
         if window is not None and self.id is not None and not self.queued:
             self.queued = True
-            if not window.acks:
+            if not window.dirty:
                 window.touch()
             window.acks.append(self)
 

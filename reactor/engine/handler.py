@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional
 
 from reactor.engine.events import (
     DELIVERY_SCOPE,
+    LINK_SCOPE,
     NOTHING,
     TRANSPORT_SCOPE,
     Call,
@@ -146,16 +147,16 @@ class Dispatcher:
         root = self.root
         modified = self.modified
         generation = _generation
-        delivery_type = Event.DELIVERY
         transport_type = Event.TRANSPORT
         try:
             while queue:
                 etype, context = popleft()
-                if etype is delivery_type:
-                    link = context.link
-                    session = link.session
+                scope = etype.scope
+                if scope >= LINK_SCOPE:  # what comes with every message finds its handler without a call
+                    link = context if scope == LINK_SCOPE else context.link
                     table = link.plans
                     if table is None:
+                        session = link.session
                         table = session.plans
                         if table is None:
                             table = session.connection.plans

@@ -32,6 +32,7 @@ from reactor.errors import (
 )
 
 _DELIVERY = Event.DELIVERY
+_LINK_FLOW = Event.LINK_FLOW
 
 
 class Incoming(Ledger):
@@ -253,7 +254,7 @@ class Incoming(Ledger):
                 self.tell_flow(link)
         if echo:
             self.tell_flow(link)
-        self.session.connection.emit(Event.LINK_FLOW, link)
+        self.events.append((_LINK_FLOW, link))
 
     def _recv_credit(self, link: Sender, count: Optional[int], credit: Optional[int], drain: bool) -> None:
         link.drain_mode = drain

@@ -30,6 +30,8 @@ OUTPUT_LIMIT = 256 * 1024
 #: No frame carries more than this, however large the peer's frames may be, so that links take turns.
 LARGEST_PAYLOAD = 256 * 1024
 
+_LINK_FLOW = Event.LINK_FLOW
+
 
 class Outgoing(Ledger):
     """The half of a window that writes."""
@@ -126,7 +128,7 @@ class Outgoing(Ledger):
         for sender in senders:
             # The application may go on: its messages have left. It is called as by a flow of the peer.
             if sender.wire_credit > sender._queued and sender.state & LOCAL_ACTIVE:
-                self.session.connection.emit(Event.LINK_FLOW, sender)
+                self.events.append((_LINK_FLOW, sender))
 
     def _largest_payload(self) -> int:
         most: int = min(self.transport.remote_max_frame_size - TRANSFER_OVERHEAD, LARGEST_PAYLOAD)

@@ -118,10 +118,9 @@ class Sender(Link):
         if window is None:
             self.waiting.append(delivery)
         else:
-            outgoing = window.outgoing
-            if not outgoing:
+            if not window.dirty:
                 window.touch()
-            outgoing.append(delivery)
+            window.outgoing.append(delivery)
         return delivery
 
     def _not_open(self) -> LocalProtocolError:

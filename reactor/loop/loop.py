@@ -41,7 +41,7 @@ class Loop:
     @property
     def busy(self) -> bool:
         """Whether anything is left that can ever happen by itself: an owner at work, or a task."""
-        return bool(self.owners) or len(self.timers) > 0
+        return True if self.owners else len(self.timers) > 0
 
     def schedule(self, delay: float, callback: Callable[[], object]) -> Task:
         """Have `callback` called by a later turn, `delay` seconds from now (0: by the next turn)."""
