@@ -104,7 +104,8 @@ def format_composite(code: int, values: list[Any]) -> str:
             continue
         name = definition.fields[position].name
         if (code, name) in SECRET_FIELDS:
-            shown.append("%s=(%d bytes, not shown)" % (name, len(value)))
+            size = "%d bytes, " % len(value) if isinstance(value, bytes) else ""
+            shown.append("%s=(%snot shown)" % (name, size))
         else:
             shown.append("%s=%s" % (name, format_value(value)))
     return "@%s(%d) [%s]" % (definition.name, code, ", ".join(shown))
