@@ -133,7 +133,7 @@ def test_a_filter_that_is_not_applied_is_not_echoed(world):
     assert not receiver.remote_source.filter and receiver.remote_source.address == "jobs"
 
 
-def test_many_idle_queues_are_forgotten_and_those_in_use_are_not(world, monkeypatch):
+def test_many_idle_queues_are_forgotten_and_those_in_use_are_not(world):
     world.broker.directory._tidy_at = 50
     client = world.client()
     client.send("full", "a")
@@ -143,8 +143,9 @@ def test_many_idle_queues_are_forgotten_and_those_in_use_are_not(world, monkeypa
         link = session.sender(f"link {number}")
         link.target.address = f"q{number}"
         link.open()
+        world.quiet()
         link.close()
-    world.quiet()
+        world.quiet()
     names = world.broker.names()
     assert len(names) < 60 and "full" in names and "held" in names
 

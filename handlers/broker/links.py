@@ -99,7 +99,8 @@ class Intake(BrokerLink):
         super().__init__(broker, link, record)
         self.node = None if record is None else record.node
         self.largest = 0
-        self.blocked = False
+        self.window = FIRST_CREDIT
+        self.waits_for: Any = None  # the node that is full
         # With rcv-settle-mode second the sender settles, and then we do [2.6.12].
         self.settles_first = link.remote_rcv_settle_mode != Link.RCV_SECOND
 
@@ -109,12 +110,12 @@ class Intake(BrokerLink):
         if node is not None and node.full:
             self._hold(node)
         else:
-            self.link.prefetch = FIRST_CREDIT
+            self.link.prefetch = self.window
 
     def on_delivery(self, event: Any) -> None:
         """A message, or a part of one, or the sender's settling of one."""
         delivery = event.context
-        if delivery.partial or not delivery.readable:
+        if delivery.payload is None or delivery.partial or delivery.aborted:
             self._no_message(delivery)
             return
         payload = delivery.take()
@@ -168,28 +169,29 @@ class Intake(BrokerLink):
         self.largest = size
         senders = 1 if self.record is None else len(self.record.links)
         room = self.broker.capacity or float("inf")
-        self.window = max(1, int(min(MOST_CREDIT, room // (4 * senders * max(size, 256)))))
-        if not self.blocked:
-            self.link.prefetch = self.window
+        window = max(1, int(min(MOST_CREDIT, room // (4 * senders * max(size, 256)))))
+        if window != self.window:
+            self.window = window
+            if self.waits_for is None:
+                self.link.prefetch = window
 
     def _hold(self, node: Any) -> None:
         """The node is full: no more credit until it has room. What is under way is still taken."""
-        if not self.blocked:
-            self.blocked = True
+        if self.waits_for is None:
+            self.waits_for = node
             self.link.prefetch = 0
             log.info("%r is full: %s has to wait", node.name, self.describe())
-            self.holder = node
             node.block(self)
 
     def resume(self) -> None:
         """The node has room again."""
-        if not self.blocked or not self.attached:
+        node, self.waits_for = self.waits_for, None
+        if node is None or not self.attached:
             return
-        self.blocked = False
-        if self.holder.full:
-            self._hold(self.holder)
+        if node.full:
+            self._hold(node)
         else:
-            self.link.prefetch = self.window if self.largest else FIRST_CREDIT
+            self.link.prefetch = self.window
 
 
 class Relay(Intake):

@@ -1,0 +1,58 @@
+"""What a message costs the broker, counted in Python calls, so that no load on the machine can change it."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+
+from reactor import ACCEPTED, Message
+from tests.support.brokers import BrokerWorld
+
+BUDGET = 40  # receive it, store it, send it, hear its outcome, settle both ways
+
+
+class Counting:
+    """Stands for the broker's container among those that are stepped, and counts the calls of its turns."""
+
+    timeout = None
+
+    def __init__(self, container: Any) -> None:
+        self.container = container
+        self.calls = 0
+
+    def start(self) -> None:
+        self.container.start()
+
+    def process(self) -> bool:
+        sys.setprofile(self.count)
+        try:
+            return bool(self.container.process())
+        finally:
+            sys.setprofile(None)
+
+    def count(self, frame: FrameType, event: str, argument: Any) -> None:
+        self.calls += event == "call"
+
+
+def calls_per_message(messages: int) -> float:
+    world = BrokerWorld()
+    consumer, producer = world.client(), world.client()
+    consumer.on_message = lambda event: event.delivery.settle_with(ACCEPTED)  # type: ignore[method-assign]
+    receiver = consumer.receiver("jobs")
+    receiver.prefetch = 1000
+    sender = producer.sender("jobs")
+    message = Message("x" * 100)
+    sender.send(message)  # credit grows with the first one
+    world.quiet()
+    counting = Counting(world.container)
+    world.stepper.containers[world.stepper.containers.index(world.container)] = counting
+    for _ in range(messages):
+        sender.send(message)
+    world.quiet()
+    assert len(producer.outcomes) == messages + 1 and world.node("jobs").acknowledged == messages + 1
+    return counting.calls / messages
+
+
+def test_a_message_passes_within_the_budget() -> None:
+    assert calls_per_message(2000) <= BUDGET
