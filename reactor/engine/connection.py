@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.definitions import CLOSE, OPEN
+from reactor.codec.dicts import of_symbols
 from reactor.codec.performatives import encode_composite
 from reactor.engine.condition import Condition
 from reactor.engine.endpoint import (
@@ -201,8 +202,8 @@ class Connection(Endpoint):
         self.change(REMOTE_OPEN)
         self.remote_container = container
         self.remote_hostname = hostname
-        self.remote_offered_capabilities = offered
-        self.remote_desired_capabilities = desired
+        self.remote_offered_capabilities = of_symbols(offered)
+        self.remote_desired_capabilities = of_symbols(desired)
         self.remote_properties = properties
         self.emit(Event.CONNECTION_REMOTE_OPEN, self)
 

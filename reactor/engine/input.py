@@ -147,7 +147,7 @@ class Input(WireState):
         if self.connection is None:
             return pos  # not bound yet
         windows = self._windows_in
-        largest = self.max_frame_size
+        largest = self.frame_limit
         while end - pos >= 8:
             size, offset, kind, channel = read_header(data, pos)
             if size > largest or size < 8 or offset < 2 or offset * 4 > size or kind:
@@ -198,8 +198,8 @@ class Input(WireState):
         getattr(window if whom == _TO_WINDOW else window.session, name)(*fields)
 
     def _misframed(self, size: int, offset: int, kind: int) -> None:
-        if size > self.max_frame_size:
-            text = "a frame of %d bytes; at most %d were agreed on" % (size, self.max_frame_size)
+        if size > self.frame_limit:
+            text = "a frame of %d bytes; at most %d were agreed on" % (size, self.frame_limit)
         elif kind:
             text = "a frame of type %d, where AMQP's type 0 was expected" % kind
         else:
@@ -264,7 +264,10 @@ class Input(WireState):
         if remote_channel is None:
             assert self.connection is not None
             session = self.connection.session()
-            window = session.window = self.make_window(session)
+            try:
+                window = session.window = self.make_window(session)
+            except LocalProtocolError as error:  # the peer knows how many it can have: it told us itself
+                raise RemoteProtocolError(error.condition, error.description) from None
         else:
             answered = self._windows_out.get(remote_channel)
             if answered is None or answered.remote_channel is not None:

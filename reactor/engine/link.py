@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import ATTACH
 from reactor.codec.performatives import encode_composite
-from reactor.codec.types import ulong
 from reactor.engine.delivery import LOST, Delivery
 from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_CLOSE, LOCAL_OPEN, REMOTE_UNINIT, Endpoint
 from reactor.engine.events import Event
@@ -233,7 +232,7 @@ class Link(Endpoint):
             None,
             None,
             self.delivery_count if self.is_sender else None,
-            ulong(self.max_message_size) if self.max_message_size else None,
+            self.max_message_size or None,
             symbol_list(self.offered_capabilities),
             symbol_list(self.desired_capabilities),
             symbol_keys(self.properties),

@@ -15,7 +15,6 @@ from reactor.codec.performatives import encode_composite
 from reactor.engine.condition import Condition
 from reactor.engine.connection import Connection
 from reactor.engine.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
-from reactor.engine.events import Event
 from reactor.engine.link import Link
 from reactor.engine.sasl import SASL
 from reactor.engine.session import Session
@@ -46,6 +45,8 @@ class Output(WireState):
     def pop(self, size: int) -> None:
         """`size` bytes from the front of the output were sent."""
         output = self.output
+        if self.recorder is not None:
+            self.recorder("out", bytes(output[:size]))
         if size >= len(output):
             output.clear()
         else:
@@ -77,8 +78,6 @@ class Output(WireState):
                 self._write_closing(connection, out)
         if len(out) > start:
             self._spoke = True
-            if self.recorder is not None:
-                self.recorder("out", bytes(out[start:]))
 
     def _write_headers(self, out: bytearray) -> None:
         """Our protocol headers, as far as it is their turn. A server answers the client's."""
@@ -113,27 +112,22 @@ class Output(WireState):
             if isinstance(endpoint, Link):
                 self._attempt(endpoint, endpoint.session.send_attach, endpoint, out)
 
-    def _attempt(self, endpoint: Any, write: Callable[..., bool], *arguments: Any) -> None:
+    def _attempt(self, endpoint: Any, write: Callable[..., None], *arguments: Any) -> None:
         """Open an endpoint; where that cannot be done the application sees it fail, as if the peer had refused."""
         try:
             write(*arguments)
         except LocalProtocolError as error:
-            endpoint.remote_condition = Condition(error.condition, error.description)
-            etype = Event.LINK_REMOTE_CLOSE if isinstance(endpoint, Link) else Event.SESSION_REMOTE_CLOSE
-            assert self.connection is not None
-            self.connection.work.pop(endpoint, None)
-            self.connection.emit(etype, endpoint)
+            session = endpoint.session if isinstance(endpoint, Link) else endpoint
+            session.refuse(endpoint, Condition(error.condition, error.description))
 
     def _write_closing(self, connection: Connection, out: bytearray) -> None:
         """Detaches, ends and the close, each when what was sent before it has left."""
         work = connection.work
         for endpoint in list(work):
-            if isinstance(endpoint, Link):
-                done = endpoint.session.send_detach(endpoint, out)
-                if done and self._is_settled(endpoint):
-                    work.pop(endpoint, None)
+            if isinstance(endpoint, Link) and endpoint.session.send_detach(endpoint, out):
+                work.pop(endpoint, None)
         for endpoint in list(work):
-            if isinstance(endpoint, Session) and endpoint.send_end(out) and self._is_settled(endpoint):
+            if isinstance(endpoint, Session) and endpoint.send_end(out):
                 work.pop(endpoint, None)
         if connection.state & LOCAL_CLOSED and not self._close_sent:
             if connection.holds_back() and not connection.state & REMOTE_CLOSED and connection.condition is None:
@@ -142,15 +136,6 @@ class Output(WireState):
             write_frame(out, 0, connection.close_body())
             self._head_done = True
         work.pop(connection, None)
-
-    @staticmethod
-    def _is_settled(endpoint: Any) -> bool:
-        """Whether an open that was asked for is on the wire, so that the endpoint needs no further look."""
-        if endpoint.state & (LOCAL_UNINIT | LOCAL_CLOSED | REMOTE_CLOSED):
-            return True
-        if isinstance(endpoint, Link):
-            return endpoint.handle_out is not None
-        return endpoint.window is not None and bool(endpoint.window.begin_sent)
 
     # -- time --------------------------------------------------------------------------------------------
 
@@ -182,8 +167,6 @@ class Output(WireState):
             elif now >= self._speak_by:
                 if not self.output:
                     self.output += EMPTY_FRAME
-                    if self.recorder is not None:
-                        self.recorder("out", EMPTY_FRAME)
                 self._speak_by = now + self.remote_idle_timeout / 2
                 self.wake()
             deadlines.append(self._speak_by)

@@ -8,9 +8,10 @@ transfers and flow in window.py.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import ATTACH, BEGIN, DETACH, END
+from reactor.codec.dicts import of_symbols
 from reactor.codec.frames import write_frame
 from reactor.codec.performatives import encode_composite
 from reactor.engine.condition import Condition
@@ -20,6 +21,7 @@ from reactor.engine.endpoint import (
     LOCAL_CLOSED,
     LOCAL_OPEN,
     LOCAL_UNINIT,
+    REMOTE_ACTIVE,
     REMOTE_CLOSE,
     REMOTE_CLOSED,
     REMOTE_OPEN,
@@ -203,27 +205,26 @@ class Session(Endpoint):
             symbol_keys(self.properties),
         ]
 
-    def send_begin(self, out: bytearray, transport: Transport) -> bool:
-        """Write our begin if it is time; returns whether nothing is left to do for opening."""
+    def send_begin(self, out: bytearray, transport: Transport) -> None:
+        """Write our begin if it is time. LocalProtocolError when no channel is left."""
         if self.state & LOCAL_UNINIT:
-            return True
+            return
         window = self.window
         if window is None:
             if self.state & REMOTE_CLOSED:
-                return True  # refused
+                return  # it has had its life on this wire
             window = self.window = transport.make_window(self)
         if not window.begin_sent:
             window.begin_sent = True
             write_frame(out, window.channel, encode_composite(BEGIN, self.begin_fields(window.remote_channel)))
-        return True
 
-    def send_attach(self, link: Link, out: bytearray) -> bool:
-        """Write the link's attach if it is time; returns whether nothing is left to do for opening."""
+    def send_attach(self, link: Link, out: bytearray) -> None:
+        """Write the link's attach if it is time. LocalProtocolError when no handle is left."""
         if link.state & LOCAL_UNINIT or link.handle_out is not None or link.detach_sent:
-            return True
+            return
         window = self.window
-        if window is None or not window.begin_sent or link.state & REMOTE_CLOSED and link.handle_in is None:
-            return bool((self.state | link.state) & REMOTE_CLOSED)
+        if window is None or not window.begin_sent or window.end_sent or self.state & REMOTE_CLOSED:
+            return
         handle = next(number for number in range(len(window.handles_out) + 1) if number not in window.handles_out)
         if handle > min(window.remote_handle_max, self.handle_max):
             raise LocalProtocolError(
@@ -243,14 +244,19 @@ class Session(Endpoint):
             for delivery in link.pending:
                 delivery.window = window
             window.release(link)
-        return True
 
     def send_detach(self, link: Link, out: bytearray) -> bool:
-        """Write the link's detach if it is time; returns whether nothing is left to do for closing."""
-        if not link.state & LOCAL_CLOSED or link.detach_sent:
-            return True
+        """Write the link's detach if it is time; returns whether the link has nothing more to write."""
         window = self.window
+        if link.state & LOCAL_UNINIT or (window is not None and window.end_sent):
+            return True
+        if link.detach_sent:
+            if link.state & LOCAL_CLOSED and link.state & REMOTE_CLOSED:
+                self.forget(link)
+            return True
         if window is None or link.handle_out is None:
+            return bool(self.state & REMOTE_CLOSED)
+        if not link.state & LOCAL_CLOSED:
             return True
         if link.queued and link.is_sender and not link.state & REMOTE_CLOSED and link.condition is None:
             return False  # what was sent before close() leaves before it
@@ -261,13 +267,19 @@ class Session(Endpoint):
         return True
 
     def send_end(self, out: bytearray) -> bool:
-        """Write our end if it is time; returns whether nothing is left to do for closing."""
+        """Write our end if it is time; returns whether the session has nothing more to write."""
         window = self.window
-        if not self.state & LOCAL_CLOSED or window is None or window.end_sent or not window.begin_sent:
+        if window is None:
+            if self.state & LOCAL_CLOSED and self.state & REMOTE_CLOSED:
+                self.connection.forget(self)
+            return bool(self.state & (LOCAL_UNINIT | REMOTE_CLOSED))
+        if not self.state & LOCAL_CLOSED or window.end_sent:
             return True
         if self.condition is None and not self.state & REMOTE_CLOSED and self.holds_back():
             return False
-        window.end_sent = window.deaf = True
+        window.end_sent = True
+        # What is on its way is still heard, outcomes above all, unless it is what we end for [2.5.5].
+        window.deaf = window.deaf or self.condition is not None
         error = None if self.condition is None else self.condition.to_wire()
         write_frame(out, window.channel, encode_composite(END, [error]))
         if self.state & REMOTE_CLOSED:
@@ -299,8 +311,8 @@ class Session(Endpoint):
         window.remote_incoming_window = incoming_window
         if handle_max is not None:
             window.remote_handle_max = handle_max
-        self.remote_offered_capabilities = offered_capabilities
-        self.remote_desired_capabilities = desired_capabilities
+        self.remote_offered_capabilities = of_symbols(offered_capabilities)
+        self.remote_desired_capabilities = of_symbols(desired_capabilities)
         self.remote_properties = properties
         self.connection.emit(Event.SESSION_REMOTE_OPEN, self)
 
@@ -324,6 +336,8 @@ class Session(Endpoint):
         """The peer attaches a link, or answers our attach [2.7.3]. `role` is the peer's: true for a receiver."""
         window = self.window
         assert window is not None
+        if window.end_sent:
+            return  # it will never be answered, and its session's end is on the way
         if handle in window.handles_in:
             raise RemoteProtocolError(
                 HANDLE_IN_USE, "attach %r on handle %d, which is in use" % (name, handle), "session"
@@ -351,8 +365,8 @@ class Session(Endpoint):
         link.remote_source = Terminus.from_wire(source, Terminus.SOURCE)
         link.remote_target = Terminus.from_wire(target, Terminus.TARGET)
         link.remote_max_message_size = max_message_size or 0
-        link.remote_offered_capabilities = offered_capabilities
-        link.remote_desired_capabilities = desired_capabilities
+        link.remote_offered_capabilities = of_symbols(offered_capabilities)
+        link.remote_desired_capabilities = of_symbols(desired_capabilities)
         link.remote_properties = properties
         if isinstance(link, Receiver):
             # A sender must say where it starts counting; 0 is what is meant when it does not.
@@ -425,6 +439,26 @@ class Session(Endpoint):
         if window.end_sent:
             self._leave()
         self.connection.work_on(self)
+
+    def refuse(self, endpoint: Union[Session, Link], condition: Condition) -> None:
+        """This session, or a link of it, cannot be opened on this wire: the application sees it as if the peer
+        had refused, and what was sent over it will not leave."""
+        if endpoint is not self and endpoint.state & REMOTE_ACTIVE:
+            # The peer has attached it and waits for our attach: it can be told no less than this.
+            self.condition = condition
+            self.close()
+            return
+        for what in (REMOTE_OPEN, REMOTE_CLOSE):
+            endpoint.change(what)
+        endpoint.remote_condition = condition
+        if isinstance(endpoint, Link):
+            endpoint.detach_sent = True
+            endpoint.abandon()
+            self.connection.emit(Event.LINK_REMOTE_CLOSE, endpoint)
+            return
+        for link in self.links():
+            link.abandon()
+        self.connection.emit(Event.SESSION_REMOTE_CLOSE, self)
 
     def _leave(self) -> None:
         """Both ends have gone out: the channel is free."""

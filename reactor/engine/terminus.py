@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from reactor.codec.definitions import COORDINATOR, SOURCE, TARGET
+from reactor.codec.dicts import SymbolList
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, Described, symbol
 from reactor.errors import INVALID_FIELD, RemoteProtocolError
@@ -250,8 +251,8 @@ class Terminus:
         return terminus
 
 
-def _symbols(values: Optional[Values]) -> Optional[list[Any]]:
-    return [symbol(value) for value in values] if values else None
+def _symbols(values: Optional[Values]) -> Optional[SymbolList]:
+    return SymbolList(values) if values else None
 
 
 def symbol_keys(entries: Optional[dict[Any, Any]]) -> Optional[dict[Any, Any]]:
@@ -274,12 +275,8 @@ def _map(value: Any) -> Optional[Map]:
     return Map(value) if isinstance(value, dict) and value else None
 
 
-def symbol_list(value: Any) -> Optional[list[symbol]]:
-    """Capabilities as the application may give them (a name, a list, an Array), as symbols; None for none."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return [symbol(value)]
-    elements = value.elements if isinstance(value, Array) else value
-    return [symbol(element) for element in elements] or None
+def symbol_list(value: Any) -> Optional[SymbolList]:
+    """Capabilities as the application may give them (a name, a list, an Array), as symbols; None for none.
+    TypeError for what is no name."""
+    return SymbolList(value.elements if isinstance(value, Array) else value) or None
 

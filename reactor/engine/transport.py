@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from reactor.codec.definitions import CLOSE
-from reactor.codec.frames import write_frame
+from reactor.codec.frames import MIN_MAX_FRAME_SIZE, write_frame
 from reactor.codec.performatives import encode_composite
 from reactor.engine.condition import Condition, as_condition
 from reactor.engine.connection import Connection
@@ -21,6 +21,7 @@ from reactor.engine.input import Input
 from reactor.engine.link import Link
 from reactor.engine.output import Output
 from reactor.engine.sasl import SASL
+from reactor.engine.wire import UNLIMITED
 from reactor.errors import FRAMING_ERROR, RemoteProtocolError, TransportException
 
 
@@ -28,7 +29,8 @@ class Transport(Input, Output):
     """One end of an AMQP connection on one wire.
 
     mode: CLIENT (default) speaks first; SERVER waits for the client's protocol header.
-    max_frame_size: bytes of the largest frame that we take, told in open; default 65,536. Not below 512.
+    max_frame_size: bytes of the largest frame that we take, told in open; default 65,536. What is below 512
+        counts as 512 [2.3.1]; 0 is for frames of any size.
     channel_max: the largest channel number, told in open; default 32,767.
     idle_timeout: seconds without input after which the peer counts as gone; 0 (default) for never. Half of it is
         told to the peer [2.4.5].
@@ -51,6 +53,15 @@ class Transport(Input, Output):
     @condition.setter
     def condition(self, condition: Any) -> None:
         self._condition = as_condition(condition)
+
+    @property
+    def max_frame_size(self) -> int:
+        """See the class."""
+        return 0 if self.frame_limit == UNLIMITED else self.frame_limit
+
+    @max_frame_size.setter
+    def max_frame_size(self, size: int) -> None:
+        self.frame_limit = max(size, MIN_MAX_FRAME_SIZE) if size else UNLIMITED
 
     @property
     def closed(self) -> bool:
@@ -167,8 +178,6 @@ class Transport(Input, Output):
                 self._close_sent = True
                 body = encode_composite(CLOSE, [condition.to_wire()])
                 write_frame(self.output, 0, body)
-                if self.recorder is not None:
-                    self.recorder("out", bytes(self.output[-8 - len(body) :]))
             connection.emit(Event.TRANSPORT_ERROR, self)
         if self._sasl is not None:
             self.output += self._sasl.output

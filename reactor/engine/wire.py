@@ -32,7 +32,7 @@ class WireState:
         "connection",
         "_condition",
         "output",
-        "max_frame_size",
+        "frame_limit",
         "channel_max",
         "idle_timeout",
         "remote_max_frame_size",
@@ -75,7 +75,7 @@ class WireState:
         self.connection: Optional[Connection] = None
         self._condition: Optional[Condition] = None
         self.output = bytearray()
-        self.max_frame_size = DEFAULT_MAX_FRAME_SIZE
+        self.frame_limit = DEFAULT_MAX_FRAME_SIZE  # bytes of the largest frame that we take
         self.channel_max = DEFAULT_CHANNEL_MAX
         self.idle_timeout = 0.0
         self.remote_max_frame_size = UNLIMITED
@@ -117,6 +117,11 @@ class WireState:
         self._windows_out.pop(window.channel, None)
 
     # -- what one room asks of another -------------------------------------------------------------------
+
+    @property
+    def max_frame_size(self) -> int:
+        """What the application sees of `frame_limit` (transport.py)."""
+        raise NotImplementedError
 
     @property
     def closed(self) -> bool:

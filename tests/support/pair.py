@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
+from reactor.codec.message import Message
 from reactor.engine.connection import Connection
+from reactor.engine.delivery import Delivery
 from reactor.engine.endpoint import LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.events import Collector, Event
 from reactor.engine.transport import Transport
+from tests.support.frames import Frame, read
+
+#: How many bytes are handed over at a time: every scenario runs with each of these.
+PIECES = [None, 1, 7]
 
 
 class Side:
@@ -55,6 +61,9 @@ class Side:
         self.take()
         return [event.context for event in self.seen if event.type is etype]
 
+    def count(self, etype: Any) -> int:
+        return len(self.of(etype))
+
 
 class Pair:
     """A client and a server. `piece` is how many bytes are handed over at a time; None for all."""
@@ -65,6 +74,7 @@ class Pair:
         self.piece = piece
         self.client.polite = self.server.polite = polite
         self.sent = {"client": bytearray(), "server": bytearray()}
+        self._read = {"client": 0, "server": 0}
         if bind:
             self.client.bind()
             self.server.bind()
@@ -88,7 +98,7 @@ class Pair:
             target.transport.pending()
         return True
 
-    def pump(self, rounds: int = 200) -> None:
+    def pump(self, rounds: int = 2000) -> None:
         """Until both are quiet."""
         for _ in range(rounds):
             moved = self.move(self.client, self.server, "client")
@@ -111,10 +121,48 @@ class Pair:
         if session is None or session.state & REMOTE_CLOSED:
             session = self.client.connection.session()
             session.open()
+        return self.link_in(session, name, sender, setup)
+
+    def link_in(
+        self, session: Any, name: str = "link", sender: bool = True, setup: Optional[Callable[[Any], None]] = None
+    ) -> Any:
+        """Open a link in a session of the client; returns (its end, the server's end)."""
         link = session.sender(name) if sender else session.receiver(name)
+        link.target.address = link.source.address = "q"
         if setup is not None:
             setup(link)
         link.open()
         self.pump()
-        other = next(o for o in self.server.connection.links(0) if o.name == name and o.is_sender != sender)
+        other = next(o for o in self.server.of(Event.LINK_INIT)[::-1] if o.name == name and o.is_sender != sender)
         return link, other
+
+    def way(self, forth: bool, credit: int = 0, setup: Optional[Callable[[Any], None]] = None) -> tuple[Any, Any]:
+        """(sender, receiver) with credit: the client sends (`forth`) or receives; `setup` is for its own end."""
+        near, far = self.link("forth" if forth else "back", forth, setup)
+        sender, receiver = (near, far) if forth else (far, near)
+        if credit:
+            receiver.flow(credit)
+            self.pump()
+        return sender, receiver
+
+    def said(self, name: str) -> list[Frame]:
+        """The frames that one side ("client" or "server") has written since this was last asked."""
+        data = bytes(self.sent[name][self._read[name] :])
+        self._read[name] += len(data)
+        return read(data)
+
+    def side(self, endpoint: Any) -> Side:
+        return self.client if endpoint.connection is self.client.connection else self.server
+
+
+def received(receiver: Any) -> list[tuple[Delivery, bytes]]:
+    """All complete deliveries at the front of a receiver, taken out, with their bytes."""
+    taken = []
+    while receiver.current is not None and not receiver.current.partial:
+        delivery = receiver.current
+        taken.append((delivery, delivery.take()))
+    return taken
+
+
+def bodies(receiver: Any) -> list[Any]:
+    return [Message.from_bytes(data).body for _, data in received(receiver)]
