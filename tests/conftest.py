@@ -24,7 +24,7 @@ def pytest_unconfigure(config):
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item):
-    """The plugin of pytest's own only tells, on every version that runs on Python 3.9; this one also ends it."""
+    """Pytest has a plugin that shows it; where Python is 3.9 that one cannot also end the run."""
     faulthandler.dump_traceback_later(PATIENCE, exit=True, file=item.config.stash[_stderr])
     try:
         return (yield)
