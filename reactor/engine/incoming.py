@@ -237,6 +237,9 @@ class Incoming(Ledger):
             raise RemoteProtocolError(UNATTACHED_HANDLE, "flow on handle %d, which is not attached" % handle, "session")
         if link.deaf:
             return
+        if link.doubtful:
+            link.doubtful = False
+            self.events.append((Event.LINK_REMOTE_OPEN, link))
         if isinstance(link, Sender):
             self._recv_credit(link, delivery_count, link_credit, bool(drain))
         elif isinstance(link, Receiver):

@@ -74,6 +74,7 @@ class Link(Endpoint):
         "handle_in",
         "detach_sent",
         "deaf",
+        "doubtful",
         "wire_credit",
         "delivery_count",
         "transfer_in_progress",
@@ -118,6 +119,7 @@ class Link(Endpoint):
         self.handle_in: Optional[int] = None
         self.detach_sent = False
         self.deaf = False  # what still comes in is passed over: we detached, or the peer broke the rules here
+        self.doubtful = False  # attached by the peer in a way that looks like a refusal
         self.wire_credit = 0
         self.delivery_count = 0
         self.transfer_in_progress: Optional[Delivery] = None  # some of its frames have gone, or come
@@ -242,7 +244,7 @@ class Link(Endpoint):
         """The wire is gone, or the link on it: nothing that is on its way will ever be heard of again."""
         self.abandon()
         self.window = self.handle_out = self.handle_in = self.transfer_in_progress = None
-        self.detach_sent = self.deaf = False
+        self.detach_sent = self.deaf = self.doubtful = False
         self.wire_credit = 0
 
     def abandon(self) -> None:

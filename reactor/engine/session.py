@@ -373,7 +373,18 @@ class Session(Endpoint):
             link.delivery_count = (initial_delivery_count or 0) & 0xFFFFFFFF
             if link.handle_out is not None and link.delivery_count and link.wire_credit:
                 window.tell_flow(link)  # our credit was counted from 0
-        self.connection.emit(Event.LINK_REMOTE_OPEN, link)
+        if link.handle_out is not None and self._looks_refused(link):
+            link.doubtful = True  # the detach that says why comes next; anything else says that it is open
+        else:
+            self.connection.emit(Event.LINK_REMOTE_OPEN, link)
+
+    @staticmethod
+    def _looks_refused(link: Link) -> bool:
+        """Whether the answer to our attach has null for the node that we asked for: refused, says [2.6.3]."""
+        asked, answered = link.source, link.remote_source
+        if link.is_sender:
+            asked, answered = link.target, link.remote_target
+        return answered.type == Terminus.UNSPECIFIED and asked.type != Terminus.UNSPECIFIED
 
     def _find(self, name: str, role: bool) -> Optional[Link]:
         """Our end of the link that the peer means: of that name, and of the other role."""
