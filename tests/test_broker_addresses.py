@@ -49,6 +49,14 @@ def test_no_idle_timeout_when_none_is_wanted():
     assert connection.transport.remote_idle_timeout == 0
 
 
+def test_who_connects_and_says_nothing_is_not_kept(world):
+    wire = world.network.node().connect("broker", 5672)
+    world.quiet()
+    assert wire.peer is not None and not wire.peer.closed
+    world.pass_time(75.0)
+    assert wire.peer.closed
+
+
 def test_a_connection_that_falls_silent_loses_its_messages(world):
     client = world.client()
     client.send("jobs", "a")

@@ -145,6 +145,11 @@ class Broker(MessagingHandler):
             if self._on_listening is not None:
                 self._on_listening(url, acceptor)
 
+    def on_connection_bound(self, event: Any) -> None:
+        """Somebody connects: from now on he is to be heard of, or is lost."""
+        if self.idle_timeout:
+            event.transport.idle_timeout = self.idle_timeout
+
     def on_connection_opening(self, event: Any) -> None:
         """Say what kind of peer this is."""
         connection = event.connection
@@ -154,8 +159,6 @@ class Broker(MessagingHandler):
             symbol("product"): "amqp-reactor broker",
             symbol("version"): __version__,
         }
-        if self.idle_timeout:
-            event.transport.idle_timeout = self.idle_timeout
         log.info("connection from %r", connection.remote_container)
 
     def on_connection_remote_close(self, event: Any) -> None:
