@@ -11,8 +11,7 @@ from typing import Any, Callable, Optional
 from uuid import UUID
 
 from reactor.codec.sections import FIELDS_CHANGED, HEADER_CHANGED, Sections
-from reactor.codec.types import symbol, timestamp, ulong
-from reactor.codec.writers import clipped
+from reactor.codec.types import clipped, symbol, timestamp, ulong
 from reactor.errors import MessageException
 
 
@@ -151,7 +150,7 @@ def _message_id(value: Any) -> Any:
 
 
 def _plain_id(value: Any) -> Any:
-    return int(value) if type(value) is ulong else value
+    return int(value) if isinstance(value, int) else value
 
 
 FLAG = Kind("True or False", False, _flag)

@@ -36,6 +36,10 @@ class Settling(Described):
     __slots__ = ()
 
 
+class Long(int):
+    """A long among fields, where a plain int is an unsigned number of 32 bits at most."""
+
+
 #: The delivery states that end nearly every delivery. `read_fields` answers these very objects, so that they
 #: can be recognised with `is`; nobody may change them.
 ACCEPTED_STATE = Settling(ACCEPTED, [])
@@ -66,8 +70,8 @@ def read_value(buf: bytes, pos: int, end: int) -> tuple[Any, int]:
 def read_fields(buf: bytes, pos: int, end: int, limits: Optional[Limits] = None) -> tuple[list[Any], int]:
     """Read the list whose constructor is at `pos`, as the fields of a composite.
 
-    Answers the fields and the position behind them. Integers up to 32 bits and booleans are plain int and
-    bool. A nested composite is ``Described(code, fields)``, whether its descriptor was the number or the
+    Answers the fields and the position behind them. Unsigned numbers up to 32 bits and booleans are plain int
+    and bool. A nested composite is ``Described(code, fields)``, whether its descriptor was the number or the
     symbol; ``Described(0x24, [])`` is always `ACCEPTED_STATE` and ``Described(0x26, [])`` `RELEASED_STATE`.
     Maps and arrays in fields hold values as `read_value` makes them. Raises RemoteProtocolError
     (amqp:decode-error).
@@ -125,7 +129,7 @@ def read_fields(buf: bytes, pos: int, end: int, limits: Optional[Limits] = None)
                 pos += 2
             else:
                 value, pos = READERS[code](buf, pos, stop, limits or [MAX_DEPTH, MAX_EMPTY_ELEMENTS])
-                fields.append(value)
+                fields.append(value if type(value) is not int else Long(value))
     except MALFORMED as e:
         raise explained(e) from None
     if pos != stop or len(fields) != count:

@@ -27,6 +27,7 @@ from reactor.codec.types import (
     Described,
     byte,
     char,
+    clipped,
     decimal32,
     decimal64,
     decimal128,
@@ -43,7 +44,6 @@ from reactor.codec.types import (
 from reactor.codec.writers import (
     UNWRITABLE,
     Writer,
-    clipped,
     write_binary,
     write_boolean,
     write_byte,

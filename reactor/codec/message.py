@@ -45,8 +45,8 @@ from reactor.codec.sections import (
     Sections,
     locate,
 )
-from reactor.codec.types import symbol
-from reactor.codec.writers import clipped, write_binary
+from reactor.codec.types import clipped, symbol
+from reactor.codec.writers import UNWRITABLE, write_binary
 from reactor.errors import DataException, DecodeError, MessageException
 
 #: The types of a body that can only be replaced, not changed from within.
@@ -309,7 +309,7 @@ class Message(FieldAttributes):
 
     @data_sections.setter
     def data_sections(self, value: Iterable[bytes]) -> None:
-        parts = [bytes(memoryview(part)) for part in value]
+        parts = _parts("data_sections", bytes, value)
         self.body = b"".join(parts) if parts else None
         self._parts = parts
         self._inferred = True
@@ -325,7 +325,7 @@ class Message(FieldAttributes):
 
     @sequence_sections.setter
     def sequence_sections(self, value: Iterable[Iterable[Any]]) -> None:
-        parts = [list(part) for part in value]
+        parts = _parts("sequence_sections", list, value)
         self.body = [item for part in parts for item in part] if parts else None
         self._parts = parts
         self._inferred = True
@@ -346,7 +346,7 @@ class Message(FieldAttributes):
         if fields is None:
             out += PLAIN[:4]
         else:
-            write_composite(out, HEADER, fields)
+            _write_composite(out, HEADER, fields)
 
     def _write_instructions(self, out: bytearray) -> None:
         _write_map(out, b"\x00\x53\x71", "instructions", self.instructions, write_annotations)
@@ -363,7 +363,7 @@ class Message(FieldAttributes):
             return
         if fields[10] is not None and fields[11] is None:
             fields = [*fields[:11], 0, fields[12]]  # a member of a group has a place in it
-        write_composite(out, PROPERTIES, fields)
+        _write_composite(out, PROPERTIES, fields)
 
     def _write_properties(self, out: bytearray) -> None:
         _write_map(out, b"\x00\x53\x74", "properties", self.properties, write_keyed_by_strings)
@@ -442,6 +442,23 @@ def _mapping(name: str, value: Any) -> Any:
     raise MessageException("Message.%s cannot be %s: it takes a dict or None" % (name, clipped(value)))
 
 
+def _parts(name: str, kind: type, value: Any) -> list[Any]:
+    """The sections of a body, each as its own `kind`. A number would make bytes too, of as many zeros."""
+    try:
+        return [kind(memoryview(part) if kind is bytes else part) for part in value]
+    except TypeError:
+        raise MessageException(
+            "Message.%s cannot be %s: it takes a list of %s" % (name, clipped(value), kind.__name__)
+        ) from None
+
+
+def _write_composite(out: bytearray, code: int, fields: list[Any]) -> None:
+    try:
+        write_composite(out, code, fields)
+    except DataException as e:
+        raise MessageException(str(e)) from None
+
+
 def _write_map(
     out: bytearray, prefix: bytes, name: str, value: Any, write: Callable[[bytearray, Any], None]
 ) -> None:
@@ -450,5 +467,5 @@ def _write_map(
     out += prefix
     try:
         write(out, value)
-    except DataException as e:
+    except UNWRITABLE as e:
         raise MessageException("Message.%s cannot be sent: %s" % (name, e)) from None

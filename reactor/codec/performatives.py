@@ -27,8 +27,8 @@ from reactor.codec.definitions import (
 )
 from reactor.codec.encode import FIELD_WRITERS, write_list, write_value
 from reactor.codec.readers import malformed
-from reactor.codec.types import UNDESCRIBED, Array, Data, Described, symbol, timestamp, ulong
-from reactor.codec.writers import UNWRITABLE, Writer, clipped
+from reactor.codec.types import UNDESCRIBED, Array, Data, Described, clipped, symbol, timestamp, ulong
+from reactor.codec.writers import UNWRITABLE, Writer
 from reactor.errors import DataException, RemoteProtocolError
 
 # -- encoding ---------------------------------------------------------------------------------------------
@@ -219,9 +219,12 @@ def check_fields(code: int, fields: list[Any]) -> None:
 
 def _converted(composite: Composite, field: Field, kind: Any, highest: int, value: Any) -> Any:
     """A value of a neighbouring type, as peers send it, in the type of the field."""
-    if isinstance(value, int) and issubclass(kind, int) and not isinstance(value, bool) and kind is not bool:
-        if 0 <= value <= (highest or _HIGHEST["ulong"]) or kind is timestamp:
-            return kind(value)
+    if isinstance(value, int) and issubclass(kind, int) and bool not in (kind, type(value)):
+        try:
+            if not highest or 0 <= value <= highest:
+                return kind(value)
+        except DataException:
+            pass
     elif isinstance(value, str) and issubclass(kind, str) and value.isascii():
         return kind(value)
     raise _wrong(composite, field, value)
@@ -234,18 +237,18 @@ def _check_other(composite: Composite, field: Field, value: Any) -> None:
             return
         if isinstance(value, Array) and value.descriptor is UNDESCRIBED and value.type == Data.SYMBOL:
             return
-    elif field.requires in ("address", "message-id", "txn-id"):
-        if isinstance(value, _IDENTITIES[field.requires]):
+    elif field.requires in _IDENTITIES:
+        if isinstance(value, _IDENTITIES[field.requires]) and not isinstance(value, bool):
             return
     elif field.primitive == "*" and field.requires not in _DESCRIBED:
         return
     elif isinstance(value, Described):
         code = value.descriptor
+        known = type(code) is int and code in BY_CODE
+        if known:
+            check_fields(code, value.value)
         allowed = ARCHETYPES.get(field.requires or field.primitive)
-        if allowed is None or code in allowed:
-            # Only what a definition describes has been read as fields; all else is the application's.
-            if type(code) is int:
-                check_fields(code, value.value)
+        if allowed is None or (known and code in allowed):
             return
     raise _wrong(composite, field, value)
 

@@ -24,7 +24,7 @@ from reactor.codec.definitions import (
 from reactor.codec.dicts import AnnotationDict
 from reactor.codec.performatives import check_fields
 from reactor.codec.readers import malformed
-from reactor.codec.writers import clipped
+from reactor.codec.types import clipped
 from reactor.errors import DecodeError, RemoteProtocolError
 
 Spans = dict[int, tuple[int, int]]
@@ -70,7 +70,8 @@ def locate(buf: bytes) -> Spans:
         last = PROPERTIES
     else:
         spans = {}
-        pos = last = 0
+        pos = 0
+        last = HEADER - 1
     try:
         while pos < end:
             start = pos

@@ -14,6 +14,15 @@ from typing import Any
 from reactor.errors import DataException
 
 
+def clipped(value: Any, limit: int = 60) -> str:
+    """The `repr` of a value, short enough for an error message, and never an error itself."""
+    try:
+        text = repr(value)
+    except Exception:  # an int of 5,000 digits has no repr; a foreign class may do anything
+        text = "<%s>" % type(value).__name__
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 class _Named:
     """`repr` shows the type: the difference between ``ulong(1)`` and ``1`` matters to a peer."""
 
@@ -34,7 +43,9 @@ class _Integer(_Named, int):
         number = int.__new__(cls, value)
         if cls.LOW <= number <= cls.HIGH:
             return number
-        raise DataException("%s cannot hold %s: it goes from %d to %d" % (cls.__name__, value, cls.LOW, cls.HIGH))
+        raise DataException(
+            "%s cannot hold %s: it goes from %d to %d" % (cls.__name__, clipped(value), cls.LOW, cls.HIGH)
+        )
 
     __str__ = int.__repr__
 
@@ -148,7 +159,7 @@ class char(_Named, str):
     def __new__(cls, value: Any) -> char:
         text = str(value)
         if len(text) != 1 or "\ud800" <= text <= "\udfff":
-            raise DataException("char takes one Unicode character, not %r" % (value,))
+            raise DataException("char takes one Unicode character, not %s" % clipped(value))
         return str.__new__(cls, text)
 
 class Constant:

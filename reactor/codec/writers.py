@@ -11,7 +11,7 @@ from struct import error as StructError
 from typing import Any, Callable
 from uuid import UUID
 
-from reactor.codec.types import char, decimal128
+from reactor.codec.types import char, clipped, decimal128
 from reactor.errors import DataException
 
 Writer = Callable[[bytearray, Any], None]
@@ -35,12 +35,6 @@ _SMALL_SYMBOL = tuple(bytes((0xA3, n)) for n in range(256))
 #: What Python raises when a value does not fit its writer.
 UNWRITABLE = (TypeError, ValueError, OverflowError, AttributeError, StructError, RecursionError,
 DataException)
-
-
-def clipped(value: Any, limit: int = 60) -> str:
-    """The `repr` of a value, short enough for an error message."""
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def write_null(out: bytearray, value: None) -> None:
