@@ -220,6 +220,9 @@ class Broker(MessagingHandler):
             link.open()
             link.close()
             return
+        if log.isEnabledFor(logging.INFO):
+            does = "sends to" if handler.produces else "receives from"
+            log.info("%s %s %s", handler.describe(), does, handler.where())
         links.add(handler)
         link.handler = handler
         link.snd_settle_mode = link.remote_snd_settle_mode

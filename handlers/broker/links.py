@@ -60,6 +60,10 @@ class BrokerLink(Handler):
         """Who it is, for the log."""
         return f"link {self.link.name!r} of {self.link.connection.remote_container!r}"
 
+    def where(self) -> str:
+        """What it is attached to, for the log."""
+        return "each message's own address" if self.record is None else repr(self.record.node.name)
+
     def on_link_remote_close(self, event: Any) -> None:
         """The peer closes its end: everything it held waits again."""
         self.leave()
@@ -75,6 +79,8 @@ class BrokerLink(Handler):
         """Give up the place at the node; harmless when repeated."""
         if self.attached:
             self.attached = False
+            if log.isEnabledFor(logging.INFO):
+                log.info("%s left %s", self.describe(), self.where())
             self.broker.forget_link(self)
             self.let_go()
             if self.record is not None:
@@ -245,8 +251,8 @@ class Outlet(BrokerLink, Consumer):
         if not self.attached:
             return
         link = self.link
-        link.offered(self.queue.waiting)
         self.queue.grant(self, link.credit)
+        link.offered(self.queue.waiting)
         if link.drain_mode:
             link.drained()
             self.queue.grant(self, link.credit)
