@@ -130,6 +130,8 @@ class Connection(Endpoint):
     def close(self) -> None:
         """Close the connection, with all that is in it. What was sent leaves first."""
         if self.change(LOCAL_CLOSE):
+            for link in self.links(0):
+                link.cut_short()
             self.emit(Event.CONNECTION_LOCAL_CLOSE, self)
             self.work_on(self)
 

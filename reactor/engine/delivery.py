@@ -202,7 +202,7 @@ class Delivery:
         link = self.link
         link.unsettled -= 1
         if self.payload is not None and not link.is_sender:
-            self.discard()
+            self.take()
         self._tell()
 
     def settle_with(self, state: DispositionType) -> None:
@@ -238,14 +238,16 @@ class Delivery:
         link = self.link
         if not link.is_sender:
             raise LocalProtocolError(ILLEGAL_STATE, "%r is incoming; only its sender can abort it" % (self,), "link")
-        if not self.fate and not self.aborted:
-            self.aborted = True
+        if not self.aborted and self.fate != LOST:
             link.abort(self)
 
     # -- the message's bytes -----------------------------------------------------------------------------
 
     def take(self) -> bytes:
-        """The whole payload of a complete incoming delivery; the link goes on to the next one. Once only."""
+        """The whole payload of a complete incoming delivery; the link goes on to the next one. Once only.
+
+        Of a delivery that is not complete it takes what there is, and the rest is dropped when it comes.
+        """
         payload: bytes = self.payload
         chunks = self.chunks
         if chunks is not None:
@@ -265,12 +267,14 @@ class Delivery:
                 window.touch_flow()
         return payload
 
-    def discard(self) -> None:
-        """Drop what was not read."""
-        if not self.partial:
-            self.take()
-        else:
-            self.payload, self.chunks = b"", None
+    def has_read(self) -> None:
+        """All bytes that have come so far were read: they make room for others."""
+        window = self.window
+        if window is not None and self.frames:
+            window.unread -= self.frames
+            self.frames = 0
+            if window.starved:
+                window.touch_flow()
 
     def __repr__(self) -> str:
         state = self.remote_state if self.link.is_sender else self.local_state

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from reactor.engine.delivery import (
-    OPEN,
     PRE_SETTLED,
     SETTLED_BY_PEER,
     SETTLED_NOW,
@@ -108,9 +107,10 @@ class Incoming(Ledger):
             raise RemoteProtocolError(
                 INVALID_FIELD, "delivery %d begins before %d is complete" % (delivery_id, delivery.id or 0), "session"
             )
-        self.unread += 1
-        delivery.frames += 1
-        if delivery.payload is not None and delivery.fate in (OPEN, PRE_SETTLED) and not delivery.queued:
+        if delivery.payload is not None:  # else nobody will read it: what is still to come of it is passed over
+            if self.strict:
+                self.unread += 1
+                delivery.frames += 1
             if delivery.chunks is None:
                 delivery.chunks = [payload]
             else:
@@ -132,8 +132,8 @@ class Incoming(Ledger):
         if aborted:
             # What came of it is dropped, and it counts as settled [2.7.5].
             delivery.aborted = True
-            delivery.chunks = None
-            delivery.payload = b""
+            if delivery.payload is not None:
+                delivery.take()
             self._finish_by_peer(delivery, self.unsettled_in)
             more = False
         if 0 < link.max_message_size < link.received:
@@ -148,9 +148,6 @@ class Incoming(Ledger):
         link.transfer_in_progress = delivery if more else None
         if not more:
             link.received = 0
-            if delivery.fate not in (OPEN, PRE_SETTLED) and delivery.payload is not None:
-                if delivery in link.incoming:
-                    delivery.take()  # settled while it was still coming in: nobody will read it
 
     def recv_disposition(
         self,

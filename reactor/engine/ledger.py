@@ -51,6 +51,7 @@ class Ledger:
         "incoming_window",
         "incoming_limit",
         "renew_at",
+        "strict",
         "unread",
         "starved",
         "unsettled_out",
@@ -80,7 +81,10 @@ class Ledger:
         self.next_delivery_id = session.first_outgoing_id
         self.remote_incoming_window = 0
         self.outgoing_window = session.outgoing_window
-        # Receiving. The window is counted in frames, and holds back while the application does not read.
+        # Receiving. The window is counted in frames, and holds back while the application does not read. Without
+        # a capacity of the application's a message in many frames counts as one: whoever waits for all of it
+        # must not stop the rest of it from coming.
+        self.strict = session.incoming_capacity > 0
         self.next_incoming_id = 0
         self.incoming_limit = session.incoming_frames()
         self.incoming_window = self.incoming_limit

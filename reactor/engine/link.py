@@ -146,13 +146,18 @@ class Link(Endpoint):
     def close(self) -> None:
         """Close the link: what is queued leaves first. The peer may free its end, a subscription for one."""
         if self.change(LOCAL_CLOSE):
+            self.cut_short()
             self._emit(Event.LINK_LOCAL_CLOSE)
 
     def detach(self) -> None:
         """Detach the link without closing it: the peer keeps its end if that was made to last [2.6.3]."""
         if self.change(LOCAL_CLOSE):
+            self.cut_short()
             self.detached = True
             self._emit(Event.LINK_LOCAL_DETACH)
+
+    def cut_short(self) -> None:
+        """It is going to be closed: give up what is half-written, which nobody will complete."""
 
     def free(self) -> None:
         """Take the link out of its session. Its deliveries are forgotten."""
@@ -250,7 +255,7 @@ class Link(Endpoint):
     def abandon(self) -> None:
         """Give up what is unsettled: outcomes will not come, and ours would not arrive."""
         window = self.window
-        for delivery in list(self.unsettled_deliveries):
+        for delivery in list(self.unsettled_deliveries) if self.unsettled else ():
             if window is not None and delivery.id is not None:
                 (window.unsettled_out if self.is_sender else window.unsettled_in).pop(delivery.id, None)
             delivery.fate = LOST

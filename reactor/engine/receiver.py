@@ -137,17 +137,15 @@ class Receiver(Link):
         if not data and not delivery.partial:
             return None
         delivery.payload = delivery.payload[len(data) :]
+        if not delivery.payload:
+            delivery.has_read()
         return data
 
     def advance(self) -> bool:
         delivery = self.current
         if delivery is None:
             return False
-        if delivery.partial:
-            self.incoming.popleft()
-            delivery.payload, delivery.chunks, delivery.queued = b"", None, True
-        else:
-            delivery.take()
+        delivery.take()
         return True
 
     def abandon(self) -> None:

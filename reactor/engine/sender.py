@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.engine.delivery import LOST, OPEN, PRE_SETTLED, Delivery
 from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT, REMOTE_CLOSED
+from reactor.engine.events import Event
 from reactor.engine.link import SND_SETTLED, Link
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 
@@ -188,16 +189,28 @@ class Sender(Link):
         counted = delivery.queued or not delivery.partial
         if delivery in self.pending:
             self.pending.remove(delivery)
+        delivery.aborted = True
         delivery.partial = False
         delivery.payload, delivery.chunks = b"", None
+        window = self.window
         if started:
-            self._enqueue(delivery)
+            if window is not None and delivery not in window.outgoing:
+                window.outgoing.append(delivery)
+                window.touch()
             return
         if counted:
             self._queued -= 1
+        self._lose(delivery)
+
+    def _lose(self, delivery: Delivery) -> None:
+        """It will not leave: where it is queued, it is passed over."""
         if delivery.fate == OPEN:
             self.unsettled -= 1
-        delivery.fate = LOST  # where it is queued, it is passed over
+        delivery.fate = LOST
+
+    def cut_short(self) -> None:
+        for delivery in list(self.pending):
+            self.abort(delivery)
 
     def offered(self, n: int) -> None:
         """Tell the receiver, with the next flow, that `n` messages are available. ValueError if negative."""
@@ -219,6 +232,13 @@ class Sender(Link):
 
     def abandon(self) -> None:
         super().abandon()
+        if self._queued:
+            window = self.window
+            for delivery in (*self.waiting, *(window.outgoing if window is not None else ())):
+                if delivery.link is self and delivery.fate != LOST:  # settled already, but it has not left
+                    delivery.fate = LOST
+                    delivery.window = None
+                    self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
         self.waiting.clear()
         self.pending.clear()
         self._queued = 0

@@ -57,8 +57,9 @@ DEFAULT_HANDLE_MAX = 0x7FFF
 class Session(Endpoint):
     """A session of a connection. `connection.session()` makes it.
 
-    incoming_capacity: bytes that may come in without being read; it bounds the incoming window. 0, the default,
-        bounds the window to 2,048 frames.
+    incoming_capacity: bytes that may come in without being read; it bounds the incoming window. A message larger
+        than that has to be read while it comes in. 0, the default, bounds the window to 2,048 frames, where
+        those that continue an unread message do not count.
     outgoing_window: frames, told to the peer; default 2,048.
     properties, offered_capabilities, desired_capabilities: told to the peer; or None.
     remote_properties, remote_offered_capabilities, remote_desired_capabilities: what the peer told.
@@ -114,8 +115,10 @@ class Session(Endpoint):
             self._emit(Event.SESSION_LOCAL_OPEN)
 
     def close(self) -> None:
-        """End the session, and all that is in it."""
+        """End the session, and all that is in it. What was sent leaves first."""
         if self.change(LOCAL_CLOSE):
+            for link in self._links:
+                link.cut_short()
             self._emit(Event.SESSION_LOCAL_CLOSE)
 
     def free(self) -> None:
@@ -169,13 +172,11 @@ class Session(Endpoint):
     @property
     def outgoing_bytes(self) -> int:
         """Bytes that were written by the application and have not left."""
-        total = 0
+        there = dict.fromkeys(self.window.outgoing) if self.window is not None else {}
         for link in self._links:
             if isinstance(link, Sender):
-                total += sum(d.pending for d in (*link.waiting, *link.pending) if not d.fate)
-        if self.window is not None:
-            total += sum(d.pending for d in self.window.outgoing)
-        return total
+                there.update(dict.fromkeys((*link.waiting, *link.pending)))
+        return sum(delivery.pending for delivery in there)
 
     def incoming_frames(self) -> int:
         """The incoming window when nothing is unread, in frames."""
