@@ -13,11 +13,13 @@ class ClearErrors:
     def on_transport_error(self, event):
         """Nobody listens there, or the peer has gone."""
         url = Url(self.url)
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        place = f"{host}:{int(url.port)}"
         broker = "python -m handlers.broker"
-        if int(url.port) != 5672:
-            broker += f" --listen amqp://{url.host}:{url.port}"
+        if int(url.port) != 5672 or host not in ("127.0.0.1", "localhost"):
+            broker += f" --listen amqp://{place}"
         reason = event.transport.condition.description
-        raise SystemExit(f"No AMQP peer at {url.host}:{url.port} ({reason}). Start a broker with: {broker}")
+        raise SystemExit(f"No AMQP peer at {place} ({reason}). Start a broker with: {broker}")
 
     def on_connection_error(self, event):
         """The peer closed the connection, and said why."""

@@ -169,7 +169,8 @@ def test_a_container_traces_when_the_environment_says_so(
     assert run() == []
     monkeypatch.setenv("PN_TRACE_FRM", "1")
     lines = run()
-    assert all(re.match(r"\[0x1\]: (AMQP|SASL):FRAME:\d* (<-|->) ", line) for line in lines)
+    assert all(re.match(r"\[0x[0-9a-f]+\]: (AMQP|SASL):FRAME:\d* (<-|->) ", line) for line in lines)
+    assert len({line.partition("]")[0] for line in lines}) == 2  # each end has a name of its own
     for text in ("-> @open", "<- @open", "-> @attach", "-> @transfer", "(18)", "<- @disposition", "-> @close"):
         assert any(text in line for line in lines), text
     sent = [line.partition("-> ")[2] for line in lines if "-> " in line]

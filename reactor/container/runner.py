@@ -12,6 +12,7 @@ import os
 import sys
 import weakref
 from collections import deque
+from itertools import count
 from typing import Any, Optional
 
 from reactor.container.injector import EventInjector
@@ -25,6 +26,9 @@ from reactor.loop.interface import Clock, Network, Wire
 from reactor.loop.loop import Loop
 from reactor.loop.timers import Task as Timer
 from reactor.tracing.text import TextTrace, is_wanted
+
+#: Tells the connections of a process apart in its trace, whichever container they belong to.
+_traced = count(1)
 
 #: How often a turn goes on with what its own writing brought about, before it looks at the network again.
 _ROUNDS = 16
@@ -76,7 +80,6 @@ class Runner:
         self._injectors: list[EventInjector] = []
         self._drivers: dict[Transport, Driver] = {}
         self._trace = is_wanted(os.environ.get("PN_TRACE_FRM"))
-        self._traced = 0
         self._started = False
         self._stopping = False
 
@@ -260,8 +263,7 @@ class Runner:
     def drive(self, transport: Transport, wire: Wire) -> None:
         """Have `transport` exchange its bytes over `wire`. Connectors and acceptors call it."""
         if self._trace:
-            self._traced += 1
-            transport.recorder = TextTrace(_print, "0x%x" % self._traced)
+            transport.recorder = TextTrace(_print, "0x%x" % next(_traced))
         self._drivers[transport] = Driver(self.loop, transport, wire)
 
     def ended(self, transport: Transport, connection: Optional[Connection]) -> None:
@@ -288,4 +290,5 @@ class Runner:
 
 
 def _print(line: str) -> None:
-    print(line, file=sys.stderr)
+    """One line of the trace, in one write: containers in other threads trace too."""
+    sys.stderr.write(line + "\n")
