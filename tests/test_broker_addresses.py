@@ -9,6 +9,7 @@ from reactor import (
     REJECTED,
     RELEASED,
     AtMostOnce,
+    Condition,
     Copy,
     Described,
     DynamicNodeProperties,
@@ -65,6 +66,23 @@ def test_a_connection_that_falls_silent_loses_its_messages(world):
     client.freeze()
     world.pass_time(61.0)
     assert (world.node("jobs").acquired, world.node("jobs").waiting) == (0, 1)
+
+
+@pytest.mark.parametrize("what", ["link", "session", "connection"])
+def test_a_client_that_closes_with_a_reason_is_left_in_peace(world, what, caplog):
+    caplog.set_level("INFO", "handlers.broker")
+    client, other = world.client(), world.client()
+    client.send("jobs", "a")
+    receiver = client.receiver("jobs", 1)
+    endpoint = {"link": receiver, "session": receiver.session, "connection": client.connection}[what]
+    endpoint.condition = Condition("app:tired", "enough")
+    endpoint.close()
+    world.quiet()
+    assert world.node("jobs").waiting == 1 and client.errors == other.errors == []
+    assert not client.connection.remote_condition
+    assert "app:tired" in caplog.text
+    other.receiver("jobs", 1)
+    assert other.bodies() == ["a"]
 
 
 # -- nodes on demand
@@ -301,6 +319,18 @@ def test_a_dynamic_queue_goes_with_its_creator(world, how):
     assert address not in world.broker.names()
     assert other.errors == ["amqp:resource-deleted"]
     assert refused(other.sender(address, name="again")) and other.errors[1:] == ["amqp:not-found"]
+
+
+def test_a_message_under_way_to_a_node_that_goes_is_given_back(world):
+    client, other = world.client(), world.client()
+    receiver = client.receiver(None, dynamic=True)
+    sender = other.sender(receiver.remote_source.address)
+    receiver.close()
+    sender.send(Message("late"))
+    world.quiet()
+    assert other.errors == ["amqp:resource-deleted"] and other.outcomes in ([], [RELEASED])
+    other.send("jobs", "a")
+    assert world.node("jobs").depth == 1
 
 
 def test_a_dynamic_target(world):

@@ -66,6 +66,8 @@ class BrokerLink(Handler):
 
     def on_link_remote_close(self, event: Any) -> None:
         """The peer closes its end: everything it held waits again."""
+        if self.link.remote_condition is not None:
+            log.info("%s closed: %s", self.describe(), self.link.remote_condition)
         self.leave()
         self.link.close()
 
@@ -125,6 +127,9 @@ class Intake(BrokerLink):
             self._no_message(delivery)
             return
         payload = delivery.take()
+        if not self.attached:
+            delivery.settle_with(RELEASED)  # it was under way when the link was ended from this side
+            return
         size = len(payload)
         node = self.node
         try:
@@ -133,9 +138,6 @@ class Intake(BrokerLink):
                 node = self.route(payload)
         except (DecodeError, Refused) as error:
             self._refuse(delivery, error)
-            return
-        if not self.attached:
-            delivery.settle_with(RELEASED)
             return
         if envelope.ttl:
             expires = self.broker.now() + envelope.ttl
