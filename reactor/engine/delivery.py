@@ -264,7 +264,7 @@ class Delivery:
         if window is not None:
             window.unread -= self.frames
             if window.starved:
-                window.touch_flow()
+                window.make_room(self.link)
         return payload
 
     def has_read(self) -> None:
@@ -274,7 +274,7 @@ class Delivery:
             window.unread -= self.frames
             self.frames = 0
             if window.starved:
-                window.touch_flow()
+                window.make_room(self.link)
 
     def __repr__(self) -> str:
         state = self.remote_state if self.link.is_sender else self.local_state

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Optional
 
 from reactor.engine.delivery import Delivery
 from reactor.engine.link import Link
+from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Ledger:
         "renew_at",
         "strict",
         "unread",
+        "hungry",
         "starved",
         "unsettled_out",
         "unsettled_in",
@@ -81,16 +83,12 @@ class Ledger:
         self.next_delivery_id = session.first_outgoing_id
         self.remote_incoming_window = 0
         self.outgoing_window = session.outgoing_window
-        # Receiving. The window is counted in frames, and holds back while the application does not read. Without
-        # a capacity of the application's a message in many frames counts as one: whoever waits for all of it
-        # must not stop the rest of it from coming.
-        self.strict = session.incoming_capacity > 0
+        # Receiving. The window is counted in frames, and holds back while the application does not read.
         self.next_incoming_id = 0
-        self.incoming_limit = session.incoming_frames()
-        self.incoming_window = self.incoming_limit
-        self.renew_at = self.incoming_limit // 2
         self.unread = 0
-        self.starved = False
+        self.hungry: dict[Receiver, None] = {}  # those whose credit could not be filled, for what was not read
+        self.starved = False  # somebody waits until the application has read
+        self.measure()
         self.unsettled_out: dict[int, Delivery] = {}
         self.unsettled_in: dict[int, Delivery] = {}
         self.outgoing: deque[Delivery] = deque()
@@ -98,6 +96,14 @@ class Ledger:
         self.flows: dict[Link, None] = {}  # links to tell of, each once, in order
         self.flow_due = False
         self.deaf = False  # what still comes in is passed over: the session has ended here, or was refused
+
+    def measure(self) -> None:
+        """Take the incoming window's size from what the session wants, as long as the peer has not been told."""
+        self.incoming_limit = self.incoming_window = self.session.incoming_frames()
+        self.renew_at = self.incoming_limit // 2
+        # Without a capacity of the application's a message in many frames counts as one: whoever waits for all of
+        # it must not stop the rest of it from coming.
+        self.strict = self.session.incoming_capacity > 0
 
     # -- what the transport is asked to come back for ----------------------------------------------------
 
@@ -109,9 +115,17 @@ class Ledger:
             self.transport.wake()
 
     def touch_flow(self) -> None:
-        """The application has read: the incoming window may be opened again."""
+        """Have the windows told to the peer."""
         self.flow_due = True
         self.touch()
+
+    def make_room(self, link: Receiver) -> None:
+        """The application has read, and somebody waits for that: the window, or the link's credit."""
+        if self.incoming_window <= self.renew_at:
+            self.touch_flow()
+        if link in self.hungry and link.wire_credit + len(link.incoming) <= link.refill_at:
+            del self.hungry[link]
+            self.tell_flow(link)
 
     def tell_flow(self, link: Link) -> None:
         """Have the credit, or the use that was made of it, told to the peer."""
@@ -134,4 +148,4 @@ class Ledger:
         room = self.incoming_limit - self.unread
         if room > self.incoming_window:
             self.incoming_window = room
-        self.starved = self.incoming_window <= self.renew_at
+        self.starved = self.incoming_window <= self.renew_at or bool(self.hungry)

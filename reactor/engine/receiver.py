@@ -62,7 +62,8 @@ class Receiver(Link):
         self._set_refill()
 
     def _set_refill(self) -> None:
-        self.refill_at = -1 if not self._prefetch else self._prefetch // 2
+        bounds = [bound for bound in (self._prefetch, self._max_unsettled) if bound is not None]
+        self.refill_at = min(bounds) // 2 if self._prefetch else -1
         if self.window is not None:
             self.window.tell_flow(self)
 
@@ -94,6 +95,10 @@ class Receiver(Link):
             missing = min(missing, self._max_unsettled - self.unsettled - self.wire_credit)
         if missing > 0:
             self.wire_credit += missing
+        window = self.window
+        if window is not None and self.incoming and self.wire_credit <= self.refill_at:
+            window.hungry[self] = None
+            window.starved = True
 
     def flow(self, n: int) -> None:
         """Grant credit for `n` more messages. ValueError if negative."""
@@ -151,6 +156,21 @@ class Receiver(Link):
     def abandon(self) -> None:
         super().abandon()
         self.received = 0
+
+    def leave_wire(self) -> None:
+        window = self.window
+        if window is not None:
+            window.hungry.pop(self, None)
+            for delivery in self.incoming:  # it can still be read, and is in nobody's way
+                delivery.has_read()
+                delivery.window = None
+        super().leave_wire()
+
+    def free(self) -> None:
+        self.deaf = True
+        for delivery in self.incoming:
+            delivery.has_read()
+        super().free()
 
 
 def _check_count(name: str, value: Any) -> Any:

@@ -57,9 +57,9 @@ DEFAULT_HANDLE_MAX = 0x7FFF
 class Session(Endpoint):
     """A session of a connection. `connection.session()` makes it.
 
-    incoming_capacity: bytes that may come in without being read; it bounds the incoming window. A message larger
-        than that has to be read while it comes in. 0, the default, bounds the window to 2,048 frames, where
-        those that continue an unread message do not count.
+    incoming_capacity: bytes that may come in without being read; it bounds the incoming window, and is to be set
+        before open. A message larger than that has to be read while it comes in. 0, the default, bounds the
+        window to 2,048 frames, where those that continue an unread message do not count.
     outgoing_window: frames, told to the peer; default 2,048.
     properties, offered_capabilities, desired_capabilities: told to the peer; or None.
     remote_properties, remote_offered_capabilities, remote_desired_capabilities: what the peer told.
@@ -217,6 +217,7 @@ class Session(Endpoint):
             window = self.window = transport.make_window(self)
         if not window.begin_sent:
             window.begin_sent = True
+            window.measure()
             write_frame(out, window.channel, encode_composite(BEGIN, self.begin_fields(window.remote_channel)))
 
     def send_attach(self, link: Link, out: bytearray) -> None:
