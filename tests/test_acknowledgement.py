@@ -355,6 +355,33 @@ def test_in_doubt_is_told_to_the_handler_of_the_link() -> None:
     assert scene.client.count("on_in_doubt") == 0
 
 
+@pytest.mark.parametrize("end", ["lost", "closed here", "closed there", "session ended there"])
+def test_a_send_after_the_end_is_refused_and_never_kept_for_ever(end: str) -> None:
+    scene = Scene()
+    theirs = scene.server.last("on_link_opened")
+    if end == "lost":
+        scene.stage.cut()
+    elif end == "closed here":
+        scene.connection.close()
+    elif end == "closed there":
+        theirs.connection.close()
+    else:
+        theirs.session.close()
+    scene.stage.run()
+    with pytest.raises(LocalProtocolError, match="ended|closed"):
+        scene.sender.send(Message("x"))
+    assert scene.sender.queued == scene.sender.unsettled == 0
+
+
+def test_what_is_sent_while_the_connection_ends_is_in_doubt() -> None:
+    scene = Scene()
+    sent: list[Any] = []
+    scene.client.on_connection_closing = lambda event: sent.append(scene.sender.send(Message("x")))
+    scene.server.last("on_link_opened").connection.close()
+    scene.stage.run()
+    assert [event.delivery for event in scene.client.events["on_in_doubt"]] == sent
+
+
 # -- the peer settles first ---------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.engine.delivery import LOST, OPEN, PRE_SETTLED, Delivery
-from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT, REMOTE_CLOSED
+from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.events import Event
 from reactor.engine.link import SND_SETTLED, Link
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
@@ -102,14 +102,14 @@ class Sender(Link):
 
     def transmit(self, payload: bytes, tag: Union[str, bytes, None] = None) -> Delivery:
         """Send an encoded message as one delivery, and return that. Raises as `send` does."""
-        if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE:
+        window = self.window
+        if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE or (window is None and self._is_over()):
             raise self._not_open()
         if tag is None and self.tag_generator is None:
             self._tags += 1
             raw = b"%d" % self._tags
         else:
             raw = _tag_bytes(self.delivery_tag() if tag is None else tag)
-        window = self.window
         delivery = Delivery(self, window, raw, None, payload)
         if self.snd_settle_mode == SND_SETTLED:
             delivery.fate = PRE_SETTLED
@@ -124,8 +124,15 @@ class Sender(Link):
             window.outgoing.append(delivery)
         return delivery
 
+    def _is_over(self) -> bool:
+        """Whether what carries the link has ended, so that nothing will ever leave."""
+        session = self.session
+        return bool((session.state | session.connection.state) & (LOCAL_CLOSED | REMOTE_CLOSED))
+
     def _not_open(self) -> LocalProtocolError:
         state = "not open" if self.state & LOCAL_UNINIT else "closed"
+        if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) == LOCAL_ACTIVE:
+            state = "on a session or a connection that has ended"
         return LocalProtocolError(ILLEGAL_STATE, "%r is %s; nothing can be sent over it" % (self, state), "link")
 
     def delivery(self, tag: Union[str, bytes]) -> Delivery:
@@ -133,9 +140,10 @@ class Sender(Link):
 
         tag: str or bytes of at most 32; ValueError if longer, TypeError if something else.
         """
-        if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE:
+        window = self.window
+        if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE or (window is None and self._is_over()):
             raise self._not_open()
-        delivery = Delivery(self, self.window, _tag_bytes(tag), None, b"")
+        delivery = Delivery(self, window, _tag_bytes(tag), None, b"")
         delivery.partial = True
         self.unsettled += 1
         self.pending.append(delivery)

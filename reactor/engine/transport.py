@@ -126,7 +126,14 @@ class Transport(Input, Output):
         if connection is None:
             return
         if not connection.state & LOCAL_CLOSED:
-            connection.reset()  # what was closed stays as it ended: people ask it afterwards how that was
+            connection.reset()
+        else:
+            # What was closed stays as it ended: people ask it afterwards how that was. What was sent too late
+            # is in doubt as all the rest is.
+            connection.leave_wire()
+            for session in connection.sessions(0):
+                if session.window is not None:
+                    session.window.close()
         connection.transport = None
         self.connection = None
         self._windows_in.clear()
