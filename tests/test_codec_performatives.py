@@ -131,6 +131,7 @@ def test_fields_of_several_symbols(given, written):
         (TRANSFER, [0, 1, "tag"], "transfer.delivery-tag cannot be 'tag'"),
         (CLOSE, [Described(ERROR, ["ä"])], "close.error cannot be .*error.condition cannot be 'ä'"),
         (CLOSE, [None, 1], "close has 1 fields, not 2"),
+        (SASL_INIT, ["PLAIN", "secret"], "sasl-init.initial-response cannot be str: it is not bytes but str"),
         (0x99, [], "0x99 is not the code of a composite"),
     ],
 )  # fmt: skip
@@ -212,6 +213,15 @@ def test_the_error_names_composite_and_field():
         decoded(described(BEGIN, None, uint(0)))
     with pytest.raises(RemoteProtocolError, match="close with 2 fields; it has 1"):
         decoded(described(CLOSE, None, 1))
+
+
+def test_what_belongs_to_a_log_in_is_in_no_error_message():
+    with pytest.raises(RemoteProtocolError) as failed:
+        decoded(described(SASL_INIT, symbol("PLAIN"), "secret"))
+    assert "secret" not in str(failed.value)
+    with pytest.raises(DataException) as refused:
+        encode_composite(SASL_INIT, ["PLAIN", "secret"])
+    assert "secret" not in str(refused.value)
 
 
 def test_numbers_and_names_of_a_neighbouring_type_are_taken_if_they_fit():

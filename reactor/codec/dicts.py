@@ -21,9 +21,12 @@ class _RestrictedDict(dict[Any, Any]):
     """
 
     def __init__(self, e: Any = None, raise_on_error: bool = True, **kwargs: Any) -> None:
-        super().__init__()
+        super().__init__({} if e is None else e, **kwargs)
         self.raise_on_error = raise_on_error
-        self.update({} if e is None else e, **kwargs)
+        if not all(type(key) is symbol for key in self):
+            entries = list(self.items())
+            self.clear()
+            self.update(entries)
 
     def _key(self, key: Any) -> Any:
         if type(key) is symbol:

@@ -45,7 +45,7 @@ from reactor.codec.sections import (
     Sections,
     locate,
 )
-from reactor.codec.types import clipped, symbol
+from reactor.codec.types import clipped, decimal128, symbol
 from reactor.codec.writers import UNWRITABLE, write_binary
 from reactor.errors import DataException, DecodeError, MessageException
 
@@ -129,22 +129,28 @@ class Message(FieldAttributes):
         """
         if self._raw is not None:
             return self._encode_received()
-        body = self._body
-        if self._properties is self._annotations is self._instructions is self._footer is None:
-            if type(body) is str and self._header is self._fields is None:
+        out = bytearray(PLAIN)
+        if self._header is self._fields is None and self._instructions is self._annotations is None:
+            body = self._body
+            if type(body) is str and self._properties is self._footer is None:
                 try:
                     text = body.encode()
                     return _TEXT[len(text)] + text
                 except (IndexError, UnicodeEncodeError):
                     pass  # too long for the small form, or wrong: both are dealt with below
-            out = bytearray()
-            self._write_header(out)
-            self._write_fields(out)
-            self._write_body(out)
         else:
-            out = bytearray()
-            for _, write, _ in _SECTIONS:
-                write(self, out)
+            out.clear()
+            self._write_header(out)
+            if self._instructions is not None:
+                self._write_instructions(out)
+            if self._annotations is not None:
+                self._write_annotations(out)
+            self._write_fields(out)
+        if self._properties is not None:
+            self._write_properties(out)
+        self._write_body(out)
+        if self._footer is not None:
+            self._write_footer(out)
         return bytes(out)
 
     def _encode_received(self) -> bytes:
@@ -305,7 +311,7 @@ class Message(FieldAttributes):
 
         Assigning sets `body` to all of them together, and `inferred`.
         """
-        return list(self._whole_parts()) if self.inferred and isinstance(self.body, _BINARY) else []
+        return list(self._whole_parts()) if self.inferred and _is_data(self.body) else []
 
     @data_sections.setter
     def data_sections(self, value: Iterable[bytes]) -> None:
@@ -373,17 +379,17 @@ class Message(FieldAttributes):
         if body is None:
             return
         try:
-            if not self.inferred or not isinstance(body, (bytes, bytearray, memoryview, list, tuple)):
-                out += b"\x00\x53\x77"
-                write_value(out, body)
-            elif isinstance(body, (list, tuple)):
+            if self.inferred and isinstance(body, (list, tuple)):
                 for part in self._whole_parts():
                     out += b"\x00\x53\x76"
                     write_sequence(out, part)
-            else:
+            elif self.inferred and _is_data(body):
                 for part in self._whole_parts():
                     out += b"\x00\x53\x75"
                     write_binary(out, part)
+            else:
+                out += b"\x00\x53\x77"
+                write_value(out, body)
         except DataException as e:
             raise MessageException("Message.body cannot be sent: %s" % e) from None
 
@@ -404,8 +410,6 @@ class Message(FieldAttributes):
             return "<Message of %d bytes that cannot be decoded: %s>" % (len(self._raw or b""), e.description)
         return "Message(%s)" % ", ".join(parts)
 
-
-_BINARY = (bytes, bytearray, memoryview)
 
 #: The sections in their order: how each is written, and what it says. AMQP_VALUE stands for the body.
 _SECTIONS: tuple[tuple[int, Callable[[Message, bytearray], None], Callable[[Message], Any]], ...] = (
@@ -432,6 +436,10 @@ _DEFAULTS = {name: getattr(Message(), name) for name in _ATTRIBUTES[:-2]}
 def _unknown_attribute(name: str) -> TypeError:
     near = difflib.get_close_matches(name, _ATTRIBUTES, 1)
     return TypeError("Message has no attribute %r%s" % (name, "; did you mean %r?" % near[0] if near else ""))
+
+
+def _is_data(body: Any) -> bool:
+    return isinstance(body, (bytes, bytearray, memoryview)) and not isinstance(body, decimal128)
 
 
 def _mapping(name: str, value: Any) -> Any:

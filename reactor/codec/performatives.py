@@ -77,7 +77,9 @@ def _blamed(composite: Composite, values: Sequence[Any], error: Exception) -> Da
             if value is not None:
                 _WRITER_OF[field](bytearray(), value)
         except UNWRITABLE as e:
-            return DataException("%s.%s cannot be %s: %s" % (composite.name, field.name, clipped(value), e))
+            return DataException(
+                "%s.%s cannot be %s: %s" % (composite.name, field.name, _shown(composite, value), e)
+            )
     return DataException("%s: %s" % (composite.name, error))
 
 
@@ -254,7 +256,12 @@ def _check_other(composite: Composite, field: Field, value: Any) -> None:
 
 
 def _wrong(composite: Composite, field: Field, value: Any) -> RemoteProtocolError:
-    return malformed("%s.%s cannot be %s" % (composite.name, field.name, clipped(value)))
+    return malformed("%s.%s cannot be %s" % (composite.name, field.name, _shown(composite, value)))
+
+
+def _shown(composite: Composite, value: Any) -> str:
+    """A value in an error message: but what belongs to a log-in stays out of every log."""
+    return type(value).__name__ if composite.name.startswith("sasl") else clipped(value)
 
 
 def _expectation(field: Field) -> tuple[Any, int]:

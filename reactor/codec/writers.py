@@ -125,7 +125,7 @@ def write_uuid(out: bytearray, value: UUID) -> None:
 def write_binary(out: bytearray, value: Any) -> None:
     if not isinstance(value, bytes):
         if not isinstance(value, (bytearray, memoryview)):
-            raise DataException("%s is not bytes" % clipped(value))
+            raise DataException("it is not bytes but %s" % type(value).__name__)
         value = bytes(value)
     size = len(value)
     out += _SMALL_BINARY[size] if size <= 255 else _pack_code_uint(0xB0, size)
