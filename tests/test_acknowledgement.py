@@ -368,9 +368,19 @@ def test_a_send_after_the_end_is_refused_and_never_kept_for_ever(end: str) -> No
     else:
         theirs.session.close()
     scene.stage.run()
-    with pytest.raises(LocalProtocolError, match="ended|closed"):
+    with pytest.raises(LocalProtocolError, match=r"ended|closed"):
         scene.sender.send(Message("x"))
     assert scene.sender.queued == scene.sender.unsettled == 0
+
+
+def test_a_send_over_a_link_that_the_peer_has_just_closed_is_in_doubt() -> None:
+    scene = Scene()
+    sent: list[Any] = []
+    scene.client.on_link_closing = lambda event: sent.append(scene.sender.send(Message("x")))
+    scene.receiver.close()
+    scene.stage.run()
+    assert [event.delivery for event in scene.client.events["on_in_doubt"]] == sent
+    assert scene.sender.unsettled == 0
 
 
 def test_what_is_sent_while_the_connection_ends_is_in_doubt() -> None:

@@ -83,14 +83,15 @@ def test_sending_on_a_closed_link_raises():
         sender.delivery("x")
 
 
-def test_sending_on_a_link_that_the_peer_has_closed_raises():
+def test_sending_on_a_link_that_the_peer_has_closed_is_in_doubt_at_once():
     pair = Pair(polite=True)
     sender, receiver = pair.way(True, 5)
     pair.client.polite = False
     receiver.close()
     pair.pump()
-    with pytest.raises(LocalProtocolError, match="closed"):
-        sender.send(Message("x"))
+    sent = sender.send(Message("x"))
+    assert pair.client.of(Event.DELIVERY_IN_DOUBT) == [sent]
+    assert sender.unsettled == sender.queued == 0
 
 
 def test_empty_messages_are_messages_too(pair, forth):
@@ -100,6 +101,15 @@ def test_empty_messages_are_messages_too(pair, forth):
     assert sender.advance()
     pair.pump()
     assert [data for _, data in received(receiver)] == [b"", b""]
+
+
+@pytest.mark.parametrize("thing", ["a text", None, 7, {"a": 1}])
+def test_what_is_no_message_is_refused_at_the_call(thing):
+    pair = Pair()
+    sender, _ = pair.way(True, 1)
+    with pytest.raises(TypeError, match="Message"):
+        sender.send(thing)
+    assert sender.queued == 0 and sender.unsettled == 0
 
 
 @pytest.mark.parametrize("size", [0, 1, 32])

@@ -91,7 +91,8 @@ class Sender(Link):
         """Send a Message and return its Delivery; or write bytes to the current delivery and return their number.
 
         tag: the delivery's tag; None asks `delivery_tag()`. Without credit the message waits here until there
-        is some. Raises LocalProtocolError when the link is closed, MessageException or DataException, naming
+        is some; on a link that the peer has closed it is in doubt at once. Raises LocalProtocolError when the
+        link was closed here, or its session or connection has ended, MessageException or DataException, naming
         the field, when the message cannot be encoded; nothing is sent then.
         """
         if isinstance(obj, (bytes, bytearray, memoryview)):
@@ -104,7 +105,9 @@ class Sender(Link):
         """Send an encoded message as one delivery, and return that. Raises as `send` does."""
         window = self.window
         if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE or (window is None and self._is_over()):
-            raise self._not_open()
+            if not self.state & LOCAL_ACTIVE or not self.state & REMOTE_CLOSED:
+                raise self._not_open()
+            return self._too_late(tag)
         if tag is None and self.tag_generator is None:
             self._tags += 1
             raw = b"%d" % self._tags
@@ -122,6 +125,14 @@ class Sender(Link):
             if not window.dirty:
                 window.touch()
             window.outgoing.append(delivery)
+        return delivery
+
+    def _too_late(self, tag: Union[str, bytes, None]) -> Delivery:
+        """The peer has closed the link, and the application may not have heard of it yet: that is no mistake of
+        its own. The message does not leave; its delivery is in doubt at once."""
+        delivery = Delivery(self, None, _tag_bytes(self.delivery_tag() if tag is None else tag), None, b"")
+        delivery.fate = LOST
+        self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
         return delivery
 
     def _is_over(self) -> bool:
