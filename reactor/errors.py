@@ -119,7 +119,7 @@ class SSLException(TransportException):
 
 
 class SSLUnavailable(SSLException):
-    """Never raised here: TLS comes with Python. The name is kept for programs that catch it."""
+    """TLS was asked for, and this version cannot do it yet."""
 
 
 class SASLException(TransportException):

@@ -173,7 +173,7 @@ class Connection(Endpoint):
         return next(iter(self.links(mask)), None)
 
     def __repr__(self) -> str:
-        where = self.connected_address or self.hostname or self.remote_container or self.container
+        where = self.connected_address or self.hostname or self.remote_container
         return "<Connection%s>" % (" to " + where if where else "")
 
     # -- the wire ----------------------------------------------------------------------------------------

@@ -97,6 +97,8 @@ class Sender(Link):
         """
         if isinstance(obj, (bytes, bytearray, memoryview)):
             return self.stream(obj)
+        if not hasattr(obj, "send"):  # a str has an encode too, but what that gives is no message
+            raise TypeError("a sender sends a Message, not %r: send(Message(...))" % (obj,))
         if self.pending or not hasattr(obj, "encode"):
             return obj.send(self, tag)
         return self.transmit(obj.encode(), tag)
