@@ -21,7 +21,7 @@ from reactor.engine.disposition import (
     DispositionType,
     state_bytes,
 )
-from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+from reactor.errors import ILLEGAL_STATE, DataException, LocalProtocolError
 
 if TYPE_CHECKING:  # a delivery is part of its link and its window; the types go round, the imports do not
     from reactor.engine.ledger import Ledger
@@ -190,7 +190,9 @@ class Delivery:
                 raise LocalProtocolError(ILLEGAL_STATE, "%r is settled; it cannot be %s" % (self, _name(state)), "link")
             return
         if self._local is not None:
-            state_bytes(state, self._local)  # for its error, at the call that caused it
+            size = len(state_bytes(state, self._local))  # for its error, at the call that caused it
+            if self.window is not None and size > self.window.largest_payload():
+                raise DataException("%s with %d bytes does not fit a frame of the peer's" % (_name(state), size))
         self.local_state = state
         self._tell()
 

@@ -259,6 +259,7 @@ _BARE: dict[int, bytes] = {
     int(state): bytes((0x00, 0x53, state, 0x45)) for state in (ACCEPTED, REJECTED, RELEASED, MODIFIED)
 }
 _BARE[0] = b"\x40"
+_BARE[RECEIVED] = bytes((0x00, 0x53, RECEIVED, 0xC0, 0x03, 0x02, 0x43, 0x44))  # up to section 0, byte 0
 
 
 def read_state(state: Any) -> tuple[Union[DispositionType, int], Optional[Disposition]]:

@@ -165,7 +165,11 @@ class Incoming(Ledger):
         if last is None or last == first:
             ids: Any = (first,)
         else:
-            span = ((last - first) & MASK) + 1
+            span = serial_difference(last, first) + 1
+            if span < 1:
+                raise RemoteProtocolError(
+                    INVALID_FIELD, "a disposition of deliveries %d to %d, which is backwards" % (first, last), "session"
+                )
             if span <= len(unsettled):
                 ids = [(first + offset) & MASK for offset in range(span)]
             else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Optional
 
+from reactor.codec.frames import TRANSFER_OVERHEAD
 from reactor.engine.delivery import Delivery
 from reactor.engine.link import Link
 from reactor.engine.receiver import Receiver
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 MASK = 0xFFFFFFFF
 HALF = 0x80000000
+
+#: No frame carries more than this, however large the peer's frames may be, so that links take turns.
+LARGEST_PAYLOAD = 256 * 1024
 
 
 def serial_difference(a: int, b: int) -> int:
@@ -104,6 +108,10 @@ class Ledger:
         # Without a capacity of the application's a message in many frames counts as one: whoever waits for all of
         # it must not stop the rest of it from coming.
         self.strict = self.session.incoming_capacity > 0
+
+    def largest_payload(self) -> int:
+        """How many bytes of a message one frame can carry to the peer; its delivery's state is among them."""
+        return min(self.transport.remote_max_frame_size - TRANSFER_OVERHEAD, LARGEST_PAYLOAD)
 
     # -- what the transport is asked to come back for ----------------------------------------------------
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from reactor.codec.frames import (
-    TRANSFER_OVERHEAD,
     transfer_writer,
     write_disposition,
     write_flow,
@@ -27,8 +26,6 @@ from reactor.engine.sender import Sender
 
 #: While so many bytes wait to be sent no more transfers are written: they stay where they can be given up.
 OUTPUT_LIMIT = 256 * 1024
-#: No frame carries more than this, however large the peer's frames may be, so that links take turns.
-LARGEST_PAYLOAD = 256 * 1024
 
 _LINK_FLOW = Event.LINK_FLOW
 
@@ -71,7 +68,7 @@ class Outgoing(Ledger):
         popleft = outgoing.popleft
         unsettled = self.unsettled_out
         channel = self.channel
-        largest = self._largest_payload()
+        largest = self.largest_payload()
         next_id = self.next_delivery_id
         window = self.remote_incoming_window
         sent = 0
@@ -129,10 +126,6 @@ class Outgoing(Ledger):
             # The application may go on: its messages have left. It is called as by a flow of the peer.
             if sender.wire_credit > sender._queued and sender.state & LOCAL_ACTIVE:
                 self.events.append((_LINK_FLOW, sender))
-
-    def _largest_payload(self) -> int:
-        most: int = min(self.transport.remote_max_frame_size - TRANSFER_OVERHEAD, LARGEST_PAYLOAD)
-        return most
 
     def _write_slowly(self, delivery: Delivery, link: Sender, out: bytearray, largest: int) -> None:
         """One delivery that is not of the simple kind: it waits, or one frame of it is written."""
