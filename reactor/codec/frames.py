@@ -10,9 +10,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any, Callable
 
-from reactor.codec.definitions import BY_CODE, DISPOSITION, FLOW, TRANSFER, Field
-from reactor.codec.types import Array, ulong
-from reactor.errors import DECODE_ERROR, RemoteProtocolError
+from reactor.codec.definitions import DISPOSITION, FLOW, TRANSFER
 
 AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
 TLS_HEADER = b"AMQP\x02\x01\x00\x00"
@@ -177,57 +175,3 @@ def write_list(descriptor: bytes, parts: list[bytes]) -> bytes:
     if len(fields) < 255:
         return descriptor + bytes((0xC0, len(fields) + 1, len(parts))) + fields
     return descriptor + b"\xd0" + _UINT.pack(len(fields) + 4) + _UINT.pack(len(parts)) + fields
-
-
-# -- what a peer's fields may be -------------------------------------------------------------------------
-
-_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "boolean": (bool,),
-    "ubyte": (int,),
-    "ushort": (int,),
-    "uint": (int,),
-    "ulong": (ulong,),
-    "string": (str,),
-    "symbol": (str,),
-    "binary": (bytes,),
-    "map": (dict,),
-}
-_LIMITS = {"ubyte": 0xFF, "ushort": 0xFFFF, "uint": 0xFFFFFFFF}
-
-# Combinations of field types that were looked at and found good, by performative. Peers use few of them.
-_seen: dict[int, set[tuple[type, ...]]] = {code: set() for code in BY_CODE}
-_MOST_SEEN = 64
-
-
-def check_fields(code: int, fields: list[Any]) -> None:
-    """Raise RemoteProtocolError unless a performative's fields have the types that the specification gives them,
-    the mandatory ones are there, and there are not too many."""
-    kinds = tuple(map(type, fields))
-    seen = _seen[code]
-    if kinds in seen:
-        return
-    composite = BY_CODE[code]
-    if len(fields) > len(composite.fields):
-        raise RemoteProtocolError(DECODE_ERROR, "%s has %d fields" % (composite.name, len(fields)))
-    for position, field in enumerate(composite.fields):
-        value = fields[position] if position < len(fields) else None
-        if value is None:
-            if field.mandatory and field.default is None:
-                raise RemoteProtocolError(DECODE_ERROR, "%s has no %s" % (composite.name, field.name))
-        elif not _is_good(field, value):
-            raise RemoteProtocolError(DECODE_ERROR, "%s has a bad %s: %.60r" % (composite.name, field.name, value))
-    # What is in an array is not told by its type, so it is looked at each time.
-    if len(seen) < _MOST_SEEN and Array not in kinds and list not in kinds:
-        seen.add(kinds)
-
-
-def _is_good(field: Field, value: Any) -> bool:
-    kind = field.primitive
-    good = _PYTHON_TYPES.get(kind)
-    if field.multiple and isinstance(value, (Array, list)):
-        return good is None or all(isinstance(element, good) for element in value)
-    if good is None:
-        return True  # any type, or a composite that whoever reads it looks at
-    if kind in _LIMITS:
-        return type(value) is int and 0 <= value <= _LIMITS[kind]
-    return isinstance(value, good)

@@ -22,8 +22,8 @@ from reactor.codec.definitions import (
     OPEN,
     TRANSFER,
 )
-from reactor.codec.frames import AMQP_HEADER, MIN_MAX_FRAME_SIZE, SASL_HEADER, check_fields, read_header
-from reactor.codec.performatives import decode_composite
+from reactor.codec.frames import AMQP_HEADER, MIN_MAX_FRAME_SIZE, SASL_HEADER, read_header
+from reactor.codec.performatives import check_fields, decode_composite
 from reactor.engine.headers import explain_header
 from reactor.engine.session import Session
 from reactor.engine.window import Window
