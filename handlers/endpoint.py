@@ -106,6 +106,8 @@ class EndpointStateHandler(Handler):
     def on_connection_remote_close(self, event: Any) -> None:
         condition = event.connection.remote_condition
         if condition is not None and condition.name == CONNECTION_FORCED:
+            if event.container is not None and event.container.reconnects(event.connection):
+                return  # its end is told when its transport ends
             self.on_disconnected(event)
             self._finish(event, event.connection, "connection")
         else:

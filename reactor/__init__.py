@@ -27,6 +27,7 @@ from reactor.codec.types import (
     ushort,
 )
 from reactor.container.acceptor import Acceptor
+from reactor.container.backoff import Backoff
 from reactor.container.container import Container
 from reactor.container.injector import ApplicationEvent, EventInjector
 from reactor.container.options import (
@@ -113,6 +114,7 @@ __all__ = [
     "AtLeastOnce",
     "AtMostOnce",
     "AutoAccept",
+    "Backoff",
     "byte",
     "char",
     "Collector",

@@ -51,7 +51,6 @@ OWN_HANDLERS: dict[str, str] = {}
 _CURSOR = "Data's cursor over encoded values: values are written and read as Python objects"
 _TLS = "TLS comes with the next capability"
 _LIMITS = "limits against hostile peers come with the next capability"
-_RECONNECT = "reconnect comes with the next capability"
 _BLOCKING = "the blocking API comes later"
 _TRANSACTIONS = "transactions come later"
 
@@ -72,7 +71,6 @@ WAITING = {
     **dict.fromkeys("proton.SSL proton.SSLDomain proton.SSLSessionDetails".split(), _TLS),
     **dict.fromkeys("proton.Transport.ssl proton.Transport.require_encryption".split(), _TLS),
     "proton.Transport.max_buffered_delivery_bytes": _LIMITS,
-    "proton.reactor.Backoff": _RECONNECT,
     **dict.fromkeys(
         """proton.reactor.Transaction proton.handlers.TransactionHandler
         proton.handlers.TransactionalClientHandler proton.reactor.Container.declare_transaction""".split(),
@@ -104,6 +102,7 @@ ABSENT = {
 #: What differs on purpose -> why: "module.Class" for its constructor, "module.Class.method(parameter)", or
 #: "module.Class.property" for one that can only be read here.
 DIFFERENT = {
+    "proton.reactor.Backoff": "its keywords have names: initial, factor, max_delay, max_tries",
     "proton.Data": _CURSOR,
     "proton.DeclaredDisposition.id": _TRANSACTIONS,
     "proton.TransactionalDisposition.id": _TRANSACTIONS,

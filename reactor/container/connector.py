@@ -7,10 +7,12 @@ connection that was up is lost is decided here too, so that the container need n
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from reactor.container.backoff import Reconnect, read_delays
 from reactor.engine.connection import Connection
 from reactor.engine.endpoint import Endpoint
 from reactor.engine.transport import Transport
@@ -29,15 +31,20 @@ class Connector:
     """Makes the wire of one connection.
 
     addresses: where to go, tried in turn until one lets the connection be opened.
+    reconnect: delays between one round through the addresses and the next, as in `Container.connect`.
     heartbeat: seconds within which the peer is to be heard of, or None.
     max_frame_size: the largest frame that the peer may send, or None for the engine's own limit.
     sasl_enabled, allowed_mechs, allow_insecure_mechs, user, password: as in `Container.connect`.
     virtual_host: what to ask for in `open`; None asks for the host of the address.
     """
 
-    def __init__(self, container: Container, connection: Connection, addresses: Iterable[Url]) -> None:
+    def __init__(
+        self, container: Container, connection: Connection, addresses: Iterable[Url], reconnect: Reconnect = None
+    ) -> None:
         self.container = container
         self.connection = connection
+        self.addresses = list(addresses)
+        self.reconnect = reconnect
         self.heartbeat: Optional[float] = None
         self.max_frame_size: Optional[int] = None
         self.sasl_enabled = True
@@ -46,16 +53,44 @@ class Connector:
         self.user: Optional[str] = None
         self.password: Optional[str] = None
         self.virtual_host: Optional[str] = None
-        self._left: Iterator[Url] = iter(addresses)
-        self._opened = False
+        self.url: Optional[Url] = None
+        self._plan = self._first_plan()
 
-    def connect(self) -> bool:
-        """Try the next address. Returns False when there is none left."""
-        url = next(self._left, None)
-        if url is None:
+    @property
+    def reconnects(self) -> bool:
+        """Whether a connection that is lost is made again."""
+        return self.reconnect is not None and self.reconnect is not False
+
+    def _first_plan(self) -> Iterator[tuple[float, Url]]:
+        """How long to wait and where to go, attempt by attempt, until the connection is open for once."""
+        yield from ((0.0, url) for url in self.addresses)
+        delays = read_delays(self.reconnect)
+        first = next(delays, None)
+        rest = delays if not first else itertools.chain((first,), delays)  # a delay of 0 has just been had
+        yield from ((delay, url) for delay in rest for url in self.addresses)
+
+    def _next_plan(self) -> Iterator[tuple[float, Url]]:
+        """The same for a connection that was open and is lost."""
+        return ((delay, url) for delay in read_delays(self.reconnect) for url in self.addresses)
+
+    def attempt(self) -> bool:
+        """Try the next address, at once or in a while. Returns False when there is nothing left to try."""
+        delay, self.url = next(self._plan, (0.0, None))
+        if self.url is None:
             return False
+        if delay > 0:
+            log.info("trying %s in %g s", self.url.redacted, delay)
+            self.container.loop.schedule(delay, self._connect)
+        else:
+            self._connect()
+        return True
+
+    def _connect(self) -> None:
+        url, connection = self.url, self.connection
+        if url is None or not connection.state & Endpoint.LOCAL_ACTIVE:
+            self.container.forget(connection)  # it was closed while we waited
+            return
         log.info("connecting to %s", url.redacted)
-        connection = self.connection
         host, port = url.host or "localhost", int(url.port or Url.Port(url.scheme or Url.AMQP))
         connection.hostname = self.virtual_host or host
         transport = Transport(Transport.CLIENT)
@@ -68,7 +103,6 @@ class Connector:
         connection.connected_address = url.redacted
         transport.bind(connection)
         self.container.drive(transport, self.container.loop.network.connect(host, port))
-        return True
 
     def _identify(self, transport: Transport, url: Url, host: str) -> None:
         """Say who we are: what the application said goes before what stands in the address."""
@@ -82,17 +116,17 @@ class Connector:
         sasl.allow_insecure_mechs = is_loopback(host) if insecure is None else insecure
 
     def opened(self) -> None:
-        """The peer has opened the connection."""
-        self._opened = True
+        """The peer has opened the connection; from now on to lose it is another matter."""
+        self._plan = self._next_plan()
         log.info("connected to %s", self.connection.connected_address)
 
     def ended(self) -> None:
-        """The transport is closed: try the next address, or give the connection up."""
+        """The transport is closed: try again, or give the connection up."""
         connection = self.connection
         if not connection.state & Endpoint.LOCAL_ACTIVE:
             log.info("disconnected from %s", connection.connected_address)
-        elif self._opened or not self.connect():
-            log.info("disconnected from %s; there is no reconnect", connection.connected_address)
+        elif not self.attempt():
+            log.info("disconnected from %s, for good", connection.connected_address)
             connection.close()
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Optional, TypeVar, Union
 
 from reactor.container.acceptor import Acceptor
+from reactor.container.backoff import Reconnect, read_delays
 from reactor.container.connector import Address, Connector, read_address
 from reactor.container.keywords import refuse_unknown
 from reactor.container.options import AutoAccept, MaxUnsettled, Prefetch, apply_options
@@ -24,7 +25,7 @@ from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
 from reactor.engine.session import Session
 from reactor.engine.transport import Transport
-from reactor.errors import SSLUnavailable
+from reactor.errors import CONNECTION_FORCED, SSLUnavailable
 from reactor.loop.interface import Clock, Network
 from reactor.url import Url
 
@@ -75,7 +76,7 @@ class Container(Runner):
         urls: Optional[Iterable[Address]] = None,
         address: Union[None, Address, Iterable[Address]] = None,
         handler: Any = None,
-        reconnect: Any = None,
+        reconnect: Reconnect = None,
         heartbeat: Optional[float] = None,
         ssl_domain: Any = None,
         *,
@@ -100,7 +101,9 @@ class Container(Runner):
             the connection is opened. address: one or several, as an older name for these.
         handler: sees the events of this connection, of its sessions and links; None leaves them to the
         container's.
-        reconnect: False or None. A connection that is lost stays lost: this version does not reconnect.
+        reconnect: False or None, the default: a connection that is lost stays lost. True: it is made again, after
+            the delays of a Backoff; or a Backoff, a list of seconds, or an object with `next()` and `reset()`.
+            Sessions and links are then opened again; sends without an outcome are in doubt.
         heartbeat: seconds within which the peer is to be heard of; None for no limit.
         ssl_domain, sni: TLS comes with a later version.
         sasl_enabled: whether to authenticate at all (True).
@@ -121,15 +124,14 @@ class Container(Runner):
         addresses = _addresses(url, urls, address)
         if ssl_domain is not None or sni is not None:
             raise SSLUnavailable("this version cannot do TLS yet: leave ssl_domain and sni out")
-        if reconnect:
-            raise NotImplementedError("this version does not reconnect yet: use reconnect=False")
+        read_delays(reconnect)  # for its error, at the call that caused it
         connection = self.connection(handler)
         connection.container = container_id or self.container_id
         connection.hostname = virtual_host
         connection.offered_capabilities = offered_capabilities
         connection.desired_capabilities = desired_capabilities
         connection.properties = properties
-        connector = Connector(self, connection, addresses)
+        connector = Connector(self, connection, addresses, reconnect)
         connector.heartbeat = heartbeat
         connector.max_frame_size = max_frame_size
         connector.virtual_host = virtual_host
@@ -315,7 +317,7 @@ class Container(Runner):
         """The application has opened the connection: if it is to be connected, now is the time."""
         connector = self._connectors.get(connection)
         if connector is not None and connection.transport is None:
-            connector.connect()
+            connector.attempt()
 
     def opened(self, connection: Connection) -> None:
         """The peer has opened the connection."""
@@ -329,7 +331,22 @@ class Container(Runner):
         if connector is not None:
             connector.ended()
             if not connector.connection.state & Endpoint.LOCAL_ACTIVE:
-                del self._connectors[connector.connection]
+                self.forget(connector.connection)
+
+    def forget(self, connection: Connection) -> None:
+        """The connection is closed: nothing more is done for it."""
+        self._connectors.pop(connection, None)
+
+    def reconnects(self, connection: Connection) -> bool:
+        """Whether `connection` is made again when it is lost."""
+        connector = self._connectors.get(connection)
+        return connector is not None and connector.reconnects
+
+    def forced(self, connection: Connection) -> None:
+        """The peer sends the connection away: if it is to be made again, there is nothing to wait for."""
+        driver = None if connection.transport is None else self._drivers.get(connection.transport)
+        if driver is not None and self.reconnects(connection):
+            driver.close()
 
     def close_all(self) -> None:
         super().close_all()
@@ -350,6 +367,11 @@ class _Housekeeper:
 
     def on_connection_remote_open(self, event: Any) -> None:
         self._container.opened(event.connection)
+
+    def on_connection_remote_close(self, event: Any) -> None:
+        condition = event.connection.remote_condition
+        if condition is not None and condition.name == CONNECTION_FORCED:
+            self._container.forced(event.connection)
 
     def on_transport_closed(self, event: Any) -> None:
         self._container.ended(event.context, event.connection)
