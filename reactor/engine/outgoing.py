@@ -38,17 +38,21 @@ class Outgoing(Ledger):
     def flush(self, out: bytearray) -> bool:
         """Write all that the turn collected; returns whether something must wait until `out` was sent."""
         self.dirty = False
+        frames = -self.next_outgoing_id
         if self.outgoing:
             self._write_transfers(out)
+        frames = (frames + self.next_outgoing_id) & MASK
         if self.acks:
-            self._write_dispositions(out)
+            frames += self._write_dispositions(out)
         if self.flows:
             flows, self.flows = self.flows, {}
             for link in flows:
                 if link.handle_out is not None and not link.detach_sent:
                     self._write_flow(link, out)
+                    frames += 1
         if self.flow_due:
             self.renew()
+            frames += 1
             write_session_flow(
                 out,
                 self.channel,
@@ -57,6 +61,7 @@ class Outgoing(Ledger):
                 self.next_outgoing_id,
                 self.outgoing_window,
             )
+        self.transport.frames_output += frames
         return len(out) >= OUTPUT_LIMIT and bool(self.outgoing) and self.remote_incoming_window > 0
 
     def _write_transfers(self, out: bytearray) -> None:
@@ -195,13 +200,14 @@ class Outgoing(Ledger):
         if link.waiting and link.wire_credit > 0:
             self.release(link)
 
-    def _write_dispositions(self, out: bytearray) -> None:
-        """One frame for each run of consecutive deliveries that ended alike."""
+    def _write_dispositions(self, out: bytearray) -> int:
+        """One frame for each run of consecutive deliveries that ended alike; returns how many that were."""
         acks, self.acks = self.acks, []
         unsettled_in = self.unsettled_in
         run: Any = None  # what its deliveries have in common: direction, settled, state
         first = following = 0
         state = b""
+        frames = 0
         for delivery in acks:
             delivery.queued = False
             number: Any = delivery.id
@@ -220,6 +226,7 @@ class Outgoing(Ledger):
                 continue
             if run is not None:
                 write_disposition(out, self.channel, run[0], first, (following - 1) & MASK, run[1], state)
+                frames += 1
             run = kind
             first = number
             following = (number + 1) & MASK
@@ -227,9 +234,12 @@ class Outgoing(Ledger):
             if content is not None:  # nobody else's state has the same content
                 following = -1
                 write_disposition(out, self.channel, incoming, first, first, settled, state)
+                frames += 1
                 run = None
         if run is not None:
             write_disposition(out, self.channel, run[0], first, (following - 1) & MASK, run[1], state)
+            frames += 1
+        return frames
 
     def _write_flow(self, link: Link, out: bytearray) -> None:
         if isinstance(link, Receiver):

@@ -102,6 +102,7 @@ class Output(WireState):
         self._open_sent = True
         fields = connection.open_fields(self.max_frame_size, self.channel_max, self.idle_timeout / 2)
         write_frame(self.output, 0, encode_composite(OPEN, fields))
+        self.frames_output += 1
 
     def _write_opening(self, connection: Connection, out: bytearray) -> None:
         """Begins, and then attaches; what had to wait stays in the list of work."""
@@ -134,6 +135,7 @@ class Output(WireState):
                 return
             self._close_sent = True
             write_frame(out, 0, connection.close_body())
+            self.frames_output += 1
             self._head_done = True
         work.pop(connection, None)
 
@@ -167,6 +169,7 @@ class Output(WireState):
             elif now >= self._speak_by:
                 if not self.output:
                     self.output += EMPTY_FRAME
+                    self.frames_output += 1
                 self._speak_by = now + self.remote_idle_timeout / 2
                 self.wake()
             deadlines.append(self._speak_by)

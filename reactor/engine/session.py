@@ -219,6 +219,7 @@ class Session(Endpoint):
             window.begin_sent = True
             window.measure()
             write_frame(out, window.channel, encode_composite(BEGIN, self.begin_fields(window.remote_channel)))
+            window.transport.frames_output += 1
 
     def send_attach(self, link: Link, out: bytearray) -> None:
         """Write the link's attach if it is time. LocalProtocolError when no handle is left."""
@@ -239,6 +240,7 @@ class Session(Endpoint):
             link.first_delivery_count = link.delivery_count
             link.writer_key = -1
         write_frame(out, window.channel, encode_composite(ATTACH, link.attach_fields(handle)))
+        window.transport.frames_output += 1
         if isinstance(link, Receiver):
             if link.wire_credit or link.prefetch:
                 window.tell_flow(link)
@@ -265,6 +267,7 @@ class Session(Endpoint):
         link.detach_sent = link.deaf = True
         error = None if link.condition is None else link.condition.to_wire()
         write_frame(out, window.channel, encode_composite(DETACH, [link.handle_out, not link.detached or None, error]))
+        window.transport.frames_output += 1
         self._release(link)
         return True
 
@@ -284,6 +287,7 @@ class Session(Endpoint):
         window.deaf = window.deaf or self.condition is not None
         error = None if self.condition is None else self.condition.to_wire()
         write_frame(out, window.channel, encode_composite(END, [error]))
+        window.transport.frames_output += 1
         if self.state & REMOTE_CLOSED:
             self._leave()
         return True

@@ -35,6 +35,7 @@ class Transport(Input, Output):
     idle_timeout: seconds without input after which the peer counts as gone; 0 (default) for never. Half of it is
         told to the peer [2.4.5].
     remote_max_frame_size, remote_channel_max, remote_idle_timeout: the peer's, from its open.
+    frames_input, frames_output: how many frames have come and were written, heartbeats too.
     condition: why it failed, or None.
     output: bytes to be sent; the driver sends from its front and calls `pop`.
     recorder: called with ("in" or "out", bytes) for all that passes; None (default) costs nothing.
@@ -185,6 +186,7 @@ class Transport(Input, Output):
                 self._close_sent = True
                 body = encode_composite(CLOSE, [condition.to_wire()])
                 write_frame(self.output, 0, body)
+                self.frames_output += 1
             connection.emit(Event.TRANSPORT_ERROR, self)
         if self._sasl is not None:
             self.output += self._sasl.output

@@ -42,6 +42,7 @@ class WireState:
         "tracer",
         "trace_flags",
         "frames_input",
+        "frames_output",
         "dirty_windows",
         "_sasl",
         "_auth_required",
@@ -85,6 +86,7 @@ class WireState:
         self.tracer: Optional[Callable[[Transport, str], None]] = None
         self.trace_flags = 0
         self.frames_input = 0
+        self.frames_output = 0
         self.dirty_windows: list[Ledger] = []
         self._sasl: Optional[SASL] = None
         self._auth_required = False
