@@ -27,6 +27,7 @@ from reactor.engine.endpoint import (
     Endpoint,
 )
 from reactor.engine.events import Collector, Event, EventType
+from reactor.engine.handshakes import Handshakes
 from reactor.engine.link import Link
 from reactor.engine.session import Session
 from reactor.engine.terminus import symbol_keys, symbol_list
@@ -89,7 +90,7 @@ class Connection(Endpoint):
         self.connected_address: Optional[str] = None
         self.error: Optional[Condition] = None
         self.work: dict[Endpoint, None] = {}  # endpoints that may have a handshake to write, in order
-        self._sessions: dict[Session, None] = {}
+        self._sessions: dict[Any, None] = {}
         self.context: Any = None
 
     @property
@@ -148,7 +149,7 @@ class Connection(Endpoint):
         self.emit(Event.SESSION_INIT, session)
         return session
 
-    def forget(self, session: Session) -> None:
+    def forget(self, session: Handshakes) -> None:
         """Take a session out, and its links; SESSION_FINAL is the last that is heard of it."""
         if session in self._sessions:
             del self._sessions[session]

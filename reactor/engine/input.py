@@ -24,8 +24,8 @@ from reactor.codec.definitions import (
 )
 from reactor.codec.frames import AMQP_HEADER, MIN_MAX_FRAME_SIZE, SASL_HEADER, read_header
 from reactor.codec.performatives import check_fields, decode_composite
+from reactor.engine.handshakes import Handshakes
 from reactor.engine.headers import explain_header
-from reactor.engine.session import Session
 from reactor.engine.window import Window
 from reactor.engine.wire import DEFAULT_MAX_FRAME_SIZE, UNLIMITED, WireState
 from reactor.errors import (
@@ -286,7 +286,7 @@ class Input(WireState):
         self.connection.recv_close(error)
         self.wake()
 
-    def make_window(self, session: Session) -> Window:
+    def make_window(self, session: Handshakes) -> Window:
         """A channel for a session. LocalProtocolError when none is left."""
         most = min(self.remote_channel_max, self.channel_max)
         channel = next(number for number in range(len(self._windows_out) + 1) if number not in self._windows_out)

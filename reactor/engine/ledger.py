@@ -16,7 +16,7 @@ from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
 
 if TYPE_CHECKING:
-    from reactor.engine.session import Session
+    from reactor.engine.handshakes import Handshakes
     from reactor.engine.wire import WireState
 
 MASK = 0xFFFFFFFF
@@ -69,7 +69,7 @@ class Ledger:
         "deaf",
     )
 
-    def __init__(self, session: Session, transport: WireState, channel: int) -> None:
+    def __init__(self, session: Handshakes, transport: WireState, channel: int) -> None:
         self.session = session
         self.transport = transport
         self.events = session.connection.event_queue()

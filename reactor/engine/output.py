@@ -146,10 +146,8 @@ class Output(WireState):
 
         Returns when to be called again, 0.0 for never.
         """
-        if self._head_done or self.closed:
-            return 0.0
         deadlines = []
-        if self.idle_timeout:
+        if self.idle_timeout and not self._finished:  # a peer that never answers our close is silent, too
             if self._heard or not self._hear_by:
                 self._heard = False
                 self._hear_by = now + self.idle_timeout
@@ -162,7 +160,7 @@ class Output(WireState):
                 )
                 return 0.0
             deadlines.append(self._hear_by)
-        if self.remote_idle_timeout and self._open_sent:
+        if self.remote_idle_timeout and self._open_sent and not self._head_done:
             if self._spoke or not self._speak_by:
                 self._spoke = False
                 self._speak_by = now + self.remote_idle_timeout / 2

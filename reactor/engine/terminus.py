@@ -11,7 +11,7 @@ from reactor.codec.definitions import COORDINATOR, SOURCE, TARGET
 from reactor.codec.dicts import SymbolList
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, Described, symbol
-from reactor.errors import INVALID_FIELD, RemoteProtocolError
+from reactor.errors import INVALID_FIELD, DataException, RemoteProtocolError
 
 _EXPIRY = {
     "link-detach": 0,
@@ -195,7 +195,9 @@ class Terminus:
         fields: list[Any] = [
             self._address,
             self.durability or None,
-            _EXPIRY_NAMES[self.expiry_policy] if self.expiry_policy != self.EXPIRE_WITH_SESSION else None,
+            None
+            if self.expiry_policy == self.EXPIRE_WITH_SESSION
+            else _named(_EXPIRY_NAMES, self.expiry_policy, "expiry_policy"),
             self.timeout or None,
             self.dynamic or None,
             symbol_keys(self._properties),
@@ -203,7 +205,7 @@ class Terminus:
         if self.type == self.TARGET:
             return Described(TARGET, fields + [_symbols(self._capabilities)])
         fields += [
-            _MODES.get(self.distribution_mode),
+            _named(_MODES, self.distribution_mode, "distribution_mode") if self.distribution_mode else None,
             symbol_keys(self._filter),
             self.default_outcome,
             _symbols(self._outcomes),
@@ -249,6 +251,12 @@ class Terminus:
         terminus._outcomes = _values(fields[9])
         terminus._capabilities = _values(fields[10])
         return terminus
+
+
+def _named(names: dict[int, symbol], number: Any, attribute: str) -> symbol:
+    if number not in names:
+        raise DataException("a terminus has no %s %r: it is one of %s" % (attribute, number, sorted(names)))
+    return names[number]
 
 
 def _symbols(values: Optional[Values]) -> Optional[SymbolList]:

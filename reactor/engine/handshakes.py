@@ -1,0 +1,421 @@
+"""Handshakes: how a session and its links begin and end on a wire: begin, attach, detach, end, both ways [2.5, 2.6].
+
+The transport calls: `send_...` at each flush for what has changed, `recv_...` for what the peer said. What the
+application does is in session.py, transfers and flow are the window's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from reactor.codec.definitions import ATTACH, BEGIN, DETACH, END
+from reactor.codec.dicts import of_symbols
+from reactor.codec.frames import write_frame
+from reactor.codec.performatives import encode_composite
+from reactor.engine.condition import Condition
+from reactor.engine.endpoint import (
+    LOCAL_ACTIVE,
+    LOCAL_CLOSED,
+    LOCAL_UNINIT,
+    REMOTE_ACTIVE,
+    REMOTE_CLOSE,
+    REMOTE_CLOSED,
+    REMOTE_OPEN,
+    REMOTE_UNINIT,
+    Endpoint,
+)
+from reactor.engine.events import Event
+from reactor.engine.link import SND_MIXED, Link
+from reactor.engine.receiver import Receiver
+from reactor.engine.sender import Sender
+from reactor.engine.terminus import Terminus, symbol_keys, symbol_list
+from reactor.engine.window import Window
+from reactor.errors import (
+    HANDLE_IN_USE,
+    INVALID_FIELD,
+    NOT_ALLOWED,
+    RESOURCE_LIMIT_EXCEEDED,
+    UNATTACHED_HANDLE,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+
+if TYPE_CHECKING:
+    from reactor.engine.connection import Connection
+    from reactor.engine.transport import Transport
+
+#: How many frames a peer may send before we answer, when the application sets no `incoming_capacity`.
+DEFAULT_WINDOW = 2048
+#: The largest handle of ours, and of the peer's: a session has at most so many links less one each way.
+DEFAULT_HANDLE_MAX = 0x7FFF
+
+
+class Handshakes(Endpoint):
+    """The part of a session that talks. See Session for what its attributes mean."""
+
+    __slots__ = (
+        "connection",
+        "window",
+        "_links",
+        "incoming_capacity",
+        "outgoing_window",
+        "properties",
+        "offered_capabilities",
+        "desired_capabilities",
+        "remote_properties",
+        "remote_offered_capabilities",
+        "remote_desired_capabilities",
+        "handle_max",
+        "first_outgoing_id",
+        "context",
+    )
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.connection = connection
+        self.window: Optional[Window] = None
+        self._links: dict[Link, None] = {}
+        self.incoming_capacity = 0
+        self.outgoing_window = DEFAULT_WINDOW
+        self.properties: Optional[dict[Any, Any]] = None
+        self.offered_capabilities: Any = None
+        self.desired_capabilities: Any = None
+        self.remote_properties: Optional[dict[Any, Any]] = None
+        self.remote_offered_capabilities: Any = None
+        self.remote_desired_capabilities: Any = None
+        self.handle_max = DEFAULT_HANDLE_MAX
+        self.first_outgoing_id = 0
+        self.context: Any = None
+
+    def sender(self, name: str) -> Sender:
+        """A new sender of this name (session.py)."""
+        raise NotImplementedError
+
+    def receiver(self, name: str) -> Receiver:
+        """A new receiver of this name (session.py)."""
+        raise NotImplementedError
+
+    def links(self) -> Iterator[Link]:
+        """The links, oldest first (session.py)."""
+        raise NotImplementedError
+
+    def forget(self, link: Link) -> None:
+        """Take a link out (session.py)."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End the session (session.py)."""
+        raise NotImplementedError
+
+    def incoming_frames(self) -> int:
+        """The incoming window when nothing is unread, in frames."""
+        if not self.incoming_capacity:
+            return DEFAULT_WINDOW
+        transport = self.connection.transport
+        frame = transport.max_frame_size if transport is not None else 0
+        return max(1, self.incoming_capacity // (frame or self.incoming_capacity))
+
+    # -- what is written ---------------------------------------------------------------------------------
+
+    def begin_fields(self, remote_channel: Optional[int]) -> list[Any]:
+        """The fields of our begin [2.7.2]."""
+        window = self.window
+        return [
+            remote_channel,
+            self.first_outgoing_id,
+            window.incoming_window if window is not None else self.incoming_frames(),
+            self.outgoing_window,
+            self.handle_max,
+            symbol_list(self.offered_capabilities),
+            symbol_list(self.desired_capabilities),
+            symbol_keys(self.properties),
+        ]
+
+    def send_begin(self, out: bytearray, transport: Transport) -> None:
+        """Write our begin if it is time. LocalProtocolError when no channel is left."""
+        if self.state & LOCAL_UNINIT:
+            return
+        window = self.window
+        if window is None:
+            if self.state & REMOTE_CLOSED:
+                return  # it has had its life on this wire
+            window = self.window = transport.make_window(self)
+        if not window.begin_sent:
+            window.begin_sent = True
+            window.measure()
+            write_frame(out, window.channel, encode_composite(BEGIN, self.begin_fields(window.remote_channel)))
+            window.transport.frames_output += 1
+
+    def send_attach(self, link: Link, out: bytearray) -> None:
+        """Write the link's attach if it is time. LocalProtocolError when no handle is left."""
+        if link.state & LOCAL_UNINIT or link.handle_out is not None or link.detach_sent:
+            return
+        window = self.window
+        if window is None or not window.begin_sent or window.end_sent or self.state & REMOTE_CLOSED:
+            return
+        handle = next(number for number in range(len(window.handles_out) + 1) if number not in window.handles_out)
+        if handle > min(window.remote_handle_max, self.handle_max):
+            raise LocalProtocolError(
+                RESOURCE_LIMIT_EXCEEDED, "no handle is left for %r: the session is full" % (link,), "link"
+            )
+        window.handles_out[handle] = link
+        link.handle_out = handle
+        link.window = window
+        if isinstance(link, Sender):
+            link.first_delivery_count = link.delivery_count
+            link.writer_key = -1
+        write_frame(out, window.channel, encode_composite(ATTACH, link.attach_fields(handle)))
+        window.transport.frames_output += 1
+        if isinstance(link, Receiver):
+            if link.wire_credit or link.prefetch:
+                window.tell_flow(link)
+        elif isinstance(link, Sender):
+            for delivery in link.pending:
+                delivery.window = window
+            window.release(link)
+
+    def send_detach(self, link: Link, out: bytearray) -> bool:
+        """Write the link's detach if it is time; returns whether the link has nothing more to write."""
+        window = self.window
+        if link.state & LOCAL_UNINIT or (window is not None and window.end_sent):
+            return True
+        if link.detach_sent:
+            if link.state & LOCAL_CLOSED and link.state & REMOTE_CLOSED:
+                self.forget(link)
+            return True
+        if window is None or link.handle_out is None:
+            return bool(self.state & REMOTE_CLOSED)
+        if not link.state & LOCAL_CLOSED:
+            return True
+        if link.queued and link.is_sender and not link.state & REMOTE_CLOSED and link.condition is None:
+            return False  # what was sent before close() leaves before it
+        link.detach_sent = link.deaf = True
+        error = None if link.condition is None else link.condition.to_wire()
+        write_frame(out, window.channel, encode_composite(DETACH, [link.handle_out, not link.detached or None, error]))
+        window.transport.frames_output += 1
+        self._release(link)
+        return True
+
+    def send_end(self, out: bytearray) -> bool:
+        """Write our end if it is time; returns whether the session has nothing more to write."""
+        window = self.window
+        if window is None:
+            if self.state & LOCAL_CLOSED and self.state & REMOTE_CLOSED:
+                self.connection.forget(self)
+            return bool(self.state & (LOCAL_UNINIT | REMOTE_CLOSED))
+        if not self.state & LOCAL_CLOSED or window.end_sent:
+            return True
+        if self.condition is None and not self.state & REMOTE_CLOSED and self.holds_back():
+            return False
+        window.end_sent = True
+        # What is on its way is still heard, outcomes above all, unless it is what we end for [2.5.5].
+        window.deaf = window.deaf or self.condition is not None
+        error = None if self.condition is None else self.condition.to_wire()
+        write_frame(out, window.channel, encode_composite(END, [error]))
+        window.transport.frames_output += 1
+        if self.state & REMOTE_CLOSED:
+            self._leave()
+        return True
+
+    def holds_back(self) -> bool:
+        """Whether something was sent that has not left, and could."""
+        return any(link.queued and link.is_sender and not link.state & REMOTE_CLOSED for link in self._links)
+
+    # -- what comes in -----------------------------------------------------------------------------------
+
+    def recv_begin(
+        self,
+        remote_channel: Optional[int],
+        next_outgoing_id: int,
+        incoming_window: int,
+        outgoing_window: int,
+        handle_max: Optional[int] = None,
+        offered_capabilities: Any = None,
+        desired_capabilities: Any = None,
+        properties: Optional[dict[Any, Any]] = None,
+    ) -> None:
+        """The peer begins the session, or answers our begin [2.7.2]."""
+        self.change(REMOTE_OPEN)
+        window = self.window
+        assert window is not None
+        window.next_incoming_id = next_outgoing_id & 0xFFFFFFFF
+        window.remote_incoming_window = incoming_window
+        if handle_max is not None:
+            window.remote_handle_max = handle_max
+        self.remote_offered_capabilities = of_symbols(offered_capabilities)
+        self.remote_desired_capabilities = of_symbols(desired_capabilities)
+        self.remote_properties = properties
+        self.connection.emit(Event.SESSION_REMOTE_OPEN, self)
+
+    def recv_attach(
+        self,
+        name: str,
+        handle: int,
+        role: bool,
+        snd_settle_mode: Optional[int] = None,
+        rcv_settle_mode: Optional[int] = None,
+        source: Any = None,
+        target: Any = None,
+        unsettled: Optional[dict[Any, Any]] = None,
+        incomplete_unsettled: Optional[bool] = None,
+        initial_delivery_count: Optional[int] = None,
+        max_message_size: Optional[int] = None,
+        offered_capabilities: Any = None,
+        desired_capabilities: Any = None,
+        properties: Optional[dict[Any, Any]] = None,
+    ) -> None:
+        """The peer attaches a link, or answers our attach [2.7.3]. `role` is the peer's: true for a receiver."""
+        window = self.window
+        assert window is not None
+        if window.end_sent:
+            return  # it will never be answered, and its session's end is on the way
+        if handle in window.handles_in:
+            raise RemoteProtocolError(
+                HANDLE_IN_USE, "attach %r on handle %d, which is in use" % (name, handle), "session"
+            )
+        if handle > self.handle_max:
+            raise RemoteProtocolError(
+                NOT_ALLOWED, "attach %r on handle %d, above handle-max %d" % (name, handle, self.handle_max)
+            )
+        link = self._find(name, role)
+        if link is None:
+            link = self.sender(name) if role else self.receiver(name)
+            if snd_settle_mode in (0, 1):
+                link.snd_settle_mode = snd_settle_mode  # do as asked, unless the application decides otherwise
+            if rcv_settle_mode == 1 and link.is_sender:
+                link.rcv_settle_mode = rcv_settle_mode
+        elif not link.state & REMOTE_UNINIT:
+            raise RemoteProtocolError(INVALID_FIELD, "link %r is attached already" % name, "session")
+        link.change(REMOTE_OPEN)
+        window.handles_in[handle] = link
+        link.handle_in = handle
+        if link.window is None:
+            link.window = window
+        link.remote_snd_settle_mode = SND_MIXED if snd_settle_mode is None else snd_settle_mode
+        link.remote_rcv_settle_mode = rcv_settle_mode or 0
+        link.remote_source = Terminus.from_wire(source, Terminus.SOURCE)
+        link.remote_target = Terminus.from_wire(target, Terminus.TARGET)
+        link.remote_max_message_size = max_message_size or 0
+        link.remote_offered_capabilities = of_symbols(offered_capabilities)
+        link.remote_desired_capabilities = of_symbols(desired_capabilities)
+        link.remote_properties = properties
+        if isinstance(link, Receiver):
+            # A sender must say where it starts counting; 0 is what is meant when it does not.
+            link.delivery_count = (initial_delivery_count or 0) & 0xFFFFFFFF
+            if link.handle_out is not None and link.delivery_count and link.wire_credit:
+                window.tell_flow(link)  # our credit was counted from 0
+        if link.handle_out is not None and self._looks_refused(link):
+            link.doubtful = True  # the detach that says why comes next; anything else says that it is open
+        else:
+            self.connection.emit(Event.LINK_REMOTE_OPEN, link)
+
+    @staticmethod
+    def _looks_refused(link: Link) -> bool:
+        """Whether the answer to our attach has null for the node that we asked for: refused, says [2.6.3]."""
+        asked, answered = link.source, link.remote_source
+        if link.is_sender:
+            asked, answered = link.target, link.remote_target
+        return answered.type == Terminus.UNSPECIFIED and asked.type != Terminus.UNSPECIFIED
+
+    def _find(self, name: str, role: bool) -> Optional[Link]:
+        """Our end of the link that the peer means: of that name, and of the other role."""
+        closed = None
+        for link in self._links:
+            if link.name == name and link.is_sender == role:
+                if link.state & REMOTE_UNINIT and (link.handle_out is not None or not link.state & LOCAL_CLOSED):
+                    return link
+                if not link.state & REMOTE_CLOSED:
+                    closed = link
+        return closed
+
+    def recv_detach(self, handle: int, closed: Optional[bool] = False, error: Any = None) -> None:
+        """The peer detaches or closes a link [2.7.7]."""
+        window = self.window
+        assert window is not None
+        link = window.handles_in.get(handle)
+        if link is None:
+            raise RemoteProtocolError(
+                UNATTACHED_HANDLE, "detach of handle %d, which is not attached" % handle, "session"
+            )
+        link.change(REMOTE_CLOSE)
+        condition = Condition.from_wire(error)
+        if condition is not None or link.remote_condition is None:
+            link.remote_condition = condition
+        # A peer may answer close with a plain detach (RabbitMQ does, every time): what we asked for counts.
+        link.remote_detached = not closed and not (link.detach_sent and not link.detached)
+        del window.handles_in[handle]
+        link.handle_in = None
+        if link.is_sender:
+            link.abandon()  # a receiver's outcomes may still go before our own detach
+        etype = Event.LINK_REMOTE_DETACH if link.remote_detached else Event.LINK_REMOTE_CLOSE
+        self.connection.emit(etype, link)
+        self._release(link)
+        self.connection.work_on(link)
+
+    def _release(self, link: Link) -> None:
+        """Free the handle, and forget the link, once both sides have let go of it."""
+        window = self.window
+        if window is None or not link.detach_sent or not link.state & REMOTE_CLOSED:
+            return
+        if link.handle_out is not None:
+            window.handles_out.pop(link.handle_out, None)
+        link.leave_wire()
+        link.detach_sent = True  # it has had its life on this wire: the work left for it must not attach it again
+        self.forget(link)
+
+    def recv_end(self, error: Any = None) -> None:
+        """The peer ends the session [2.7.8]: with it every link in it."""
+        self.change(REMOTE_CLOSE)
+        condition = Condition.from_wire(error)
+        if condition is not None or self.remote_condition is None:
+            self.remote_condition = condition
+        window = self.window
+        assert window is not None
+        window.transport.release_input(window)
+        for link in self.links():
+            # Nobody will answer them any more. A link that waits for its attach fails with the session's reason.
+            if link.state & LOCAL_ACTIVE and not link.state & REMOTE_CLOSED and link.remote_condition is None:
+                link.remote_condition = self.remote_condition
+            link.abandon()
+        self.connection.emit(Event.SESSION_REMOTE_CLOSE, self)
+        if window.end_sent:
+            self._leave()
+        self.connection.work_on(self)
+
+    def refuse(self, endpoint: Union[Handshakes, Link], condition: Condition) -> None:
+        """This session, or a link of it, cannot be opened on this wire: the application sees it as if the peer
+        had refused, and what was sent over it will not leave."""
+        if endpoint is not self and endpoint.state & REMOTE_ACTIVE:
+            # The peer has attached it and waits for our attach: it can be told no less than this.
+            self.condition = condition
+            self.close()
+            return
+        for what in (REMOTE_OPEN, REMOTE_CLOSE):
+            endpoint.change(what)
+        endpoint.remote_condition = condition
+        if isinstance(endpoint, Link):
+            endpoint.detach_sent = True
+            endpoint.abandon()
+            self.connection.emit(Event.LINK_REMOTE_CLOSE, endpoint)
+            return
+        for link in self.links():
+            link.abandon()
+        self.connection.emit(Event.SESSION_REMOTE_CLOSE, self)
+
+    def _leave(self) -> None:
+        """Both ends have gone out: the channel is free."""
+        window = self.window
+        if window is not None:
+            window.transport.release_output(window)
+            window.close()
+        self.connection.forget(self)
+
+    def reset(self) -> None:
+        """Be as before the peer was heard of, ready for a new wire."""
+        if self.window is not None:
+            self.window.close()
+        self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
+        self.remote_condition = None
+        for link in self.links():
+            link.reset()
