@@ -22,6 +22,7 @@ from reactor import (
     Message,
     ModifiedDisposition,
     Prefetch,
+    ReceivedDisposition,
     Reject,
     Release,
     symbol,
@@ -523,3 +524,9 @@ def test_an_option_that_is_no_number_of_messages_is_refused_at_the_call() -> Non
             container.create_receiver(connection, "q", **options)
     stage.run()
     assert stage.server.count("on_link_opening") == 0
+
+
+def test_received_is_no_outcome_and_auto_accept_goes_on_from_there() -> None:
+    scene = Scene(lambda event: event.delivery.update(ReceivedDisposition(0, 3)))
+    (sent,) = scene.send()
+    assert outcome(sent) == (ACCEPTED, True)

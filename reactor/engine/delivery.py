@@ -211,7 +211,7 @@ class Delivery:
         """Settle with `state`, unless the application has already said or settled something: that stands."""
         if self.fate:
             return
-        if self.local_state is EMPTY:
+        if self.local_state is EMPTY or self.local_state is RECEIVED:  # which is no outcome
             self.local_state = state
         self.fate = SETTLED_HERE
         self.link.unsettled -= 1
