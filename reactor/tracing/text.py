@@ -18,6 +18,7 @@ from typing import Any, Callable, Optional
 from reactor.codec.definitions import BY_CODE, SASL_INIT, SASL_RESPONSE
 from reactor.codec.performatives import decode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Described, symbol
+from reactor.tracing.splitter import Splitter
 
 # The secrets of SASL: mechanisms put the password there, some of them in clear text.
 SECRET_FIELDS = {(SASL_INIT, "initial-response"), (SASL_RESPONSE, "response")}
@@ -40,31 +41,25 @@ class TextTrace:
     def __init__(self, write: Callable[[str], None], label: str = "0x0") -> None:
         self.write = write
         self.label = label
-        self._buffers = {"in": bytearray(), "out": bytearray()}
+        self._splitters = {"in": Splitter(), "out": Splitter()}
 
     def __call__(self, direction: str, chunk: bytes) -> None:
         """Take the next bytes that went "in" or "out"."""
-        buffer = self._buffers[direction]
-        buffer += chunk
-        pos = 0
-        while len(buffer) - pos >= 8:
-            # No frame can be as long as the four letters say, so they always open a protocol header [2.2].
-            size = int.from_bytes(buffer[pos : pos + 4], "big")
-            if size < 8 or buffer.startswith(b"AMQP", pos):
-                size = 8
-            if len(buffer) - pos < size:
-                break
-            self._line(direction, bytes(buffer[pos : pos + size]))
-            pos += size
-        del buffer[:pos]
+        for part in self._splitters[direction].feed(chunk):
+            self._line(direction, part)
 
-    def _line(self, direction: str, frame: bytes) -> None:
-        if frame.startswith(b"AMQP"):
-            layer, channel, text = HEADER_LAYERS.get(frame[4], "%d" % frame[4]), "", format_header(frame)
-        else:
-            layer = LAYERS.get(frame[5], "%d" % frame[5])
-            channel, text = "%d" % int.from_bytes(frame[6:8], "big"), format_frame(frame)
+    def _line(self, direction: str, part: bytes) -> None:
+        layer, channel, text = describe(part)
         self.write("[%s]: %s:FRAME:%s %s %s" % (self.label, layer, channel, ARROWS[direction], text))
+
+
+def describe(part: bytes) -> tuple[str, str, str]:
+    """What a Splitter handed out: its layer, its channel where it has one, and what it says."""
+    if part.startswith(b"AMQP") and len(part) == 8:
+        return HEADER_LAYERS.get(part[4], "%d" % part[4]), "", format_header(part)
+    if len(part) < 8 or part[0] >= 0x10:
+        return "RAW", "", "(%d) %s" % (len(part), format_bytes(part))
+    return LAYERS.get(part[5], "%d" % part[5]), "%d" % int.from_bytes(part[6:8], "big"), format_frame(part)
 
 
 def format_header(header: bytes) -> str:
