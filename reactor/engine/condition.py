@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from reactor.codec.definitions import ERROR
+from reactor.codec.frames import MIN_MAX_FRAME_SIZE
+from reactor.codec.performatives import encode_composite
 from reactor.codec.types import Described, symbol
 
 
@@ -44,6 +46,21 @@ class Condition:
         if isinstance(info, dict):
             info = {symbol(key) if isinstance(key, str) else key: value for key, value in info.items()}
         return Described(ERROR, [symbol(self.name), self.description, info])
+
+    def check(self) -> None:
+        """Raise DataException, naming the field, when it cannot be written."""
+        encode_composite(ERROR, self.to_wire().value)
+
+    def fitted(self, frame: int) -> Described:
+        """The error composite for a frame of at most so many bytes: a peer that is told less is better off than
+        one whose limit was broken. The info goes first, then the end of the description."""
+        wire = self.to_wire()
+        room = max(frame, MIN_MAX_FRAME_SIZE) - 48  # around it: the frame's header, performative, list, other fields
+        if len(encode_composite(ERROR, wire.value)) <= room:
+            return wire
+        room -= len(self.name) + 20
+        description = (self.description or "").encode()[: max(0, room)].decode("utf-8", "ignore")
+        return Described(ERROR, [wire.value[0], description])
 
     @classmethod
     def from_wire(cls, value: Any) -> Optional[Condition]:

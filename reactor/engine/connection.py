@@ -130,6 +130,8 @@ class Connection(Endpoint):
 
     def close(self) -> None:
         """Close the connection, with all that is in it. What was sent leaves first."""
+        if self.condition is not None:
+            self.condition.check()
         if self.change(LOCAL_CLOSE):
             for link in self.links(0):
                 link.cut_short()
@@ -194,9 +196,9 @@ class Connection(Endpoint):
             symbol_keys(self.properties),
         ]
 
-    def close_body(self) -> bytes:
-        """Our close performative [2.7.9]."""
-        return encode_composite(CLOSE, [None if self.condition is None else self.condition.to_wire()])
+    def close_body(self, frame: int) -> bytes:
+        """Our close performative [2.7.9], for a frame of at most so many bytes."""
+        return encode_composite(CLOSE, [None if self.condition is None else self.condition.fitted(frame)])
 
     def recv_open(
         self, container: str, hostname: Optional[str], offered: Any, desired: Any, properties: Optional[dict[Any, Any]]

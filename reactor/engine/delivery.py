@@ -212,6 +212,8 @@ class Delivery:
         if self.fate:
             return
         if self.local_state is EMPTY or self.local_state is RECEIVED:  # which is no outcome
+            if self._local is not None:
+                state_bytes(state, self._local)  # for its error, while the application can still be told
             self.local_state = state
         self.fate = SETTLED_HERE
         self.link.unsettled -= 1

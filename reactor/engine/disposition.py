@@ -12,6 +12,7 @@ from typing import Any, Optional, Union
 from reactor.codec.encode import encode_value
 from reactor.codec.types import Described, symbol, ulong
 from reactor.engine.condition import Condition
+from reactor.errors import DECODE_ERROR, RemoteProtocolError
 
 
 class DispositionType(IntEnum):
@@ -103,6 +104,8 @@ class Disposition:
         """The type of the outcome within a transactional state; EMPTY when there is none."""
         data = self.data
         if isinstance(data, list) and len(data) > 1 and isinstance(data[1], Described):
+            if not isinstance(data[1].descriptor, int):
+                return EMPTY
             return DispositionType.or_int(data[1].descriptor)
         return EMPTY
 
@@ -267,6 +270,8 @@ def read_state(state: Any) -> tuple[Union[DispositionType, int], Optional[Dispos
     if not isinstance(state, Described):
         return EMPTY, None
     code = state.descriptor
+    if not isinstance(code, (int, str)):
+        raise RemoteProtocolError(DECODE_ERROR, "a delivery state whose descriptor is %.60r" % (code,))
     if not state.value and code in _MEMBERS:
         return _MEMBERS[code], None
     content = Disposition.from_wire(state)

@@ -32,9 +32,10 @@ from reactor.engine.sender import Sender
 from reactor.engine.terminus import Terminus, symbol_keys, symbol_list
 from reactor.engine.window import Window
 from reactor.errors import (
+    FRAME_SIZE_TOO_SMALL,
+    FRAMING_ERROR,
     HANDLE_IN_USE,
     INVALID_FIELD,
-    NOT_ALLOWED,
     RESOURCE_LIMIT_EXCEEDED,
     UNATTACHED_HANDLE,
     LocalProtocolError,
@@ -159,13 +160,19 @@ class Handshakes(Endpoint):
             raise LocalProtocolError(
                 RESOURCE_LIMIT_EXCEEDED, "no handle is left for %r: the session is full" % (link,), "link"
             )
+        body = encode_composite(ATTACH, link.attach_fields(handle))
+        most = window.transport.remote_max_frame_size
+        if 8 + len(body) > most:
+            raise LocalProtocolError(
+                FRAME_SIZE_TOO_SMALL, "%r takes %d bytes to attach; the peer takes %d" % (link, 8 + len(body), most)
+            )
         window.handles_out[handle] = link
         link.handle_out = handle
         link.window = window
         if isinstance(link, Sender):
             link.first_delivery_count = link.delivery_count
             link.writer_key = -1
-        write_frame(out, window.channel, encode_composite(ATTACH, link.attach_fields(handle)))
+        write_frame(out, window.channel, body)
         window.transport.frames_output += 1
         if isinstance(link, Receiver):
             if link.wire_credit or link.prefetch:
@@ -191,7 +198,7 @@ class Handshakes(Endpoint):
         if link.queued and link.is_sender and not link.state & REMOTE_CLOSED and link.condition is None:
             return False  # what was sent before close() leaves before it
         link.detach_sent = link.deaf = True
-        error = None if link.condition is None else link.condition.to_wire()
+        error = None if link.condition is None else link.condition.fitted(window.transport.remote_max_frame_size)
         write_frame(out, window.channel, encode_composite(DETACH, [link.handle_out, not link.detached or None, error]))
         window.transport.frames_output += 1
         self._release(link)
@@ -211,7 +218,7 @@ class Handshakes(Endpoint):
         window.end_sent = True
         # What is on its way is still heard, outcomes above all, unless it is what we end for [2.5.5].
         window.deaf = window.deaf or self.condition is not None
-        error = None if self.condition is None else self.condition.to_wire()
+        error = None if self.condition is None else self.condition.fitted(window.transport.remote_max_frame_size)
         write_frame(out, window.channel, encode_composite(END, [error]))
         window.transport.frames_output += 1
         if self.state & REMOTE_CLOSED:
@@ -276,7 +283,7 @@ class Handshakes(Endpoint):
             )
         if handle > self.handle_max:
             raise RemoteProtocolError(
-                NOT_ALLOWED, "attach %r on handle %d, above handle-max %d" % (name, handle, self.handle_max)
+                FRAMING_ERROR, "attach %r on handle %d, above handle-max %d" % (name, handle, self.handle_max)
             )
         link = self._find(name, role)
         if link is None:

@@ -145,12 +145,16 @@ class Link(Endpoint):
 
     def close(self) -> None:
         """Close the link: what is queued leaves first. The peer may free its end, a subscription for one."""
+        if self.condition is not None:
+            self.condition.check()
         if self.change(LOCAL_CLOSE):
             self.cut_short()
             self._emit(Event.LINK_LOCAL_CLOSE)
 
     def detach(self) -> None:
         """Detach the link without closing it: the peer keeps its end if that was made to last [2.6.3]."""
+        if self.condition is not None:
+            self.condition.check()
         if self.change(LOCAL_CLOSE):
             self.cut_short()
             self.detached = True

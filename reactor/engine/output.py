@@ -19,7 +19,7 @@ from reactor.engine.link import Link
 from reactor.engine.sasl import SASL
 from reactor.engine.session import Session
 from reactor.engine.wire import DEFAULT_MAX_FRAME_SIZE, WireState
-from reactor.errors import RESOURCE_LIMIT_EXCEEDED, LocalProtocolError
+from reactor.errors import INVALID_FIELD, RESOURCE_LIMIT_EXCEEDED, DataException, LocalProtocolError
 
 
 class Output(WireState):
@@ -117,9 +117,10 @@ class Output(WireState):
         """Open an endpoint; where that cannot be done the application sees it fail, as if the peer had refused."""
         try:
             write(*arguments)
-        except LocalProtocolError as error:
+        except (LocalProtocolError, DataException) as error:
             session = endpoint.session if isinstance(endpoint, Link) else endpoint
-            session.refuse(endpoint, Condition(error.condition, error.description))
+            name = error.condition if isinstance(error, LocalProtocolError) else INVALID_FIELD
+            session.refuse(endpoint, Condition(name, str(error)))
 
     def _write_closing(self, connection: Connection, out: bytearray) -> None:
         """Detaches, ends and the close, each when what was sent before it has left."""
@@ -134,7 +135,7 @@ class Output(WireState):
             if connection.holds_back() and not connection.state & REMOTE_CLOSED and connection.condition is None:
                 return
             self._close_sent = True
-            write_frame(out, 0, connection.close_body())
+            write_frame(out, 0, connection.close_body(self.remote_max_frame_size))
             self.frames_output += 1
             self._head_done = True
         work.pop(connection, None)

@@ -60,6 +60,8 @@ class Session(Handshakes):
 
     def close(self) -> None:
         """End the session, and all that is in it. What was sent leaves first."""
+        if self.condition is not None:
+            self.condition.check()
         if self.change(LOCAL_CLOSE):
             for link in self._links:
                 link.cut_short()

@@ -180,11 +180,13 @@ class Transport(Input, Output):
             self._condition = condition
         if connection is not None:
             connection.error = condition
+            if self._reader == self._read_frames:
+                self._write_headers(self.output)  # it speaks AMQP: it can be told
             if self._amqp_out and not self._close_sent and not self._head_done:
                 if not self._open_sent:
                     self._write_open(connection)
                 self._close_sent = True
-                body = encode_composite(CLOSE, [condition.to_wire()])
+                body = encode_composite(CLOSE, [condition.fitted(self.remote_max_frame_size)])
                 write_frame(self.output, 0, body)
                 self.frames_output += 1
             connection.emit(Event.TRANSPORT_ERROR, self)
