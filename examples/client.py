@@ -13,7 +13,7 @@ import argparse
 from clear_errors import ClearErrors
 
 from handlers import MessagingHandler
-from reactor import Container, Message
+from reactor import Container, Message, Url
 
 REQUESTS = ["is anybody there?", "say it louder", "thank you"]
 DEFAULT = "amqp://127.0.0.1:5672/requests"
@@ -28,12 +28,13 @@ class Client(ClearErrors, MessagingHandler):
         self.requests = list(requests)
 
     def on_start(self, event):
-        self.sender = event.container.create_sender(self.url)
-        self.receiver = event.container.create_receiver(self.sender.connection, None, dynamic=True)
+        connection = event.container.connect(self.url)
+        self.receiver = event.container.create_receiver(connection, None, dynamic=True)
 
     def on_link_opened(self, event):
-        # Only now is the reply address known.
         if event.receiver == self.receiver:
+            # Only now is the reply address known. What is sent before there is credit waits for it.
+            self.sender = event.container.create_sender(event.connection, Url(self.url).path)
             self.ask()
 
     def ask(self):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from types import SimpleNamespace
+from typing import Any
 
 OURS, THEIRS = "amqp-reactor", "python-qpid-proton"
 
@@ -24,6 +25,18 @@ def load(name: str) -> SimpleNamespace:
         module = importlib.import_module(module_name)
         names.update({key: getattr(module, key) for key in module.__all__})
     return SimpleNamespace(**names, library=name)
+
+
+def run(api: SimpleNamespace, handler: Any) -> None:
+    """Run a container of `api`; the original's run() waits three seconds after the last acceptor has closed."""
+    container = api.Container(handler)
+    if api.library == OURS:
+        container.run()
+        return
+    container.timeout = 0.05
+    container.start()
+    while container.process():
+        pass
 
 
 def version(name: str) -> str:

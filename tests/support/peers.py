@@ -23,7 +23,7 @@ class Listening(MessagingHandler):
         self.url = self.acceptor.url
         self.listening.set()
 
-    def on_connection_closing(self, event: Any) -> None:
+    def on_connection_closed(self, event: Any) -> None:
         self.acceptor.close()
 
     def on_disconnected(self, event: Any) -> None:

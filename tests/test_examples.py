@@ -1,0 +1,460 @@
+"""Every example, run as its own process: as a module from the checkout, and as a file."""
+
+from __future__ import annotations
+
+import ast
+import re
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers import Reject
+from handlers.broker import EmbeddedBroker
+from reactor import Condition, Delivery, Message
+from tests.support.peers import Listening, Peer
+from tests.support.processes import CHECKOUT, Script, example, run, unused_port
+
+NETWORKED = {
+    "send": ["{url}", "jobs", "hello"],
+    "receive": ["{url}", "jobs", "1"],
+    "simple_send": ["-a", "{url}/examples"],
+    "simple_recv": ["-a", "{url}/examples"],
+    "client": ["-a", "{url}/requests"],
+    "server": ["-a", "{url}/requests"],
+    "queue_browser": ["-a", "{url}/examples"],
+    "selected_recv": ["-a", "{url}/examples"],
+}
+ALONE = ["helloworld", "helloworld_direct", "recurring_timer", "acknowledge"]
+SHARED = ["__init__", "clear_errors"]
+
+# A user's own program would show a file or socket that the library forgot to close.
+DEVELOPER = {"PYTHONDEVMODE": "1"}
+
+
+@pytest.fixture(params=["module", "file"])
+def way(request: Any) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def place(way: str, tmp_path: Path) -> Path:
+    """Where the example is run from: only as a module does it need the checkout."""
+    return CHECKOUT if way == "module" else tmp_path
+
+
+@pytest.fixture
+def broker() -> Iterator[str]:
+    with EmbeddedBroker() as broker:
+        yield broker.url
+
+
+def lines(result: tuple[int, str, str]) -> list[str]:
+    """The lines of a run that went well."""
+    status, out, err = result
+    assert (status, err) == (0, "")
+    return out.splitlines()
+
+
+def one_line(result: tuple[int, str, str]) -> str:
+    """The one line with which a run failed."""
+    status, out, err = result
+    assert (status, out) == (1, "")
+    assert len(err.splitlines()) == 1, err
+    return err
+
+
+def arguments(name: str, url: str) -> list[str]:
+    return [argument.format(url=url) for argument in NETWORKED[name]]
+
+
+def test_every_example_is_tested_here() -> None:
+    names = {path.stem for path in (CHECKOUT / "examples").glob("*.py")}
+    assert names == {*NETWORKED, *ALONE, *SHARED}
+
+
+@pytest.mark.parametrize("name", [*NETWORKED, *ALONE])
+def test_help_says_what_it_teaches_and_how_to_run_it(name: str, tmp_path: Path) -> None:
+    out = "\n".join(lines(run([*example(name, "file"), "--help"], tmp_path)))
+    text = (CHECKOUT / "examples" / f"{name}.py").read_text(encoding="utf-8")
+    doc = ast.get_docstring(ast.parse(text))
+    assert doc is not None and doc.startswith("Teaches ") and f"python -m examples.{name}" in doc
+    assert doc in out
+
+
+def test_helloworld(way: str, place: Path) -> None:
+    out = lines(run(example("helloworld", way), place, **DEVELOPER))
+    assert re.fullmatch(r"A broker listens on amqp://127\.0\.0\.1:\d+", out[0])
+    assert out[1] == "Sent:     Hello World!"
+    assert sorted(out[2:]) == ["Accepted: the broker has the message", "Received: Hello World!"]
+
+
+def test_helloworld_direct(way: str, place: Path) -> None:
+    assert lines(run(example("helloworld_direct", way), place, **DEVELOPER)) == [
+        "The sending end sent:          Hello World!",
+        "The receiving end received:    Hello World!",
+        "The sending end was told:      accepted",
+    ]
+
+
+def test_acknowledge(way: str, place: Path) -> None:
+    out = lines(run(example("acknowledge", way), place, **DEVELOPER))
+    assert [line for line in out if line.startswith("Receiver:")] == [
+        "Receiver: got 'accept', so I accept it",
+        "Receiver: got 'reject', so I reject it",
+        "Receiver: got 'release', so I release it",
+        "Receiver: got 'modify', so I modify it",
+    ]
+    assert sorted(line for line in out if line.startswith("Sender:")) == [
+        "Sender:   'accept' is accepted",
+        "Sender:   'modify' is modified, annotated with {symbol('x-opt-tried-by'): 'examples.acknowledge'}",
+        "Sender:   'reject' is rejected: Condition('example:bad-work', 'this work makes no sense')",
+        "Sender:   'release' is released",
+        "Sender:   and marked failed=True, undeliverable=True",
+    ]
+
+
+def test_recurring_timer(way: str, place: Path) -> None:
+    out = lines(run([*example("recurring_timer", way), "-i", "0.001", "-c", "3"], place, **DEVELOPER))
+    assert out == ["Tick 1", "Tick 2", "Tick 3", "Done: the alarm is cancelled, nothing is left to wait for"]
+
+
+def test_send_and_receive_print_what_the_book_prints(way: str, place: Path, broker: str) -> None:
+    sent = lines(run([*example("send", way), broker, "jobs", "hello"], place, **DEVELOPER))
+    assert sent == ["SEND: Opened sender for target address 'jobs'", "SEND: Sent message 'hello'"]
+    received = lines(run([*example("receive", way), broker, "jobs", "1"], place, **DEVELOPER))
+    assert received == [
+        "RECEIVE: Opened receiver for source address 'jobs'",
+        "RECEIVE: Received message 'hello'",
+    ]
+
+
+def test_receive_without_a_count_goes_on(way: str, place: Path, broker: str) -> None:
+    with Script([*example("receive", way), broker, "jobs"], place) as receiver:
+        receiver.wait_for("Opened receiver")
+        for body in ("one", "two", "three"):
+            run([*example("send", "module"), broker, "jobs", body], CHECKOUT)
+            assert receiver.wait_for("Received") == f"RECEIVE: Received message '{body}'"
+
+
+def test_receive_leaves_what_it_did_not_want(broker: str) -> None:
+    for body in ("one", "two"):
+        lines(run([*example("send", "module"), broker, "jobs", body], CHECKOUT))
+    for body in ("one", "two"):
+        out = lines(run([*example("receive", "module"), broker, "jobs", "1"], CHECKOUT))
+        assert out[1] == f"RECEIVE: Received message '{body}'"
+
+
+def test_simple_send_and_simple_recv(way: str, place: Path, broker: str) -> None:
+    url = f"{broker}/examples"
+    sent = lines(run([*example("simple_send", way), "-a", url, "-m", "250"], place, **DEVELOPER))
+    assert sent == ["250 of 250 messages were accepted"]
+    received = lines(run([*example("simple_recv", way), "-a", url, "-m", "250"], place, **DEVELOPER))
+    assert received == [str({"sequence": number}) for number in range(1, 251)]
+
+
+def test_simple_send_tells_of_messages_that_were_not_taken(way: str, place: Path) -> None:
+    class Choosy(Listening):
+        def on_message(self, event: Any) -> None:
+            if event.message.id == 2:
+                raise Reject("no even ones")
+
+    with Peer(Choosy()) as url:
+        status, out, err = run([*example("simple_send", way), "-a", f"{url}/q", "-m", "3"], place)
+    assert status == 1 and err == ""
+    assert out.splitlines()[-1] == "2 of 3 messages were accepted"
+    assert "Message 2 was rejected" in out
+
+
+def test_simple_recv_handles_each_message_once(way: str, place: Path) -> None:
+    class Stammering(Listening):
+        sent = False
+
+        def on_sendable(self, event: Any) -> None:
+            if not self.sent:
+                self.sent = True
+                for number in (1, 1, 2, 2, 1, 3):
+                    event.sender.send(Message(id=number, body=number))
+
+    with Peer(Stammering()) as url:
+        out = lines(run([*example("simple_recv", way), "-a", f"{url}/q", "-m", "3"], place))
+    assert out == ["1", "2", "3"]
+
+
+def test_client_and_server(way: str, place: Path, broker: str) -> None:
+    url = f"{broker}/requests"
+    with Script([*example("server", way), "-a", url, "-m", "5"], place, **DEVELOPER) as server:
+        server.wait_for("Waiting for requests")
+        out = lines(run([*example("client", way), "-a", url], place, **DEVELOPER))
+        assert out == [
+            "is anybody there? => IS ANYBODY THERE?",
+            "say it louder => SAY IT LOUDER",
+            "thank you => THANK YOU",
+        ]
+        assert lines(run([*example("client", way), "-a", url, "a", "b"], place)) == ["a => A", "b => B"]
+        status, served, err = server.finish()
+    assert (status, err) == (0, "")
+    assert served.splitlines()[-2:] == ["Received a", "Received b"]
+
+
+def test_queue_browser_takes_nothing_away(way: str, place: Path, broker: str) -> None:
+    url = f"{broker}/examples"
+    assert lines(run([*example("queue_browser", way), "-a", url], place)) == ["Messages in the queue: 0"]
+    lines(run([*example("simple_send", way), "-a", url, "-m", "120"], place))
+    bodies = [str({"sequence": number}) for number in range(1, 121)]
+    for _ in range(2):
+        out = lines(run([*example("queue_browser", way), "-a", url], place, **DEVELOPER))
+        assert out == [*bodies, "Messages in the queue: 120"]
+    assert lines(run([*example("simple_recv", way), "-a", url, "-m", "120"], place)) == bodies
+
+
+class Colours(Listening):
+    """Sends a red and a green message; knows selectors if told so."""
+
+    def __init__(self, knows_selectors: bool) -> None:
+        super().__init__()
+        self.knows_selectors = knows_selectors
+        self.sent = False
+
+    def on_link_opening(self, event: Any) -> None:
+        if self.knows_selectors:
+            event.sender.source.copy(event.sender.remote_source)
+        else:
+            event.sender.source.address = event.sender.remote_source.address
+
+    def on_sendable(self, event: Any) -> None:
+        if not self.sent:
+            self.sent = True
+            for colour in ("red", "green"):
+                if colour == "green" or not self.knows_selectors:
+                    event.sender.send(Message(colour, properties={"colour": colour}))
+
+
+def test_selected_recv(way: str, place: Path) -> None:
+    with Peer(Colours(knows_selectors=True)) as url:
+        out = lines(run([*example("selected_recv", way), "-a", f"{url}/q", "-m", "1"], place, **DEVELOPER))
+    assert out == ["The broker applies the selector colour = 'green'", "green"]
+
+
+def test_selected_recv_takes_nothing_when_the_broker_ignores_the_selector(way: str, place: Path) -> None:
+    with Peer(Colours(knows_selectors=False)) as url:
+        err = one_line(run([*example("selected_recv", way), "-a", f"{url}/q", "-m", "1"], place))
+    assert err == f"The broker at {url}/q does not apply selectors: no message was taken.\n"
+
+
+@pytest.mark.parametrize("name", NETWORKED)
+def test_no_broker(name: str, way: str, place: Path) -> None:
+    port = unused_port()
+    command = [*example(name, way), *arguments(name, f"amqp://127.0.0.1:{port}")]
+    err = one_line(run(command, place))
+    assert f"127.0.0.1:{port}" in err
+    assert f"Start a broker with: python -m handlers.broker --listen amqp://127.0.0.1:{port}" in err
+
+
+@pytest.mark.parametrize("name", NETWORKED)
+def test_a_peer_that_refuses_the_link(name: str, tmp_path: Path) -> None:
+    class Refusing(Listening):
+        def on_link_opened(self, event: Any) -> None:
+            event.link.condition = Condition("amqp:not-found", "no such node")
+            event.link.close()
+
+    with Peer(Refusing()) as url:
+        status, _, err = run([*example(name, "file"), *arguments(name, url)], tmp_path)
+    assert status == 1
+    assert len(err.splitlines()) == 1 and "amqp:not-found: no such node" in err
+
+
+@pytest.mark.parametrize("name", NETWORKED)
+def test_a_peer_that_goes_away_in_good_order(name: str, tmp_path: Path) -> None:
+    class Leaving(Listening):
+        def on_link_opened(self, event: Any) -> None:
+            event.connection.condition = Condition("amqp:connection:forced", "closing time")
+            event.connection.close()
+
+    with Peer(Leaving()) as url:
+        status, _, err = run([*example(name, "file"), *arguments(name, url)], tmp_path)
+    assert status == 1
+    assert len(err.splitlines()) == 1 and "amqp:connection:forced: closing time" in err
+
+
+@pytest.mark.parametrize("name", NETWORKED)
+def test_a_peer_that_speaks_something_else(name: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+                while connection.recv(4096):
+                    pass
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        port = listener.getsockname()[1]
+        command = [*example(name, "file"), *arguments(name, f"amqp://127.0.0.1:{port}")]
+        err = one_line(run(command, tmp_path))
+        thread.join()
+    assert f"127.0.0.1:{port}" in err
+
+
+def test_wrong_arguments_explain_the_right_ones(tmp_path: Path) -> None:
+    status, out, err = run(example("send", "file"), tmp_path)
+    assert (status, out) == (2, "")
+    assert "usage: send.py" in err and "url, address, body" in err
+
+
+# The samples of the book's chapter on message delivery, as it prints them. Only the imports, and what follows
+# `if __name__`, were added; where it prints methods alone, they go into the class of the sample before.
+
+SENDING = '''
+class ExampleHandler(MessagingHandler):
+    def on_start(self, event):
+        conn = event.container.connect("amqp://example.com")
+        sender = event.container.create_sender(conn, "jobs")
+
+    def on_sendable(self, event):
+        message = Message("job-content")
+        event.sender.send(message)
+'''
+
+TRACKING = '''
+class ExampleHandler(MessagingHandler):
+    message_body = "job-content"
+
+    def on_start(self, event):
+        conn = event.container.connect("amqp://example.com")
+        sender = event.container.create_sender(conn, "jobs")
+
+    def on_sendable(self, event):
+        message = Message(self.message_body)
+        delivery = event.sender.send(message)
+
+    def on_accepted(self, event):
+        print("Delivery", event.delivery, "is accepted")
+
+    def on_rejected(self, event):
+        print("Delivery", event.delivery, "is rejected")
+'''
+
+RECEIVING = '''
+class ExampleHandler(MessagingHandler):
+    def on_start(self, event):
+        conn = event.container.connect("amqp://example.com")
+        receiver = event.container.create_receiver(conn, "jobs")
+
+    def on_message(self, event):
+        print("Received message", event.message, "from", event.receiver)
+'''
+
+ACKNOWLEDGING = '''
+def process_message(message):
+    if message.body == "bad":
+        raise ValueError(message.body)
+
+
+class ExampleHandler(MessagingHandler):
+    def on_start(self, event):
+        conn = event.container.connect("amqp://example.com")
+        receiver = event.container.create_receiver(conn, "jobs")
+
+    def on_message(self, event):
+        try:
+            process_message(event.message)
+            event.delivery.update(ACCEPTED)
+        except:
+            event.delivery.update(REJECTED)
+'''
+
+IMPORTS = '''
+from handlers import MessagingHandler
+from reactor import ACCEPTED, REJECTED, Container, Message
+'''
+
+MAIN = '''
+if __name__ == "__main__":
+    Container(ExampleHandler()).run()
+'''
+
+# The samples connect to example.com, port 5672. Here that name leads to the peer of the test.
+LEAD_TO = '''
+import runpy, socket, sys
+
+really = socket.getaddrinfo
+
+def getaddrinfo(host, port, *rest, **named):
+    assert host in ("example.com", b"example.com") and int(port) == 5672, (host, port)
+    return really("127.0.0.1", int(sys.argv[2]), *rest, **named)
+
+socket.getaddrinfo = getaddrinfo
+runpy.run_path(sys.argv[1], run_name="__main__")
+'''
+
+
+def sample(source: str, url: str, directory: Path) -> Script:
+    """One of the samples, running, with `url` for example.com."""
+    path = directory / "sample.py"
+    path.write_text(IMPORTS + source + MAIN, encoding="utf-8")
+    port = url.rpartition(":")[2]
+    return Script([sys.executable, "-u", "-c", LEAD_TO, str(path), port], directory)
+
+
+def test_the_sample_that_sends(tmp_path: Path, broker: str) -> None:
+    with sample(SENDING, broker, tmp_path):
+        received = lines(run([*example("receive", "module"), broker, "jobs", "3"], CHECKOUT))
+    assert received[1:] == ["RECEIVE: Received message 'job-content'"] * 3
+
+
+def test_the_sample_that_tracks(tmp_path: Path) -> None:
+    class EverySecondOne(Listening):
+        received = 0
+
+        def on_message(self, event: Any) -> None:
+            self.received += 1
+            if self.received % 2 == 0:
+                raise Reject("every second one")
+
+    with Peer(EverySecondOne()) as url, sample(TRACKING, url, tmp_path) as tracking:
+        assert re.fullmatch(r"Delivery .+ is accepted", tracking.wait_for("is accepted"))
+        assert re.fullmatch(r"Delivery .+ is rejected", tracking.wait_for("is rejected"))
+
+
+def test_the_sample_that_receives(tmp_path: Path, broker: str) -> None:
+    with sample(RECEIVING, broker, tmp_path) as receiving:
+        lines(run([*example("send", "module"), broker, "jobs", "hello"], CHECKOUT))
+        line = receiving.wait_for("Received message")
+    assert re.fullmatch(r"Received message Message\(.*'hello'.*\) from .+", line)
+
+
+def test_the_sample_that_acknowledges(tmp_path: Path) -> None:
+    class Tester(Listening):
+        """Sends a good and a bad one; `outcomes` has what became of them, in the order of sending."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.sent: list[Delivery] = []
+            self.outcomes: dict[int, str] = {}
+            self.complete = threading.Event()
+
+        def on_sendable(self, event: Any) -> None:
+            if not self.sent:
+                self.sent = [event.sender.send(Message(body)) for body in ("good", "bad")]
+
+        def on_accepted(self, event: Any) -> None:
+            self.note(event, "accepted")
+
+        def on_rejected(self, event: Any) -> None:
+            self.note(event, "rejected")
+
+        def note(self, event: Any, outcome: str) -> None:
+            self.outcomes[self.sent.index(event.delivery)] = outcome
+            if len(self.outcomes) == len(self.sent):
+                event.connection.close()
+
+    tester = Tester()
+    with Peer(tester) as url, sample(ACKNOWLEDGING, url, tmp_path) as acknowledging:
+        assert acknowledging.finish() == (0, "", "")
+    assert tester.outcomes == {0: "accepted", 1: "rejected"}
