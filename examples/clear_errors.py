@@ -21,6 +21,11 @@ class ClearErrors:
         reason = event.transport.condition.description
         raise SystemExit(f"No AMQP peer at {place} ({reason}). Start a broker with: {broker}")
 
+    def on_disconnected(self, event):
+        """The broker goes away in good order (amqp:connection:forced): no error, but the end all the same."""
+        if event.connection.remote_condition is not None:
+            self.refused("connection", event.connection.remote_condition)
+
     def on_connection_error(self, event):
         """The peer closed the connection, and said why."""
         self.refused("connection", event.connection.remote_condition)
