@@ -272,6 +272,7 @@ def test_a_peer_that_refuses_the_link(name: str, tmp_path: Path) -> None:
 def test_a_peer_that_goes_away_in_good_order(name: str, tmp_path: Path) -> None:
     class Leaving(Listening):
         def on_link_opened(self, event: Any) -> None:
+            self.acceptor.close()
             event.connection.condition = Condition("amqp:connection:forced", "closing time")
             event.connection.close()
 
