@@ -1,171 +1,30 @@
-"""The SASL mechanisms, client and server: who somebody is, said in bytes.
+"""The SASL mechanisms in one table, strongest first; the choice among them; and those that fit on a page.
 
 `sasl` enters, nobody else. A mechanism knows the identities it is given and the bytes of its own exchange;
-it knows no frame, no transport and no clock. A further one is a class for each side and a row in MECHANISMS.
-
-A mechanism of the client has three doors:
-
-    start()             the initial response, or None when the server must speak first
-    respond(challenge)  the answer to a challenge
-    finish(data)        the server said yes; what came with it is checked, for mechanisms where the server,
-                        too, proves who it is
-
-and one of the server a single one, `receive(response)`, that returns a Challenge, Done or Fail. What goes
-wrong on the client's side is a MechanismError, whose text is fit for a person and never holds a secret.
+it knows no frame, no transport and no clock. What all of them share is in `exchange`. A further one is a class
+for each side and a row in MECHANISMS.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Callable, ClassVar, NamedTuple, Optional, Union
+from typing import ClassVar, NamedTuple, Optional
 
-#: Asked by a server: (mechanism, user, password) -> is this the user's password?
-Authenticator = Callable[[str, str, str], bool]
-#: Asked by a server: (user, authorization) -> may this user act as that other one?
-Authorizer = Callable[[str, str], bool]
-
-
-class MechanismError(Exception):
-    """The exchange cannot go on; the text says why and holds no secret."""
-
-
-class Identity:
-    """What a client has to show.
-
-    user, password: for PLAIN; None when not given.
-    authorization: on whose behalf to act; None or "" means the user's own.
-    external: who the wire below already proved this client to be (its TLS certificate), else None.
-    secure: nobody can listen on the wire: TLS, or it does not leave the machine.
-    """
-
-    __slots__ = ("authorization", "external", "password", "secure", "user")
-
-    def __init__(
-        self,
-        user: Optional[str] = None,
-        password: Optional[str] = None,
-        authorization: Optional[str] = None,
-        external: Optional[str] = None,
-        secure: bool = False,
-    ) -> None:
-        self.user = user
-        self.password = password
-        self.authorization = authorization
-        self.external = external
-        self.secure = secure
-
-    def __repr__(self) -> str:
-        shown = "None" if self.password is None else "<hidden>"
-        return f"Identity(user={self.user!r}, password={shown}, authorization={self.authorization!r})"
-
-
-class Guard:
-    """What a server asks before it lets somebody in.
-
-    authenticator: decides about passwords; None refuses every password.
-    authorizer: decides who may act as somebody else; None lets nobody.
-    external: who the wire below proved the client to be, or None.
-    """
-
-    __slots__ = ("authenticator", "authorizer", "external")
-
-    def __init__(
-        self,
-        authenticator: Optional[Authenticator] = None,
-        authorizer: Optional[Authorizer] = None,
-        external: Optional[str] = None,
-    ) -> None:
-        self.authenticator = authenticator
-        self.authorizer = authorizer
-        self.external = external
-
-    def admit(self, user: str, authorization: str) -> Union[Done, Fail]:
-        """Somebody proved to be `user`; may he also act as `authorization` ("" is himself)?"""
-        if authorization in ("", user):
-            return Done(user, user)
-        # RFC 4616 leaves the rule to the server. Without a rule the answer has to be no: who could name any
-        # other user for himself would not need a password for that one.
-        if self.authorizer is not None and self.authorizer(user, authorization):
-            return Done(user, authorization)
-        return Fail(f"user {user!r} may not act as {authorization!r}")
-
-
-class Challenge(NamedTuple):
-    """The server wants to hear more."""
-
-    data: bytes
-
-
-class Done(NamedTuple):
-    """The server is satisfied: who was authenticated, and as whom he acts.
-
-    data goes to the client with the outcome, for mechanisms where the server proves itself.
-    """
-
-    user: str
-    authorization: str
-    data: Optional[bytes] = None
-
-
-class Fail(NamedTuple):
-    """The server refuses. The reason is for the server's own log: the client hears only that it failed."""
-
-    reason: str
-
-
-Step = Union[Challenge, Done, Fail]
-
-
-class ClientMechanism:
-    """What every mechanism of the client shares. The defaults are those of one that needs no challenge."""
-
-    #: whether its responses hold something that a trace must not show
-    secret: ClassVar[bool] = False
-
-    def __init__(self, name: str, identity: Identity) -> None:
-        self.name = name
-        self.identity = identity
-
-    @classmethod
-    def lacks(cls, identity: Identity, named: bool) -> Optional[str]:
-        """What `identity` misses for this mechanism, as the end of the sentence 'PLAIN needs ...', or None.
-
-        named: the application asked for this mechanism by its name.
-        """
-        return None
-
-    @classmethod
-    def exposes(cls, identity: Identity) -> bool:
-        """Whether using it on this wire would show a secret to whoever listens."""
-        return False
-
-    def start(self) -> Optional[bytes]:
-        """The initial response."""
-        raise NotImplementedError
-
-    def respond(self, challenge: bytes) -> bytes:
-        """The answer to `challenge`."""
-        raise MechanismError(f"the server sent a challenge, which {self.name} does not have")
-
-    def finish(self, data: Optional[bytes]) -> None:
-        """The server said yes and sent `data` with it; raise MechanismError if it did not prove itself."""
-
-
-class ServerMechanism:
-    """What every mechanism of the server shares."""
-
-    def __init__(self, name: str, guard: Guard) -> None:
-        self.name = name
-        self.guard = guard
-
-    @classmethod
-    def offered(cls, guard: Guard) -> bool:
-        """Whether a server with this guard can let anybody in by this mechanism."""
-        return True
-
-    def receive(self, response: Optional[bytes]) -> Step:
-        """The initial response (None when there was none) or the answer to the last challenge."""
-        raise NotImplementedError
+from reactor.engine.digest import CramMd5Client, CramMd5Server, DigestMd5Client, DigestMd5Server
+from reactor.engine.exchange import (
+    Challenge,
+    ClientMechanism,
+    Done,
+    Fail,
+    Guard,
+    Identity,
+    MechanismError,
+    ServerMechanism,
+    Step,
+    excerpt,
+)
+from reactor.engine.oauth import OAuthBearerClient, OAuthBearerServer, XOAuth2Client, XOAuth2Server
+from reactor.engine.scram import ScramClient, ScramServer
 
 
 # -- ANONYMOUS, RFC 4505 ---------------------------------------------------------------------------------
@@ -187,17 +46,18 @@ class AnonymousServer(ServerMechanism):
 class PlainClient(ClientMechanism):
     """User and password as they are. Safe only where nobody listens."""
 
-    secret = True
+    secret: ClassVar[bool] = True
+    shows: ClassVar[str] = "the password"
 
     @classmethod
-    def lacks(cls, identity: Identity, named: bool) -> Optional[str]:
+    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
         if not identity.user:
             return "a user and a password"
         return "a password" if identity.password is None else None
 
     @classmethod
-    def exposes(cls, identity: Identity) -> bool:
-        return not identity.secure
+    def exposes(cls, identity: Identity) -> str:
+        return "" if identity.secure else "the password"
 
     def start(self) -> bytes:
         identity = self.identity
@@ -215,8 +75,8 @@ class PlainServer(ServerMechanism):
     """Takes the three strings apart and asks the authenticator."""
 
     @classmethod
-    def offered(cls, guard: Guard) -> bool:
-        return guard.authenticator is not None
+    def offered(cls, name: str, guard: Guard) -> bool:
+        return guard.authenticator is not None or guard.credentials is not None
 
     def receive(self, response: Optional[bytes]) -> Step:
         if response is None:
@@ -227,10 +87,15 @@ class PlainServer(ServerMechanism):
             return Fail("the response is not what PLAIN prescribes")
         if not user:
             return Fail("the user's name is empty")
-        authenticator = self.guard.authenticator
-        if authenticator is None or not authenticator(self.name, user, password):
+        if not self._is_right(user, password):
             return Fail(f"wrong user or password for {user!r}")
         return self.guard.admit(user, authorization)
+
+    def _is_right(self, user: str, password: str) -> bool:
+        guard = self.guard
+        if guard.authenticator is not None:
+            return guard.authenticator(self.name, user, password)
+        return guard.credentials is not None and guard.decoy.check(guard.credentials(self.name, user), password)
 
 
 # -- EXTERNAL, RFC 4422 appendix A -----------------------------------------------------------------------
@@ -238,9 +103,9 @@ class ExternalClient(ClientMechanism):
     """The wire below has proved who this is: nothing to add but on whose behalf."""
 
     @classmethod
-    def lacks(cls, identity: Identity, named: bool) -> Optional[str]:
+    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
         # The server may know the client by what nobody told us of (an address, a tunnel): so by name, too.
-        if identity.external is None and not named:
+        if identity.external is None and not identity.named:
             return "a client certificate, or to be named in allowed_mechs"
         return None
 
@@ -252,7 +117,7 @@ class ExternalServer(ServerMechanism):
     """Believes the wire below."""
 
     @classmethod
-    def offered(cls, guard: Guard) -> bool:
+    def offered(cls, name: str, guard: Guard) -> bool:
         return guard.external is not None
 
     def receive(self, response: Optional[bytes]) -> Step:
@@ -268,6 +133,7 @@ class ExternalServer(ServerMechanism):
         return self.guard.admit(external, authorization)
 
 
+# -- all of them -----------------------------------------------------------------------------------------
 class Mechanism(NamedTuple):
     """One row: the registered name and the class for each side."""
 
@@ -276,9 +142,68 @@ class Mechanism(NamedTuple):
     server: type[ServerMechanism]
 
 
-#: Strongest first: a client takes the first that the server offers and that it can use itself.
+#: Strongest first: a client takes the first that the server offers and that it can use itself. A password that
+#: is proved goes before a token that is shown, and that before a password that is shown. What is bound to TLS
+#: goes first whatever its hash: RFC 5802 section 6 wants it taken where both sides have it.
 MECHANISMS: Sequence[Mechanism] = (
     Mechanism("EXTERNAL", ExternalClient, ExternalServer),
+    Mechanism("SCRAM-SHA-512-PLUS", ScramClient, ScramServer),
+    Mechanism("SCRAM-SHA-256-PLUS", ScramClient, ScramServer),
+    Mechanism("SCRAM-SHA-1-PLUS", ScramClient, ScramServer),
+    Mechanism("SCRAM-SHA-512", ScramClient, ScramServer),
+    Mechanism("SCRAM-SHA-256", ScramClient, ScramServer),
+    Mechanism("SCRAM-SHA-1", ScramClient, ScramServer),
+    Mechanism("OAUTHBEARER", OAuthBearerClient, OAuthBearerServer),
+    Mechanism("XOAUTH2", XOAuth2Client, XOAuth2Server),
+    Mechanism("DIGEST-MD5", DigestMd5Client, DigestMd5Server),
+    Mechanism("CRAM-MD5", CramMd5Client, CramMd5Server),
     Mechanism("PLAIN", PlainClient, PlainServer),
     Mechanism("ANONYMOUS", AnonymousClient, AnonymousServer),
 )
+
+#: Those that carry a token and no password.
+TOKEN_MECHANISMS = frozenset(row.name for row in MECHANISMS if row.client.shows == "the token")
+
+
+def choose(allowed: Optional[Sequence[str]], identity: Identity, insecure: bool) -> Mechanism:
+    """The strongest mechanism that the server offers and this client can use.
+
+    allowed: the names that may be used, None for all. insecure: secrets may be shown to whoever listens.
+    Raises MechanismError, which says what is missing, when there is none.
+    """
+    missing: dict[str, list[str]] = {}
+    for row in MECHANISMS:
+        if row.name not in identity.offered:
+            continue
+        if allowed is not None and row.name not in allowed:
+            missing.setdefault("", []).append(row.name)
+            continue
+        lacks = row.client.lacks(row.name, identity)
+        if lacks:
+            missing.setdefault(lacks, []).append(row.name)
+            continue
+        exposed = row.client.exposes(identity)
+        if exposed and not insecure:
+            # No weaker one is tried: who gave a password would be let in as somebody else, and not know.
+            raise MechanismError(
+                f"{row.name} would show {exposed} to whoever listens on the network: use amqps://, or "
+                "allow_insecure_mechs=True where every machine on the way is trusted"
+            )
+        return row
+    usable = [
+        row.name
+        for row in MECHANISMS
+        if (row.client.lacks(row.name, identity) is None if allowed is None else row.name in allowed)
+    ]
+    text = f"the server offers {listed(identity.offered)}, this client would use {' '.join(usable) or 'nothing'}"
+    for lacks, names in missing.items():
+        verb = ("is", "needs") if len(names) == 1 else ("are", "need")
+        what = f"{verb[1]} {lacks}" if lacks else f"{verb[0]} not among the allowed ones"
+        text += f"; {' '.join(names)} {what}"
+    raise MechanismError(f"no mechanism in common: {text}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names from a peer, ready for one line of text: few, short and printable."""
+    shown = [excerpt(str(name), 40) for name in names[:12]]
+    return " ".join(shown) + (" ..." if len(names) > 12 else "")

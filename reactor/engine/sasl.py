@@ -2,8 +2,8 @@
 
 The transport enters, which exchanges the protocol headers, hands over what arrives and sends what is in
 `output`; and the application, which says what is allowed and reads what came out. Here live the frames, the
-order in which they are legal, and the choice of a mechanism. What a mechanism says is the business of
-`mechanisms`; no clock, socket or connection is known.
+order in which they are legal. Which mechanism is chosen is the business of `mechanisms`, what it is told of
+`sasl_settings`; no clock, socket or connection is known.
 
     client                                        server
                                 <-  mechanisms    start()
@@ -15,27 +15,15 @@ order in which they are legal, and the choice of a mechanism. What a mechanism s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from struct import Struct
-from typing import Any, Callable, NamedTuple, NoReturn, Optional, Union
+from typing import Any, NamedTuple, NoReturn, Optional, Union
 
 from reactor.codec.definitions import SASL_CHALLENGE, SASL_INIT, SASL_MECHANISMS, SASL_OUTCOME, SASL_RESPONSE
 from reactor.codec.performatives import decode_composite, encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, symbol
-from reactor.engine.mechanisms import (
-    MECHANISMS,
-    Authenticator,
-    Authorizer,
-    Challenge,
-    ClientMechanism,
-    Done,
-    Fail,
-    Guard,
-    Identity,
-    Mechanism,
-    MechanismError,
-    ServerMechanism,
-)
+from reactor.engine.exchange import Challenge, ClientMechanism, Done, Fail, MechanismError, ServerMechanism
+from reactor.engine.mechanisms import MECHANISMS, choose, listed
+from reactor.engine.sasl_settings import SASLSettings
 from reactor.errors import (
     DECODE_ERROR,
     FRAMING_ERROR,
@@ -45,11 +33,6 @@ from reactor.errors import (
     SASLException,
 )
 
-#: Called with "->" (sent) or "<-" (received), the code of the frame and its fields, secrets hidden.
-FrameTracer = Callable[[str, int, list[Any]], None]
-
-#: The specification allows 512 bytes [5.3.1]; tokens of real identity providers are longer than that.
-MAX_SASL_FRAME_SIZE = 65536
 #: Challenges in one exchange. The longest mechanism in use needs three.
 MAX_ROUNDS = 16
 
@@ -81,27 +64,10 @@ _FRAMES = {
 }
 
 
-class SASL:
+class SASL(SASLSettings):
     """One side of one authentication. `transport.sasl()` makes it.
 
-    What the application (or the container for it) sets before the exchange begins:
-
-    user, password  the client's, for PLAIN. Afterwards `user` on the server is who was authenticated.
-    authorization   on the client: on whose behalf to act, None for one's own. Afterwards, on the server: as
-                    whom the client acts (`user`, unless `authorizer` allowed another name).
-    allow_insecure_mechs
-                    let the client send a password over a wire on which others may listen; default False.
-    secure          nobody can listen on this wire: TLS, or loopback. Set by whoever knows the wire.
-    external        who the wire itself proves the client to be (a certificate), for EXTERNAL; default None.
-    hostname        the server by the name under which the client looked for it, sent along when set.
-    authenticator   on the server: called with (mechanism, user, password), returns whether that is right.
-                    None, the default, refuses every password; PLAIN is then not offered.
-    authorizer      on the server: called with (user, authorization), returns whether that user may act as
-                    that other one. None, the default, lets nobody act as somebody else.
-    max_frame_size  bytes; a larger SASL frame ends the exchange. Default 65,536.
-    frame_tracer    called for each frame, with secrets already hidden; default None.
-
-    What it tells:
+    What is set before the exchange begins is listed with SASLSettings. What it tells:
 
     mech            the mechanism's name, once it is chosen
     outcome         None while undecided, else OK, AUTH, SYS, PERM or TEMP [5.3.3.6]
@@ -115,25 +81,13 @@ class SASL:
     TEMP = 4  #: the server failed for now; trying again may help
 
     def __init__(self, server: bool = False) -> None:
+        super().__init__()
         self.server = server
-        self.user: Optional[str] = None
-        self.password: Optional[str] = None
-        self.authorization: Optional[str] = None
-        self.allow_insecure_mechs = False
-        self.secure = False
-        self.external: Optional[str] = None
-        self.hostname: Optional[str] = None
-        self.authenticator: Optional[Authenticator] = None
-        self.authorizer: Optional[Authorizer] = None
-        self.max_frame_size = MAX_SASL_FRAME_SIZE
-        self.frame_tracer: Optional[FrameTracer] = None
-
         self.mech: Optional[str] = None
         self.outcome: Optional[int] = None
         self.reason: Optional[str] = None
         self.output = bytearray()  #: whole SASL frames that are to be sent
 
-        self._allowed: Optional[list[str]] = None
         self._offered: list[str] = []
         self._mechanism: Union[ClientMechanism, ServerMechanism, None] = None
         self._stage = _WANT_INIT if server else _WANT_MECHANISMS
@@ -149,11 +103,6 @@ class SASL:
     def extended() -> bool:
         """Whether mechanisms beyond ANONYMOUS and EXTERNAL are there: always."""
         return True
-
-    def allowed_mechs(self, mechs: Union[str, Sequence[str]]) -> None:
-        """Use, or offer, only these: names with spaces between, or a list. Unknown names do no harm."""
-        names = mechs.split() if isinstance(mechs, str) else list(mechs)
-        self._allowed = [str(name).upper() for name in names]
 
     def config_name(self, name: str) -> None:
         """Accepted for programs written for the original; without effect: there is no Cyrus to configure."""
@@ -193,14 +142,15 @@ class SASL:
         """
         if not self.server:
             return
-        guard = self._guard()
-        allowed = [row for row in MECHANISMS if self._allows(row.name)]
-        self._offered = [row.name for row in allowed if row.server.offered(guard)]
+        guard = self.guard(())
+        allowed = [row for row in MECHANISMS if self.allows(row.name)]
+        self._offered = [row.name for row in allowed if row.server.offered(row.name, guard)]
         if not self._offered:
             self._fail(
                 self.SYS,
-                "this server has no mechanism to offer: PLAIN needs an authenticator, EXTERNAL a wire that "
-                f"proves who the client is, and allowed_mechs is {' '.join(self._allowed or ()) or 'empty'}",
+                "this server has no mechanism to offer: PLAIN needs an authenticator, SCRAM credentials and a source "
+                "of random bytes, EXTERNAL a wire that proves who the client is, and allowed_mechs is "
+                + (" ".join(self.allowed or ()) or "empty"),
             )
         # An array even for a single name: the form that every client knows.
         self._send(SASL_MECHANISMS, [Array(UNDESCRIBED, Data.SYMBOL, *map(symbol, self._offered))])
@@ -267,11 +217,11 @@ class SASL:
         """The server's offer, one symbol or an array of them: choose, and begin."""
         names = sasl_server_mechanisms
         offered = [str(names)] if isinstance(names, str) else [str(name) for name in names]
-        identity = Identity(self.user, self.password, self.authorization, self.external, self.secure)
-        row = self._choose(offered, identity)
-        self.mech = row.name
-        self._mechanism = mechanism = row.client(row.name, identity)
+        identity = self.identity(offered)
         try:
+            row = choose(self.allowed, identity, self.allow_insecure_mechs)
+            self.mech = row.name
+            self._mechanism = mechanism = row.client(row.name, identity)
             response = mechanism.start()
         except MechanismError as error:
             self._fail(self.PERM, str(error))
@@ -280,31 +230,6 @@ class SASL:
         if self.hostname:
             fields.append(self.hostname)
         self._send(SASL_INIT, fields)
-
-    def _choose(self, offered: list[str], identity: Identity) -> Mechanism:
-        """The strongest mechanism that both sides have; says what is missing when there is none."""
-        hints = []
-        for row in MECHANISMS:
-            if row.name not in offered:
-                continue
-            if not self._allows(row.name):
-                hints.append(f"{row.name} is not among the allowed ones")
-                continue
-            lacks = row.client.lacks(identity, named=self._allowed is not None)
-            if lacks:
-                hints.append(f"{row.name} needs {lacks}")
-                continue
-            if row.client.exposes(identity) and not self.allow_insecure_mechs:
-                # No weaker one is tried: who gave a password would be let in as somebody else, and not know.
-                self._fail(
-                    self.PERM,
-                    f"{row.name} would show the password to whoever listens on the network: use amqps://, or "
-                    "allow_insecure_mechs=True where every machine on the way is trusted",
-                )
-            return row
-        known = " ".join(row.name for row in MECHANISMS if self._allows(row.name))
-        hints.insert(0, f"the server offers {_listed(offered)}, this client would use {known or 'nothing'}")
-        self._fail(self.PERM, "no mechanism in common: " + "; ".join(hints))
 
     def recv_challenge(self, challenge: bytes) -> None:
         """The server wants to hear more."""
@@ -333,9 +258,12 @@ class SASL:
         self._stage = _FINISHED
 
     def _refusal(self, code: int) -> str:
-        if code == self.AUTH and self.mech == "PLAIN":
-            return f"the server refused user {self.user!r} or the password"
-        return _MEANING[code]
+        mechanism = self._mechanism
+        assert isinstance(mechanism, ClientMechanism)
+        text = _MEANING[code]
+        if code == self.AUTH and mechanism.shows:
+            text = f"the server refused user {self.user!r} or {mechanism.shows}"
+        return f"{text} ({mechanism.hint})" if mechanism.hint else text
 
     # -- the server's side -------------------------------------------------------------------------------
     def recv_init(
@@ -348,9 +276,9 @@ class SASL:
             return
         row = next((row for row in MECHANISMS if row.name == mechanism and row.name in self._offered), None)
         if row is None:  # [5.3.3.2] prescribes this outcome
-            self._conclude(self.AUTH, f"the client chose a mechanism not offered: {_listed([mechanism])}")
+            self._conclude(self.AUTH, f"the client chose a mechanism not offered: {listed([mechanism])}")
             return
-        self._mechanism = row.server(row.name, self._guard())
+        self._mechanism = row.server(row.name, self.guard(self._offered))
         self._step(initial_response)
 
     def recv_response(self, response: bytes) -> None:
@@ -390,12 +318,6 @@ class SASL:
         self._stage = _FINISHED
 
     # -- shared ------------------------------------------------------------------------------------------
-    def _allows(self, name: str) -> bool:
-        return self._allowed is None or name in self._allowed
-
-    def _guard(self) -> Guard:
-        return Guard(self.authenticator, self.authorizer, self.external)
-
     def _count_round(self) -> None:
         self._rounds += 1
         if self._rounds > MAX_ROUNDS:
@@ -449,9 +371,3 @@ _MEANING = {
 _KNOWN = frozenset(row.name for row in MECHANISMS)
 # Hidden unless known to be harmless: the response of a mechanism that nobody here knows might hold anything.
 _OPEN_BOOKS = frozenset(row.name for row in MECHANISMS if not row.client.secret)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names from a peer, ready for one line of text: few, short and printable."""
-    shown = [ascii(str(name)[:40])[1:-1] for name in names[:12]]
-    return " ".join(shown) + (" ..." if len(names) > 12 else "")

@@ -1,0 +1,55 @@
+"""SASLprep (RFC 4013): names and passwords in the one form in which both sides hash and compare them.
+
+The mechanisms enter. What looks the same to a person (an accent written as one character or as two, a hard
+space) becomes the same, and what nobody can type is refused. Unicode is that of version 3.2, as the RFC
+prescribes, so that old and new peers agree; younger characters pass only where `stored` is off.
+"""
+
+from __future__ import annotations
+
+import stringprep
+from unicodedata import ucd_3_2_0
+
+_PROHIBITED = (
+    stringprep.in_table_c12,  # spaces other than " "; those that the mapping left
+    stringprep.in_table_c21_c22,  # control characters
+    stringprep.in_table_c3,  # private use
+    stringprep.in_table_c4,  # no characters at all
+    stringprep.in_table_c5,  # surrogates
+    stringprep.in_table_c6,  # unfit for plain text
+    stringprep.in_table_c7,  # unfit for canonical representation
+    stringprep.in_table_c8,  # change how the text is displayed, or deprecated
+    stringprep.in_table_c9,  # tagging
+)
+
+
+def saslprep(text: str, stored: bool = True) -> str:
+    """`text` prepared.
+
+    stored: refuse characters that Unicode 3.2 did not have: a later version may normalise them, and a
+        password that was stored would no longer match [RFC 3454 section 7].
+
+    Raises ValueError, whose text does not quote `text`.
+    """
+    if text.isascii() and text.isprintable():
+        return text  # nothing in the tables touches these
+    mapped = "".join(
+        " " if stringprep.in_table_c12(char) else char for char in text if not stringprep.in_table_b1(char)
+    )
+    prepared = ucd_3_2_0.normalize("NFKC", mapped)
+    for char in prepared:
+        if any(prohibited(char) for prohibited in _PROHIBITED):
+            raise ValueError("it has a character that RFC 4013 prohibits, such as a control character")
+        if stored and stringprep.in_table_a1(char):
+            raise ValueError("it has a character that RFC 4013 does not know: it is younger than Unicode 3.2")
+    _check_directions(prepared)
+    return prepared
+
+
+def _check_directions(text: str) -> None:
+    """Letters written from the right do not stand with others, and stand at both ends [RFC 3454 section 6]."""
+    if not any(map(stringprep.in_table_d1, text)):
+        return
+    at_the_ends = stringprep.in_table_d1(text[0]) and stringprep.in_table_d1(text[-1])
+    if any(map(stringprep.in_table_d2, text)) or not at_the_ends:
+        raise ValueError("it mixes writing from the right with writing from the left, which RFC 4013 prohibits")
