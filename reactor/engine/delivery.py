@@ -172,7 +172,7 @@ class Delivery:
     def update(self, state: Union[Disposition, DispositionType, int, None] = None) -> None:
         """Say what becomes of the message: ACCEPTED, REJECTED, RELEASED, MODIFIED, another type, or a disposition
         with its content; None stands for what `local` holds. It is sent at the end of the turn; until settled
-        another state may replace it.
+        another state may replace it. To a peer that named the outcomes it knows, and not MODIFIED, that is RELEASED.
 
         Nothing happens when the connection it came on is lost (the peer delivers it again), or when the peer has
         settled it. Raises LocalProtocolError when it was settled here with another outcome or was settled on
@@ -189,6 +189,8 @@ class Delivery:
             if self.fate == PRE_SETTLED or (self.fate == SETTLED_HERE and state != self.local_state):
                 raise LocalProtocolError(ILLEGAL_STATE, "%r is settled; it cannot be %s" % (self, _name(state)), "link")
             return
+        if state is MODIFIED and not self._takes_modified():
+            state, self._local = RELEASED, None
         if self._local is not None:
             size = len(state_bytes(state, self._local))  # for its error, at the call that caused it
             if self.window is not None and size > self.window.largest_payload():
@@ -212,6 +214,8 @@ class Delivery:
         if self.fate:
             return
         if self.local_state is EMPTY or self.local_state is RECEIVED:  # which is no outcome
+            if state is MODIFIED and not self._takes_modified():
+                state, self._local = RELEASED, None
             if self._local is not None:
                 state_bytes(state, self._local)  # for its error, while the application can still be told
             self.local_state = state
@@ -224,6 +228,10 @@ class Delivery:
             if not window.dirty:
                 window.touch()
             acks.append(self)
+
+    def _takes_modified(self) -> bool:
+        link = self.link
+        return bool(link.is_sender or link.takes_modified())
 
     def _tell(self) -> None:
         """Have the state sent with the next flush. An outgoing delivery that has not left carries it itself."""

@@ -219,7 +219,7 @@ class Outgoing(Ledger):
                     continue  # the peer settled first
                 if incoming and link._max_unsettled is not None:
                     self.flows[link] = None
-            kind = (incoming, settled, delivery.local_state)
+            kind = (incoming, settled, delivery.local_state or link)
             content = delivery._local
             if kind == run and number == following and content is None:
                 following = (number + 1) & MASK
@@ -231,6 +231,8 @@ class Outgoing(Ledger):
             first = number
             following = (number + 1) & MASK
             state = state_bytes(delivery.local_state, content)
+            if incoming and settled and not delivery.local_state:
+                state = link.default_state()
             if content is not None:  # nobody else's state has the same content
                 following = -1
                 write_disposition(out, self.channel, incoming, first, first, settled, state)

@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.engine.delivery import Delivery
+from reactor.engine.disposition import Disposition, state_bytes
 from reactor.engine.endpoint import LOCAL_ACTIVE
 from reactor.engine.link import Link
 
 if TYPE_CHECKING:
     from reactor.engine.session import Session
+
+
+_MODIFIED = "amqp:modified:list"
 
 
 class Receiver(Link):
@@ -99,6 +103,21 @@ class Receiver(Link):
         if window is not None and self.incoming and self.wire_credit <= self.refill_at:
             window.hungry[self] = None
             window.starved = True
+
+    def takes_modified(self) -> bool:
+        """Whether the peer knows MODIFIED: it says which outcomes it knows, or nothing [3.5.3]. RabbitMQ, which
+        does not name it, ends the session when it gets it."""
+        outcomes = self.remote_source.outcomes
+        return not outcomes or _MODIFIED in outcomes
+
+    def default_state(self) -> bytes:
+        """What a settlement without a state means: said in full where the peer has named it, because RabbitMQ ends
+        the session on a bare one."""
+        default = self.remote_source.default_outcome
+        if default is None:
+            return b"\x40"
+        disposition = Disposition.from_wire(default)
+        return state_bytes(disposition.type, disposition)
 
     def flow(self, n: int) -> None:
         """Grant credit for `n` more messages. ValueError if negative."""
