@@ -86,6 +86,9 @@ def make(api: SimpleNamespace, url: str, prefetch: int = 100, started: Any = Non
         def on_disconnected(self, event: Any) -> None:
             self.forget(event.connection)
 
+        def on_transport_error(self, event: Any) -> None:
+            pass  # a client that has gone is no concern of a broker
+
         def forget(self, connection: Any) -> None:
             for queue in self.queues.values():
                 queue.consumers = deque(link for link in queue.consumers if link.connection != connection)

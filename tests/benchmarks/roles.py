@@ -147,6 +147,9 @@ def respond(api: SimpleNamespace, url: str, say: Say) -> Any:
             reply = api.Message(request.body, address=request.reply_to, correlation_id=request.correlation_id)
             self.replies.send(reply)
 
+        def on_connection_closing(self, event: Any) -> None:
+            pass  # it stays, to be measured
+
     return Responder()
 
 
@@ -198,6 +201,9 @@ def hold(api: SimpleNamespace, url: str, say: Say) -> Any:
 
         def on_connection_closing(self, event: Any) -> None:
             pass
+
+        def on_transport_error(self, event: Any) -> None:
+            pass  # the other process was ended, thousands of times, and that is how it ends
 
     return Holder()
 
