@@ -4,10 +4,14 @@ Programs and their tests enter; nothing here is real, random or timed, so what h
 """
 
 from reactor.simulation.clock import VirtualClock
-from reactor.simulation.network import MemoryListener, MemoryNetwork, MemoryNode, MemoryWire
+from reactor.simulation.lane import Conditions
+from reactor.simulation.network import MemoryNetwork
+from reactor.simulation.node import MemoryNode
 from reactor.simulation.stepper import NeverHappens, Stepper, run
+from reactor.simulation.wire import MemoryListener, MemoryWire
 
 __all__ = [
+    "Conditions",
     "MemoryListener",
     "MemoryNetwork",
     "MemoryNode",

@@ -1,12 +1,12 @@
-"""A network in memory: wires, listeners and names with the manners of TCP, and nothing left to chance.
+"""A network in memory: names, ports and wires, and nothing left to chance.
 
-Programs and their tests enter, and loops through `interface`; it knows no engine and no socket. All nodes
-of a MemoryNetwork are one machine, as it were: they share the ports and the names, and every name leads to
-it. Each container gets a node of its own.
+Programs and their tests enter, and loops through `interface`; it knows no engine and no socket. Without more
+ado all nodes of a MemoryNetwork are one machine, as it were: they share the ports and the names, and every name
+leads to it. Nodes that are given machines of their own are reached by the names of those, and by any name that
+is no machine's. Each container gets a node of its own.
 
-What it does as the real one: a connect that nobody listens for is refused, a full wire takes nothing, what
-was written before the end arrives before the end, an end of one direction leaves the other open, who writes to
-a peer that has gone is reset, and who goes with something unread resets the peer.
+A connect that nobody listens for is refused; what wires do stands in wire.py. Where the network has conditions,
+bytes and attempts to connect take their time (lane.py); else what is done is done at once.
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ import errno
 import itertools
 import math
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Optional, Union
+from typing import Callable, Optional, Union
 
-from reactor.loop.interface import READ, WRITE, Buffer, ConnectError, Network, Owner, Watchable, join_address
+from reactor.loop.timers import Task, Timers
 from reactor.simulation.clock import VirtualClock
-
-Ready = tuple[Owner, int]
+from reactor.simulation.lane import Conditions, Lane
+from reactor.simulation.node import MemoryNode
+from reactor.simulation.wire import MemoryListener, MemoryWire, place_of
 
 _EPHEMERAL = 49152  # the first port that is given to whoever asks for none
-_HERE = frozenset(["", "localhost", "127.0.0.1", "::1"])
-_EVERYWHERE = frozenset(["", "0.0.0.0", "::"])
 _PATIENCE = 10_000  # waits of one node, while another has something to do and does not do it
 
 
@@ -36,6 +34,7 @@ class MemoryNetwork:
     clock: a new VirtualClock by default.
     chunk: see `split`.
     capacity: how many bytes a wire holds in one direction before it is full.
+    conditions: how long bytes take; None (default): no time. To be set before the first wire is made.
     nodes: in the order in which they were made, as are the others:
     wires: the ends of the wires that are open.
     dialing: the wires that nobody has answered yet.
@@ -43,6 +42,13 @@ class MemoryNetwork:
     stepped: set by a Stepper: those that it steps, as they come to wait; None when there is no Stepper. `wait`
         then notes how long it would wait, and returns.
     nap: until when the last `wait` would have waited (infinity: for ever), None: not at all.
+
+    For whoever looks on, or has a hand in it (a World does), where there are conditions:
+    inspect: called with a lane and each whole frame or header that is written to it, which it hands on to
+        `lane.put`, or not.
+    witness: called with a wire and each whole frame or header that is read from it.
+    note: called with a line about what happens besides.
+    admitted: how many frames may still land; None for any number.
     """
 
     def __init__(
@@ -50,28 +56,42 @@ class MemoryNetwork:
         clock: Optional[VirtualClock] = None,
         chunk: Union[int, Iterable[int], None] = None,
         capacity: int = 262144,
+        conditions: Optional[Conditions] = None,
     ) -> None:
         self.clock = VirtualClock() if clock is None else clock
         self.capacity = capacity
+        self.conditions = conditions
         self.nodes: list[MemoryNode] = []
         self.wires: list[MemoryWire] = []
         self.dialing: list[MemoryWire] = []
         self.listeners: list[MemoryListener] = []
         self.stepped: Optional[dict[MemoryNode, None]] = None
         self.nap: Optional[float] = None
+        self.inspect: Optional[Callable[[Lane, bytes], None]] = None
+        self.witness: Optional[Callable[[MemoryWire, bytes], None]] = None
+        self.note: Callable[[str], None] = _ignore
+        self.admitted: Optional[int] = None
+        self._agenda = Timers()
+        self._stranded: dict[Lane, None] = {}  # those with something due that cannot land
+        self._parted: list[tuple[str, str]] = []
+        self._machines: set[str] = set()
+        self._off: set[str] = set()
         self._unknown: set[str] = set()
         self._silent: set[str] = set()
+        self._refusing: set[str] = set()
         self._last_port = _EPHEMERAL - 1
+        self._last_wire = 0
         self._impatience = 0
         self._chunk: Union[int, Iterator[int], None]
         self.split(chunk)
 
     # -- for whoever sets the scene ------------------------------------------------------------------------
 
-    def node(self, name: str = "") -> MemoryNode:
-        """A place on the network for one container. name: for messages."""
-        node = MemoryNode(self, name or f"node {len(self.nodes) + 1}")
+    def node(self, name: str = "", machine: str = "") -> MemoryNode:
+        """A place on the network for one container. name: for messages. machine: see the module."""
+        node = MemoryNode(self, name or f"node {len(self.nodes) + 1}", machine)
         self.nodes.append(node)
+        self._machines.add(machine)
         return node
 
     def split(self, chunk: Union[int, Iterable[int], None]) -> None:
@@ -93,12 +113,94 @@ class MemoryNetwork:
         """
         (self._silent.add if silent else self._silent.discard)(host)
 
+    def refuse(self, host: str, refuses: bool = True) -> None:
+        """From now on that host refuses who connects, whoever listens there (or, with False, no more)."""
+        (self._refusing.add if refuses else self._refusing.discard)(host)
+
+    def part(self, one: str, other: str) -> None:
+        """From now on nothing gets from one machine to the other, and nothing says so: what is under way
+        waits, and so does who connects. "" stands for every machine but the other one."""
+        self._parted.append((one, other))
+
+    def heal(self) -> None:
+        """Everything gets everywhere again, what has waited too."""
+        self._parted.clear()
+        self.unstrand()
+
+    def turn_off(self, machine: str, off: bool = True) -> None:
+        """The machine is down: nobody answers there (or, with False, it is up again, and knows nothing)."""
+        for listener in list(self.listeners):
+            if listener.node.machine == machine:
+                listener.off = off
+                if not off:
+                    listener.close()
+        (self._off.add if off else self._off.discard)(machine)
+        self.unstrand()
+
     @property
     def quiet(self) -> bool:
         """Whether nothing is under way: no attempt to connect, nothing that anybody has not been told. Whoever
-        is left alone by the Stepper, as if it had crashed, does not count."""
+        is left alone by the Stepper, as if it had crashed, does not count. What has yet to arrive does not
+        either: see `due`."""
         nodes = self.nodes if self.stepped is None else self.stepped
         return all(map(self._unanswered, self.dialing)) and not any(node.stirring for node in nodes)
+
+    @property
+    def due(self) -> Optional[float]:
+        """When something arrives, or is planned, the next time; None: nothing does."""
+        return self._agenda.deadline()
+
+    # -- time ----------------------------------------------------------------------------------------------
+
+    def schedule(self, at: float, action: Callable[[], object]) -> Task:
+        """Have `action` called between two turns at that time, in seconds of the clock."""
+        return self._agenda.schedule(at, action)
+
+    def land(self) -> None:
+        """Have everything happen that is due. A Stepper calls it, or whoever waits where there is none."""
+        self._agenda.run(self.clock.now())
+
+    def pass_time(self, node: MemoryNode, timeout: Optional[float]) -> None:
+        """A node has nothing to do for so long. It is the only one that is driven, by its own `run()`: time
+        passes for it. A Stepper sees to it where there are more."""
+        due, now = self.due, self.clock.now()
+        left = math.inf if timeout is None else timeout
+        if not self.quiet:
+            self._impatience += 1
+            if self._impatience > _PATIENCE:
+                idle = ", ".join(other.name for other in self.nodes if other.stirring)
+                raise RuntimeError(f"{node.name} waits for ever for {idle}, which nobody runs: use a Stepper")
+        elif timeout is None and due is None:
+            raise RuntimeError(f"{node.name} waits for ever: it has no deadline, and all is quiet")
+        else:
+            self._impatience = 0
+            self.clock.advance(left if due is None else min(left, max(0.0, due - now)))
+        self.land()
+
+    # -- for lanes -----------------------------------------------------------------------------------------
+
+    def is_parted(self, source: str, sink: str) -> bool:
+        """Whether nothing gets from one machine to the other."""
+        if sink in self._off:
+            return True
+        if not self._parted or source == sink:
+            return False
+        return any(_divides(pair, source, sink) for pair in self._parted)
+
+    def strand(self, lane: Lane) -> None:
+        """What is due on the lane cannot land."""
+        self._stranded[lane] = None
+
+    def unstrand(self) -> None:
+        """Perhaps it can."""
+        stranded, self._stranded = self._stranded, {}
+        for lane in stranded:
+            lane.resume()
+
+    def count_frame(self) -> None:
+        """A frame has landed."""
+        if self.admitted is not None:
+            self.admitted -= 1
 
     # -- for nodes -----------------------------------------------------------------------------------------
 
@@ -108,6 +210,11 @@ class MemoryNetwork:
         if chunk is None:
             return limit
         return min(limit, max(1, chunk if isinstance(chunk, int) else next(chunk, limit)))
+
+    def next_wire(self) -> int:
+        """The number of another wire."""
+        self._last_wire += 1
+        return self._last_wire
 
     def begin_turn(self) -> None:
         """Another container has its turn: whether it waits is not known yet."""
@@ -121,6 +228,16 @@ class MemoryNetwork:
             if self._last_port not in taken:
                 return self._last_port
 
+    def dial(self, wire: MemoryWire) -> None:
+        """Begin to connect a wire."""
+        self.dialing.append(wire)
+        conditions = self.conditions
+        if conditions is not None:
+            now = self.clock.now()
+            wire.answer_at = now + conditions.delay() + conditions.delay()
+            self.schedule(wire.answer_at, _nothing)
+            wire.patience = self.schedule(now + conditions.patience, lambda: self._give_up(wire))
+
     def answer(self) -> None:
         """Settle the attempts to connect. That happens when somebody waits and not when somebody connects,
         as in the real world: whoever starts to listen in the same turn is found."""
@@ -128,319 +245,61 @@ class MemoryNetwork:
             if self._unanswered(wire):
                 continue
             self.dialing.remove(wire)
+            wire.end_patience()
             listener = self._find(wire)
             if wire.host in self._unknown:
                 wire.failed("", OSError(errno.ENOENT, "Name or service not known"))
             elif not 0 < wire.port < 65536:
                 wire.failed(wire.remote_address, OSError(errno.EINVAL, "a port lies between 1 and 65535"))
-            elif listener is None:
+            elif listener is None or wire.host in self._refusing:
                 refused = ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
                 wire.failed(wire.answering_address, refused)
             else:
                 listener.arrive(wire)
+                where = f"{wire.node.name} to {listener.node.name}, at {wire.remote_address}"
+                self.note(f"wire {wire.number} made, {where}")
 
     def _unanswered(self, wire: MemoryWire) -> bool:
+        host, machine = wire.host, wire.node.machine
+        if host in self._silent or self.clock.now() < wire.answer_at or self.is_parted(machine, host):
+            return True
         listener = self._find(wire)
-        return wire.host in self._silent or (listener is not None and listener.full)
+        if listener is None:
+            return False
+        return listener.off or listener.full or self.is_parted(machine, listener.node.machine)
+
+    def _give_up(self, wire: MemoryWire) -> None:
+        """Nobody has answered for so long."""
+        if wire in self.dialing:
+            self.dialing.remove(wire)
+            wire.failed(wire.answering_address, TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
 
     def _find(self, wire: MemoryWire) -> Optional[MemoryListener]:
+        """Who listens there: on the same machine before any other."""
+        found: Optional[MemoryListener] = None
         for listener in self.listeners:
-            if listener.port == wire.port and listener.place in ("*", _place(wire.host)):
-                return listener
-        return None
+            if listener.port == wire.port and self._leads_to(wire.host, listener):
+                if listener.node.machine == wire.node.machine:
+                    return listener
+                found = found or listener
+        return found
 
-    def pass_time(self, node: MemoryNode, timeout: Optional[float]) -> None:
-        """A node has nothing to do for so long. It is the only one that is driven, by its own `run()`: time
-        passes for it. A Stepper sees to it where there are more."""
-        if not self.quiet:
-            self._impatience += 1
-            if self._impatience > _PATIENCE:
-                idle = ", ".join(other.name for other in self.nodes if other.stirring)
-                raise RuntimeError(f"{node.name} waits for ever for {idle}, which nobody runs: use a Stepper")
-        elif timeout is None:
-            raise RuntimeError(f"{node.name} waits for ever: it has no deadline, and all is quiet")
-        else:
-            self._impatience = 0
-            self.clock.advance(timeout)
+    def _leads_to(self, host: str, listener: MemoryListener) -> bool:
+        if listener.place != "*":
+            return listener.place == place_of(host)
+        machine = listener.node.machine
+        return not machine or host == machine or host not in self._machines
 
 
-class MemoryNode:
-    """The network as one container sees it: see `interface.Network`.
-
-    name: for messages.
-    """
-
-    def __init__(self, network: MemoryNetwork, name: str) -> None:
-        self.network = network
-        self.name = name
-        self._watched: dict[int, tuple[Watchable, int, Owner]] = {}
-        # Who may be ready: whatever changed is put here, and stays as long as it is ready. An idle wire
-        # costs nothing, and the order is that in which things happened.
-        self._stirred: dict[int, Watchable] = {}
-        self._poked: dict[int, tuple[Watchable, int]] = {}  # see poke
-        self._woken = False
-
-    def connect(self, host: str, port: int) -> MemoryWire:
-        wire = MemoryWire(self, host, port)
-        self.network.dialing.append(wire)
-        return wire
-
-    def listen(self, host: Optional[str], port: int, backlog: int = 4096) -> MemoryListener:
-        place = "*" if (host or "") in _EVERYWHERE else _place(host or "")
-        port = port or self.network.free_port()
-        address = join_address("0.0.0.0" if place == "*" else host or "", port)
-        for other in self.network.listeners:
-            if other.port == port and (other.place == place or "*" in (other.place, place)):
-                why = os.strerror(errno.EADDRINUSE)
-                raise OSError(errno.EADDRINUSE, f"cannot listen on {address}: {why}")
-        listener = MemoryListener(self, place, port, address, backlog)
-        self.network.listeners.append(listener)
-        return listener
-
-    def watch(self, thing: Watchable, interest: int, owner: Owner) -> None:
-        if not interest:
-            self.unwatch(thing)
-        else:
-            self._watched[id(thing)] = (thing, interest, owner)
-            self.stir(thing)
-
-    def unwatch(self, thing: Watchable) -> None:
-        self._watched.pop(id(thing), None)
-        self._stirred.pop(id(thing), None)
-
-    def wait(self, timeout: Optional[float]) -> Sequence[Ready]:
-        network = self.network
-        network.begin_turn()
-        if network.stepped is not None:
-            network.stepped[self] = None
-        network.answer()
-        ready = self._ready()
-        woken, self._woken = self._woken, False
-        if ready or woken or timeout == 0:
-            return ready
-        if network.stepped is None:
-            network.pass_time(self, timeout)
-            return self._ready()
-        network.nap = math.inf if timeout is None else network.clock.now() + timeout
-        return ready
-
-    def wake(self) -> None:
-        self._woken = True
-
-    def close(self) -> None:
-        watched = [thing for thing, _, _ in self._watched.values()]
-        for thing in [*watched, *self.network.dialing, *self.network.listeners]:
-            if isinstance(thing, (MemoryWire, MemoryListener)) and thing.node is self:
-                thing.close()
-        self._watched.clear()
-        self._stirred.clear()
-
-    def poke(self, thing: Watchable, mask: int) -> None:
-        """Say, for a test, that a descriptor of somebody else is ready for `mask` from now on; 0: no more."""
-        self._poked[id(thing)] = (thing, mask)
-        self.stir(thing)
-
-    def stir(self, thing: Watchable) -> None:
-        """Something has changed about it."""
-        if id(thing) in self._watched:
-            self._stirred[id(thing)] = thing
-
-    @property
-    def stirring(self) -> bool:
-        """Whether the next `wait` has something to tell."""
-        return self._woken or bool(self._ready())
-
-    def _ready(self) -> list[Ready]:
-        ready: list[Ready] = []
-        for key, thing in list(self._stirred.items()):
-            _, interest, owner = self._watched[key]
-            if isinstance(thing, (MemoryWire, MemoryListener)):
-                mask = thing.readiness & interest
-            else:
-                mask = self._poked.get(key, (thing, 0))[1] & interest
-            if mask:
-                ready.append((owner, mask))
-            else:
-                del self._stirred[key]
-        return ready
+def _divides(pair: tuple[str, str], one: str, other: str) -> bool:
+    """Whether that partition lies between two machines."""
+    a, b = pair
+    return (a in ("", one) and b in ("", other)) or (a in ("", other) and b in ("", one))
 
 
-class MemoryListener:
-    """See `interface.Listener`."""
-
-    def __init__(self, node: MemoryNode, place: str, port: int, address: str, backlog: int) -> None:
-        self.node = node
-        self.place = place
-        self.port = port
-        self.address = address
-        self.backlog = backlog
-        self.exhausted = False  # for tests: `accept` raises EMFILE as long as this is set
-        self._waiting: deque[MemoryWire] = deque()
-
-    def fileno(self) -> int:
-        return -1
-
-    @property
-    def full(self) -> bool:
-        return len(self._waiting) >= self.backlog
-
-    @property
-    def readiness(self) -> int:
-        return READ if self._waiting else 0
-
-    def arrive(self, client: MemoryWire) -> None:
-        """Somebody connects."""
-        self._waiting.append(client.join(self.node))
-        self.node.stir(self)
-
-    def accept(self) -> Optional[MemoryWire]:
-        if self.exhausted:
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return self._waiting.popleft() if self._waiting else None
-
-    def close(self) -> None:
-        self.node.unwatch(self)
-        if self in self.node.network.listeners:
-            self.node.network.listeners.remove(self)
-        while self._waiting:
-            self._waiting.popleft().reset()
+def _ignore(line: str) -> None:
+    """Nobody reads it."""
 
 
-class MemoryWire:
-    """One end of a wire: see `interface.Wire`.
-
-    peer: the other end, None before it is connected.
-    """
-
-    def __init__(self, node: MemoryNode, host: str, port: int) -> None:
-        self.node = node
-        self.host = host
-        self.port = port
-        self.local_address = ""
-        self.remote_address = join_address(host or "localhost", port)
-        self.peer: Optional[MemoryWire] = None
-        self.closed = False
-        self._error: Optional[ConnectError] = None
-        self._arrived = bytearray()
-        self._ended = False     # the peer has finished
-        self._finished = False  # this end has finished
-        self._reset = False     # the wire is lost
-
-    # -- as the loop sees it ---------------------------------------------------------------------------------
-
-    def fileno(self) -> int:
-        return -1
-
-    def connected(self) -> bool:
-        if self._error is not None:
-            raise self._error
-        return self.peer is not None
-
-    def read(self, limit: int) -> Optional[bytes]:
-        peer = self._open()
-        arrived = self._arrived
-        if arrived:
-            size = self.node.network.next_chunk(limit)
-            data = bytes(arrived[:size])
-            del arrived[:size]
-            peer.node.stir(peer)  # there is room again
-            return data
-        if self._reset:
-            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-        return b"" if self._ended else None
-
-    def write(self, data: Buffer) -> int:
-        peer = self._open()
-        if self._reset or self._finished:
-            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-        if peer.closed:  # it is taken, and the peer's system answers that there is nobody
-            self._lose()
-            return len(data)
-        size = min(len(data), self.node.network.capacity - len(peer._arrived))
-        if size > 0:
-            peer._arrived += memoryview(data)[:size]
-            peer.node.stir(peer)
-        return max(0, size)
-
-    def finish(self) -> None:
-        if self.peer is not None and not self._finished and not self._reset:
-            self._finished = True
-            self.peer._ended = True
-            self.peer.node.stir(self.peer)
-
-    def close(self) -> None:
-        if self.closed:
-            return
-        if self._arrived:
-            self.reset()
-        self.finish()
-        self.closed = True
-        self.node.unwatch(self)
-        for wires in (self.node.network.wires, self.node.network.dialing):
-            if self in wires:
-                wires.remove(self)
-
-    # -- as the network and tests see it ---------------------------------------------------------------------
-
-    def reset(self) -> None:
-        """Cut it: both ends read what has arrived, and then find it lost."""
-        self._lose()
-        if self.peer is not None:
-            self.peer._lose()
-
-    def join(self, node: MemoryNode) -> MemoryWire:
-        """Connect it, to a new end at `node`."""
-        network = self.node.network
-        other = MemoryWire(node, self.host, self.port)
-        other.local_address = self.remote_address = self.answering_address
-        self.local_address = other.remote_address = join_address("127.0.0.1", network.free_port())
-        self.peer, other.peer = other, self
-        network.wires += [self, other]
-        self.node.stir(self)
-        return other
-
-    def failed(self, address: str, error: OSError) -> None:
-        """It cannot be connected."""
-        self._error = ConnectError(self.host, self.port, [(address, error)])
-        self.node.stir(self)
-
-    @property
-    def answering_address(self) -> str:
-        """The address that its host's name leads to."""
-        return join_address("127.0.0.1" if self.host in _HERE else self.host, self.port)
-
-    @property
-    def readiness(self) -> int:
-        if self._error is not None or self._reset:
-            return READ | WRITE
-        peer = self.peer
-        if peer is None:
-            return 0
-        mask = READ if self._arrived or self._ended else 0
-        if peer.closed or len(peer._arrived) < self.node.network.capacity:
-            mask |= WRITE
-        return mask
-
-    def _lose(self) -> None:
-        self._reset = True
-        self.node.stir(self)
-
-    def _open(self) -> MemoryWire:
-        if self.closed or self.peer is None:
-            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
-        return self.peer
-
-    def __repr__(self) -> str:
-        states = (self.closed, "closed"), (self._reset, "reset"), (self._finished, "finished"), (True, "open")
-        state = next(name for true, name in states if true)
-        where = f"{self.node.name}: {self.local_address} to {self.remote_address}"
-        return f"<{where}, {state}, {len(self._arrived)} bytes unread>"
-
-
-def _place(host: str) -> str:
-    """One name for every way to say "this machine"."""
-    return "localhost" if host in _HERE else host
-
-
-if TYPE_CHECKING:
-    _node: type[Network] = MemoryNode
+def _nothing() -> None:
+    """Only the time is of interest."""

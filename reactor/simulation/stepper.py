@@ -7,7 +7,7 @@ of the network when somebody would wait; it knows no engine.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Optional, Protocol
 
 from reactor.errors import Timeout
@@ -51,25 +51,42 @@ class Stepper:
         container.start()
         self.containers.append(container)
 
+    def order(self) -> Iterable[Steppable]:
+        """Who has a turn in the next round, and after whom."""
+        return list(self.containers)
+
+    def turn(self, container: Steppable) -> bool:
+        """One turn of one of them. Returns whether it goes on."""
+        return container.process()
+
     def round(self) -> Optional[float]:
-        """One turn of each. Returns when the first deadline is if all would wait until then (infinity: there
-        is none), and None if anybody has something to do."""
+        """One turn of each, after what was due on the network. Returns when the first deadline is if all would
+        wait until then (infinity: there is none), and None if anybody has something to do."""
         network = self.network
         self.rounds += 1
         earliest: Optional[float] = math.inf
+        network.land()
         network.stepped = {}
         try:
-            for container in list(self.containers):
+            for container in self.order():
                 network.begin_turn()
-                if not container.process():
-                    self.containers.remove(container)
+                if container not in self.containers:
+                    continue  # it was taken out in the turn of another one
+                if not self.turn(container):
+                    if container in self.containers:
+                        self.containers.remove(container)
                 elif network.nap is None:
                     earliest = None
                 elif earliest is not None:
                     earliest = min(earliest, network.nap)
-            return earliest if earliest is not None and network.quiet else None
+            if earliest is None or not network.quiet:
+                return None
         finally:
             network.stepped = None
+        due = network.due
+        if due is not None and due <= network.clock.now():
+            return None
+        return earliest if due is None else min(earliest, due)
 
     def run(
         self, until: Optional[Callable[[], object]] = None, limit: float = 3600.0, rounds: int = 1_000_000
