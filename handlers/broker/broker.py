@@ -92,7 +92,8 @@ class Broker(MessagingHandler):
             self.directory.declare(name, "topic")
         self._on_listening = on_listening
         self._container: Any = None
-        self._links: dict[Any, set[BrokerLink]] = {}  # by connection
+        # By connection, in the order of their coming: what happens once shall happen again.
+        self._links: dict[Any, dict[BrokerLink, None]] = {}
         self._alarms: dict[Queue, tuple[float, Any]] = {}  # when to look for expired messages
         self._stopping = False
 
@@ -153,7 +154,7 @@ class Broker(MessagingHandler):
     def on_connection_opening(self, event: Any) -> None:
         """Say what kind of peer this is."""
         connection = event.connection
-        self._links[connection] = set()
+        self._links[connection] = {}
         connection.offered_capabilities = [symbol("ANONYMOUS-RELAY")]
         connection.properties = {
             symbol("product"): "amqp-reactor broker",
@@ -223,7 +224,7 @@ class Broker(MessagingHandler):
         if log.isEnabledFor(logging.INFO):
             does = "sends to" if handler.produces else "receives from"
             log.info("%s %s %s", handler.describe(), does, handler.where())
-        links.add(handler)
+        links[handler] = None
         link.handler = handler
         link.snd_settle_mode = link.remote_snd_settle_mode
         link.rcv_settle_mode = link.remote_rcv_settle_mode
@@ -288,7 +289,7 @@ class Broker(MessagingHandler):
         """`handler` has left its node."""
         links = self._links.get(handler.link.connection)
         if links is not None:
-            links.discard(handler)
+            links.pop(handler, None)
 
     def _evict(self, record: Record) -> None:
         """A node was deleted: end the links that still use it."""

@@ -51,7 +51,7 @@ class Record:
 
     def __init__(self, node: Node, lifetime: Optional[int] = None, declared: bool = False) -> None:
         self.node = node
-        self.links: set[Any] = set()
+        self.links: dict[Any, None] = {}  # in the order of their coming
         self.lifetime = lifetime
         self.creator: Any = None
         self.declared = declared
@@ -128,11 +128,11 @@ class Directory:
 
     def attach(self, record: Record, link: Any) -> None:
         """`link` uses the node from now on."""
-        record.links.add(link)
+        record.links[link] = None
 
     def detach(self, record: Record, link: Any) -> None:
         """`link` does not any more; a dynamic node may go with it."""
-        record.links.discard(link)
+        record.links.pop(link, None)
         lifetime = record.lifetime
         if lifetime == ON_CLOSE:
             if link is record.creator:

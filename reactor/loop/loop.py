@@ -20,6 +20,20 @@ class Closable(Owner, Protocol):
     def close(self) -> None: ...
 
 
+class Owners(dict[Closable, None]):
+    """A set that keeps the order of those who came, so that what happens once happens again."""
+
+    __slots__ = ()
+
+    def add(self, owner: Closable) -> None:
+        """It is at work."""
+        self[owner] = None
+
+    def discard(self, owner: Closable) -> None:
+        """It has finished. Harmless when repeated."""
+        self.pop(owner, None)
+
+
 class Loop:
     """Turns, timers, and the owners that are still at work.
 
@@ -36,7 +50,7 @@ class Loop:
         self.network: Network = SocketNetwork(self.clock) if network is None else network
         self.timers = Timers()
         self.now = self.clock.now()
-        self.owners: set[Closable] = set()
+        self.owners = Owners()
 
     @property
     def busy(self) -> bool:
