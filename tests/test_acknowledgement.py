@@ -393,6 +393,20 @@ def test_what_is_sent_while_the_connection_ends_is_in_doubt() -> None:
     assert [event.delivery for event in scene.client.events["on_in_doubt"]] == sent
 
 
+def test_what_is_sent_over_a_new_link_while_the_connection_ends_is_in_doubt() -> None:
+    scene = Scene()
+    sent: list[Any] = []
+
+    def send(event: Any) -> None:
+        late = event.container.create_sender(event.connection, "late")
+        sent.append(late.send(Message("x")))
+
+    scene.client.on_connection_closing = send
+    scene.server.last("on_link_opened").connection.close()
+    scene.stage.run()
+    assert [event.delivery for event in scene.client.events["on_in_doubt"]] == sent
+
+
 # -- the peer settles first ---------------------------------------------------------------------------------
 
 

@@ -92,7 +92,7 @@ class Sender(Link):
 
         tag: the delivery's tag; None asks `delivery_tag()`. Without credit the message waits here until there
         is some; on a link that the peer has closed it is in doubt at once. Raises LocalProtocolError when the
-        link was closed here, or its session or connection has ended, MessageException or DataException, naming
+        link, its session or its connection was closed here, or lost, MessageException or DataException, naming
         the field, when the message cannot be encoded; nothing is sent then.
         """
         if isinstance(obj, (bytes, bytearray, memoryview)):
@@ -107,7 +107,7 @@ class Sender(Link):
         """Send an encoded message as one delivery, and return that. Raises as `send` does."""
         window = self.window
         if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE or (window is None and self._is_over()):
-            if not self.state & LOCAL_ACTIVE or not self.state & REMOTE_CLOSED:
+            if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended & REMOTE_CLOSED:
                 raise self._not_open()
             return self._too_late(tag)
         if tag is None and self.tag_generator is None:
@@ -130,12 +130,17 @@ class Sender(Link):
         return delivery
 
     def _too_late(self, tag: Union[str, bytes, None]) -> Delivery:
-        """The peer has closed the link, and the application may not have heard of it yet: that is no mistake of
-        its own. The message does not leave; its delivery is in doubt at once."""
+        """The peer has closed the link, or what carries it, and the application may not have heard of it yet: that
+        is no mistake of its own. The message does not leave; its delivery is in doubt at once."""
         delivery = Delivery(self, None, _tag_bytes(self.delivery_tag() if tag is None else tag), None, b"")
         delivery.fate = LOST
         self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
         return delivery
+
+    @property
+    def _ended(self) -> int:
+        """Who has closed the link or what carries it: LOCAL_CLOSED, REMOTE_CLOSED, and bits of no meaning here."""
+        return self.state | self.session.state | self.session.connection.state
 
     def _is_over(self) -> bool:
         """Whether what carries the link has ended, so that nothing will ever leave."""
