@@ -1,0 +1,276 @@
+"""The README, held against what is there: its programs and commands are run, and what they print is compared.
+
+Comments in the README, which nobody sees who reads it as a page, say what a block is:
+
+    <!-- program: NAME -->     a complete program; <!-- output: NAME --> is what it prints
+    <!-- console -->           lines that begin with $ are commands, the others are what they print; it may
+                               say: with a broker, without a broker, trace
+    <!-- modules -->           every module of the packages, by directory
+    <!-- benchmarks -->        a table of figures, up to <!-- /benchmarks -->
+
+Ports and UUIDs are other ones each time; everything else must be as it stands there.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+import pytest
+
+import handlers
+import reactor
+from handlers.broker import EmbeddedBroker
+from reactor import errors
+from tests.support.processes import CHECKOUT, environment, unused_port
+
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+
+#: Ends what would never end; nothing is judged by it.
+DEADLINE = 60.0
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, its text, and the comment that stands above it."""
+
+    language: str
+    text: str
+    mark: str
+
+
+def read_blocks() -> list[Block]:
+    fence = re.compile(r"^(?:<!-- ([^\n]*?) -->\n)?```(\w*)\n(.*?)^```$", re.M | re.S)
+    return [Block(language, text, mark or "") for mark, language, text in fence.findall(README)]
+
+
+def marked(kind: str) -> dict[str, str]:
+    """The blocks marked `kind: NAME`, by name."""
+    begin = f"{kind}: "
+    return {block.mark[len(begin) :]: block.text for block in BLOCKS if block.mark.startswith(begin)}
+
+
+def section(title: str) -> str:
+    """What stands below a heading, up to the next one of its level."""
+    found = re.search(rf"^(#+) {re.escape(title)}$\n(.*?)(?=^\1 |\Z)", README, re.M | re.S)
+    assert found is not None, f"no chapter {title!r}"
+    return found.group(2)
+
+
+def slug(title: str) -> str:
+    """The anchor that a heading gets."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+BLOCKS = read_blocks()
+PROGRAMS = marked("program")
+CONSOLES = [block for block in BLOCKS if block.language == "console"]
+HEADINGS = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S), re.M)
+
+
+# -- running ---------------------------------------------------------------------------------------------
+
+
+def run(command: list[str], directory: Path, **extra: str) -> tuple[int, str]:
+    """Its status, and all that it printed."""
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env=environment(PYTHONUNBUFFERED="1", **extra),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=DEADLINE,
+    )
+    return done.returncode, done.stdout
+
+
+def plain(text: str) -> list[str]:
+    """Its lines, without what differs from run to run."""
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
+    text = re.sub(r" --listen amqp://127\.0\.0\.1:\d+", "", text)  # said where the port is not the usual one
+    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text).splitlines()
+
+
+class Step(NamedTuple):
+    """A command of a console block, and what it prints."""
+
+    command: str
+    output: str
+
+
+def steps(console: str) -> list[Step]:
+    parts = re.split(r"^\$ (.+)\n", console, flags=re.M)
+    assert parts[0] == "" and len(parts) > 1, f"a console block begins with a command: {console!r}"
+    return [Step(*pair) for pair in zip(parts[1::2], parts[2::2])]
+
+
+def carry_out(step: Step, port: Optional[int]) -> tuple[int, str]:
+    """Run a command as it stands there, with this interpreter, and `port` for the usual one."""
+    words = shlex.split(step.command)
+    extra = {}
+    while "=" in words[0]:
+        name, _, value = words.pop(0).partition("=")
+        extra[name] = value
+    assert words[0] == "python3"
+    words[0] = sys.executable
+    if port is not None:
+        words = [f"{word}:{port}" if word == "amqp://127.0.0.1" else word for word in words]
+    return run(words, CHECKOUT, **extra)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_prints_what_the_readme_says(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(PROGRAMS[name], encoding="utf-8")
+    status, printed = run([sys.executable, "-W", "error", name], tmp_path)
+    assert plain(printed) == plain(marked("output")[name])
+    assert status == 0
+
+
+def test_every_program_has_its_output() -> None:
+    assert PROGRAMS and list(PROGRAMS) == list(marked("output"))
+
+
+@pytest.mark.parametrize("block", [b for b in CONSOLES if b.mark == "console"], ids=lambda b: steps(b.text)[0].command)
+def test_a_command_prints_what_the_readme_says(block: Block) -> None:
+    for step in steps(block.text):
+        status, printed = carry_out(step, None)
+        assert plain(printed) == plain(step.output)
+        assert status == 0
+
+
+def console(kind: str) -> list[Step]:
+    (block,) = [block for block in CONSOLES if block.mark == f"console: {kind}"]
+    return steps(block.text)
+
+
+def test_commands_that_need_a_broker_print_what_the_readme_says() -> None:
+    with EmbeddedBroker() as broker:
+        for step in console("with a broker"):
+            status, printed = carry_out(step, broker.port)
+            assert plain(printed) == plain(step.output)
+            assert status == 0
+
+
+def test_commands_without_a_broker_print_what_the_readme_says() -> None:
+    for step in console("without a broker"):
+        status, printed = carry_out(step, unused_port())
+        assert plain(printed) == plain(step.output)
+        assert status == 1
+
+
+def test_the_trace_has_the_lines_that_the_readme_shows() -> None:
+    (step,) = console("trace")
+    status, printed = carry_out(step, None)
+    assert status == 0
+    shown = [line for line in plain(step.output) if line != "..."]
+    assert [line for line in plain(printed) if line in shown] == shown
+
+
+def test_every_console_block_is_run() -> None:
+    kinds = {"console", "console: with a broker", "console: without a broker", "console: trace"}
+    assert {block.mark for block in CONSOLES} == kinds
+
+
+# -- what it names ---------------------------------------------------------------------------------------
+
+
+def test_it_begins_with_exactly_two_commands() -> None:
+    job, tests = BLOCKS[0].text.splitlines()
+    assert BLOCKS[0].language == "sh"
+    assert job == "python3 -m examples.helloworld"
+    assert tests.endswith(" -m tox -e py")
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)\s]+)\)", README))))
+def test_a_link_leads_somewhere(target: str) -> None:
+    path, _, anchor = target.partition("#")
+    if path.startswith("http"):
+        return
+    if path:
+        assert (CHECKOUT / path).exists()
+    else:
+        assert anchor in {slug(title) for title in HEADINGS}
+
+
+def test_every_example_is_listed() -> None:
+    scripts = {path.stem for path in (CHECKOUT / "examples").glob("*.py")}
+    scripts = {name for name in scripts if "__main__" in (CHECKOUT / "examples" / f"{name}.py").read_text("utf-8")}
+    assert set(re.findall(r"\]\(examples/(\w+)\.py\)", section("Send and receive through a broker"))) == scripts
+
+
+def modules_on_disk() -> set[str]:
+    found = {path for top in ("reactor", "handlers") for path in (CHECKOUT / top).rglob("*.py")}
+    return {path.relative_to(CHECKOUT).as_posix() for path in found if path.name != "__init__.py"}
+
+
+def modules_of_the_readme() -> list[str]:
+    (block,) = [block for block in BLOCKS if block.mark == "modules"]
+    directory, found = "", []
+    for line in block.text.splitlines():
+        word = line.split()[0]
+        if line.startswith(" "):
+            assert len(line.split()) > 1, f"{word} is listed without a word about it"
+            found.append(directory + word)
+        else:
+            directory = word
+    return found
+
+
+def test_the_architecture_lists_the_modules_that_there_are() -> None:
+    listed = modules_of_the_readme()
+    assert len(listed) == len(set(listed))
+    assert set(listed) - modules_on_disk() == set(), "listed, and not there"
+    assert modules_on_disk() - set(listed) == set(), "there, and not listed: say in the README what it is for"
+
+
+@pytest.mark.parametrize("symbol", sorted(set(re.findall(r"\bamqp:[a-z][a-z:-]+[a-z]\b(?!/)", README))))
+def test_a_condition_exists(symbol: str) -> None:
+    assert symbol in {value for name, value in vars(errors).items() if name.isupper()}
+
+
+def methods_that_are_called() -> set[str]:
+    handler = handlers.MessagingHandler
+    names = {name for name in dir(handler) if name.startswith("on_")}
+    names |= set(re.findall(r"`(on_\w+)[`(]", str(handler.__doc__)))
+    return names | {etype.method for etype in vars(reactor.Event).values() if isinstance(etype, reactor.EventType)}
+
+
+@pytest.mark.parametrize("method", sorted(set(re.findall(r"\bon_[a-z]+(?:_[a-z]+)*\b", README))))
+def test_a_method_exists(method: str) -> None:
+    own = set(re.findall(r"ApplicationEvent\(\"(\w+)\"", README))
+    assert method in methods_that_are_called() or method[3:] in own
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"from (?:reactor|handlers) import ([\w, ]+)", README))))
+def test_imported_names_exist(name: str) -> None:
+    public = {*reactor.__all__, *handlers.__all__}
+    assert set(re.findall(r"\w+", name)) <= public
+
+
+def test_everything_that_looks_like_python_is_python() -> None:
+    for block in BLOCKS:
+        if block.language == "python":
+            ast.parse(block.text)
+
+
+def test_options_of_the_broker_are_those_of_the_broker() -> None:
+    _, said = run([sys.executable, "-m", "handlers.broker", "--help"], CHECKOUT)
+    there = set(re.findall(r"--[a-z][a-z-]+", said.partition("examples:")[0])) - {"--help"}
+    assert set(re.findall(r"--[a-z][a-z-]+", section("The embedded broker"))) - {"--help"} == there
+
+
+def test_environments_of_tox_are_there() -> None:
+    ini = (CHECKOUT / "tox.ini").read_text(encoding="utf-8")
+    for name in re.findall(r"tox -e (\w+)", section("Development")):
+        assert name == "py" or f"[testenv:{name}]" in ini
+
+
+def test_benchmarks_have_their_place() -> None:
+    chapter = section("Benchmarks, as measured")
+    assert re.search(r"^<!-- benchmarks -->\n.*?^<!-- /benchmarks -->$", chapter, re.M | re.S)
