@@ -13,11 +13,12 @@ from reactor.codec.definitions import (
     SASL_OUTCOME,
     SASL_RESPONSE,
 )
-from reactor.codec.performatives import encode_composite
-from reactor.codec.types import UNDESCRIBED, Array, Data, symbol
-from reactor.engine.mechanisms import AnonymousClient, Challenge, MechanismError, PlainClient, PlainServer
+from reactor.codec.types import symbol
+from reactor.engine.exchange import Challenge, MechanismError
+from reactor.engine.mechanisms import AnonymousClient, PlainClient, PlainServer
 from reactor.engine.sasl import MAX_ROUNDS, SASL
 from reactor.errors import RemoteProtocolError, SASLException
+from tests.support.sasl import Side, client, frame, heard, make, mechanisms, server, talk, whole_and_bytewise
 
 PASSWORDS = {"ann": "s3cret", "jörg": "p:a\tß€", "root": "toor"}
 
@@ -25,90 +26,6 @@ PASSWORDS = {"ann": "s3cret", "jörg": "p:a\tß€", "root": "toor"}
 def knows(mech, user, password):
     """An authenticator with a list of its own."""
     return PASSWORDS.get(user) == password
-
-
-def client(user=None, password=None, mechs=None, **attributes):
-    return _sasl(False, user=user, password=password, mechs=mechs, **attributes)
-
-
-def server(mechs=None, **attributes):
-    return _sasl(True, mechs=mechs, **attributes)
-
-
-def _sasl(is_server, mechs, **attributes):
-    sasl = SASL(is_server)
-    for name, value in attributes.items():
-        assert hasattr(sasl, name), name
-        setattr(sasl, name, value)
-    if mechs is not None:
-        sasl.allowed_mechs(mechs)
-    return sasl
-
-
-class Side:
-    """One SASL layer, what has come for it, and how it ended."""
-
-    def __init__(self, sasl, step):
-        self.sasl = sasl
-        self.step = step
-        self.waiting = b""
-        self.error = None
-
-    def hear(self, data):
-        """Feed `data`, `step` bytes at a time, as the transport does; what is not taken waits."""
-        for at in range(0, len(data), self.step):
-            if self.error is not None:
-                return
-            self.waiting += data[at : at + self.step]
-            try:
-                pos = self.sasl.receive(self.waiting, 0, len(self.waiting))
-            except RemoteProtocolError as error:
-                self.error = error
-                return
-            self.waiting = self.waiting[pos:]
-
-    def say(self):
-        data = bytes(self.sasl.output)
-        self.sasl.output.clear()
-        return data
-
-
-def talk(one, other, step=1 << 20):
-    """Let client and server talk until neither has more to say; returns both sides."""
-    left, right = Side(one, step), Side(other, step)
-    for side in (left, right):
-        try:
-            side.sasl.start()
-        except RemoteProtocolError as error:
-            side.error = error
-    for _ in range(3 * MAX_ROUNDS):
-        said = left.say(), right.say()
-        if not any(said):
-            break
-        right.hear(said[0])
-        left.hear(said[1])
-    return left, right
-
-
-def frame(code, *fields, offset=2, kind=1, extra=b""):
-    body = encode_composite(code, fields) + extra
-    size = offset * 4 + len(body)
-    return size.to_bytes(4, "big") + bytes((offset, kind, 0, 0)) + bytes(offset * 4 - 8) + body
-
-
-def mechanisms(*names):
-    return frame(SASL_MECHANISMS, Array(UNDESCRIBED, Data.SYMBOL, *map(symbol, names)))
-
-
-def heard(sasl, data):
-    """Start `sasl`, feed it `data` at once; returns the error."""
-    sasl.start()
-    with pytest.raises(RemoteProtocolError) as caught:
-        sasl.receive(data, 0, len(data))
-    return caught.value
-
-
-whole_and_bytewise = pytest.mark.parametrize("step", [1 << 20, 1], ids=["whole", "bytewise"])
 
 
 # -- who gets in -----------------------------------------------------------------------------------------
@@ -505,7 +422,7 @@ def test_an_exchange_without_end_is_ended(is_server, monkeypatch):
     # No mechanism here asks twice, but the ones to come do: let these two be never content.
     monkeypatch.setattr(PlainServer, "receive", lambda self, response: Challenge(b"more"))
     monkeypatch.setattr(PlainClient, "respond", lambda self, challenge: b"more")
-    sasl = _sasl(is_server, mechs=None, user="ann", password="s3cret", secure=True, authenticator=knows)
+    sasl = make(is_server, user="ann", password="s3cret", secure=True, authenticator=knows)
     sasl.start()
     first = frame(SASL_INIT, symbol("PLAIN")) if is_server else mechanisms("PLAIN")
     again = frame(SASL_RESPONSE if is_server else SASL_CHALLENGE, b"more")

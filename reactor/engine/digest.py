@@ -24,6 +24,7 @@ from reactor.engine.exchange import (
     MechanismError,
     ServerMechanism,
     Step,
+    quoted,
 )
 
 # Checked in this order: tokens, and strings in which a backslash quotes the next character [RFC 2831, 7.1].
@@ -145,7 +146,7 @@ class CramMd5Server(_OldServer):
         password = self._password(user)
         right = hmac.new(_encoded(password or ""), self._challenge, "md5").hexdigest().encode("ascii")
         if not hmac.compare_digest(digest.lower(), right) or password is None:
-            return Fail(f"wrong user or password for {user!r}")
+            return Fail(f"wrong user or password for {quoted(user)}")
         return self.guard.admit(user, "")
 
 
@@ -301,7 +302,7 @@ class DigestMd5Server(_OldServer):
         )
         right = account.digest("AUTHENTICATE").encode("ascii")
         if not hmac.compare_digest(said["response"][0].encode("utf-8"), right) or password is None:
-            return Fail(f"wrong user or password for {user!r}")
+            return Fail(f"wrong user or password for {quoted(user)}")
         self._admitted = self.guard.admit(user, authorization)
         return Challenge(f"rspauth={account.digest('')}".encode("ascii"))
 

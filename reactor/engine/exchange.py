@@ -108,7 +108,7 @@ class Guard:
         # other user for himself would not need a password for that one.
         if self.authorizer is not None and self.authorizer(user, authorization):
             return Done(user, authorization)
-        return Fail(f"user {user!r} may not act as {authorization!r}")
+        return Fail(f"user {quoted(user)} may not act as {quoted(authorization)}")
 
 
 class Challenge(NamedTuple):
@@ -189,6 +189,11 @@ class ServerMechanism:
     def receive(self, response: Optional[bytes]) -> Step:
         """The initial response (None when there was none) or the answer to the last challenge."""
         raise NotImplementedError
+
+
+def quoted(name: str, size: int = 60) -> str:
+    """A name that a peer gave, for one line of text."""
+    return repr(name if len(name) <= size else name[:size] + "...")
 
 
 def excerpt(text: Union[str, bytes], size: int = 60) -> str:

@@ -22,6 +22,7 @@ from reactor.engine.exchange import (
     ServerMechanism,
     Step,
     excerpt,
+    quoted,
 )
 from reactor.engine.oauth import OAuthBearerClient, OAuthBearerServer, XOAuth2Client, XOAuth2Server
 from reactor.engine.scram import ScramClient, ScramServer
@@ -88,7 +89,7 @@ class PlainServer(ServerMechanism):
         if not user:
             return Fail("the user's name is empty")
         if not self._is_right(user, password):
-            return Fail(f"wrong user or password for {user!r}")
+            return Fail(f"wrong user or password for {quoted(user)}")
         return self.guard.admit(user, authorization)
 
     def _is_right(self, user: str, password: str) -> bool:

@@ -26,6 +26,7 @@ from reactor.engine.exchange import (
     ServerMechanism,
     Step,
     excerpt,
+    quoted,
 )
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -114,7 +115,7 @@ class OAuthServer(ServerMechanism):
         token_owner = self.guard.token_owner
         owner = None if token_owner is None else token_owner(self.name, token)
         if not owner:
-            return self._refuse("invalid_token", f"a token that is not valid, for {excerpt(authorization)!r}")
+            return self._refuse("invalid_token", f"a token that is not valid, for {quoted(authorization)}")
         return self.guard.admit(owner, authorization)
 
     def read(self, text: str) -> tuple[str, str]:

@@ -34,6 +34,7 @@ from reactor.engine.exchange import (
     ServerMechanism,
     Step,
     excerpt,
+    quoted,
 )
 from reactor.engine.saslprep import saslprep
 
@@ -281,7 +282,7 @@ class ScramServer(ServerMechanism):
             raise _Malformed("the proof has the wrong size")
         client_key = hashlib.new(self._hash, _xor(proof, signature)).digest()
         if not hmac.compare_digest(client_key, secret.stored_key) or self._found is None:
-            return Fail(f"wrong user or password for {self._user!r}")
+            return Fail(f"wrong user or password for {quoted(self._user)}")
         self._next = self._end
         return Challenge(b"v=" + _base64(hmac.digest(secret.server_key, signed, self._hash)).encode())
 
@@ -297,7 +298,7 @@ class ScramServer(ServerMechanism):
             password = "nobody" if found is None else found
             return ScramSecret.derive(self._base, password, self._salt, self._iterations)
         except ValueError as error:
-            raise _Malformed(f"the password of {self._user!r} cannot be used: {error}") from None
+            raise _Malformed(f"the password of {quoted(self._user)} cannot be used: {error}") from None
 
     def _end(self, response: bytes) -> Step:
         """The client has seen the signature, and has nothing to add."""
