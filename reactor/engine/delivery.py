@@ -266,6 +266,8 @@ class Delivery:
             chunks.insert(0, payload)
             payload = b"".join(chunks)
             self.chunks = None
+        elif type(payload) is not bytes:
+            payload = bytes(payload)
         self.payload = None
         incoming = self.link.incoming
         if incoming[0] is self:

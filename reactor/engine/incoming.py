@@ -6,7 +6,7 @@ the hot path of receiving. It writes nothing.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from reactor.engine.delivery import (
     PRE_SETTLED,
@@ -41,7 +41,7 @@ class Incoming(Ledger):
 
     def recv_transfer(
         self,
-        payload: bytes,
+        payload: Union[bytes, memoryview],
         handle: int,
         delivery_id: Optional[int] = None,
         tag: Optional[bytes] = None,
@@ -123,7 +123,7 @@ class Incoming(Ledger):
             events.append((_DELIVERY, delivery))
 
     def _recv_more(
-        self, link: Receiver, delivery: Delivery, payload: bytes, more: Any, state: Any, aborted: Any
+        self, link: Receiver, delivery: Delivery, payload: Union[bytes, memoryview], more: Any, state: Any, aborted: Any
     ) -> None:
         """What most transfers do not have: parts to come, parts before, a state, a limit of size."""
         link.received += len(payload)

@@ -25,18 +25,23 @@ from reactor.codec.definitions import (
 from reactor.codec.frames import AMQP_HEADER, MIN_MAX_FRAME_SIZE, SASL_HEADER, read_header
 from reactor.codec.performatives import check_fields, decode_composite
 from reactor.engine.handshakes import Handshakes
-from reactor.engine.headers import explain_header
+from reactor.engine.headers import explain_header, is_unclear
+from reactor.engine.tls_layer import TLSLayer
 from reactor.engine.window import Window
 from reactor.engine.wire import DEFAULT_MAX_FRAME_SIZE, UNLIMITED, WireState
 from reactor.errors import (
     FRAME_SIZE_TOO_SMALL,
     FRAMING_ERROR,
     NOT_ALLOWED,
+    POLICY_ERROR,
     RESOURCE_LIMIT_EXCEEDED,
     LocalProtocolError,
     RemoteProtocolError,
     TransportException,
 )
+
+#: From how many bytes on a payload is not copied out of what was read before its message is complete.
+LONG_PIECE = 16384
 
 # Who handles which performative. `open` comes first and once [2.4.1]; all others come after it.
 _TO_TRANSPORT, _TO_SESSION, _TO_WINDOW = range(3)
@@ -68,22 +73,45 @@ class Input(WireState):
             raise TransportException("the input has ended: %d bytes come too late" % len(binary))
         self.receive(bytes(binary))
 
-    def receive(self, data: bytes) -> None:
-        """Take bytes that have come; what is incomplete is kept. After the end they are dropped."""
+    def receive(self, data: bytes, unsealed: bool = False) -> None:
+        """Take bytes that have come; what is incomplete is kept. After the end they are dropped.
+
+        unsealed: they have come through TLS already; the engine's own to say.
+        """
+        if self._layer is not None and not unsealed:
+            self._unseal(self._layer, data)
+            return
         if not self._accepts():
             return
         self._heard = True
         if self.recorder is not None and data:
             self.recorder("in", data)
-        if self._have:
-            self._partial.append(data)
-            self._have += len(data)
-            if self._have < self._need:
-                return
-            data = b"".join(self._partial)
-            self._partial = []
-            self._have = 0
         pos = 0
+        if self._have:
+            missing = self._need - self._have
+            if len(data) < missing:
+                self._partial.append(data)
+                self._have += len(data)
+                return
+            if missing > 0:
+                # What was begun is completed by itself, so that the rest, which may be long, is not copied.
+                self._consume(self._begun(data[:missing]), 0)
+                pos = missing
+            if self._have or not pos:
+                data, pos = self._begun(data[pos:]), 0
+        self._consume(data, pos)
+
+    def _begun(self, data: bytes) -> bytes:
+        """What was kept, and `data` behind it."""
+        data = b"".join([*self._partial, data])
+        self._partial = []
+        self._have = 0
+        return data
+
+    def _consume(self, data: bytes, pos: int) -> None:
+        """Read `data` from `pos` on, and keep what is not complete."""
+        if not self._accepts():
+            return
         end = len(data)
         self._need = 0
         try:
@@ -99,6 +127,35 @@ class Input(WireState):
             self._partial.append(data[pos:] if pos else data)
             self._have = end - pos
 
+    def _unseal(self, layer: TLSLayer, data: bytes) -> None:
+        """Take bytes that TLS has sealed: what they hold goes on as if it had come in the clear."""
+        if not self._accepts():
+            return
+        self._heard = True
+        already = layer.established
+        data = layer.receive(data)
+        if layer.absent:
+            self._layer = None
+            self.output += self.plain
+            self.plain = self.output
+        elif layer.has_to_say or layer.established is not already:
+            self._tell_sasl()
+            self.wake()
+        if data:
+            self.receive(data, True)
+        if layer.trouble is not None and self._accepts():
+            self._answer(layer.trouble)
+        elif layer.ended:
+            self.close_tail()
+
+    def _tell_sasl(self) -> None:
+        """What TLS knows of the wire is for SASL to use."""
+        layer, sasl = self._layer, self._sasl
+        if layer is not None and layer.established and sasl is not None:
+            sasl.secure = True
+            sasl.external = sasl.external or layer.identity
+            sasl.channel_bindings = layer.channel_bindings
+
     def _accepts(self) -> bool:
         """Whether input still means anything."""
         return not (self._finished or self._tail_closed)
@@ -106,17 +163,20 @@ class Input(WireState):
     def _read_header(self, data: bytes, pos: int, end: int) -> int:
         """A protocol header: which layer comes next [2.2]."""
         header = data[pos : pos + 8]
+        if self._encryption_required and not self.encrypted:
+            raise RemoteProtocolError(POLICY_ERROR, "the peer is not encrypted, and has to be: it should use amqps://")
         expected: tuple[bytes, ...] = (AMQP_HEADER,)
         if self._sasl is not None and self._sasl.outcome is None:
             expected = (SASL_HEADER,) if self.mode == self.CLIENT or self._auth_required else (SASL_HEADER, AMQP_HEADER)
         elif self.mode == self.SERVER and self._sasl is None:
             expected = (SASL_HEADER,) if self._auth_required else (SASL_HEADER, AMQP_HEADER)
-        if not any(known.startswith(header) for known in expected):
+        known = any(one.startswith(header) for one in expected)
+        if not known and not is_unclear(header):
             if self.mode == self.SERVER and not self._header_sent:
-                self.output += expected[0]  # what would have been right [2.2]
-            raise RemoteProtocolError(FRAMING_ERROR, explain_header(header, expected[0]))
+                self.plain += expected[0]  # what would have been right [2.2]
+            raise RemoteProtocolError(FRAMING_ERROR, explain_header(header, expected[0], self.mode == self.SERVER))
         if len(header) < 8:
-            self._need = 8
+            self._need = 8 if known else len(header) + 1
             return pos
         if header == SASL_HEADER:
             sasl = self.sasl()
@@ -125,7 +185,7 @@ class Input(WireState):
                 sasl.password = sasl.password or self.connection.password
                 sasl.authorization = sasl.authorization or self.connection.authorization
             if self.mode == self.SERVER:
-                self.output += SASL_HEADER
+                self.plain += SASL_HEADER
                 self._header_sent = True
             sasl.start()
             self._reader = self._read_sasl
@@ -176,7 +236,9 @@ class Input(WireState):
                     if window is None:
                         raise self._no_session(code, channel)
                     if not window.deaf:
-                        window.recv_transfer(data[at:stop], *fields)
+                        # Short pieces are cut out. Long ones are looked at where they lie, until they are joined.
+                        payload = data[at:stop] if stop - at < LONG_PIECE else memoryview(data)[at:stop]
+                        window.recv_transfer(payload, *fields)
                 else:
                     self._dispatch(row, code, channel, fields)  # type: ignore[arg-type]
             except RemoteProtocolError as error:

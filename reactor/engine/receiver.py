@@ -157,7 +157,7 @@ class Receiver(Link):
         if delivery.chunks:
             delivery.payload = b"".join([delivery.payload, *delivery.chunks])
             delivery.chunks = None
-        data: bytes = delivery.payload[:limit]
+        data = bytes(delivery.payload[:limit])
         if not data and not delivery.partial:
             return None
         delivery.payload = delivery.payload[len(data) :]
