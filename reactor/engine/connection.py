@@ -45,6 +45,8 @@ class Connection(Endpoint):
     properties: a dict with symbol keys, or None. offered_capabilities, desired_capabilities: names or lists of
         them, or None.
     transport: the transport it is bound to, or None.
+    lasting: whether another wire will come when this one is lost: what was sent and has not left waits for it.
+        False by default: it is in doubt then. Whoever makes the wires sets it.
     """
 
     __slots__ = (
@@ -68,6 +70,7 @@ class Connection(Endpoint):
         "work",
         "_sessions",
         "context",
+        "lasting",
     )
 
     def __init__(self) -> None:
@@ -92,6 +95,7 @@ class Connection(Endpoint):
         self.work: dict[Endpoint, None] = {}  # endpoints that may have a handshake to write, in order
         self._sessions: dict[Any, None] = {}
         self.context: Any = None
+        self.lasting = False
 
     @property
     def connection(self) -> Connection:
@@ -129,12 +133,14 @@ class Connection(Endpoint):
             self.work_on(self)
 
     def close(self) -> None:
-        """Close the connection, with all that is in it. What was sent leaves first."""
+        """Close the connection, with all that is in it. What was sent leaves first; without a wire it is in doubt."""
         if self.condition is not None:
             self.condition.check()
         if self.change(LOCAL_CLOSE):
             for link in self.links(0):
                 link.cut_short()
+            if self.transport is None:
+                self.give_up()
             self.emit(Event.CONNECTION_LOCAL_CLOSE, self)
             self.work_on(self)
 
@@ -220,16 +226,21 @@ class Connection(Endpoint):
         self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
 
     def leave_wire(self) -> None:
-        """Nothing will be heard of what is on its way: sends without an outcome are in doubt."""
+        """Nothing will be heard of what is on its way: sends without an outcome are in doubt, or leave again."""
         for link in self.links(0):
-            link.abandon()
+            link.abandon(self.lasting)
+
+    def give_up(self) -> None:
+        """No wire will come any more: what waits for one is in doubt."""
+        self.lasting = False
+        self.leave_wire()
 
     def reset(self) -> None:
         """Be as before the peer was heard of: every endpoint keeps what the application wants of it."""
         self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
         self.remote_condition = None
         for session in self.sessions(0):
-            session.reset()
+            session.reset(self.lasting)
         self.work.clear()
 
     def holds_back(self) -> bool:

@@ -129,6 +129,8 @@ class Delivery:
     def pending(self) -> int:
         """How many bytes have come and were not read, or were written and not sent."""
         size = len(self.payload) if self.payload is not None else 0
+        if self.id is not None and self.link.is_sender and self is not self.link.transfer_in_progress:
+            return 0  # it has left; what is kept of it is for another wire
         return size + sum(map(len, self.chunks)) if self.chunks else size
 
     @property
@@ -252,6 +254,16 @@ class Delivery:
             raise LocalProtocolError(ILLEGAL_STATE, "%r is incoming; only its sender can abort it" % (self,), "link")
         if not self.aborted and self.fate != LOST:
             link.abort(self)
+
+    def start_again(self, payload: bytes) -> None:
+        """Be as if it had not left: it goes over another wire."""
+        self.id = self.window = None
+        self.payload = payload
+        self.chunks = None
+        self.remote_state = EMPTY
+        self._remote = None
+        self.changes = 0
+        self.queued = False
 
     # -- the message's bytes -----------------------------------------------------------------------------
 

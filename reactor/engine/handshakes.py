@@ -25,7 +25,7 @@ from reactor.engine.endpoint import (
     REMOTE_UNINIT,
     Endpoint,
 )
-from reactor.engine.events import Event
+from reactor.engine.events import Event, EventType
 from reactor.engine.link import SND_MIXED, Link
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
@@ -70,6 +70,7 @@ class Handshakes(Endpoint):
         "handle_max",
         "first_outgoing_id",
         "context",
+        "passive",
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -88,6 +89,7 @@ class Handshakes(Endpoint):
         self.handle_max = DEFAULT_HANDLE_MAX
         self.first_outgoing_id = 0
         self.context: Any = None
+        self.passive = False  # begun by the peer: gone with the wire
 
     def sender(self, name: str) -> Sender:
         """A new sender of this name (session.py)."""
@@ -288,6 +290,7 @@ class Handshakes(Endpoint):
         link = self._find(name, role)
         if link is None:
             link = self.sender(name) if role else self.receiver(name)
+            link.passive = True
             if snd_settle_mode in (0, 1):
                 link.snd_settle_mode = snd_settle_mode  # do as asked, unless the application decides otherwise
             if rcv_settle_mode == 1 and link.is_sender:
@@ -418,11 +421,28 @@ class Handshakes(Endpoint):
             window.close()
         self.connection.forget(self)
 
-    def reset(self) -> None:
-        """Be as before the peer was heard of, ready for a new wire."""
+    def reset(self, lasting: bool = False) -> None:
+        """Be as before the peer was heard of, ready for a new wire. What was closed here, or made by the peer, is
+        not made again. `lasting`: whether what has not left may wait for the new wire."""
         if self.window is not None:
-            self.window.close()
+            self.window.close(lasting)
+        if self.passive or (self.state & LOCAL_CLOSED and not self.holds_back()):
+            self._die(self, Event.SESSION_REMOTE_CLOSE)
+            self.connection.forget(self)
+            return
         self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
         self.remote_condition = None
         for link in self.links():
-            link.reset()
+            if link.passive or (link.state & LOCAL_CLOSED and not link.has_more()):
+                self._die(link, Event.LINK_REMOTE_CLOSE)
+                self.forget(link)
+            else:
+                link.reset(lasting)
+
+    def _die(self, endpoint: Endpoint, etype: EventType) -> None:
+        """It has ended with the wire: there is nobody any more who would answer. Whoever closed it is told so."""
+        told = bool(endpoint.state & REMOTE_CLOSED)
+        asked = bool(endpoint.state & LOCAL_CLOSED)
+        endpoint.state = LOCAL_CLOSED | REMOTE_CLOSED
+        if asked and not told:
+            self.connection.emit(etype, endpoint)

@@ -326,6 +326,7 @@ class Input(WireState):
         if remote_channel is None:
             assert self.connection is not None
             session = self.connection.session()
+            session.passive = True
             try:
                 window = session.window = self.make_window(session)
             except LocalProtocolError as error:  # the peer knows how many it can have: it told us itself

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import ATTACH
 from reactor.codec.performatives import encode_composite
-from reactor.engine.delivery import LOST, Delivery
-from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_CLOSE, LOCAL_OPEN, REMOTE_UNINIT, Endpoint
+from reactor.engine.delivery import Delivery
+from reactor.engine.endpoint import (
+    LOCAL_ACTIVE,
+    LOCAL_CLOSE,
+    LOCAL_CLOSED,
+    LOCAL_OPEN,
+    LOCAL_UNINIT,
+    REMOTE_UNINIT,
+    Endpoint,
+)
 from reactor.engine.events import Event
 from reactor.engine.terminus import Terminus, symbol_keys, symbol_list
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
@@ -78,7 +86,7 @@ class Link(Endpoint):
         "wire_credit",
         "delivery_count",
         "transfer_in_progress",
-        "options",
+        "passive",
     )
 
     SND_UNSETTLED, SND_SETTLED, SND_MIXED = SND_UNSETTLED, SND_SETTLED, SND_MIXED
@@ -123,6 +131,7 @@ class Link(Endpoint):
         self.wire_credit = 0
         self.delivery_count = 0
         self.transfer_in_progress: Optional[Delivery] = None  # some of its frames have gone, or come
+        self.passive = False  # made by the peer's attach: gone with the wire, unless the peer attaches it again
 
     # -- life --------------------------------------------------------------------------------------------
 
@@ -249,28 +258,29 @@ class Link(Endpoint):
             symbol_keys(self.properties),
         ]
 
-    def leave_wire(self) -> None:
-        """The wire is gone, or the link on it: nothing that is on its way will ever be heard of again."""
-        self.abandon()
+    def leave_wire(self, lasting: bool = False) -> None:
+        """The wire is gone, or the link on it: nothing that is on its way will ever be heard of again.
+
+        lasting: whether another wire will come, and what has not left may wait for it.
+        """
+        self.abandon(lasting)
         self.window = self.handle_out = self.handle_in = self.transfer_in_progress = None
         self.detach_sent = self.deaf = self.doubtful = False
-        self.wire_credit = 0
 
-    def abandon(self) -> None:
-        """Give up what is unsettled: outcomes will not come, and ours would not arrive."""
-        window = self.window
-        for delivery in list(self.unsettled_deliveries) if self.unsettled else ():
-            if window is not None and delivery.id is not None:
-                (window.unsettled_out if self.is_sender else window.unsettled_in).pop(delivery.id, None)
-            delivery.fate = LOST
-            delivery.window = None
-            if self.is_sender:
-                self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
-        self.unsettled = 0
+    def abandon(self, lasting: bool = False) -> None:
+        """Give up what is unsettled: outcomes will not come, and ours would not arrive. `lasting`: see leave_wire."""
+        raise NotImplementedError
 
-    def reset(self) -> None:
-        """Be as before the peer was heard of, ready for a new wire."""
-        self.leave_wire()
-        self.state = self.state & (LOCAL_ACTIVE | self.LOCAL_UNINIT | self.LOCAL_CLOSED) | REMOTE_UNINIT
+    def has_more(self) -> bool:
+        """Whether something is left to say over this link on another wire although it was closed here."""
+        return False
+
+    def reset(self, lasting: bool = False) -> None:
+        """Be as before the peer was heard of, ready for a new wire. `lasting`: see leave_wire."""
+        self.leave_wire(lasting)
+        self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
         self.remote_condition = None
         self.remote_detached = False
+        # What the peer said is over: an address that it had made for us (dynamic) above all.
+        self.remote_source = Terminus(Terminus.UNSPECIFIED)
+        self.remote_target = Terminus(Terminus.UNSPECIFIED)

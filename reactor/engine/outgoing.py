@@ -78,6 +78,7 @@ class Outgoing(Ledger):
         window = self.remote_incoming_window
         sent = 0
         served: Any = None
+        resend = False
         senders: list[Sender] = []
         while outgoing and window > 0 and len(out) < OUTPUT_LIMIT:
             delivery = popleft()
@@ -85,6 +86,7 @@ class Outgoing(Ledger):
             payload = delivery.payload
             if link is not served:
                 served = link
+                resend = link.resend
                 if link not in senders:
                     senders.append(link)
             if (
@@ -114,7 +116,8 @@ class Outgoing(Ledger):
             pack, head, tag_field, tail, size = link.writer
             out += pack(size + len(payload), head, next_id, tag_field, tag, tail)
             out += payload
-            delivery.payload = None
+            if not resend:
+                delivery.payload = None
             delivery.id = next_id
             if delivery.fate == OPEN:
                 unsettled[next_id] = delivery
@@ -145,6 +148,8 @@ class Outgoing(Ledger):
         if delivery.chunks is not None:
             data = b"".join([data, *delivery.chunks])
             delivery.chunks = None
+            if current is delivery:
+                delivery.frames = 0  # what of it has left is not here any more
         state = b"\x40"
         if delivery.local_state is not EMPTY:
             state = state_bytes(delivery.local_state, delivery._local)
@@ -192,6 +197,8 @@ class Outgoing(Ledger):
         link.transfer_in_progress = None
         link._queued -= 1
         delivery.payload = None
+        if link.resend:
+            delivery.payload = data.obj if isinstance(data, memoryview) else data
         delivery.queued = False
         if delivery.aborted and delivery.fate == OPEN:
             delivery.fate = LOST

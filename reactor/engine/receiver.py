@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
-from reactor.engine.delivery import Delivery
+from reactor.engine.delivery import LOST, Delivery
 from reactor.engine.disposition import Disposition, state_bytes
 from reactor.engine.endpoint import LOCAL_ACTIVE
 from reactor.engine.link import Link
@@ -172,18 +172,33 @@ class Receiver(Link):
         delivery.take()
         return True
 
-    def abandon(self) -> None:
-        super().abandon()
+    # -- the wire ----------------------------------------------------------------------------------------
+
+    def abandon(self, lasting: bool = False) -> None:
+        """What is not settled here comes again, to whomever the peer likes; what is said about it is lost."""
+        window = self.window
+        for delivery in list(self.unsettled_deliveries) if self.unsettled else ():
+            if window is not None and delivery.id is not None:
+                window.unsettled_in.pop(delivery.id, None)
+            delivery.fate = LOST
+            delivery.window = None
+        self.unsettled = 0
         self.received = 0
 
-    def leave_wire(self) -> None:
+    def leave_wire(self, lasting: bool = False) -> None:
         window = self.window
         if window is not None:
             window.hungry.pop(self, None)
             for delivery in self.incoming:  # it can still be read, and is in nobody's way
                 delivery.has_read()
                 delivery.window = None
-        super().leave_wire()
+        started = self.transfer_in_progress
+        if started is not None and started in self.incoming:
+            self.incoming.remove(started)  # the rest of it will not come
+        super().leave_wire(lasting)
+        self.available = 0
+        if not lasting:
+            self.wire_credit = 0  # else what was granted and not used is granted again
 
     def free(self) -> None:
         self.deaf = True

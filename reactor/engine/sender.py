@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from reactor.engine.delivery import LOST, OPEN, PRE_SETTLED, Delivery
+from reactor.engine.delivery import LOST, OPEN, PRE_SETTLED, SETTLED_BY_PEER, SETTLED_HERE, Delivery
+from reactor.engine.disposition import TERMINAL
 from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.events import Event
 from reactor.engine.link import SND_SETTLED, Link
@@ -25,6 +26,8 @@ class Sender(Link):
 
     tag_generator: called without arguments for each message, returns its tag (str or bytes of at most 32);
         None, the default, counts from 1.
+    resend: whether what has left and has no outcome when the wire is lost is sent again, over the next one, with
+        the same Delivery: it may then come twice. False, the default: it is in doubt. To be set before open.
     """
 
     __slots__ = (
@@ -36,6 +39,7 @@ class Sender(Link):
         "writer",
         "writer_key",
         "first_delivery_count",
+        "resend",
     )
 
     is_sender = True
@@ -50,6 +54,7 @@ class Sender(Link):
         self.writer: Any = None
         self.writer_key = -1
         self.first_delivery_count = 0  # what our attach says
+        self.resend = False
 
     @property
     def queued(self) -> int:
@@ -256,19 +261,73 @@ class Sender(Link):
         window.tell_flow(self)
         return unused
 
-    def abandon(self) -> None:
-        super().abandon()
-        if self._queued:
-            window = self.window
-            for delivery in (*self.waiting, *(window.outgoing if window is not None else ())):
-                if delivery.link is self and delivery.fate != LOST:  # settled already, but it has not left
-                    delivery.fate = LOST
+    # -- the wire ----------------------------------------------------------------------------------------
+
+    def has_more(self) -> bool:
+        return self._queued > 0
+
+    def abandon(self, lasting: bool = False) -> None:
+        """The outcomes of what has left will not come: it is in doubt, or leaves again (`resend`). What has not
+        left waits for the next wire if there will be one, in the order of the calls, and is in doubt if not."""
+        window = self.window
+        again: list[Delivery] = []
+        doubtful: list[Delivery] = []
+        unsent = list(self.waiting)
+        if window is not None:
+            started = self.transfer_in_progress
+            sent = [delivery for delivery in window.unsettled_out.values() if delivery.link is self]
+            for delivery in sent:
+                del window.unsettled_out[delivery.id or 0]
+            if started is not None and started.fate == PRE_SETTLED:
+                sent.append(started)
+            for delivery in sent:
+                whole = self._whole(delivery) if lasting else None
+                if delivery.fate in (SETTLED_HERE, SETTLED_BY_PEER):
+                    continue  # nobody waits for its outcome
+                if delivery.remote_state in TERMINAL:
+                    delivery.fate = LOST  # the outcome is known, and has been told
                     delivery.window = None
-                    self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
-        self.waiting.clear()
-        self.pending.clear()
-        self._queued = 0
+                elif whole is not None:
+                    delivery.start_again(whole)
+                    again.append(delivery)
+                else:
+                    doubtful.append(delivery)
+            queued = [delivery for delivery in window.outgoing if delivery.link is self]
+            unsent += [delivery for delivery in queued if delivery.id is None and delivery not in again]
+            if queued and lasting:
+                window.outgoing = deque(delivery for delivery in window.outgoing if delivery.link is not self)
+        unsent = [delivery for delivery in unsent if delivery.fate != LOST]
+        unwritten = [delivery for delivery in self.pending if delivery.id is None and not delivery.queued]
+        if not lasting:
+            doubtful += unsent + unwritten
+            unsent = unwritten = []
+        for delivery in doubtful:
+            delivery.fate = LOST
+            delivery.window = None
+            self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
+        for delivery in (*unsent, *unwritten):
+            delivery.window = None
+        self.waiting = deque(again + unsent)
+        self.pending = deque(delivery for delivery in self.pending if delivery.id is None and delivery.fate != LOST)
+        self._queued = len(self.waiting)
+        self.unsettled = sum(delivery.fate == OPEN for delivery in (*self.waiting, *unwritten))
         self.writer_key = -1
+
+    def _whole(self, delivery: Delivery) -> Optional[bytes]:
+        """All bytes of a delivery that has left, or None: it must not leave again, or its beginning is gone."""
+        payload: Any = delivery.payload
+        if payload is None or delivery.partial or delivery.aborted or not delivery.frames:
+            return None
+        if delivery is self.transfer_in_progress:
+            # The peer has not got all of it, and so has done nothing with it.
+            whole: bytes = payload.obj
+            return whole
+        return payload if self.resend else None
+
+    def leave_wire(self, lasting: bool = False) -> None:
+        super().leave_wire(lasting)
+        self.wire_credit = 0
+        self.drain_mode = False
 
 
 def _tag_bytes(tag: Union[str, bytes]) -> bytes:

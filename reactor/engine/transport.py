@@ -131,7 +131,7 @@ class Transport(Input, Output):
         else:
             # What was closed stays as it ended: people ask it afterwards how that was. What was sent too late
             # is in doubt as all the rest is.
-            connection.leave_wire()
+            connection.give_up()
             for session in connection.sessions(0):
                 if session.window is not None:
                     session.window.close()

@@ -15,11 +15,14 @@ class Window(Incoming, Outgoing):
 
     __slots__ = ()
 
-    def close(self) -> None:
-        """The wire is gone, or the session on it: deliveries are lost or in doubt, links have no handles."""
+    def close(self, lasting: bool = False) -> None:
+        """The wire is gone, or the session on it: deliveries are lost or in doubt, links have no handles.
+
+        lasting: whether another wire will come, and what has not left may wait for it.
+        """
         links = list(dict.fromkeys([*self.handles_out.values(), *self.handles_in.values()]))
         for link in links:
-            link.leave_wire()
+            link.leave_wire(lasting)
         self.handles_out.clear()
         self.handles_in.clear()
         self.outgoing.clear()
