@@ -74,6 +74,8 @@ from reactor.engine.sasl import SASL
 from reactor.engine.sender import Sender
 from reactor.engine.session import Session
 from reactor.engine.terminus import Terminus
+from reactor.engine.tls import SSL
+from reactor.engine.tls_domain import SSLDomain, SSLSessionDetails
 from reactor.engine.transport import Transport
 from reactor.errors import (
     ConnectionClosed,
@@ -184,7 +186,10 @@ __all__ = [
     "Session",
     "SessionException",
     "short",
+    "SSL",
+    "SSLDomain",
     "SSLException",
+    "SSLSessionDetails",
     "SSLUnavailable",
     "symbol",
     "SymbolList",

@@ -41,6 +41,9 @@ MESSAGE_SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
 LINK_REDIRECT = "amqp:link:redirect"
 STOLEN = "amqp:link:stolen"
 
+# Not of the specification: what is said to a peer without TLS where TLS is insisted on, as the original names it.
+POLICY_ERROR = "amqp:connection:policy-error"
+
 # Not of the specification: what the driver of a transport says when the network failed, under the name
 # that programs written for the original look for.
 IO_ERROR = "proton.pythonio"
@@ -119,7 +122,7 @@ class SSLException(TransportException):
 
 
 class SSLUnavailable(SSLException):
-    """TLS was asked for, and this version cannot do it yet."""
+    """Never raised: TLS is always there. For programs that catch it because with the original it may not be."""
 
 
 class SASLException(TransportException):

@@ -49,7 +49,6 @@ OWN_HANDLERS: dict[str, str] = {}
 
 # -- what waits, and what will not come ------------------------------------------------------------------
 _CURSOR = "Data's cursor over encoded values: values are written and read as Python objects"
-_TLS = "TLS comes with the next capability"
 _LIMITS = "limits against hostile peers come with the next capability"
 _BLOCKING = "the blocking API comes later"
 _TRANSACTIONS = "transactions come later"
@@ -68,8 +67,6 @@ _CURSOR_METHODS = """
 
 #: "module.Class" or "module.Class.member" -> why it is not there yet. A class stands for all its members.
 WAITING = {
-    **dict.fromkeys("proton.SSL proton.SSLDomain proton.SSLSessionDetails".split(), _TLS),
-    **dict.fromkeys("proton.Transport.ssl proton.Transport.require_encryption".split(), _TLS),
     "proton.Transport.max_buffered_delivery_bytes": _LIMITS,
     **dict.fromkeys(
         """proton.reactor.Transaction proton.handlers.TransactionHandler

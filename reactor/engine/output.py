@@ -18,8 +18,15 @@ from reactor.engine.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.link import Link
 from reactor.engine.sasl import SASL
 from reactor.engine.session import Session
+from reactor.engine.tls_layer import TLSLayer
 from reactor.engine.wire import DEFAULT_MAX_FRAME_SIZE, WireState
-from reactor.errors import INVALID_FIELD, RESOURCE_LIMIT_EXCEEDED, DataException, LocalProtocolError
+from reactor.errors import (
+    INVALID_FIELD,
+    POLICY_ERROR,
+    RESOURCE_LIMIT_EXCEEDED,
+    DataException,
+    LocalProtocolError,
+)
 
 
 class Output(WireState):
@@ -31,8 +38,10 @@ class Output(WireState):
         """Write what there is to write into `output`; returns its length, or -1 when nothing will ever come."""
         if self._woken:  # else nothing has changed since the last time
             self._woken = False
-            if not self._head_done:
+            if not self._head_done and (self._layer is None or self._layer.established):
                 self._flush()
+        if self._layer is not None:
+            self._seal(self._layer)
         if not self.output and self._head_done:
             self.close_head()
             return -1
@@ -45,7 +54,7 @@ class Output(WireState):
     def pop(self, size: int) -> None:
         """`size` bytes from the front of the output were sent."""
         output = self.output
-        if self.recorder is not None:
+        if self.recorder is not None and self._layer is None:
             self.recorder("out", bytes(output[:size]))
         if size >= len(output):
             output.clear()
@@ -54,10 +63,18 @@ class Output(WireState):
         if (self.dirty_windows and len(output) < DEFAULT_MAX_FRAME_SIZE) or (self._head_done and not output):
             self.wake()
 
+    def _seal(self, layer: TLSLayer) -> None:
+        """What was written goes through TLS to the wire."""
+        if self.recorder is not None and self.plain and layer.established:
+            self.recorder("out", bytes(self.plain))
+        layer.seal(self.plain, self.output, self._head_done)
+        if layer.trouble is not None and not self._finished:
+            self._answer(layer.trouble)
+
     def _flush(self) -> None:
         """Everything that the turn collected becomes frames: first what opens, then messages and outcomes, then
         what closes."""
-        out = self.output
+        out = self.plain
         start = len(out)
         self._write_headers(out)
         connection = self.connection
@@ -83,6 +100,9 @@ class Output(WireState):
         """Our protocol headers, as far as it is their turn. A server answers the client's."""
         if self._amqp_out:
             return
+        if self._encryption_required and self._layer is None and self.mode == self.CLIENT:
+            self._end_with(Condition(POLICY_ERROR, "encryption is required, and transport.ssl() was not called"))
+            return
         sasl = self._sasl
         if sasl is not None:
             if self.mode == self.CLIENT and not self._header_sent:
@@ -101,7 +121,7 @@ class Output(WireState):
     def _write_open(self, connection: Connection) -> None:
         self._open_sent = True
         fields = connection.open_fields(self.max_frame_size, self.channel_max, self.idle_timeout / 2)
-        write_frame(self.output, 0, encode_composite(OPEN, fields))
+        write_frame(self.plain, 0, encode_composite(OPEN, fields))
         self.frames_output += 1
 
     def _write_opening(self, connection: Connection, out: bytearray) -> None:
@@ -167,7 +187,7 @@ class Output(WireState):
                 self._speak_by = now + self.remote_idle_timeout / 2
             elif now >= self._speak_by:
                 if not self.output:
-                    self.output += EMPTY_FRAME
+                    self.plain += EMPTY_FRAME
                     self.frames_output += 1
                 self._speak_by = now + self.remote_idle_timeout / 2
                 self.wake()

@@ -21,8 +21,10 @@ from reactor.engine.input import Input
 from reactor.engine.link import Link
 from reactor.engine.output import Output
 from reactor.engine.sasl import SASL
+from reactor.engine.tls import SSL
+from reactor.engine.tls_domain import SSLDomain, SSLSessionDetails
 from reactor.engine.wire import UNLIMITED
-from reactor.errors import FRAMING_ERROR, RemoteProtocolError, TransportException
+from reactor.errors import FRAMING_ERROR, RemoteProtocolError, SSLException, TransportException
 
 
 class Transport(Input, Output):
@@ -37,8 +39,10 @@ class Transport(Input, Output):
     remote_max_frame_size, remote_channel_max, remote_idle_timeout: the peer's, from its open.
     frames_input, frames_output: how many frames have come and were written, heartbeats too.
     condition: why it failed, or None.
+    tls: TLS on this wire (`ssl()`), or None.
     output: bytes to be sent; the driver sends from its front and calls `pop`.
-    recorder: called with ("in" or "out", bytes) for all that passes; None (default) costs nothing.
+    recorder: called with ("in" or "out", bytes) for all that passes, as it is without TLS; None (default) costs
+        nothing.
     tracer: called with (transport, text) by `log`; or None.
     """
 
@@ -76,8 +80,8 @@ class Transport(Input, Output):
 
     @property
     def encrypted(self) -> bool:
-        """Whether the wire is encrypted: not yet, TLS is to come."""
-        return False
+        """Whether what goes over the wire is encrypted: from the end of the TLS handshake on."""
+        return self._layer is not None and self._layer.established
 
     @property
     def user(self) -> Optional[str]:
@@ -88,11 +92,32 @@ class Transport(Input, Output):
         """The SASL layer, which is put in by the first call: a client then insists on it."""
         if self._sasl is None:
             self._sasl = SASL(server=self.mode == self.SERVER)
+            self._tell_sasl()
         return self._sasl
+
+    def ssl(
+        self, domain: Optional[SSLDomain] = None, session_details: Optional[SSLSessionDetails] = None
+    ) -> SSL:
+        """TLS on this wire, which is put in by the first call: it has to come before anything is said.
+
+        domain: what to insist on; None: what a new SSLDomain of this side does. session_details: the name under
+        which a client's session is kept, to be resumed by a later connection. Both are the first call's to say.
+        SSLException when it is too late.
+        """
+        if self.tls is None:
+            if self.output or self._header_sent or self._amqp_out or self._tail_closed:
+                raise SSLException("too late for TLS: the transport has begun without")
+            self._layer = SSL(self, domain, session_details)
+            self.plain = bytearray()
+        return SSL(self)
 
     def require_auth(self, bool: bool) -> None:
         """Whether a peer that does not authenticate by SASL is refused; default False."""
         self._auth_required = bool
+
+    def require_encryption(self, bool: bool) -> None:
+        """Whether a wire without TLS is refused, with amqp:connection:policy-error; default False."""
+        self._encryption_required = bool
 
     def trace(self, n: int) -> None:
         """Which of TRACE_RAW, TRACE_FRM, TRACE_DRV to trace; whoever listens sets `recorder`."""
@@ -117,7 +142,7 @@ class Transport(Input, Output):
         self._woken = False
         self.wake()
         if self._have:
-            self.receive(b"")
+            self.receive(b"", True)
 
     bind_nothrow = bind
 
@@ -181,17 +206,17 @@ class Transport(Input, Output):
         if connection is not None:
             connection.error = condition
             if self._reader == self._read_frames:
-                self._write_headers(self.output)  # it speaks AMQP: it can be told
+                self._write_headers(self.plain)  # it speaks AMQP: it can be told
             if self._amqp_out and not self._close_sent and not self._head_done:
                 if not self._open_sent:
                     self._write_open(connection)
                 self._close_sent = True
                 body = encode_composite(CLOSE, [condition.fitted(self.remote_max_frame_size)])
-                write_frame(self.output, 0, body)
+                write_frame(self.plain, 0, body)
                 self.frames_output += 1
             connection.emit(Event.TRANSPORT_ERROR, self)
         if self._sasl is not None:
-            self.output += self._sasl.output
+            self.plain += self._sasl.output
             self._sasl.output.clear()
         self._head_done = True
         self.wake()
@@ -208,7 +233,7 @@ class Transport(Input, Output):
                 self.connection.error = self._condition
                 self.connection.emit(Event.TRANSPORT_ERROR, self)
         self._finished = self._head_done = True
-        self.output.clear()
+        self._discard()
         self.close_tail()
         self.close_head()
 
@@ -227,7 +252,7 @@ class Transport(Input, Output):
                         connection.error = self._condition
                         connection.emit(Event.TRANSPORT_ERROR, self)
             self._head_done = True
-            self.output.clear()
+            self._discard()
         if connection is not None:
             if not connection.state & REMOTE_CLOSED:
                 connection.leave_wire()
@@ -236,10 +261,15 @@ class Transport(Input, Output):
         self.wake()
 
     def _why_aborted(self) -> str:
+        text = "" if self._layer is None else self._layer.hung_up()
+        if text:
+            return text
         if self._reader == self._read_header:
             text = "connection aborted: the peer hung up without a protocol header"
             if self._have:
                 text = "connection aborted: the peer hung up within its protocol header"
+            elif self.mode == self.CLIENT and self._layer is None:
+                text += "; a server that insists on TLS may do that: try amqps://"
             return text
         if self._reader == self._read_sasl:
             return "connection aborted: the peer hung up during SASL; it may refuse the user or the mechanism"
@@ -251,10 +281,17 @@ class Transport(Input, Output):
         if self._head_closed:
             return
         self._head_done = self._head_closed = True
-        self.output.clear()
+        self._discard()
         if self.connection is not None:
             self.connection.emit(Event.TRANSPORT_HEAD_CLOSED, self)
         self._maybe_closed()
+
+    def _discard(self) -> None:
+        """What is unsent stays unsent."""
+        if self._layer is not None:
+            self._layer.break_off()
+            self.plain.clear()
+        self.output.clear()
 
     def _maybe_closed(self) -> None:
         if self.closed and self.connection is not None:

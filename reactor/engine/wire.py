@@ -16,6 +16,8 @@ from reactor.errors import RemoteProtocolError, TransportException
 
 if TYPE_CHECKING:
     from reactor.engine.ledger import Ledger
+    from reactor.engine.tls import SSL
+    from reactor.engine.tls_layer import TLSLayer
     from reactor.engine.transport import Transport
     from reactor.engine.window import Window
 
@@ -32,6 +34,8 @@ class WireState:
         "connection",
         "_condition",
         "output",
+        "plain",
+        "tls",
         "frame_limit",
         "channel_max",
         "idle_timeout",
@@ -45,7 +49,9 @@ class WireState:
         "frames_output",
         "dirty_windows",
         "_sasl",
+        "_layer",
         "_auth_required",
+        "_encryption_required",
         "_reader",
         "_partial",
         "_have",
@@ -75,7 +81,9 @@ class WireState:
         self.mode = mode or self.CLIENT
         self.connection: Optional[Connection] = None
         self._condition: Optional[Condition] = None
-        self.output = bytearray()
+        self.output = bytearray()  # what goes over the wire
+        self.plain = self.output  # what the engine writes: another one where TLS lies between
+        self.tls: Optional[SSL] = None
         self.frame_limit = DEFAULT_MAX_FRAME_SIZE  # bytes of the largest frame that we take
         self.channel_max = DEFAULT_CHANNEL_MAX
         self.idle_timeout = 0.0
@@ -89,7 +97,9 @@ class WireState:
         self.frames_output = 0
         self.dirty_windows: list[Ledger] = []
         self._sasl: Optional[SASL] = None
+        self._layer: Optional[TLSLayer] = None  # `tls`, unless the peer turned out to do without
         self._auth_required = False
+        self._encryption_required = False
         self._reader: Callable[[bytes, int, int], int] = self._read_header
         self._partial: list[bytes] = []  # of something that is not complete: pieces, their sum, what it needs
         self._have = 0
@@ -132,6 +142,15 @@ class WireState:
 
     def sasl(self) -> SASL:
         """The SASL layer (transport.py)."""
+        raise NotImplementedError
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the wire is encrypted (transport.py)."""
+        raise NotImplementedError
+
+    def close_tail(self) -> None:
+        """The input has ended (transport.py)."""
         raise NotImplementedError
 
     def wake(self) -> None:
