@@ -165,6 +165,9 @@ class Dispatcher:
                 else:
                     if etype is transport_type:
                         modified.append(context)
+                        connection = context.connection
+                        if not root[etype] and (connection is None or connection.plans is None):
+                            continue  # said for all that is written; hardly anybody listens
                     table = self.table_for(etype, context)
                 if table.generation != generation[0]:
                     table.clear()

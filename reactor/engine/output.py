@@ -76,7 +76,8 @@ class Output(WireState):
         what closes."""
         out = self.plain
         start = len(out)
-        self._write_headers(out)
+        if not self._amqp_out:
+            self._write_headers(out)
         connection = self.connection
         if self._amqp_out and connection is not None and not connection.state & LOCAL_UNINIT:
             if not self._open_sent:
@@ -98,8 +99,6 @@ class Output(WireState):
 
     def _write_headers(self, out: bytearray) -> None:
         """Our protocol headers, as far as it is their turn. A server answers the client's."""
-        if self._amqp_out:
-            return
         if self._encryption_required and self._layer is None and self.mode == self.CLIENT:
             self._end_with(Condition(POLICY_ERROR, "encryption is required, and transport.ssl() was not called"))
             return
@@ -167,6 +166,8 @@ class Output(WireState):
 
         Returns when to be called again, 0.0 for never.
         """
+        if not (self.idle_timeout or self.remote_idle_timeout):
+            return 0.0
         deadlines = []
         if self.idle_timeout and not self._finished:  # a peer that never answers our close is silent, too
             if self._heard or not self._hear_by:
