@@ -49,6 +49,7 @@ from reactor.container.options import (
 from reactor.container.runner import Task
 from reactor.engine.condition import Condition
 from reactor.engine.connection import Connection
+from reactor.engine.credentials import ScramSecret
 from reactor.engine.delivery import Delivery
 from reactor.engine.disposition import (
     ACCEPTED,
@@ -179,6 +180,7 @@ __all__ = [
     "RemoteProtocolError",
     "SASL",
     "SASLException",
+    "ScramSecret",
     "Selector",
     "Sender",
     "SenderOption",

@@ -38,6 +38,7 @@ OWN = {
     "ConnectionClosed LinkDetached SendException": "exceptions that the original keeps in its utils",
     "Reject Release": "exceptions that the original keeps in its handlers",
     "AutoAccept MaxUnsettled Prefetch": "options of a receiver that the original has not",
+    "ScramSecret": "what a server keeps in place of a password",
     "Acceptor Task": "what Container.listen() and Container.schedule() return",
     "EventBase": "the common base of Event and ApplicationEvent",
     "long": "the original's name for int as an AMQP long",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from reactor.engine.credentials import Decoy
+from reactor.engine.exchange import NONCE_SIZE
 from reactor.engine.transport import Transport
 from reactor.loop.driver import Porter
 from reactor.loop.interface import Listener, Wire
@@ -15,6 +18,10 @@ class Acceptor:
     handler: sees the events of the connections that come in; None leaves them to the container's.
     authenticator: called as (mechanism, user, password), answers whether that password is right; None
         (default) offers no mechanism that needs one.
+    credentials: called as (mechanism, user), gives that user's password or ScramSecret, None for a user that
+        there is not; None (default) knows nobody.
+    token_owner: called as (mechanism, token), gives the name of the user whose token it is, None for a token
+        that is not valid; None (default) takes no tokens.
     allowed_mechs: the SASL mechanisms that are offered; None for all that make sense.
     """
 
@@ -22,7 +29,10 @@ class Acceptor:
         self.container = container
         self.handler: Any = None
         self.authenticator: Any = None
+        self.credentials: Any = None
+        self.token_owner: Any = None
         self.allowed_mechs: Any = None
+        self._decoy = Decoy(container.random.randbytes(NONCE_SIZE))
         self._listener = listener
         self._port = listener.port
         self._address = listener.address
@@ -56,6 +66,10 @@ class Acceptor:
         transport = Transport(Transport.SERVER)
         sasl = transport.sasl()
         sasl.authenticator = self.authenticator
+        sasl.credentials = self.credentials
+        sasl.token_owner = self.token_owner
+        sasl.decoy = self._decoy
+        sasl.nonce = partial(self.container.random.randbytes, NONCE_SIZE)
         if self.allowed_mechs:
             sasl.allowed_mechs(self.allowed_mechs)
         transport.bind(connection)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.container.backoff import Reconnect, read_delays
 from reactor.engine.connection import Connection
 from reactor.engine.endpoint import Endpoint
+from reactor.engine.exchange import NONCE_SIZE
 from reactor.engine.transport import Transport
 from reactor.errors import SSLUnavailable
 from reactor.url import Url
@@ -99,18 +101,20 @@ class Connector:
         if self.max_frame_size is not None:
             transport.max_frame_size = self.max_frame_size
         if self.sasl_enabled:
-            self._identify(transport, url, host)
+            self._identify(transport, url, host, port)
         connection.connected_address = url.redacted
         transport.bind(connection)
         self.container.drive(transport, self.container.loop.network.connect(host, port))
 
-    def _identify(self, transport: Transport, url: Url, host: str) -> None:
+    def _identify(self, transport: Transport, url: Url, host: str, port: int) -> None:
         """Say who we are: what the application said goes before what stands in the address."""
         sasl = transport.sasl()
         sasl.user = self.user or url.username
         sasl.password = self.password or url.password
         if self.allowed_mechs:
             sasl.allowed_mechs(self.allowed_mechs)
+        sasl.hostname, sasl.port = self.connection.hostname, port
+        sasl.nonce = partial(self.container.random.randbytes, NONCE_SIZE)
         insecure = self.allow_insecure_mechs
         # A password in clear text is for this machine's own ears, unless somebody says otherwise.
         sasl.allow_insecure_mechs = is_loopback(host) if insecure is None else insecure

@@ -20,7 +20,9 @@ from reactor.container.keywords import refuse_unknown
 from reactor.container.options import AutoAccept, MaxUnsettled, Prefetch, apply_options
 from reactor.container.runner import Runner
 from reactor.engine.connection import Connection
+from reactor.engine.credentials import Credentials
 from reactor.engine.endpoint import Endpoint
+from reactor.engine.exchange import Authenticator, TokenOwner
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
 from reactor.engine.session import Session
@@ -39,7 +41,8 @@ class Container(Runner):
     handlers: see what happens to everything that has no handler of its own, in this order.
     container_id: the name by which peers know this container; a random UUID by default.
     clock, network, random: the world: a `reactor.loop.interface.Clock`, a Network, and a `random.Random`. The
-        real ones by default; simulations give their own.
+        real ones by default; simulations give their own. What has to be unguessable is drawn from it, too: a
+        seeded one is for tests.
 
     The attributes `user`, `password`, `allowed_mechs`, `allow_insecure_mechs` and `sasl_enabled` are what
     `connect` takes where it is not told otherwise. `timeout` bounds, in seconds, how long one `process()`
@@ -58,7 +61,7 @@ class Container(Runner):
         **unknown: Any,
     ) -> None:
         refuse_unknown("Container()", Container.__init__, unknown)
-        self.random = random_module.Random() if random is None else random
+        self.random = random_module.SystemRandom() if random is None else random
         self.container_id = self._uuid() if container_id is None else container_id
         self.user: Optional[str] = None
         self.password: Optional[str] = None
@@ -151,16 +154,24 @@ class Container(Runner):
         url: Address,
         ssl_domain: Any = None,
         handler: Any = None,
-        authenticator: Optional[Callable[[str, str, str], bool]] = None,
+        authenticator: Optional[Authenticator] = None,
         allowed_mechs: Any = None,
+        *,
+        credentials: Optional[Credentials] = None,
+        token_owner: Optional[TokenOwner] = None,
     ) -> Acceptor:
         """Listen for peers, and return the Acceptor, whose `close()` ends that.
 
         url: where, as ``"amqp://127.0.0.1:5672"``; without a host, on all addresses of this machine; port 0
             lets the system choose (`acceptor.port`).
         handler: sees the events of connections that come in here; None leaves them to the container's.
-        authenticator: called as (mechanism, user, password), says whether to let that user in; None offers no
-            mechanism with a password. allowed_mechs: which mechanisms to offer; None for all that make sense.
+        authenticator: called as (mechanism, user, password), says whether to let that user in by a password
+            that comes in clear. credentials: called as (mechanism, user), gives that user's password, or better
+            a ScramSecret; None for a user that there is not. Without either, no mechanism with a password is
+            offered; without `credentials`, only PLAIN is.
+        token_owner: called as (mechanism, token), gives the name of the user whose token it is, or None; without
+            it no mechanism with a token is offered.
+        allowed_mechs: which mechanisms to offer; None for all that make sense.
 
         Raises OSError, naming the address, when it is in use or not to be had.
         """
@@ -171,6 +182,8 @@ class Container(Runner):
         acceptor = Acceptor(self, self.loop.network.listen(place.host, port))
         acceptor.handler = handler
         acceptor.authenticator = authenticator
+        acceptor.credentials = credentials
+        acceptor.token_owner = token_owner
         acceptor.allowed_mechs = allowed_mechs
         return acceptor
 

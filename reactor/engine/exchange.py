@@ -29,8 +29,10 @@ Authenticator = Callable[[str, str, str], bool]
 Authorizer = Callable[[str, str], bool]
 #: Asked by a server: (mechanism, token) -> the name of the user whose token this is; None when it is no good.
 TokenOwner = Callable[[str, str], Optional[str]]
-#: Gives some 18 random bytes, others each time. The engine has no randomness of its own.
+#: Gives NONCE_SIZE random bytes, others each time. The engine has no randomness of its own.
 Nonce = Callable[[], bytes]
+#: Bytes: 144 bits, and 24 characters in base64 without a rest.
+NONCE_SIZE = 18
 
 #: Below this an eavesdropper guesses passwords too cheaply: RFC 5802 section 5.1, RFC 7677 section 4.
 MIN_ITERATIONS = 4096

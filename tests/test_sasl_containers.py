@@ -1,0 +1,128 @@
+"""Logging in, as an application sees it: containers on both sides, a server with users or with tokens."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Optional, Union
+
+import pytest
+
+from reactor import SASL, Container, ScramSecret
+from reactor.engine.endpoint import Endpoint
+from reactor.engine.scram import ScramClient
+from reactor.errors import UNAUTHORIZED_ACCESS
+from tests.support.stage import Stage, Witness
+
+SECRET = ScramSecret.derive("SCRAM-SHA-256", "s3cret", b"0123456789abcdef")
+
+
+class Locked(Stage):
+    """A stage whose server lets in only who can say why."""
+
+    def __init__(self, mechs: Optional[str] = None, chunk: Optional[int] = None) -> None:
+        super().__init__(chunk=chunk)
+        self.acceptor.close()
+        self.acceptor = self.host.listen(
+            self.url,
+            credentials=self.credentials,
+            token_owner=lambda mech, token: "ann" if token == "T=" else None,
+            allowed_mechs=mechs,
+        )
+
+    def credentials(self, mech: str, user: str) -> Union[None, str, ScramSecret]:
+        if user == "hashed":
+            return SECRET
+        return {"ann": "s3cret"}.get(user)
+
+    def login(self, **options: Any) -> tuple[SASL, list[str], Any]:
+        """A client's SASL layer when all has calmed down, why it failed, and its connection."""
+        reasons: list[str] = []
+        client = Witness(on_transport_error=lambda event: reasons.append(event.transport.condition))
+        layers: list[SASL] = []
+        client.on_connection_bound = lambda event: layers.append(event.transport.sasl())  # type: ignore[attr-defined]
+        connection = self.container(client).connect(**{"url": self.url, **options})
+        self.run()
+        return layers[0], reasons, connection
+
+
+@pytest.mark.parametrize("chunk", [None, 1])
+@pytest.mark.parametrize(
+    "options, mechs, mech, user",
+    [
+        (dict(user="ann", password="s3cret"), None, "SCRAM-SHA-512", "ann"),
+        (dict(url="amqp://ann:s3cret@server"), None, "SCRAM-SHA-512", "ann"),
+        (dict(user="hashed", password="s3cret"), "SCRAM-SHA-256", "SCRAM-SHA-256", "hashed"),
+        (dict(user="ann", password="s3cret", allowed_mechs="DIGEST-MD5"), "DIGEST-MD5", "DIGEST-MD5", "ann"),
+        (dict(user="ann", password="s3cret", allowed_mechs=["CRAM-MD5"]), "CRAM-MD5", "CRAM-MD5", "ann"),
+        (dict(user="ann", password="T=", allowed_mechs="XOAUTH2", allow_insecure_mechs=True), None, "XOAUTH2", "ann"),
+        (
+            dict(user="ann", password="T=", allowed_mechs="OAUTHBEARER XOAUTH2", allow_insecure_mechs=True),
+            None,
+            "OAUTHBEARER",
+            "ann",
+        ),
+        (dict(), None, "ANONYMOUS", "anonymous"),
+    ],
+)
+def test_who_is_let_in(options: Any, mechs: Optional[str], mech: str, user: str, chunk: Optional[int]) -> None:
+    stage = Locked(mechs, chunk)
+    sasl, reasons, connection = stage.login(**options)
+    assert (reasons, sasl.mech, sasl.outcome) == ([], mech, SASL.OK)
+    assert connection.state & Endpoint.REMOTE_ACTIVE
+    assert stage.server.last("on_connection_opened").transport.user == user
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(user="ann", password="wrong"), "[mech=SCRAM-SHA-512]: the server refused user 'ann' or the password"),
+        (dict(user="bob", password="s3cret"), "[mech=SCRAM-SHA-512]: the server refused user 'bob' or the password"),
+        (dict(user="ann", password="T=", allowed_mechs="XOAUTH2"), "XOAUTH2 would show the token to whoever listens"),
+        (
+            dict(user="ann", password="old", allowed_mechs="XOAUTH2", allow_insecure_mechs=True),
+            "the server refused user 'ann' or the token (401)",
+        ),
+    ],
+)
+def test_who_is_not_and_is_told_why(options: Any, words: str) -> None:
+    sasl, (reason,), connection = Locked().login(**options)
+    assert reason.name == UNAUTHORIZED_ACCESS and words in reason.description
+    assert "s3cret" not in reason.description and "T=" not in reason.description
+    assert connection.state & Endpoint.LOCAL_CLOSED and sasl.outcome != SASL.OK
+
+
+def test_the_salt_of_a_user_that_is_not_stays_the_same_from_connection_to_connection(monkeypatch: Any) -> None:
+    heard: list[bytes] = []
+    respond = ScramClient.respond
+    monkeypatch.setattr(ScramClient, "respond", lambda self, data: heard.append(data) or respond(self, data))
+    stage = Locked()
+    for user in ("bob", "bob", "zed"):
+        stage.login(user=user, password="s3cret")
+    bob, again, zed = (dict(part.split(b"=", 1) for part in challenge.split(b",")) for challenge in heard)
+    assert bob[b"s"] == again[b"s"] != zed[b"s"] and bob[b"r"] != again[b"r"]
+
+
+def test_what_nobody_may_guess_comes_from_the_system_unless_a_test_says_otherwise() -> None:
+    assert isinstance(Container().random, random.SystemRandom)
+    seeded = random.Random(7)
+    assert Container(random=seeded).random is seeded
+
+
+def test_each_connection_has_random_bytes_of_its_own() -> None:
+    stage = Locked()
+    one, other = (stage.login(user="ann", password="s3cret")[0] for _ in range(2))
+    assert one.nonce is not None and other.nonce is not None
+    assert len({one.nonce(), one.nonce(), other.nonce()}) == 3
+    assert len(one.nonce()) == 18
+    assert (one.hostname, one.port) == ("server", 5672)
+
+
+def test_no_secret_is_traced_or_logged(caplog: Any, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PN_TRACE_FRM", "1")
+    caplog.set_level("DEBUG")
+    Locked().login(url="amqp://ann:s3cret@server")
+    Locked().login(user="ann", password="T=", allowed_mechs="XOAUTH2", allow_insecure_mechs=True)
+    out, err = capsys.readouterr()
+    told = caplog.text + out + err
+    assert "SCRAM-SHA-512" in told and "XOAUTH2" in told
+    assert "s3cret" not in told and "T=" not in told and "p=" not in told
