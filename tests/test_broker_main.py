@@ -102,6 +102,12 @@ def test_a_port_in_use_is_one_clear_line():
     assert len(err.splitlines()) == 1 and f"127.0.0.1:{port}" in err and "in use" in err
 
 
+def test_a_scheme_that_cannot_be_had_is_one_clear_line():
+    status, out, err = run([*COMMAND, "--listen", "amqps://127.0.0.1:0"], CHECKOUT)
+    assert (status, out) == (1, "")
+    assert len(err.splitlines()) == 1 and "TLS" in err
+
+
 def test_no_auto_create_and_declared_nodes(tmp_path):
     command = [*COMMAND, "--listen", f"amqp://127.0.0.1:{unused_port()}", "--no-auto-create", "--queue", "jobs"]
     with Script(command, tmp_path) as broker:

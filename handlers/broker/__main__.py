@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from handlers.broker.broker import Broker
-from reactor import ApplicationEvent, Container, EventInjector, Url, __version__
+from reactor import ApplicationEvent, Container, EventInjector, TransportException, Url, __version__
 
 DESCRIPTION = """\
 An AMQP 1.0 broker with queues and topics, in memory, in one process.
@@ -70,7 +70,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     _Interrupts(container)
     try:
         container.run()
-    except OSError as error:
+    except (OSError, TransportException) as error:  # the port, or TLS, is not to be had
         print(f"amqp-broker: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

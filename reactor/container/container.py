@@ -117,7 +117,7 @@ class Container(Runner):
         virtual_host: what the peer is asked for by name; the host of the url by default.
         offered_capabilities, desired_capabilities: names, a list of them, or None.
         properties: told to the peer about this connection, a dict; or None.
-        max_frame_size: bytes of the largest frame that the peer may send (at least 512); None for 32,768.
+        max_frame_size: bytes of the largest frame that the peer may send (at least 512); None for 65,536.
         container_id: another name than the container's for this connection.
 
         Raises TypeError for a keyword that it does not know, suggesting the nearest; ValueError for an
