@@ -205,7 +205,7 @@ class Transport(Input, Output):
             self._condition = condition
         if connection is not None:
             connection.error = condition
-            if self._reader == self._read_frames:
+            if self._reader == self._read_frames and not self._amqp_out:
                 self._write_headers(self.plain)  # it speaks AMQP: it can be told
             if self._amqp_out and not self._close_sent and not self._head_done:
                 if not self._open_sent:
