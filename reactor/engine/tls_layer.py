@@ -206,7 +206,9 @@ class TLSLayer:
             else:
                 session = None if self._details is None else domain.session(self._details.get_session_id(), self._host)
                 self._object = wrap(self._incoming, self._outgoing, server_hostname=host, session=session)
-        except (ValueError, ssl.SSLError) as error:
+        except (ValueError, TypeError) as error:  # the name is none, such as ".example" or one with a NUL in it
+            self._fail(error)
+        except ssl.SSLError as error:
             self._fail(error)
 
     def _shake_hands(self) -> None:
