@@ -270,6 +270,14 @@ def test_a_server_that_does_not_know_the_password_is_refused(message):
         DigestMd5Client("DIGEST-MD5", Identity("ann", "s3cret", nonce=Dice())).finish(message)
 
 
+def test_a_server_that_goes_on_after_the_end_is_refused(monkeypatch):
+    mechanism, _ = chris("imap", monkeypatch)
+    last = b"rspauth=" + EXAMPLES["imap"][3].encode()
+    mechanism.respond(last)
+    with pytest.raises(MechanismError, match="goes on"):
+        mechanism.respond(last)
+
+
 def proof(**changes):
     """A server's answer to a good response in which some directives are others; None leaves one out."""
     mechanism = DigestMd5Server("DIGEST-MD5", Guard(credentials=clear, nonce=Dice(9), hostname="h"))

@@ -313,6 +313,7 @@ def test_who_stands_between_two_channels_is_found_out():
     one, other = ({"tls-unique": data} for data in (b"to the thief", b"from the thief"))
     left, right = talk(client("ann", "s3cret", channel_bindings=one), server(credentials=clear, channel_bindings=other))
     assert left.sasl.outcome == SASL.AUTH
+    assert "(bound to TLS by tls-unique, which the server has to know)" in left.sasl.reason
     assert right.sasl.reason == "the client is bound to another channel: somebody may stand between"
 
 

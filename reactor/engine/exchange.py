@@ -150,7 +150,7 @@ class ClientMechanism:
     def __init__(self, name: str, identity: Identity) -> None:
         self.name = name
         self.identity = identity
-        #: what the server said about its refusal before it refused
+        #: what else may explain a refusal, such as what the server said about it before
         self.hint = ""
 
     @classmethod

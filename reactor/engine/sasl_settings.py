@@ -48,9 +48,10 @@ class SASLSettings:
     authenticator   on the server: called with (mechanism, user, password), returns whether that is right. It
                     lets PLAIN be offered. None, the default, leaves PLAIN to `credentials`.
     credentials     on the server: called with (mechanism, user), returns the user's password, or better a
-                    ScramSecret, or None for a user that there is not. It lets SCRAM and PLAIN be offered;
-                    where they are named, CRAM-MD5 and DIGEST-MD5, too, which need the password. None, the
-                    default, knows nobody. Where secrets for one kind of SCRAM are stored, allow that one only.
+                    ScramSecret, or None for a user that there is not. (Of a password the secret is made anew at
+                    each log-in, which takes milliseconds.) It lets SCRAM and PLAIN be offered; where they are
+                    named, CRAM-MD5 and DIGEST-MD5, too, which need the password. None, the default, knows nobody.
+                    Where secrets for one kind of SCRAM are stored, allow that one only.
     token_owner     on the server: called with (mechanism, token), returns the name of the user whose token it
                     is, or None for one that is not valid. None, the default, refuses every token.
     authorizer      on the server: called with (user, authorization), returns whether that user may act as

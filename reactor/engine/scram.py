@@ -103,6 +103,7 @@ class ScramClient(ClientMechanism):
             return "n"
         if self.name.endswith(_PLUS):
             self._binding = self.identity.bindings[kind]
+            self.hint = f"bound to TLS by {kind}, which the server has to know"
             return f"p={kind}"
         # "We could, but you did not offer it": signed, so a server that did offer it knows that somebody
         # stands between. Where it did, and the application's list kept us from taking it, we could not.
