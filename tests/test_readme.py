@@ -229,6 +229,26 @@ def test_the_architecture_lists_the_modules_that_there_are() -> None:
     assert modules_on_disk() - set(listed) == set(), "there, and not listed: say in the README what it is for"
 
 
+def mistakes() -> list[tuple[str, str]]:
+    """The calls that the README says to be wrong, and what comes of them; of those that can be called so."""
+    rows = re.findall(r"^\| `((?:connect|send)\(.*?\))` \| `(.*?)` \|$", section("Errors"), re.M)
+    return [(call, said) for call, said in rows if "..." not in call]
+
+
+@pytest.mark.parametrize(("call", "said"), mistakes())
+def test_a_mistake_raises_what_the_readme_says(call: str, said: str) -> None:
+    container = reactor.Container()
+    sender = container.create_sender("amqp://127.0.0.1/jobs")
+    names = {"connect": container.connect, "send": sender.send, "Message": reactor.Message}
+    with pytest.raises(Exception) as caught:
+        eval(call, names)
+    assert f"{type(caught.value).__name__}: {caught.value}" == said
+
+
+def test_there_are_mistakes() -> None:
+    assert len(mistakes()) >= 3
+
+
 @pytest.mark.parametrize("symbol", sorted(set(re.findall(r"\bamqp:[a-z][a-z:-]+[a-z]\b(?!/)", README))))
 def test_a_condition_exists(symbol: str) -> None:
     assert symbol in {value for name, value in vars(errors).items() if name.isupper()}
