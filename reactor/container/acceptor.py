@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Optional
 
 from reactor.engine.credentials import Decoy
 from reactor.engine.exchange import NONCE_SIZE
+from reactor.engine.tls_domain import SSLDomain
 from reactor.engine.transport import Transport
 from reactor.loop.driver import Porter
 from reactor.loop.interface import Listener, Wire
+from reactor.url import Url
 
 
 class Acceptor:
@@ -32,6 +34,7 @@ class Acceptor:
         self.credentials: Any = None
         self.token_owner: Any = None
         self.allowed_mechs: Any = None
+        self._ssl_domain: Optional[SSLDomain] = None
         self._decoy = Decoy(container.random.randbytes(NONCE_SIZE))
         self._listener = listener
         self._port = listener.port
@@ -54,7 +57,13 @@ class Acceptor:
         host = self._address.rpartition(":")[0]
         if host in ("0.0.0.0", "[::]", ""):
             host = "127.0.0.1"
-        return "amqp://%s:%d" % (host, self._port)
+        plain = self._ssl_domain is None or self._ssl_domain.takes_unsecured
+        return "%s://%s:%d" % (Url.AMQP if plain else Url.AMQPS, host, self._port)
+
+    def set_ssl_domain(self, ssl_domain: Optional[SSLDomain]) -> None:
+        """What TLS is to be like for those who come from now on; None for no TLS. SSLException for the domain of
+        a client, or without a certificate."""
+        self._ssl_domain = None if ssl_domain is None else self.container.ssl.of_server(ssl_domain)
 
     def close(self) -> None:
         """Listen no more; the connections that came in stay. Harmless when repeated."""
@@ -64,6 +73,8 @@ class Acceptor:
         """A peer has connected."""
         connection = self.container.connection(self.handler)
         transport = Transport(Transport.SERVER)
+        if self._ssl_domain is not None:
+            transport.ssl(self._ssl_domain)
         sasl = transport.sasl()
         sasl.authenticator = self.authenticator
         sasl.credentials = self.credentials

@@ -17,8 +17,8 @@ from reactor.container.backoff import Reconnect, read_delays
 from reactor.engine.connection import Connection
 from reactor.engine.endpoint import Endpoint
 from reactor.engine.exchange import NONCE_SIZE
+from reactor.engine.tls_domain import SSLDomain
 from reactor.engine.transport import Transport
-from reactor.errors import SSLUnavailable
 from reactor.url import Url
 
 if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
@@ -38,6 +38,8 @@ class Connector:
     max_frame_size: the largest frame that the peer may send, or None for the engine's own limit.
     sasl_enabled, allowed_mechs, allow_insecure_mechs, user, password: as in `Container.connect`.
     virtual_host: what to ask for in `open`; None asks for the host of the address.
+    ssl_domain: what TLS is to be like at an address that asks for it; None for what it is by default.
+    sni: the name for TLS to ask for; None asks for that of `open`.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class Connector:
         self.user: Optional[str] = None
         self.password: Optional[str] = None
         self.virtual_host: Optional[str] = None
+        self.ssl_domain: Optional[SSLDomain] = None
+        self.sni: Optional[str] = None
         self.url: Optional[Url] = None
         self._plan = self._first_plan()
 
@@ -100,6 +104,8 @@ class Connector:
             transport.idle_timeout = self.heartbeat
         if self.max_frame_size is not None:
             transport.max_frame_size = self.max_frame_size
+        if url.scheme == Url.AMQPS:
+            transport.ssl(self.ssl_domain).peer_hostname = self.sni or connection.hostname
         if self.sasl_enabled:
             self._identify(transport, url, host, port)
         connection.connected_address = url.redacted
@@ -135,11 +141,8 @@ class Connector:
 
 
 def read_address(address: Address) -> Url:
-    """An address to connect to. Raises ValueError or TypeError when it is none, SSLUnavailable for TLS."""
-    url = Url(address, defaults=False)
-    if url.scheme == Url.AMQPS:
-        raise SSLUnavailable("%s asks for TLS, which this version cannot do yet: use amqp://" % url.redacted)
-    return url
+    """An address to connect to. Raises ValueError or TypeError when it is none."""
+    return Url(address, defaults=False)
 
 
 def is_loopback(host: str) -> bool:

@@ -15,10 +15,12 @@ from typing import Any, Callable, Optional, TypeVar, Union
 
 from reactor.container.acceptor import Acceptor
 from reactor.container.backoff import Reconnect, read_delays
+from reactor.container.config import find_config
 from reactor.container.connector import Address, Connector, read_address
 from reactor.container.keywords import refuse_unknown
 from reactor.container.options import AutoAccept, MaxUnsettled, Prefetch, apply_options
 from reactor.container.runner import Runner
+from reactor.container.ssl_config import SSLConfig
 from reactor.engine.connection import Connection
 from reactor.engine.credentials import Credentials
 from reactor.engine.endpoint import Endpoint
@@ -26,8 +28,9 @@ from reactor.engine.exchange import Authenticator, TokenOwner
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
 from reactor.engine.session import Session
+from reactor.engine.tls_domain import SSLDomain
 from reactor.engine.transport import Transport
-from reactor.errors import CONNECTION_FORCED, SSLUnavailable
+from reactor.errors import CONNECTION_FORCED
 from reactor.loop.interface import Clock, Network
 from reactor.url import Url
 
@@ -45,7 +48,8 @@ class Container(Runner):
         seeded one is for tests.
 
     The attributes `user`, `password`, `allowed_mechs`, `allow_insecure_mechs` and `sasl_enabled` are what
-    `connect` takes where it is not told otherwise. `timeout` bounds, in seconds, how long one `process()`
+    `connect` takes where it is not told otherwise; `ssl.client` and `ssl.server` are the SSLDomain of connections
+    with TLS in the one and the other direction. `timeout` bounds, in seconds, how long one `process()`
     waits; None (default) for as long as nothing happens.
 
     All of it belongs to one thread. Others may call `stop` and `wakeup`, and trigger an EventInjector.
@@ -68,6 +72,7 @@ class Container(Runner):
         self.sasl_enabled = True
         self.allowed_mechs: Any = None
         self.allow_insecure_mechs: Optional[bool] = None
+        self.ssl = SSLConfig()
         super().__init__(handlers, clock, network, _Housekeeper(self))
         self._connectors: dict[Connection, Connector] = {}
 
@@ -81,7 +86,7 @@ class Container(Runner):
         handler: Any = None,
         reconnect: Reconnect = None,
         heartbeat: Optional[float] = None,
-        ssl_domain: Any = None,
+        ssl_domain: Optional[SSLDomain] = None,
         *,
         sasl_enabled: Optional[bool] = None,
         allowed_mechs: Union[None, str, list[str]] = None,
@@ -100,15 +105,19 @@ class Container(Runner):
         """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the
         container runs.
 
-        url: where to, as ``"amqp://user:password@host:port"`` or a Url. urls: several, tried in turn until
-            the connection is opened. address: one or several, as an older name for these.
+        url: where to, as ``"amqp://user:password@host:port"`` or a Url; ``amqps`` is with TLS. urls: several,
+            tried in turn until the connection is opened. address: one or several, as an older name for these.
+            Without any of them connect.json says where to, and as whom (config.py); what this call is told goes
+            before that.
         handler: sees the events of this connection, of its sessions and links; None leaves them to the
         container's.
         reconnect: False or None, the default: a connection that is lost stays lost. True: it is made again, after
             the delays of a Backoff; or a Backoff, a list of seconds, or an object with `next()` and `reset()`.
             Sessions and links are then opened again; sends without an outcome are in doubt.
         heartbeat: seconds within which the peer is to be heard of; None for no limit.
-        ssl_domain, sni: TLS comes with a later version.
+        ssl_domain: what TLS is to be like; None for `container.ssl.client`. It is for addresses with ``amqps``,
+            and makes one of an address without a scheme; with ``amqp`` there is no TLS all the same.
+        sni: the name by which TLS asks for the server and verifies it; None for `virtual_host`, or the host.
         sasl_enabled: whether to authenticate at all (True).
         allowed_mechs: SASL mechanisms that may be used, in one string or a list; None for all.
         allow_insecure_mechs: whether a password may be sent in clear text to another machine. None, the
@@ -121,12 +130,22 @@ class Container(Runner):
         container_id: another name than the container's for this connection.
 
         Raises TypeError for a keyword that it does not know, suggesting the nearest; ValueError for an
-        address that is none; DataException, naming the field, for a value that cannot be sent.
+        address that is none, or for a connect.json that is none; SSLException for the SSLDomain of a server;
+        DataException, naming the field, for a value that cannot be sent.
         """
         refuse_unknown("connect()", Container.connect, unknown)
+        if url is None and urls is None and address is None:
+            file = find_config()
+            url, ssl_domain = file.url, ssl_domain or file.ssl_domain
+            user, password = user or file.user, password or file.password
+            allowed_mechs = allowed_mechs or file.allowed_mechs
+            sasl_enabled = file.sasl_enabled if sasl_enabled is None else sasl_enabled
+            allow_insecure_mechs = file.allow_insecure_mechs if allow_insecure_mechs is None else allow_insecure_mechs
         addresses = _addresses(url, urls, address)
-        if ssl_domain is not None or sni is not None:
-            raise SSLUnavailable("this version cannot do TLS yet: leave ssl_domain and sni out")
+        for one in addresses:
+            if ssl_domain is not None and one.scheme is None:
+                one.scheme = Url.AMQPS
+        ssl_domain = self.ssl.of_client(ssl_domain)
         read_delays(reconnect)  # for its error, at the call that caused it
         connection = self.connection(handler)
         connection.container = container_id or self.container_id
@@ -138,6 +157,8 @@ class Container(Runner):
         connector.heartbeat = heartbeat
         connector.max_frame_size = max_frame_size
         connector.virtual_host = virtual_host
+        connector.ssl_domain = ssl_domain
+        connector.sni = sni
         connector.sasl_enabled = self.sasl_enabled if sasl_enabled is None else sasl_enabled
         connector.allowed_mechs = allowed_mechs or self.allowed_mechs
         connector.allow_insecure_mechs = allow_insecure_mechs
@@ -152,7 +173,7 @@ class Container(Runner):
     def listen(
         self,
         url: Address,
-        ssl_domain: Any = None,
+        ssl_domain: Optional[SSLDomain] = None,
         handler: Any = None,
         authenticator: Optional[Authenticator] = None,
         allowed_mechs: Any = None,
@@ -163,7 +184,9 @@ class Container(Runner):
         """Listen for peers, and return the Acceptor, whose `close()` ends that.
 
         url: where, as ``"amqp://127.0.0.1:5672"``; without a host, on all addresses of this machine; port 0
-            lets the system choose (`acceptor.port`).
+            lets the system choose (`acceptor.port`). ``amqps`` is with TLS.
+        ssl_domain: what TLS is to be like, whatever the scheme; None for `container.ssl.server` with ``amqps``,
+            and for no TLS with ``amqp``.
         handler: sees the events of connections that come in here; None leaves them to the container's.
         authenticator: called as (mechanism, user, password), says whether to let that user in by a password
             that comes in clear. credentials: called as (mechanism, user), gives that user's password, or better
@@ -173,13 +196,16 @@ class Container(Runner):
             it no mechanism with a token is offered.
         allowed_mechs: which mechanisms to offer; None for all that make sense.
 
-        Raises OSError, naming the address, when it is in use or not to be had.
+        Raises OSError, naming the address, when it is in use or not to be had; SSLException for TLS without a
+        certificate, or for the SSLDomain of a client.
         """
-        if ssl_domain is not None:
-            raise SSLUnavailable("this version cannot do TLS yet: leave ssl_domain out")
         place = read_address(url)
-        port = int(place.port if place.port is not None else Url.Port(Url.AMQP))
+        if place.scheme == Url.AMQPS or ssl_domain is not None:
+            ssl_domain = self.ssl.of_server(ssl_domain)
+            place.scheme = place.scheme or Url.AMQPS
+        port = int(place.port if place.port is not None else Url.Port(place.scheme or Url.AMQP))
         acceptor = Acceptor(self, self.loop.network.listen(place.host, port))
+        acceptor.set_ssl_domain(ssl_domain)
         acceptor.handler = handler
         acceptor.authenticator = authenticator
         acceptor.credentials = credentials
