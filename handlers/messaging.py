@@ -67,6 +67,9 @@ class MessagingHandler(Handler, Acking):
 
     def on_reactor_init(self, event: Any) -> None:
         """The container begins to run; calls `on_start`."""
+        if "fatal_conditions" not in self.__dict__:
+            # Without the parts that __init__ puts together nothing would ever happen, and nobody would say why.
+            raise TypeError("%s.__init__ has to call super().__init__()" % type(self).__name__)
         self.on_start(event)
 
     @does_nothing

@@ -160,6 +160,11 @@ def test_before_it_waits_it_says_that_all_is_quiet() -> None:
     assert life.told == ["start", "quiesced", "final"]
 
 
+def test_a_class_is_no_handler() -> None:
+    with pytest.raises(TypeError, match=r"MessagingHandler\(\)"):
+        Container(MessagingHandler)
+
+
 def test_run_can_be_called_again_and_starts_once() -> None:
     life = Lifetime()
     container, _ = alone(life)

@@ -193,3 +193,14 @@ def test_the_helpers_acknowledge_from_outside_of_on_message() -> None:
     stage.run()
     assert (client.count("on_accepted"), client.count("on_rejected"), client.count("on_released")) == (1, 1, 1)
     assert client.count("on_settled") == 4
+
+
+def test_a_subclass_that_forgets_to_call_super_is_told() -> None:
+    class Forgetful(MessagingHandler):
+        def __init__(self) -> None:
+            self.mine = 1
+
+    stage = Stage()
+    stage.container(Forgetful())
+    with pytest.raises(TypeError, match=r"Forgetful\.__init__ .*super"):
+        stage.run()

@@ -73,6 +73,9 @@ class Runner:
             # Nobody has to close a container: what it holds of the system goes with it.
             weakref.finalize(self, self.loop.network.close)
         self.handler = Handler()
+        for handler in handlers:
+            if isinstance(handler, type) and issubclass(handler, Handler):
+                raise TypeError("handlers are objects: %s(), and not the class" % handler.__name__)
         self.handler.handlers = list(handlers)
         self.collector = Collector()
         self._dispatcher = Dispatcher(self.collector, self, self.handler, housekeeper)

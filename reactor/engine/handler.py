@@ -148,6 +148,7 @@ class Dispatcher:
         modified = self.modified
         generation = _generation
         transport_type = Event.TRANSPORT
+        plan: Any = None
         try:
             while queue:
                 etype, context = popleft()
