@@ -93,12 +93,16 @@ def together(sender: Figures, receiver: Figures, count: int, size: int) -> Figur
     }
 
 
-def local_url() -> str:
-    return f"amqp://127.0.0.1:{unused_port()}"
+def local_url(scheme: str = "amqp") -> str:
+    # With TLS by name: the original does not find an address in a certificate.
+    host = "localhost" if scheme == "amqps" else "127.0.0.1"
+    return f"{scheme}://{host}:{unused_port()}"
 
 
-def direct(library: str, count: int, prefetch: int, size: int = 100, presettled: bool = False) -> Figures:
-    url = local_url()
+def direct(
+    library: str, count: int, prefetch: int, size: int = 100, presettled: bool = False, scheme: str = "amqp"
+) -> Figures:
+    url = local_url(scheme)
     with Worker(library, "receive", url, count=count, prefetch=prefetch) as receiver:
         receiver.hear("started")
         with Worker(library, "send", url, count=count, size=size, presettled=presettled) as sender:
@@ -244,6 +248,20 @@ ROWS = [
         "direct, pre-settled, prefetch 1000: messages/s (CPU us)",
         lambda library, count: direct(library, count, prefetch=1000, presettled=True),
         per_second,
+    ),
+    Row(
+        "tls",
+        "direct with TLS, prefetch 1000: messages/s (CPU us)",
+        lambda library, count: direct(library, count, prefetch=1000, scheme="amqps"),
+        per_second,
+    ),
+    Row(
+        "tls-large",
+        "messages of 1 MB with TLS: MB/s",
+        lambda library, count: direct(library, count, prefetch=10, size=MEGABYTE, scheme="amqps"),
+        megabytes,
+        main="bytes",
+        count=20,
     ),
     Row(
         "round-trip",

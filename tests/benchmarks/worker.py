@@ -17,6 +17,9 @@ from typing import Any
 from tests.benchmarks.process import allow_many_files
 from tests.benchmarks.roles import ROLES, settled_memory
 from tests.support.libraries import load
+from tests.support.processes import CHECKOUT
+
+KEYS = CHECKOUT / "tests" / "data" / "tls"
 
 
 def say(**fields: Any) -> None:
@@ -34,7 +37,11 @@ def serve_requests() -> None:
 def run_role(library: str, role: str, url: str, options: dict[str, Any]) -> None:
     api = load(library)
     threading.Thread(target=serve_requests, daemon=True).start()
-    api.Container(ROLES[role](api, url, say, **options)).run()
+    container = api.Container(ROLES[role](api, url, say, **options))
+    if url.startswith("amqps:"):
+        container.ssl.set_credentials(str(KEYS / "server.pem"), str(KEYS / "server.key"), None)
+        container.ssl.set_trusted_ca_db(str(KEYS / "authority.pem"))
+    container.run()
 
 
 def run_embedded_broker(url: str) -> None:
