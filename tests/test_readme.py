@@ -2,7 +2,8 @@
 
 Comments in the README, which nobody sees who reads it as a page, say what a block is:
 
-    <!-- program: NAME -->     a complete program; <!-- output: NAME --> is what it prints
+    <!-- program: NAME -->     a complete program; <!-- output: NAME --> is what it prints. `NAME in DIRECTORY`
+                               is run there, else it is in an empty one
     <!-- console -->           lines that begin with $ are commands, the others are what they print; it may
                                say: with a broker, without a broker, trace
     <!-- modules -->           every module of the packages, by directory
@@ -126,14 +127,16 @@ def carry_out(step: Step, port: Optional[int]) -> tuple[int, str]:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_prints_what_the_readme_says(name: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(PROGRAMS[name], encoding="utf-8")
-    status, printed = run([sys.executable, "-W", "error", name], tmp_path)
+    name, _, place = name.partition(" in ")
+    program = tmp_path / name
+    program.write_text(PROGRAMS[f"{name} in {place}" if place else name], encoding="utf-8")
+    status, printed = run([sys.executable, "-W", "error", str(program)], CHECKOUT / place if place else tmp_path)
     assert plain(printed) == plain(marked("output")[name])
     assert status == 0
 
 
 def test_every_program_has_its_output() -> None:
-    assert PROGRAMS and list(PROGRAMS) == list(marked("output"))
+    assert PROGRAMS and [name.partition(" in ")[0] for name in PROGRAMS] == list(marked("output"))
 
 
 @pytest.mark.parametrize("block", [b for b in CONSOLES if b.mark == "console"], ids=lambda b: steps(b.text)[0].command)
