@@ -11,9 +11,8 @@ else on as it is, including encodings that this library would not have chosen.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 from uuid import UUID
 
 from reactor.codec.attributes import FieldAttributes
@@ -48,6 +47,12 @@ from reactor.codec.sections import (
 from reactor.codec.types import clipped, decimal128, symbol
 from reactor.codec.writers import UNWRITABLE, write_binary
 from reactor.errors import DataException, DecodeError, MessageException
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = Lazily("difflib")
 
 #: The types of a body that can only be replaced, not changed from within.
 _UNCHANGING = frozenset({type(UNREAD), type(None), bool, int, float, str, bytes, UUID, symbol})

@@ -28,16 +28,23 @@ not there. Whatever is wrong is a ValueError that names the file, the line and t
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
 import re
-from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional, Union
 
 from reactor.engine.tls_domain import SSLDomain
 from reactor.errors import SSLException
+from reactor.lazily import Lazily
 from reactor.url import Url
+
+if TYPE_CHECKING:
+    import difflib
+    import json
+    import pathlib
+else:
+    difflib = Lazily("difflib")
+    json = Lazily("json")
+    pathlib = Lazily("pathlib")
 
 VARIABLE = "MESSAGING_CONNECT_FILE"
 FILE = "connect.json"
@@ -72,7 +79,7 @@ class ConnectConfig(NamedTuple):
 def find_config() -> ConnectConfig:
     """What the first file says that there is. ValueError when there is none, or something is wrong with it."""
     named = os.environ.get(VARIABLE)
-    places = [Path(named)] if named else _places()
+    places = [pathlib.Path(named)] if named else _places()
     for place in places:
         if named or place.is_file():
             return read_config(place)
@@ -82,15 +89,15 @@ def find_config() -> ConnectConfig:
     )
 
 
-def _places() -> list[Path]:
-    places = [Path(FILE)]
+def _places() -> list[pathlib.Path]:
+    places = [pathlib.Path(FILE)]
     if os.name != "nt":
-        home = Path(os.path.expanduser("~"))
-        places += [home / ".config" / "messaging" / FILE, Path("/etc/messaging") / FILE]
+        home = pathlib.Path(os.path.expanduser("~"))
+        places += [home / ".config" / "messaging" / FILE, pathlib.Path("/etc/messaging") / FILE]
     return places
 
 
-def read_config(path: Path) -> ConnectConfig:
+def read_config(path: pathlib.Path) -> ConnectConfig:
     """What the file at `path` says. ValueError naming it when that cannot be, or cannot be read."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -104,7 +111,7 @@ def read_config(path: Path) -> ConnectConfig:
 class _Settings:
     """The settings of a file by name, such as ``tls.ca``, and the line that each of them stands in."""
 
-    def __init__(self, path: Path, text: str) -> None:
+    def __init__(self, path: pathlib.Path, text: str) -> None:
         self.path = path
         self.text = _NOT_CODE.sub(self._blank, text)
         self.values: dict[str, Any] = {}

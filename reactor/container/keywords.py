@@ -6,9 +6,15 @@ a fault found in production. Everybody in the package may enter; it knows nothin
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
+
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = Lazily("difflib")
 
 
 def refuse_unknown(call: str, function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:

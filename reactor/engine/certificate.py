@@ -8,9 +8,15 @@ is a reader, not a judge. TLS enters; nothing else is known here.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from typing import NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, NamedTuple, Optional, Union
+
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import hashlib
+else:
+    hashlib = Lazily("hashlib")
 
 _OBJECT_ID, _VERSION, _PSS_HASH = 0x06, 0xA0, 0xA0
 

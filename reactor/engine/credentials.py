@@ -7,14 +7,20 @@ neither log in with them nor read a password; he has to guess, at the price of `
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import re
-from contextlib import suppress
-from typing import Callable, NamedTuple, Union
+from typing import TYPE_CHECKING, Callable, NamedTuple, Union
 
 from reactor.engine.saslprep import saslprep
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import base64
+    import hashlib
+    import hmac
+else:
+    hashlib = Lazily("hashlib")
+    hmac = Lazily("hmac")
+    base64 = Lazily("base64")
 
 #: The mechanisms of the family, strongest first, and what each hashes with.
 HASHES = {"SCRAM-SHA-512": "sha512", "SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
@@ -23,7 +29,7 @@ DEFAULT_ITERATIONS = 4096
 #: Bytes.
 SALT_SIZE = 16
 
-_BY_SIZE = {hashlib.new(hash_name).digest_size: name for name, hash_name in HASHES.items()}
+_BY_SIZE = {64: "SCRAM-SHA-512", 32: "SCRAM-SHA-256", 20: "SCRAM-SHA-1"}  # of a digest, in bytes
 _TEXT = re.compile(r"(SCRAM-SHA-[0-9]+)\$([0-9]{1,10}):([^$:]+)\$([^$:]+):([^$:]+)")
 
 
@@ -174,6 +180,8 @@ class Decoy:
 
 def _plain(password: str) -> bytes:
     """A password as it is compared where nothing is hashed; what RFC 4013 does not allow is taken as it is."""
-    with suppress(ValueError):
+    try:
         password = saslprep(password)
+    except ValueError:
+        pass  # it is compared as it is
     return password.encode("utf-8", "surrogatepass")

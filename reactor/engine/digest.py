@@ -9,11 +9,8 @@ of its own encryption, which broke long ago, and no short cut for those who come
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import re
-from typing import ClassVar, NamedTuple, Optional
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Optional
 
 from reactor.engine.exchange import (
     Challenge,
@@ -26,6 +23,16 @@ from reactor.engine.exchange import (
     Step,
     quoted,
 )
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import base64
+    import hashlib
+    import hmac
+else:
+    hashlib = Lazily("hashlib")
+    hmac = Lazily("hmac")
+    base64 = Lazily("base64")
 
 # Checked in this order: tokens, and strings in which a backslash quotes the next character [RFC 2831, 7.1].
 _DIRECTIVE = re.compile(
@@ -45,7 +52,7 @@ class _Malformed(Exception):
     """A message is not what the RFC prescribes; the text says which and why."""
 
 
-def _md5_is_there() -> bool:
+def md5_is_there() -> bool:
     """Some systems forbid it by policy (FIPS 140)."""
     try:
         hmac.new(b"", b"", "md5")
@@ -53,9 +60,6 @@ def _md5_is_there() -> bool:
     except ValueError:
         return False
     return True
-
-
-MD5 = _md5_is_there()
 
 
 class _OldClient(ClientMechanism):
@@ -68,7 +72,7 @@ class _OldClient(ClientMechanism):
     def lacks(cls, name: str, identity: Identity) -> Optional[str]:
         if not identity.named:
             return "to be named in allowed_mechs, for it is outdated"
-        if not MD5:
+        if not md5_is_there():
             return "MD5, which this system forbids"
         if not identity.user:
             return "a user and a password"
@@ -80,7 +84,7 @@ class _OldServer(ServerMechanism):
 
     @classmethod
     def offered(cls, name: str, guard: Guard) -> bool:
-        return guard.named and MD5 and guard.credentials is not None and guard.nonce is not None
+        return guard.named and guard.credentials is not None and guard.nonce is not None and md5_is_there()
 
     def _password(self, user: str) -> Optional[str]:
         credentials = self.guard.credentials

@@ -18,7 +18,6 @@ and one of the server a single one, `receive(response)`, that returns a Challeng
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Callable, ClassVar, NamedTuple, Optional, Union
 
 from reactor.engine.credentials import Credentials, Decoy
@@ -41,12 +40,14 @@ MIN_ITERATIONS = 4096
 MAX_ITERATIONS = 1_000_000
 
 
+NO_BINDINGS: Mapping[str, bytes] = {}  # nothing to tie the exchange to: no TLS
+
+
 class MechanismError(Exception):
     """The exchange cannot go on; the text says why and holds no secret."""
 
 
-@dataclass
-class Identity:
+class Identity(NamedTuple):
     """What a client has to show, and what it knows of the wire.
 
     user, password: None when not given. token: for OAUTHBEARER and XOAUTH2.
@@ -61,22 +62,25 @@ class Identity:
     """
 
     user: Optional[str] = None
-    password: Optional[str] = field(default=None, repr=False)
-    token: Optional[str] = field(default=None, repr=False)
+    password: Optional[str] = None
+    token: Optional[str] = None
     authorization: Optional[str] = None
     external: Optional[str] = None
     secure: bool = False
     hostname: Optional[str] = None
     port: Optional[int] = None
-    bindings: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    nonce: Optional[Nonce] = field(default=None, repr=False)
+    bindings: Mapping[str, bytes] = NO_BINDINGS
+    nonce: Optional[Nonce] = None
     min_iterations: int = MIN_ITERATIONS
     max_iterations: int = MAX_ITERATIONS
     named: bool = False
     offered: Sequence[str] = ()
 
+    def __repr__(self) -> str:
+        """Without what is nobody else's business."""
+        return "<Identity of %s>" % (self.user or self.external or "anonymous")
 
-@dataclass
+
 class Guard:
     """What a server asks before it lets somebody in.
 
@@ -90,17 +94,31 @@ class Guard:
     named: the application said which mechanisms it wants. offered: what was offered to the client.
     """
 
-    authenticator: Optional[Authenticator] = None
-    credentials: Optional[Credentials] = None
-    token_owner: Optional[TokenOwner] = None
-    authorizer: Optional[Authorizer] = None
-    external: Optional[str] = None
-    hostname: Optional[str] = None
-    bindings: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    nonce: Optional[Nonce] = field(default=None, repr=False)
-    decoy: Decoy = field(default_factory=Decoy, repr=False)
-    named: bool = False
-    offered: Sequence[str] = ()
+    def __init__(
+        self,
+        authenticator: Optional[Authenticator] = None,
+        credentials: Optional[Credentials] = None,
+        token_owner: Optional[TokenOwner] = None,
+        authorizer: Optional[Authorizer] = None,
+        external: Optional[str] = None,
+        hostname: Optional[str] = None,
+        bindings: Mapping[str, bytes] = NO_BINDINGS,
+        nonce: Optional[Nonce] = None,
+        decoy: Optional[Decoy] = None,
+        named: bool = False,
+        offered: Sequence[str] = (),
+    ) -> None:
+        self.authenticator = authenticator
+        self.credentials = credentials
+        self.token_owner = token_owner
+        self.authorizer = authorizer
+        self.external = external
+        self.hostname = hostname
+        self.bindings = bindings
+        self.nonce = nonce
+        self.decoy = Decoy() if decoy is None else decoy
+        self.named = named
+        self.offered = offered
 
     def admit(self, user: str, authorization: str) -> Union[Done, Fail]:
         """Somebody proved to be `user`; may he also act as `authorization` ("" is himself)?"""

@@ -12,9 +12,8 @@ is let in, so it travels only where nobody listens, and nothing shows it.
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any, ClassVar, Optional
+from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
 from reactor.engine.exchange import (
     Challenge,
@@ -28,6 +27,12 @@ from reactor.engine.exchange import (
     excerpt,
     quoted,
 )
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import json
+else:
+    json = Lazily("json")
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([\x21-\x7e]+)")

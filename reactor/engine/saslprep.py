@@ -7,19 +7,26 @@ prescribes, so that old and new peers agree; younger characters pass only where 
 
 from __future__ import annotations
 
-import stringprep
+from typing import TYPE_CHECKING
 from unicodedata import ucd_3_2_0
 
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import stringprep
+else:
+    stringprep = Lazily("stringprep")
+
 _PROHIBITED = (
-    stringprep.in_table_c12,  # spaces other than " "; those that the mapping left
-    stringprep.in_table_c21_c22,  # control characters
-    stringprep.in_table_c3,  # private use
-    stringprep.in_table_c4,  # no characters at all
-    stringprep.in_table_c5,  # surrogates
-    stringprep.in_table_c6,  # unfit for plain text
-    stringprep.in_table_c7,  # unfit for canonical representation
-    stringprep.in_table_c8,  # change how the text is displayed, or deprecated
-    stringprep.in_table_c9,  # tagging
+    "in_table_c12",  # spaces other than " "; those that the mapping left
+    "in_table_c21_c22",  # control characters
+    "in_table_c3",  # private use
+    "in_table_c4",  # no characters at all
+    "in_table_c5",  # surrogates
+    "in_table_c6",  # unfit for plain text
+    "in_table_c7",  # unfit for canonical representation
+    "in_table_c8",  # change how the text is displayed, or deprecated
+    "in_table_c9",  # tagging
 )
 
 
@@ -38,7 +45,7 @@ def saslprep(text: str, stored: bool = True) -> str:
     )
     prepared = ucd_3_2_0.normalize("NFKC", mapped)
     for char in prepared:
-        if any(prohibited(char) for prohibited in _PROHIBITED):
+        if any(getattr(stringprep, table)(char) for table in _PROHIBITED):
             raise ValueError("it has a character that RFC 4013 prohibits, such as a control character")
         if stored and stringprep.in_table_a1(char):
             raise ValueError("it has a character that RFC 4013 does not know: it is younger than Unicode 3.2")

@@ -16,11 +16,8 @@ who strikes the -PLUS off the server's offer is found out.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import re
-from typing import ClassVar, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Optional, Union
 
 from reactor.engine.credentials import HASHES, ScramSecret, salted_password
 from reactor.engine.exchange import (
@@ -37,6 +34,16 @@ from reactor.engine.exchange import (
     quoted,
 )
 from reactor.engine.saslprep import saslprep
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import base64
+    import hashlib
+    import hmac
+else:
+    hashlib = Lazily("hashlib")
+    hmac = Lazily("hmac")
+    base64 = Lazily("base64")
 
 #: Kinds of channel binding, the best first: RFC 9266 (TLS 1.3), RFC 5929 (TLS 1.2), and the server's
 #: certificate, which a terminator of TLS before the server still has.

@@ -6,14 +6,18 @@ are questions and their answers, under the names of the original.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.engine.tls_domain import SSLDomain, SSLSessionDetails
 from reactor.engine.tls_layer import TLSLayer
+from reactor.lazily import Lazily
 
 if TYPE_CHECKING:
+    import hashlib
+
     from reactor.engine.transport import Transport
+else:
+    hashlib = Lazily("hashlib")
 
 
 class SSL(TLSLayer):

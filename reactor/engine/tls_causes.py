@@ -5,11 +5,16 @@ TLS (tls_layer.py) enters, with what OpenSSL said. Nothing else is known here.
 
 from __future__ import annotations
 
-import ssl
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from reactor.engine.headers import name_protocol
 from reactor.errors import FRAMING_ERROR, POLICY_ERROR, UNAUTHORIZED_ACCESS, RemoteProtocolError
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import ssl
+else:
+    ssl = Lazily("ssl")
 
 _TRUST = "SSLDomain.set_trusted_ca_db() (tls.ca in connect.json)"
 _SHOW = "SSLDomain.set_credentials() (tls.cert and tls.key in connect.json)"

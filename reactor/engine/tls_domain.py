@@ -7,12 +7,18 @@ domain knows no transport, and goes with any number of them.
 
 from __future__ import annotations
 
-import ssl
-from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from reactor.engine.certificate import Certificate
 from reactor.errors import SSLException
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import pathlib
+    import ssl
+else:
+    pathlib = Lazily("pathlib")
+    ssl = Lazily("ssl")
 
 #: Sessions that a domain keeps for being resumed.
 MAX_SESSIONS = 64
@@ -182,7 +188,7 @@ class SSLSessionDetails:
 def _read_certificate(path: str) -> Certificate:
     """The first certificate of a PEM file."""
     try:
-        text = Path(path).read_bytes().decode("latin-1")
+        text = pathlib.Path(path).read_bytes().decode("latin-1")
     except OSError as error:
         raise SSLException("the certificate %s cannot be read: %s" % (path, error.strerror or error)) from None
     start, stop = text.find(_BEGIN), text.find(_END)
@@ -223,7 +229,7 @@ def _load_credentials(
 
 
 def _load_trusted(context: ssl.SSLContext, path: str) -> None:
-    place = Path(path)
+    place = pathlib.Path(path)
     try:
         if place.is_dir():
             context.load_verify_locations(capath=path)

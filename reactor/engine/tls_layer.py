@@ -12,14 +12,19 @@ the wire. Here live the handshake, the look at the first bytes, and the end. It 
 
 from __future__ import annotations
 
-import ssl
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from reactor.engine.certificate import Certificate
 from reactor.engine.headers import is_unclear
 from reactor.engine.tls_causes import explain, explain_hangup, explain_opening, failed
 from reactor.engine.tls_domain import SSLDomain, SSLSessionDetails
 from reactor.errors import RemoteProtocolError
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import ssl
+else:
+    ssl = Lazily("ssl")
 
 #: Bytes that a peer may say before its handshake must have come to an end: chains of certificates are long.
 MAX_HANDSHAKE = 262144
