@@ -552,7 +552,9 @@ def test_a_flow_that_promises_everything():
     peer = begun()
     sender = list(peer.connection.links(0))[2]
     peer.flow(0xFFFFFFFF, handle=2, incoming_window=0xFFFFFFFF, delivery_count=0xFFFFFFFF)
-    assert sender.credit >= 0
+    assert 0 <= sender.credit <= 0xFFFFFFFF
+    peer.flow(0xFFFFFFFF, handle=2, incoming_window=0xFFFFFFFF, delivery_count=1, echo=True)
+    assert peer.heard_one("flow").link_credit == 0xFFFFFFFF
     sender.transmit(b"x")
     assert peer.heard_one("transfer").payload == b"x"
     assert peer.transport.condition is None

@@ -89,6 +89,8 @@ def _write_nested(out: bytearray, value: Any) -> None:
         raise DataException("a Described was expected")
     code = value.descriptor
     if isinstance(code, int) and code in _ENCODERS:
+        if not isinstance(value.value, (list, tuple)):
+            raise DataException("a composite has a list of fields")
         write_composite(out, code, value.value)
     elif type(code) is int:
         write_value(out, Described(ulong(code), value.value))

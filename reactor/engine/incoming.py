@@ -267,6 +267,6 @@ class Incoming(Ledger):
         # The receiver counts from where it has seen us; what is on its way to it has used up credit already.
         # Without a count it has seen nothing yet [2.6.7].
         seen = link.first_delivery_count if count is None else count
-        link.wire_credit = max(0, credit - serial_difference(link.delivery_count, seen))
+        link.wire_credit = min(max(0, credit - serial_difference(link.delivery_count, seen)), MASK)
         if link.waiting and link.wire_credit > 0 and link.transfer_in_progress is None:
             self.release(link)
