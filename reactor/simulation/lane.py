@@ -75,7 +75,7 @@ class Lane:
         "_ended",   # no bytes can follow
         "_free_at", # when what was written so far has left, where there is a bandwidth
         "_last",    # when the last of it arrives
-        "_queue",   # (when it arrives, what, whether a frame ends with it)
+        "_queue",   # (when it arrives, what, the frame that ends with it)
         "_splitter",
         "muted",
         "sink",
@@ -88,7 +88,7 @@ class Lane:
         self.sink = sink
         self.size = 0
         self.muted = False
-        self._queue: deque[tuple[float, Any, bool]] = deque()
+        self._queue: deque[tuple[float, Any, Optional[bytes]]] = deque()
         self._splitter = Splitter()
         self._delay = self._free_at = self._last = 0.0
         self._ended = self._broken = False
@@ -113,14 +113,15 @@ class Lane:
         bandwidth = None if conditions is None else conditions.bandwidth
         self.size += len(part)
         if bandwidth is None:
-            self._append(now + self._delay, part, whole)
+            self._append(now + self._delay, part, part if whole else None)
             return
         self._free_at = max(now, self._free_at)
         step = max(1, int(bandwidth * _SLOWEST_PIECE))
         for start in range(0, len(part), step):
             piece = part[start : start + step]
             self._free_at += len(piece) / bandwidth
-            self._append(self._free_at + self._delay, piece, whole and start + step >= len(part))
+            is_last = whole and start + step >= len(part)
+            self._append(self._free_at + self._delay, piece, part if is_last else None)
 
     def finish(self) -> None:
         """The source writes no more: its peer learns so behind what is under way."""
@@ -128,13 +129,13 @@ class Lane:
             rest = self._splitter.rest
             if rest and not self.muted:
                 self.put(rest, False)
-            self._append(self._arrival(), _END, False)
+            self._append(self._arrival(), _END, None)
             self._ended = True
 
     def break_off(self) -> None:
         """Behind what is under way the wire is lost, to both ends."""
         if not self._broken:
-            self._append(self._arrival(), _RESET, False)
+            self._append(self._arrival(), _RESET, None)
             self._ended = self._broken = True
 
     def lose(self) -> None:
@@ -151,7 +152,7 @@ class Lane:
             if network.admitted == 0 or network.is_parted(self.source.node.machine, self.sink.node.machine):
                 network.strand(self)
                 return
-            _, what, whole = queue.popleft()
+            _, what, frame = queue.popleft()
             if what is _RESET:
                 self.sink.reset()
                 return
@@ -161,10 +162,15 @@ class Lane:
             self.size -= len(what)
             self.sink.arrive(what)
             self.source.node.stir(self.source)  # there is room again
-            if whole:
-                network.count_frame()
+            if frame is not None:
+                network.count_frame(frame)
         if queue:
             network.schedule(queue[0][0], self.land)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._queue
 
     def resume(self) -> None:
         """What could not land is on its way again."""
@@ -178,9 +184,9 @@ class Lane:
         self._delay = network.conditions.delay() if network.conditions is not None else 0.0
         return network.clock.now() + self._delay
 
-    def _append(self, at: float, what: Any, whole: bool) -> None:
+    def _append(self, at: float, what: Any, frame: Optional[bytes]) -> None:
         network = self.source.node.network
         self._last = at = max(at, self._last, network.clock.now())
         if not self._queue:
             network.schedule(at, self.land)
-        self._queue.append((at, what, whole))
+        self._queue.append((at, what, frame))

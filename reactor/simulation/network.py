@@ -48,7 +48,7 @@ class MemoryNetwork:
         `lane.put`, or not.
     witness: called with a wire and each whole frame or header that is read from it.
     note: called with a line about what happens besides.
-    admitted: how many frames may still land; None for any number.
+    admitted: how many frames may still land; None for any number. landed: the last of those that were admitted.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class MemoryNetwork:
         self.witness: Optional[Callable[[MemoryWire, bytes], None]] = None
         self.note: Callable[[str], None] = _ignore
         self.admitted: Optional[int] = None
+        self.landed = b""
         self._agenda = Timers()
         self._stranded: dict[Lane, None] = {}  # those with something due that cannot land
         self._parted: list[tuple[str, str]] = []
@@ -121,11 +122,14 @@ class MemoryNetwork:
         """From now on nothing gets from one machine to the other, and nothing says so: what is under way
         waits, and so does who connects. "" stands for every machine but the other one."""
         self._parted.append((one, other))
+        self.note(f"partition between {one or 'everybody'} and {other or 'everybody'}")
 
     def heal(self) -> None:
         """Everything gets everywhere again, what has waited too."""
-        self._parted.clear()
-        self.unstrand()
+        if self._parted:
+            self._parted.clear()
+            self.note("partitions healed")
+            self.unstrand()
 
     def turn_off(self, machine: str, off: bool = True) -> None:
         """The machine is down: nobody answers there (or, with False, it is up again, and knows nothing)."""
@@ -143,12 +147,26 @@ class MemoryNetwork:
         is left alone by the Stepper, as if it had crashed, does not count. What has yet to arrive does not
         either: see `due`."""
         nodes = self.nodes if self.stepped is None else self.stepped
-        return all(map(self._unanswered, self.dialing)) and not any(node.stirring for node in nodes)
+        return not self.answerable and not any(node.stirring for node in nodes)
+
+    @property
+    def answerable(self) -> bool:
+        """Whether somebody who connects can be answered now."""
+        return not all(map(self._unanswered, self.dialing))
 
     @property
     def due(self) -> Optional[float]:
         """When something arrives, or is planned, the next time; None: nothing does."""
         return self._agenda.deadline()
+
+    @property
+    def under_way(self) -> bool:
+        """Whether anything has yet to arrive, and will: bytes, or the answer to who connects."""
+        now = self.clock.now()
+        if any(wire.answer_at > now for wire in self.dialing):
+            return True
+        ends = [end for wire in self.wires for end in (wire, wire.peer) if end is not None and end.lane is not None]
+        return any(not end.lane.empty and end.lane not in self._stranded for end in ends if end.lane is not None)
 
     # -- time ----------------------------------------------------------------------------------------------
 
@@ -197,10 +215,11 @@ class MemoryNetwork:
         for lane in stranded:
             lane.resume()
 
-    def count_frame(self) -> None:
+    def count_frame(self, frame: bytes) -> None:
         """A frame has landed."""
         if self.admitted is not None:
             self.admitted -= 1
+            self.landed = frame
 
     # -- for nodes -----------------------------------------------------------------------------------------
 
@@ -248,16 +267,20 @@ class MemoryNetwork:
             wire.end_patience()
             listener = self._find(wire)
             if wire.host in self._unknown:
-                wire.failed("", OSError(errno.ENOENT, "Name or service not known"))
+                self._fail(wire, OSError(errno.ENOENT, "Name or service not known"), "")
             elif not 0 < wire.port < 65536:
-                wire.failed(wire.remote_address, OSError(errno.EINVAL, "a port lies between 1 and 65535"))
+                self._fail(wire, OSError(errno.EINVAL, "a port lies between 1 and 65535"), wire.remote_address)
             elif listener is None or wire.host in self._refusing:
                 refused = ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
-                wire.failed(wire.answering_address, refused)
+                self._fail(wire, refused, wire.answering_address)
             else:
                 listener.arrive(wire)
                 where = f"{wire.node.name} to {listener.node.name}, at {wire.remote_address}"
                 self.note(f"wire {wire.number} made, {where}")
+
+    def _fail(self, wire: MemoryWire, error: OSError, address: str) -> None:
+        wire.failed(address, error)
+        self.note(f"{wire.node.name} cannot connect to {wire.remote_address}: {error.strerror}")
 
     def _unanswered(self, wire: MemoryWire) -> bool:
         host, machine = wire.host, wire.node.machine
@@ -272,7 +295,8 @@ class MemoryNetwork:
         """Nobody has answered for so long."""
         if wire in self.dialing:
             self.dialing.remove(wire)
-            wire.failed(wire.answering_address, TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
+            error = TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            self._fail(wire, error, wire.answering_address)
 
     def _find(self, wire: MemoryWire) -> Optional[MemoryListener]:
         """Who listens there: on the same machine before any other."""

@@ -111,7 +111,7 @@ class MemoryNode:
     @property
     def stirring(self) -> bool:
         """Whether the next `wait` has something to tell."""
-        return self._woken or bool(self._ready())
+        return self._woken or bool(self._stirred and self._ready())
 
     def _ready(self) -> list[Ready]:
         ready: list[Ready] = []

@@ -13,6 +13,8 @@ from typing import Any, Optional, Protocol
 from reactor.errors import Timeout
 from reactor.simulation.network import MemoryNetwork
 
+_ENDLESS = 1_000_000  # rounds, after which it is clear that somebody never rests
+
 
 class Steppable(Protocol):
     """A container, as far as it concerns us."""
@@ -89,7 +91,7 @@ class Stepper:
         return earliest if due is None else min(earliest, due)
 
     def run(
-        self, until: Optional[Callable[[], object]] = None, limit: float = 3600.0, rounds: int = 1_000_000
+        self, until: Optional[Callable[[], object]] = None, limit: float = 3600.0, rounds: int = _ENDLESS
     ) -> None:
         """Step until `until()` is true; without it, until every container has nothing left to do.
 
@@ -100,22 +102,51 @@ class Stepper:
         end = clock.now() + limit
         last = self.rounds + rounds
         deadline: Optional[float] = None
+        what = "the end" if until is None else f"the condition {getattr(until, '__qualname__', until)}"
         while not (until() if until is not None else not self.containers):
-            if not self.containers:
-                raise NeverHappens(self._report(until, "every container has finished"))
+            if not self.containers and self.network.due is None:
+                raise NeverHappens(self._report(what, "every container has finished"))
             if deadline == math.inf:
-                raise NeverHappens(self._report(until, "everybody waits, and nobody has a deadline"))
+                raise NeverHappens(self._report(what, "everybody waits, and nobody has a deadline"))
             if deadline is not None and deadline > end:
-                raise NeverHappens(self._report(until, f"{limit} s of virtual time were not enough"))
+                raise NeverHappens(self._report(what, f"{limit} s of virtual time were not enough"))
             if self.rounds >= last:
-                raise NeverHappens(self._report(until, f"{rounds} rounds were not enough"))
+                raise NeverHappens(self._report(what, f"{rounds} rounds were not enough"))
             if deadline is not None:
                 clock.advance_to(deadline)
             deadline = self.round()
 
-    def _report(self, until: Optional[Callable[[], object]], why: str) -> str:
+    def run_for(self, seconds: float) -> None:
+        """Step until so much time has passed."""
+        clock = self.network.clock
+        end = clock.now() + seconds
+        last = self.rounds + _ENDLESS
+        while True:
+            deadline = self.round()
+            if deadline is not None:
+                if deadline > end:
+                    break
+                clock.advance_to(deadline)
+            self._bound(last)
+        clock.advance_to(end)
+
+    def settle(self) -> None:
+        """Step until nothing is under way on the network and everybody waits, for a deadline or for ever."""
+        last = self.rounds + _ENDLESS
+        while True:
+            deadline = self.round()
+            if deadline is not None:
+                if not self.network.under_way:
+                    return
+                self.network.clock.advance_to(deadline)
+            self._bound(last)
+
+    def _bound(self, last: int) -> None:
+        if self.rounds > last:
+            raise NeverHappens(self._report("the time", f"{_ENDLESS} rounds were not enough"))
+
+    def _report(self, what: str, why: str) -> str:
         network = self.network
-        what = "the end" if until is None else f"the condition {getattr(until, '__qualname__', until)}"
         when = f"at {network.clock.now():.3f} s, after {self.rounds} rounds"
         lines = [f"{what} was not reached: {why} ({when})"]
         lines += [f"  still running: {container!r}" for container in self.containers]
