@@ -39,4 +39,4 @@ class ClearErrors:
         self.refused(f"link {event.link.name}", event.link.remote_condition)
 
     def refused(self, what, condition):
-        raise SystemExit(f"{self.url} closed the {what}: {condition.name}: {condition.description}")
+        raise SystemExit(f"{Url(self.url).redacted} closed the {what}: {condition.name}: {condition.description}")

@@ -11,7 +11,7 @@ import argparse
 from clear_errors import ClearErrors
 
 from handlers import MessagingHandler
-from reactor import Container
+from reactor import Container, Url
 
 
 class ReceiveHandler(ClearErrors, MessagingHandler):
@@ -42,7 +42,7 @@ class ReceiveHandler(ClearErrors, MessagingHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("url", help="where the broker is, such as amqp://127.0.0.1:5672")
+    parser.add_argument("url", type=Url, help="where the broker is, such as amqp://127.0.0.1:5672")
     parser.add_argument("address", help="the queue or topic to receive from")
     parser.add_argument("count", nargs="?", type=int, default=0, help="stop after this many (default: never)")
     options = parser.parse_args()

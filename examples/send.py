@@ -11,7 +11,7 @@ import argparse
 from clear_errors import ClearErrors
 
 from handlers import MessagingHandler
-from reactor import Container, Message
+from reactor import Container, Message, Url
 
 
 class SendHandler(ClearErrors, MessagingHandler):
@@ -40,7 +40,7 @@ class SendHandler(ClearErrors, MessagingHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("url", help="where the broker is, such as amqp://127.0.0.1:5672")
+    parser.add_argument("url", type=Url, help="where the broker is, such as amqp://127.0.0.1:5672")
     parser.add_argument("address", help="the queue or topic to send to")
     parser.add_argument("body", help="the text to send")
     options = parser.parse_args()

@@ -161,11 +161,16 @@ class EndpointStateHandler(Handler):
     def _remote_open(self, event: Any, endpoint: Any, kind: str) -> None:
         if self.is_local_open(endpoint):
             self._tell(kind, "opened", event)
-        elif self.is_local_uninitialised(endpoint):
+        elif self.is_local_uninitialised(endpoint) and not self._within_closed(endpoint):
             self._tell(kind, "opening", event)
             # The method may have opened it itself, or refused it by closing it.
             if self.is_local_uninitialised(endpoint):
                 endpoint.open()
+
+    def _within_closed(self, endpoint: Any) -> bool:
+        """Whether we have closed what it would be opened in: a peer may ask before it has heard of that."""
+        parent = endpoint.parent
+        return parent is not None and (self.is_local_closed(parent) or self._within_closed(parent))
 
     def _local_close(self, event: Any, endpoint: Any, kind: str) -> None:
         if self.is_remote_closed(endpoint):

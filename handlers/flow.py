@@ -18,6 +18,8 @@ class FlowController(Handler):
     """
 
     def __init__(self, window: int = 1024) -> None:
+        if not isinstance(window, int) or isinstance(window, bool) or window < 0:
+            raise ValueError("prefetch is a number of messages, not %r" % (window,))
         self.window = window
 
     def on_link_local_open(self, event: Any) -> None:

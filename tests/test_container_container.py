@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handlers import MessagingHandler
 from reactor import Container, DataException, Endpoint, Message, Url, symbol
 from reactor.simulation import MemoryNetwork
 from tests.support.stage import Stage, Witness
@@ -263,3 +264,15 @@ def test_what_is_sent_and_closed_in_one_go_arrives() -> None:
     assert stage.server.count("on_message") == 1
     assert client.count("on_connection_closed") == 1
     stage.finish()
+
+
+@pytest.mark.parametrize("handler", ["job-processor-3", [object()], (object(),)])
+def test_what_cannot_be_a_handler_is_refused_at_the_call(handler: Any) -> None:
+    with pytest.raises(TypeError, match="did you mean"):
+        Container(MessagingHandler(), handler)
+
+
+@pytest.mark.parametrize("prefetch", ["10", -1, 2.5, True])
+def test_a_prefetch_that_is_no_number_of_messages_is_refused_at_the_call(prefetch: Any) -> None:
+    with pytest.raises(ValueError, match="prefetch is a number of messages"):
+        MessagingHandler(prefetch=prefetch)

@@ -252,3 +252,20 @@ def test_questions_about_a_state() -> None:
     scene.close("link")
     assert ask.is_local_closed(link) and ask.is_remote_closed(link)
     assert not (ask.is_local_open(link) or ask.is_remote_open(link))
+
+
+def test_nothing_is_opened_within_what_was_refused() -> None:
+    """A client sends begin and attach ahead; a server that refuses the session does not attach the link."""
+
+    def refuse(event: Any) -> None:
+        event.session.condition = Condition("amqp:not-allowed", "not today")
+        event.session.close()
+
+    stage = Stage(Witness(on_session_opening=refuse))
+    client = Witness()
+    container, connection = stage.connect(client)
+    container.create_sender(connection, "q")
+    stage.run()
+    assert client.count("on_session_error") == 1
+    assert client.count("on_link_opened") == client.count("on_sendable") == 0
+    assert stage.server.count("on_link_opening") == 0

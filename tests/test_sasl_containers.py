@@ -61,7 +61,7 @@ class Locked(Stage):
             "OAUTHBEARER",
             "ann",
         ),
-        (dict(), None, "ANONYMOUS", "anonymous"),
+        (dict(), "SCRAM-SHA-256 ANONYMOUS", "ANONYMOUS", "anonymous"),
     ],
 )
 def test_who_is_let_in(options: Any, mechs: Optional[str], mech: str, user: str, chunk: Optional[int]) -> None:

@@ -110,15 +110,15 @@ def test_excerpts_are_short_and_printable():
     "given, offer",
     [
         (dict(), ["ANONYMOUS"]),
-        (dict(credentials=directory), ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "ANONYMOUS"]),
-        (dict(credentials=directory, nonce=None), ["PLAIN", "ANONYMOUS"]),
+        (dict(credentials=directory), ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]),
+        (dict(credentials=directory, nonce=None), ["PLAIN"]),
         (dict(credentials=directory, mechs="CRAM-MD5 SCRAM-SHA-256"), ["SCRAM-SHA-256", "CRAM-MD5"]),
         (
             dict(credentials=directory, channel_bindings=BINDINGS, mechs="SCRAM-SHA-256 SCRAM-SHA-256-PLUS"),
             ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"],
         ),
-        (dict(channel_bindings=BINDINGS, authenticator=lambda *_: True), ["PLAIN", "ANONYMOUS"]),
-        (dict(token_owner=lambda *_: None), ["OAUTHBEARER", "XOAUTH2", "ANONYMOUS"]),
+        (dict(channel_bindings=BINDINGS, authenticator=lambda *_: True), ["PLAIN"]),
+        (dict(token_owner=lambda *_: None), ["OAUTHBEARER", "XOAUTH2"]),
         (dict(external="ann", mechs=NAMES), ["EXTERNAL", "ANONYMOUS"]),
     ],
 )
@@ -126,3 +126,19 @@ def test_a_server_offers_what_can_let_somebody_in(given, offer):
     sasl = server(**given)
     sasl.start()
     assert sasl.output == mechanisms(*offer)
+
+
+def test_who_asks_for_passwords_lets_nobody_in_without_unless_he_says_so():
+    def offered(allowed=None, **settings):
+        sasl = SASL(server=True)
+        for name, value in settings.items():
+            setattr(sasl, name, value)
+        if allowed:
+            sasl.allowed_mechs(allowed)
+        sasl.start()
+        return bytes(sasl.output)
+
+    assert b"ANONYMOUS" in offered()
+    assert b"ANONYMOUS" not in offered(authenticator=lambda *_: True)
+    assert b"ANONYMOUS" not in offered(credentials=lambda *_: None)
+    assert b"ANONYMOUS" in offered("PLAIN ANONYMOUS", authenticator=lambda *_: True)

@@ -76,6 +76,9 @@ class Runner:
         for handler in handlers:
             if isinstance(handler, type) and issubclass(handler, Handler):
                 raise TypeError("handlers are objects: %s(), and not the class" % handler.__name__)
+            if isinstance(handler, (str, bytes, list, tuple)):
+                hint = "container_id=%r" % (handler,) if isinstance(handler, str) else "each as an argument"
+                raise TypeError("handlers are objects with on_... methods, not %r; did you mean %s?" % (handler, hint))
         self.handler.handlers = list(handlers)
         self.collector = Collector()
         self._dispatcher = Dispatcher(self.collector, self, self.handler, housekeeper)

@@ -39,6 +39,12 @@ class AnonymousClient(ClientMechanism):
 class AnonymousServer(ServerMechanism):
     """Everybody is welcome, as "anonymous": what the client calls itself proves nothing and is ignored."""
 
+    @classmethod
+    def offered(cls, name: str, guard: Guard) -> bool:
+        # Who asks for passwords or tokens does not mean to let everybody in without; unless he says so.
+        asks = guard.authenticator or guard.credentials or guard.token_owner
+        return guard.named or asks is None
+
     def receive(self, response: Optional[bytes]) -> Step:
         return Done("anonymous", "anonymous")
 
