@@ -332,3 +332,30 @@ def test_passwords_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     attempt(stage, url="amqp://kim:right@server", allow_insecure_mechs=True)
     assert "server" in caplog.text and "right" not in caplog.text
+
+
+# -- what cannot be meant ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"heartbeat": value} for value in ("5", -1, float("nan"), 10**12)]
+    + [{"max_frame_size": value} for value in ("4096", -1, 2**32, 4096.5)]
+    + [{"reconnect": value} for value in (["soon"], [-1], [0, float("nan")], "yes", 5)]
+    + [{"allowed_mechs": value} for value in (5, [5])]
+    + [{"user": 5}, {"password": b"secret"}, {"sni": 5}],
+    ids=repr,
+)
+def test_a_value_that_cannot_be_meant_is_refused_at_the_call_and_leaves_no_connection(options: Any) -> None:
+    stage = Stage()
+    container = stage.container(Witness())
+    with pytest.raises((TypeError, ValueError), match=next(iter(options))) as refusal:
+        container.connect(stage.url, **options)
+    assert "secret" not in str(refusal.value)
+    stage.run()
+    assert not stage.network.wires
+
+
+def test_listen_refuses_mechanisms_that_are_no_names() -> None:
+    with pytest.raises(TypeError, match="allowed_mechs"):
+        Stage().host.listen("amqp://server:5673", allowed_mechs=5)

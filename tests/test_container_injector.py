@@ -117,3 +117,10 @@ def test_an_event_about_something_goes_to_its_handler_and_knows_what_it_belongs_
 def test_events_of_one_name_have_one_type() -> None:
     assert ApplicationEvent("same").type is ApplicationEvent("same").type
     assert ApplicationEvent("same").type.method == "on_same"
+
+
+def test_what_is_no_event_is_refused_in_the_thread_that_says_it() -> None:
+    with pytest.raises(TypeError, match="ApplicationEvent, not 'hello'"):
+        EventInjector().trigger("hello")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a name such as"):
+        ApplicationEvent(5)  # type: ignore[arg-type]

@@ -92,7 +92,7 @@ def test_credit_given_before_the_link_is_open(pair, forth):
 def test_credit_of_the_wrong_kind():
     pair = Pair()
     _, receiver = pair.way(True)
-    for bad in (-1, 1.5, "3", True):
+    for bad in (-1, 1.5, "3", True, None):
         with pytest.raises(ValueError):
             receiver.flow(bad)
         with pytest.raises(ValueError):
@@ -102,6 +102,14 @@ def test_credit_of_the_wrong_kind():
         receiver.flow(1)
     pair.pump()
     assert receiver.credit == MASK
+
+
+def test_a_window_that_no_flow_can_tell():
+    _, receiver = Pair().way(True)
+    for bad in (-1, 1.5, "3", True, MASK + 1):
+        with pytest.raises(ValueError, match="prefetch"):
+            receiver.prefetch = bad
+    receiver.prefetch = MASK
 
 
 def test_prefetch_is_filled_again_when_half_is_used(pair, forth):

@@ -635,3 +635,15 @@ def test_received_deliveries_are_not_in_doubt():
     names = peer.event_names()
     assert "pn_delivery_in_doubt" not in names
     assert receiver.current.take() == b"x", "what has come can still be read"
+
+
+@pytest.mark.parametrize("state", ["accepted", 1.5, object()])
+def test_what_is_no_state_is_refused_at_the_call(state):
+    pair = Pair()
+    [sent], [come] = exchange(pair)
+    with pytest.raises(TypeError, match="ACCEPTED"):
+        come.update(state)
+    come.update(ACCEPTED)
+    come.settle()
+    pair.pump()
+    assert sent.remote_state is ACCEPTED

@@ -131,11 +131,12 @@ def test_options_are_objects_of_which_one_can_be_given_alone() -> None:
     assert sender((Plain(),)).remote_properties == {symbol("by"): "plain"}
 
 
-def test_what_is_no_option_is_refused_and_leaves_no_link() -> None:
+@pytest.mark.parametrize("option", ["AtMostOnce", AtMostOnce, [AtMostOnce]])
+def test_what_is_no_option_is_refused_and_leaves_no_link(option: Any) -> None:
     stage = Stage()
     container, connection = stage.connect()
     with pytest.raises(TypeError, match="LinkOption"):
-        container.create_sender(connection, "q", options="AtMostOnce")
+        container.create_sender(connection, "q", options=option)
     stage.run()
     assert list(connection.links(0)) == []
     assert stage.server.count("on_link_opening") == 0

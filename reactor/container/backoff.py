@@ -58,7 +58,7 @@ def read_delays(reconnect: Reconnect) -> Iterator[float]:
     """The delays, from the first, that the argument `reconnect` of `Container.connect` stands for.
 
     None and False: none. True: those of a Backoff. An iterable of seconds; or an object with `next()`, and
-    perhaps `reset()`, as the original takes it. TypeError for anything else.
+    perhaps `reset()`, as the original takes it. TypeError for anything else, ValueError for seconds that are none.
     """
     if reconnect is None or reconnect is False:
         return iter(())
@@ -69,6 +69,10 @@ def read_delays(reconnect: Reconnect) -> Iterator[float]:
         if hasattr(reconnect, "reset"):
             reconnect.reset()
         return iter(advance, None)
-    if isinstance(reconnect, Iterable):
+    if isinstance(reconnect, (list, tuple)):
+        for delay in reconnect:
+            if not isinstance(delay, (int, float)) or not delay >= 0:
+                raise ValueError("reconnect is a list of seconds: %r among them is no time to wait" % (delay,))
+    if isinstance(reconnect, Iterable) and not isinstance(reconnect, (str, bytes)):
         return iter(reconnect)
     raise TypeError("reconnect is False, True, a Backoff or a list of seconds, not %r" % (reconnect,))

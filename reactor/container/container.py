@@ -17,7 +17,13 @@ from reactor.container.acceptor import Acceptor
 from reactor.container.backoff import Reconnect, read_delays
 from reactor.container.config import find_config
 from reactor.container.connector import Address, Connector, read_address
-from reactor.container.keywords import refuse_unknown
+from reactor.container.keywords import (
+    check_frame_size,
+    check_heartbeat,
+    check_mechanisms,
+    check_texts,
+    refuse_unknown,
+)
 from reactor.container.options import AutoAccept, MaxUnsettled, Prefetch, apply_options
 from reactor.container.runner import Runner
 from reactor.container.ssl_config import SSLConfig
@@ -130,8 +136,8 @@ class Container(Runner):
         container_id: another name than the container's for this connection.
 
         Raises TypeError for a keyword that it does not know, suggesting the nearest; ValueError for an
-        address that is none, or for a connect.json that is none; SSLException for the SSLDomain of a server;
-        DataException, naming the field, for a value that cannot be sent.
+        address or a number that is none, or for a connect.json that is none; SSLException for the SSLDomain of a
+        server; DataException, naming the field, for a value that cannot be sent.
         """
         refuse_unknown("connect()", Container.connect, unknown)
         if url is None and urls is None and address is None:
@@ -147,6 +153,10 @@ class Container(Runner):
                 one.scheme = Url.AMQPS
         ssl_domain = self.ssl.of_client(ssl_domain)
         read_delays(reconnect)  # for its error, at the call that caused it
+        check_heartbeat(heartbeat)
+        check_frame_size(max_frame_size)
+        check_mechanisms(allowed_mechs)
+        check_texts(user=user, password=password, sni=sni)
         connection = self.connection(handler)
         connection.container = container_id or self.container_id
         connection.hostname = virtual_host
@@ -199,6 +209,7 @@ class Container(Runner):
         Raises OSError, naming the address, when it is in use or not to be had; SSLException for TLS without a
         certificate, or for the SSLDomain of a client.
         """
+        check_mechanisms(allowed_mechs)
         place = read_address(url)
         if place.scheme == Url.AMQPS or ssl_domain is not None:
             ssl_domain = self.ssl.of_server(ssl_domain)

@@ -39,6 +39,8 @@ class ApplicationEvent(EventBase):
         delivery: Any = None,
         subject: Any = None,
     ) -> None:
+        if not isinstance(typename, str):
+            raise TypeError("the type of an ApplicationEvent is a name such as 'job_done', not %r" % (typename,))
         etype = self.TYPES.get(typename)
         if etype is None:
             etype = self.TYPES[typename] = EventType(typename)
@@ -96,8 +98,11 @@ class EventInjector:
         """Have the container dispatch `event` on its own thread, in the order of these calls. From any
         thread.
 
-        Before the injector is registered, events wait. Raises ReactorException once it is closed.
+        Before the injector is registered, events wait. Raises ReactorException once it is closed, and TypeError
+        for what is no ApplicationEvent.
         """
+        if not isinstance(event, ApplicationEvent):
+            raise TypeError("an injector takes an ApplicationEvent, not %r" % (event,))
         if self.closed:
             raise ReactorException("the injector is closed; %r would never be dispatched" % (event,))
         self._events.append(event)

@@ -1,12 +1,13 @@
 """Keyword arguments: what is misspelt is refused at once, with the name that was probably meant.
 
 The calls of this package take many keywords, and one that is silently ignored (``alowed_mechs="PLAIN"``) is
-a fault found in production. Everybody in the package may enter; it knows nothing.
+a fault found in production. So is a value of the wrong kind that nobody looks at before the peer answers.
+Everybody in the package may enter; it knows nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Callable
 
 from reactor.lazily import Lazily
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     import difflib
 else:
     difflib = Lazily("difflib")
+
+#: An open has 32 bits for the milliseconds of half a heartbeat, and 32 for the size of a frame [2.7.1].
+LONGEST_HEARTBEAT = 2 * 0xFFFFFFFF / 1000
+LARGEST_FRAME = 0xFFFFFFFF
 
 
 def refuse_unknown(call: str, function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
@@ -28,3 +33,32 @@ def refuse_unknown(call: str, function: Callable[..., Any], unknown: Mapping[str
         near = difflib.get_close_matches(name, known, 1, 0.6)
         hint = "did you mean %r?" % near[0] if near else "it knows %s" % ", ".join(known)
         raise TypeError("%s got an unexpected keyword argument %r; %s" % (call, name, hint))
+
+
+def check_heartbeat(seconds: Any) -> None:
+    """ValueError unless it is None, or a time that an open can name: in it is half of this, in milliseconds."""
+    if seconds is None:
+        return
+    if not isinstance(seconds, (int, float)) or not 0 <= seconds <= LONGEST_HEARTBEAT:
+        raise ValueError("heartbeat is a number of seconds from 0 to %d, not %r" % (LONGEST_HEARTBEAT, seconds))
+
+
+def check_frame_size(size: Any) -> None:
+    """ValueError unless it is None, or a number of bytes that an open can name."""
+    if size is not None and not (isinstance(size, int) and 0 <= size <= LARGEST_FRAME):
+        raise ValueError("max_frame_size is a number of bytes from 512 to %d, not %r" % (LARGEST_FRAME, size))
+
+
+def check_texts(**texts: Any) -> None:
+    """TypeError for the first that is neither a str nor None. It may be a password: the value is not shown."""
+    for name, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            raise TypeError("%s is a str, not %s" % (name, type(text).__name__))
+
+
+def check_mechanisms(mechs: Any) -> None:
+    """TypeError unless it is None, names in one str, or several of them."""
+    if mechs is None or isinstance(mechs, str):
+        return
+    if not isinstance(mechs, Iterable) or not all(isinstance(name, str) for name in mechs):
+        raise TypeError("allowed_mechs is a str such as 'PLAIN ANONYMOUS', or a list of such names, not %r" % (mechs,))

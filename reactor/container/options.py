@@ -178,7 +178,7 @@ def apply_options(link: Link, options: Any) -> None:
     if options is None:
         return
     for option in options if isinstance(options, (list, tuple)) else (options,):
-        if not hasattr(option, "apply"):
+        if not hasattr(option, "apply") or isinstance(option, type):
             raise TypeError("options are LinkOption objects (or a list of them), not %r" % (option,))
         if not hasattr(option, "test") or option.test(link):
             option.apply(link)

@@ -178,7 +178,7 @@ class Delivery:
 
         Nothing happens when the connection it came on is lost (the peer delivers it again), or when the peer has
         settled it. Raises LocalProtocolError when it was settled here with another outcome or was settled on
-        arrival, and DataException when the content cannot be written.
+        arrival, DataException when the content cannot be written, and TypeError for what is no state.
         """
         if state is None:
             state = self.local.type
@@ -186,6 +186,8 @@ class Delivery:
             self._local = state
             state = state.type
         elif state.__class__ is not DispositionType:
+            if not isinstance(state, int):
+                raise TypeError("the state of a delivery is one like ACCEPTED, or a Disposition, not %r" % (state,))
             state = DispositionType.or_int(state)
         if self.fate:
             if self.fate == PRE_SETTLED or (self.fate == SETTLED_HERE and state != self.local_state):

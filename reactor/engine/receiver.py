@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _MODIFIED = "amqp:modified:list"
 
+#: What a flow has room for [2.7.4].
+MOST_CREDIT = 0xFFFFFFFF
+
 
 class Receiver(Link):
     """A link over which this side receives.
@@ -52,7 +55,9 @@ class Receiver(Link):
 
     @prefetch.setter
     def prefetch(self, prefetch: Optional[int]) -> None:
-        self._prefetch = _check_count("prefetch", prefetch)
+        if prefetch is not None and _check_count("prefetch", prefetch) > MOST_CREDIT:
+            raise ValueError("prefetch is at most %d, not %d" % (MOST_CREDIT, prefetch))
+        self._prefetch = prefetch
         self._set_refill()
 
     @property
@@ -62,7 +67,7 @@ class Receiver(Link):
 
     @max_unsettled.setter
     def max_unsettled(self, most: Optional[int]) -> None:
-        self._max_unsettled = _check_count("max_unsettled", most)
+        self._max_unsettled = None if most is None else _check_count("max_unsettled", most)
         self._set_refill()
 
     def _set_refill(self) -> None:
@@ -133,8 +138,8 @@ class Receiver(Link):
         self._add_credit(n)
 
     def _add_credit(self, n: int) -> None:
-        if self.wire_credit + n > 0xFFFFFFFF:
-            raise ValueError("the credit of a link is at most 4294967295, not %d" % (self.wire_credit + n))
+        if self.wire_credit + n > MOST_CREDIT:
+            raise ValueError("the credit of a link is at most %d, not %d" % (MOST_CREDIT, self.wire_credit + n))
         self.wire_credit += n
         if self.window is not None:
             self.window.tell_flow(self)
@@ -207,7 +212,7 @@ class Receiver(Link):
         super().free()
 
 
-def _check_count(name: str, value: Any) -> Any:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+def _check_count(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("%s must be a number of messages, not %r" % (name, value))
     return value
