@@ -18,7 +18,7 @@ class FlowController(Handler):
     """
 
     def __init__(self, window: int = 1024) -> None:
-        if not isinstance(window, int) or isinstance(window, bool) or window < 0:
+        if type(window) is not int or window < 0:
             raise ValueError("prefetch is a number of messages, not %r" % (window,))
         self.window = window
 

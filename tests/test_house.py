@@ -116,7 +116,8 @@ def is_type_checking(node) -> bool:
     test = node.test
     if getattr(test, "id", getattr(test, "attr", None)) != "TYPE_CHECKING":
         return False
-    return not node.orelse or {n.names[0].name for n in node.body if isinstance(n, ast.Import)} >= set(lazy(node.orelse))
+    imported = {inner.names[0].name for inner in node.body if isinstance(inner, ast.Import)}
+    return imported >= set(lazy(node.orelse))
 
 
 def lazy(statements) -> list[str]:
