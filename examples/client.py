@@ -57,7 +57,10 @@ def main():
     parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
     parser.add_argument("requests", nargs="*", metavar="request", default=REQUESTS, help="what to ask")
     options = parser.parse_args()
-    Container(Client(options.address, options.requests)).run()
+    try:
+        Container(Client(options.address, options.requests)).run()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # nobody answered
 
 
 if __name__ == "__main__":

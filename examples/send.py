@@ -44,7 +44,10 @@ def main():
     parser.add_argument("address", help="the queue or topic to send to")
     parser.add_argument("body", help="the text to send")
     options = parser.parse_args()
-    Container(SendHandler(options.url, options.address, options.body)).run()
+    try:
+        Container(SendHandler(options.url, options.address, options.body)).run()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # the broker gave no credit
 
 
 if __name__ == "__main__":

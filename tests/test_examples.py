@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import signal
 import socket
 import sys
 import threading
@@ -199,6 +200,21 @@ def test_client_and_server(way: str, place: Path, broker: str) -> None:
         status, served, err = server.finish()
     assert (status, err) == (0, "")
     assert served.splitlines()[-2:] == ["Received a", "Received b"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no Ctrl-C to send to one process")
+def test_whoever_waits_in_vain_can_be_interrupted(way: str, place: Path) -> None:
+    with EmbeddedBroker(max_queue_bytes=1) as broker:
+        with Script([*example("receive", way), broker.url, "requests"], place) as onlooker:
+            with Script([*example("client", way), "-a", f"{broker.url}/requests"], place, **DEVELOPER) as client:
+                onlooker.wait_for("is anybody there?")
+                client.process.send_signal(signal.SIGINT)
+                assert client.finish() == (130, "", "")
+        lines(run([*example("send", way), broker.url, "jobs", "one"], place))
+        with Script([*example("send", way), broker.url, "jobs", "two"], place, **DEVELOPER) as sender:
+            sender.wait_for("Opened sender")
+            sender.process.send_signal(signal.SIGINT)
+            assert sender.finish() == (130, "", "")
 
 
 def test_queue_browser_takes_nothing_away(way: str, place: Path, broker: str) -> None:
