@@ -605,15 +605,19 @@ def test_it_ends_with_words_of_tls_on_both_sides(version):
 
 @each_version
 @in_pieces
-def test_what_the_peer_says_after_our_last_word_is_still_heard(version, piece):
-    """The client has closed and said goodbye to TLS; messages of the server that were under way come after that."""
+@pytest.mark.parametrize("patient", [True, False])
+def test_what_the_peer_says_after_our_last_word_is_still_heard(version, piece, patient):
+    """The client has closed, or even said goodbye to TLS; messages of the server that were under way come then."""
     pair = tls_pair(only(client_domain(), version), piece=piece)
     sender, _ = pair.way(False, credit=5)
     sender.send(Message("late"))
     late = hold(pair, "server")
     pair.client.connection.close()
     last = hold(pair, "client")
-    assert pair.client.transport.pending() == -1
+    if not patient:
+        pair.client.transport.tick(pair.client.transport.tick(1.0))
+        last += hold(pair, "client")
+        assert pair.client.transport.pending() == -1
     before = pair.client.transport.frames_input
     feed(pair.client.transport, late, piece)
     assert pair.client.transport.frames_input == before + 1
@@ -621,6 +625,27 @@ def test_what_the_peer_says_after_our_last_word_is_still_heard(version, piece):
     feed(pair.server.transport, last, piece)
     assert pair.server.count(Event.CONNECTION_REMOTE_CLOSE) == 1
     finish(pair)
+
+
+def test_tls_ends_when_the_peer_has_closed_too_or_does_not_for_a_while():
+    """A peer that hears the end of TLS does not answer any more, so that its close has to come first."""
+    for answers in (True, False):
+        pair = tls_pair().open()
+        transport = pair.client.transport
+        assert transport.tick(100.0) == 0.0
+        pair.client.connection.close()
+        close = hold(pair, "client")
+        assert len(records(close)) == 1
+        assert transport.pending() == 0 and not transport.closed
+        assert transport.tick(100.0) == transport.tick(105.0) == 110.0
+        if answers:
+            pair.server.transport.receive(close)
+            pair.server.take()
+            transport.receive(hold(pair, "server"))
+        else:
+            assert transport.tick(110.0) == 0.0
+        assert len(records(hold(pair, "client"))) == 1
+        assert transport.pending() == -1 and transport.tick(111.0) == 0.0
 
 
 def test_a_wire_that_is_cut_after_the_close_is_no_error():
@@ -643,8 +668,9 @@ def test_a_wire_that_is_cut_after_the_close_is_no_error():
 def test_an_end_without_a_close_is_a_loss(notified):
     pair = tls_pair().open()
     if notified:
-        pair.server.transport._head_done = True
-        pair.client.transport.receive(hold(pair, "server"))
+        goodbye = bytearray()
+        pair.server.transport.ssl().seal(bytearray(), goodbye, True)
+        pair.client.transport.receive(bytes(goodbye))
     else:
         pair.client.transport.close_tail()
     assert pair.client.transport.condition.name == FRAMING_ERROR

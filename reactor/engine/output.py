@@ -28,6 +28,9 @@ from reactor.errors import (
     LocalProtocolError,
 )
 
+#: Seconds for the peer's close to come after ours, before TLS ends without it.
+PATIENCE = 10.0
+
 
 class Output(WireState):
     """The half of a transport that writes."""
@@ -42,7 +45,7 @@ class Output(WireState):
                 self._flush()
         if self._layer is not None:
             self._seal(self._layer)
-        if not self.output and self._head_done:
+        if not self.output and self._head_done and not self._holds_on():
             self.close_head()
             return -1
         return len(self.output)
@@ -67,9 +70,30 @@ class Output(WireState):
         """What was written goes through TLS to the wire."""
         if self.recorder is not None and self.plain and layer.established:
             self.recorder("out", bytes(self.plain))
-        layer.seal(self.plain, self.output, self._head_done)
+        layer.seal(self.plain, self.output, self._head_done and not self._holds_on())
         if layer.trouble is not None and not self._finished:
             self._answer(layer.trouble)
+
+    def _holds_on(self) -> bool:
+        """Whether TLS goes on although we have said our last word.
+
+        It knows no half-close up to version 1.2, and few make use of that of 1.3: a peer that hears that nothing
+        follows leaves at once, with its own close unsaid [RFC 5246, 7.2.1]. So that is said when its close has
+        come, or does not come.
+        """
+        layer = self._layer
+        return layer is not None and layer.established and not self._finished and self._part_by >= 0
+
+    def _part(self, now: float) -> float:
+        """Until when to hold on; 0.0 for not at all."""
+        if not self._head_done or not self._holds_on():
+            return 0.0
+        if not self._part_by:
+            self._part_by = now + PATIENCE
+        elif now >= self._part_by:
+            self._part_by = -1.0
+            self.wake()
+        return max(self._part_by, 0.0)
 
     def _flush(self) -> None:
         """Everything that the turn collected becomes frames: first what opens, then messages and outcomes, then
@@ -166,9 +190,10 @@ class Output(WireState):
 
         Returns when to be called again, 0.0 for never.
         """
+        parting = 0.0 if self._layer is None else self._part(now)
         if not (self.idle_timeout or self.remote_idle_timeout):
-            return 0.0
-        deadlines = []
+            return parting
+        deadlines = [parting] if parting else []
         if self.idle_timeout and not self._finished:  # a peer that never answers our close is silent, too
             if self._heard or not self._hear_by:
                 self._heard = False

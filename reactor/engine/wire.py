@@ -72,6 +72,7 @@ class WireState:
         "_spoke",
         "_hear_by",
         "_speak_by",
+        "_part_by",
     )
     CLIENT, SERVER = 1, 2
     TRACE_OFF, TRACE_RAW, TRACE_FRM, TRACE_DRV = 0, 1, 2, 4
@@ -117,7 +118,7 @@ class WireState:
         self._windows_in: dict[int, Window] = {}
         self._windows_out: dict[int, Window] = {}
         self._heard = self._spoke = True
-        self._hear_by = self._speak_by = 0.0
+        self._hear_by = self._speak_by = self._part_by = 0.0
 
     def release_input(self, window: Ledger) -> None:
         """The peer has ended the session: its channel may be used again."""
