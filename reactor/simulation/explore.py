@@ -6,23 +6,31 @@ Tests enter here, and `python -m reactor.simulation`, which runs one of them aga
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Callable
+from typing import Callable, Optional
 
 from reactor.simulation.replay import chosen_seeds
 from reactor.simulation.world import World
 
 
-def explore(scenario: Callable[[World], object], seeds: Iterable[int] = range(100)) -> int:
+def explore(
+    scenario: Callable[[World], object],
+    seeds: Iterable[int] = range(100),
+    finished: Optional[Callable[[World], object]] = None,
+) -> int:
     """Run `scenario(world)` in the world of each seed, and return how many there were.
 
     At the end of each the properties are checked that its scenario had watched. The first failure ends it: the
     seed, what happened last and the command that runs it again go to stderr, and the exception leaves this. The
     environment variable AMQP_REACTOR_SEEDS (``"17"``, ``"0-999"``) names other seeds.
+
+    finished: called with each world after its end, to count what happened in it.
     """
     count = 0
     for seed in chosen_seeds(seeds):
         with World(seed) as world:
             world.scenario = scenario
             scenario(world)
+        if finished is not None:
+            finished(world)
         count += 1
     return count

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 if TYPE_CHECKING:  # it has a world to itself; the types go round, the imports do not
+    from reactor.simulation.faults import Fault
     from reactor.simulation.program import Program
     from reactor.simulation.world import World
 
@@ -37,6 +38,8 @@ class Storm:
             if kind not in KINDS:
                 raise ValueError(f"there is no fault {kind!r}; there are {', '.join(KINDS)}")
         self._kinds = [known[kind] for kind in (known if kinds is None else kinds) if kind in known]
+        self._waiting: list[Fault] = []
+        world.after(seconds, self._finish)
         self._plan()
 
     @property
@@ -55,6 +58,11 @@ class Storm:
             name = kind.__name__.lstrip("_")
             self.happened[name] = self.happened.get(name, 0) + 1
         self._plan()
+
+    def _finish(self) -> None:
+        """What has not happened by now does not happen."""
+        for fault in self._waiting:
+            fault.cancel()
 
     def _program(self) -> Optional[Program]:
         running = [program for program in self.world.programs.values() if program.running]
@@ -78,7 +86,8 @@ class Storm:
 
     def _cut_behind(self) -> bool:
         """A wire is reset behind one of the next frames."""
-        self.world.when(nth=self._random.randint(1, 20)).cut(lost=self._random.random() < 0.5)
+        fault = self.world.when(nth=self._random.randint(1, 20)).cut(lost=self._random.random() < 0.5)
+        self._waiting.append(fault)
         return True
 
     def _half_close(self) -> bool:

@@ -64,6 +64,7 @@ class World:
     random: for choices of the test's own. clock, network: for what has no method here, such as
     `network.fail_lookup(name)`, `network.refuse(name)` and `network.silence(name)`.
     programs: by name, those that were started. scenario: what `explore` runs here, if it does.
+    observers: those who watch.
     """
 
     def __init__(
@@ -92,9 +93,9 @@ class World:
         self.clock = self.network.clock
         self._began = self.clock.now()
         self._faults = Faults(self.network.schedule, self.note)
-        self._observers: list[Observer] = []
+        self.observers: list[Observer] = []
         self._books: Optional[list[Property]] = None  # those who are told what frames mean
-        self._gate = EventGate(self._observers)
+        self._gate = EventGate(self.observers)
         self.turns = Turns(self.network, self.source("turns"), self._gate)
         self._entered = False
         self._told: Optional[BaseException] = None
@@ -298,16 +299,16 @@ class World:
             raise RuntimeError("watch() comes before the first program: an observer has to see all of it")
         if self._books is None and any(isinstance(observer, Property) for observer in observers):
             self._books = []
-            self._observers.append(Conversations(self._books))
+            self.observers.append(Conversations(self._books))
         for observer in observers:
-            self._observers.append(observer)
+            self.observers.append(observer)
             if isinstance(observer, Property) and self._books is not None:
                 self._books.append(observer)
 
     def check(self) -> None:
         """Have all that watch say whether everything is as it should be. AssertionError when it is not."""
         with self._telling():
-            for observer in self._observers:
+            for observer in self.observers:
                 observer.check()
 
     def note(self, text: str) -> None:
@@ -357,7 +358,7 @@ class World:
 
     def tell_gone(self, program: str) -> None:
         """A program has crashed."""
-        for observer in self._observers:
+        for observer in self.observers:
             observer.gone(program)
 
     # -- inside ------------------------------------------------------------------------------------------
@@ -368,15 +369,15 @@ class World:
         label = f"{source.node.name} > {lane.sink.node.name} #{source.number}"
         self.history.frame(self.now, label, part)
         frame = Frame(part)
-        for observer in self._observers:
+        for observer in self.observers:
             observer.wrote(source, frame)
         self._faults.pass_on(lane, frame)
 
     def _witness(self, wire: MemoryWire, part: bytes) -> None:
         """A frame is read."""
-        if self._observers:
+        if self.observers:
             frame = Frame(part)
-            for observer in self._observers:
+            for observer in self.observers:
                 observer.read(wire, frame)
 
     @contextmanager
