@@ -572,6 +572,8 @@ def test_unsettled_deliveries_in_their_order(pair):
     assert receiver.unsettled_head is come[0]
     assert come[0].unsettled_next is come[1]
     come[1].settle()
+    sent[1].settle()
+    assert list(sender.unsettled_deliveries) == [sent[0], sent[2], sent[3]], "before anything is written, too"
     assert list(receiver.unsettled_deliveries) == [come[0], come[2], come[3]]
     assert come[3].unsettled_next is None
     pair.pump()

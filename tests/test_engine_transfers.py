@@ -401,6 +401,21 @@ def test_streaming_without_credit_waits(pair):
     assert receiver.recv(10) == b"three"
 
 
+def test_messages_and_streams_keep_their_order_while_there_is_no_credit():
+    pair = Pair()
+    sender, receiver = pair.way(True)
+    sender.transmit(b"1")
+    pair.pump()
+    sender.transmit(b"2")
+    sender.delivery("t")
+    sender.stream(b"3")
+    sender.advance()
+    sender.transmit(b"4")
+    receiver.flow(10)
+    pair.pump()
+    assert [data for _, data in received(receiver)] == [b"1", b"2", b"3", b"4"]
+
+
 def test_streaming_before_the_link_is_attached():
     pair = Pair()
     session = pair.client.connection.session()
@@ -499,6 +514,7 @@ def test_the_sender_settles_half_way_and_the_message_arrives_all_the_same(pair, 
     assert data == b"begin end"
     assert delivery.settled
     assert sender.unsettled == receiver.unsettled == 0
+    assert not sender.session.window.unsettled_out
 
 
 @pytest.mark.parametrize("piece", PIECES)

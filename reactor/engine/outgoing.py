@@ -203,6 +203,7 @@ class Outgoing(Ledger):
         if delivery.aborted and delivery.fate == OPEN:
             delivery.fate = LOST
             link.unsettled -= 1
+        if delivery.fate != OPEN:  # settled on the way: its frames have said so
             self.unsettled_out.pop(delivery.id or 0, None)
         if link.waiting and link.wire_credit > 0:
             self.release(link)

@@ -73,7 +73,7 @@ class Sender(Link):
         window = self.window
         if window is not None:
             for delivery in window.unsettled_out.values():
-                if delivery.link is self:
+                if delivery.link is self and not delivery.fate:
                     yield delivery
             for delivery in window.outgoing:
                 if delivery.link is self and delivery.id is None and not delivery.fate:
@@ -82,7 +82,7 @@ class Sender(Link):
             if delivery.id is None and not delivery.fate:
                 yield delivery
         for delivery in self.pending:
-            if delivery.id is None and not delivery.queued:
+            if delivery.id is None and not delivery.queued and not delivery.fate:
                 yield delivery
 
     def delivery_tag(self) -> Union[str, bytes]:
@@ -203,7 +203,7 @@ class Sender(Link):
         if not delivery.queued:
             delivery.queued = True
             self._queued += 1
-            if window is None or self.waiting:
+            if window is None:
                 self.waiting.append(delivery)
             else:
                 window.outgoing.append(delivery)
