@@ -334,6 +334,24 @@ def test_passwords_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "server" in caplog.text and "right" not in caplog.text
 
 
+@pytest.mark.parametrize("ends", [["tail", "head"], ["head", "tail"], ["tail"], ["head"]], ids="-".join)
+def test_a_handler_that_closes_the_transport_lets_go_of_the_wire(ends: list[str]) -> None:
+    """How programs of the original drop a connection without a word."""
+
+    def drop(event: Any) -> None:
+        for end in ends:
+            getattr(event.transport, "close_" + end)()
+
+    stage = Stage(Witness(on_connection_opened=drop))
+    client = Witness()
+    stage.connect(client)
+    stage.run()
+    assert client.told[-len(END) :] == END
+    assert condition(client).name == FRAMING_ERROR
+    assert stage.server.count("on_disconnected") == 1
+    assert not stage.network.wires
+
+
 # -- what cannot be meant ------------------------------------------------------------------------------------
 
 

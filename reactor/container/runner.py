@@ -273,8 +273,10 @@ class Runner:
         self._drivers[transport] = Driver(self.loop, transport, wire)
 
     def ended(self, transport: Transport, connection: Optional[Connection]) -> None:
-        """The transport is closed, and its handlers know."""
-        self._drivers.pop(transport, None)
+        """The transport is closed, and its handlers know. If a handler closed it, the driver does not yet."""
+        driver = self._drivers.pop(transport, None)
+        if driver is not None:
+            driver.flush()
         if connection is not None:
             transport.unbind()
 
