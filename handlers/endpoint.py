@@ -105,9 +105,9 @@ class EndpointStateHandler(Handler):
 
     def on_connection_remote_close(self, event: Any) -> None:
         condition = event.connection.remote_condition
+        if self._will_reconnect(event):
+            return  # its end is told when its transport ends
         if condition is not None and condition.name == CONNECTION_FORCED:
-            if event.container is not None and event.container.reconnects(event.connection):
-                return  # its end is told when its transport ends
             self.on_disconnected(event)
             self._finish(event, event.connection, "connection")
         else:
@@ -147,10 +147,19 @@ class EndpointStateHandler(Handler):
             link.detach()
 
     def on_transport_closed(self, event: Any) -> None:
-        """Nothing goes in or out any more: a connection that was in use has been lost."""
+        """Nothing goes in or out any more. A connection that was in use has been lost: that is told once, and not
+        for every attempt to make it again. One that never was in use is told of when it is given up."""
         connection = event.connection
-        if connection is not None and self.is_local_open(connection):
+        if connection is None or not self.is_local_open(connection):
+            return
+        never = connection.remote_container is None
+        if not connection.state & Endpoint.REMOTE_UNINIT or (never and not self._will_reconnect(event)):
             self.on_disconnected(event)
+
+    @staticmethod
+    def _will_reconnect(event: Any) -> bool:
+        """Whether the container will make the connection again."""
+        return event.container is not None and event.container.will_reconnect(event.connection)
 
     # -- what they mean ----------------------------------------------------------------------------------
 
@@ -271,5 +280,6 @@ class EndpointStateHandler(Handler):
             call(self.delegate, "on_link_error", event)
 
     def on_disconnected(self, event: Any) -> None:
-        """The connection was lost, or the peer is about to let it go; nothing came to a regular end."""
+        """The connection was lost, or the peer is about to let it go, or it could not be had at all; nothing came to
+        a regular end."""
         call(self.delegate, "on_disconnected", event)

@@ -15,7 +15,7 @@ from handlers.endpoint import EndpointStateHandler, condition_text
 from handlers.flow import FlowController
 from handlers.incoming import Acking, IncomingMessageHandler
 from handlers.outgoing import OutgoingMessageHandler
-from reactor import Handler
+from reactor import SASL, Handler
 from reactor.errors import UNAUTHORIZED_ACCESS
 
 log = logging.getLogger(__name__)
@@ -81,15 +81,21 @@ class MessagingHandler(Handler, Acking):
     def on_transport_error(self, event: Any) -> None:
         """The connection failed: `event.transport.condition` says how.
 
-        Logs it. After a condition in `fatal_conditions` the connection is closed, so that nobody tries again.
+        Logs it: as an error, but while attempts to make the connection go on failing only the first time, and
+        for debugging later. After a condition in `fatal_conditions` the connection is closed, so that nobody tries
+        again.
         """
-        condition = event.transport.condition
+        transport, connection = event.transport, event.connection
+        condition = transport.condition
+        again = event.container is not None and event.container.failures(connection) > 0
+        level = logging.DEBUG if again else logging.ERROR
         if condition is None:
-            log.error("unspecified transport error")
+            log.log(level, "unspecified transport error")
             return
-        log.error(condition_text(condition))
-        if condition.name in self.fatal_conditions and event.connection is not None:
-            event.connection.close()
+        log.log(level, condition_text(condition))
+        if condition.name in self.fatal_conditions and connection is not None:
+            if transport.sasl().outcome not in (SASL.SYS, SASL.TEMP):  # else the server had troubles of its own
+                connection.close()
 
     def on_connection_error(self, event: Any) -> None:
         """The peer closed the connection and said why: `event.connection.remote_condition`. Logs it."""
@@ -105,7 +111,13 @@ class MessagingHandler(Handler, Acking):
 
     @does_nothing
     def on_disconnected(self, event: Any) -> None:
-        """The connection was lost, or the attempt to make it failed; `on_transport_error` came before."""
+        """The connection was lost, or it could not be had and nobody tries any more; `on_transport_error` came
+        before. Once for each loss, however many attempts it takes to make the connection again."""
+
+    @does_nothing
+    def on_connection_reconnected(self, event: Any) -> None:
+        """The connection that was lost is open again, and so are its sessions and links, as far as the peer let
+        them: `on_connection_opened`, `on_session_opened` and `on_link_opened` came before."""
 
     # -- sessions ----------------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ from reactor.container.options import (
     Move,
     Prefetch,
     ReceiverOption,
+    Resend,
     Selector,
     SenderOption,
 )
@@ -178,6 +179,7 @@ __all__ = [
     "Release",
     "RELEASED",
     "RemoteProtocolError",
+    "Resend",
     "SASL",
     "SASLException",
     "ScramSecret",

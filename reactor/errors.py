@@ -47,6 +47,8 @@ POLICY_ERROR = "amqp:connection:policy-error"
 # Not of the specification: what the driver of a transport says when the network failed, under the name
 # that programs written for the original look for.
 IO_ERROR = "proton.pythonio"
+# Nor this: something did not happen within the time that was given to it.
+TIMED_OUT = "amqp-reactor:timed-out"
 
 
 class ReactorException(Exception):

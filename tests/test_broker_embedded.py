@@ -20,7 +20,7 @@ class Exchange(MessagingHandler):
         self.received, self.outcomes, self.conditions = [], [], []
 
     def on_start(self, event):
-        connection = event.container.connect(self.url)
+        connection = event.container.connect(self.url, reconnect=False)
         sender = event.container.create_sender(connection, "jobs")
         for body in self.bodies:
             sender.send(Message(body))
@@ -83,7 +83,7 @@ def test_a_client_that_is_connected_hears_that_the_broker_stops():
         heard = None
 
         def on_start(self, event):
-            event.container.connect(broker.url)
+            event.container.connect(broker.url, reconnect=False)
 
         def on_connection_opened(self, event):
             broker._injector.trigger(ApplicationEvent("shutdown"))

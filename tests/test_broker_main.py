@@ -25,7 +25,7 @@ class Once(MessagingHandler):
         self.url, self.address, self.told = url, address, None
 
     def on_start(self, event):
-        connection = event.container.connect(self.url)
+        connection = event.container.connect(self.url, reconnect=False)
         event.container.create_sender(connection, self.address).send(Message("hello"))
 
     def on_accepted(self, event):
@@ -69,7 +69,7 @@ def test_a_client_that_is_connected_does_not_keep_it(tmp_path):
             told = None
 
             def on_start(self, event):
-                event.container.connect(f"amqp://127.0.0.1:{port}")
+                event.container.connect(f"amqp://127.0.0.1:{port}", reconnect=False)
 
             def on_connection_opened(self, event):
                 self.name = event.connection.remote_container

@@ -33,7 +33,7 @@ def test_a_closed_acceptor_lets_nobody_in_and_the_others_stay() -> None:
     stage.acceptor.close()
     stage.acceptor.close()
     refused = Witness()
-    stage.container(refused).connect(stage.url)
+    stage.container(refused).connect(stage.url, reconnect=False)
     stage.run()
     assert refused.count("on_disconnected") == 1
     assert connection.state & Endpoint.REMOTE_ACTIVE

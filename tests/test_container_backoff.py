@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import islice
+from random import Random
 from typing import Any
 
 import pytest
 
 from reactor import Backoff
-from reactor.container.backoff import read_delays
+from reactor.container.backoff import check_reconnect, read_delays
 
 
 @pytest.mark.parametrize(
@@ -25,10 +26,22 @@ def test_the_delays_are_the_originals(options: Any, delays: list[float]) -> None
     assert list(islice(backoff, 10)) == delays, "each time from the beginning"
 
 
-@pytest.mark.parametrize("options", [{"initial": -1}, {"factor": 0.5}, {"max_delay": -1}, {"max_tries": -1}])
-def test_what_cannot_be_waited_for_is_refused(options: Any) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("initial", -1), ("factor", 0.5), ("max_delay", -1), ("max_tries", -1), ("jitter", 2), ("max_time", -1)],
+)
+def test_what_cannot_be_waited_for_is_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match="delays"):
-        Backoff(**options)
+        Backoff(**{name: value})
+
+
+def test_chance_shortens_delays_and_never_lengthens_them() -> None:
+    delays = list(islice(read_delays(Backoff(jitter=0.25), Random(1)), 200))
+    for delay, longest in zip(delays, Backoff()):
+        assert longest * 0.75 <= delay <= longest
+    assert len(set(delays[20:])) > 100
+    assert list(islice(read_delays(Backoff(jitter=0), Random(1)), 4)) == [0, 0.1, 0.2, 0.4]
+    assert all(0 <= delay <= 10 for delay in islice(read_delays(Backoff(jitter=1), Random(1)), 50))
 
 
 def test_what_reconnect_may_be() -> None:
@@ -42,12 +55,18 @@ def test_what_reconnect_may_be() -> None:
         def next(self) -> float:
             return 5.0
 
+    def read(reconnect: Any) -> list[float]:
+        return list(islice(read_delays(check_reconnect(reconnect), Random(1)), 2))
+
     own = Own()
-    assert list(read_delays(None)) == list(read_delays(False)) == []
-    assert next(read_delays(True)) == 0
-    assert list(read_delays([1, 2])) == [1, 2]
-    assert list(islice(read_delays(own), 2)) == [5, 5]
+    assert read(False) == []
+    for default in (None, True):
+        assert isinstance(check_reconnect(default), Backoff)
+    assert read([1, 2]) == read((1, 2, 3)) == [1, 2]
+    assert own.resets == 0
+    assert read(own) == [5, 5]
     assert own.resets == 1
-    with pytest.raises(TypeError, match="seconds, not 7"):
-        read_delays(7)
+    for wrong in (7, "soon", object()):
+        with pytest.raises(TypeError, match="a list of seconds, not"):
+            check_reconnect(wrong)
     assert "max_tries=None" in repr(Backoff())

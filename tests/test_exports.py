@@ -37,7 +37,7 @@ OWN = {
     "DecodeError SASLException TransactionException TransactionRolledBack": "the exception tree",
     "ConnectionClosed LinkDetached SendException": "exceptions that the original keeps in its utils",
     "Reject Release": "exceptions that the original keeps in its handlers",
-    "AutoAccept MaxUnsettled Prefetch": "options of a receiver that the original has not",
+    "AutoAccept MaxUnsettled Prefetch Resend": "options of a link that the original has not",
     "ScramSecret": "what a server keeps in place of a password",
     "Acceptor Task": "what Container.listen() and Container.schedule() return",
     "EventBase": "the common base of Event and ApplicationEvent",

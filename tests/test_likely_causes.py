@@ -63,7 +63,7 @@ def told(setting: Setting, url: str = "amqp://server:6000", **options: Any) -> A
     setting(stage)
     reasons: list[Any] = []
     client = Witness(on_transport_error=lambda event: reasons.append(event.transport.condition))
-    connection = stage.container(client).connect(url, ssl_domain=client_domain(), **options)
+    connection = stage.container(client).connect(url, ssl_domain=client_domain(), reconnect=False, **options)
     stage.run(lambda: client.count("on_disconnected"))
     assert client.count("on_disconnected") == len(reasons) == 1
     assert connection.error is reasons[0]
@@ -171,7 +171,7 @@ def test_it_is_named_however_the_bytes_come(piece: Optional[int]) -> None:
         stage = Stage(chunk=piece)
         setting(stage)
         client = Witness()
-        connection = stage.container(client).connect(url)
+        connection = stage.container(client).connect(url, reconnect=False)
         stage.run()
         for word in words:
             assert word in connection.error.description

@@ -218,7 +218,7 @@ def test_a_machine_that_goes_down_is_silent_until_it_is_back():
     late = world.start(Client)
     world.run_for(4.0)
     assert client.handler.told[-1] == "accepted" and late.handler.told == []
-    world.run_for(12.0)
+    world.run_for(8.0)
     assert "idle" in client.handler.told[-2]
     server.restart()
     world.run_until(lambda: "accepted" in late.handler.told)

@@ -1,12 +1,13 @@
 """Backoff: how long to wait before a connection is tried again, and again.
 
-Connectors and applications enter; it knows no clock, and waits for nobody.
+Attempts and applications enter; it knows no clock, draws from no source of its own, and waits for nobody.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from random import Random
 from typing import Any, Optional, Union
 
 Reconnect = Union[None, bool, Iterable[float], Any]
@@ -16,9 +17,14 @@ class Backoff:
     """Delays that grow: 0, then `initial`, each `factor` times the one before, up to `max_delay`.
 
     initial: seconds, 0.1 by default. factor: 2. max_delay: seconds, 10. max_tries: how many delays there are;
-        None, the default, for no end. ValueError for what cannot be waited for.
+        None, the default, for no end.
+    jitter: by what part a delay may be shortened, by chance, when it is used: with 0.5, the default, 10 seconds
+        become 5 to 10. Many clients that lost the same broker then do not come back all at once. 0: not at all.
+    max_time: for how many seconds attempts are made, from the loss of the connection, or from the first attempt
+        to make it; None, the default, for no end.
 
-    An iterator that goes on from where it was: `iter(backoff)` begins anew.
+    ValueError for what cannot be waited for. An iterator that goes on from where it was: `iter(backoff)` begins
+    anew, and gives the delays without jitter.
     """
 
     def __init__(
@@ -27,13 +33,21 @@ class Backoff:
         factor: float = 2.0,
         max_delay: float = 10.0,
         max_tries: Optional[int] = None,
+        jitter: float = 0.5,
+        max_time: Optional[float] = None,
     ) -> None:
         if initial < 0 or factor < 1 or max_delay < 0 or (max_tries is not None and max_tries < 0):
             raise ValueError("delays are not negative, and grow by a factor of at least 1")
+        if not 0 <= jitter <= 1:
+            raise ValueError("the jitter of delays is a part of them, from 0 to 1, not %r" % (jitter,))
+        if max_time is not None and max_time < 0:
+            raise ValueError("the time for all delays is not negative: %r" % (max_time,))
         self.initial = initial
         self.factor = factor
         self.max_delay = max_delay
         self.max_tries = max_tries
+        self.jitter = jitter
+        self.max_time = max_time
 
     def __iter__(self) -> Iterator[float]:
         return itertools.islice(self._delays(), self.max_tries)
@@ -46,33 +60,52 @@ class Backoff:
             delay = min(delay * self.factor, self.max_delay)
 
     def __repr__(self) -> str:
-        return "Backoff(initial=%g, factor=%g, max_delay=%g, max_tries=%r)" % (
+        return "Backoff(initial=%g, factor=%g, max_delay=%g, max_tries=%r, jitter=%g, max_time=%r)" % (
             self.initial,
             self.factor,
             self.max_delay,
             self.max_tries,
+            self.jitter,
+            self.max_time,
         )
 
 
-def read_delays(reconnect: Reconnect) -> Iterator[float]:
-    """The delays, from the first, that the argument `reconnect` of `Container.connect` stands for.
+def check_reconnect(reconnect: Reconnect) -> Reconnect:
+    """What the argument `reconnect` of `Container.connect` stands for: None, or something that gives delays.
 
-    None and False: none. True: those of a Backoff. An iterable of seconds; or an object with `next()`, and
-    perhaps `reset()`, as the original takes it. TypeError for anything else, ValueError for seconds that are none.
+    None, as True, is a Backoff. False is None. TypeError for what gives no delays, ValueError for seconds in a list
+    that are none.
     """
-    if reconnect is None or reconnect is False:
-        return iter(())
-    if reconnect is True:
-        return iter(Backoff())
-    advance: Any = getattr(reconnect, "next", None)
-    if callable(advance):
-        if hasattr(reconnect, "reset"):
-            reconnect.reset()
-        return iter(advance, None)
+    if reconnect is None or reconnect is True:
+        return Backoff()
+    if reconnect is False:
+        return None
+    if callable(getattr(reconnect, "next", None)):
+        return reconnect
     if isinstance(reconnect, (list, tuple)):
         for delay in reconnect:
             if not isinstance(delay, (int, float)) or not delay >= 0:
                 raise ValueError("reconnect is a list of seconds: %r among them is no time to wait" % (delay,))
     if isinstance(reconnect, Iterable) and not isinstance(reconnect, (str, bytes)):
-        return iter(reconnect)
+        return reconnect
     raise TypeError("reconnect is False, True, a Backoff or a list of seconds, not %r" % (reconnect,))
+
+
+def read_delays(reconnect: Reconnect, random: Random) -> Iterator[float]:
+    """The delays, from the first, of what `check_reconnect` has let through.
+
+    An object with `next()`, as the original takes it, is set back by its `reset()` if it has one; its `next()`
+    gives seconds, None when there are no more. A Backoff is given its jitter by `random`.
+    """
+    if reconnect is None:
+        return iter(())
+    advance: Any = getattr(reconnect, "next", None)
+    if callable(advance):
+        if hasattr(reconnect, "reset"):
+            reconnect.reset()
+        return iter(advance, None)
+    if isinstance(reconnect, Backoff) and reconnect.jitter:
+        jitter = reconnect.jitter
+        return (delay * (1 - jitter * random.random()) for delay in reconnect)
+    seconds: Any = reconnect
+    return iter(seconds)

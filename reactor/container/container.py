@@ -1,22 +1,22 @@
-"""Container: what an application holds. It makes connections, links and listeners.
+"""Container: what an application holds. It makes connections and listeners; links are made in links.py.
 
-How it runs them is in runner.py. The clock, the network and the random source come as arguments, so that
-the same container runs in the real world and in a simulated one. It knows the engine from outside, and no
-handler class: handlers are any objects.
+How it runs them is in runner.py, and how it keeps connections in keeping.py. The clock, the network and the random
+source come as arguments, so that the same container runs in the real world and in a simulated one. It knows the
+engine from outside, and no handler class: handlers are any objects.
 """
 
 from __future__ import annotations
 
 import random as random_module
-import uuid
-import weakref
-from collections.abc import Iterable, Iterator
-from typing import Any, Callable, Optional, TypeVar, Union
+from collections.abc import Iterable
+from typing import Any, Optional, Union
 
 from reactor.container.acceptor import Acceptor
-from reactor.container.backoff import Reconnect, read_delays
+from reactor.container.attempts import Attempts, split_addresses
+from reactor.container.backoff import Reconnect, check_reconnect
 from reactor.container.config import find_config
 from reactor.container.connector import Address, Connector, read_address
+from reactor.container.keeper import Keeper
 from reactor.container.keywords import (
     check_frame_size,
     check_heartbeat,
@@ -24,27 +24,20 @@ from reactor.container.keywords import (
     check_texts,
     refuse_unknown,
 )
-from reactor.container.options import AutoAccept, MaxUnsettled, Prefetch, apply_options
-from reactor.container.runner import Runner
+from reactor.container.links import Linking
 from reactor.container.ssl_config import SSLConfig
 from reactor.engine.connection import Connection
 from reactor.engine.credentials import Credentials
-from reactor.engine.endpoint import Endpoint
 from reactor.engine.exchange import Authenticator, TokenOwner
-from reactor.engine.receiver import Receiver
-from reactor.engine.sender import Sender
-from reactor.engine.session import Session
 from reactor.engine.tls_domain import SSLDomain
-from reactor.engine.transport import Transport
-from reactor.errors import CONNECTION_FORCED
 from reactor.loop.interface import Clock, Network
 from reactor.url import Url
 
-Context = Union[Connection, Session, Url, str]
-AnyLink = TypeVar("AnyLink", Sender, Receiver)
+#: Seconds for one attempt to reach a peer, and for the peer to have opened the connection.
+CONNECT_TIMEOUT, OPEN_TIMEOUT = 15.0, 30.0
 
 
-class Container(Runner):
+class Container(Linking):
     """Connections, listeners, timers and the loop that runs them.
 
     handlers: see what happens to everything that has no handler of its own, in this order.
@@ -55,8 +48,9 @@ class Container(Runner):
 
     The attributes `user`, `password`, `allowed_mechs`, `allow_insecure_mechs` and `sasl_enabled` are what
     `connect` takes where it is not told otherwise; `ssl.client` and `ssl.server` are the SSLDomain of connections
-    with TLS in the one and the other direction. `timeout` bounds, in seconds, how long one `process()`
-    waits; None (default) for as long as nothing happens.
+    with TLS in the one and the other direction. `connect_timeout` (15 seconds) and `open_timeout` (30) are
+    defaults of `connect` as well, where None is for no limit. `timeout` bounds, in seconds, how long one
+    `process()` waits; None (default) for as long as nothing happens.
 
     All of it belongs to one thread. Others may call `stop` and `wakeup`, and trigger an EventInjector.
     """
@@ -79,8 +73,9 @@ class Container(Runner):
         self.allowed_mechs: Any = None
         self.allow_insecure_mechs: Optional[bool] = None
         self.ssl = SSLConfig()
-        super().__init__(handlers, clock, network, _Housekeeper(self))
-        self._connectors: dict[Connection, Connector] = {}
+        self.connect_timeout: Optional[float] = CONNECT_TIMEOUT
+        self.open_timeout: Optional[float] = OPEN_TIMEOUT
+        super().__init__(handlers, clock, network)
 
     # -- connections -------------------------------------------------------------------------------------
 
@@ -106,20 +101,24 @@ class Container(Runner):
         sni: Optional[str] = None,
         max_frame_size: Optional[int] = None,
         container_id: Optional[str] = None,
+        connect_timeout: Optional[float] = None,
+        open_timeout: Optional[float] = None,
         **unknown: Any,
     ) -> Connection:
         """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the
         container runs.
 
-        url: where to, as ``"amqp://user:password@host:port"`` or a Url; ``amqps`` is with TLS. urls: several,
-            tried in turn until the connection is opened. address: one or several, as an older name for these.
+        url: where to, as ``"amqp://user:password@host:port"`` or a Url; ``amqps`` is with TLS. Or several, with
+            commas in between; urls: several in a list, tried in turn until the connection is opened. address: one
+            or several, as an older name for these.
             Without any of them connect.json says where to, and as whom (config.py); what this call is told goes
             before that.
         handler: sees the events of this connection, of its sessions and links; None leaves them to the
         container's.
-        reconnect: False or None, the default: a connection that is lost stays lost. True: it is made again, after
-            the delays of a Backoff; or a Backoff, a list of seconds, or an object with `next()` and `reset()`.
-            Sessions and links are then opened again; sends without an outcome are in doubt.
+        reconnect: None, the default, and True: a connection that cannot be had is tried again, and one that is
+            lost is made again, after the delays of a Backoff; or a Backoff, a list of seconds, or an object with
+            `next()` and `reset()`. Sessions and links are opened again as they were. False: every address is
+            tried once, and a connection that is lost stays lost.
         heartbeat: seconds within which the peer is to be heard of; None for no limit.
         ssl_domain: what TLS is to be like; None for `container.ssl.client`. It is for addresses with ``amqps``,
             and makes one of an address without a scheme; with ``amqp`` there is no TLS all the same.
@@ -134,6 +133,8 @@ class Container(Runner):
         properties: told to the peer about this connection, a dict; or None.
         max_frame_size: bytes of the largest frame that the peer may send (at least 512); None for 65,536.
         container_id: another name than the container's for this connection.
+        connect_timeout: seconds for each attempt to reach the peer; None for the container's own. open_timeout:
+            seconds for each attempt until the peer has opened the connection, all included; None as before.
 
         Raises TypeError for a keyword that it does not know, suggesting the nearest; ValueError for an
         address or a number that is none, or for a connect.json that is none; SSLException for the SSLDomain of a
@@ -152,7 +153,7 @@ class Container(Runner):
             if ssl_domain is not None and one.scheme is None:
                 one.scheme = Url.AMQPS
         ssl_domain = self.ssl.of_client(ssl_domain)
-        read_delays(reconnect)  # for its error, at the call that caused it
+        delays = check_reconnect(reconnect)
         check_heartbeat(heartbeat)
         check_frame_size(max_frame_size)
         check_mechanisms(allowed_mechs)
@@ -163,7 +164,7 @@ class Container(Runner):
         connection.offered_capabilities = offered_capabilities
         connection.desired_capabilities = desired_capabilities
         connection.properties = properties
-        connector = Connector(self, connection, addresses, reconnect)
+        connector = Connector(self, connection)
         connector.heartbeat = heartbeat
         connector.max_frame_size = max_frame_size
         connector.virtual_host = virtual_host
@@ -176,8 +177,11 @@ class Container(Runner):
             connector.allow_insecure_mechs = self.allow_insecure_mechs
         connector.user = user or self.user
         connector.password = password or self.password
+        keeper = Keeper(connector, Attempts(addresses, delays, self.random))
+        keeper.connect_timeout = self.connect_timeout if connect_timeout is None else connect_timeout
+        keeper.open_timeout = self.open_timeout if open_timeout is None else open_timeout
         connection.open()
-        self._connectors[connection] = connector
+        self.keep(keeper)
         return connection
 
     def listen(
@@ -235,196 +239,8 @@ class Container(Runner):
         connection.collect(self.collector)
         return connection
 
-    # -- sessions and links ------------------------------------------------------------------------------
-
-    def create_session(self, context: Context) -> Session:
-        """A new session, opened, of a connection or of a new connection to a url."""
-        session = self._connection_of(context).session()
-        session.open()
-        return session
-
-    def create_sender(
-        self,
-        context: Context,
-        target: Optional[str] = None,
-        source: Optional[str] = None,
-        name: Optional[str] = None,
-        handler: Any = None,
-        tags: Union[None, Callable[[], Any], Iterator[Any]] = None,
-        options: Any = None,
-        **unknown: Any,
-    ) -> Sender:
-        """Open a link to send over, and return the Sender: it can be used when `on_sendable` says so.
-
-        context: a Connection, a Session, or a url to connect to, whose path is the target.
-        target: the address to send to; None for a sender whose messages carry their address
-        (`Message.address`).
-        source: an address of this side, told to the peer.
-        name: the link's name, by which both sides know it; made from the container's id and the addresses
-        by default.
-        handler: sees the events of this link; None leaves them to its session, connection or container.
-        tags: called for each message for its delivery tag, or an iterator of tags; None counts from 1.
-        options: a LinkOption or a list of them.
-        """
-        refuse_unknown("create_sender()", Container.create_sender, unknown)
-        session, path = self._session_of(context)
-        target = path if target is None else target
-        name = name or self._link_name(session, target, source, True)
-        sender = session.sender(name)
-        if tags is not None:
-            sender.tag_generator = tags if callable(tags) else iter(tags).__next__
-        return self._open_link(sender, source, target, handler, options)
-
-    def create_receiver(
-        self,
-        context: Context,
-        source: Optional[str] = None,
-        target: Optional[str] = None,
-        name: Optional[str] = None,
-        dynamic: bool = False,
-        handler: Any = None,
-        options: Any = None,
-        auto_accept: Optional[bool] = None,
-        prefetch: Optional[int] = None,
-        max_unsettled: Optional[int] = None,
-        **unknown: Any,
-    ) -> Receiver:
-        """Open a link to receive from, and return the Receiver.
-
-        context: a Connection, a Session, or a url to connect to, whose path is the source.
-        source: the address to receive from. dynamic: have the peer make one:
-            `receiver.remote_source.address`, once the link is opened.
-        target, name, handler, options: as in `create_sender`.
-        auto_accept: whether messages are accepted when `on_message` returns; None leaves it to the handler.
-        prefetch: how many messages may be on their way ahead of `on_message`, 0 for what `receiver.flow(n)`
-            grants; None leaves it to the handler.
-        max_unsettled: bounds the messages on their way together with those not settled here; None for no
-        bound.
-        """
-        refuse_unknown("create_receiver()", Container.create_receiver, unknown)
-        session, path = self._session_of(context)
-        source = path if source is None else source
-        name = name or self._link_name(session, source, target, False)
-        receiver = session.receiver(name)
-        receiver.source.dynamic = bool(dynamic)
-        said: Any = ((AutoAccept, auto_accept), (Prefetch, prefetch), (MaxUnsettled, max_unsettled))
-        keywords = [option(value) for option, value in said if value is not None]
-        return self._open_link(receiver, None if dynamic else source, target, handler, options, keywords)
-
-    def _open_link(
-        self, link: AnyLink, source: Optional[str], target: Optional[str], handler: Any, *options: Any
-    ) -> AnyLink:
-        """Open a link, or leave no trace of it when something that it was given is refused."""
-        link.handler = handler
-        try:
-            link.source.address = source
-            link.target.address = target
-            for some in options:
-                apply_options(link, some)
-            link.open()
-        except BaseException:
-            link.free()
-            raise
-        return link
-
-    def _connection_of(self, context: Context) -> Connection:
-        if isinstance(context, Connection):
-            return context
-        if isinstance(context, (str, Url)):
-            return self.connect(context)
-        if isinstance(context, Session):
-            return context.connection
-        raise TypeError("links are made on a Connection, a Session or a url, not on %r" % (context,))
-
-    def _session_of(self, context: Context) -> tuple[Session, Optional[str]]:
-        """The session to make a link on, and the address in the url if `context` was one."""
-        if isinstance(context, Session):
-            return context, None
-        connection = self._connection_of(context)
-        session: Optional[Session] = connection.__dict__.get("default_session")
-        if session is None or not session.state & Endpoint.LOCAL_ACTIVE:
-            session = connection.__dict__["default_session"] = self.create_session(connection)
-        path = Url(context, defaults=False).path if isinstance(context, (str, Url)) else None
-        return session, path
-
-    def _link_name(self, session: Session, first: Optional[str], second: Optional[str], sends: bool) -> str:
-        """A name that no other link of the connection has in this direction [2.6.1]."""
-        addresses = [address for address in (first, second) if address and isinstance(address, str)]
-        name = stem = "-".join([self.container_id] + (addresses or [self._uuid()]))
-        taken = {link.name for link in session.connection.links(0) if link.is_sender == sends}
-        count = 1
-        while name in taken:
-            count += 1
-            name = "%s-%d" % (stem, count)
-        return name
-
-    def _uuid(self) -> str:
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-
-    # -- what becomes of connections ---------------------------------------------------------------------
-
-    def begin(self, connection: Connection) -> None:
-        """The application has opened the connection: if it is to be connected, now is the time."""
-        connector = self._connectors.get(connection)
-        if connector is not None and connection.transport is None:
-            connector.attempt()
-
-    def opened(self, connection: Connection) -> None:
-        """The peer has opened the connection."""
-        connector = self._connectors.get(connection)
-        if connector is not None:
-            connector.opened()
-
-    def ended(self, transport: Transport, connection: Optional[Connection]) -> None:
-        super().ended(transport, connection)
-        connector = None if connection is None else self._connectors.get(connection)
-        if connector is not None:
-            connector.ended()
-            if not connector.connection.state & Endpoint.LOCAL_ACTIVE:
-                self.forget(connector.connection)
-
-    def forget(self, connection: Connection) -> None:
-        """The connection is closed: nothing more is done for it."""
-        self._connectors.pop(connection, None)
-
-    def reconnects(self, connection: Connection) -> bool:
-        """Whether `connection` is made again when it is lost."""
-        connector = self._connectors.get(connection)
-        return connector is not None and connector.reconnects
-
-    def forced(self, connection: Connection) -> None:
-        """The peer sends the connection away: if it is to be made again, there is nothing to wait for."""
-        driver = None if connection.transport is None else self._drivers.get(connection.transport)
-        if driver is not None and self.reconnects(connection):
-            driver.close()
-
-    def close_all(self) -> None:
-        super().close_all()
-        self._connectors.clear()
-
     def __repr__(self) -> str:
         return "<Container %s>" % self.container_id
-
-
-class _Housekeeper:
-    """The container's own part in what happens, after the handlers."""
-
-    def __init__(self, container: Container) -> None:
-        self._container = weakref.proxy(container)
-
-    def on_connection_local_open(self, event: Any) -> None:
-        self._container.begin(event.connection)
-
-    def on_connection_remote_open(self, event: Any) -> None:
-        self._container.opened(event.connection)
-
-    def on_connection_remote_close(self, event: Any) -> None:
-        condition = event.connection.remote_condition
-        if condition is not None and condition.name == CONNECTION_FORCED:
-            self._container.forced(event.connection)
-
-    def on_transport_closed(self, event: Any) -> None:
-        self._container.ended(event.context, event.connection)
 
 
 def _addresses(url: Optional[Address], urls: Optional[Iterable[Address]], address: Any) -> list[Url]:
@@ -437,7 +253,8 @@ def _addresses(url: Optional[Address], urls: Optional[Iterable[Address]], addres
         given = [address] if isinstance(address, (str, Url)) else address
     else:
         given = ()
-    addresses = [read_address(one) for one in given]
+    pieces = [piece for one in given for piece in (split_addresses(one) if isinstance(one, str) else (one,))]
+    addresses = [read_address(one) for one in pieces]
     if not addresses:
         raise ValueError("connect() needs to know where to: give a url, or urls")
     return addresses

@@ -67,6 +67,18 @@ class AtLeastOnce(LinkOption):
         link.rcv_settle_mode = Link.RCV_FIRST
 
 
+class Resend(SenderOption):
+    """Whether what has left, and has no outcome when the connection is lost, is sent again when the connection is
+    back: with the same Delivery, in the same order, so that there is one outcome for each `send()`. The message may
+    then come twice. Without this it is in doubt."""
+
+    def __init__(self, resend: bool = True) -> None:
+        self.resend = resend
+
+    def apply(self, sender: Any) -> None:
+        sender.resend = self.resend
+
+
 # -- how a receiver takes them ---------------------------------------------------------------------------
 
 
@@ -201,6 +213,7 @@ __all__ = [
     "Move",
     "Prefetch",
     "ReceiverOption",
+    "Resend",
     "Selector",
     "SenderOption",
     "apply_options",

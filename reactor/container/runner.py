@@ -18,6 +18,7 @@ from typing import Any, Optional
 from reactor.container.injector import EventInjector
 from reactor.container.selectable import Selectable
 from reactor.engine.connection import Connection
+from reactor.engine.endpoint import Endpoint
 from reactor.engine.events import Collector, Event, EventBase, EventType
 from reactor.engine.handler import Dispatcher, Handler
 from reactor.engine.transport import Transport
@@ -266,19 +267,26 @@ class Runner:
 
     # -- transports --------------------------------------------------------------------------------------
 
-    def drive(self, transport: Transport, wire: Wire) -> None:
+    def drive(self, transport: Transport, wire: Wire) -> Driver:
         """Have `transport` exchange its bytes over `wire`. Connectors and acceptors call it."""
         if self._trace:
             transport.recorder = TextTrace(_print, "0x%x" % next(_traced))
-        self._drivers[transport] = Driver(self.loop, transport, wire)
+        driver = self._drivers[transport] = Driver(self.loop, transport, wire)
+        return driver
 
     def ended(self, transport: Transport, connection: Optional[Connection]) -> None:
-        """The transport is closed, and its handlers know. If a handler closed it, the driver does not yet."""
+        """The transport is closed, and its handlers know. Nobody makes another for its connection."""
+        self.let_go(transport)
+        if connection is not None:
+            transport.unbind()
+            if connection.state & Endpoint.LOCAL_ACTIVE:
+                connection.close()  # what would be sent over it would wait for ever
+
+    def let_go(self, transport: Transport) -> None:
+        """The transport is closed. If a handler closed it, its driver does not know yet."""
         driver = self._drivers.pop(transport, None)
         if driver is not None:
             driver.flush()
-        if connection is not None:
-            transport.unbind()
 
     def close_all(self) -> None:
         """Close politely what can be closed at once, then let go of everything."""

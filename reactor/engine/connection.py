@@ -20,6 +20,7 @@ from reactor.engine.endpoint import (
     LOCAL_CLOSED,
     LOCAL_OPEN,
     LOCAL_UNINIT,
+    REMOTE_ACTIVE,
     REMOTE_CLOSE,
     REMOTE_CLOSED,
     REMOTE_OPEN,
@@ -71,6 +72,7 @@ class Connection(Endpoint):
         "_sessions",
         "context",
         "lasting",
+        "_links_made",
     )
 
     def __init__(self) -> None:
@@ -96,6 +98,7 @@ class Connection(Endpoint):
         self._sessions: dict[Any, None] = {}
         self.context: Any = None
         self.lasting = False
+        self._links_made = 0
 
     @property
     def connection(self) -> Connection:
@@ -144,6 +147,14 @@ class Connection(Endpoint):
             self.emit(Event.CONNECTION_LOCAL_CLOSE, self)
             self.work_on(self)
 
+    def fail(self, condition: Condition) -> None:
+        """It cannot be had any more: it is closed here, and the application sees it as if the peer had closed it
+        because of `condition`."""
+        self.state = self.state & ~(REMOTE_UNINIT | REMOTE_ACTIVE) | REMOTE_CLOSED
+        self.remote_condition = condition
+        self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
+        self.close()
+
     def free(self) -> None:
         """Forget the sessions and links; CONNECTION_FINAL is the last that is heard of it."""
         for session in self.sessions(0):
@@ -156,6 +167,11 @@ class Connection(Endpoint):
         self._sessions[session] = None
         self.emit(Event.SESSION_INIT, session)
         return session
+
+    def count_link(self) -> int:
+        """The number of another link: they are attached again in the order in which they were made."""
+        self._links_made += 1
+        return self._links_made
 
     def forget(self, session: Handshakes) -> None:
         """Take a session out, and its links; SESSION_FINAL is the last that is heard of it."""
@@ -242,6 +258,10 @@ class Connection(Endpoint):
         for session in self.sessions(0):
             session.reset(self.lasting)
         self.work.clear()
+
+    def is_between_wires(self) -> bool:
+        """Whether there is no wire, and another one will come."""
+        return self.transport is None and self.lasting
 
     def holds_back(self) -> bool:
         """Whether something was sent that has not left, and could."""

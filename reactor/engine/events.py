@@ -171,6 +171,7 @@ class Event(EventBase):
     CONNECTION_LOCAL_CLOSE: ClassVar[EventType]
     CONNECTION_REMOTE_CLOSE: ClassVar[EventType]
     CONNECTION_FINAL: ClassVar[EventType]
+    CONNECTION_RECONNECTED: ClassVar[EventType]
     SESSION_INIT: ClassVar[EventType]
     SESSION_LOCAL_OPEN: ClassVar[EventType]
     SESSION_REMOTE_OPEN: ClassVar[EventType]

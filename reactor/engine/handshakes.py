@@ -25,7 +25,7 @@ from reactor.engine.endpoint import (
     REMOTE_UNINIT,
     Endpoint,
 )
-from reactor.engine.events import Event, EventType
+from reactor.engine.events import Event
 from reactor.engine.link import SND_MIXED, Link
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
@@ -420,29 +420,3 @@ class Handshakes(Endpoint):
             window.transport.release_output(window)
             window.close()
         self.connection.forget(self)
-
-    def reset(self, lasting: bool = False) -> None:
-        """Be as before the peer was heard of, ready for a new wire. What was closed here, or made by the peer, is
-        not made again. `lasting`: whether what has not left may wait for the new wire."""
-        if self.window is not None:
-            self.window.close(lasting)
-        if self.passive or (self.state & LOCAL_CLOSED and not self.holds_back()):
-            self._die(self, Event.SESSION_REMOTE_CLOSE)
-            self.connection.forget(self)
-            return
-        self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
-        self.remote_condition = None
-        for link in self.links():
-            if link.passive or (link.state & LOCAL_CLOSED and not link.has_more()):
-                self._die(link, Event.LINK_REMOTE_CLOSE)
-                self.forget(link)
-            else:
-                link.reset(lasting)
-
-    def _die(self, endpoint: Endpoint, etype: EventType) -> None:
-        """It has ended with the wire: there is nobody any more who would answer. Whoever closed it is told so."""
-        told = bool(endpoint.state & REMOTE_CLOSED)
-        asked = bool(endpoint.state & LOCAL_CLOSED)
-        endpoint.state = LOCAL_CLOSED | REMOTE_CLOSED
-        if asked and not told:
-            self.connection.emit(etype, endpoint)

@@ -87,6 +87,7 @@ class Link(Endpoint):
         "delivery_count",
         "transfer_in_progress",
         "passive",
+        "born",
     )
 
     SND_UNSETTLED, SND_SETTLED, SND_MIXED = SND_UNSETTLED, SND_SETTLED, SND_MIXED
@@ -131,6 +132,7 @@ class Link(Endpoint):
         self.wire_credit = 0
         self.delivery_count = 0
         self.transfer_in_progress: Optional[Delivery] = None  # some of its frames have gone, or come
+        self.born = session.connection.count_link()
         self.passive = False  # made by the peer's attach: gone with the wire, unless the peer attaches it again
 
     # -- life --------------------------------------------------------------------------------------------
@@ -159,6 +161,8 @@ class Link(Endpoint):
         if self.change(LOCAL_CLOSE):
             self.cut_short()
             self._emit(Event.LINK_LOCAL_CLOSE)
+            if self.connection.is_between_wires():
+                self.session.bury_link(self)
 
     def detach(self) -> None:
         """Detach the link without closing it: the peer keeps its end if that was made to last [2.6.3]."""
@@ -168,6 +172,8 @@ class Link(Endpoint):
             self.cut_short()
             self.detached = True
             self._emit(Event.LINK_LOCAL_DETACH)
+            if self.connection.is_between_wires():
+                self.session.bury_link(self)
 
     def cut_short(self) -> None:
         """It is going to be closed: give up what is half-written, which nobody will complete."""

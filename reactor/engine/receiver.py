@@ -201,7 +201,7 @@ class Receiver(Link):
         if started is not None and started in self.incoming:
             self.incoming.remove(started)  # the rest of it will not come
         super().leave_wire(lasting)
-        self.available = 0
+        self.available = self.delivery_count = 0
         if not lasting:
             self.wire_credit = 0  # else what was granted and not used is granted again
 

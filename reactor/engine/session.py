@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any, Optional
 from reactor.codec.definitions import BEGIN
 from reactor.codec.performatives import encode_composite
 from reactor.engine.endpoint import (
+    LOCAL_ACTIVE,
     LOCAL_CLOSE,
+    LOCAL_CLOSED,
     LOCAL_OPEN,
+    LOCAL_UNINIT,
+    REMOTE_CLOSED,
+    REMOTE_UNINIT,
+    Endpoint,
 )
-from reactor.engine.events import Event
+from reactor.engine.events import Event, EventType
 from reactor.engine.handshakes import Handshakes
 from reactor.engine.link import Link
 from reactor.engine.receiver import Receiver
@@ -66,6 +72,8 @@ class Session(Handshakes):
             for link in self._links:
                 link.cut_short()
             self._emit(Event.SESSION_LOCAL_CLOSE)
+            if self.connection.is_between_wires():
+                self.bury()
 
     def free(self) -> None:
         """Take the session out of its connection; its links go with it."""
@@ -123,6 +131,46 @@ class Session(Handshakes):
             if isinstance(link, Sender):
                 there.update(dict.fromkeys((*link.waiting, *link.pending)))
         return sum(delivery.pending for delivery in there)
+
+    # -- another wire ------------------------------------------------------------------------------------
+
+    def reset(self, lasting: bool = False) -> None:
+        """Be as before the peer was heard of, ready for a new wire. What was closed here, or made by the peer, is
+        not made again. `lasting`: whether what has not left may wait for the new wire."""
+        if self.window is not None:
+            self.window.close(lasting)
+        if self.bury():
+            return
+        self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
+        self.remote_condition = None
+        for link in self.links():
+            if not self.bury_link(link):
+                link.reset(lasting)
+
+    def bury(self) -> bool:
+        """Without a wire: forget the session if nothing is to be said about it over the next one."""
+        if not self.passive and (not self.state & LOCAL_CLOSED or self.holds_back()):
+            return False
+        self._die(self, Event.SESSION_REMOTE_CLOSE)
+        self.connection.forget(self)
+        return True
+
+    def bury_link(self, link: Link) -> bool:
+        """Without a wire: forget the link if nothing is to be said about it over the next one."""
+        if not link.passive and (not link.state & LOCAL_CLOSED or link.has_more()):
+            return False
+        self._die(link, Event.LINK_REMOTE_CLOSE)
+        self.forget(link)
+        return True
+
+    def _die(self, endpoint: Endpoint, etype: EventType) -> None:
+        """It has ended with the wire: there is nobody any more who would answer. Whoever closed it is told so."""
+        told = bool(endpoint.state & REMOTE_CLOSED)
+        asked = bool(endpoint.state & LOCAL_CLOSED)
+        endpoint.state = LOCAL_CLOSED | REMOTE_CLOSED
+        self.connection.work.pop(endpoint, None)
+        if asked and not told:
+            self.connection.emit(etype, endpoint)
 
     def __repr__(self) -> str:
         where = "" if self.window is None else " on channel %d" % self.window.channel

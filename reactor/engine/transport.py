@@ -134,10 +134,9 @@ class Transport(Input, Output):
             raise TransportException("cannot bind %r: it or the transport is bound already" % (connection,))
         self.connection = connection
         connection.transport = self
-        for session in connection.sessions(0):
-            connection.work[session] = None
-            for link in session.links():
-                connection.work[link] = None
+        connection.work.update(dict.fromkeys(connection.sessions(0)))
+        links: list[Link] = sorted(connection.links(0), key=lambda link: link.born)
+        connection.work.update(dict.fromkeys(links))
         connection.emit(Event.CONNECTION_BOUND, connection)
         self._woken = False
         self.wake()
@@ -173,6 +172,18 @@ class Transport(Input, Output):
             self._woken = True
             if self.connection is not None:
                 self.connection.emit(Event.TRANSPORT, self)
+    def answer_close(self) -> None:
+        """Answer the peer's close on this wire alone: the connection stays as it is, for another one."""
+        connection = self.connection
+        if connection is None or not self._amqp_out or self._close_sent or self._head_done:
+            return
+        if not self._open_sent:
+            self._write_open(connection)
+        self._close_sent = self._head_done = True
+        write_frame(self.output, 0, encode_composite(CLOSE, [None]))
+        self.frames_output += 1
+        self.wake()
+
     # -- errors ------------------------------------------------------------------------------------------
 
     def _answer(self, error: RemoteProtocolError, channel: Optional[int] = None) -> None:

@@ -53,7 +53,7 @@ class Client(MessagingHandler):
         self.opened: list[str] = []
         self.container = Container(self, container_id=name, network=world.network.node(), clock=world.network.clock)
         world.stepper.add(self.container)
-        self.connection = self.container.connect(URL, **options)
+        self.connection = self.container.connect(URL, **{"reconnect": False, **options})
         world.quiet()
 
     # -- doing

@@ -35,6 +35,7 @@ CALLBACKS = [
     "on_transport_tail_closed",
     "on_transport_closed",
     "on_disconnected",
+    "on_connection_reconnected",
     "on_timer_task",
 ]
 
@@ -110,12 +111,23 @@ class Stage:
         self.acceptor.close()
         self.stepper.run()
 
-    def connect(self, handler: Any = None, **options: Any) -> tuple[Container, Any]:
-        """A client with this handler, and its open connection to the server."""
+    def connect(self, handler: Any = None, reconnect: Any = False, **options: Any) -> tuple[Container, Any]:
+        """A client with this handler, and its open connection to the server, which stays lost when it is lost."""
         container = self.container() if handler is None else self.container(handler)
-        connection = container.connect(self.url, **options)
+        connection = container.connect(self.url, reconnect=reconnect, **options)
         self.run()
         return container, connection
+
+    def leave(self) -> None:
+        """The server goes away: its wires break, and nobody is let in."""
+        self.acceptor.close()
+        self.cut()
+
+    def come_back(self) -> None:
+        """The server listens again."""
+        self.acceptor = self.host.listen(self.url)
+        if self.host not in self.stepper.containers:  # it had nothing left to do
+            self.stepper.add(self.host)
 
     def cut(self) -> None:
         """Every wire breaks."""

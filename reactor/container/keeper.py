@@ -1,0 +1,230 @@
+"""Keeper: what keeps one outgoing connection: when it is tried, what its loss leads to, when it is given up.
+
+A Connection lives through all its wires; its keeper decides whether there will be another one, and the connector
+makes it. The container tells it what has happened, after the handlers were told. It knows no frame.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Optional
+
+from reactor.container.attempts import STABLE, Attempts, Step
+from reactor.container.connector import Connector
+from reactor.engine.condition import Condition
+from reactor.engine.endpoint import Endpoint
+from reactor.engine.events import Event
+from reactor.engine.link import Link
+from reactor.engine.sasl import SASL
+from reactor.engine.transport import Transport
+from reactor.errors import (
+    CONNECTION_FORCED,
+    CONNECTION_REDIRECT,
+    IO_ERROR,
+    POLICY_ERROR,
+    TIMED_OUT,
+    UNAUTHORIZED_ACCESS,
+)
+from reactor.loop.driver import Driver
+from reactor.loop.timers import Task as Timer
+from reactor.url import Url
+
+if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
+    from reactor.container.container import Container
+
+log = logging.getLogger(__name__)
+
+#: What another attempt would only meet again: a wrong password, a certificate that is not to be trusted.
+FATAL = frozenset((UNAUTHORIZED_ACCESS, POLICY_ERROR))
+
+#: How often in a row a connection follows a peer that sends it elsewhere.
+MAX_REDIRECTS = 5
+
+
+class Keeper:
+    """Keeps one connection.
+
+    connector: makes its wires.
+    attempts: where and when.
+    connect_timeout: seconds for one attempt to reach the peer, from the look-up of its name on; None for no limit.
+    open_timeout: seconds for one attempt until the peer has opened the connection, all included; None for no limit.
+    failures: how often in a row it could not be had, or was lost: 0 while it is open.
+    """
+
+    def __init__(self, connector: Connector, attempts: Attempts) -> None:
+        self.connector = connector
+        self.attempts = attempts
+        self.container: Container = connector.container
+        self.connection = connector.connection
+        self.connect_timeout: Optional[float] = None
+        self.open_timeout: Optional[float] = None
+        self.failures = 0
+        self._opened_at: Optional[float] = None  # on the present wire
+        self._was_open = False
+        self._redirects = 0
+        self._alarms: list[Timer] = []  # the deadlines of the attempt that is being made, or its beginning
+        self._recovering: dict[Endpoint, None] = {}  # what the peer has not answered since the wire was replaced
+
+    @property
+    def reconnects(self) -> bool:
+        """Whether a connection that is lost is made again."""
+        return self.attempts.reconnect is not None
+
+    # -- attempts ----------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The application has opened the connection."""
+        self.attempts.begin(self.container.now)
+        self._try_next()
+
+    def _try_next(self) -> None:
+        step = self.attempts.take()
+        self.connection.lasting = self.attempts.upcoming is not None
+        if step is None or not self.connection.state & Endpoint.LOCAL_ACTIVE:
+            self.container.forget(self.connection)
+        elif step.delay > 0:
+            log.info("trying %s in %.3g s", step.url.redacted, step.delay)
+            self._alarms = [self.container.loop.schedule(step.delay, lambda: self._connect(step))]
+        else:
+            self._connect(step)
+
+    def _connect(self, step: Step) -> None:
+        self._alarms = []
+        log.info("connecting to %s", step.url.redacted)
+        driver = self.connector.connect(step.url, step.hostname)
+        schedule = self.container.loop.schedule
+        if self.connect_timeout is not None:
+            self._alarms.append(schedule(self.connect_timeout, lambda: self._not_connected(driver)))
+        if self.open_timeout is not None:
+            self._alarms.append(schedule(self.open_timeout, lambda: self._not_opened(driver)))
+
+    def _not_connected(self, driver: Driver) -> None:
+        if not driver.connected:
+            where = driver.wire.remote_address
+            driver.fail(IO_ERROR, "cannot connect to %s: timed out after %g s" % (where, self.connect_timeout or 0))
+
+    def _not_opened(self, driver: Driver) -> None:
+        where = driver.wire.remote_address
+        driver.fail(TIMED_OUT, "%s has not opened the connection within %g s" % (where, self.open_timeout or 0))
+
+    def _stop_waiting(self) -> None:
+        for alarm in self._alarms:
+            alarm.cancel()
+        self._alarms = []
+
+    def stop(self) -> None:
+        """Make no attempt any more."""
+        self._stop_waiting()
+        self.attempts.upcoming = None
+
+    # -- what happens ------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        """The peer has opened the connection; from now on to lose it is another matter."""
+        self._stop_waiting()
+        connection = self.connection
+        self.failures = 0
+        self._opened_at = self.container.now
+        self.attempts.opened()
+        connection.lasting = self.attempts.upcoming is not None
+        log.info("connected to %s", connection.connected_address)
+        if self._was_open:
+            unanswered = (*connection.sessions(0), *connection.links(0))
+            self._recovering = dict.fromkeys(one for one in unanswered if is_unanswered(one))
+            self.answered(connection)
+        self._was_open = True
+
+    def answered(self, endpoint: Any) -> None:
+        """The peer has answered for a session or a link, or it was closed here."""
+        if self._opened_at is None or (endpoint is not self.connection and endpoint not in self._recovering):
+            return
+        self._recovering = {one: None for one in self._recovering if is_unanswered(one)}
+        if not self._recovering:
+            self.connection.emit(Event.CONNECTION_RECONNECTED, self.connection)
+
+    def failed(self) -> None:
+        """The present wire has failed, or could not be had."""
+        self.failures += 1
+
+    def closed(self) -> None:
+        """The application has closed the connection. Without a wire that is the end of it."""
+        if self.connection.transport is None:
+            self._stop_waiting()
+            self.container.forget(self.connection)
+
+    def will_reconnect(self) -> bool:
+        """Whether another attempt is made when the present wire has ended, as things stand."""
+        connection = self.connection
+        if not connection.state & Endpoint.LOCAL_ACTIVE:
+            return False
+        if connection.state & Endpoint.REMOTE_CLOSED:
+            condition = connection.remote_condition
+            if condition is None or not self.reconnects:
+                return False
+            if condition.name == CONNECTION_REDIRECT:
+                return self._redirects < MAX_REDIRECTS and self._redirection() is not None
+            return condition.name == CONNECTION_FORCED and self.attempts.upcoming is not None
+        transport = connection.transport
+        if transport is not None and transport.condition is not None and transport.condition.name in FATAL:
+            if transport.sasl().outcome not in (SASL.SYS, SASL.TEMP):  # which may go away by themselves
+                return False
+        if self._opened_at is not None:
+            return self.attempts.upcoming is not None
+        return self.attempts.in_time(self.container.now)
+
+    def ended(self, transport: Transport) -> None:
+        """The transport is closed, and its handlers know: try again, or give the connection up."""
+        self._stop_waiting()
+        connection, now = self.connection, self.container.now
+        again = self.will_reconnect()
+        sent_away = bool(connection.state & Endpoint.REMOTE_CLOSED)
+        redirection = self._redirection() if again and sent_away else None
+        if self._opened_at is not None:
+            lived = now - self._opened_at
+            self.attempts.lost(now, lived)
+            if lived >= STABLE:
+                self._redirects = 0
+        if redirection is not None:
+            self._redirects += 1
+            self.attempts.redirect(redirection)
+        self._opened_at = None
+        self._recovering.clear()
+        connection.lasting = again
+        transport.unbind()
+        if again:
+            self._try_next()
+        elif not connection.state & Endpoint.LOCAL_ACTIVE:
+            log.info("disconnected from %s", connection.connected_address)
+            self.container.forget(connection)
+        else:
+            log.info("disconnected from %s, for good", connection.connected_address)
+            if self.reconnects and not sent_away and transport.condition is not None:
+                connection.fail(self._given_up(transport.condition))
+            connection.close()
+            self.container.forget(connection)
+
+    def _given_up(self, condition: Condition) -> Condition:
+        text = "given up after %d attempts: %s" % (self.failures, condition.description)
+        return Condition(condition.name, text, condition.info)
+
+    def _redirection(self) -> Optional[Step]:
+        """Where the peer sends the connection instead [2.8.16]; None when it does not, or not in a way that can be
+        followed. TLS is not given up on the way."""
+        condition, present = self.connection.remote_condition, self.connector.url
+        if condition is None or condition.name != CONNECTION_REDIRECT or present is None:
+            return None
+        info: Any = condition.info if isinstance(condition.info, dict) else {}
+        hostname, host, port = info.get("hostname"), info.get("network-host"), info.get("port")
+        host = host or hostname
+        if not isinstance(host, str) or not isinstance(port, (int, type(None))):
+            return None
+        default = Url.Port(present.scheme or Url.AMQP)
+        url = Url(present, defaults=False, host=host, port=default if port is None else port)
+        return Step(0.0, url, hostname if isinstance(hostname, str) else None)
+
+
+def is_unanswered(endpoint: Any) -> bool:
+    """Whether a session or link is open here, and the peer has yet to say what becomes of it."""
+    if not endpoint.state & Endpoint.LOCAL_ACTIVE or not endpoint.state & Endpoint.REMOTE_UNINIT:
+        return False
+    return not isinstance(endpoint, Link) or not endpoint.session.state & Endpoint.REMOTE_CLOSED

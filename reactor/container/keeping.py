@@ -1,0 +1,117 @@
+"""Keeping: what a container does about its connections when something happens to them.
+
+The Housekeeper sees every event after the handlers did and asks the keeper of the connection (keeper.py) to act;
+connections that came in have none. Container, which is a Keeping, makes the keepers. It knows no link but by name.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Optional
+
+from reactor.container.keeper import Keeper
+from reactor.container.runner import Runner
+from reactor.engine.connection import Connection
+from reactor.engine.transport import Transport
+from reactor.loop.interface import Clock, Network
+
+
+class Keeping(Runner):
+    """The part of a container that keeps connections; see Container."""
+
+    def __init__(self, handlers: tuple[Any, ...], clock: Optional[Clock], network: Optional[Network]) -> None:
+        super().__init__(handlers, clock, network, Housekeeper(self))
+        self._keepers: dict[Connection, Keeper] = {}
+
+    def keep(self, keeper: Keeper) -> None:
+        """Have a connection kept, from now until `forget`."""
+        self._keepers[keeper.connection] = keeper
+
+    def keeper_of(self, connection: Any) -> Optional[Keeper]:
+        """Who keeps `connection`, or None: it came in, or has ended."""
+        return self._keepers.get(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """The connection is closed: nothing more is done for it."""
+        self._keepers.pop(connection, None)
+
+    def will_reconnect(self, connection: Connection) -> bool:
+        """Whether another attempt is made when the present wire of `connection` has ended, as things stand."""
+        keeper = self._keepers.get(connection)
+        return keeper is not None and keeper.will_reconnect()
+
+    def failures(self, connection: Connection) -> int:
+        """How often in a row `connection` could not be had, or was lost, before this time; 0 while it is open."""
+        keeper = self._keepers.get(connection)
+        return 0 if keeper is None else keeper.failures
+
+    def ended(self, transport: Transport, connection: Optional[Connection]) -> None:
+        keeper = None if connection is None else self._keepers.get(connection)
+        if keeper is None:
+            super().ended(transport, connection)
+        else:
+            self.let_go(transport)
+            keeper.ended(transport)
+
+    def sent_away(self, connection: Connection) -> None:
+        """The peer has closed the connection: if it is to be made again, there is nothing to wait for."""
+        transport = connection.transport
+        driver = None if transport is None else self._drivers.get(transport)
+        if transport is not None and driver is not None and self.will_reconnect(connection):
+            transport.answer_close()
+            driver.flush()
+            driver.close()
+
+    def close_all(self) -> None:
+        for keeper in list(self._keepers.values()):
+            keeper.stop()
+        super().close_all()
+        self._keepers.clear()
+
+
+class Housekeeper:
+    """The container's own part in what happens, after the handlers."""
+
+    def __init__(self, container: Keeping) -> None:
+        self._container: Keeping = weakref.proxy(container)
+
+    def _keeper(self, event: Any) -> Any:
+        return self._container.keeper_of(event.connection) or _NOBODY
+
+    def on_connection_local_open(self, event: Any) -> None:
+        self._keeper(event).begin()
+
+    def on_connection_remote_open(self, event: Any) -> None:
+        self._keeper(event).opened()
+
+    def on_connection_local_close(self, event: Any) -> None:
+        self._keeper(event).closed()
+
+    def on_connection_remote_close(self, event: Any) -> None:
+        self._container.sent_away(event.connection)
+
+    def on_transport_error(self, event: Any) -> None:
+        self._keeper(event).failed()
+
+    def on_transport_closed(self, event: Any) -> None:
+        self._container.ended(event.context, event.connection)
+
+    def _answered(self, event: Any) -> None:
+        self._keeper(event).answered(event.context)
+
+    on_session_remote_open = on_session_remote_close = on_session_local_close = _answered
+    on_link_remote_open = on_link_remote_close = on_link_remote_detach = _answered
+    on_link_local_close = on_link_local_detach = _answered
+
+
+class _Nobody:
+    """Stands where a connection has no keeper."""
+
+    def begin(self) -> None: ...
+    def opened(self) -> None: ...
+    def closed(self) -> None: ...
+    def failed(self) -> None: ...
+    def answered(self, endpoint: Any) -> None: ...
+
+
+_NOBODY = _Nobody()

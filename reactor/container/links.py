@@ -1,0 +1,175 @@
+"""Linking: how a container makes sessions and links, with their names and options.
+
+Container, which is a Linking, makes the connections. It knows links and their options, and nothing of wires.
+"""
+
+from __future__ import annotations
+
+import random as random_module
+import uuid
+from collections.abc import Iterator
+from typing import Any, Callable, Optional, TypeVar, Union
+
+from reactor.container.attempts import split_addresses
+from reactor.container.keeping import Keeping
+from reactor.container.keywords import refuse_unknown
+from reactor.container.options import AutoAccept, MaxUnsettled, Prefetch, Resend, apply_options
+from reactor.engine.connection import Connection
+from reactor.engine.endpoint import Endpoint
+from reactor.engine.receiver import Receiver
+from reactor.engine.sender import Sender
+from reactor.engine.session import Session
+from reactor.url import Url
+
+Context = Union[Connection, Session, Url, str]
+AnyLink = TypeVar("AnyLink", Sender, Receiver)
+
+
+class Linking(Keeping):
+    """The part of a container that makes links; see Container."""
+
+    random: random_module.Random
+    container_id: str
+
+    def connect(self, url: Any) -> Connection:
+        """Connect to a peer (container.py)."""
+        raise NotImplementedError
+
+    def create_session(self, context: Context) -> Session:
+        """A new session, opened, of a connection or of a new connection to a url."""
+        session = self._connection_of(context).session()
+        session.open()
+        return session
+
+    def create_sender(
+        self,
+        context: Context,
+        target: Optional[str] = None,
+        source: Optional[str] = None,
+        name: Optional[str] = None,
+        handler: Any = None,
+        tags: Union[None, Callable[[], Any], Iterator[Any]] = None,
+        options: Any = None,
+        resend: Optional[bool] = None,
+        **unknown: Any,
+    ) -> Sender:
+        """Open a link to send over, and return the Sender: it can be used when `on_sendable` says so.
+
+        context: a Connection, a Session, or a url to connect to, whose path is the target.
+        target: the address to send to; None for a sender whose messages carry their address
+        (`Message.address`).
+        source: an address of this side, told to the peer.
+        name: the link's name, by which both sides know it; made from the container's id and the addresses
+        by default.
+        handler: sees the events of this link; None leaves them to its session, connection or container.
+        tags: called for each message for its delivery tag, or an iterator of tags; None counts from 1.
+        options: a LinkOption or a list of them.
+        resend: what becomes of a message that has left and has no outcome when the connection is lost. False, the
+            default: it is in doubt, `on_in_doubt`. True: it is sent again when the connection is back, with the
+            same Delivery, and may then come twice; the receiver can tell by the message's id. What had not left
+            is sent then in either case.
+        """
+        refuse_unknown("create_sender()", Linking.create_sender, unknown)
+        session, path = self._session_of(context)
+        target = path if target is None else target
+        name = name or self._link_name(session, target, source, True)
+        sender = session.sender(name)
+        if tags is not None:
+            sender.tag_generator = tags if callable(tags) else iter(tags).__next__
+        said = [] if resend is None else [Resend(resend)]
+        return self._open_link(sender, source, target, handler, options, said)
+
+    def create_receiver(
+        self,
+        context: Context,
+        source: Optional[str] = None,
+        target: Optional[str] = None,
+        name: Optional[str] = None,
+        dynamic: bool = False,
+        handler: Any = None,
+        options: Any = None,
+        auto_accept: Optional[bool] = None,
+        prefetch: Optional[int] = None,
+        max_unsettled: Optional[int] = None,
+        **unknown: Any,
+    ) -> Receiver:
+        """Open a link to receive from, and return the Receiver.
+
+        context: a Connection, a Session, or a url to connect to, whose path is the source.
+        source: the address to receive from. dynamic: have the peer make one:
+            `receiver.remote_source.address`, once the link is opened.
+        target, name, handler, options: as in `create_sender`.
+        auto_accept: whether messages are accepted when `on_message` returns; None leaves it to the handler.
+        prefetch: how many messages may be on their way ahead of `on_message`, 0 for what `receiver.flow(n)`
+            grants; None leaves it to the handler.
+        max_unsettled: bounds the messages on their way together with those not settled here; None for no
+        bound.
+        """
+        refuse_unknown("create_receiver()", Linking.create_receiver, unknown)
+        session, path = self._session_of(context)
+        source = path if source is None else source
+        name = name or self._link_name(session, source, target, False)
+        receiver = session.receiver(name)
+        receiver.source.dynamic = bool(dynamic)
+        said: Any = ((AutoAccept, auto_accept), (Prefetch, prefetch), (MaxUnsettled, max_unsettled))
+        keywords = [option(value) for option, value in said if value is not None]
+        return self._open_link(receiver, None if dynamic else source, target, handler, options, keywords)
+
+    def _open_link(
+        self, link: AnyLink, source: Optional[str], target: Optional[str], handler: Any, *options: Any
+    ) -> AnyLink:
+        """Open a link, or leave no trace of it when something that it was given is refused."""
+        link.handler = handler
+        try:
+            link.source.address = source
+            link.target.address = target
+            for some in options:
+                apply_options(link, some)
+            link.open()
+        except BaseException:
+            link.free()
+            raise
+        return link
+
+    def _connection_of(self, context: Context) -> Connection:
+        if isinstance(context, Connection):
+            return context
+        if isinstance(context, (str, Url)):
+            return self.connect(context)
+        if isinstance(context, Session):
+            return context.connection
+        raise TypeError("links are made on a Connection, a Session or a url, not on %r" % (context,))
+
+    def _session_of(self, context: Context) -> tuple[Session, Optional[str]]:
+        """The session to make a link on, and the address in the url if `context` was one."""
+        if isinstance(context, Session):
+            return context, None
+        connection = self._connection_of(context)
+        session: Optional[Session] = connection.__dict__.get("default_session")
+        if session is None or not session.state & Endpoint.LOCAL_ACTIVE:
+            session = connection.__dict__["default_session"] = self.create_session(connection)
+        return session, _path(context)
+
+    def _link_name(self, session: Session, first: Optional[str], second: Optional[str], sends: bool) -> str:
+        """A name that no other link of the connection has in this direction [2.6.1]."""
+        addresses = [address for address in (first, second) if address and isinstance(address, str)]
+        name = stem = "-".join([self.container_id] + (addresses or [self._uuid()]))
+        taken = {link.name for link in session.connection.links(0) if link.is_sender == sends}
+        count = 1
+        while name in taken:
+            count += 1
+            name = "%s-%d" % (stem, count)
+        return name
+
+    def _uuid(self) -> str:
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
+
+def _path(context: Any) -> Optional[str]:
+    """The address in a url: of several urls, that in the first which has one."""
+    if isinstance(context, Url):
+        return context.path
+    if not isinstance(context, str):
+        return None
+    paths = [Url(url, defaults=False).path for url in split_addresses(context)]
+    return next((path for path in paths if path is not None), None)
