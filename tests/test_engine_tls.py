@@ -745,6 +745,14 @@ def test_without_settings_it_is_what_the_side_does_by_default():
         assert transport.ssl().domain.verifies is (mode == Transport.CLIENT)
 
 
+def test_the_settings_of_the_other_side_are_refused():
+    for mode, domain in ((Transport.CLIENT, server_domain()), (Transport.SERVER, client_domain())):
+        transport = Transport(mode)
+        with pytest.raises(SSLException, match="of no use here"):
+            transport.ssl(domain)
+        assert transport.tls is None and transport.ssl()
+
+
 def test_the_peer_s_name():
     tls = Transport().ssl()
     assert tls.peer_hostname == ""

@@ -9,7 +9,7 @@ import pytest
 
 from reactor import SSLDomain, SSLException, SSLSessionDetails
 from reactor.engine import tls_domain
-from tests.support.tls import client_domain, file, server_domain, tls_pair
+from tests.support.tls import client_domain, file, server_domain, show, tls_pair
 
 PASSWORD = "open sesame"
 
@@ -151,11 +151,37 @@ def test_what_cannot_be_is_refused_with_the_reason(case):
 
 
 def test_a_refused_file_changes_nothing():
-    domain = server_domain()
-    before = domain.context
+    domain, trusting = server_domain(), client_domain()
     with pytest.raises(SSLException):
         domain.set_credentials(file("client.pem"), file("server.key"), None)
-    assert domain.context is before and domain.certificate.first("CN") == "localhost"
+    with pytest.raises(SSLException):
+        trusting.set_trusted_ca_db(file("client.key"))
+    assert domain.certificate.first("CN") == "localhost"
+    assert tls_pair(trusting, domain).open().client.transport.condition is None
+
+
+def test_files_may_be_gone_once_they_were_read(tmp_path):
+    for name in ("server.pem", "server.key", "authority.pem"):
+        (tmp_path / name).write_bytes(Path(file(name)).read_bytes())
+    domain, trusting = server(), client()
+    domain.set_credentials(str(tmp_path / "server.pem"), str(tmp_path / "server.key"), None)
+    trusting.set_trusted_ca_db(str(tmp_path / "authority.pem"))
+    for name in ("server.pem", "server.key", "authority.pem"):
+        (tmp_path / name).unlink()
+    domain.set_trusted_ca_db(file("authority.pem"))
+    trusting.set_credentials(file("client.pem"), file("client.key"), None)
+    domain.set_peer_authentication(SSLDomain.VERIFY_PEER)
+    assert tls_pair(trusting, domain).open().server.transport.condition is None
+
+
+def test_whom_the_system_trusts_is_no_longer_trusted_when_others_are_named():
+    domain = show(client(), "client")
+    assert domain.context.verify_mode == ssl.CERT_REQUIRED  # used, with the system's authorities
+    domain.set_trusted_ca_db(file("authority.pem"))
+    (authority,) = domain.context.get_ca_certs()
+    assert "authority for tests" in str(authority["subject"])
+    pair = tls_pair(domain, server_domain(verify=True)).open()
+    assert pair.server.transport.condition is None, "and what it shows is still there"
 
 
 def test_what_is_set_holds_for_tls_that_begins_later():

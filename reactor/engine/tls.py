@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.engine.tls_domain import SSLDomain, SSLSessionDetails
 from reactor.engine.tls_layer import TLSLayer
+from reactor.errors import SSLException
 from reactor.lazily import Lazily
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class SSL(TLSLayer):
 
     transport: which one. domain: what to insist on; None: what a new SSLDomain of the transport's side does.
     session_details: the name under which a client's session is kept, to be resumed.
+
+    SSLException for the domain of the other side.
     """
 
     SHA1, SHA256, SHA512, MD5 = 0, 1, 2, 3
@@ -40,8 +43,10 @@ class SSL(TLSLayer):
     ) -> SSL:
         if transport.tls is None:
             server = transport.mode == transport.SERVER
-            transport.tls = object.__new__(cls)
             mode = SSLDomain.MODE_SERVER if server else SSLDomain.MODE_CLIENT
+            if domain is not None and domain.mode != mode:
+                raise SSLException("the SSLDomain of a %s is of no use here" % ("client" if server else "server"))
+            transport.tls = object.__new__(cls)
             TLSLayer.__init__(transport.tls, domain or SSLDomain(mode), server, session_details)
         return transport.tls
 

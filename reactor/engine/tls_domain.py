@@ -23,6 +23,7 @@ else:
 #: Sessions that a domain keeps for being resumed.
 MAX_SESSIONS = 64
 
+_SYSTEM, _OTHERS = "the system's authorities", "others"
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
@@ -49,8 +50,8 @@ class SSLDomain:
         self.takes_unsecured = False
         self.certificate: Optional[Certificate] = None  #: this side's own
         self._credentials: Optional[tuple[str, Optional[str], Optional[str]]] = None
-        self._trusted: list[str] = []
-        self._context: Optional[ssl.SSLContext] = None
+        self._made: Optional[ssl.SSLContext] = None
+        self._trusts: Optional[str] = None  # whom the context trusts: _OTHERS, _SYSTEM, or nobody yet
         self._sessions: dict[tuple[str, str], ssl.SSLSession] = {}
 
     def set_credentials(
@@ -63,18 +64,25 @@ class SSLDomain:
         password: what the key is locked with; None: it is not locked.
         """
         certificate = _read_certificate(cert_file)
-        _load_credentials(self._bare_context(), cert_file, key_file, password)
+        _load_credentials(self._bare_context(), cert_file, key_file, password)  # what is refused changes nothing
+        _load_credentials(self._context, cert_file, key_file, password)
         self.certificate = certificate
         self._credentials = (cert_file, key_file, password)
-        self._forget()
+        self._sessions.clear()
         return 0
 
     def set_trusted_ca_db(self, certificate_db: str) -> int:
         """Trust the authorities of this PEM file, or of this directory as OpenSSL's `rehash` makes it; and those
         of earlier calls, but no longer those of the system."""
         _load_trusted(self._bare_context(), certificate_db)
-        self._trusted.append(certificate_db)
-        self._forget()
+        if self._trusts == _SYSTEM:
+            # It has been used, and no context forgets whom it trusts.
+            self._made = None
+            if self._credentials is not None:
+                _load_credentials(self._context, *self._credentials)
+        _load_trusted(self._context, certificate_db)
+        self._trusts = _OTHERS
+        self._sessions.clear()
         return 0
 
     def set_peer_authentication(self, verify_mode: int, trusted_CAs: Optional[str] = None) -> int:
@@ -99,7 +107,8 @@ class SSLDomain:
         if trusted_CAs is not None:
             _load_trusted(self._bare_context(), trusted_CAs)
         self.verify_mode = verify_mode
-        self._forget()
+        self._apply_mode(self._context)
+        self._sessions.clear()
         return 0
 
     def allow_unsecured_client(self) -> int:
@@ -118,21 +127,13 @@ class SSLDomain:
 
     @property
     def context(self) -> ssl.SSLContext:
-        """The settings as `ssl` has them, for those that this class does not know (ciphers, say). Every setter
-        makes another one."""
-        if self._context is None:
-            context = self._bare_context()
-            if self._credentials is not None:
-                _load_credentials(context, *self._credentials)
-            for path in self._trusted:
-                _load_trusted(context, path)
-            if self.verifies and not self._trusted:
-                server = self.mode == self.MODE_SERVER
-                context.load_default_certs(ssl.Purpose.CLIENT_AUTH if server else ssl.Purpose.SERVER_AUTH)
-            context.check_hostname = self.mode == self.MODE_CLIENT and self.verify_mode == self.VERIFY_PEER_NAME
-            context.verify_mode = ssl.CERT_REQUIRED if self.verifies else ssl.CERT_NONE
-            self._context = context
-        return self._context
+        """The settings as `ssl` has them, for those that this class does not know (ciphers, say)."""
+        context = self._context
+        if self.verifies and self._trusts is None:
+            server = self.mode == self.MODE_SERVER
+            context.load_default_certs(ssl.Purpose.CLIENT_AUTH if server else ssl.Purpose.SERVER_AUTH)
+            self._trusts = _SYSTEM
+        return context
 
     def session(self, session_id: str, host: str) -> Optional[ssl.SSLSession]:
         """The session to resume with that host under that id."""
@@ -146,17 +147,28 @@ class SSLDomain:
             del self._sessions[next(iter(self._sessions))]
         self._sessions[session_id, host] = session
 
+    @property
+    def _context(self) -> ssl.SSLContext:
+        """What the setters work on; made when it is needed, as most containers have no TLS."""
+        if self._made is None:
+            context = self._bare_context()
+            self._apply_mode(context)
+            self._made = context
+        return self._made
+
     def _bare_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if self.mode == self.MODE_CLIENT else ssl.PROTOCOL_TLS_SERVER)
-        context.check_hostname = False
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION  # nobody needs it, and it is work for who did not ask
         return context
 
-    def _forget(self) -> None:
-        """The settings are others: what was made from the old ones is of no use."""
-        self._context = None
-        self._sessions.clear()
+    def _apply_mode(self, context: ssl.SSLContext) -> None:
+        named = self.mode == self.MODE_CLIENT and self.verify_mode == self.VERIFY_PEER_NAME
+        if not named:
+            context.check_hostname = False  # first, as a name cannot be checked without the certificate
+        context.verify_mode = ssl.CERT_REQUIRED if self.verifies else ssl.CERT_NONE
+        if named:
+            context.check_hostname = True
 
     def __repr__(self) -> str:
         mode = "client" if self.mode == self.MODE_CLIENT else "server"

@@ -58,7 +58,9 @@ class TLSLayer:
         self._host = ""
         self._details = details
         self._object: Optional[ssl.SSLObject] = None
-        self._certificate: Optional[Certificate] = None
+        self._certificate: Optional[Certificate] = None  # the peer's
+        self._own: Optional[Certificate] = None
+        self._verified = False
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._opening = b""  # the first bytes, while they do not tell yet whether this is TLS
@@ -202,6 +204,7 @@ class TLSLayer:
     def _begin(self) -> None:
         """Now it is known that there will be TLS, and with whom."""
         domain, host = self.domain, self._host or None
+        self._own, self._verified = domain.certificate, domain.verifies
         try:
             if host is None and domain.context.check_hostname:
                 raise ValueError("the server's name is to be verified, and is not known: set ssl.peer_hostname")
@@ -258,8 +261,8 @@ class TLSLayer:
     def identity(self) -> Optional[str]:
         """Who the wire proves the client to be: on a server, the subject of the client's verified certificate; on
         a client, that of its own, for which the server may have asked. None for nobody."""
-        certificate = self._certificate if self.server else self.domain.certificate
-        if certificate is None or (self.server and not self.domain.verifies):
+        certificate = self._certificate if self.server else self._own
+        if certificate is None or (self.server and not self._verified):
             return None
         return certificate.subject or (None if self.server else "a certificate without a subject")
 
@@ -272,7 +275,7 @@ class TLSLayer:
             unique = self._object.get_channel_binding("tls-unique")
             if unique:
                 bindings["tls-unique"] = unique
-        certificate = self.domain.certificate if self.server else self._certificate
+        certificate = self._own if self.server else self._certificate
         end_point = certificate and certificate.end_point
         if end_point:
             bindings["tls-server-end-point"] = end_point
