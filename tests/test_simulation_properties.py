@@ -246,7 +246,7 @@ class Sending(Client):
         for number in range(3):
             self.sender.send(Message(id=f"m{number}"))
 
-    def lose(self):
+    def begin_anew(self):
         pass
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -57,6 +58,31 @@ def test_other_seeds_give_other_histories():
     digests = set()
     assert explore(nothing_is_lost, range(5), finished=lambda world: digests.add(world.digest)) == 5
     assert len(digests) == 5
+
+
+def sources():
+    for path in sorted([*(ROOT / "reactor").rglob("*.py"), *(ROOT / "handlers").rglob("*.py")]):
+        yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_nothing_draws_from_the_real_world():
+    """Time, chance and names that nobody else has come from the clock and the random source of a container."""
+    for path, tree in sources():
+        modules = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                modules.update({alias.asname or alias.name: alias.name for alias in node.names})
+            elif isinstance(node, ast.ImportFrom):
+                modules.update({f"{node.module}.{alias.name}": f"{node.module}.{alias.name}" for alias in node.names})
+        used = set(modules.values()) - {"random", "uuid"}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                used.add(f"{modules.get(node.value.id, '')}.{node.attr}")
+        worldly = {name for name in used if name.partition(".")[0] in ("time", "random", "secrets", "uuid", "datetime")}
+        worldly |= {name for name in used if name == "os.urandom"}
+        if path == "reactor/loop/clock.py":
+            worldly -= {"time", "time.monotonic"}  # the clock that a simulation replaces
+        assert worldly <= {"uuid.UUID", "random.Random", "random.SystemRandom"}, path
 
 
 # -- failures -----------------------------------------------------------------------------------------------------

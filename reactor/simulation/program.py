@@ -120,7 +120,7 @@ class Program:
     def _start(self) -> None:
         self.starts += 1
         world = self._world
-        world.note(f"{self.name} starts" if self.starts == 1 else f"{self.name} starts for the {self.starts}. time")
+        world.note(f"{self.name} starts{' again' if self.starts > 1 else ''}")
         handler = self._factory
         if callable(handler):
             kwargs = self._kwargs if self.store is None else {**self._kwargs, "store": self.store}

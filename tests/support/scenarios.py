@@ -20,7 +20,12 @@ URL = "amqp://broker:5672"
 
 
 class Client(MessagingHandler):
-    """Connects, and connects again when the connection is lost, a little later each time."""
+    """Connects, and connects again when the connection is lost, a little later each time.
+
+    reconnect: whether to leave that to the container.
+    """
+
+    reconnect = False
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(**options)
@@ -34,7 +39,7 @@ class Client(MessagingHandler):
         self.connect()
 
     def connect(self) -> None:
-        self.connection = self.container.connect(self.url, reconnect=False, heartbeat=10.0)
+        self.connection = self.container.connect(self.url, reconnect=self.reconnect, heartbeat=10.0)
         self.attach()
 
     def attach(self) -> None:
@@ -44,16 +49,17 @@ class Client(MessagingHandler):
         """`on_disconnected` follows."""
 
     def on_connection_error(self, event: Any) -> None:
-        self.lose()
+        self.begin_anew()
 
     def on_link_error(self, event: Any) -> None:
         event.connection.close()
-        self.lose()
+        self.begin_anew()
 
     def on_disconnected(self, event: Any) -> None:
-        self.lose()
+        if not self.reconnect:
+            self.begin_anew()
 
-    def lose(self) -> None:
+    def begin_anew(self) -> None:
         if not self.stopping:
             self.losses += 1
             self.container.schedule(0.1 * min(self.losses, 20), self)
@@ -144,6 +150,18 @@ class Consumer(Client):
         self.let_go()
 
 
+class SteadyProducer(Producer):
+    """The same, with a container that connects again."""
+
+    reconnect = True
+
+
+class SteadyConsumer(Consumer):
+    """The same, with a container that connects again."""
+
+    reconnect = True
+
+
 class Shouter(Client):
     """Sends settled messages, each once, when there is credit for it."""
 
@@ -180,16 +198,17 @@ class Bystander(Broker):
         super().__init__(url, idle_timeout=10.0, max_queue_bytes=capacity)
 
 
-def start_clients(world: World) -> tuple[list[Any], list[Any]]:
-    """One or two producers, one or two consumers."""
+def start_clients(world: World, steady: bool = False) -> tuple[list[Any], list[Any]]:
+    """One or two producers, one or two consumers. steady: whether their containers connect again for them."""
     choose = world.random
+    producer, consumer = (SteadyProducer, SteadyConsumer) if steady else (Producer, Consumer)
     producers, consumers = [], []
     for name in ("p0", "p1")[: choose.randint(1, 2)]:
         outbox = Outbox(name, choose.randint(1, 15), choose.choice([1, 100, 3000]))
-        producers.append(world.start(Producer, URL, store=outbox, name=name))
+        producers.append(world.start(producer, URL, store=outbox, name=name))
     for name in ("c0", "c1")[: choose.randint(1, 2)]:
         prefetch = choose.choice([1, 2, 10])
-        consumers.append(world.start(Consumer, URL, world.source(name), prefetch, name=name))
+        consumers.append(world.start(consumer, URL, world.source(name), prefetch, name=name))
     return producers, consumers
 
 
@@ -207,12 +226,12 @@ def raise_storm(world: World, crashing: list[Any]) -> None:
     world.run_until(lambda: storm.over)
 
 
-def nothing_is_lost(world: World) -> None:
+def nothing_is_lost(world: World, steady: bool = False) -> None:
     """All but the broker may crash; afterwards all that it accepted has been consumed, and nobody was told twice."""
     lost = properties.NothingLost("broker")
     world.watch(properties.CreditNeverNegative(), properties.SettledOnce(), properties.EverySendEndsOnce(), lost)
     broker = world.start(Bystander, URL, world.random.choice([0, 3000, 100_000]), name="broker")
-    producers, consumers = start_clients(world)
+    producers, consumers = start_clients(world, steady)
     raise_storm(world, [*producers, *consumers])
     for consumer in consumers:
         consumer.handler.rest()
@@ -226,11 +245,16 @@ def nothing_is_lost(world: World) -> None:
         assert producer.store.accepted <= set(lost.accepted)
 
 
+def reconnected(world: World) -> None:
+    """The same, where containers connect again and open everything anew."""
+    nothing_is_lost(world, steady=True)
+
+
 def broker_crashes(world: World) -> None:
     """The broker crashes too, and keeps nothing: what it had accepted may be lost, but everybody is told."""
     world.watch(properties.CreditNeverNegative(), properties.SettledOnce(), properties.EverySendEndsOnce())
     broker = world.start(Bystander, URL, name="broker")
-    producers, consumers = start_clients(world)
+    producers, consumers = start_clients(world, steady=world.seed % 2 == 1)
     raise_storm(world, [broker, *producers])
     for consumer in consumers:
         consumer.handler.rest()
@@ -256,5 +280,5 @@ def at_most_once(world: World) -> None:
 
 #: All of them, by name.
 SCENARIOS: dict[str, Callable[[World], None]] = {
-    scenario.__name__: scenario for scenario in (nothing_is_lost, broker_crashes, at_most_once)
+    scenario.__name__: scenario for scenario in (nothing_is_lost, reconnected, broker_crashes, at_most_once)
 }
