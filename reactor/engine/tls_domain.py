@@ -159,7 +159,8 @@ class SSLDomain:
     def _bare_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if self.mode == self.MODE_CLIENT else ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.options |= ssl.OP_NO_RENEGOTIATION  # nobody needs it, and it is work for who did not ask
+        # Nobody needs it, and it is work for who did not ask; very old versions of OpenSSL cannot leave it out.
+        context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
         return context
 
     def _apply_mode(self, context: ssl.SSLContext) -> None:
