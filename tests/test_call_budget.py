@@ -232,3 +232,20 @@ def test_what_nobody_listens_to_is_not_built():
         dispatcher.run()
 
     assert per_message(counted(turn)) < 1
+
+
+@pytest.mark.parametrize("links", [50, 400])
+def test_a_link_costs_the_same_among_many(links):
+    pair = Pair().open()
+    session = pair.client.connection.session()
+    session.open()
+    pair.pump()
+
+    def turn():
+        for number in range(links):
+            session.sender("link %d" % number).open()
+        pair.pump()
+
+    calls = counted(turn)
+    assert len(list(pair.server.connection.links(0))) == links
+    assert sum(calls.values()) / links <= 500, calls.most_common(10)

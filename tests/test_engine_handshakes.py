@@ -569,3 +569,15 @@ def test_one_transport_one_connection():
         Transport().bind(pair.client.connection)
     with pytest.raises(TransportException):
         Transport(mode=3)
+
+
+def test_a_handle_from_a_gap():
+    pair = Pair().open()
+    session = pair.client.connection.session()
+    session.open()
+    links = [pair.link_in(session, f"l{number}")[0] for number in range(5)]
+    for number in (1, 3):
+        links[number].close()
+    pair.pump()
+    more = [pair.link_in(session, f"m{number}")[0].handle_out for number in range(3)]
+    assert sorted(more) == [1, 3, 5]

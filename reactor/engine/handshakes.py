@@ -26,6 +26,7 @@ from reactor.engine.endpoint import (
     Endpoint,
 )
 from reactor.engine.events import Event
+from reactor.engine.ledger import free_number
 from reactor.engine.link import SND_MIXED, Link
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
@@ -59,6 +60,7 @@ class Handshakes(Endpoint):
         "connection",
         "window",
         "_links",
+        "_names",
         "incoming_capacity",
         "outgoing_window",
         "properties",
@@ -78,6 +80,7 @@ class Handshakes(Endpoint):
         self.connection = connection
         self.window: Optional[Window] = None
         self._links: dict[Link, None] = {}
+        self._names: dict[str, list[Link]] = {}  # the same by name, because a peer names the link it attaches
         self.incoming_capacity = 0
         self.outgoing_window = DEFAULT_WINDOW
         self.properties: Optional[dict[Any, Any]] = None
@@ -157,7 +160,7 @@ class Handshakes(Endpoint):
         window = self.window
         if window is None or not window.begin_sent or window.end_sent or self.state & REMOTE_CLOSED:
             return
-        handle = next(number for number in range(len(window.handles_out) + 1) if number not in window.handles_out)
+        handle = free_number(window.handles_out)
         if handle > min(window.remote_handle_max, self.handle_max):
             raise LocalProtocolError(
                 RESOURCE_LIMIT_EXCEEDED, "no handle is left for %r: the session is full" % (link,), "link"
@@ -331,8 +334,8 @@ class Handshakes(Endpoint):
     def _find(self, name: str, role: bool) -> Optional[Link]:
         """Our end of the link that the peer means: of that name, and of the other role."""
         closed = None
-        for link in self._links:
-            if link.name == name and link.is_sender == role:
+        for link in self._names.get(name, ()):
+            if link.is_sender == role:
                 if link.state & REMOTE_UNINIT and (link.handle_out is not None or not link.state & LOCAL_CLOSED):
                     return link
                 if not link.state & REMOTE_CLOSED:

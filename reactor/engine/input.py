@@ -26,6 +26,7 @@ from reactor.codec.frames import AMQP_HEADER, MIN_MAX_FRAME_SIZE, SASL_HEADER, r
 from reactor.codec.performatives import check_fields, decode_composite
 from reactor.engine.handshakes import Handshakes
 from reactor.engine.headers import explain_header, is_unclear
+from reactor.engine.ledger import free_number
 from reactor.engine.tls_layer import TLSLayer
 from reactor.engine.window import Window
 from reactor.engine.wire import DEFAULT_MAX_FRAME_SIZE, UNLIMITED, WireState
@@ -352,7 +353,7 @@ class Input(WireState):
     def make_window(self, session: Handshakes) -> Window:
         """A channel for a session. LocalProtocolError when none is left."""
         most = min(self.remote_channel_max, self.channel_max)
-        channel = next(number for number in range(len(self._windows_out) + 1) if number not in self._windows_out)
+        channel = free_number(self._windows_out)
         if channel > most:
             raise LocalProtocolError(
                 RESOURCE_LIMIT_EXCEEDED, "no channel is left for another session: channel-max is %d" % most, "session"

@@ -7,7 +7,7 @@ All ids are serial numbers of 32 bits that wrap round [2.8.10]. What is to be wr
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import TRANSFER_OVERHEAD
 from reactor.engine.delivery import Delivery
@@ -24,6 +24,12 @@ HALF = 0x80000000
 
 #: No frame carries more than this, however large the peer's frames may be, so that links take turns.
 LARGEST_PAYLOAD = 256 * 1024
+
+
+def free_number(taken: dict[int, Any]) -> int:
+    """A handle or channel that is not taken: the next one where all are in use, else one from a gap."""
+    size = len(taken)
+    return size if size not in taken else next(number for number in range(size) if number not in taken)
 
 
 def serial_difference(a: int, b: int) -> int:

@@ -165,7 +165,7 @@ class Receiver(Link):
         data = bytes(delivery.payload[:limit])
         if not data and not delivery.partial:
             return None
-        delivery.payload = delivery.payload[len(data) :]
+        delivery.payload = memoryview(delivery.payload)[len(data) :]  # no copy of the rest for every bite
         if not delivery.payload:
             delivery.has_read()
         return data

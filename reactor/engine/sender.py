@@ -275,7 +275,9 @@ class Sender(Link):
         unsent = list(self.waiting)
         if window is not None:
             started = self.transfer_in_progress
-            sent = [delivery for delivery in window.unsettled_out.values() if delivery.link is self]
+            # Many links may go at once, and most are idle: those do not look through what all of them have sent.
+            unsettled = window.unsettled_out.values() if self.unsettled else ()
+            sent = [delivery for delivery in unsettled if delivery.link is self]
             for delivery in sent:
                 del window.unsettled_out[delivery.id or 0]
             if started is not None and started.fate == PRE_SETTLED:
@@ -292,8 +294,8 @@ class Sender(Link):
                     again.append(delivery)
                 else:
                     doubtful.append(delivery)
-            queued = [delivery for delivery in window.outgoing if delivery.link is self]
-            unsent += [delivery for delivery in queued if delivery.id is None and delivery not in again]
+            queued = [delivery for delivery in window.outgoing if delivery.link is self] if self._queued else []
+            unsent += [delivery for delivery in queued if delivery.id is None and delivery is not started]
             if queued and lasting:
                 window.outgoing = deque(delivery for delivery in window.outgoing if delivery.link is not self)
         unsent = [delivery for delivery in unsent if delivery.fate != LOST]

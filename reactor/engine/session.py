@@ -97,6 +97,7 @@ class Session(Handshakes):
 
     def _add(self, link: Link) -> None:
         self._links[link] = None
+        self._names.setdefault(link.name, []).append(link)
         self.connection.emit(Event.LINK_INIT, link)
 
     def links(self) -> Iterator[Link]:
@@ -107,6 +108,10 @@ class Session(Handshakes):
         """Take a link out; LINK_FINAL is the last that is heard of it."""
         if link in self._links:
             del self._links[link]
+            namesakes = self._names[link.name]
+            namesakes.remove(link)
+            if not namesakes:
+                del self._names[link.name]
             self.connection.emit(Event.LINK_FINAL, link)
 
     def next(self, mask: int) -> Optional[Session]:
