@@ -185,7 +185,7 @@ class Url:
         parts = []
         if self.scheme:
             parts += [self.scheme, "://"]
-        elif self._host or self.username is not None:
+        elif self._host or self.username is not None or (self.path or "").startswith("/"):
             parts.append("//")
         if self.username is not None or password:
             parts.append(quote(self.username or "", safe=""))
@@ -228,7 +228,7 @@ def _redact(text: str) -> str:
     parser, but not for the eye that reads the log.
     """
     scheme, found, rest = text.partition("://")
-    if not found:
-        scheme, rest = "", text
+    if not found or "@" in scheme:  # those are then not the slashes that follow a scheme
+        scheme, found, rest = "", "", text
     _, at, place = rest.rpartition("@")
     return scheme + found + (_HIDDEN + "@" if at else "") + place

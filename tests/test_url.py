@@ -58,6 +58,7 @@ def test_nothing_is_filled_in_when_defaults_are_not_wanted():
     assert str(Url(None, defaults=False)) == ""
     assert str(Url("h", defaults=False)) == "//h"
     assert str(Url("u:p@h", defaults=False)) == "//u:p@h"
+    assert str(Url("////p", defaults=False)) == "////p", "a path that begins with a slash is no host"
     url = Url("h", defaults=False)
     assert (url.scheme, url.host, url.port) == (None, "h", None)
     assert url.defaults() is url
@@ -173,6 +174,7 @@ def test_the_password_shows_in_no_text_for_people():
         "amqp://ann:s3cret?@h",
         "amqp://ann:s3cret#@h",
         "ann:s3cret/@h",
+        "amqp:/ann:s3cret@h/amqp://h",  # what stands before the slashes is no scheme
         "amqp://ann:s3cret%FF@h",
     ],
 )

@@ -105,6 +105,11 @@ def read_config(path: pathlib.Path) -> ConnectConfig:
         raise ValueError("%s cannot be read: %s" % (path, error.strerror or error)) from None
     except UnicodeDecodeError:
         raise ValueError("%s is not in UTF-8" % path) from None
+    return parse_config(path, text)
+
+
+def parse_config(path: pathlib.Path, text: str) -> ConnectConfig:
+    """What `text` says, which stands in the file at `path`. ValueError naming that when it says nothing."""
     return _Settings(path, text).config()
 
 

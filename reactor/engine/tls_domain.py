@@ -202,8 +202,8 @@ def _read_certificate(path: str) -> Certificate:
     """The first certificate of a PEM file."""
     try:
         text = pathlib.Path(path).read_bytes().decode("latin-1")
-    except OSError as error:
-        raise SSLException("the certificate %s cannot be read: %s" % (path, error.strerror or error)) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name, say
+        raise SSLException("the certificate %s cannot be read: %s" % (path, _why(error))) from None
     start, stop = text.find(_BEGIN), text.find(_END)
     try:
         if not 0 <= start < stop:
@@ -238,7 +238,7 @@ def _load_credentials(
             text = "%s holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)" % key
         raise SSLException(text) from None
     except (OSError, ValueError) as error:
-        raise SSLException("the key %s cannot be read: %s" % (key, getattr(error, "strerror", None) or error)) from None
+        raise SSLException("the key %s cannot be read: %s" % (key, _why(error))) from None
 
 
 def _load_trusted(context: ssl.SSLContext, path: str) -> None:
@@ -250,5 +250,9 @@ def _load_trusted(context: ssl.SSLContext, path: str) -> None:
             context.load_verify_locations(cafile=path)
     except ssl.SSLError:
         raise SSLException("%s holds no certificate in PEM form (%s)" % (path, _BEGIN)) from None
-    except OSError as error:
-        raise SSLException("the authorities %s cannot be read: %s" % (path, error.strerror or error)) from None
+    except (OSError, ValueError) as error:
+        raise SSLException("the authorities %s cannot be read: %s" % (path, _why(error))) from None
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

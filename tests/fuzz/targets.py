@@ -25,6 +25,7 @@ from reactor.engine.session import Session
 from reactor.engine.transport import Transport
 from reactor.errors import DataException, DecodeError, MessageException, RemoteProtocolError
 from tests.fuzz import mutate, seeds
+from tests.fuzz.openings import config_case, tls_case, url_case
 from tests.support.frames import AMQP, SASL, frame, read, source, target
 
 CONDITIONS = {value for name, value in vars(errors).items() if name.isupper() and str(value).startswith("amqp:")}
@@ -262,7 +263,18 @@ def value_case(dice: Random) -> int:
 
 
 #: Each kind of case, and how often it is its turn.
-CASES = (transport_case, transport_case, transport_case, sasl_case, message_case, value_case)
+CASES = (
+    transport_case,
+    transport_case,
+    transport_case,
+    transport_case,
+    sasl_case,
+    message_case,
+    value_case,
+    tls_case,
+    config_case,
+    url_case,
+)
 
 
 def run(dice: Random) -> int:
