@@ -126,7 +126,7 @@ REFUSED = {
     ),
     "a name that is none": (lambda: client().set_credentials("a\0b", None, None), "cannot be read: embedded null byte"),
     "a name of authorities that is none": (lambda: client().set_trusted_ca_db("a\0b"), "cannot be read: embedded null"),
-    "a name of a key that is none": (lambda: client().set_credentials(file("client.pem"), "a\0b", None), "cannot be read"),
+    "no name of a key": (lambda: client().set_credentials(file("client.pem"), "a\0b", None), "cannot be read"),
     "no authorities": (lambda: client().set_trusted_ca_db("/no/such.pem"), "authorities /no/such.pem cannot be read"),
     "a key for the authorities": (lambda: client().set_trusted_ca_db(file("client.key")), "holds no certificate"),
     "verifying without a certificate": (
