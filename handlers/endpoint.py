@@ -135,12 +135,15 @@ class EndpointStateHandler(Handler):
         self._local_close(event, event.link, "link")
 
     def on_link_remote_close(self, event: Any) -> None:
-        self._remote_close(event, event.link, "link")
+        if not self._will_redirect(event):
+            self._remote_close(event, event.link, "link")
 
     def on_link_remote_detach(self, event: Any) -> None:
         """A detach that does not close: it is answered in kind; with a condition it is an error first
         [2.6.4]."""
         link = event.link
+        if self._will_redirect(event):
+            return
         if link.remote_condition is not None:
             self.on_link_error(event)
         if self.is_local_open(link):
@@ -160,6 +163,11 @@ class EndpointStateHandler(Handler):
     def _will_reconnect(event: Any) -> bool:
         """Whether the container will make the connection again."""
         return event.container is not None and event.container.will_reconnect(event.connection)
+
+    @staticmethod
+    def _will_redirect(event: Any) -> bool:
+        """Whether the container will attach the link where the peer sends it: that is told by its being opened."""
+        return event.container is not None and event.container.will_redirect(event.link)
 
     # -- what they mean ----------------------------------------------------------------------------------
 

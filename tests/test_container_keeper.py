@@ -11,7 +11,7 @@ from typing import Any, Callable
 import pytest
 
 from reactor import Backoff, Condition, Container, Endpoint, Message, symbol
-from reactor.container.keeper import MAX_REDIRECTS
+from reactor.container.redirects import MAX_REDIRECTS
 from reactor.errors import CONNECTION_FORCED, CONNECTION_REDIRECT, IO_ERROR, NOT_ALLOWED, TIMED_OUT
 from tests.support.stage import Stage, Witness
 

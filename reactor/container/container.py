@@ -21,6 +21,7 @@ from reactor.container.keywords import (
     check_frame_size,
     check_heartbeat,
     check_mechanisms,
+    check_seconds,
     check_texts,
     refuse_unknown,
 )
@@ -49,8 +50,9 @@ class Container(Linking):
     The attributes `user`, `password`, `allowed_mechs`, `allow_insecure_mechs` and `sasl_enabled` are what
     `connect` takes where it is not told otherwise; `ssl.client` and `ssl.server` are the SSLDomain of connections
     with TLS in the one and the other direction. `connect_timeout` (15 seconds) and `open_timeout` (30) are
-    defaults of `connect` as well, where None is for no limit. `timeout` bounds, in seconds, how long one
-    `process()` waits; None (default) for as long as nothing happens.
+    defaults of `connect` as well, and `attach_timeout`, `send_timeout` and `close_timeout` of links and connections;
+    None, the default of these, is for no limit. `timeout` bounds, in seconds, how long one `process()` waits; None
+    (default) for as long as nothing happens.
 
     All of it belongs to one thread. Others may call `stop` and `wakeup`, and trigger an EventInjector.
     """
@@ -75,6 +77,9 @@ class Container(Linking):
         self.ssl = SSLConfig()
         self.connect_timeout: Optional[float] = CONNECT_TIMEOUT
         self.open_timeout: Optional[float] = OPEN_TIMEOUT
+        self.attach_timeout: Optional[float] = None
+        self.send_timeout: Optional[float] = None
+        self.close_timeout: Optional[float] = None
         super().__init__(handlers, clock, network)
 
     # -- connections -------------------------------------------------------------------------------------
@@ -103,6 +108,7 @@ class Container(Linking):
         container_id: Optional[str] = None,
         connect_timeout: Optional[float] = None,
         open_timeout: Optional[float] = None,
+        close_timeout: Optional[float] = None,
         **unknown: Any,
     ) -> Connection:
         """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the
@@ -134,7 +140,8 @@ class Container(Linking):
         max_frame_size: bytes of the largest frame that the peer may send (at least 512); None for 65,536.
         container_id: another name than the container's for this connection.
         connect_timeout: seconds for each attempt to reach the peer; None for the container's own. open_timeout:
-            seconds for each attempt until the peer has opened the connection, all included; None as before.
+            seconds for each attempt until the peer has opened the connection, all included. close_timeout: seconds
+            for the peer to answer the close of the connection; then `on_connection_error`. None as before.
 
         Raises TypeError for a keyword that it does not know, suggesting the nearest; ValueError for an
         address or a number that is none, or for a connect.json that is none; SSLException for the SSLDomain of a
@@ -156,6 +163,7 @@ class Container(Linking):
         delays = check_reconnect(reconnect)
         check_heartbeat(heartbeat)
         check_frame_size(max_frame_size)
+        check_seconds(connect_timeout=connect_timeout, open_timeout=open_timeout, close_timeout=close_timeout)
         check_mechanisms(allowed_mechs)
         check_texts(user=user, password=password, sni=sni)
         connection = self.connection(handler)
@@ -179,6 +187,7 @@ class Container(Linking):
         connector.password = password or self.password
         keeper = Keeper(connector, Attempts(addresses, delays, self.random))
         keeper.connect_timeout = self.connect_timeout if connect_timeout is None else connect_timeout
+        keeper.close_timeout = self.close_timeout if close_timeout is None else close_timeout
         keeper.open_timeout = self.open_timeout if open_timeout is None else open_timeout
         connection.open()
         self.keep(keeper)

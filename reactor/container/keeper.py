@@ -6,28 +6,31 @@ makes it. The container tells it what has happened, after the handlers were told
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import TYPE_CHECKING, Any, Optional
 
-from reactor.container.attempts import STABLE, Attempts, Step
+from reactor.container.attempts import Attempts, Step
 from reactor.container.connector import Connector
+from reactor.container.redirects import Followed, info_of, is_same_place, where_to
 from reactor.engine.condition import Condition
 from reactor.engine.endpoint import Endpoint
 from reactor.engine.events import Event
 from reactor.engine.link import Link
 from reactor.engine.sasl import SASL
+from reactor.engine.session import Session
 from reactor.engine.transport import Transport
 from reactor.errors import (
     CONNECTION_FORCED,
     CONNECTION_REDIRECT,
     IO_ERROR,
+    LINK_REDIRECT,
     POLICY_ERROR,
     TIMED_OUT,
     UNAUTHORIZED_ACCESS,
 )
 from reactor.loop.driver import Driver
 from reactor.loop.timers import Task as Timer
-from reactor.url import Url
 
 if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
     from reactor.container.container import Container
@@ -37,9 +40,6 @@ log = logging.getLogger(__name__)
 #: What another attempt would only meet again: a wrong password, a certificate that is not to be trusted.
 FATAL = frozenset((UNAUTHORIZED_ACCESS, POLICY_ERROR))
 
-#: How often in a row a connection follows a peer that sends it elsewhere.
-MAX_REDIRECTS = 5
-
 
 class Keeper:
     """Keeps one connection.
@@ -48,6 +48,7 @@ class Keeper:
     attempts: where and when.
     connect_timeout: seconds for one attempt to reach the peer, from the look-up of its name on; None for no limit.
     open_timeout: seconds for one attempt until the peer has opened the connection, all included; None for no limit.
+    close_timeout: seconds for the peer to answer the close of the connection; None for no limit.
     failures: how often in a row it could not be had, or was lost: 0 while it is open.
     """
 
@@ -58,10 +59,12 @@ class Keeper:
         self.connection = connector.connection
         self.connect_timeout: Optional[float] = None
         self.open_timeout: Optional[float] = None
+        self.close_timeout: Optional[float] = None
         self.failures = 0
         self._opened_at: Optional[float] = None  # on the present wire
         self._was_open = False
-        self._redirects = 0
+        self._followed = Followed()
+        self.family: list[Keeper] = [self]  # with those of the connections that links were redirected to
         self._alarms: list[Timer] = []  # the deadlines of the attempt that is being made, or its beginning
         self._recovering: dict[Endpoint, None] = {}  # what the peer has not answered since the wire was replaced
 
@@ -148,9 +151,21 @@ class Keeper:
 
     def closed(self) -> None:
         """The application has closed the connection. Without a wire that is the end of it."""
-        if self.connection.transport is None:
+        transport = self.connection.transport
+        if not self.connection.state & Endpoint.REMOTE_CLOSED:
+            for keeper in self.family:
+                keeper.connection.close()
+        if transport is None:
             self._stop_waiting()
             self.container.forget(self.connection)
+            self.container.deadlines.disconnected(self.connection)
+        elif self.close_timeout is not None and not self.connection.state & Endpoint.REMOTE_CLOSED:
+            self._alarms.append(self.container.loop.schedule(self.close_timeout, lambda: self._not_closed(transport)))
+
+    def _not_closed(self, transport: Transport) -> None:
+        text = "the peer has not closed the connection within %g s" % (self.close_timeout or 0)
+        self.connection.fail(Condition(TIMED_OUT, text))
+        self.container.drop(transport)
 
     def will_reconnect(self) -> bool:
         """Whether another attempt is made when the present wire has ended, as things stand."""
@@ -162,7 +177,7 @@ class Keeper:
             if condition is None or not self.reconnects:
                 return False
             if condition.name == CONNECTION_REDIRECT:
-                return self._redirects < MAX_REDIRECTS and self._redirection() is not None
+                return self._followed.may_follow(self.container.now) and self._redirection() is not None
             return condition.name == CONNECTION_FORCED and self.attempts.upcoming is not None
         transport = connection.transport
         if transport is not None and transport.condition is not None and transport.condition.name in FATAL:
@@ -180,12 +195,9 @@ class Keeper:
         sent_away = bool(connection.state & Endpoint.REMOTE_CLOSED)
         redirection = self._redirection() if again and sent_away else None
         if self._opened_at is not None:
-            lived = now - self._opened_at
-            self.attempts.lost(now, lived)
-            if lived >= STABLE:
-                self._redirects = 0
+            self.attempts.lost(now, now - self._opened_at)
         if redirection is not None:
-            self._redirects += 1
+            self._followed.follow(now)
             self.attempts.redirect(redirection)
         self._opened_at = None
         self._recovering.clear()
@@ -208,19 +220,68 @@ class Keeper:
         return Condition(condition.name, text, condition.info)
 
     def _redirection(self) -> Optional[Step]:
-        """Where the peer sends the connection instead [2.8.16]; None when it does not, or not in a way that can be
-        followed. TLS is not given up on the way."""
-        condition, present = self.connection.remote_condition, self.connector.url
-        if condition is None or condition.name != CONNECTION_REDIRECT or present is None:
+        """Where the peer sends the connection instead; None when it does not."""
+        condition = self.connection.remote_condition
+        if condition is None or condition.name != CONNECTION_REDIRECT:
             return None
-        info: Any = condition.info if isinstance(condition.info, dict) else {}
-        hostname, host, port = info.get("hostname"), info.get("network-host"), info.get("port")
-        host = host or hostname
-        if not isinstance(host, str) or not isinstance(port, (int, type(None))):
-            return None
-        default = Url.Port(present.scheme or Url.AMQP)
-        url = Url(present, defaults=False, host=host, port=default if port is None else port)
-        return Step(0.0, url, hostname if isinstance(hostname, str) else None)
+        return where_to(condition, self.connector.url)
+
+    # -- links that are sent elsewhere -------------------------------------------------------------------
+
+    def will_redirect(self, link: Link) -> bool:
+        """Whether the link, which the peer has detached, is attached where the peer sends it."""
+        condition = link.remote_condition
+        if condition is None or condition.name != LINK_REDIRECT or not self.reconnects:
+            return False
+        if not link.state & Endpoint.LOCAL_ACTIVE or not self.connection.state & Endpoint.LOCAL_ACTIVE:
+            return False
+        somewhere = where_to(condition, self.connector.url) or info_of(condition).get("address")
+        return bool(somewhere) and self._followed_by(link).may_follow(self.container.now)
+
+    def redirect_link(self, link: Link) -> None:
+        """Attach the link where the peer sends it: to another address, or over another connection, which then
+        belongs to this one: whoever closes the one closes the other."""
+        condition = link.remote_condition
+        self._followed_by(link).follow(self.container.now)
+        address, step = info_of(condition).get("address"), where_to(condition, self.connector.url)
+        if isinstance(address, str):
+            (link.target if link.is_sender else link.source).address = address
+        if step is None or (self.connector.url is not None and is_same_place(step.url, self.connector.url)):
+            session = link.session
+        else:
+            session = self._branch(step)
+        log.info("%s is redirected to %s", link.name, address if step is None else step.url.redacted)
+        session.adopt(link)
+
+    def _followed_by(self, link: Link) -> Followed:
+        followed: Followed = link.__dict__.setdefault("redirects", Followed())
+        return followed
+
+    def _branch(self, step: Step) -> Session:
+        """A session on another connection, like this one, to another peer."""
+        for keeper in self.family:
+            url, there = keeper.attempts.addresses[0], keeper.connection
+            if keeper is not self and is_same_place(url, step.url) and there.state & Endpoint.LOCAL_ACTIVE:
+                session = there.session_head(Endpoint.LOCAL_ACTIVE)
+                if session is not None:
+                    return session
+        mine = self.connection
+        connection = self.container.connection(mine.handler)
+        for name in ("container", "offered_capabilities", "desired_capabilities", "properties"):
+            setattr(connection, name, getattr(mine, name))
+        connector = copy.copy(self.connector)
+        connector.connection = connection
+        connector.virtual_host = connector.virtual_host or step.hostname
+        keeper = Keeper(connector, Attempts([step.url], self.attempts.reconnect, self.container.random))
+        keeper.connect_timeout, keeper.open_timeout = self.connect_timeout, self.open_timeout
+        keeper.close_timeout = self.close_timeout
+        keeper.family = self.family
+        self.family.append(keeper)
+        connection.open()
+        self.container.keep(keeper)
+        session = connection.session()
+        session.open()
+        return session
 
 
 def is_unanswered(endpoint: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from typing import Any, Optional
 
+from reactor.container.deadlines import Deadlines
 from reactor.container.keeper import Keeper
 from reactor.container.runner import Runner
 from reactor.engine.connection import Connection
@@ -22,6 +23,7 @@ class Keeping(Runner):
     def __init__(self, handlers: tuple[Any, ...], clock: Optional[Clock], network: Optional[Network]) -> None:
         super().__init__(handlers, clock, network, Housekeeper(self))
         self._keepers: dict[Connection, Keeper] = {}
+        self.deadlines = Deadlines(self.loop)
 
     def keep(self, keeper: Keeper) -> None:
         """Have a connection kept, from now until `forget`."""
@@ -40,6 +42,11 @@ class Keeping(Runner):
         keeper = self._keepers.get(connection)
         return keeper is not None and keeper.will_reconnect()
 
+    def will_redirect(self, link: Any) -> bool:
+        """Whether a link that the peer has detached is attached where the peer sends it."""
+        keeper = self._keepers.get(link.connection)
+        return keeper is not None and keeper.will_redirect(link)
+
     def failures(self, connection: Connection) -> int:
         """How often in a row `connection` could not be had, or was lost, before this time; 0 while it is open."""
         keeper = self._keepers.get(connection)
@@ -53,6 +60,12 @@ class Keeping(Runner):
             self.let_go(transport)
             keeper.ended(transport)
 
+    def drop(self, transport: Transport) -> None:
+        """Let go of the wire of `transport`, if it has one, at once."""
+        driver = self._drivers.get(transport)
+        if driver is not None:
+            driver.close()
+
     def sent_away(self, connection: Connection) -> None:
         """The peer has closed the connection: if it is to be made again, there is nothing to wait for."""
         transport = connection.transport
@@ -65,6 +78,7 @@ class Keeping(Runner):
     def close_all(self) -> None:
         for keeper in list(self._keepers.values()):
             keeper.stop()
+        self.deadlines.clear()
         super().close_all()
         self._keepers.clear()
 
@@ -75,6 +89,10 @@ class Housekeeper:
     def __init__(self, container: Keeping) -> None:
         self._container: Keeping = weakref.proxy(container)
 
+    @property
+    def _deadlines(self) -> Deadlines:
+        return self._container.deadlines
+
     def _keeper(self, event: Any) -> Any:
         return self._container.keeper_of(event.connection) or _NOBODY
 
@@ -83,6 +101,7 @@ class Housekeeper:
 
     def on_connection_remote_open(self, event: Any) -> None:
         self._keeper(event).opened()
+        self._deadlines.connected(event.connection)
 
     def on_connection_local_close(self, event: Any) -> None:
         self._keeper(event).closed()
@@ -94,14 +113,37 @@ class Housekeeper:
         self._keeper(event).failed()
 
     def on_transport_closed(self, event: Any) -> None:
-        self._container.ended(event.context, event.connection)
+        connection = event.connection
+        self._container.ended(event.context, connection)
+        self._deadlines.disconnected(connection)
 
-    def _answered(self, event: Any) -> None:
+    def on_session_remote_open(self, event: Any) -> None:
         self._keeper(event).answered(event.context)
 
-    on_session_remote_open = on_session_remote_close = on_session_local_close = _answered
-    on_link_remote_open = on_link_remote_close = on_link_remote_detach = _answered
-    on_link_local_close = on_link_local_detach = _answered
+    on_session_remote_close = on_session_local_close = on_session_remote_open
+
+    def on_link_local_open(self, event: Any) -> None:
+        self._deadlines.opened_here(event.context)
+
+    def on_link_remote_open(self, event: Any) -> None:
+        self._keeper(event).answered(event.context)
+        self._deadlines.answered(event.context)
+
+    def on_link_remote_close(self, event: Any) -> None:
+        self.on_link_remote_open(event)
+        if self._container.will_redirect(event.context):
+            self._keeper(event).redirect_link(event.context)
+
+    on_link_remote_detach = on_link_remote_close
+
+    def on_link_local_close(self, event: Any) -> None:
+        self._keeper(event).answered(event.context)
+        self._deadlines.closed_here(event.context)
+
+    on_link_local_detach = on_link_local_close
+
+    def on_link_final(self, event: Any) -> None:
+        self._deadlines.over(event.context)
 
 
 class _Nobody:

@@ -35,6 +35,13 @@ def refuse_unknown(call: str, function: Callable[..., Any], unknown: Mapping[str
         raise TypeError("%s got an unexpected keyword argument %r; %s" % (call, name, hint))
 
 
+def check_seconds(**seconds: Any) -> None:
+    """Raise ValueError, naming the keyword, for what is neither None nor a time to wait."""
+    for name, value in seconds.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0):
+            raise ValueError("%s is a number of seconds, or None, not %r" % (name, value))
+
+
 def check_heartbeat(seconds: Any) -> None:
     """ValueError unless it is None, or a time that an open can name: in it is half of this, in milliseconds."""
     if seconds is None:

@@ -12,10 +12,11 @@ from typing import Any, Callable, Optional, TypeVar, Union
 
 from reactor.container.attempts import split_addresses
 from reactor.container.keeping import Keeping
-from reactor.container.keywords import refuse_unknown
+from reactor.container.keywords import check_seconds, refuse_unknown
 from reactor.container.options import AutoAccept, MaxUnsettled, Prefetch, Resend, apply_options
 from reactor.engine.connection import Connection
 from reactor.engine.endpoint import Endpoint
+from reactor.engine.link import Link
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
 from reactor.engine.session import Session
@@ -30,6 +31,9 @@ class Linking(Keeping):
 
     random: random_module.Random
     container_id: str
+    attach_timeout: Optional[float]
+    send_timeout: Optional[float]
+    close_timeout: Optional[float]
 
     def connect(self, url: Any) -> Connection:
         """Connect to a peer (container.py)."""
@@ -51,6 +55,9 @@ class Linking(Keeping):
         tags: Union[None, Callable[[], Any], Iterator[Any]] = None,
         options: Any = None,
         resend: Optional[bool] = None,
+        send_timeout: Optional[float] = None,
+        attach_timeout: Optional[float] = None,
+        close_timeout: Optional[float] = None,
         **unknown: Any,
     ) -> Sender:
         """Open a link to send over, and return the Sender: it can be used when `on_sendable` says so.
@@ -68,12 +75,20 @@ class Linking(Keeping):
             default: it is in doubt, `on_in_doubt`. True: it is sent again when the connection is back, with the
             same Delivery, and may then come twice; the receiver can tell by the message's id. What had not left
             is sent then in either case.
+        send_timeout: seconds within which the outcome of a message is to come, counted from `send`; then it is in
+            doubt, `on_in_doubt`, and `event.delivery.doubt` says so. None for the container's own.
+        attach_timeout: seconds within which the peer is to attach the link, each time it is asked to; then
+            `on_link_error` with ``amqp-reactor:timed-out``. close_timeout: the same for closing it. None for the
+            container's own.
         """
         refuse_unknown("create_sender()", Linking.create_sender, unknown)
+        check_seconds(send_timeout=send_timeout, attach_timeout=attach_timeout, close_timeout=close_timeout)
         session, path = self._session_of(context)
         target = path if target is None else target
         name = name or self._link_name(session, target, source, True)
         sender = session.sender(name)
+        sender.send_timeout = self.send_timeout if send_timeout is None else send_timeout
+        self._limit(sender, attach_timeout, close_timeout)
         if tags is not None:
             sender.tag_generator = tags if callable(tags) else iter(tags).__next__
         said = [] if resend is None else [Resend(resend)]
@@ -91,6 +106,8 @@ class Linking(Keeping):
         auto_accept: Optional[bool] = None,
         prefetch: Optional[int] = None,
         max_unsettled: Optional[int] = None,
+        attach_timeout: Optional[float] = None,
+        close_timeout: Optional[float] = None,
         **unknown: Any,
     ) -> Receiver:
         """Open a link to receive from, and return the Receiver.
@@ -98,7 +115,7 @@ class Linking(Keeping):
         context: a Connection, a Session, or a url to connect to, whose path is the source.
         source: the address to receive from. dynamic: have the peer make one:
             `receiver.remote_source.address`, once the link is opened.
-        target, name, handler, options: as in `create_sender`.
+        target, name, handler, options, attach_timeout, close_timeout: as in `create_sender`.
         auto_accept: whether messages are accepted when `on_message` returns; None leaves it to the handler.
         prefetch: how many messages may be on their way ahead of `on_message`, 0 for what `receiver.flow(n)`
             grants; None leaves it to the handler.
@@ -106,14 +123,20 @@ class Linking(Keeping):
         bound.
         """
         refuse_unknown("create_receiver()", Linking.create_receiver, unknown)
+        check_seconds(attach_timeout=attach_timeout, close_timeout=close_timeout)
         session, path = self._session_of(context)
         source = path if source is None else source
         name = name or self._link_name(session, source, target, False)
         receiver = session.receiver(name)
+        self._limit(receiver, attach_timeout, close_timeout)
         receiver.source.dynamic = bool(dynamic)
         said: Any = ((AutoAccept, auto_accept), (Prefetch, prefetch), (MaxUnsettled, max_unsettled))
         keywords = [option(value) for option, value in said if value is not None]
         return self._open_link(receiver, None if dynamic else source, target, handler, options, keywords)
+
+    def _limit(self, link: Link, attach_timeout: Optional[float], close_timeout: Optional[float]) -> None:
+        link.attach_timeout = self.attach_timeout if attach_timeout is None else attach_timeout
+        link.close_timeout = self.close_timeout if close_timeout is None else close_timeout
 
     def _open_link(
         self, link: AnyLink, source: Optional[str], target: Optional[str], handler: Any, *options: Any
@@ -129,6 +152,8 @@ class Linking(Keeping):
         except BaseException:
             link.free()
             raise
+        if isinstance(link, Sender):
+            self.deadlines.watch(link)
         return link
 
     def _connection_of(self, context: Context) -> Connection:

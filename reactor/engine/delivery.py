@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from reactor.engine.condition import Condition
 from reactor.engine.disposition import (
     ACCEPTED,
     EMPTY,
@@ -64,6 +65,7 @@ class Delivery:
         "queued",
         "frames",
         "context",
+        "_doubt",
     )
 
     ACCEPTED = ACCEPTED
@@ -161,6 +163,26 @@ class Delivery:
         if self._remote is None:
             self._remote = Disposition(self.remote_state)
         return self._remote
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it is outgoing and some of it has been handed to the wire: the peer may have seen it."""
+        return self.link.is_sender and self.id is not None
+
+    @property
+    def doubt(self) -> Optional[Condition]:
+        """Why nobody will say what became of it, when it is in doubt: that its time was over, or why the link or the
+        connection ended; None for a delivery that is not, or an end without a reason."""
+        said: Optional[Condition] = getattr(self, "_doubt", None)
+        if said is not None or self.fate != LOST:
+            return said
+        link, connection = self.link, self.link.session.connection
+        why: Optional[Condition] = link.remote_condition or connection.remote_condition or connection.error
+        return why
+
+    @doubt.setter
+    def doubt(self, condition: Condition) -> None:
+        self._doubt = condition
 
     @property
     def unsettled_next(self) -> Optional[Delivery]:

@@ -37,6 +37,7 @@ from reactor.errors import (
     FRAMING_ERROR,
     HANDLE_IN_USE,
     INVALID_FIELD,
+    LINK_REDIRECT,
     RESOURCE_LIMIT_EXCEEDED,
     UNATTACHED_HANDLE,
     LocalProtocolError,
@@ -100,6 +101,10 @@ class Handshakes(Endpoint):
 
     def receiver(self, name: str) -> Receiver:
         """A new receiver of this name (session.py)."""
+        raise NotImplementedError
+
+    def add(self, link: Link) -> None:
+        """Count a link among those of this session (session.py)."""
         raise NotImplementedError
 
     def links(self) -> Iterator[Link]:
@@ -360,7 +365,8 @@ class Handshakes(Endpoint):
         del window.handles_in[handle]
         link.handle_in = None
         if link.is_sender:
-            link.abandon()  # a receiver's outcomes may still go before our own detach
+            sent_away = condition is not None and condition.name == LINK_REDIRECT and self.connection.lasting
+            link.abandon(sent_away)  # a receiver's outcomes may still go before our own detach
         etype = Event.LINK_REMOTE_DETACH if link.remote_detached else Event.LINK_REMOTE_CLOSE
         self.connection.emit(etype, link)
         self._release(link)

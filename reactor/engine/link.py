@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import ATTACH
 from reactor.codec.performatives import encode_composite
+from reactor.engine.condition import Condition
 from reactor.engine.delivery import Delivery
 from reactor.engine.endpoint import (
     LOCAL_ACTIVE,
@@ -19,10 +20,13 @@ from reactor.engine.endpoint import (
     LOCAL_CLOSED,
     LOCAL_OPEN,
     LOCAL_UNINIT,
+    REMOTE_CLOSED,
+    REMOTE_MASK,
     REMOTE_UNINIT,
     Endpoint,
 )
 from reactor.engine.events import Event
+from reactor.engine.husk import shed
 from reactor.engine.terminus import Terminus, symbol_keys, symbol_list
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 
@@ -47,6 +51,8 @@ class Link(Endpoint):
     properties, remote_properties: dicts with symbol keys, or None.
     offered_capabilities, desired_capabilities: names or lists of them, or None; remote_...: the peer's.
     available: how many messages the sender says it could send, were there credit.
+    attach_timeout: seconds within which the peer is to answer, each time the link is attached; None (default) for no
+        limit. close_timeout: the same for closing it. Whoever drives the engine keeps the time.
     drain_mode: whether the sender is to use up its credit at once, with messages or without.
     unsettled: how many deliveries are not settled here.
     context: the application's own; nothing here looks at it.
@@ -88,6 +94,8 @@ class Link(Endpoint):
         "transfer_in_progress",
         "passive",
         "born",
+        "attach_timeout",
+        "close_timeout",
     )
 
     SND_UNSETTLED, SND_SETTLED, SND_MIXED = SND_UNSETTLED, SND_SETTLED, SND_MIXED
@@ -119,6 +127,8 @@ class Link(Endpoint):
         self.available = 0
         self.drain_mode = False
         self.unsettled = 0
+        self.attach_timeout: Optional[float] = None
+        self.close_timeout: Optional[float] = None
         self.context: Any = None
         self.detached = False  # this side detaches instead of closing
         self.remote_detached = False
@@ -174,6 +184,20 @@ class Link(Endpoint):
             self._emit(Event.LINK_LOCAL_DETACH)
             if self.connection.is_between_wires():
                 self.session.bury_link(self)
+
+    def fail(self, condition: Condition) -> None:
+        """It cannot be had (any more): the application sees it as if the peer had closed it because of `condition`.
+        What was sent over it is in doubt. On the wire it is closed as soon as the peer lets it."""
+        if self.state & REMOTE_CLOSED:
+            return
+        husk = shed(self)
+        if husk is not None:
+            self.connection.work_on(husk)
+        self.leave_wire()
+        self.detach_sent = True  # it has had its life on this wire
+        self.state = self.state & ~REMOTE_MASK | REMOTE_CLOSED
+        self.remote_condition = condition
+        self._emit(Event.LINK_REMOTE_CLOSE)
 
     def cut_short(self) -> None:
         """It is going to be closed: give up what is half-written, which nobody will complete."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from reactor.engine.condition import Condition
 from reactor.engine.delivery import LOST, OPEN, PRE_SETTLED, SETTLED_BY_PEER, SETTLED_HERE, Delivery
 from reactor.engine.disposition import TERMINAL
 from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
@@ -26,6 +27,9 @@ class Sender(Link):
 
     tag_generator: called without arguments for each message, returns its tag (str or bytes of at most 32);
         None, the default, counts from 1.
+    send_timeout: seconds within which the outcome of what is sent is to come; None (default) for no limit. Whoever
+        drives the engine keeps the time.
+    watch: called with each delivery that is made; or None.
     resend: whether what has left and has no outcome when the wire is lost is sent again, over the next one, with
         the same Delivery: it may then come twice. False, the default: it is in doubt. To be set before open.
     """
@@ -40,6 +44,8 @@ class Sender(Link):
         "writer_key",
         "first_delivery_count",
         "resend",
+        "send_timeout",
+        "watch",
     )
 
     is_sender = True
@@ -55,6 +61,8 @@ class Sender(Link):
         self.writer_key = -1
         self.first_delivery_count = 0  # what our attach says
         self.resend = False
+        self.send_timeout: Optional[float] = None
+        self.watch: Optional[Callable[[Delivery], None]] = None
 
     @property
     def queued(self) -> int:
@@ -132,6 +140,8 @@ class Sender(Link):
             if not window.dirty:
                 window.touch()
             window.outgoing.append(delivery)
+        if self.watch is not None:
+            self.watch(delivery)
         return delivery
 
     def _too_late(self, tag: Union[str, bytes, None]) -> Delivery:
@@ -170,6 +180,8 @@ class Sender(Link):
         delivery.partial = True
         self.unsettled += 1
         self.pending.append(delivery)
+        if self.watch is not None:
+            self.watch(delivery)
         return delivery
 
     def stream(self, data: Union[bytes, bytearray, memoryview]) -> int:
@@ -239,6 +251,19 @@ class Sender(Link):
             self.unsettled -= 1
         delivery.fate = LOST
 
+    def expire(self, delivery: Delivery, condition: Condition) -> None:
+        """Wait no longer for the outcome of a delivery, if it has none: it is in doubt because of `condition`. If it
+        has not left it never will; what comes of it later is passed over."""
+        if delivery.fate != OPEN or delivery.remote_state in TERMINAL:
+            return
+        delivery.doubt = condition
+        window = self.window
+        self.abort(delivery)
+        if not delivery.aborted and window is not None:
+            window.unsettled_out.pop(delivery.id or 0, None)
+            self._lose(delivery)
+        self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
+
     def cut_short(self) -> None:
         for delivery in list(self.pending):
             self.abort(delivery)
@@ -276,6 +301,8 @@ class Sender(Link):
         if window is not None:
             started = self.transfer_in_progress
             # Many links may go at once, and most are idle: those do not look through what all of them have sent.
+            queued = [delivery for delivery in window.outgoing if delivery.link is self] if self._queued else []
+            unsent += [delivery for delivery in queued if delivery.id is None]
             unsettled = window.unsettled_out.values() if self.unsettled else ()
             sent = [delivery for delivery in unsettled if delivery.link is self]
             for delivery in sent:
@@ -284,7 +311,8 @@ class Sender(Link):
                 sent.append(started)
             for delivery in sent:
                 whole = self._whole(delivery) if lasting else None
-                if delivery.fate in (SETTLED_HERE, SETTLED_BY_PEER):
+                if delivery.aborted or delivery.fate in (SETTLED_HERE, SETTLED_BY_PEER):
+                    delivery.fate = delivery.fate or LOST
                     continue  # nobody waits for its outcome
                 if delivery.remote_state in TERMINAL:
                     delivery.fate = LOST  # the outcome is known, and has been told
@@ -294,8 +322,6 @@ class Sender(Link):
                     again.append(delivery)
                 else:
                     doubtful.append(delivery)
-            queued = [delivery for delivery in window.outgoing if delivery.link is self] if self._queued else []
-            unsent += [delivery for delivery in queued if delivery.id is None and delivery is not started]
             if queued and lasting:
                 window.outgoing = deque(delivery for delivery in window.outgoing if delivery.link is not self)
         unsent = [delivery for delivery in unsent if delivery.fate != LOST]

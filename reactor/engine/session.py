@@ -23,6 +23,7 @@ from reactor.engine.endpoint import (
 )
 from reactor.engine.events import Event, EventType
 from reactor.engine.handshakes import Handshakes
+from reactor.engine.husk import shed
 from reactor.engine.link import Link
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
@@ -86,19 +87,21 @@ class Session(Handshakes):
     def sender(self, name: str) -> Sender:
         """A new sender of this name, to be opened. TypeError when the name is not a str."""
         sender = Sender(self, _checked_name(name))
-        self._add(sender)
+        self.add(sender)
+        self.connection.emit(Event.LINK_INIT, sender)
         return sender
 
     def receiver(self, name: str) -> Receiver:
         """A new receiver of this name, to be opened. TypeError when the name is not a str."""
         receiver = Receiver(self, _checked_name(name))
-        self._add(receiver)
+        self.add(receiver)
+        self.connection.emit(Event.LINK_INIT, receiver)
         return receiver
 
-    def _add(self, link: Link) -> None:
+    def add(self, link: Link) -> None:
+        """Count `link` among the links of this session."""
         self._links[link] = None
         self._names.setdefault(link.name, []).append(link)
-        self.connection.emit(Event.LINK_INIT, link)
 
     def links(self) -> Iterator[Link]:
         """The links of this session, oldest first."""
@@ -106,13 +109,18 @@ class Session(Handshakes):
 
     def forget(self, link: Link) -> None:
         """Take a link out; LINK_FINAL is the last that is heard of it."""
-        if link in self._links:
-            del self._links[link]
-            namesakes = self._names[link.name]
-            namesakes.remove(link)
-            if not namesakes:
-                del self._names[link.name]
+        if self._take_out(link):
             self.connection.emit(Event.LINK_FINAL, link)
+
+    def _take_out(self, link: Link) -> bool:
+        if link not in self._links:
+            return False
+        del self._links[link]
+        namesakes = self._names[link.name]
+        namesakes.remove(link)
+        if not namesakes:
+            del self._names[link.name]
+        return True
 
     def next(self, mask: int) -> Optional[Session]:
         """The next session of the connection whose state agrees with `mask`, or None."""
@@ -167,6 +175,26 @@ class Session(Handshakes):
         self._die(link, Event.LINK_REMOTE_CLOSE)
         self.forget(link)
         return True
+
+    def adopt(self, link: Link) -> None:
+        """Attach `link` anew, here, to whatever its source and target say now: this session's link from now on, and
+        perhaps already before. What it has not sent is sent over the new attachment."""
+        old = link.session
+        husk = shed(link)
+        if husk is not None and link.window is not None:
+            # At once: the peer must not see the name attached again before it has seen this end go.
+            out = link.window.transport.output
+            if not old.send_detach(husk, out):
+                old.connection.work_on(husk)
+            link.window.transport.wake()
+        link.reset(True)
+        if old is not self:
+            old._take_out(link)
+            old.connection.work.pop(link, None)
+            link.session = link.parent = self
+            link.born = self.connection.count_link()
+            self.add(link)
+        self.connection.work_on(link)
 
     def _die(self, endpoint: Endpoint, etype: EventType) -> None:
         """It has ended with the wire: there is nobody any more who would answer. Whoever closed it is told so."""
