@@ -272,3 +272,38 @@ def test_what_the_script_waits_for_is_told_when_it_never_comes(world):
 def test_names_are_checked_when_the_script_is_written(world, write):
     with pytest.raises(TypeError, match="did you mean 'container_id'"):
         getattr(world.peer("peer:5672"), write)("open", container="x")
+
+
+def test_who_comes_while_another_one_is_there_has_to_wait(world):
+    peer = world.peer("peer:5672").open()
+    first = world.start(Client, name="first")
+    world.run_until(lambda: peer.done)
+    second = world.start(Client, name="second")
+    world.run_for(10.0)
+    assert second.handler.told == []
+    peer.connection().open(container_id="again")
+    world.run_until(lambda: peer.done)
+    world.settle()
+    assert second.handler.connection.remote_container == "again" or first.handler.told
+
+
+def test_a_peer_says_much_to_somebody_who_reads_little():
+    small = World(1, capacity=1000, latency=0.001, pieces=0)
+    payload = Message("x" * 5000).encode()
+    peer = small.peer("peer:5672").open().begin().attach().expect("flow")
+    for number in range(5):
+        peer.say("transfer", handle=0, delivery_id=number, delivery_tag=b"t", message_format=0, payload=payload)
+    peer.hang_up()
+    client = small.start(Client, receives=True)
+    client.stop_reading()
+    small.run_for(1.0)
+    small.run_until(lambda: peer.done)
+    assert len(client.handler.bodies) >= 4
+
+
+def test_a_wire_that_is_lost_while_the_peer_speaks(world):
+    peer = world.peer("peer:5672").open().ignore("begin", "attach").pause(5.0).say("close").expect_end()
+    world.start(Client, sends=0)
+    world.run_for(3.0)
+    world.cut("peer")
+    world.run_until(lambda: peer.done)

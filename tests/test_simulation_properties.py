@@ -18,6 +18,7 @@ from reactor.simulation import (
     EverySendEndsOnce,
     MemoryReturns,
     NothingLost,
+    Property,
     PropertyViolated,
     Seen,
     SettledOnce,
@@ -49,9 +50,11 @@ def test_they_hold_whatever_goes_wrong(scenario, portion):
     assert sum(faults) > 3 * len(faults)
 
 
-def test_a_thousand_reconnects_leave_nothing_behind():
+@pytest.mark.parametrize("by_the_container", [False, True])
+def test_a_thousand_reconnects_leave_nothing_behind(by_the_container):
     class Reconnecting(Client):
         opened = 0
+        reconnect = [0.0] if by_the_container else False
 
         def attach(self):
             self.losses = 0
@@ -388,3 +391,37 @@ def test_a_consumer_may_accept_what_was_sent_settled_by_taking_it():
     transfer(peer, 0, "one", settled=True)
     world.settle()
     assert list(lost.consumed) == ["one"]
+
+
+def test_frames_that_belong_to_nothing_are_the_engines_business():
+    class Seeing(Property):
+        def __init__(self):
+            self.seen = []
+
+        def credit_used(self, end, link):
+            self.seen.append(str(end))
+
+        def received(self, end, delivery):
+            self.seen.append("received")
+
+        def disposed(self, end, delivery, said, state, settled):
+            self.seen.append("disposed")
+
+    seeing = Seeing()
+    world = World(1)
+    world.watch(seeing)
+    peer = world.peer("peer:5672").open().begin().attach()
+    world.start(Receiver)
+    world.settle()
+    for channel in (9, 0):
+        peer.say("begin", channel=8, remote_channel=77, next_outgoing_id=0, incoming_window=1, outgoing_window=1)
+        peer.say("attach", channel=channel + 9, name="x", handle=5, role=False)
+        peer.say("flow", channel=channel, handle=7, incoming_window=1, next_outgoing_id=0, outgoing_window=1)
+        peer.say("transfer", channel=channel, handle=7, delivery_id=0)
+        peer.say("disposition", channel=channel + 9, role=False, first=0)
+        peer.say("detach", channel=channel, handle=7)
+        peer.say("end", channel=channel + 9)
+    peer.say("transfer", handle=0)
+    peer.say_bytes(b"\x00\x00\x00\x0c\x02\x00\x00\x00\x00\x53\x14\x99")
+    world.settle()
+    assert seeing.seen == []

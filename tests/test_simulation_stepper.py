@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from reactor.errors import Timeout
 from reactor.loop.driver import Driver, Porter
 from reactor.loop.loop import Loop
-from reactor.simulation import MemoryNetwork, NeverHappens, Stepper, run
+from reactor.simulation import Conditions, MemoryNetwork, NeverHappens, Stepper, run
 from tests.support.streams import ScriptedStream
 
 
@@ -225,3 +227,65 @@ def test_time_goes_on_for_the_others_when_one_stands_still(network):
     assert silence == [1030.0]
     stepper.containers.append(server)
     stepper.run(until=lambda: client.stream.received == b"helloare you there?")
+
+
+# -- over a network that takes time -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow():
+    return MemoryNetwork(conditions=Conditions(random.Random(1), (1.0, 1.0)))
+
+
+def test_time_jumps_to_what_arrives(slow):
+    server, client = EchoServer(slow), EchoClient(slow)
+    start = slow.clock.now()
+    stepper = Stepper(slow, server, client)
+    stepper.run(until=lambda: client.stream.received == b"hello")
+    assert slow.clock.now() == start + 4.0  # to connect, there and back; the word, there and back
+
+
+def test_to_settle_is_to_wait_for_what_is_under_way(slow):
+    server, client = EchoServer(slow), EchoClient(slow)
+    client.loop.schedule(100.0, lambda: None)
+    start = slow.clock.now()
+    stepper = Stepper(slow, server, client)
+    stepper.settle()
+    assert client.stream.received == b"hello"
+    assert slow.clock.now() == start + 4.0
+    stepper.settle()
+    assert slow.clock.now() == start + 4.0
+
+
+def test_so_much_time_passes(slow):
+    server, client = EchoServer(slow), EchoClient(slow)
+    start = slow.clock.now()
+    stepper = Stepper(slow, server, client)
+    stepper.run_for(3.5)
+    assert (slow.clock.now(), client.stream.received) == (start + 3.5, b"")
+    stepper.run_for(0.5)
+    assert (slow.clock.now(), client.stream.received) == (start + 4.0, b"hello")
+
+
+def test_who_never_rests_is_found_out(slow, monkeypatch):
+    monkeypatch.setattr("reactor.simulation.stepper._ENDLESS", 100)
+    program = Program(slow)
+    program.work = lambda: program.loop.schedule(0, lambda: None)
+    program.work()
+    for go in (Stepper.settle, lambda stepper: stepper.run_for(5.0)):
+        with pytest.raises(NeverHappens, match="the time was not reached: 100 rounds were not enough"):
+            go(Stepper(slow, program))
+
+
+def test_who_is_taken_out_in_the_turn_of_another_has_none(network):
+    one, other = Program(network, "one"), Program(network, "other")
+    for program in (one, other):
+        program.loop.schedule(5.0, lambda: None)
+    stepper = Stepper(network, one, other)
+    one.work = lambda: stepper.containers.clear()
+    stepper.round()
+    assert (one.turns, other.turns) == (1, 0)
+    one.work = lambda: None
+    stepper.containers[:] = [one]
+    one.work = lambda: (one.loop.timers.clear(), stepper.containers.clear())
+    assert stepper.round() == float("inf")

@@ -10,6 +10,7 @@ from handlers import MessagingHandler
 from handlers.broker import Broker
 from reactor import Message
 from reactor.simulation import NeverHappens, Observer, World
+from tests.support.tls import file
 
 URL = "amqp://server:5672"
 
@@ -163,6 +164,25 @@ def test_what_a_handler_raises_leaves_run_until():
     world.start(Failing)
     with pytest.raises(ZeroDivisionError, match="mine"):
         world.run_until()
+
+
+def test_tls_goes_through_a_world_and_nobody_reads_it():
+    class Secure(Server):
+        def on_start(self, event):
+            event.container.ssl.server.set_credentials(file("server.pem"), file("server.key"), None)
+            super().on_start(event)
+
+    class Careful(Client):
+        def on_start(self, event):
+            event.container.ssl.client.set_trusted_ca_db(file("authority.pem"))
+            super().on_start(event)
+
+    world = World(3)
+    never = world.when("transfer").cut()
+    server = world.start(Secure, "amqps://server:5671")
+    world.start(Careful, "amqps://server:5671", sni="localhost")
+    world.run_until(lambda: len(server.handler.bodies) == 3)
+    assert never.happened == 0 and "@transfer" not in world.trace()
 
 
 # -- crash and restart ------------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ class Lane:
     def write(self, data: bytes) -> None:
         """Take what the source writes. Where somebody inspects the network it goes on frame by frame, each
         when it is complete."""
-        self._arrival()
+        self._draw_delay()
         inspect = self.source.node.network.inspect
         if inspect is None:
             self.put(data, False)
@@ -129,13 +129,13 @@ class Lane:
             rest = self._splitter.rest
             if rest and not self.muted:
                 self.put(rest, False)
-            self._append(self._arrival(), _END, None)
+            self._append(self._draw_delay(), _END, None)
             self._ended = True
 
     def break_off(self) -> None:
         """Behind what is under way the wire is lost, to both ends."""
         if not self._broken:
-            self._append(self._arrival(), _RESET, None)
+            self._append(self._draw_delay(), _RESET, None)
             self._ended = self._broken = True
 
     def lose(self) -> None:
@@ -178,8 +178,8 @@ class Lane:
             network = self.source.node.network
             network.schedule(max(self._queue[0][0], network.clock.now()), self.land)
 
-    def _arrival(self) -> float:
-        """When what leaves now arrives, as far as the latency goes. Drawn once for all that a write takes."""
+    def _draw_delay(self) -> float:
+        """Draw the latency, once for all that a write takes; returns when what leaves now arrives."""
         network = self.source.node.network
         self._delay = network.conditions.delay() if network.conditions is not None else 0.0
         return network.clock.now() + self._delay

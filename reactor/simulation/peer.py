@@ -338,6 +338,8 @@ class ScriptedPeer:
                 self._output += AMQP_HEADER
         if self._wire is not None:
             self.node.watch(self._wire, READ | WRITE, self)
+            if self._listener is not None:
+                self.node.unwatch(self._listener)  # who comes now has to wait
         return self._wire is not None
 
     def _with_wire(self, text: str, action: Callable[[MemoryWire], object]) -> ScriptedPeer:

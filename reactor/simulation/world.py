@@ -10,7 +10,10 @@ Tests enter here. Everything that might be otherwise in the real world is drawn 
 take, into what pieces they are cut, who has his turn first, what ids containers give themselves. Time stands
 still while anybody has something to do, and then jumps to the next deadline.
 
-It brings together what stands in the modules around it: programs, the network, faults, peers, properties.
+What TLS encrypts is the exception: it has chances of its own, so its bytes are other ones each time, and no fault
+and no property sees the frames in them.
+
+This module brings together what stands in those around it: programs, the network, faults, peers, properties.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ suite runs each over some hundred seeds, and `python -m tests.soak` over as many
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable
 
 from handlers import MessagingHandler
@@ -151,9 +152,16 @@ class Consumer(Client):
 
 
 class SteadyProducer(Producer):
-    """The same, with a container that connects again."""
+    """The same, with a container that connects again, and perhaps sends again what has no outcome."""
 
     reconnect = True
+
+    def __init__(self, url: str, store: Outbox, resend: bool) -> None:
+        super().__init__(url, store)
+        self.resend = resend
+
+    def attach(self) -> None:
+        self.sender = self.container.create_sender(self.connection, "jobs", resend=self.resend)
 
 
 class SteadyConsumer(Consumer):
@@ -175,6 +183,12 @@ class Shouter(Client):
     def on_sendable(self, event: Any) -> None:
         while event.sender.credit > 0 and self.waiting and event.sender is self.sender:
             event.sender.send(Message("now", id=self.waiting.pop(0)))
+
+
+class SteadyShouter(Shouter):
+    """The same, with a container that connects again."""
+
+    reconnect = True
 
 
 class Hearer(Client):
@@ -201,7 +215,10 @@ class Bystander(Broker):
 def start_clients(world: World, steady: bool = False) -> tuple[list[Any], list[Any]]:
     """One or two producers, one or two consumers. steady: whether their containers connect again for them."""
     choose = world.random
-    producer, consumer = (SteadyProducer, SteadyConsumer) if steady else (Producer, Consumer)
+    producer: Any = Producer
+    if steady:
+        producer = partial(SteadyProducer, resend=choose.random() < 0.5)
+    consumer = SteadyConsumer if steady else Consumer
     producers, consumers = [], []
     for name in ("p0", "p1")[: choose.randint(1, 2)]:
         outbox = Outbox(name, choose.randint(1, 15), choose.choice([1, 100, 3000]))
@@ -246,7 +263,7 @@ def nothing_is_lost(world: World, steady: bool = False) -> None:
 
 
 def reconnected(world: World) -> None:
-    """The same, where containers connect again and open everything anew."""
+    """The same, where containers connect again, open everything anew and perhaps send again what is in doubt."""
     nothing_is_lost(world, steady=True)
 
 
@@ -268,7 +285,10 @@ def at_most_once(world: World) -> None:
     world.watch(properties.CreditNeverNegative(), properties.SettledOnce(), once)
     world.start(Bystander, URL, name="broker")
     choose = world.random
-    shouters = [world.start(Shouter, URL, name, choose.randint(5, 40), name=name) for name in ("s0", "s1")]
+    shouters = [
+        world.start(kind, URL, name, choose.randint(5, 40), name=name)
+        for name, kind in (("s0", Shouter), ("s1", SteadyShouter))
+    ]
     hearers = [world.start(Hearer, URL, name=name) for name in ("h0", "h1")]
     raise_storm(world, [])
     world.run_until(lambda: not any(shouter.handler.waiting for shouter in shouters), limit=600)
