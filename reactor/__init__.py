@@ -29,6 +29,7 @@ from reactor.codec.types import (
 from reactor.container.acceptor import Acceptor
 from reactor.container.backoff import Backoff
 from reactor.container.container import Container
+from reactor.container.draining import Leftover
 from reactor.container.injector import ApplicationEvent, EventInjector
 from reactor.container.options import (
     AtLeastOnce,
@@ -152,6 +153,7 @@ __all__ = [
     "Handler",
     "int32",
     "Interrupt",
+    "Leftover",
     "Link",
     "LinkDetached",
     "LinkException",

@@ -29,6 +29,7 @@ NETWORKED = {
     "server": ["-a", "{url}/requests"],
     "queue_browser": ["-a", "{url}/examples"],
     "selected_recv": ["-a", "{url}/examples"],
+    "thread_pool": ["-a", "{url}/examples"],
 }
 ALONE = ["helloworld", "helloworld_direct", "recurring_timer", "acknowledge"]
 SHARED = ["__init__", "clear_errors"]
@@ -226,6 +227,43 @@ def test_queue_browser_takes_nothing_away(way: str, place: Path, broker: str) ->
         out = lines(run([*example("queue_browser", way), "-a", url], place, **DEVELOPER))
         assert out == [*bodies, "Messages in the queue: 120"]
     assert lines(run([*example("simple_recv", way), "-a", url, "-m", "120"], place)) == bodies
+
+
+def test_thread_pool_settles_what_its_threads_have_done(way: str, place: Path) -> None:
+    with EmbeddedBroker() as broker:
+        url = f"{broker.url}/examples"
+        lines(run([*example("simple_send", "module"), "-a", url, "-m", "30"], CHECKOUT))
+        command = [*example("thread_pool", way), "-a", url, "-m", "30", "-s", "0.001", "-t", "3"]
+        out = lines(run(command, place, **DEVELOPER))
+        assert broker.queue("examples").depth == 0
+    done = [re.fullmatch(r"{'sequence': (\d+)} was done by worker_[0-2]", line) for line in out]
+    assert sorted(int(found.group(1)) for found in done if found) == list(range(1, 31))
+
+
+def test_thread_pool_takes_no_more_than_it_can_work_on(tmp_path: Path) -> None:
+    class Feeding(Listening):
+        sent = most = released = settled = 0
+
+        def on_sendable(self, event: Any) -> None:
+            while event.sender.credit > 0:
+                self.sent += 1
+                event.sender.send(Message("bad" if self.sent % 7 == 0 else "good"))
+                self.most = max(self.most, event.sender.unsettled)
+
+        def on_released(self, event: Any) -> None:
+            self.released += 1
+
+        def on_settled(self, event: Any) -> None:
+            self.settled += 1
+
+    feeding = Feeding()
+    with Peer(feeding) as url:
+        command = [*example("thread_pool", "file"), "-a", f"{url}/q", "-m", "40", "-s", "0.002", "-w", "5"]
+        out = lines(run(command, tmp_path))
+    assert feeding.most == 5
+    assert 40 <= len(out) <= 44, "those that were being worked on are finished"
+    assert feeding.settled == feeding.sent == len(out)
+    assert feeding.released == out.count("this cannot be done: somebody else may try") > 0
 
 
 class Colours(Listening):

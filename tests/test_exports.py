@@ -39,7 +39,7 @@ OWN = {
     "Reject Release": "exceptions that the original keeps in its handlers",
     "AutoAccept MaxUnsettled Prefetch Resend": "options of a link that the original has not",
     "ScramSecret": "what a server keeps in place of a password",
-    "Acceptor Task": "what Container.listen() and Container.schedule() return",
+    "Acceptor Leftover Task": "what Container.listen(), stop() and schedule() return",
     "EventBase": "the common base of Event and ApplicationEvent",
     "long": "the original's name for int as an AMQP long",
     "__version__": "the version",

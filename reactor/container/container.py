@@ -54,7 +54,8 @@ class Container(Linking):
     None, the default of these, is for no limit. `timeout` bounds, in seconds, how long one `process()` waits; None
     (default) for as long as nothing happens.
 
-    All of it belongs to one thread. Others may call `stop` and `wakeup`, and trigger an EventInjector.
+    All of it belongs to one thread, the one that runs it; a call from another one raises RuntimeError. Other threads
+    may use `call_soon_threadsafe`, `stop` and `wakeup`, and trigger an EventInjector.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class Container(Linking):
         server; DataException, naming the field, for a value that cannot be sent.
         """
         refuse_unknown("connect()", Container.connect, unknown)
+        self.owner.check()
         if url is None and urls is None and address is None:
             file = find_config()
             url, ssl_domain = file.url, ssl_domain or file.ssl_domain
@@ -222,6 +224,7 @@ class Container(Linking):
         Raises OSError, naming the address, when it is in use or not to be had; SSLException for TLS without a
         certificate, or for the SSLDomain of a client.
         """
+        self.owner.check()
         check_mechanisms(allowed_mechs)
         place = read_address(url)
         if place.scheme == Url.AMQPS or ssl_domain is not None:
@@ -246,6 +249,7 @@ class Container(Linking):
         connection.container = self.container_id
         connection.handler = handler
         connection.collect(self.collector)
+        connection.guard = self.owner.check
         return connection
 
     def __repr__(self) -> str:

@@ -10,7 +10,9 @@ import weakref
 from typing import Any, Optional
 
 from reactor.container.deadlines import Deadlines
+from reactor.container.draining import Drain, Leftover
 from reactor.container.keeper import Keeper
+from reactor.container.keywords import check_seconds
 from reactor.container.runner import Runner
 from reactor.engine.connection import Connection
 from reactor.engine.transport import Transport
@@ -24,6 +26,7 @@ class Keeping(Runner):
         super().__init__(handlers, clock, network, Housekeeper(self))
         self._keepers: dict[Connection, Keeper] = {}
         self.deadlines = Deadlines(self.loop)
+        self._leftover = Leftover()  # of the next stop
 
     def keep(self, keeper: Keeper) -> None:
         """Have a connection kept, from now until `forget`."""
@@ -75,12 +78,46 @@ class Keeping(Runner):
             driver.flush()
             driver.close()
 
+    def stop(self, drain: Optional[float] = None) -> Leftover:
+        """End `run()`: after this turn, or when what is in flight is done. From any thread.
+
+        drain: None, the default: connections are closed, listeners, timers and descriptors given up, at once. A number
+            of seconds: nobody is let in any more, receivers take back the credit they have given, and what is in
+            flight goes on to its end: messages that came until they are settled, messages that were sent until they
+            have an outcome. Then the connections are closed; when they are, or when so many seconds have passed, it
+            stops as without `drain`.
+
+        Returns what was left undone, which is known when `run()` has returned.
+        """
+        check_seconds(drain=drain)
+        if drain is None:
+            self.end()
+            return self._leftover
+        self.call_soon_threadsafe(Drain(self, self._leftover, drain).begin)
+        return self._leftover
+
+    def connections(self) -> list[Connection]:
+        """Those that have a wire, or will have one."""
+        bound = (transport.connection for transport in self._drivers)
+        return list(dict.fromkeys((*(one for one in bound if one is not None), *self._keepers)))
+
+    def drop_all(self) -> None:
+        """Let go of every wire, with what can be written at once, and tell the handlers how that went."""
+        for keeper in list(self._keepers.values()):
+            keeper.stop()
+        for driver in list(self._drivers.values()):
+            driver.flush()
+            driver.close()
+
     def close_all(self) -> None:
         for keeper in list(self._keepers.values()):
             keeper.stop()
         self.deadlines.clear()
         super().close_all()
         self._keepers.clear()
+        self.after_turn = None
+        left, self._leftover = self._leftover, Leftover()
+        left.finish()
 
 
 class Housekeeper:

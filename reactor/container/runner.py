@@ -13,10 +13,11 @@ import sys
 import weakref
 from collections import deque
 from itertools import count
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from reactor.container.injector import EventInjector
 from reactor.container.selectable import Selectable
+from reactor.container.threads import Call, Owner
 from reactor.engine.connection import Connection
 from reactor.engine.endpoint import Endpoint
 from reactor.engine.events import Collector, Event, EventBase, EventType
@@ -49,6 +50,7 @@ class Task:
 
     def cancel(self) -> None:
         """It will not happen. Harmless when it has happened, or was cancelled before."""
+        self.container.owner.check()
         self.cancelled = True
         if self.timer is not None:
             self.timer.cancel()
@@ -89,12 +91,15 @@ class Runner:
         self._trace = is_wanted(os.environ.get("PN_TRACE_FRM"))
         self._started = False
         self._stopping = False
+        self.owner = Owner()
+        self.after_turn: Optional[Callable[[], None]] = None  # called when all that a turn brought has been dispatched
 
     # -- timers, descriptors and events of the application's own -----------------------------------------
 
     def schedule(self, delay: float, handler: Any) -> Task:
         """Call `on_timer_task` of `handler` (of the container's own handlers when None) in `delay`
         seconds."""
+        self.owner.check()
         task = Task(self, handler)
         task.timer = self.loop.schedule(delay, lambda: self.post(Event(Event.TIMER_TASK, task), handler))
         return task
@@ -105,6 +110,7 @@ class Runner:
         handler: sees the events, see Selectable; it has the descriptor (`fileno()`) unless `delegate` has it.
         Returns the Selectable, or the injector.
         """
+        self.owner.check()
         if isinstance(handler, EventInjector):
             self._injectors.append(handler)
             handler.attach(self)
@@ -117,7 +123,20 @@ class Runner:
 
     def post(self, event: EventBase, handler: Any = None) -> None:
         """Dispatch `event` in this turn or the next: to `handler`, or to the container's own handlers."""
+        self.owner.check()
         self._posted.append((event, handler))
+
+    def call_soon_threadsafe(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Have the container call `function(*arguments)` on its own thread, in this turn or the next. From any thread.
+
+        Calls are made in the order in which they were handed over; what one raises leaves `run()`. They wait for a
+        container that does not run yet, and are forgotten by one that is stopped. They do not keep it running: while
+        one is to come there has to be something else that does, such as a connection.
+        """
+        if not callable(function):
+            raise TypeError("call_soon_threadsafe() takes a function, not %r" % (function,))
+        self._posted.append((Call(function, arguments), None))
+        self.loop.wake()
 
     # -- running -----------------------------------------------------------------------------------------
 
@@ -137,7 +156,10 @@ class Runner:
         An exception of a handler leaves it at once, with all written that was to be written; another
         `run()` goes on behind the event that the handler was called for. Ctrl-C closes all connections on
         its way out.
+
+        Until it returns the container belongs to the thread that called it.
         """
+        self.owner.enter()
         try:
             while self.process():
                 pass
@@ -146,6 +168,8 @@ class Runner:
         except KeyboardInterrupt:
             self.close_all()
             raise
+        finally:
+            self.owner.leave()
 
     def start(self) -> None:
         """Tell the handlers that the container begins to run. Once; `run` and `process` see to it."""
@@ -155,7 +179,18 @@ class Runner:
 
     def process(self) -> bool:
         """One turn: dispatch, write, wait, and dispatch and write again. Returns whether anything is left
-        to do."""
+        to do.
+
+        The container belongs to the thread that did this last.
+        """
+        owner = self.owner
+        busy = owner.enter()
+        try:
+            return self._turn()
+        finally:
+            owner.busy = busy
+
+    def _turn(self) -> bool:
         if not self._started:
             self.start()
         happened = self._advance() if self._waiting or self._injectors else False
@@ -171,6 +206,8 @@ class Runner:
                 self._advance()  # what it caused is written; to be told that all is quiet is no reason not to wait
         self.loop.turn(0 if happened or self._waiting else self.timeout)
         self._advance()
+        if self.after_turn is not None:
+            self.after_turn()
         return bool(self.loop.owners) or self._busy or self._stopping
 
     def do_work(self, timeout: Optional[float] = None) -> bool:
@@ -184,9 +221,8 @@ class Runner:
         finally:
             self.timeout = before
 
-    def stop(self) -> None:
-        """End `run()` after this turn. Connections are closed, listeners, timers and descriptors given up.
-        From any thread."""
+    def end(self) -> None:
+        """End `run()` after this turn, whatever is in flight. From any thread."""
         self._stopping = True
         self.loop.wake()
 

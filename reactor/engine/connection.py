@@ -7,7 +7,7 @@ the list of endpoints that have something to say. It knows no bytes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.definitions import CLOSE, OPEN
@@ -48,6 +48,8 @@ class Connection(Endpoint):
     transport: the transport it is bound to, or None.
     lasting: whether another wire will come when this one is lost: what was sent and has not left waits for it.
         False by default: it is in doubt then. Whoever makes the wires sets it.
+    guard: called before anything is changed by a call of the application; it raises when the call must not be made
+        now, in another thread for one. None (default) lets everybody.
     """
 
     __slots__ = (
@@ -72,6 +74,7 @@ class Connection(Endpoint):
         "_sessions",
         "context",
         "lasting",
+        "guard",
         "_links_made",
     )
 
@@ -98,6 +101,7 @@ class Connection(Endpoint):
         self._sessions: dict[Any, None] = {}
         self.context: Any = None
         self.lasting = False
+        self.guard: Optional[Callable[[], None]] = None
         self._links_made = 0
 
     @property
@@ -118,6 +122,11 @@ class Connection(Endpoint):
     def event_queue(self) -> deque[tuple[EventType, Any]]:
         """Where the hot path appends events itself; they go nowhere when nobody collects them."""
         return deque(maxlen=1) if self.collector is None else self.collector.events
+
+    def check(self) -> None:
+        """Let the guard see to it that the application may do something now."""
+        if self.guard is not None:
+            self.guard()
 
     def work_on(self, endpoint: Endpoint) -> None:
         """An endpoint has changed: have the transport see to it."""
@@ -157,12 +166,14 @@ class Connection(Endpoint):
 
     def free(self) -> None:
         """Forget the sessions and links; CONNECTION_FINAL is the last that is heard of it."""
+        self.check()
         for session in self.sessions(0):
             self.forget(session)
         self.emit(Event.CONNECTION_FINAL, self)
 
     def session(self) -> Session:
         """A new session, to be opened."""
+        self.check()
         session = Session(self)
         self._sessions[session] = None
         self.emit(Event.SESSION_INIT, session)

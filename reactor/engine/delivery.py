@@ -221,19 +221,19 @@ class Delivery:
             size = len(state_bytes(state, self._local))  # for its error, at the call that caused it
             if self.window is not None and size > self.window.largest_payload():
                 raise DataException("%s with %d bytes does not fit a frame of the peer's" % (_name(state), size))
-        self.local_state = state
         self._tell()
+        self.local_state = state
 
     def settle(self) -> None:
         """Forget the delivery, and tell the peer so. What was not read of it is dropped."""
         if self.fate:
             return
+        self._tell()
         self.fate = SETTLED_HERE
         link = self.link
         link.unsettled -= 1
         if self.payload is not None and not link.is_sender:
             self.take()
-        self._tell()
 
     def settle_with(self, state: DispositionType) -> None:
         """Settle with `state`, unless the application has already said or settled something: that stands."""
@@ -261,12 +261,16 @@ class Delivery:
 
     def _tell(self) -> None:
         """Have the state sent with the next flush. An outgoing delivery that has not left carries it itself."""
+        if self.queued:
+            return
         window = self.window
-        if window is not None and self.id is not None and not self.queued:
-            self.queued = True
-            if not window.dirty:
-                window.touch()
-            window.acks.append(self)
+        if window is None or self.id is None:
+            self.link.session.connection.check()
+            return
+        if not window.dirty:
+            window.touch()
+        self.queued = True
+        window.acks.append(self)
 
     def abort(self) -> None:
         """Give up a message that is being sent: the peer drops what it has got of it [2.6.14].

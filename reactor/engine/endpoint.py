@@ -64,7 +64,10 @@ class Endpoint:
 
         Raises LocalProtocolError or RemoteProtocolError when the table does not have it.
         """
-        mask = LOCAL_MASK if what in (LOCAL_OPEN, LOCAL_CLOSE) else REMOTE_MASK
+        mask = REMOTE_MASK
+        if what in (LOCAL_OPEN, LOCAL_CLOSE):
+            mask = LOCAL_MASK
+            self.check()
         before = self.state & mask
         after = LIFE.get((before, what))
         if after is None:
@@ -74,6 +77,11 @@ class Endpoint:
             raise RemoteProtocolError(ILLEGAL_STATE, "%r was %s by the peer" % (self, word))
         self.state = self.state & ~mask | after
         return after != before
+
+    def check(self) -> None:
+        """Let the connection's guard see to it that the application may do something now."""
+        if self.parent is not None:
+            self.parent.check()
 
     @property
     def handler(self) -> Any:

@@ -18,7 +18,7 @@ from reactor.engine.delivery import (
 from reactor.engine.disposition import EMPTY, TERMINAL, read_state
 from reactor.engine.events import Event
 from reactor.engine.ledger import MASK, Ledger, serial_difference
-from reactor.engine.receiver import Receiver
+from reactor.engine.receiver import CONFIRMED, Receiver
 from reactor.engine.sender import Sender
 from reactor.errors import (
     INVALID_FIELD,
@@ -251,6 +251,8 @@ class Incoming(Ledger):
                     link.wire_credit -= used
                     link._drained += used
                     link.delivery_count = delivery_count & MASK
+            if link.paused and link_credit == 0:
+                link.paused = CONFIRMED
             if available is not None:
                 link.available = available
             if link.drain_mode and link.wire_credit == 0 and link.prefetch:

@@ -124,14 +124,17 @@ class Ledger:
     def touch(self) -> None:
         """Something is to be written: have the transport call `flush`."""
         if not self.dirty:
+            guard = self.session.connection.guard
+            if guard is not None:
+                guard()
             self.dirty = True
             self.transport.dirty_windows.append(self)
             self.transport.wake()
 
     def touch_flow(self) -> None:
         """Have the windows told to the peer."""
-        self.flow_due = True
         self.touch()
+        self.flow_due = True
 
     def make_room(self, link: Receiver) -> None:
         """The application has read, and somebody waits for that: the window, or the link's credit."""
@@ -144,8 +147,8 @@ class Ledger:
     def tell_flow(self, link: Link) -> None:
         """Have the credit, or the use that was made of it, told to the peer."""
         if link.handle_out is not None:
-            self.flows[link] = None
             self.touch()
+            self.flows[link] = None
 
     def release(self, link: Sender) -> None:
         """Put what waited back into the queue, in its old order."""

@@ -204,6 +204,7 @@ class Link(Endpoint):
 
     def free(self) -> None:
         """Take the link out of its session. Its deliveries are forgotten."""
+        self.connection.check()
         self.session.forget(self)
 
     def _emit(self, etype: Any) -> None:

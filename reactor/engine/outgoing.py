@@ -21,7 +21,7 @@ from reactor.engine.endpoint import LOCAL_ACTIVE
 from reactor.engine.events import Event
 from reactor.engine.ledger import MASK, Ledger
 from reactor.engine.link import Link
-from reactor.engine.receiver import Receiver
+from reactor.engine.receiver import PAUSED, Receiver
 from reactor.engine.sender import Sender
 
 #: While so many bytes wait to be sent no more transfers are written: they stay where they can be given up.
@@ -252,9 +252,15 @@ class Outgoing(Ledger):
         return frames
 
     def _write_flow(self, link: Link, out: bytearray) -> None:
+        credit = link.wire_credit
+        echo = False
         if isinstance(link, Receiver):
             link.grant()
             available = 0
+            credit = link.wire_credit
+            if link.paused:  # it is counted on: what is on its way to us was sent with it
+                credit = 0
+                echo = link.paused == PAUSED
         else:
             available = max(link.available, link.queued)
         self.renew()
@@ -267,8 +273,8 @@ class Outgoing(Ledger):
             self.outgoing_window,
             link.handle_out or 0,
             link.delivery_count,
-            max(0, link.wire_credit),
+            max(0, credit),
             available,
             link.drain_mode,
-            False,
+            echo,
         )

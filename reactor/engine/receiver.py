@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _MODIFIED = "amqp:modified:list"
 
+# Whether the sender was told that it must not send, and has confirmed it.
+PAUSED, CONFIRMED = 1, 2
+
 #: What a flow has room for [2.7.4].
 MOST_CREDIT = 0xFFFFFFFF
 
@@ -34,7 +37,16 @@ class Receiver(Link):
     auto_accept: whether handlers accept what the application says nothing about; None leaves it to the handler.
     """
 
-    __slots__ = ("incoming", "_prefetch", "_max_unsettled", "auto_accept", "refill_at", "_drained", "received")
+    __slots__ = (
+        "incoming",
+        "_prefetch",
+        "_max_unsettled",
+        "auto_accept",
+        "refill_at",
+        "_drained",
+        "received",
+        "paused",
+    )
 
     is_receiver = True
 
@@ -46,6 +58,7 @@ class Receiver(Link):
         self.auto_accept: Optional[bool] = None
         self.refill_at = -1
         self._drained = 0
+        self.paused = 0
         self.received = 0  # bytes of the delivery that is coming in
 
     @property
@@ -57,6 +70,7 @@ class Receiver(Link):
     def prefetch(self, prefetch: Optional[int]) -> None:
         if prefetch is not None and _check_count("prefetch", prefetch) > MOST_CREDIT:
             raise ValueError("prefetch is at most %d, not %d" % (MOST_CREDIT, prefetch))
+        self.check()
         self._prefetch = prefetch
         self._set_refill()
 
@@ -67,6 +81,7 @@ class Receiver(Link):
 
     @max_unsettled.setter
     def max_unsettled(self, most: Optional[int]) -> None:
+        self.check()
         self._max_unsettled = None if most is None else _check_count("max_unsettled", most)
         self._set_refill()
 
@@ -97,7 +112,7 @@ class Receiver(Link):
 
     def grant(self) -> None:
         """Fill the credit window again, as far as the bounds allow. The window calls it when it writes a flow."""
-        if not self._prefetch or self.drain_mode or not self.state & LOCAL_ACTIVE:
+        if not self._prefetch or self.drain_mode or self.paused or not self.state & LOCAL_ACTIVE:
             return
         missing = self._prefetch - self.wire_credit - len(self.incoming)
         if self._max_unsettled is not None:
@@ -126,23 +141,36 @@ class Receiver(Link):
 
     def flow(self, n: int) -> None:
         """Grant credit for `n` more messages. ValueError if negative."""
-        _check_count("credit", n)
-        self.drain_mode = False
-        self._add_credit(n)
+        self._add_credit(n, False)
 
     def drain(self, n: int) -> None:
         """Grant credit for `n` more messages, and have the sender use up all credit now [2.6.7]: `draining()`
         is true until it has. ValueError if negative."""
-        _check_count("credit", n)
-        self.drain_mode = True
-        self._add_credit(n)
+        self._add_credit(n, True)
 
-    def _add_credit(self, n: int) -> None:
+    def _add_credit(self, n: int, drain: bool) -> None:
+        _check_count("credit", n)
         if self.wire_credit + n > MOST_CREDIT:
             raise ValueError("the credit of a link is at most %d, not %d" % (MOST_CREDIT, self.wire_credit + n))
-        self.wire_credit += n
         if self.window is not None:
             self.window.tell_flow(self)
+        else:
+            self.connection.check()
+        self.drain_mode = drain
+        self.wire_credit += n
+
+    def pause(self) -> None:
+        """Take back the credit that the sender has, and give none any more. What it has sent before it heard of that
+        still comes; `is_paused` is true when it has heard."""
+        if not self.paused:
+            self.paused = PAUSED
+            if self.window is not None:
+                self.window.tell_flow(self)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the sender knows that it must not send."""
+        return self.paused == CONFIRMED
 
     def draining(self) -> bool:
         """Whether a drain was asked for and the sender has not used up or given back all credit."""
@@ -202,6 +230,7 @@ class Receiver(Link):
             self.incoming.remove(started)  # the rest of it will not come
         super().leave_wire(lasting)
         self.available = self.delivery_count = 0
+        self.paused = self.paused and PAUSED
         if not lasting:
             self.wire_credit = 0  # else what was granted and not used is granted again
 

@@ -119,6 +119,10 @@ class Sender(Link):
     def transmit(self, payload: bytes, tag: Union[str, bytes, None] = None) -> Delivery:
         """Send an encoded message as one delivery, and return that. Raises as `send` does."""
         window = self.window
+        if window is None:
+            self.connection.check()
+        elif not window.dirty:
+            window.touch()
         if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE or (window is None and self._is_over()):
             if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended & REMOTE_CLOSED:
                 raise self._not_open()
@@ -137,8 +141,6 @@ class Sender(Link):
         if window is None:
             self.waiting.append(delivery)
         else:
-            if not window.dirty:
-                window.touch()
             window.outgoing.append(delivery)
         if self.watch is not None:
             self.watch(delivery)
@@ -173,6 +175,7 @@ class Sender(Link):
 
         tag: str or bytes of at most 32; ValueError if longer, TypeError if something else.
         """
+        self.connection.check()
         window = self.window
         if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE or (window is None and self._is_over()):
             raise self._not_open()
@@ -189,6 +192,7 @@ class Sender(Link):
 
         Raises LocalProtocolError when there is no current delivery.
         """
+        self.connection.check()
         delivery = self.current
         if delivery is None:
             raise LocalProtocolError(ILLEGAL_STATE, "%r has no current delivery to write to" % (self,), "link")
@@ -199,6 +203,7 @@ class Sender(Link):
         return len(data)
 
     def advance(self) -> bool:
+        self.connection.check()
         if not self.pending:
             return False
         delivery = self.pending.popleft()
@@ -226,6 +231,7 @@ class Sender(Link):
 
     def abort(self, delivery: Delivery) -> None:
         """What Delivery.abort does: a delivery of which nothing has left is dropped, else the peer is told."""
+        self.connection.check()
         started = delivery is self.transfer_in_progress
         if delivery.id is not None and not started:
             return  # it has left as a whole
@@ -277,6 +283,7 @@ class Sender(Link):
     def drained(self) -> int:
         """Give back the credit that is left, when the receiver asked for that (`drain_mode`): there is nothing
         to send. Returns how much it was [2.6.7]."""
+        self.connection.check()
         unused = self.credit
         window = self.window
         if not self.drain_mode or unused <= 0 or window is None:

@@ -78,6 +78,7 @@ class Session(Handshakes):
 
     def free(self) -> None:
         """Take the session out of its connection; its links go with it."""
+        self.connection.check()
         self.connection.forget(self)
 
     def _emit(self, etype: Any) -> None:
@@ -86,6 +87,7 @@ class Session(Handshakes):
 
     def sender(self, name: str) -> Sender:
         """A new sender of this name, to be opened. TypeError when the name is not a str."""
+        self.connection.check()
         sender = Sender(self, _checked_name(name))
         self.add(sender)
         self.connection.emit(Event.LINK_INIT, sender)
@@ -93,6 +95,7 @@ class Session(Handshakes):
 
     def receiver(self, name: str) -> Receiver:
         """A new receiver of this name, to be opened. TypeError when the name is not a str."""
+        self.connection.check()
         receiver = Receiver(self, _checked_name(name))
         self.add(receiver)
         self.connection.emit(Event.LINK_INIT, receiver)

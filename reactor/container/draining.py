@@ -1,0 +1,141 @@
+"""Draining: how a container stops without leaving anything half-done.
+
+`Container.stop(drain=seconds)` enters. Nothing new is taken in: nobody is let in, and receivers take their credit
+back. What is in flight goes on to its end; then the connections are closed, and when they are, or when the time is
+over, the container stops. It knows links by what they count, and no frame.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Optional
+
+from reactor.engine.connection import Connection
+from reactor.engine.delivery import Delivery
+from reactor.engine.endpoint import Endpoint
+from reactor.engine.receiver import Receiver
+from reactor.engine.sender import Sender
+from reactor.loop.driver import Porter
+from reactor.loop.timers import Task as Timer
+
+if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
+    from reactor.container.keeping import Keeping
+
+#: Seconds for a peer to confirm that it has no credit any more. Not every peer does.
+CONFIRMATION = 1.0
+
+
+class Leftover:
+    """What a container that was stopped has left undone. It is complete once `done`, which it is when `run()`
+    returns; false when there is nothing.
+
+    received: deliveries that came and were not settled: the peer gives them to somebody else, or here again.
+    sent: deliveries that were sent, or were to be, and have no outcome.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[Delivery] = []
+        self.sent: list[Delivery] = []
+        self._done = threading.Event()
+
+    @property
+    def done(self) -> bool:
+        """Whether the container has stopped."""
+        return self._done.is_set()
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Wait, in another thread than the container's, until the container has stopped; `timeout` seconds at most.
+        Returns whether it has."""
+        return self._done.wait(timeout)
+
+    def finish(self) -> None:
+        """The container has stopped."""
+        self._done.set()
+
+    def __bool__(self) -> bool:
+        return bool(self.received or self.sent)
+
+    def __repr__(self) -> str:
+        state = "" if self.done else ", not done yet"
+        return "<Leftover: %d received, %d sent%s>" % (len(self.received), len(self.sent), state)
+
+
+class Drain:
+    """One stop of a container, from the wish to the end."""
+
+    def __init__(self, container: Keeping, left: Leftover, seconds: float) -> None:
+        self.container = container
+        self.seconds = seconds
+        self.left = left
+        self._deadline: Optional[Timer] = None
+        self._confirm_by = 0.0
+        self._closing = False
+
+    def begin(self) -> None:
+        """Take nothing in any more."""
+        container = self.container
+        loop = container.loop
+        for owner in list(loop.owners):
+            if isinstance(owner, Porter):
+                owner.close()
+        self._confirm_by = loop.clock.now() + min(CONFIRMATION, self.seconds)
+        loop.timers.schedule(self._confirm_by, lambda: None)  # it is looked again then
+        self._deadline = loop.schedule(self.seconds, self._time_is_over)
+        container.after_turn = self.look
+        self.look()
+
+    def look(self) -> None:
+        """Go on, if what was waited for has happened."""
+        container = self.container
+        connections = list(container.connections())
+        if not self._closing:
+            at_work = [connection for connection in connections if self._is_at_work(connection)]
+            if at_work:
+                return
+            self._close(connections)
+        if not container.connections():
+            self._stop()
+
+    def _is_at_work(self, connection: Connection) -> bool:
+        confirming = self.container.loop.clock.now() < self._confirm_by
+        busy = False
+        for link in connection.links(Endpoint.LOCAL_ACTIVE):
+            if isinstance(link, Receiver):
+                link.pause()
+                waits = confirming and not link.is_paused and bool(link.state & Endpoint.REMOTE_ACTIVE)
+                busy = busy or waits or link.queued > 0 or link.unsettled > 0 or link.transfer_in_progress is not None
+            else:
+                busy = busy or link.queued > 0 or link.unsettled > 0
+        return busy
+
+    def _close(self, connections: list[Connection]) -> None:
+        self._closing = True
+        for connection in connections:
+            for link in connection.links(0):
+                if isinstance(link, Sender):
+                    self.left.sent += link.unsettled_deliveries
+                elif isinstance(link, Receiver):
+                    self.left.received += _unfinished(link)
+            connection.close()
+
+    def _time_is_over(self) -> None:
+        """What is not finished is left; who does not answer our close is left, too."""
+        container = self.container
+        if not self._closing:
+            self._close(list(container.connections()))
+        container.drop_all()
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self.container.after_turn = None
+        self.container.end()
+
+
+def _unfinished(receiver: Receiver) -> Iterator[Delivery]:
+    yield from receiver.unsettled_deliveries
+    for delivery in receiver.incoming:
+        if delivery.fate:  # settled when it came, and not read
+            yield delivery
