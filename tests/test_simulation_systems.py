@@ -6,7 +6,7 @@ import pytest
 
 from handlers import MessagingHandler
 from reactor import Container, Message
-from reactor.simulation import MemoryNetwork, NeverHappens, Stepper
+from reactor.simulation import MemoryNetwork, NeverHappens, Stepper, World
 
 HOUR = 3600.0
 
@@ -173,3 +173,33 @@ def test_one_container_alone_runs_itself(network):
     start = network.clock.now()
     Container(Ticking(), clock=network.clock, network=network.node()).run()
     assert seen == [start + HOUR * count for count in range(1, 25)]
+
+
+def test_what_is_sent_behind_a_close_that_is_not_known_yet_is_in_doubt():
+    """Credit and close come in one read: `on_sendable` is called when the peer will not answer any more."""
+
+    class Sending(MessagingHandler):
+        def __init__(self):
+            super().__init__()
+            self.sent = []
+            self.doubtful = []
+
+        def on_start(self, event):
+            connection = event.container.connect("amqp://peer:5672", reconnect=False)
+            event.container.create_sender(connection, "jobs")
+
+        def on_sendable(self, event):
+            if not self.sent:
+                self.sent.append(event.sender.send(Message("hello")))
+
+        def on_in_doubt(self, event):
+            self.doubtful.append(event.delivery)
+
+    world = World(1, latency=0.01, pieces=0, bandwidth=float("inf"))
+    world.peer("peer:5672").open().begin().attach(credit=1).say("close").expect("transfer").expect("close")
+    client = world.start(Sending)
+    world.settle()
+    assert len(client.handler.sent) == 1 and client.handler.doubtful == []
+    world.cut()
+    world.settle()
+    assert client.handler.doubtful == client.handler.sent

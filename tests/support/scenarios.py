@@ -234,6 +234,7 @@ def stop_clients(world: World, clients: list[Any]) -> None:
     for client in clients:
         client.handler.stop()
     world.run_until(lambda: not any(client.running for client in clients), limit=600)
+    world.settle()  # the broker hears of the last of them, too
 
 
 def raise_storm(world: World, crashing: list[Any]) -> None:
