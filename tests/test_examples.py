@@ -261,7 +261,7 @@ def test_thread_pool_takes_no_more_than_it_can_work_on(tmp_path: Path) -> None:
         command = [*example("thread_pool", "file"), "-a", f"{url}/q", "-m", "40", "-s", "0.002", "-w", "5"]
         out = lines(run(command, tmp_path))
     assert feeding.most == 5
-    assert 40 <= len(out) <= 44, "those that were being worked on are finished"
+    assert 40 <= len(out) <= 45, "those that were being worked on, or on their way, are finished"
     assert feeding.settled == feeding.sent == len(out)
     assert feeding.released == out.count("this cannot be done: somebody else may try") > 0
 
