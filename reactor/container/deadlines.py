@@ -94,6 +94,8 @@ class Deadlines:
     def _start(self, pending: dict[Link, Timer], link: Link, seconds: float, text: str) -> None:
         def fail() -> None:
             del pending[link]
+            if pending is self._attaching and not link.state & Endpoint.REMOTE_UNINIT:
+                return  # the answer has come, and is told of next
             link.fail(Condition(TIMED_OUT, text))
 
         if link not in pending:

@@ -107,6 +107,8 @@ class Keeper:
             driver.fail(IO_ERROR, "cannot connect to %s: timed out after %g s" % (where, self.connect_timeout or 0))
 
     def _not_opened(self, driver: Driver) -> None:
+        if not self.connection.state & Endpoint.REMOTE_UNINIT:
+            return  # it has come, and is told of next
         where = driver.wire.remote_address
         driver.fail(TIMED_OUT, "%s has not opened the connection within %g s" % (where, self.open_timeout or 0))
 
@@ -163,6 +165,8 @@ class Keeper:
             self._alarms.append(self.container.loop.schedule(self.close_timeout, lambda: self._not_closed(transport)))
 
     def _not_closed(self, transport: Transport) -> None:
+        if self.connection.state & Endpoint.REMOTE_CLOSED:
+            return
         text = "the peer has not closed the connection within %g s" % (self.close_timeout or 0)
         self.connection.fail(Condition(TIMED_OUT, text))
         self.container.drop(transport)

@@ -13,6 +13,7 @@ from reactor.container.deadlines import Deadlines
 from reactor.container.draining import Drain, Leftover
 from reactor.container.keeper import Keeper
 from reactor.container.keywords import check_seconds
+from reactor.container.pulse import Pulse
 from reactor.container.runner import Runner
 from reactor.engine.connection import Connection
 from reactor.engine.transport import Transport
@@ -26,6 +27,7 @@ class Keeping(Runner):
         super().__init__(handlers, clock, network, Housekeeper(self))
         self._keepers: dict[Connection, Keeper] = {}
         self.deadlines = Deadlines(self.loop)
+        self.pulse = Pulse(self._dispatcher, self.loop.clock)
         self._leftover = Leftover()  # of the next stop
 
     def keep(self, keeper: Keeper) -> None:
@@ -113,6 +115,7 @@ class Keeping(Runner):
         for keeper in list(self._keepers.values()):
             keeper.stop()
         self.deadlines.clear()
+        self.pulse.clear()
         super().close_all()
         self._keepers.clear()
         self.after_turn = None
@@ -139,6 +142,7 @@ class Housekeeper:
     def on_connection_remote_open(self, event: Any) -> None:
         self._keeper(event).opened()
         self._deadlines.connected(event.connection)
+        self._container.pulse.begin(event.transport)
 
     def on_connection_local_close(self, event: Any) -> None:
         self._keeper(event).closed()
@@ -151,6 +155,7 @@ class Housekeeper:
 
     def on_transport_closed(self, event: Any) -> None:
         connection = event.connection
+        self._container.pulse.end(event.context)
         self._container.ended(event.context, connection)
         self._deadlines.disconnected(connection)
 

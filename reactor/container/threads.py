@@ -23,18 +23,18 @@ _OURS = ("reactor.", "handlers.")
 class Call(EventBase):
     """An event that is a call of a function, whatever the handler."""
 
-    __slots__ = ("_arguments", "_function")
+    __slots__ = ("_arguments", "function")
 
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         super().__init__(_CALL)
-        self._function = function
+        self.function = function
         self._arguments = arguments
 
     def dispatch(self, handler: Any, type: Optional[EventType] = None) -> None:
-        self._function(*self._arguments)
+        self.function(*self._arguments)
 
     def __repr__(self) -> str:
-        return "Call(%r)" % (self._function,)
+        return "Call(%r)" % (self.function,)
 
 
 class Owner:

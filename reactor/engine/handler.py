@@ -109,10 +109,13 @@ class Dispatcher:
     handler: the root: it sees what no link, session or connection has a handler of its own for.
     observer: sees every event after the handlers did; the container's own part lives there. Or None.
 
+    clock, limit, slow: when `clock` is not None, `slow` is called as soon as the handlers have taken longer than
+        `limit` in one run, with the handler, the event's type and context, and how long they took. Once a run.
+
     After a turn, `modified` holds the transports that have something to write.
     """
 
-    __slots__ = ("collector", "container", "root", "observer", "modified")
+    __slots__ = ("collector", "container", "root", "observer", "modified", "clock", "limit", "slow")
 
     def __init__(self, collector: Collector, container: Any, handler: Any, observer: Any = None) -> None:
         self.collector = collector
@@ -120,6 +123,9 @@ class Dispatcher:
         self.root = PlanTable(handler)
         self.observer = PlanTable(observer)
         self.modified: list[Any] = []
+        self.clock: Optional[Callable[[], float]] = None
+        self.limit = 0.0
+        self.slow: Callable[[Any, EventType, Any, float], None] = _pass_over
 
     def table_for(self, etype: EventType, context: Any) -> PlanTable:
         """The plans of the first handler among link, session, connection; else of the root. It replaces them."""
@@ -149,6 +155,8 @@ class Dispatcher:
         generation = _generation
         transport_type = Event.TRANSPORT
         plan: Any = None
+        clock = self.clock
+        due = clock() + self.limit if clock is not None else 0.0
         try:
             while queue:
                 etype, context = popleft()
@@ -185,6 +193,9 @@ class Dispatcher:
                     event.container = container
                     for call in plan:
                         call(event)
+                if clock is not None and clock() > due:
+                    self.slow(table.handler, etype, context, clock() - due + self.limit)
+                    clock = None  # once a run
         except BaseException:
             # A handler that fails must not keep the container from its own part in the same event.
             watch = observer[etype]
@@ -198,4 +209,17 @@ class Dispatcher:
     def dispatch(self, event: EventBase, handler: Any = None) -> None:
         """Dispatch one event that is not of the engine (a timer's, a selectable's, the application's) now."""
         event.container = self.container
-        event.dispatch(self.root.handler if handler is None else handler)
+        handler = self.root.handler if handler is None else handler
+        clock = self.clock
+        if clock is None:
+            event.dispatch(handler)
+            return
+        before = clock()
+        event.dispatch(handler)
+        seconds = clock() - before
+        if seconds > self.limit:
+            self.slow(handler, event.type, event, seconds)
+
+
+def _pass_over(handler: Any, etype: EventType, context: Any, seconds: float) -> None:
+    """Nobody asks who is slow."""
