@@ -25,9 +25,10 @@ from reactor import (
     ReceivedDisposition,
     Reject,
     Release,
+    Resend,
     symbol,
 )
-from reactor.errors import DECODE_ERROR
+from reactor.errors import DECODE_ERROR, TIMED_OUT
 from tests.support.stage import Stage, Witness
 
 EMPTY = 0
@@ -40,13 +41,24 @@ class Scene:
     """
 
     def __init__(
-        self, on_message: Optional[Callable[[Any], None]] = None, send_options: Any = None, **options: Any
+        self,
+        on_message: Optional[Callable[[Any], None]] = None,
+        send_options: Any = None,
+        reconnect: bool = False,
+        **options: Any,
     ) -> None:
         self.stage = Stage(Witness(on_message=on_message, **options) if on_message else Witness(**options))
         self.server = self.stage.server
         self.client = Witness()
-        container, self.connection = self.stage.connect(self.client)
+        container, self.connection = self.stage.connect(self.client, reconnect=reconnect)
         self.sender = container.create_sender(self.connection, "q", options=send_options)
+        self.stage.run()
+
+    def lose(self) -> None:
+        """The wire breaks, and the client makes another."""
+        times = self.client.count("on_connection_reconnected")
+        self.stage.cut()
+        self.stage.run(lambda: self.client.count("on_connection_reconnected") > times)
         self.stage.run()
 
     def send(self, *bodies: Any) -> list[Any]:
@@ -312,7 +324,89 @@ def test_acknowledging_after_the_connection_is_lost_does_nothing() -> None:
     assert scene.receiver.unsettled == 0
 
 
+def test_acknowledging_over_another_wire_does_nothing_and_the_peer_delivers_again() -> None:
+    sent: list[Any] = []
+
+    def feed(event: Any) -> None:
+        if not sent or sent[-1].fate:  # a broker's way: what was not settled when its link went comes again
+            sent.append(event.sender.send(Message("job")))
+
+    stage = Stage(Witness(on_sendable=feed))
+    client = Witness(auto_accept=False)
+    container, connection = stage.connect(client, reconnect=True)
+    receiver = container.create_receiver(connection, "q")
+    stage.run()
+    stage.cut()
+    stage.run(lambda: client.count("on_message") == 2)
+    old, new = (event.delivery for event in client.events["on_message"])
+    client.accept(old)
+    old.update(ACCEPTED)
+    stage.run()
+    assert outcome(sent[1]) == (EMPTY, False) and receiver.unsettled == 1
+    client.reject(new)
+    stage.run()
+    assert outcome(sent[1]) == (REJECTED, True)
+
+
 # -- connection lost before the outcome of a send ---------------------------------------------------------
+
+
+def test_a_send_whose_connection_comes_back_is_in_doubt_all_the_same() -> None:
+    scene = Scene(auto_accept=False, reconnect=True)
+    (sent,) = scene.send("one")
+    scene.lose()
+    assert [event.delivery for event in scene.client.events["on_in_doubt"]] == [sent]
+    assert sent.doubt is not None and sent.has_left
+    assert len(scene.received) == 1, "it was not sent again"
+
+
+def test_a_send_whose_sender_sends_again_has_one_outcome() -> None:
+    scene = Scene(auto_accept=False, reconnect=True, send_options=Resend())
+    first, second = scene.send("one", "two")
+    scene.server.accept(scene.received[0])
+    scene.stage.run()
+    scene.lose()
+    scene.lose()
+    assert [event.message.body for event in scene.server.events["on_message"]] == ["one", "two", "two", "two"]
+    scene.server.accept(scene.received[-1])
+    scene.stage.run()
+    accepted = [event.delivery for event in scene.client.events["on_accepted"]]
+    assert accepted == [first, second] and accepted[1] is second
+    assert scene.client.count("on_in_doubt") == 0
+    assert scene.sender.unsettled == 0
+
+
+def test_a_send_that_never_left_is_sent_when_the_connection_is_back() -> None:
+    scene = Scene(prefetch=0, reconnect=True)
+    (sent,) = scene.send("one")
+    scene.lose()
+    scene.server.last("on_link_opened").link.flow(1)
+    scene.stage.run()
+    assert outcome(sent) == (ACCEPTED, True)
+    assert scene.client.count("on_in_doubt") == 0
+
+
+def test_a_send_whose_connection_does_not_come_back_is_in_doubt() -> None:
+    for policy in (None, Resend()):
+        scene = Scene(auto_accept=False, reconnect=True, send_options=policy)
+        (sent,) = scene.send("one")
+        scene.stage.leave()
+        scene.stage.run()
+        scene.connection.close()
+        scene.stage.run()
+        assert [event.delivery for event in scene.client.events["on_in_doubt"]] == [sent]
+
+
+def test_a_send_without_an_outcome_in_time_is_in_doubt() -> None:
+    scene = Scene(auto_accept=False)
+    scene.sender.send_timeout = 5
+    scene.stage.stepper.containers[-1].deadlines.watch(scene.sender)
+    (sent,) = scene.send("one")
+    scene.stage.run(lambda: scene.client.count("on_in_doubt"))
+    assert sent.doubt.name == TIMED_OUT
+    scene.server.accept(scene.received[0])
+    scene.stage.run()
+    assert scene.client.count("on_accepted") == scene.client.count("on_settled") == 0
 
 
 def test_a_send_whose_connection_is_lost_is_in_doubt() -> None:
