@@ -10,20 +10,15 @@ from reactor.simulation import World, explore
 
 
 class Worker(MessagingHandler):
-    """The handler to be tested: it does jobs, and goes on after a loss."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.url = url
+    """The handler to be tested."""
 
     def on_start(self, event):
-        connection = event.container.connect(self.url, reconnect=True)
-        event.container.create_receiver(connection, "jobs")
+        event.container.create_receiver("amqp://broker/jobs")
 
 
 def comes_back(world: World) -> None:
     broker = world.start(Broker, "amqp://broker")
-    world.start(Worker, "amqp://broker")
+    world.start(Worker)
     world.run_until(lambda: broker.handler.statistics("jobs").consumers)
     broker.crash()
     world.run_for(5.0)
