@@ -28,12 +28,12 @@ class SendHandler(ClearErrors, MessagingHandler):
         event.container.create_sender(connection, self.address)
 
     def on_link_opened(self, event):
-        print(f"SEND: Opened sender for target address '{event.sender.target.address}'")
+        print(f"SEND: Opened sender for target address '{event.sender.target.address}'", flush=True)
 
     def on_sendable(self, event):
         message = Message(self.body)
         event.sender.send(message)
-        print(f"SEND: Sent message '{message.body}'")
+        print(f"SEND: Sent message '{message.body}'", flush=True)
         event.sender.close()
         event.connection.close()
 

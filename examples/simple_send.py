@@ -41,11 +41,11 @@ class Send(ClearErrors, MessagingHandler):
 
     def on_rejected(self, event):
         self.failed += 1
-        print(f"Message {event.delivery.tag} was rejected: {event.delivery.remote.condition}")
+        print(f"Message {event.delivery.tag} was rejected: {event.delivery.remote.condition}", flush=True)
 
     def on_released(self, event):
         self.failed += 1
-        print(f"Message {event.delivery.tag} was not taken")
+        print(f"Message {event.delivery.tag} was not taken", flush=True)
 
     def on_settled(self, event):
         if self.confirmed + self.failed == self.total:

@@ -19,8 +19,12 @@ DEADLINE = 60.0
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The environment of a script: the checkout can be imported, and output is UTF-8 everywhere."""
-    return {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONUTF8": "1", **extra}
+    """The environment of a script: the checkout can be imported, and output is UTF-8 everywhere.
+
+    What is written to a pipe is buffered, whatever the environment of the tests says: so it is for most users, and a
+    line that somebody waits for has to be flushed by the script.
+    """
+    return {**os.environ, "PYTHONUNBUFFERED": "", "PYTHONPATH": str(CHECKOUT), "PYTHONUTF8": "1", **extra}
 
 
 def example(name: str, way: str) -> list[str]:
