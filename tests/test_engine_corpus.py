@@ -67,6 +67,26 @@ def test_every_recorded_conversation(peer, side, piece):
                 assert player.seen.count(f"pn_{heard}") == len(said), where
 
 
+def test_a_link_that_rabbitmq_refuses_by_an_end_is_told_so():
+    """It ends the session, and answers no attach: who waits for one hears why."""
+    refusals = 0
+    for peer, number, pieces in PLAYS:
+        if peer != "rabbitmq" or (peer, number) in REFUSED:
+            continue
+        asked, _, _ = recorded(pieces, "client")
+        answered, _, ends = recorded(pieces, "broker")
+        names = {frame.name for frame in answered}
+        done = {frame.fields["name"] for frame in answered if frame.name == "attach"}
+        waiting = [frame.fields["name"] for frame in asked if frame.name == "attach"]
+        waiting = [name for name in waiting if name not in done]
+        if not waiting or "end" not in names or not ends:
+            continue
+        player = Player("client", pieces).play()
+        assert player.refused == [(name, ends[0]) for name in waiting], (peer, number)
+        refusals += 1
+    assert refusals > 5
+
+
 @pytest.mark.parametrize("peer", corpus.PEERS)
 def test_the_corpus_is_what_it_is_said_to_be(peer):
     """Should it ever be cut, the test above would pass with nothing to prove."""

@@ -59,8 +59,13 @@ def test_2_an_attach_is_refused_by_an_end(peer):
     assert session.remote_condition.name == "amqp:invalid-field"
     assert link.remote_condition.name == other.remote_condition.name == "amqp:invalid-field"
     events = peer.events()
-    assert session in [event.context for event in events if event.type is Event.SESSION_REMOTE_CLOSE]
+    ended = [event.context for event in events if event.type in (Event.LINK_REMOTE_CLOSE, Event.SESSION_REMOTE_CLOSE)]
+    assert ended == [link, other, session], "those who wait for an attach hear of it, too"
+    assert link.state & REMOTE_CLOSED and other.state & REMOTE_CLOSED
     assert [event.context for event in events if event.type is Event.DELIVERY_IN_DOUBT] == [sent]
+    other.flow(1)
+    link.close()
+    assert peer.heard() == [], "nobody listens there any more"
     session.close()
     assert [heard.name for heard in peer.heard()] == ["end"]
     assert list(peer.connection.links(0)) == []

@@ -109,8 +109,13 @@ class Keeper:
     def _not_opened(self, driver: Driver) -> None:
         if not self.connection.state & Endpoint.REMOTE_UNINIT:
             return  # it has come, and is told of next
-        where = driver.wire.remote_address
-        driver.fail(TIMED_OUT, "%s has not opened the connection within %g s" % (where, self.open_timeout or 0))
+        text = "%s has not opened the connection within %g s" % (driver.wire.remote_address, self.open_timeout or 0)
+        transport = self.connection.transport
+        sasl = None if transport is None else transport.sasl()
+        if sasl is not None and sasl.mech is not None and sasl.outcome is None:
+            # RabbitMQ takes 3 s over a wrong password, lest anybody should try many.
+            text += ", nor answered the log-in by %s; some take seconds to refuse a password" % sasl.mech
+        driver.fail(TIMED_OUT, text)
 
     def _stop_waiting(self) -> None:
         for alarm in self._alarms:

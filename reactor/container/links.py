@@ -171,7 +171,8 @@ class Linking(Keeping):
             return context, None
         connection = self._connection_of(context)
         session: Optional[Session] = connection.__dict__.get("default_session")
-        if session is None or not session.state & Endpoint.LOCAL_ACTIVE:
+        ended = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED  # by the peer: we may be about to answer
+        if session is None or session.state & ended:
             session = connection.__dict__["default_session"] = self.create_session(connection)
         return session, _path(context)
 

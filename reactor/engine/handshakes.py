@@ -21,6 +21,7 @@ from reactor.engine.endpoint import (
     REMOTE_ACTIVE,
     REMOTE_CLOSE,
     REMOTE_CLOSED,
+    REMOTE_MASK,
     REMOTE_OPEN,
     REMOTE_UNINIT,
     Endpoint,
@@ -201,7 +202,7 @@ class Handshakes(Endpoint):
             if link.state & LOCAL_CLOSED and link.state & REMOTE_CLOSED:
                 self.forget(link)
             return True
-        if window is None or link.handle_out is None:
+        if window is None or link.handle_out is None or self.remote_condition is not None:
             return bool(self.state & REMOTE_CLOSED)
         if not link.state & LOCAL_CLOSED:
             return True
@@ -393,14 +394,28 @@ class Handshakes(Endpoint):
         assert window is not None
         window.transport.release_input(window)
         for link in self.links():
-            # Nobody will answer them any more. A link that waits for its attach fails with the session's reason.
-            if link.state & LOCAL_ACTIVE and not link.state & REMOTE_CLOSED and link.remote_condition is None:
-                link.remote_condition = self.remote_condition
-            link.abandon()
+            self._end_link(link)
         self.connection.emit(Event.SESSION_REMOTE_CLOSE, self)
         if window.end_sent:
             self._leave()
         self.connection.work_on(self)
+
+    def _end_link(self, link: Link) -> None:
+        """The peer has ended the session: nobody will answer for its links any more. Whoever waits for the answer to
+        an attach is told that it is refused, for the session's reason: some peers refuse in no other way. Whoever
+        waits for that to a detach has been heard."""
+        if link.state & LOCAL_ACTIVE and not link.state & REMOTE_CLOSED and link.remote_condition is None:
+            link.remote_condition = self.remote_condition
+        link.abandon()
+        attaching = link.state & LOCAL_ACTIVE and (link.state & REMOTE_UNINIT or link.doubtful)
+        if not attaching and not link.state & LOCAL_CLOSED:
+            return  # it was in use: that its session has ended says all
+        if link.state & REMOTE_CLOSED or self.state & LOCAL_CLOSED:
+            return
+        link.state = link.state & ~REMOTE_MASK | REMOTE_CLOSED
+        link.detach_sent = True  # as far as the peer is concerned
+        self.connection.emit(Event.LINK_REMOTE_CLOSE, link)
+        self.connection.work_on(link)
 
     def refuse(self, endpoint: Union[Handshakes, Link], condition: Condition) -> None:
         """This session, or a link of it, cannot be opened on this wire: the application sees it as if the peer

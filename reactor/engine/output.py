@@ -111,8 +111,9 @@ class Output(WireState):
             if self.dirty_windows:
                 windows, self.dirty_windows = self.dirty_windows, []
                 for window in windows:
-                    if window.end_sent or window.session.window is not window:
-                        window.dirty = False
+                    session = window.session
+                    if window.end_sent or session.window is not window or session.remote_condition is not None:
+                        window.dirty = False  # a peer that ends a session for an error listens to nothing more
                     elif window.flush(out) and not window.dirty:
                         window.dirty = True
                         self.dirty_windows.append(window)

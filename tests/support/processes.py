@@ -35,9 +35,12 @@ def example(name: str, way: str) -> list[str]:
 
 
 class Script:
-    """A process whose output is read while it runs. As a context manager it leaves no process behind."""
+    """A process whose output is read while it runs. As a context manager it leaves no process behind.
 
-    def __init__(self, command: list[str], cwd: Path, **extra: str) -> None:
+    life: seconds until it is killed, whatever it does.
+    """
+
+    def __init__(self, command: list[str], cwd: Path, life: float = DEADLINE, **extra: str) -> None:
         self.process = subprocess.Popen(
             command,
             cwd=cwd,
@@ -47,7 +50,7 @@ class Script:
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
-        self.watchdog = threading.Timer(DEADLINE, self.process.kill)
+        self.watchdog = threading.Timer(life, self.process.kill)
         self.watchdog.daemon = True
         self.watchdog.start()
 

@@ -14,6 +14,7 @@ from reactor.engine.condition import Condition
 from reactor.engine.connection import Connection
 from reactor.engine.delivery import Delivery
 from reactor.engine.disposition import Disposition
+from reactor.engine.endpoint import Endpoint
 from reactor.engine.events import Collector, Event
 from reactor.engine.ledger import MASK, serial_difference
 from reactor.engine.sasl import SASL
@@ -41,6 +42,7 @@ class Player:
         self.parts: dict[Any, tuple[Frame, bytearray]] = {}
         self.bodies: list[bytes] = []  # of complete messages, in the order of their ends
         self.errors: list[tuple[str, str]] = []  # (event, condition) of all that the peer ended
+        self.refused: list[tuple[str, str]] = []  # (link, condition) of what was not attached when its session ended
         self.seen: list[str] = []
         self.log = bytearray()
         self._undone = bytearray()
@@ -110,7 +112,11 @@ class Player:
                 if delivery.readable and not delivery.partial:
                     self.bodies.append(delivery.take())
             elif name.endswith(("_remote_close", "_remote_detach")) and event.context.remote_condition is not None:
-                self.errors.append((name, event.context.remote_condition.name))
+                condition = event.context.remote_condition.name
+                if event.link is not None and event.session.state & Endpoint.REMOTE_CLOSED:
+                    self.refused.append((event.link.name, condition))
+                else:
+                    self.errors.append((name, condition))
 
     def _frames(self) -> list[Frame]:
         parts = whole(bytes(self._undone))
