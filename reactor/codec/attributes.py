@@ -150,6 +150,8 @@ def _octets(value: Any) -> bytes:
 
 
 def _message_id(value: Any) -> Any:
+    if type(value) is int and 0 <= value <= 0xFFFFFFFFFFFFFFFF:
+        return value  # as nearly every correlation id; it is written as ulong
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, UUID):

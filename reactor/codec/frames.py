@@ -30,10 +30,13 @@ _AMQP_FRAME = 0x0200
 
 _FLOW_FRAME = Struct(">IHH3sBBB" + "BI" * 8 + "BB")
 _SESSION_FLOW_FRAME = Struct(">IHH3sBBB" + "BI" * 4)
+_DISPOSITION_OF_ONE = Struct(">IHH3sBBBBBIBB").pack
+_DISPOSITION_OF_MANY = Struct(">IHH3sBBBBBIBIB").pack
 _FLOW_DESCRIPTOR = bytes((0x00, 0x53, FLOW))
 _DISPOSITION_DESCRIPTOR = bytes((0x00, 0x53, DISPOSITION))
 _TRANSFER_DESCRIPTOR = bytes((0x00, 0x53, TRANSFER))
 _TRUE, _FALSE, _NULL = b"\x41", b"\x42", b"\x40"
+_SHORT_STATE = 200  #: bytes of a state that fit, with all that is around it, into a list of less than 256
 
 
 def write_frame(out: bytearray, channel: int, body: bytes, payload: bytes = b"") -> None:
@@ -116,19 +119,30 @@ def write_transfer(
 def write_disposition(
     out: bytearray, channel: int, receiver: bool, first: int, last: int, settled: bool, state: bytes
 ) -> None:
-    """Append a disposition frame for the deliveries first..last [2.7.6]; `last` is left out when equal."""
-    parts = [
-        _TRUE if receiver else _FALSE,
-        write_uint(first),
-        _NULL if last == first else write_uint(last),
-        _TRUE if settled else _FALSE,
-        state,
-    ]
-    if state == _NULL:
-        parts.pop()
-    body = write_list(_DISPOSITION_DESCRIPTOR, parts)
-    out += _HEADER.pack(8 + len(body), _AMQP_FRAME, channel)
-    out += body
+    """Append a disposition frame for the deliveries first..last [2.7.6]; `last` is left out when equal.
+
+    The ids have their wide form, so that the size depends on the state alone.
+    """
+    size = len(state)
+    role = 0x41 if receiver else 0x42
+    settling = 0x41 if settled else 0x42
+    if size > _SHORT_STATE:  # an outcome with much to say
+        ids = b"\x70" + _UINT.pack(first) + b"\x70" + _UINT.pack(last)
+        body = write_list(_DISPOSITION_DESCRIPTOR, [bytes((role,)), ids[:5], ids[5:], bytes((settling,)), state])
+        out += _HEADER.pack(8 + len(body), _AMQP_FRAME, channel)
+        out += body
+    elif first == last:
+        out += _DISPOSITION_OF_ONE(
+            22 + size, _AMQP_FRAME, channel, _DISPOSITION_DESCRIPTOR, 0xC0, 9 + size, 5,
+            role, 0x70, first, 0x40, settling,
+        )  # fmt: skip
+        out += state
+    else:
+        out += _DISPOSITION_OF_MANY(
+            26 + size, _AMQP_FRAME, channel, _DISPOSITION_DESCRIPTOR, 0xC0, 13 + size, 5,
+            role, 0x70, first, 0x70, last, settling,
+        )  # fmt: skip
+        out += state
 
 
 def write_flow(

@@ -383,12 +383,13 @@ class Message(FieldAttributes):
         body = self.body
         if body is None:
             return
+        inferred = type(body) is not str and self.inferred  # a text is the same either way
         try:
-            if self.inferred and isinstance(body, (list, tuple)):
+            if inferred and isinstance(body, (list, tuple)):
                 for part in self._whole_parts():
                     out += b"\x00\x53\x76"
                     write_sequence(out, part)
-            elif self.inferred and _is_data(body):
+            elif inferred and _is_data(body):
                 for part in self._whole_parts():
                     out += b"\x00\x53\x75"
                     write_binary(out, part)

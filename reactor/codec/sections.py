@@ -42,6 +42,7 @@ UNREAD: Any = ...
 
 #: What most messages begin with: a header and properties that say nothing.
 PLAIN = b"\x00\x53\x70\x45\x00\x53\x73\x45"
+_EMPTY_HEADER = PLAIN[:4]
 _PLAIN_HEADER = (0, 4)
 _PLAIN_PROPERTIES = (4, 8)
 
@@ -68,6 +69,10 @@ def locate(buf: bytes) -> Spans:
         spans = {HEADER: _PLAIN_HEADER, PROPERTIES: _PLAIN_PROPERTIES}
         pos = 8
         last = PROPERTIES
+    elif buf.startswith(_EMPTY_HEADER):
+        spans = {HEADER: _PLAIN_HEADER}
+        pos = 4
+        last = HEADER
     else:
         spans = {}
         pos = 0

@@ -193,7 +193,8 @@ class Runner:
     def _turn(self) -> bool:
         if not self._started:
             self.start()
-        happened = self._advance() if self._waiting or self._injectors else False
+        events, posted = self.collector.events, self._posted
+        happened = self._advance() if events or posted or self._injectors else False
         if self._stopping:
             self._stopping = False
             self.close_all()
@@ -201,10 +202,10 @@ class Runner:
         if not happened:
             if not self.loop.owners and not self._busy:  # most turns have an owner, and ask no further
                 return False
-            if self._hears(Event.REACTOR_QUIESCED):
+            if self._dispatcher.root[Event.REACTOR_QUIESCED]:
                 self._dispatch_own(Event.REACTOR_QUIESCED)
                 self._advance()  # what it caused is written; to be told that all is quiet is no reason not to wait
-        self.loop.turn(0 if happened or self._waiting else self.timeout)
+        self.loop.turn(0 if happened or events or posted else self.timeout)
         self._advance()
         if self.after_turn is not None:
             self.after_turn()
@@ -279,9 +280,6 @@ class Runner:
 
     def _dispatch_own(self, etype: EventType) -> None:
         self.collector.put(self, etype)
-
-    def _hears(self, etype: EventType) -> bool:
-        return bool(self._dispatcher.root[etype])
 
     def _take_injected(self) -> None:
         for injector in list(self._injectors):

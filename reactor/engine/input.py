@@ -211,7 +211,7 @@ class Input(WireState):
         largest = self.frame_limit
         while end - pos >= 8:
             size, offset, kind, channel = read_header(data, pos)
-            if size > largest or size < 8 or offset < 2 or offset * 4 > size or kind:
+            if size > largest or size < 8 or kind or (offset != 2 and not 8 <= offset * 4 <= size):
                 self._misframed(size, offset, kind)
             stop = pos + size
             if stop > end:
@@ -228,28 +228,31 @@ class Input(WireState):
                     fields, at = read_fields(data, at + 3, stop)
                 else:
                     code, fields, at = decode_composite(data, at, stop)
-                row = _ROWS.get(code)
-                if row is None or (code == OPEN) is self._opened:
+                if code not in _ROWS or (code == OPEN) is self._opened:
                     self._unexpected(code)
                 check_fields(code, fields)
-                if code == TRANSFER:
+                if code == TRANSFER or code == DISPOSITION:
                     window = windows.get(channel)
                     if window is None:
                         raise self._no_session(code, channel)
-                    if not window.deaf:
+                    if window.deaf:
+                        continue  # only its end matters, as in `_dispatch`
+                    if code == DISPOSITION:
+                        window.recv_disposition(*fields)
+                    else:
                         # Short pieces are cut out. Long ones are looked at where they lie, until they are joined.
                         payload = data[at:stop] if stop - at < LONG_PIECE else memoryview(data)[at:stop]
                         window.recv_transfer(payload, *fields)
                 else:
-                    self._dispatch(row, code, channel, fields)  # type: ignore[arg-type]
+                    self._dispatch(code, channel, fields)
             except RemoteProtocolError as error:
                 self._answer(error, channel)
             if self._finished:
                 return end
         return pos
 
-    def _dispatch(self, row: tuple[int, str], code: int, channel: int, fields: list[Any]) -> None:
-        whom, name = row
+    def _dispatch(self, code: int, channel: int, fields: list[Any]) -> None:
+        whom, name = _ROWS[code]
         if whom == _TO_TRANSPORT:
             getattr(self, name)(channel, *fields)
             return

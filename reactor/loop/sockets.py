@@ -230,10 +230,10 @@ class SocketNetwork:
             self._unregister(thing)
 
     def wait(self, timeout: float | None) -> Sequence[tuple[Owner, int]]:
+        deadline = self._timers.deadline()
         if self._failed:
             timeout = 0
         else:
-            deadline = self._timers.deadline()
             if deadline is not None:
                 left = max(0.0, deadline - self._clock.now())
                 timeout = left if timeout is None else min(left, timeout)
@@ -242,7 +242,7 @@ class SocketNetwork:
         ready = [(key.data, mask) for key, mask in self.selector.select(timeout)]
         if self._failed:
             ready.extend(self._failed.values())
-        if self._timers:
+        if deadline is not None:
             self._timers.run(self._clock.now())
         return ready
 
