@@ -8,10 +8,14 @@ from reactor.codec.message import Message
 from reactor.codec.performatives import decode_composite
 from reactor.codec.types import Array, Data, Described, symbol, ulong
 from reactor.engine.disposition import ACCEPTED, RELEASED, ModifiedDisposition, RejectedDisposition
+from reactor.tracing.splitter import Splitter
 from tests.support import corpus
 from tests.support.frames import split
 from tests.support.pair import Pair, received
 from tests.support.replay import whole
+
+SIDES = ("client", "broker")
+Pieces = list[tuple[str, bytes]]  # who said it, and what
 
 
 @cache
@@ -99,3 +103,27 @@ def sasl() -> dict[str, tuple[bytes, ...]]:
                 if part[:4] != b"AMQP" and part[5] == 1:
                     found[side][part] = None
     return {side: tuple(parts) for side, parts in found.items()}
+
+
+@cache
+def exchanges() -> tuple[tuple[Pieces, dict[str, tuple[int, ...]]], ...]:
+    """Every recorded connection cut into headers and frames, and where in it each side speaks."""
+    found = []
+    for peer in corpus.PEERS:
+        for _, pieces in corpus.connections(peer):
+            cut = _cut(pieces)
+            places = {side: tuple(at for at, (who, _) in enumerate(cut) if who == side) for side in SIDES}
+            if all(places.values()):
+                found.append((cut, places))
+    return tuple(found)
+
+
+def _cut(pieces: Pieces) -> Pieces:
+    """The same in the same order, a frame at a time: each where its last byte came."""
+    splitters = {side: Splitter() for side in SIDES}
+    return [(side, part) for side, data in pieces for part in splitters[side].feed(data)]
+
+
+def load() -> None:
+    """Read all of it now, and not within the first case that needs it."""
+    frames(), messages(), sasl(), exchanges()

@@ -1,0 +1,28 @@
+"""What must hold of a transport and its connection, whatever has come in."""
+
+from __future__ import annotations
+
+from reactor import errors
+from reactor.engine.connection import Connection
+from reactor.engine.transport import Transport
+from tests.support.frames import read
+
+CONDITIONS = {value for name, value in vars(errors).items() if name.isupper() and str(value).startswith("amqp:")}
+
+
+def check(transport: Transport, connection: Connection, output: bytes) -> None:
+    """output: what was said since the last check; it is well-formed, and ends with a whole frame."""
+    read(output)
+    condition = transport.condition
+    assert condition is None or condition.name in CONDITIONS, condition
+    for session in connection.sessions(0):
+        window = session.window
+        if window is not None:
+            assert window.unread >= 0
+            assert 0 <= window.incoming_window <= 0xFFFFFFFF
+            assert 0 <= window.next_outgoing_id <= 0xFFFFFFFF
+    for link in connection.links(0):
+        assert link.wire_credit >= 0, link
+        assert link.queued >= 0, link
+        assert link.unsettled >= 0, link
+        assert 0 <= link.delivery_count <= 0xFFFFFFFF
