@@ -57,6 +57,7 @@ EVERYTHING = [
     (DISPOSITION, [True, 0, None, False, Described(TRANSACTIONAL_STATE, [b"t", Described(ACCEPTED, [])])]),
     (DISPOSITION, [False, 0, None, True, Described(DECLARED, [b"t"])]),
     (DISPOSITION, [False, 0, None, True, Described(symbol("own:state"), [1, "x"])]),
+    (DISPOSITION, [False, 0, None, True, Described(uint(TRANSFER), True)]),  # the number of no composite
     (CLOSE, [Described(ERROR, ["amqp:connection:forced", "shutting down"])]),
     (CLOSE, []),
     (SASL_INIT, ["PLAIN", b"\0user\0password", "host"]),

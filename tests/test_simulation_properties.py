@@ -266,6 +266,14 @@ def test_what_was_accepted_and_is_not_consumed_is_lost():
         world.check()
 
 
+def test_a_broker_that_was_not_there_has_lost_nothing_and_proves_nothing():
+    with pytest.raises(PropertyViolated, match="nobody is called 'brokr'; did you mean 'broker'"), World(1) as world:
+        world.watch(NothingLost("brokr"))
+        world.start(Broker, URL)
+        world.start(Sending, URL)
+        world.settle()
+
+
 def test_a_world_checks_at_its_end(capsys):
     lost = NothingLost("broker")
     with pytest.raises(PropertyViolated), World(1) as world:

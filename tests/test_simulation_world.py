@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import pytest
 
 from handlers import MessagingHandler
 from handlers.broker import Broker
 from reactor import Message
-from reactor.simulation import NeverHappens, Observer, World
+from reactor.simulation import NeverHappens, Observer, SettledOnce, World, explore
 from tests.support.tls import file
 
 URL = "amqp://server:5672"
@@ -257,7 +258,7 @@ def test_it_may_crash_in_its_own_turn_and_says_no_more():
     client = world.start(Client)
     world.run_until(lambda: "disconnected" in client.handler.told)
     assert client.handler.told.count("accepted") <= 1
-    assert not server.running and world.wires("server") == []
+    assert not server.running and world.wires("crashing") == []
 
 
 def test_a_program_that_crashes_while_others_connect_to_it_resets_them():
@@ -322,6 +323,35 @@ def test_a_partition_heals():
     assert client.handler.told == []
     world.heal()
     world.run_until(lambda: client.handler.told.count("accepted") == 3)
+
+
+@pytest.mark.parametrize("pair", [("far", "server"), ("server", "far"), ("far", "")])
+def test_the_way_between_two_machines_may_be_another_one(pair):
+    world = World(7, latency=0.01, bandwidth=math.inf)
+    server = world.start(Server)
+    clients = [world.start(Client, count=0, name=name) for name in ("near", "far")]
+    world.between(*pair, latency=1.0, bandwidth=1000)
+    came = {}
+    server.handler.on_message = lambda event: came.setdefault(event.message.id, world.now)
+    world.run_until(lambda: all(client.handler.told == ["opened"] for client in clients))
+    assert world.now > 4.0, "a round trip for the connection, and those of SASL and open"
+    world.settle()
+    sent = world.now
+    for client in clients:
+        client.handler.sender.send(Message(bytes(3000), id=client.name))
+    world.run_until(lambda: len(came) == 2)
+    assert 0.009 < came["near"] - sent < 0.1
+    assert 4.0 <= came["far"] - sent < 5.0
+
+
+def test_the_latest_word_about_a_way_holds():
+    world = World(7, latency=0.01, bandwidth=1000)
+    client = pair(world)[1]
+    world.between("client", latency=(5.0, 6.0))
+    world.between("client", "server", latency=0.0, bandwidth=math.inf)
+    world.run_until(lambda: client.handler.told.count("accepted") == 3)
+    assert world.now < 0.03, "it was connecting already"
+    assert "** between client and server: latency (0.0, 0.0), bandwidth None\n" in world.trace()
 
 
 def test_actions_are_planned():
@@ -410,6 +440,67 @@ def test_what_never_happens_is_told_with_how_things_stand():
         world.run_until(lambda: world.now > 100, limit=0.5)
 
 
+def test_what_never_happens_is_told_in_words_of_the_test(capsys):
+    world = World(9, latency=0.001)
+    world.start(Server, URL + "1")
+    world.start(Client)
+    with pytest.raises(NeverHappens) as caught:
+        world.run_until(lambda: world.now < 0)  # one cannot know
+    text = str(caught.value)
+    assert "the condition at test_simulation_world.py:" in text and "(world.run_until(lambda: world.now < 0)  #" in text
+    assert "still running: server\n" in text
+    assert "could not connect: client to server:5672: Connection refused" in text
+    world.start(Client, URL + "1", name="other", heartbeat=1.0)
+    with pytest.raises(NeverHappens) as caught:
+        world.run_until(lambda: False, limit=300)
+    assert "@attach" in capsys.readouterr().err.rpartition("what happened last")[2], "not only heartbeats"
+
+
+MISTAKES = [
+    (lambda world: World(None), TypeError, "a seed is a whole number, and not None"),
+    (lambda world: World(1, latency=-1), ValueError, "latency is the least and the most seconds"),
+    (lambda world: World(1, latency="slow"), ValueError, "the least and the most of them, and not 'slow'"),
+    (lambda world: World(1, bandwidth=0), ValueError, "bandwidth is bytes per second, and not 0"),
+    (lambda world: World(1, capacity=0), ValueError, "pieces and capacity are bytes, and not .* and 0"),
+    (lambda world: world.run_until(world.now > 5), TypeError, "a function again and again, .* and cannot ask False"),
+    (lambda world: world.run_for(-1), ValueError, "time does not go back"),
+    (lambda world: world.cut("servr"), ValueError, r"'servr'; did you mean 'server'\? \(there is client, server\)"),
+    (lambda world: world.partition("client", "srv"), ValueError, "nobody is called 'srv'"),
+    (lambda world: world.between("me", latency=1), ValueError, "nobody is called 'me'"),
+    (lambda world: world.between("client", bandwidth=-1), ValueError, "bytes per second, and not -1"),
+    (lambda world: world.peer("amqp://peer:5672"), ValueError, "is host:port, such as 'peer:5672', and not 'amqp:"),
+    (lambda world: world.peer("peer"), ValueError, "is host:port, such as 'peer:5672', and not 'peer'"),
+    (lambda world: world.watch(SettledOnce), TypeError, r"takes observers, such as SettledOnce\(\), and not <class"),
+    (lambda world: explore(lambda world: None, 7), TypeError, r"takes the seeds, such as range\(7\)"),
+    (lambda world: explore(never_awaited, range(7)), TypeError, "it must be an ordinary function"),
+]
+
+
+async def never_awaited(world):
+    """Nobody would ever run this."""
+
+
+@pytest.mark.parametrize("number", range(len(MISTAKES)))
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_mistakes_are_told_where_they_are_made(number):
+    call, error, text = MISTAKES[number]
+    world = World(7, pieces=0)
+    pair(world)
+    with pytest.raises(error, match=text):
+        call(world)
+
+
+def test_a_fault_of_somebody_who_never_was_is_told_at_the_end():
+    with pytest.raises(ValueError, match="nobody is called 'sever'; did you mean 'server'"), World(7) as world:
+        world.when("attach", sender="sever").drop()
+        pair(world)
+        world.settle()
+    with World(7) as world:
+        world.when("attach", nth=2, sender="server").drop()  # it does not come to that
+        pair(world)
+        world.settle()
+
+
 # -- who looks on -----------------------------------------------------------------------------------------------
 
 
@@ -435,6 +526,17 @@ class Spy(Observer):
 
     def check(self):
         self.checked += 1
+
+
+def test_an_observer_refuses_an_event_in_its_own_words():
+    class Refusing(Observer):
+        def happened(self, seen):
+            raise AssertionError(f"not {seen.method}")
+
+    world = World(3)
+    world.watch(Refusing())
+    with pytest.raises(AssertionError, match="not on_reactor_init"):
+        world.start(Server)
 
 
 def test_observers_are_told_everything():

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from reactor import UNDESCRIBED, Array, Data, Described, Message, symbol, timestamp, ubyte
+from reactor import UNDESCRIBED, Array, Data, Described, Message, char, symbol, timestamp, ubyte
 from reactor.codec.definitions import COMPOSITES, OPEN, SASL_INIT, SASL_OUTCOME, SASL_RESPONSE, TRANSFER
 from reactor.codec.performatives import encode_composite
 from reactor.tracing.text import TextTrace, format_composite, format_value, is_wanted
@@ -93,6 +93,9 @@ def test_every_composite_of_the_specification_can_be_shown() -> None:
         ("a \"b\"\n", '"a \\"b\\"\\n"'),
         (symbol("plain"), ":plain"),
         (symbol("x:y"), ':"x:y"'),
+        (symbol("x\n[0x1]: forged"), ':"x\\n[0x1]: forged"'),
+        ("a\r\n\x1b[2J\u2028\x85\ud800b\u00e9", '"a\\r\\n\\x1b[2J\\u2028\\x85\\ud800b\u00e9"'),
+        (char("\n"), "\\n"),
         (b"\x00a\xff", 'b"\\x00a\\xff"'),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         ([1, "a"], '[1, "a"]'),

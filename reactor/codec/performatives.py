@@ -88,7 +88,7 @@ def _write_nested(out: bytearray, value: Any) -> None:
     if not isinstance(value, Described):
         raise DataException("a Described was expected")
     code = value.descriptor
-    if isinstance(code, int) and code in _ENCODERS:
+    if type(code) in (int, ulong) and code in _ENCODERS:  # a number of another type names none of them
         if not isinstance(value.value, (list, tuple)):
             raise DataException("a composite has a list of fields")
         write_composite(out, code, value.value)

@@ -154,7 +154,8 @@ class Dispatcher:
         modified = self.modified
         generation = _generation
         transport_type = Event.TRANSPORT
-        plan: Any = None
+        etype: Any = transport_type
+        plan: Any = observer[etype]  # as after an event: who looks on at the queue may raise before the first one
         clock = self.clock
         due = clock() + self.limit if clock is not None else 0.0
         try:

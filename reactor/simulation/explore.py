@@ -5,7 +5,7 @@ Tests enter here, and `python -m reactor.simulation`, which runs one of them aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import Callable, Optional
 
 from reactor.simulation.replay import chosen_seeds
@@ -25,11 +25,14 @@ def explore(
 
     finished: called with each world after its end, to count what happened in it.
     """
+    if isinstance(seeds, int):
+        raise TypeError(f"explore() takes the seeds, such as range({seeds}), and not how many there are")
     count = 0
     for seed in chosen_seeds(seeds):
         with World(seed) as world:
             world.scenario = scenario
-            scenario(world)
+            if isinstance(scenario(world), (Awaitable, Iterator)):
+                raise TypeError(f"{scenario} is called and never awaited or iterated: it must be an ordinary function")
         if finished is not None:
             finished(world)
         count += 1

@@ -196,6 +196,11 @@ class Faults:
         if fault in waiting:
             waiting.remove(fault)
 
+    @property
+    def waiting(self) -> list[Fault]:
+        """Those that wait for a frame."""
+        return [fault for faults in self._waiting.values() for fault in faults]
+
     def pass_on(self, lane: Lane, frame: Frame) -> None:
         """A frame is written: send it on its way, or do what is to be done with it."""
         if lane.muted or lane.source.node.dying:

@@ -6,6 +6,7 @@ Faults, properties and peers enter. It trusts the codec for bytes and the trace 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from typing import Any, Optional
 
 from reactor.codec.definitions import BY_CODE, BY_NAME, Field
@@ -170,16 +171,17 @@ def has_field(name: str, field: str) -> bool:
 def check_names(name: str, fields: dict[str, Any]) -> None:
     """Raise TypeError, suggesting what was meant, for a name or a field that there is not."""
     if name not in BY_NAME and name not in (HEADER, EMPTY):
-        raise TypeError(f"there is no performative {name!r}{_suggest(name, BY_NAME)}")
+        raise TypeError(f"there is no performative {name!r}{hint(name, BY_NAME)}")
     for key in fields:
         if not has_field(name, key.replace("_", "-")):
             known = BY_NAME[name].fields if name in BY_NAME else ()
             names = [field.name.replace("-", "_") for field in known]
-            raise TypeError(f"{name} has no field {key!r}{_suggest(key, names)}")
+            raise TypeError(f"{name} has no field {key!r}{hint(key, names)}")
 
 
-def _suggest(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, known, 1)
+def hint(name: str, known: Iterable[str]) -> str:
+    """What may have been meant by a name that there is not, as the end of an error's text."""
+    near = difflib.get_close_matches(name, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

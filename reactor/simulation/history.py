@@ -47,9 +47,10 @@ class History:
         return self._hash.hexdigest()
 
     def lines(self, last: Optional[int] = None) -> Iterator[str]:
-        """What is kept of it, for people: a line for each event, or for the `last` ones."""
+        """What is kept of it, for people: a line for each event, or for the `last` ones besides heartbeats."""
         events = list(self._events)
         if last is not None:
+            events = [event for event in events if not _is_heartbeat(event[2])]
             events = events[max(0, len(events) - last) :]
         for at, label, what in events:
             if isinstance(what, str):
@@ -57,3 +58,8 @@ class History:
                 continue
             _, channel, text = describe(what)
             yield "%12.6f %s%s %s" % (at, label, ":" + channel if channel else "", text)
+
+
+def _is_heartbeat(what: Union[bytes, str]) -> bool:
+    """An hour of them hides what was before."""
+    return isinstance(what, bytes) and len(what) == 8 and not what.startswith(b"AMQP")

@@ -108,8 +108,7 @@ class Lane:
         """Send bytes on their way, behind what is under way. whole: it is, or ends, a frame."""
         if self._ended:
             return
-        network = self.source.node.network
-        conditions, now = network.conditions, network.clock.now()
+        conditions, now = self._conditions(), self.source.node.network.clock.now()
         bandwidth = None if conditions is None else conditions.bandwidth
         self.size += len(part)
         if bandwidth is None:
@@ -180,9 +179,13 @@ class Lane:
 
     def _draw_delay(self) -> float:
         """Draw the latency, once for all that a write takes; returns when what leaves now arrives."""
+        conditions = self._conditions()
+        self._delay = conditions.delay() if conditions is not None else 0.0
+        return self.source.node.network.clock.now() + self._delay
+
+    def _conditions(self) -> Optional[Conditions]:
         network = self.source.node.network
-        self._delay = network.conditions.delay() if network.conditions is not None else 0.0
-        return network.clock.now() + self._delay
+        return network.conditions_between(self.source.node.machine, self.sink.node.machine)
 
     def _append(self, at: float, what: Any, frame: Optional[bytes]) -> None:
         network = self.source.node.network

@@ -39,6 +39,7 @@ class MemoryNetwork:
     wires: the ends of the wires that are open.
     dialing: the wires that nobody has answered yet.
     listeners: those that are open.
+    machines: the names of all machines that there ever were.
     stepped: set by a Stepper: those that it steps, as they come to wait; None when there is no Stepper. `wait`
         then notes how long it would wait, and returns.
     nap: until when the last `wait` would have waited (infinity: for ever), None: not at all.
@@ -75,7 +76,9 @@ class MemoryNetwork:
         self._agenda = Timers()
         self._stranded: dict[Lane, None] = {}  # those with something due that cannot land
         self._parted: list[tuple[str, str]] = []
-        self._machines: set[str] = set()
+        self._ways: list[tuple[tuple[str, str], Conditions]] = []
+        self._failures: dict[str, str] = {}  # who could not connect the last time he tried, and why
+        self.machines: set[str] = set()
         self._off: set[str] = set()
         self._unknown: set[str] = set()
         self._silent: set[str] = set()
@@ -92,7 +95,7 @@ class MemoryNetwork:
         """A place on the network for one container. name: for messages. machine: see the module."""
         node = MemoryNode(self, name or f"node {len(self.nodes) + 1}", machine)
         self.nodes.append(node)
-        self._machines.add(machine)
+        self.machines.add(machine)
         return node
 
     def split(self, chunk: Union[int, Iterable[int], None]) -> None:
@@ -131,6 +134,10 @@ class MemoryNetwork:
             self.note("partitions healed")
             self.unstrand()
 
+    def set_way(self, one: str, other: str, conditions: Conditions) -> None:
+        """From now on bytes take their time by these conditions between two machines. "" as in `part`."""
+        self._ways.insert(0, ((one, other), conditions))
+
     def turn_off(self, machine: str, off: bool = True) -> None:
         """The machine is down: nobody answers there (or, with False, it is up again, and knows nothing)."""
         for listener in list(self.listeners):
@@ -158,6 +165,11 @@ class MemoryNetwork:
     def due(self) -> Optional[float]:
         """When something arrives, or is planned, the next time; None: nothing does."""
         return self._agenda.deadline()
+
+    @property
+    def failures(self) -> list[str]:
+        """Who could not connect to where, and why: those whose last attempt it was."""
+        return [f"{who}: {why}" for who, why in self._failures.items()]
 
     @property
     def under_way(self) -> bool:
@@ -205,6 +217,13 @@ class MemoryNetwork:
             return False
         return any(_divides(pair, source, sink) for pair in self._parted)
 
+    def conditions_between(self, one: str, other: str) -> Optional[Conditions]:
+        """How long bytes take from one machine to the other."""
+        for pair, conditions in self._ways:
+            if _divides(pair, one, other):
+                return conditions
+        return self.conditions
+
     def strand(self, lane: Lane) -> None:
         """What is due on the lane cannot land."""
         self._stranded[lane] = None
@@ -250,7 +269,7 @@ class MemoryNetwork:
     def dial(self, wire: MemoryWire) -> None:
         """Begin to connect a wire."""
         self.dialing.append(wire)
-        conditions = self.conditions
+        conditions = self.conditions_between(wire.node.machine, wire.host)
         if conditions is not None:
             now = self.clock.now()
             wire.answer_at = now + conditions.delay() + conditions.delay()
@@ -275,12 +294,14 @@ class MemoryNetwork:
                 self._fail(wire, refused, wire.answering_address)
             else:
                 listener.arrive(wire)
+                self._failures.pop(f"{wire.node.name} to {wire.remote_address}", None)
                 where = f"{wire.node.name} to {listener.node.name}, at {wire.remote_address}"
                 self.note(f"wire {wire.number} made, {where}")
 
     def _fail(self, wire: MemoryWire, error: OSError, address: str) -> None:
         wire.failed(address, error)
         self.note(f"{wire.node.name} cannot connect to {wire.remote_address}: {error.strerror}")
+        self._failures[f"{wire.node.name} to {wire.remote_address}"] = str(error.strerror)
 
     def _unanswered(self, wire: MemoryWire) -> bool:
         host, machine = wire.host, wire.node.machine
@@ -312,7 +333,7 @@ class MemoryNetwork:
         if listener.place != "*":
             return listener.place == place_of(host)
         machine = listener.node.machine
-        return not machine or host == machine or host not in self._machines
+        return not machine or host == machine or host not in self.machines
 
 
 def _divides(pair: tuple[str, str], one: str, other: str) -> bool:

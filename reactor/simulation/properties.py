@@ -23,6 +23,8 @@ from reactor.engine.disposition import ACCEPTED, TERMINAL
 from reactor.engine.sender import Sender
 from reactor.simulation.conversation import Property, WireDelivery, WireEnd, WireLink
 from reactor.simulation.events import Observer, Seen
+from reactor.simulation.frames import Frame, hint
+from reactor.simulation.wire import MemoryWire
 
 _SHOWN = 10  # of those that break a property
 
@@ -88,6 +90,10 @@ class NothingLost(Property):
         self.key = key
         self.accepted: Counter[Any] = Counter()
         self.consumed: Counter[Any] = Counter()
+        self._seen: dict[str, None] = {}  # who took part
+
+    def wrote(self, wire: MemoryWire, frame: Frame) -> None:
+        self._seen[wire.node.name] = None
 
     def received(self, end: WireEnd, delivery: WireDelivery) -> None:
         if end.peer == self.broker and delivery.presettled:
@@ -103,6 +109,9 @@ class NothingLost(Property):
         return [key for key in self.accepted if key not in self.consumed]
 
     def check(self) -> None:
+        if self._seen and self.broker not in self._seen:
+            meant = hint(self.broker, self._seen)
+            raise PropertyViolated(f"no accepted message lost: nobody is called {self.broker!r}{meant}")
         _refuse("no accepted message lost", [f"{key!r} was accepted, and nobody got it" for key in self.lost])
 
 

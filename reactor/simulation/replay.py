@@ -25,7 +25,7 @@ def tell_failure(world: World, error: BaseException) -> None:
     summary = (str(error).splitlines() or [""])[0]
     lines = [f"simulation: seed {world.seed} failed after {world.now:.6f} s: {type(error).__name__}: {summary}"]
     lines.append("what happened last:")
-    lines += [f"  {line}" for line in world.history.lines(_SHOWN)]
+    lines += [f"  {line}" for line in world.history.lines(_SHOWN)] or ["  nothing but heartbeats"]
     lines.append(f"to run it again: {command(world.scenario, world.seed)}")
     sys.stderr.write("\n".join(lines) + "\n")
 

@@ -6,7 +6,9 @@ of the network when somebody would wait; it knows no engine.
 
 from __future__ import annotations
 
+import linecache
 import math
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, Optional, Protocol
 
@@ -38,12 +40,14 @@ class Stepper:
     network: the network whose nodes the containers were given.
     containers: in the order in which they have their turns. One that has nothing left to do is taken out;
         one that a test takes out stands still, as if its process had stopped, until it is put back.
+    rounds: how many there were. began: when, by the clock.
     """
 
     def __init__(self, network: MemoryNetwork, *containers: Steppable) -> None:
         self.network = network
         self.containers: list[Steppable] = []
         self.rounds = 0
+        self.began = network.clock.now()
         for container in containers:
             self.add(container)
 
@@ -60,6 +64,10 @@ class Stepper:
     def turn(self, container: Steppable) -> bool:
         """One turn of one of them. Returns whether it goes on."""
         return container.process()
+
+    def name(self, container: Steppable) -> str:
+        """What it is called where people read of it."""
+        return repr(container)
 
     def round(self) -> Optional[float]:
         """One turn of each, after what was due on the network. Returns when the first deadline is if all would
@@ -102,7 +110,7 @@ class Stepper:
         end = clock.now() + limit
         last = self.rounds + rounds
         deadline: Optional[float] = None
-        what = "the end" if until is None else f"the condition {getattr(until, '__qualname__', until)}"
+        what = "the end" if until is None else describe(until)
         while not (until() if until is not None else not self.containers):
             if not self.containers and self.network.due is None:
                 raise NeverHappens(self._report(what, "every container has finished"))
@@ -147,13 +155,24 @@ class Stepper:
 
     def _report(self, what: str, why: str) -> str:
         network = self.network
-        when = f"at {network.clock.now():.3f} s, after {self.rounds} rounds"
+        when = f"at {network.clock.now() - self.began:.3f} s, after {self.rounds} rounds"
         lines = [f"{what} was not reached: {why} ({when})"]
-        lines += [f"  still running: {container!r}" for container in self.containers]
+        lines += [f"  still running: {self.name(container)}" for container in self.containers]
         lines += [f"  wire {wire!r}" for wire in network.wires]
         lines += [f"  listening: {listener.address}" for listener in network.listeners]
-        lines += [f"  connecting: {wire.remote_address}, from {wire.node.name}" for wire in network.dialing]
+        lines += [f"  connecting: {wire.node.name} to {wire.remote_address}" for wire in network.dialing]
+        lines += [f"  could not connect: {failure}" for failure in network.failures]
         return "\n".join(lines)
+
+
+def describe(condition: Any) -> str:
+    """A condition, for people: a lambda by the line that it stands in."""
+    name = getattr(condition, "__qualname__", repr(condition))
+    code = getattr(condition, "__code__", None)
+    if "<lambda>" not in name or code is None:
+        return f"the condition {name}"
+    line = linecache.getline(code.co_filename, code.co_firstlineno).strip()
+    return f"the condition at {os.path.basename(code.co_filename)}:{code.co_firstlineno} ({line})"
 
 
 def run(

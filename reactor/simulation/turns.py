@@ -63,6 +63,9 @@ class Turns(Stepper):
         self._paused: list[Any] = []
         self._ending: list[tuple[Program, bool]] = []  # those that crashed in their own turn
 
+    def name(self, container: Any) -> str:
+        return self._seats[container].node.name
+
     def round(self) -> Optional[float]:
         network = self.network
         self.rounds += 1

@@ -30,7 +30,7 @@ from reactor.container.container import Container
 from reactor.simulation.conversation import Conversations, Property
 from reactor.simulation.events import EventGate, EventQueue, Observer, Seen
 from reactor.simulation.faults import Fault, Faults
-from reactor.simulation.frames import Frame
+from reactor.simulation.frames import Frame, hint
 from reactor.simulation.history import History
 from reactor.simulation.lane import Conditions, Lane
 from reactor.simulation.network import MemoryNetwork
@@ -80,6 +80,8 @@ class World:
         capacity: Optional[int] = None,
         keep: Optional[int] = 10_000,
     ) -> None:
+        if not isinstance(seed, int):
+            raise TypeError(f"a seed is a whole number, and not {seed!r}")
         self.seed = seed
         self.random = self.source("test")
         self.programs: dict[str, Program] = {}
@@ -143,7 +145,9 @@ class World:
 
     def peer(self, address: str, *, connect: bool = False, name: Optional[str] = None) -> ScriptedPeer:
         """A peer that follows a script. address: ``host:port`` to listen at, or to connect to."""
-        host = address.rpartition(":")[0]
+        host, _, port = address.rpartition(":")
+        if not host or "/" in host or not port.isdecimal():
+            raise ValueError(f"the address of a peer is host:port, such as 'peer:5672', and not {address!r}")
         name = name or (self._unused("peer") if connect else self._unused(host or "peer"))
         peer = ScriptedPeer(self.network.node(name, name), address, connect)
         self.turns.begin(peer, lasting=True)
@@ -169,11 +173,15 @@ class World:
         limit: how many seconds of the world's time it may take. NeverHappens is raised when they are over, and
         as soon as nothing can happen any more. What a handler raises leaves this.
         """
+        if condition is not None and not callable(condition):
+            raise TypeError(f"run_until() asks a function again and again, lambda: ..., and cannot ask {condition!r}")
         with self._telling():
             self.turns.run(condition or self.turns.over, limit)
 
     def run_for(self, seconds: float) -> None:
         """Let so much time pass, with all that happens in it."""
+        if seconds < 0:
+            raise ValueError(f"time does not go back, by {-seconds} s or at all")
         with self._telling():
             self.turns.run_for(seconds)
 
@@ -244,7 +252,9 @@ class World:
 
     def wires(self, one: Optional[str] = None, other: Optional[str] = None) -> list[MemoryWire]:
         """The wires that are open now, each by its end at `one`, a program's name; None for any. other: at the
-        other end. A wire can be cut (`wire.reset()`) or closed in one direction (`wire.finish()`)."""
+        other end. A wire can be cut (`wire.reset()`) or closed in one direction (`wire.finish()`). ValueError for
+        a name that nobody has."""
+        self._check_names(one, other)
         found: dict[int, MemoryWire] = {}
         for wire in self.network.wires:
             if wire.peer is not None and one in (None, wire.node.name) and other in (None, wire.peer.node.name):
@@ -260,13 +270,33 @@ class World:
         return len(wires)
 
     def partition(self, one: str, other: str = "") -> None:
-        """From now on nothing gets from one program's machine to the other's, or to any, and nothing says so."""
+        """From now on nothing gets from one program's machine to the other's, or to any, and nothing says so.
+        ValueError for a name that nobody has."""
+        self._check_names(one, other)
         self._faults.injected += 1
         self.network.part(one, other)
 
     def heal(self) -> None:
         """Every partition ends: what was under way arrives after all."""
         self.network.heal()
+
+    def between(
+        self,
+        one: str,
+        other: str = "",
+        *,
+        latency: Union[float, tuple[float, float], None] = None,
+        bandwidth: Optional[float] = None,
+    ) -> None:
+        """From now on bytes take their time in this way between the machines of two programs, or of one and all
+        others. latency, bandwidth: as of a World; None for what holds there. ValueError for a name that nobody has."""
+        self._check_names(one, other)
+        usual = self.network.conditions
+        assert usual is not None
+        span = usual.latency if latency is None else _span(latency)
+        bound = usual.bandwidth if bandwidth is None else _bound(bandwidth)
+        self.network.set_way(one, other, Conditions(usual.random, span, bound, usual.patience))
+        self.note(f"between {one or 'everybody'} and {other or 'everybody'}: latency {span}, bandwidth {bound}")
 
     def storm(
         self,
@@ -298,6 +328,9 @@ class World:
 
     def watch(self, *observers: Observer) -> None:
         """Have observers, properties for instance, look on. To be called before the first program is started."""
+        for observer in observers:
+            if not isinstance(observer, Observer):
+                raise TypeError(f"watch() takes observers, such as SettledOnce(), and not {observer!r}")
         if self.network.nodes:
             raise RuntimeError("watch() comes before the first program: an observer has to see all of it")
         if self._books is None and any(isinstance(observer, Property) for observer in observers):
@@ -309,8 +342,11 @@ class World:
                 self._books.append(observer)
 
     def check(self) -> None:
-        """Have all that watch say whether everything is as it should be. AssertionError when it is not."""
+        """Have all that watch say whether everything is as it should be. AssertionError when it is not; ValueError
+        when a fault waited for frames of a program that there never was."""
         with self._telling():
+            for fault in self._faults.waiting:
+                self._check_names(fault.sender, fault.receiver)
             for observer in self.observers:
                 observer.check()
 
@@ -366,6 +402,13 @@ class World:
 
     # -- inside ------------------------------------------------------------------------------------------
 
+    def _check_names(self, *names: Optional[str]) -> None:
+        """Raise ValueError for one that nobody has or had: what is done to it would have no effect on anybody."""
+        for name in names:
+            if name and name not in self.network.machines:
+                known = ", ".join(sorted(self.network.machines - {""})) or "nobody yet"
+                raise ValueError(f"nobody is called {name!r}{hint(name, self.network.machines)} (there is {known})")
+
     def _inspect(self, lane: Lane, part: bytes) -> None:
         """A frame is written."""
         source = lane.source
@@ -401,12 +444,27 @@ class World:
 
 def _make_network(world: World, latency: Any, bandwidth: float, pieces: int, capacity: int) -> MemoryNetwork:
     """The network of a world, all of whose chances are its own."""
-    span = (latency, latency) if isinstance(latency, (int, float)) else latency
-    bound = None if bandwidth == math.inf else bandwidth
-    network = MemoryNetwork(capacity=capacity, conditions=Conditions(world.source("network"), span, bound))
+    if pieces < 0 or capacity < 1:
+        raise ValueError(f"pieces and capacity are bytes, and not {pieces} and {capacity}")
+    conditions = Conditions(world.source("network"), _span(latency), _bound(bandwidth))
+    network = MemoryNetwork(capacity=capacity, conditions=conditions)
     if pieces:
         network.split(_draw_pieces(world.source("pieces"), pieces, capacity))
     return network
+
+
+def _span(latency: Any) -> tuple[float, float]:
+    """The least and the most of it."""
+    if isinstance(latency, (int, float)):
+        return latency, latency
+    if isinstance(latency, str) or len(latency) != 2:
+        raise ValueError(f"latency is seconds, or the least and the most of them, and not {latency!r}")
+    least, most = latency
+    return least, most
+
+
+def _bound(bandwidth: float) -> Optional[float]:
+    return None if bandwidth == math.inf else bandwidth
 
 
 def _draw_pieces(random: Random, most: int, all_there_is: int) -> Iterator[int]:

@@ -121,7 +121,7 @@ def format_value(value: Any) -> str:
         return "@array%s[%s]" % (mark, inner)
     if isinstance(value, list):
         return "[%s]" % ", ".join(map(format_value, value))
-    return str(value)
+    return _printable(str(value))
 
 
 def _format_described(value: Described) -> str:
@@ -141,13 +141,20 @@ def _escape(data: bytes) -> str:
 
 
 def _format_string(value: str) -> str:
-    return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return '"%s"' % _printable(value.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def _printable(text: str) -> str:
+    """What would end the line, or speak to the terminal, is escaped: a peer writes nothing into a trace but values."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 _FORMATS: dict[type, Callable[[Any], str]] = {
     type(None): lambda value: "null",
     bool: lambda value: "true" if value else "false",
-    symbol: lambda value: ":%s" % value if value.isidentifier() else ':"%s"' % value,
+    symbol: lambda value: ":%s" % value if value.isidentifier() else ':"%s"' % _printable(value),
     str: _format_string,
     bytes: lambda value: 'b"%s"' % _escape(value),
 }

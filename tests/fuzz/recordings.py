@@ -54,6 +54,7 @@ def exchange_case(dice: Random) -> int:
     player.pieces = [(who, data) for who, data in pieces if data]
     player.play()
     player.transport.close_tail()
+    player.connection.close()
     player.flush()
     player.look()
     check(player.transport, player.connection, bytes(player.log))
