@@ -49,7 +49,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
     options = parser.parse_args()
-    Container(Browser(options.address)).run()
+    try:
+        Container(Browser(options.address)).run()
+    except KeyboardInterrupt:
+        pass
 
 
 if __name__ == "__main__":

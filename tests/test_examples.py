@@ -18,7 +18,7 @@ from handlers import Reject
 from handlers.broker import EmbeddedBroker
 from reactor import Condition, Delivery, Message
 from tests.support.peers import Listening, Peer
-from tests.support.processes import CHECKOUT, Script, example, run, unused_port
+from tests.support.processes import CHECKOUT, DEADLINE, Script, example, run, unused_port
 
 NETWORKED = {
     "send": ["{url}", "jobs", "hello"],
@@ -216,6 +216,26 @@ def test_whoever_waits_in_vain_can_be_interrupted(way: str, place: Path) -> None
             sender.wait_for("Opened sender")
             sender.process.send_signal(signal.SIGINT)
             assert sender.finish() == (130, "", "")
+
+
+class Vague(Listening):
+    """Never says whether there is more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+
+    def on_link_flow(self, event: Any) -> None:
+        self.asked.set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no Ctrl-C to send to one process")
+def test_who_browses_what_has_no_end_can_be_interrupted(way: str, place: Path) -> None:
+    vague = Vague()
+    with Peer(vague) as url, Script([*example("queue_browser", way), "-a", f"{url}/q"], place, **DEVELOPER) as browser:
+        assert vague.asked.wait(DEADLINE)
+        browser.process.send_signal(signal.SIGINT)
+        assert browser.finish() == (0, "", "")
 
 
 def test_queue_browser_takes_nothing_away(way: str, place: Path, broker: str) -> None:
