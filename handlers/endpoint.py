@@ -139,15 +139,18 @@ class EndpointStateHandler(Handler):
             self._remote_close(event, event.link, "link")
 
     def on_link_remote_detach(self, event: Any) -> None:
-        """A detach that does not close: it is answered in kind; with a condition it is an error first
-        [2.6.4]."""
+        """A detach that does not close: it is answered in kind, and nobody is told, as with the original. With a
+        condition the link has come to its end all the same [2.6.4]: that is an error, and then it is closed."""
         link = event.link
         if self._will_redirect(event):
             return
-        if link.remote_condition is not None:
+        failed = link.remote_condition is not None
+        if failed:
             self.on_link_error(event)
         if self.is_local_open(link):
             link.detach()
+        if failed:
+            self._tell_closed(event, link, "link")
 
     def on_transport_closed(self, event: Any) -> None:
         """Nothing goes in or out any more. A connection that was in use has been lost: that is told once, and not

@@ -27,11 +27,13 @@ from reactor import (
     Release,
 )
 from reactor.engine.delivery import SETTLED_NOW
-from reactor.errors import DECODE_ERROR, DecodeError
+from reactor.errors import DECODE_ERROR, REJECTED_BY_APPLICATION, DataException, DecodeError
 
 log = logging.getLogger(__name__)
 
 LOCAL_CLOSED = Endpoint.LOCAL_CLOSED
+
+LONGEST_REASON = 65536  #: bytes of a frame that says why a message was rejected
 
 
 def take_changes(event: Any, delivery: Any) -> int:
@@ -46,6 +48,16 @@ def take_changes(event: Any, delivery: Any) -> int:
         event.changes = changes
         return changes
     return event.__dict__.get("changes", 0)  # type: ignore[no-any-return]  # it is what was put there
+
+
+def rejection(error: Reject, transport: Any) -> Condition:
+    """What a Reject that was raised with something in it tells the sender: as much of it as fits a frame."""
+    why = error.args[0]
+    if isinstance(why, Condition):
+        return why
+    frame = 0 if transport is None else min(transport.remote_max_frame_size, LONGEST_REASON)
+    text = str(error).encode("utf-8", "replace")[: max(frame - 128, 0)].decode("utf-8", "ignore")
+    return Condition(REJECTED_BY_APPLICATION, text)
 
 
 class Acking:
@@ -96,9 +108,9 @@ class IncomingMessageHandler(Handler, Acking):
     delegate: who has those methods; without one they are looked for on this object: override them in a
         subclass.
 
-    Leaving `on_message` by `raise Reject` makes it REJECTED, by `raise Release` MODIFIED with
-    delivery-failed; by any other exception MODIFIED with delivery-failed too, and the exception goes on,
-    out of `run()`. An outcome that was given before stands in each case.
+    Leaving `on_message` by `raise Reject` makes it REJECTED, with the text of the exception if it has one; by
+    `raise Release` MODIFIED with delivery-failed; by any other exception MODIFIED with delivery-failed too, and
+    the exception goes on, out of `run()`. An outcome that was given before stands in each case.
 
     A message whose body cannot be decoded is REJECTED with ``amqp:decode-error``, told by
     `on_decode_error`, and `on_message` is not called. The other sections are decoded when they are first
@@ -152,8 +164,15 @@ class IncomingMessageHandler(Handler, Acking):
     def _failed(self, event: Any, delivery: Any, error: BaseException) -> None:
         """on_message was left by `error`, or was not reached."""
         if isinstance(error, Reject):
-            delivery.settle_with(REJECTED)
-        elif isinstance(error, DecodeError) and self._undecodable(event.message):
+            try:
+                if error.args and not delivery.local_state and delivery.local.condition is None:
+                    delivery.local.condition = rejection(error, event.transport)
+                delivery.settle_with(REJECTED)
+                return
+            except DataException as unwritable:  # the condition that it was raised with
+                delivery.local.condition = None
+                error = unwritable
+        if isinstance(error, DecodeError) and self._undecodable(event.message):
             if not delivery.local_state:
                 delivery.local.condition = Condition(DECODE_ERROR, error.description)
             delivery.settle_with(REJECTED)

@@ -16,7 +16,7 @@ from handlers.flow import FlowController
 from handlers.incoming import Acking, IncomingMessageHandler
 from handlers.outgoing import OutgoingMessageHandler
 from reactor import SASL, Handler
-from reactor.errors import UNAUTHORIZED_ACCESS
+from reactor.errors import CONNECTION_FORCED, UNAUTHORIZED_ACCESS
 
 log = logging.getLogger(__name__)
 
@@ -109,10 +109,15 @@ class MessagingHandler(Handler, Acking):
     def on_connection_closed(self, event: Any) -> None:
         """Both sides have closed the connection."""
 
-    @does_nothing
     def on_disconnected(self, event: Any) -> None:
         """The connection was lost, or it could not be had and nobody tries any more; `on_transport_error` came
-        before. Once for each loss, however many attempts it takes to make the connection again."""
+        before. Once for each loss, however many attempts it takes to make the connection again.
+
+        A peer that closes by force (``amqp:connection:forced``) leaves no transport error: that is logged here.
+        """
+        condition = event.connection.remote_condition
+        if condition is not None and condition.name == CONNECTION_FORCED:
+            EndpointStateHandler.print_error(event.connection, "connection")
 
     @does_nothing
     def on_connection_reconnected(self, event: Any) -> None:

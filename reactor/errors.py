@@ -49,6 +49,8 @@ POLICY_ERROR = "amqp:connection:policy-error"
 IO_ERROR = "proton.pythonio"
 # Nor this: something did not happen within the time that was given to it.
 TIMED_OUT = "amqp-reactor:timed-out"
+# Nor this: an application does not want a message, for reasons of its own.
+REJECTED_BY_APPLICATION = "amqp-reactor:rejected"
 
 
 class ReactorException(Exception):
@@ -171,7 +173,11 @@ class SendException(ReactorException):
 
 
 class Reject(ReactorException):
-    """Raise it in on_message: the message is REJECTED, because it cannot be processed by anybody."""
+    """Raise it in on_message: the message is REJECTED, because it cannot be processed by anybody.
+
+    `Reject("no such order")` tells the sender so, as the description of ``amqp-reactor:rejected``; `Reject(condition)`
+    gives a Condition of one's own; `Reject()` says nothing.
+    """
 
 
 class Release(ReactorException):

@@ -17,6 +17,7 @@ from reactor import (
     AtMostOnce,
     AutoAccept,
     Condition,
+    DataException,
     LocalProtocolError,
     MaxUnsettled,
     Message,
@@ -45,12 +46,15 @@ class Scene:
         on_message: Optional[Callable[[Any], None]] = None,
         send_options: Any = None,
         reconnect: bool = False,
+        max_frame_size: Optional[int] = None,
         **options: Any,
     ) -> None:
         self.stage = Stage(Witness(on_message=on_message, **options) if on_message else Witness(**options))
         self.server = self.stage.server
         self.client = Witness()
-        container, self.connection = self.stage.connect(self.client, reconnect=reconnect)
+        container, self.connection = self.stage.connect(
+            self.client, reconnect=reconnect, max_frame_size=max_frame_size
+        )
         self.sender = container.create_sender(self.connection, "q", options=send_options)
         self.stage.run()
 
@@ -187,6 +191,58 @@ def test_raising_reject_or_release_is_an_outcome(
     assert outcome(sent) == (state, True)
     assert sent.remote.failed is failed
     assert scene.receiver.unsettled == 0
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ((), None),
+        (("no such order",), Condition("amqp-reactor:rejected", "no such order")),
+        (("no such order", 5), Condition("amqp-reactor:rejected", "('no such order', 5)")),
+        ((Condition("shop:no-order", "it is gone"),), Condition("shop:no-order", "it is gone")),
+    ],
+)
+def test_what_reject_is_raised_with_is_told_to_the_sender(why: Any, told: Any) -> None:
+    def refuse(event: Any) -> None:
+        raise Reject(*why)
+
+    scene = Scene(refuse)
+    (sent,) = scene.send()
+    assert outcome(sent) == (REJECTED, True)
+    assert sent.remote.condition == told
+
+
+def test_a_condition_that_was_set_comes_before_the_text_of_reject() -> None:
+    def refuse(event: Any) -> None:
+        event.delivery.local.condition = Condition("shop:no-order")
+        raise Reject("in other words")
+
+    (sent,) = Scene(refuse).send()
+    assert sent.remote.condition == Condition("shop:no-order")
+
+
+def test_a_reason_is_cut_to_what_the_sender_can_take() -> None:
+    def refuse(event: Any) -> None:
+        raise Reject("\u20ac" * 5000 + "\ud800")
+
+    scene = Scene(refuse, max_frame_size=512)
+    (sent,) = scene.send()
+    assert outcome(sent) == (REJECTED, True)
+    text = sent.remote.condition.description
+    assert set(text) == {"\u20ac"} and 300 < len(text.encode()) < 512
+
+
+@pytest.mark.parametrize("why", [Condition(5), Condition("a:b", "x" * 70_000)])  # type: ignore[arg-type]
+def test_a_reject_that_cannot_be_written_is_an_exception_like_others(why: Condition) -> None:
+    def refuse(event: Any) -> None:
+        raise Reject(why)
+
+    scene = Scene(refuse, max_frame_size=65536)
+    sent = scene.sender.send(Message("x"))
+    with pytest.raises(DataException):
+        scene.stage.run()
+    scene.stage.run()
+    assert outcome(sent) == (MODIFIED, True) and sent.remote.failed
 
 
 def test_an_outcome_that_was_given_stands_when_reject_is_raised() -> None:

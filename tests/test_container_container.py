@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
 from handlers import MessagingHandler
-from reactor import Container, DataException, Endpoint, Message, Url, symbol
+from reactor import Container, DataException, Endpoint, LocalProtocolError, Message, Url, symbol
 from reactor.simulation import MemoryNetwork
 from tests.support.stage import Stage, Witness
 
@@ -234,7 +234,8 @@ def test_names_of_links_are_made_of_container_and_addresses_and_are_unique() -> 
 def test_tags_come_from_a_callable_or_an_iterator() -> None:
     stage = Stage()
     container, connection = stage.connect()
-    for tags, expected in ((iter(["a", "b"]), ["a", "b"]), (lambda: "t", ["t", "t"]), (None, ["1", "2"])):
+    called = iter([b"c", "d"]).__next__
+    for tags, expected in ((iter(["a", "b"]), ["a", "b"]), (called, ["c", "d"]), (None, ["1", "2"])):
         sender = container.create_sender(connection, "q", tags=tags)
         assert [sender.send(Message("x")).tag for _ in range(2)] == expected
 
@@ -276,3 +277,121 @@ def test_what_cannot_be_a_handler_is_refused_at_the_call(handler: Any) -> None:
 def test_a_prefetch_that_is_no_number_of_messages_is_refused_at_the_call(prefetch: Any) -> None:
     with pytest.raises(ValueError, match="prefetch is a number of messages"):
         MessagingHandler(prefetch=prefetch)
+
+
+@pytest.mark.parametrize("handler", [5, 1.5, {}, print, b"x", MessagingHandler])
+def test_a_value_that_has_no_methods_is_no_handler_anywhere(handler: Any) -> None:
+    stage = Stage()
+    container = stage.container()
+    calls: list[Callable[[], Any]] = [
+        lambda: Container(handler),
+        lambda: container.connect(stage.url, handler=handler),
+        lambda: container.listen("amqp://server:1", handler=handler),
+        lambda: container.create_sender(stage.url, handler=handler),
+        lambda: container.create_receiver(stage.url, handler=handler),
+        lambda: container.schedule(1, handler),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match="handlers are objects"):
+            call()
+    stage.run()
+    assert stage.server.count("on_connection_opening") == 0 and not container.connections()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "told"),
+    [
+        ({"sasl_enabled": "no"}, "sasl_enabled is True, False or None, not 'no'"),
+        ({"allow_insecure_mechs": 1}, "allow_insecure_mechs is True, False or None, not 1"),
+        ({"ssl_domain": 5}, "ssl_domain is an SSLDomain or None, not 5"),
+        ({"offered_capabilities": 5}, "offered_capabilities is a name, a list of names or None, not 5"),
+        ({"desired_capabilities": 5}, "desired_capabilities is a name, a list of names or None, not 5"),
+        ({"properties": {1: 2}}, "the keys of properties are symbols or str, not 1"),
+        ({"heartbeat": True}, "heartbeat is a number of seconds"),
+        ({"max_frame_size": True}, "max_frame_size is a number of bytes"),
+    ],
+)
+def test_connect_names_what_is_of_no_use(keywords: dict[str, Any], told: str) -> None:
+    container = Stage().container()
+    with pytest.raises((TypeError, ValueError, DataException), match=told):
+        container.connect("amqp://server", **keywords)
+    assert not container.connections()
+
+
+def test_a_switch_of_the_container_is_looked_at_too() -> None:
+    container = Stage().container()
+    container.sasl_enabled = "no"  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="sasl_enabled is True, False or None, not 'no'"):
+        container.connect("amqp://server")
+
+
+@pytest.mark.parametrize("delay", ["x", None, float("nan"), True])
+def test_a_delay_is_a_number_of_seconds(delay: Any) -> None:
+    with pytest.raises(ValueError, match="delay is a number of seconds, not"):
+        Container().schedule(delay, None)
+
+
+@pytest.mark.parametrize("message", [Message, "text", None, {}, Message("x").encode])
+def test_a_sender_sends_messages(message: Any) -> None:
+    stage = Stage()
+    container, connection = stage.connect()
+    sender = container.create_sender(connection, "q")
+    with pytest.raises(TypeError, match="a sender sends a Message, not"):
+        sender.send(message)
+    assert sender.queued == 0
+
+
+@pytest.mark.parametrize(
+    "keywords", [{"tags": 5}, {"tags": "ab"}, {"resend": "yes"}, {"name": 5}, {"send_timeout": "x"}, {"options": 5}]
+)
+def test_create_sender_names_what_is_of_no_use(keywords: dict[str, Any]) -> None:
+    stage = Stage()
+    container, connection = stage.connect()
+    with pytest.raises((TypeError, ValueError), match=next(iter(keywords))):
+        container.create_sender(connection, "q", **keywords)
+    assert not list(connection.links(0))
+
+
+CLOSED = "is closed; nothing can be opened on it"
+
+
+def test_nothing_is_made_on_what_the_application_has_closed() -> None:
+    stage = Stage()
+    container, connection = stage.connect()
+    session = container.create_session(connection)
+    stage.run()
+    session.close()
+    for create in (container.create_sender, container.create_receiver):
+        with pytest.raises(LocalProtocolError, match="<Session .*" + CLOSED):
+            create(session, "q")
+    assert container.create_session(session).state & Endpoint.LOCAL_ACTIVE, "its connection is open"
+    connection.close()
+    before = list(connection.sessions(0))
+    for context in (connection, session):
+        for make in (container.create_session, container.create_sender, container.create_receiver):
+            with pytest.raises(LocalProtocolError, match=CLOSED):
+                make(context)
+    assert list(connection.sessions(0)) == before
+    stage.run()
+    with pytest.raises(LocalProtocolError, match=CLOSED):
+        container.create_sender(connection, "q")
+
+
+def test_nothing_is_made_on_a_connection_that_is_lost_for_good() -> None:
+    stage = Stage()
+    container, connection = stage.connect()
+    stage.cut()
+    stage.run()
+    with pytest.raises(LocalProtocolError, match=CLOSED):
+        container.create_sender(connection, "q")
+
+
+def test_a_link_is_made_while_the_connection_is_made_again() -> None:
+    stage = Stage()
+    container, connection = stage.connect(reconnect=True)
+    stage.leave()
+    stage.run(lambda: connection.transport is None)
+    sender = container.create_sender(connection, "q")
+    sent = sender.send(Message("meanwhile"))
+    stage.come_back()
+    stage.run(lambda: sent.settled)

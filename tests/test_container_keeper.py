@@ -498,3 +498,19 @@ def test_a_peer_that_is_not_there_is_logged_as_an_error_once_each_time_it_goes(
     ours = [text for text in errors() if "127.0.0.1:49" not in text]  # the server tells of its own loss
     assert len(ours) == 2
     connection.close()
+
+
+def test_a_close_by_force_is_logged_as_an_error_once_unless_somebody_else_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for client, times in ((Witness(), 1), (Witness(on_disconnected=lambda event: None), 0)):
+        stage = Stage()
+        caplog.clear()
+        stage.connect(client, reconnect=True)
+        end = stage.server.last("on_connection_opened").connection
+        end.condition = Condition(CONNECTION_FORCED, "we close for the night")
+        end.close()
+        stage.run(lambda client=client: client.count("on_connection_reconnected"))
+        told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+        assert [text for text in told if "we close for the night" in text] == told and len(told) == times
+        assert client.count("on_disconnected") == 1

@@ -444,6 +444,8 @@ def test_what_ends_a_session(case, piece):
     peer.say_bytes(data)
     end = peer.heard_one("end")
     assert (end.error, end.channel) == (condition, 0)
+    told = (Event.SESSION_REMOTE_CLOSE, session)
+    assert [(event.type, event.context) for event in peer.events()].count(told) == 1, "at once: it may never answer"
     assert session.condition.name == session.remote_condition.name == condition
     assert peer.transport.condition is None
     # What is still under way on this session is passed over, whatever it is.
@@ -460,7 +462,7 @@ def test_what_ends_a_session(case, piece):
     assert peer.connection.state == other.state == OPEN
     # The peer answers, and the channel can be used again.
     peer.say("end")
-    assert session in [event.context for event in peer.events() if event.type is Event.SESSION_REMOTE_CLOSE]
+    assert told not in [(event.type, event.context) for event in peer.events()]
     assert session not in list(peer.connection.sessions(0))
     peer.begin(0)
     assert peer.transport.condition is None
@@ -509,13 +511,15 @@ def test_what_ends_a_link(case, piece):
     detach = peer.heard_one("detach")
     assert (detach.error, detach.closed, detach.handle) == (condition, True, link.handle_out)
     assert link.condition.name == link.remote_condition.name == condition
+    told = (Event.LINK_REMOTE_CLOSE, link)
+    assert [(event.type, event.context) for event in peer.events()].count(told) == 1, "at once: it may never answer"
     peer.transfer(b"passed over", 70, handle=handle)
     peer.transfer(b"good", 71, handle=1)
     assert other.current.take() == b"good"
     assert peer.connection.state == other.state == other.session.state == OPEN
     peer.events()
     peer.say("detach", handle=handle, closed=True)
-    assert link in [event.context for event in peer.events() if event.type is Event.LINK_REMOTE_CLOSE]
+    assert told not in [(event.type, event.context) for event in peer.events()]
     assert link.remote_condition.name == condition, "the peer's bare answer does not hide the reason"
     peer.attach("again", handle, role=False)
     assert peer.transport.condition is None

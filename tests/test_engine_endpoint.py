@@ -21,6 +21,7 @@ from reactor.engine.endpoint import (
     REMOTE_MASK,
     REMOTE_OPEN,
     REMOTE_UNINIT,
+    Endpoint,
 )
 from reactor.engine.events import Collector
 from reactor.errors import LocalProtocolError, RemoteProtocolError
@@ -134,3 +135,12 @@ def test_a_condition_is_a_condition_or_its_name():
     assert endpoint.condition is None
     with pytest.raises(TypeError):
         endpoint.condition = 5
+
+
+def test_the_bits_of_a_state_are_the_original_s():
+    """Programs print and mask them; python-qpid-proton has the same numbers."""
+    names = ("LOCAL_UNINIT", "LOCAL_ACTIVE", "LOCAL_CLOSED", "REMOTE_UNINIT", "REMOTE_ACTIVE", "REMOTE_CLOSED")
+    assert [getattr(Endpoint, name) for name in names] == [1, 2, 4, 8, 16, 32]
+    proton = pytest.importorskip("proton")
+    for name in names:
+        assert getattr(Endpoint, name) == getattr(proton.Endpoint, name)

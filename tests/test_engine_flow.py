@@ -506,11 +506,11 @@ def test_overrunning_the_window_ends_the_session(pair):
     assert peer.heard_one("end").error == "amqp:session:window-violation"
     assert session.condition.name == session.remote_condition.name == "amqp:session:window-violation"
     peer.transfer(b"passed over", 3).flow(0, handle=99)
-    peer.events()
+    assert peer.event_names().count("pn_session_remote_close") == 1
     peer.attach("on the other session", 0, role=False, channel=1)
     assert peer.event_names() == ["pn_link_init", "pn_link_remote_open"]
     peer.say("end")
-    assert peer.event_names()[0] == "pn_session_remote_close"
+    assert "pn_session_remote_close" not in peer.event_names()
     assert session.remote_condition.name == "amqp:session:window-violation"
     assert peer.connection.state == peer.connection.LOCAL_ACTIVE | peer.connection.REMOTE_ACTIVE
     assert peer.transport.condition is None

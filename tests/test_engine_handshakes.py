@@ -525,10 +525,8 @@ def test_bad_values_are_told_at_the_call_and_nothing_is_written():
     ]:
         link = session.sender("l" + name)
         setattr(link, name, value)
-        field = "attach." + name.replace("_", "-") if name != "desired_capabilities" else ""
-        with pytest.raises((DataException, TypeError)) as raised:
+        with pytest.raises(DataException, match="(attach.)?%s (cannot be|is)" % name):
             link.open()
-        assert field in str(raised.value)
         link.free()
     pair.pump()
     assert pair.said("client") == []

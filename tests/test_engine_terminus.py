@@ -187,11 +187,11 @@ def test_an_address_is_a_str(address):
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("durability", -1, "source.durable"),
-        ("timeout", -5, "source.timeout"),
-        ("timeout", 1 << 40, "source.timeout"),
-        ("expiry_policy", 9, "expiry_policy 9"),
-        ("distribution_mode", 7, "distribution_mode 7"),
+        ("durability", -1, "durability cannot be -1"),
+        ("timeout", -5, "timeout cannot be -5"),
+        ("timeout", 1 << 40, "timeout cannot be 1099511627776"),
+        ("expiry_policy", 9, "expiry_policy cannot be 9: it is one of 0, 1, 2, 3"),
+        ("distribution_mode", 7, "distribution_mode cannot be 7: it is one of 0, 1, 2"),
     ],
 )
 def test_bad_values_are_told_when_the_link_opens(name, value, told):

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from handlers import EndpointStateHandler
-from reactor import Condition, Endpoint
-from reactor.errors import CONNECTION_FORCED, NOT_FOUND
+from reactor import Condition, Endpoint, symbol
+from reactor.errors import CONNECTION_FORCED, MESSAGE_SIZE_EXCEEDED, NOT_FOUND, UNATTACHED_HANDLE
+from reactor.simulation import World, composite
 from tests.support.stage import Stage, Witness
 
 
@@ -172,7 +173,7 @@ def test_a_detach_with_a_condition_is_an_error() -> None:
     link.condition = Condition("my:reason")
     link.detach()
     scene.stage.run()
-    assert about("link", client.told) == ["opened", "error"]
+    assert about("link", client.told) == ["opened", "error", "closed"]
 
 
 def test_the_end_of_a_lost_connection_is_told_once_and_after_the_reason() -> None:
@@ -269,3 +270,38 @@ def test_nothing_is_opened_within_what_was_refused() -> None:
     assert client.count("on_session_error") == 1
     assert client.count("on_link_opened") == client.count("on_sendable") == 0
     assert stage.server.count("on_link_opening") == 0
+
+
+@pytest.mark.parametrize("answer", [None, "bare", "with a reason of its own"])
+@pytest.mark.parametrize("kind", ["session", "link"])
+def test_what_the_peer_did_wrong_is_told_at_once_and_once(kind: str, answer: Any) -> None:
+    """Whoever breaks the rules may never answer our end or detach."""
+    world = World(1)
+    peer = world.peer("peer:5672").open().begin().attach()
+    if kind == "link":
+        peer.expect("flow").say("transfer", handle=0, delivery_id=0, delivery_tag=b"t", payload=b"x" * 100)
+        peer.expect("detach")
+    else:
+        peer.say("transfer", handle=99, delivery_id=0, delivery_tag=b"t", payload=b"x")
+        peer.ignore("flow").expect("end")
+    name, fields = ("detach", {"handle": 0, "closed": True}) if kind == "link" else ("end", {})
+    if answer is not None:
+        error = None if answer == "bare" else composite("error", condition=symbol("peer:own"), description="no")
+        peer.pause(5).say(name, channel=0, error=error, **fields)
+    client = Witness(**{"on_%s_error" % kind: lambda event: None})
+
+    def start(event: Any) -> None:
+        connection = event.container.connect("amqp://peer:5672", reconnect=False)
+        receiver = event.container.create_receiver(connection, "q", close_timeout=30)
+        receiver.max_message_size = 10
+
+    client.on_start = start  # type: ignore[method-assign]
+    program = world.start(lambda: client)
+    world.run_until(lambda: client.count("on_%s_closed" % kind))
+    assert world.now < 3
+    assert about(kind, client.told) == ["opened", "error", "closed"]
+    condition = getattr(client.last("on_%s_error" % kind), kind).remote_condition
+    assert condition.name == {"link": MESSAGE_SIZE_EXCEEDED, "session": UNATTACHED_HANDLE}[kind]
+    world.run_for(60)
+    assert about(kind, client.told) == ["opened", "error", "closed"]
+    assert peer.done and program.handler is client

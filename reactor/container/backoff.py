@@ -36,6 +36,8 @@ class Backoff:
         jitter: float = 0.5,
         max_time: Optional[float] = None,
     ) -> None:
+        _check_numbers(initial=initial, factor=factor, max_delay=max_delay, jitter=jitter, max_time=max_time or 0)
+        _check_numbers(max_tries=max_tries or 0)
         if initial < 0 or factor < 1 or max_delay < 0 or (max_tries is not None and max_tries < 0):
             raise ValueError("delays are not negative, and grow by a factor of at least 1")
         if not 0 <= jitter <= 1:
@@ -68,6 +70,12 @@ class Backoff:
             self.jitter,
             self.max_time,
         )
+
+
+def _check_numbers(**given: Any) -> None:
+    for name, value in given.items():
+        if not isinstance(value, int if name == "max_tries" else (int, float)) or value != value:
+            raise ValueError("%s of a Backoff is a number, not %r" % (name, value))
 
 
 def check_reconnect(reconnect: Reconnect) -> Reconnect:

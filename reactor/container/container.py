@@ -23,6 +23,7 @@ from reactor.container.keywords import (
     check_mechanisms,
     check_seconds,
     check_texts,
+    check_truth,
     refuse_unknown,
 )
 from reactor.container.links import Linking
@@ -30,6 +31,7 @@ from reactor.container.ssl_config import SSLConfig
 from reactor.engine.connection import Connection
 from reactor.engine.credentials import Credentials
 from reactor.engine.exchange import Authenticator, TokenOwner
+from reactor.engine.handler import check_handler
 from reactor.engine.tls_domain import SSLDomain
 from reactor.loop.interface import Clock, Network
 from reactor.url import Url
@@ -144,9 +146,10 @@ class Container(Linking):
             seconds for each attempt until the peer has opened the connection, all included. close_timeout: seconds
             for the peer to answer the close of the connection; then `on_connection_error`. None as before.
 
-        Raises TypeError for a keyword that it does not know, suggesting the nearest; ValueError for an
-        address or a number that is none, or for a connect.json that is none; SSLException for the SSLDomain of a
-        server; DataException, naming the field, for a value that cannot be sent.
+        Raises TypeError for a keyword that it does not know, suggesting the nearest, and for a value of the wrong
+        kind, naming the keyword; ValueError for an address or a number that is none, or for a connect.json that is
+        none; SSLException for the SSLDomain of a server; DataException, naming the field, for a value that cannot
+        be sent.
         """
         refuse_unknown("connect()", Container.connect, unknown)
         self.owner.check()
@@ -168,6 +171,9 @@ class Container(Linking):
         check_seconds(connect_timeout=connect_timeout, open_timeout=open_timeout, close_timeout=close_timeout)
         check_mechanisms(allowed_mechs)
         check_texts(user=user, password=password, sni=sni)
+        sasl_enabled = self.sasl_enabled if sasl_enabled is None else sasl_enabled
+        insecure = self.allow_insecure_mechs if allow_insecure_mechs is None else allow_insecure_mechs
+        check_truth(sasl_enabled=sasl_enabled, allow_insecure_mechs=insecure)
         connection = self.connection(handler)
         connection.container = container_id or self.container_id
         connection.hostname = virtual_host
@@ -180,11 +186,9 @@ class Container(Linking):
         connector.virtual_host = virtual_host
         connector.ssl_domain = ssl_domain
         connector.sni = sni
-        connector.sasl_enabled = self.sasl_enabled if sasl_enabled is None else sasl_enabled
+        connector.sasl_enabled = sasl_enabled
         connector.allowed_mechs = allowed_mechs or self.allowed_mechs
-        connector.allow_insecure_mechs = allow_insecure_mechs
-        if allow_insecure_mechs is None:
-            connector.allow_insecure_mechs = self.allow_insecure_mechs
+        connector.allow_insecure_mechs = insecure
         connector.user = user or self.user
         connector.password = password or self.password
         keeper = Keeper(connector, Attempts(addresses, delays, self.random))
@@ -225,6 +229,7 @@ class Container(Linking):
         certificate, or for the SSLDomain of a client.
         """
         self.owner.check()
+        check_handler(handler)
         check_mechanisms(allowed_mechs)
         place = read_address(url)
         if place.scheme == Url.AMQPS or ssl_domain is not None:

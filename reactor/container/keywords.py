@@ -42,17 +42,30 @@ def check_seconds(**seconds: Any) -> None:
             raise ValueError("%s is a number of seconds, or None, not %r" % (name, value))
 
 
+def check_delay(delay: Any) -> None:
+    """ValueError unless it is a number of seconds; those below 0 are over."""
+    if isinstance(delay, bool) or not isinstance(delay, (int, float)) or delay != delay:
+        raise ValueError("delay is a number of seconds, not %r" % (delay,))
+
+
+def check_truth(**values: Any) -> None:
+    """Raise TypeError, naming the keyword, for what is neither True, False nor None."""
+    for name, value in values.items():
+        if value is not None and not isinstance(value, bool):
+            raise TypeError("%s is True, False or None, not %r" % (name, value))
+
+
 def check_heartbeat(seconds: Any) -> None:
     """ValueError unless it is None, or a time that an open can name: in it is half of this, in milliseconds."""
     if seconds is None:
         return
-    if not isinstance(seconds, (int, float)) or not 0 <= seconds <= LONGEST_HEARTBEAT:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= LONGEST_HEARTBEAT:
         raise ValueError("heartbeat is a number of seconds from 0 to %d, not %r" % (LONGEST_HEARTBEAT, seconds))
 
 
 def check_frame_size(size: Any) -> None:
     """ValueError unless it is None, or a number of bytes that an open can name."""
-    if size is not None and not (isinstance(size, int) and 0 <= size <= LARGEST_FRAME):
+    if size is not None and not (isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= LARGEST_FRAME):
         raise ValueError("max_frame_size is a number of bytes from 512 to %d, not %r" % (LARGEST_FRAME, size))
 
 

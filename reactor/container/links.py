@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import random as random_module
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Optional, TypeVar, Union
 
 from reactor.container.attempts import split_addresses
 from reactor.container.keeping import Keeping
-from reactor.container.keywords import check_seconds, refuse_unknown
+from reactor.container.keywords import check_seconds, check_truth, refuse_unknown
 from reactor.container.options import AutoAccept, MaxUnsettled, Prefetch, Resend, apply_options
 from reactor.engine.connection import Connection
 from reactor.engine.endpoint import Endpoint
+from reactor.engine.handler import check_handler
 from reactor.engine.link import Link
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
 from reactor.engine.session import Session
+from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 from reactor.url import Url
 
 Context = Union[Connection, Session, Url, str]
@@ -40,7 +42,8 @@ class Linking(Keeping):
         raise NotImplementedError
 
     def create_session(self, context: Context) -> Session:
-        """A new session, opened, of a connection or of a new connection to a url."""
+        """A new session, opened, of a connection or of a new connection to a url. LocalProtocolError on a connection
+        that was closed."""
         session = self._connection_of(context).session()
         session.open()
         return session
@@ -80,17 +83,22 @@ class Linking(Keeping):
         attach_timeout: seconds within which the peer is to attach the link, each time it is asked to; then
             `on_link_error` with ``amqp-reactor:timed-out``. close_timeout: the same for closing it. None for the
             container's own.
+
+        Raises LocalProtocolError on a connection or session that was closed here; TypeError, ValueError or
+        DataException, naming it, for a value that is of no use. Nothing is made then.
         """
         refuse_unknown("create_sender()", Linking.create_sender, unknown)
+        check_handler(handler)
+        check_truth(resend=resend)
         check_seconds(send_timeout=send_timeout, attach_timeout=attach_timeout, close_timeout=close_timeout)
+        generator = _tag_generator(tags)
         session, path = self._session_of(context)
         target = path if target is None else target
         name = name or self._link_name(session, target, source, True)
         sender = session.sender(name)
         sender.send_timeout = self.send_timeout if send_timeout is None else send_timeout
         self._limit(sender, attach_timeout, close_timeout)
-        if tags is not None:
-            sender.tag_generator = tags if callable(tags) else iter(tags).__next__
+        sender.tag_generator = generator
         said = [] if resend is None else [Resend(resend)]
         return self._open_link(sender, source, target, handler, options, said)
 
@@ -121,8 +129,12 @@ class Linking(Keeping):
             grants; None leaves it to the handler.
         max_unsettled: bounds the messages on their way together with those not settled here; None for no
         bound.
+
+        Raises as `create_sender` does.
         """
         refuse_unknown("create_receiver()", Linking.create_receiver, unknown)
+        check_handler(handler)
+        check_truth(auto_accept=auto_accept)
         check_seconds(attach_timeout=attach_timeout, close_timeout=close_timeout)
         session, path = self._session_of(context)
         source = path if source is None else source
@@ -158,16 +170,19 @@ class Linking(Keeping):
 
     def _connection_of(self, context: Context) -> Connection:
         if isinstance(context, Connection):
+            _refuse_closed(context)
             return context
         if isinstance(context, (str, Url)):
             return self.connect(context)
         if isinstance(context, Session):
+            _refuse_closed(context.connection)
             return context.connection
         raise TypeError("links are made on a Connection, a Session or a url, not on %r" % (context,))
 
     def _session_of(self, context: Context) -> tuple[Session, Optional[str]]:
         """The session to make a link on, and the address in the url if `context` was one."""
         if isinstance(context, Session):
+            _refuse_closed(context)
             return context, None
         connection = self._connection_of(context)
         session: Optional[Session] = connection.__dict__.get("default_session")
@@ -189,6 +204,22 @@ class Linking(Keeping):
 
     def _uuid(self) -> str:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
+
+def _refuse_closed(endpoint: Union[Connection, Session]) -> None:
+    """LocalProtocolError when it, or what it belongs to, was closed here: what is made there never opens."""
+    for one in (endpoint, endpoint.connection):
+        if one.state & Endpoint.LOCAL_CLOSED:
+            raise LocalProtocolError(ILLEGAL_STATE, "%r is closed; nothing can be opened on it" % (one,))
+
+
+def _tag_generator(tags: Any) -> Optional[Callable[[], Any]]:
+    """What gives the tags of a sender, of what `create_sender` was given."""
+    if tags is None or callable(tags):
+        return tags  # type: ignore[no-any-return]  # it is what it is
+    if isinstance(tags, (str, bytes)) or not isinstance(tags, Iterable):
+        raise TypeError("tags is a function that returns a tag, or an iterator of tags, not %r" % (tags,))
+    return iter(tags).__next__
 
 
 def _path(context: Any) -> Optional[str]:

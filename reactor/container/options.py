@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from reactor.codec.types import Described, symbol
+from reactor.engine.fields import symbol_keys
 from reactor.engine.link import Link
 from reactor.engine.receiver import Receiver
 from reactor.engine.terminus import Terminus
@@ -129,10 +130,10 @@ class Filter(ReceiverOption):
     """
 
     def __init__(self, filter_set: Optional[Mapping[Any, Any]] = None) -> None:
-        self.filter_set = dict(filter_set or {})
+        self.filter_set = _entries("filter_set", filter_set)
 
     def apply(self, receiver: Receiver) -> None:
-        receiver.source.filter.put_dict(_with_symbols(self.filter_set))
+        receiver.source.filter.put_dict(symbol_keys("filter_set", self.filter_set) or {})
 
 
 class Selector(Filter):
@@ -178,7 +179,7 @@ class DynamicNodeProperties(LinkOption):
     """
 
     def __init__(self, props: Optional[Mapping[Any, Any]] = None) -> None:
-        self.properties = _with_symbols(dict(props or {}))
+        self.properties = symbol_keys("props", _entries("props", props)) or {}
 
     def apply(self, link: Link) -> None:
         terminus = link.source if link.is_receiver else link.target
@@ -196,8 +197,11 @@ def apply_options(link: Link, options: Any) -> None:
             option.apply(link)
 
 
-def _with_symbols(entries: dict[Any, Any]) -> dict[Any, Any]:
-    return {symbol(key) if isinstance(key, str) else key: value for key, value in entries.items()}
+def _entries(name: str, given: Optional[Mapping[Any, Any]]) -> dict[Any, Any]:
+    """A dict of one's own; DataException, naming the argument, for what is none or has other keys than names."""
+    entries: Any = dict(given) if isinstance(given, Mapping) else given
+    symbol_keys(name, entries)
+    return entries or {}
 
 
 __all__ = [

@@ -16,12 +16,13 @@ from itertools import count
 from typing import Any, Callable, Optional
 
 from reactor.container.injector import EventInjector
+from reactor.container.keywords import check_delay
 from reactor.container.selectable import Selectable
 from reactor.container.threads import Call, Owner
 from reactor.engine.connection import Connection
 from reactor.engine.endpoint import Endpoint
 from reactor.engine.events import Collector, Event, EventBase, EventType
-from reactor.engine.handler import Dispatcher, Handler
+from reactor.engine.handler import Dispatcher, Handler, check_handler
 from reactor.engine.transport import Transport
 from reactor.loop.driver import Driver
 from reactor.loop.interface import Clock, Network, Wire
@@ -77,11 +78,10 @@ class Runner:
             weakref.finalize(self, self.loop.network.close)
         self.handler = Handler()
         for handler in handlers:
-            if isinstance(handler, type) and issubclass(handler, Handler):
-                raise TypeError("handlers are objects: %s(), and not the class" % handler.__name__)
-            if isinstance(handler, (str, bytes, list, tuple)):
-                hint = "container_id=%r" % (handler,) if isinstance(handler, str) else "each as an argument"
-                raise TypeError("handlers are objects with on_... methods, not %r; did you mean %s?" % (handler, hint))
+            if isinstance(handler, str):
+                hint = "did you mean container_id=%r?" % handler
+                raise TypeError("handlers are objects with on_... methods, not %r; %s" % (handler, hint))
+            check_handler(handler)
         self.handler.handlers = list(handlers)
         self.collector = Collector()
         self._dispatcher = Dispatcher(self.collector, self, self.handler, housekeeper)
@@ -97,9 +97,12 @@ class Runner:
     # -- timers, descriptors and events of the application's own -----------------------------------------
 
     def schedule(self, delay: float, handler: Any) -> Task:
-        """Call `on_timer_task` of `handler` (of the container's own handlers when None) in `delay`
-        seconds."""
+        """Call `on_timer_task` of `handler` (of the container's own handlers when None) in `delay` seconds; at once,
+        in its turn, when that is not above 0. ValueError for a delay that is no number, TypeError for what is no
+        handler."""
         self.owner.check()
+        check_delay(delay)
+        check_handler(handler)
         task = Task(self, handler)
         task.timer = self.loop.schedule(delay, lambda: self.post(Event(Event.TIMER_TASK, task), handler))
         return task

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 from reactor.engine.tls_domain import SSLDomain
 from reactor.errors import SSLException
@@ -32,6 +32,7 @@ class SSLConfig:
     def of_client(self, domain: Optional[SSLDomain]) -> SSLDomain:
         """The settings of a connection for which `domain` was given. SSLException when they are a server's."""
         domain = self.client if domain is None else domain
+        _check(domain)
         if domain.mode != SSLDomain.MODE_CLIENT:
             raise SSLException("to connect takes an SSLDomain(SSLDomain.MODE_CLIENT), not that of a server")
         return domain
@@ -40,8 +41,14 @@ class SSLConfig:
         """The settings of a listener for which `domain` was given. SSLException when they are a client's, or
         without a certificate, so that nobody could be let in."""
         domain = self.server if domain is None else domain
+        _check(domain)
         if domain.mode != SSLDomain.MODE_SERVER:
             raise SSLException("to listen takes an SSLDomain(SSLDomain.MODE_SERVER), not that of a client")
         if domain.certificate is None:
             raise SSLException("to listen with TLS takes a certificate: SSLDomain.set_credentials()")
         return domain
+
+
+def _check(domain: Any) -> None:
+    if not isinstance(domain, SSLDomain):
+        raise TypeError("ssl_domain is an SSLDomain or None, not %r" % (domain,))

@@ -11,6 +11,7 @@ from reactor.codec.definitions import ERROR
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import Described, symbol
+from reactor.errors import DataException
 
 
 class Condition:
@@ -41,7 +42,9 @@ class Condition:
         return hash((self.name, self.description))
 
     def to_wire(self) -> Described:
-        """The error composite [2.8.14]."""
+        """The error composite [2.8.14]. DataException when its name is none."""
+        if not isinstance(self.name, str):
+            raise DataException("the name of a condition is a str such as 'amqp:not-found', not %r" % (self.name,))
         info = self.info
         if isinstance(info, dict):
             info = {symbol(key) if isinstance(key, str) else key: value for key, value in info.items()}

@@ -28,10 +28,10 @@ from reactor.engine.endpoint import (
     Endpoint,
 )
 from reactor.engine.events import Collector, Event, EventType
+from reactor.engine.fields import symbol_keys, symbol_list
 from reactor.engine.handshakes import Handshakes
 from reactor.engine.link import Link
 from reactor.engine.session import Session
-from reactor.engine.terminus import symbol_keys, symbol_list
 
 if TYPE_CHECKING:
     from reactor.engine.transport import Transport
@@ -224,9 +224,9 @@ class Connection(Endpoint):
             int(idle_timeout * 1000) or None,
             None,
             None,
-            symbol_list(self.offered_capabilities),
-            symbol_list(self.desired_capabilities),
-            symbol_keys(self.properties),
+            symbol_list("offered_capabilities", self.offered_capabilities),
+            symbol_list("desired_capabilities", self.desired_capabilities),
+            symbol_keys("properties", self.properties),
         ]
 
     def close_body(self, frame: int) -> bytes:

@@ -218,9 +218,7 @@ class Delivery:
         if state is MODIFIED and not self._takes_modified():
             state, self._local = RELEASED, None
         if self._local is not None:
-            size = len(state_bytes(state, self._local))  # for its error, at the call that caused it
-            if self.window is not None and size > self.window.largest_payload():
-                raise DataException("%s with %d bytes does not fit a frame of the peer's" % (_name(state), size))
+            self._check_content(state, self._local)
         self._tell()
         self.local_state = state
 
@@ -243,7 +241,7 @@ class Delivery:
             if state is MODIFIED and not self._takes_modified():
                 state, self._local = RELEASED, None
             if self._local is not None:
-                state_bytes(state, self._local)  # for its error, while the application can still be told
+                self._check_content(state, self._local)
             self.local_state = state
         self.fate = SETTLED_HERE
         self.link.unsettled -= 1
@@ -254,6 +252,12 @@ class Delivery:
             if not window.dirty:
                 window.touch()
             acks.append(self)
+
+    def _check_content(self, state: Union[DispositionType, int], content: Disposition) -> None:
+        """Raise DataException for what cannot be written, while the application can still be told."""
+        size = len(state_bytes(state, content))
+        if self.window is not None and size > self.window.largest_payload():
+            raise DataException("%s with %d bytes does not fit a frame of the peer's" % (_name(state), size))
 
     def _takes_modified(self) -> bool:
         link = self.link

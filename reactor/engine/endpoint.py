@@ -11,15 +11,12 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from reactor.engine.condition import Condition, as_condition
-from reactor.engine.handler import PlanTable
+from reactor.engine.handler import PlanTable, check_handler
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError, RemoteProtocolError
 
-LOCAL_UNINIT = 1
-REMOTE_UNINIT = 2
-LOCAL_ACTIVE = 4
-REMOTE_ACTIVE = 8
-LOCAL_CLOSED = 16
-REMOTE_CLOSED = 32
+# The numbers are the original's: programs print them, and mask them.
+LOCAL_UNINIT, LOCAL_ACTIVE, LOCAL_CLOSED = 1, 2, 4
+REMOTE_UNINIT, REMOTE_ACTIVE, REMOTE_CLOSED = 8, 16, 32
 
 LOCAL_MASK = LOCAL_UNINIT | LOCAL_ACTIVE | LOCAL_CLOSED
 REMOTE_MASK = REMOTE_UNINIT | REMOTE_ACTIVE | REMOTE_CLOSED
@@ -86,12 +83,12 @@ class Endpoint:
     @property
     def handler(self) -> Any:
         """The handler that sees the events of this endpoint and of what is in it, instead of the container's.
-        None (the default) leaves them to the next outer endpoint."""
+        None (the default) leaves them to the next outer endpoint. TypeError for what has no `on_...` methods."""
         return None if self.plans is None else self.plans.handler
 
     @handler.setter
     def handler(self, handler: Any) -> None:
-        self.plans = None if handler is None else PlanTable(handler)
+        self.plans = None if check_handler(handler) is None else PlanTable(handler)
 
     @property
     def condition(self) -> Optional[Condition]:
@@ -101,6 +98,17 @@ class Endpoint:
     @condition.setter
     def condition(self, condition: Any) -> None:
         self._condition = as_condition(condition)
+
+    @property
+    def is_blamed(self) -> bool:
+        """Whether this side has closed it because of what the peer did, and the application was told at once: the
+        peer's own close is no news then."""
+        return self._condition is not None and self._condition is self.remote_condition
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the peer has ended it because of an error of ours: it listens to nothing more."""
+        return self.remote_condition is not None and self.remote_condition is not self._condition
 
     def matches(self, mask: int) -> bool:
         """Whether the state agrees with `mask`: a half without any bit in the mask is not looked at."""

@@ -28,6 +28,23 @@ from reactor.engine.events import (
 _generation = [0]
 
 
+def check_handler(handler: Any) -> Any:
+    """`handler`, if it can be one: any object, or None for none. TypeError for a class where an object of it was
+    meant, and for values of Python's own, which have no `on_...` methods."""
+    if isinstance(handler, type) and issubclass(handler, Handler):
+        raise TypeError("handlers are objects: %s(), and not the class" % handler.__name__)
+    if handler is None or type(handler) is object or type(handler).__module__ != "builtins":
+        return handler
+    if any(name.startswith("on_") for name in dir(handler)):  # a module, for one
+        return handler
+    hint = ""
+    if isinstance(handler, (list, tuple)):
+        hint = "; did you mean each as an argument?"
+    elif callable(handler):
+        hint = "; did you mean the object that it is a method of?"
+    raise TypeError("handlers are objects with on_... methods, not %r%s" % (handler, hint))
+
+
 class HandlerList(list[Any]):
     """A list of handlers that makes the plans forget when it changes."""
 

@@ -27,11 +27,12 @@ from reactor.engine.endpoint import (
     Endpoint,
 )
 from reactor.engine.events import Event
+from reactor.engine.fields import symbol_keys, symbol_list
 from reactor.engine.ledger import free_number
 from reactor.engine.link import SND_MIXED, Link
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
-from reactor.engine.terminus import Terminus, symbol_keys, symbol_list
+from reactor.engine.terminus import Terminus
 from reactor.engine.window import Window
 from reactor.errors import (
     FRAME_SIZE_TOO_SMALL,
@@ -139,9 +140,9 @@ class Handshakes(Endpoint):
             window.incoming_window if window is not None else self.incoming_frames(),
             self.outgoing_window,
             self.handle_max,
-            symbol_list(self.offered_capabilities),
-            symbol_list(self.desired_capabilities),
-            symbol_keys(self.properties),
+            symbol_list("offered_capabilities", self.offered_capabilities),
+            symbol_list("desired_capabilities", self.desired_capabilities),
+            symbol_keys("properties", self.properties),
         ]
 
     def send_begin(self, out: bytearray, transport: Transport) -> None:
@@ -202,7 +203,7 @@ class Handshakes(Endpoint):
             if link.state & LOCAL_CLOSED and link.state & REMOTE_CLOSED:
                 self.forget(link)
             return True
-        if window is None or link.handle_out is None or self.remote_condition is not None:
+        if window is None or link.handle_out is None or self.is_given_up:
             return bool(self.state & REMOTE_CLOSED)
         if not link.state & LOCAL_CLOSED:
             return True
@@ -359,8 +360,9 @@ class Handshakes(Endpoint):
             )
         link.change(REMOTE_CLOSE)
         condition = Condition.from_wire(error)
-        if condition is not None or link.remote_condition is None:
-            link.remote_condition = condition
+        told = link.is_blamed
+        if not told:
+            link.remote_condition = condition or link.remote_condition
         # A peer may answer close with a plain detach (RabbitMQ does, every time): what we asked for counts.
         link.remote_detached = not closed and not (link.detach_sent and not link.detached)
         del window.handles_in[handle]
@@ -368,8 +370,8 @@ class Handshakes(Endpoint):
         if link.is_sender:
             sent_away = condition is not None and condition.name == LINK_REDIRECT and self.connection.lasting
             link.abandon(sent_away)  # a receiver's outcomes may still go before our own detach
-        etype = Event.LINK_REMOTE_DETACH if link.remote_detached else Event.LINK_REMOTE_CLOSE
-        self.connection.emit(etype, link)
+        if not told:
+            self.connection.emit(Event.LINK_REMOTE_DETACH if link.remote_detached else Event.LINK_REMOTE_CLOSE, link)
         self._release(link)
         self.connection.work_on(link)
 
@@ -388,14 +390,16 @@ class Handshakes(Endpoint):
         """The peer ends the session [2.7.8]: with it every link in it."""
         self.change(REMOTE_CLOSE)
         condition = Condition.from_wire(error)
-        if condition is not None or self.remote_condition is None:
-            self.remote_condition = condition
+        told = self.is_blamed
+        if not told:
+            self.remote_condition = condition or self.remote_condition
         window = self.window
         assert window is not None
         window.transport.release_input(window)
         for link in self.links():
             self._end_link(link)
-        self.connection.emit(Event.SESSION_REMOTE_CLOSE, self)
+        if not told:
+            self.connection.emit(Event.SESSION_REMOTE_CLOSE, self)
         if window.end_sent:
             self._leave()
         self.connection.work_on(self)

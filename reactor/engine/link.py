@@ -26,8 +26,9 @@ from reactor.engine.endpoint import (
     Endpoint,
 )
 from reactor.engine.events import Event
+from reactor.engine.fields import count, one_of, symbol_keys, symbol_list
 from reactor.engine.husk import shed
-from reactor.engine.terminus import Terminus, symbol_keys, symbol_list
+from reactor.engine.terminus import Terminus
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 SND_UNSETTLED, SND_SETTLED, SND_MIXED = 0, 1, 2
 RCV_FIRST, RCV_SECOND = 0, 1
+_SND_MODES, _RCV_MODES = (0, 1, 2), (0, 1)
 
 
 class Link(Endpoint):
@@ -158,8 +160,8 @@ class Link(Endpoint):
         return self.session.connection.transport
 
     def open(self) -> None:
-        """Attach the link. Raises DataException, naming the field, when something set on it cannot be written,
-        and LocalProtocolError when it was closed before."""
+        """Attach the link. Raises DataException, naming the field, when something set on it cannot be
+        written, and LocalProtocolError when it was closed before."""
         encode_composite(ATTACH, self.attach_fields(0))  # for its error, at the call that caused it
         if self.change(LOCAL_OPEN):
             self._emit(Event.LINK_LOCAL_OPEN)
@@ -196,8 +198,10 @@ class Link(Endpoint):
         self.leave_wire()
         self.detach_sent = True  # it has had its life on this wire
         self.state = self.state & ~REMOTE_MASK | REMOTE_CLOSED
-        self.remote_condition = condition
-        self._emit(Event.LINK_REMOTE_CLOSE)
+        if not self.is_blamed:
+            self.remote_condition = condition
+            self.connection.emit(Event.LINK_REMOTE_CLOSE, self)
+        self.connection.work_on(self)
 
     def cut_short(self) -> None:
         """It is going to be closed: give up what is half-written, which nobody will complete."""
@@ -260,7 +264,8 @@ class Link(Endpoint):
 
     @property
     def unsettled_deliveries(self) -> Iterator[Delivery]:
-        """The deliveries that are not settled here, oldest first."""
+        """The deliveries that are not settled here, oldest first. A receiver's are those that came over the present
+        wire, also the ones that `on_message` has not seen yet; a sender's are also those that have not left."""
         raise NotImplementedError
 
     @property
@@ -276,17 +281,17 @@ class Link(Endpoint):
             self.name,
             handle,
             self.is_receiver,
-            self.snd_settle_mode,
-            self.rcv_settle_mode,
+            one_of("snd_settle_mode", self.snd_settle_mode, _SND_MODES),
+            one_of("rcv_settle_mode", self.rcv_settle_mode, _RCV_MODES),
             self.source.to_wire(),
             self.target.to_wire(),
             None,
             None,
             self.delivery_count if self.is_sender else None,
-            self.max_message_size or None,
-            symbol_list(self.offered_capabilities),
-            symbol_list(self.desired_capabilities),
-            symbol_keys(self.properties),
+            count("max_message_size", self.max_message_size, 0xFFFFFFFFFFFFFFFF) or None,
+            symbol_list("offered_capabilities", self.offered_capabilities),
+            symbol_list("desired_capabilities", self.desired_capabilities),
+            symbol_keys("properties", self.properties),
         ]
 
     def leave_wire(self, lasting: bool = False) -> None:

@@ -112,7 +112,8 @@ class Output(WireState):
                 windows, self.dirty_windows = self.dirty_windows, []
                 for window in windows:
                     session = window.session
-                    if window.end_sent or session.window is not window or session.remote_condition is not None:
+                    ended = session.remote_condition is not None and session.is_given_up
+                    if ended or window.end_sent or session.window is not window:
                         window.dirty = False  # a peer that ends a session for an error listens to nothing more
                     elif window.flush(out) and not window.dirty:
                         window.dirty = True

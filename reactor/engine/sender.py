@@ -16,6 +16,7 @@ from reactor.engine.disposition import TERMINAL
 from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.events import Event
 from reactor.engine.link import SND_SETTLED, Link
+from reactor.engine.tags import GivenTags
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class Sender(Link):
         "waiting",
         "_queued",
         "tag_generator",
-        "_tags",
+        "_given",
+        "counted",
+        "drawn",
         "writer",
         "writer_key",
         "first_delivery_count",
@@ -56,7 +59,9 @@ class Sender(Link):
         self.waiting: deque[Delivery] = deque()  # complete, but without credit or behind another
         self._queued = 0
         self.tag_generator: Optional[Callable[[], Union[str, bytes]]] = None
-        self._tags = 0
+        self.counted = 0  # the last number that was given as a tag
+        self.drawn = 0  # the last one that delivery_tag() has given, until it is used
+        self._given: Optional[GivenTags] = None
         self.writer: Any = None
         self.writer_key = -1
         self.first_delivery_count = 0  # what our attach says
@@ -97,20 +102,22 @@ class Sender(Link):
         """The next delivery tag."""
         if self.tag_generator is not None:
             return self.tag_generator()
-        self._tags += 1
-        return "%d" % self._tags
+        self.counted += 1
+        self.drawn = self.counted
+        return "%d" % self.counted
 
     def send(self, obj: Any, tag: Union[str, bytes, None] = None) -> Any:
         """Send a Message and return its Delivery; or write bytes to the current delivery and return their number.
 
         tag: the delivery's tag; None asks `delivery_tag()`. Without credit the message waits here until there
         is some; on a link that the peer has closed it is in doubt at once. Raises LocalProtocolError when the
-        link, its session or its connection was closed here, or lost, MessageException or DataException, naming
-        the field, when the message cannot be encoded; nothing is sent then.
+        link, its session or its connection was closed here, or lost, or when another delivery that is not settled has
+        the tag [2.6.12]; MessageException or DataException, naming the field, when the message cannot be encoded.
+        Nothing is sent then.
         """
         if isinstance(obj, (bytes, bytearray, memoryview)):
             return self.stream(obj)
-        if not hasattr(obj, "send"):  # a str has an encode too, but what that gives is no message
+        if not hasattr(obj, "send") or obj.__class__ is type:  # a str has an encode too: that gives no message
             raise TypeError("a sender sends a Message, not %r: send(Message(...))" % (obj,))
         if self.pending or not hasattr(obj, "encode"):
             return obj.send(self, tag)
@@ -128,11 +135,10 @@ class Sender(Link):
                 raise self._not_open()
             return self._too_late(tag)
         if tag is None and self.tag_generator is None:
-            self._tags += 1
-            raw = b"%d" % self._tags
+            self.counted += 1
+            delivery = Delivery(self, window, b"%d" % self.counted, None, payload)
         else:
-            raw = _tag_bytes(self.delivery_tag() if tag is None else tag)
-        delivery = Delivery(self, window, raw, None, payload)
+            delivery = self._tagged(self.delivery_tag() if tag is None else tag, payload)
         if self.snd_settle_mode == SND_SETTLED:
             delivery.fate = PRE_SETTLED
         else:
@@ -144,6 +150,17 @@ class Sender(Link):
             window.outgoing.append(delivery)
         if self.watch is not None:
             self.watch(delivery)
+        return delivery
+
+    def _tagged(self, tag: Union[str, bytes], payload: bytes) -> Delivery:
+        """A delivery with a tag that the application has chosen. LocalProtocolError when another one has it."""
+        given = self._given
+        if given is None:
+            given = self._given = GivenTags()
+        raw = _tag_bytes(tag)
+        given.claim(self, raw)
+        delivery = Delivery(self, self.window, raw, None, payload)
+        given.keep(self, delivery)
         return delivery
 
     def _too_late(self, tag: Union[str, bytes, None]) -> Delivery:
@@ -173,13 +190,14 @@ class Sender(Link):
     def delivery(self, tag: Union[str, bytes]) -> Delivery:
         """A new delivery with this tag, to be written with `stream` and finished with `advance`.
 
-        tag: str or bytes of at most 32; ValueError if longer, TypeError if something else.
+        tag: str or bytes of at most 32; ValueError if longer, TypeError if something else, LocalProtocolError if
+        another delivery that is not settled has it [2.6.12].
         """
         self.connection.check()
         window = self.window
         if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE or (window is None and self._is_over()):
             raise self._not_open()
-        delivery = Delivery(self, window, _tag_bytes(tag), None, b"")
+        delivery = self._tagged(tag, b"")
         delivery.partial = True
         self.unsettled += 1
         self.pending.append(delivery)
@@ -190,9 +208,11 @@ class Sender(Link):
     def stream(self, data: Union[bytes, bytearray, memoryview]) -> int:
         """Append bytes to the current delivery; returns their number. They may leave before it is complete.
 
-        Raises LocalProtocolError when there is no current delivery.
+        Raises LocalProtocolError when there is no current delivery, TypeError for what is no bytes.
         """
         self.connection.check()
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError("stream() takes bytes, not %r" % (data,))
         delivery = self.current
         if delivery is None:
             raise LocalProtocolError(ILLEGAL_STATE, "%r has no current delivery to write to" % (self,), "link")
@@ -276,8 +296,9 @@ class Sender(Link):
 
     def offered(self, n: int) -> None:
         """Tell the receiver, with the next flow, that `n` messages are available. ValueError if negative."""
-        if n < 0:
-            raise ValueError("offered must not be negative: %d" % n)
+        number: Any = n
+        if not isinstance(number, int) or isinstance(number, bool) or n < 0:
+            raise ValueError("offered must be a number of messages, not %r" % (n,))
         self.available = n
 
     def drained(self) -> int:

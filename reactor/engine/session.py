@@ -60,7 +60,8 @@ class Session(Handshakes):
         return self.connection.transport
 
     def open(self) -> None:
-        """Begin the session. LocalProtocolError when it was closed before."""
+        """Begin the session. Raises DataException, naming the field, when something set on it cannot be
+        written, and LocalProtocolError when it was closed before."""
         encode_composite(BEGIN, self.begin_fields(None))  # for its error, at the call that caused it
         if self.change(LOCAL_OPEN):
             self._emit(Event.SESSION_LOCAL_OPEN)
@@ -201,7 +202,7 @@ class Session(Handshakes):
 
     def _die(self, endpoint: Endpoint, etype: EventType) -> None:
         """It has ended with the wire: there is nobody any more who would answer. Whoever closed it is told so."""
-        told = bool(endpoint.state & REMOTE_CLOSED)
+        told = bool(endpoint.state & REMOTE_CLOSED) or endpoint.is_blamed
         asked = bool(endpoint.state & LOCAL_CLOSED)
         endpoint.state = LOCAL_CLOSED | REMOTE_CLOSED
         self.connection.work.pop(endpoint, None)

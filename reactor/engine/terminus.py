@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from reactor.codec.definitions import COORDINATOR, SOURCE, TARGET
-from reactor.codec.dicts import SymbolList
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, Described, symbol
-from reactor.errors import INVALID_FIELD, DataException, RemoteProtocolError
+from reactor.engine.fields import as_symbols, check_key, count, one_of, symbol_list
+from reactor.errors import INVALID_FIELD, RemoteProtocolError
 
 _EXPIRY = {
     "link-detach": 0,
@@ -20,7 +20,9 @@ _EXPIRY = {
     "never": 3,
 }
 _EXPIRY_NAMES = {number: symbol(name) for name, number in _EXPIRY.items()}
-_MODES = {1: symbol("copy"), 2: symbol("move")}
+_MODES = {0: None, 1: symbol("copy"), 2: symbol("move")}
+_DURABILITIES = (0, 1, 2)
+_LONGEST = 0xFFFFFFFF  # seconds that the field for a time-out has room for
 
 
 class Values(list[Any]):
@@ -58,13 +60,19 @@ class Values(list[Any]):
 
 
 class Map(dict[Any, Any]):
-    """A dict that also takes entries the way the original's data does: by put_dict and put_object."""
+    """A dict that also takes entries the way the original's data does: by put_dict and put_object. DataException for
+    a key that is neither a symbol nor a str; made of what a peer has sent it holds whatever that is."""
 
     __slots__ = ()
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        check_key("filters and properties", key)
+        super().__setitem__(key, value)
+
     def put_dict(self, entries: dict[Any, Any]) -> None:
         """Add `entries`."""
-        self.update(entries)
+        for key, value in dict(entries).items():
+            self[key] = value
 
     put_object = put_dict
 
@@ -191,25 +199,24 @@ class Terminus:
         if self.type == self.UNSPECIFIED:
             return None
         if self.type == self.COORDINATOR:
-            return Described(COORDINATOR, [_symbols(self._capabilities)])
+            return Described(COORDINATOR, [symbol_list("capabilities", self._capabilities)])
+        expiry = one_of("expiry_policy", self.expiry_policy, _EXPIRY_NAMES)
         fields: list[Any] = [
             self._address,
-            self.durability or None,
-            None
-            if self.expiry_policy == self.EXPIRE_WITH_SESSION
-            else _named(_EXPIRY_NAMES, self.expiry_policy, "expiry_policy"),
-            self.timeout or None,
-            self.dynamic or None,
-            symbol_keys(self._properties),
+            one_of("durability", self.durability, _DURABILITIES) or None,
+            None if expiry == self.EXPIRE_WITH_SESSION else _EXPIRY_NAMES[expiry],
+            count("timeout", self.timeout, _LONGEST) or None,
+            bool(self.dynamic) or None,
+            as_symbols(self._properties),
         ]
         if self.type == self.TARGET:
-            return Described(TARGET, fields + [_symbols(self._capabilities)])
+            return Described(TARGET, fields + [symbol_list("capabilities", self._capabilities)])
         fields += [
-            _named(_MODES, self.distribution_mode, "distribution_mode") if self.distribution_mode else None,
-            symbol_keys(self._filter),
+            _MODES[one_of("distribution_mode", self.distribution_mode, _MODES)],
+            as_symbols(self._filter),
             self.default_outcome,
-            _symbols(self._outcomes),
-            _symbols(self._capabilities),
+            symbol_list("outcomes", self._outcomes),
+            symbol_list("capabilities", self._capabilities),
         ]
         return Described(SOURCE, fields)
 
@@ -236,7 +243,7 @@ class Terminus:
         terminus = cls(cls.SOURCE if value.descriptor == SOURCE else cls.TARGET)
         address, durability, expiry, timeout, dynamic, properties = fields[:6]
         terminus._address = None if address is None else str(address)
-        terminus.durability = durability or 0
+        terminus.durability = durability if durability in _DURABILITIES else 0
         terminus.expiry_policy = _EXPIRY.get(str(expiry), cls.EXPIRE_WITH_SESSION)
         terminus.timeout = timeout or 0
         terminus.dynamic = bool(dynamic)
@@ -253,23 +260,6 @@ class Terminus:
         return terminus
 
 
-def _named(names: dict[int, symbol], number: Any, attribute: str) -> symbol:
-    if number not in names:
-        raise DataException("a terminus has no %s %r: it is one of %s" % (attribute, number, sorted(names)))
-    return names[number]
-
-
-def _symbols(values: Optional[Values]) -> Optional[SymbolList]:
-    return SymbolList(values) if values else None
-
-
-def symbol_keys(entries: Optional[dict[Any, Any]]) -> Optional[dict[Any, Any]]:
-    """`entries` with symbols for keys, whatever the application wrote: peers refuse others [3.5.3]. None for none."""
-    if not entries:
-        return None
-    return {symbol(key) if type(key) is str else key: value for key, value in entries.items()}
-
-
 def _values(value: Any) -> Optional[Values]:
     """A field of multiple symbols comes as one value or as an array [1.4]; brokers send lists as well."""
     if value is None:
@@ -281,10 +271,4 @@ def _values(value: Any) -> Optional[Values]:
 
 def _map(value: Any) -> Optional[Map]:
     return Map(value) if isinstance(value, dict) and value else None
-
-
-def symbol_list(value: Any) -> Optional[SymbolList]:
-    """Capabilities as the application may give them (a name, a list, an Array), as symbols; None for none.
-    TypeError for what is no name."""
-    return SymbolList(value.elements if isinstance(value, Array) else value) or None
 

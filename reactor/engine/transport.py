@@ -189,6 +189,7 @@ class Transport(Input, Output):
     def _answer(self, error: RemoteProtocolError, channel: Optional[int] = None) -> None:
         """Turn a peer's error into the frame that answers it: detach, end or close, by its scope."""
         condition = Condition(error.condition, error.description, error.info)
+        connection: Any = self.connection
         window = None if channel is None else self._windows_in.get(channel)
         endpoint: Any = None
         if error.scope == "link":
@@ -199,12 +200,18 @@ class Transport(Input, Output):
         if endpoint is None:
             self._end_with(condition)
             return
-        # The application sees it as the reason for which the other side went: it is the other side's fault.
+        # The application sees it as the reason for which the other side went: it is the other side's fault. It is
+        # told so now, because such a peer may never answer.
+        told = bool(endpoint.state & REMOTE_CLOSED)
         endpoint.remote_condition = condition
         endpoint.condition = condition
+        etype = Event.SESSION_REMOTE_CLOSE
         if isinstance(endpoint, Link):
             endpoint.deaf = True
+            etype = Event.LINK_REMOTE_CLOSE
         endpoint.close()
+        if not told:
+            connection.emit(etype, endpoint)
 
     def _end_with(self, condition: Condition) -> None:
         """Close the connection because of `condition`: say so to the peer, as far as that is possible, and stop."""

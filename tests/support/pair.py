@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional
 from reactor.codec.message import Message
 from reactor.engine.connection import Connection
 from reactor.engine.delivery import Delivery
-from reactor.engine.endpoint import LOCAL_UNINIT, REMOTE_CLOSED
+from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.events import Collector, Event
 from reactor.engine.transport import Transport
 from tests.support.frames import Frame, read
@@ -115,7 +115,7 @@ class Pair:
 
     def link(self, name: str = "link", sender: bool = True, setup: Optional[Callable[[Any], None]] = None) -> Any:
         """Open a session and a link in it from the client; returns (its end, the server's end)."""
-        if not self.client.connection.state & 4:
+        if not self.client.connection.state & LOCAL_ACTIVE:
             self.open()
         session = self.client.connection.session_head(0)
         if session is None or session.state & REMOTE_CLOSED:

@@ -1,0 +1,65 @@
+"""Fields: what an application may set on connections, sessions, links and termini, and how it looks on the wire.
+
+Some values fit their field's type and mean nothing all the same: a settle mode of 7, a property whose key is a
+number. A peer would close what they are sent on, so they are refused here, at the call that would send them, by the
+name of the attribute. It knows no endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Optional
+
+from reactor.codec.dicts import SymbolList
+from reactor.codec.types import Array, symbol
+from reactor.errors import DataException
+
+
+def symbol_keys(name: str, entries: Any) -> Optional[dict[Any, Any]]:
+    """A dict with symbols for keys, whatever strings the application wrote: peers refuse others [3.5.3]. None for
+    none. DataException, with the `name` of the attribute, for what is no dict or has other keys."""
+    if entries is None:
+        return None
+    if not isinstance(entries, dict):
+        raise DataException("%s is a dict or None, not %r" % (name, entries))
+    for key in entries:
+        check_key(name, key)
+    return as_symbols(entries)
+
+
+def check_key(name: str, key: Any) -> None:
+    """DataException, with the `name` of the attribute, for a key that is neither a symbol nor a str."""
+    if not isinstance(key, str):
+        raise DataException("the keys of %s are symbols or str, not %r" % (name, key))
+
+
+def as_symbols(entries: Optional[dict[Any, Any]]) -> Optional[dict[Any, Any]]:
+    """`entries` with symbols in place of strings for keys; None for none. Another key, which a peer may have sent,
+    stays as it is."""
+    if not entries:
+        return None
+    return {symbol(key) if type(key) is str else key: value for key, value in entries.items()}
+
+
+def symbol_list(name: str, value: Any) -> Optional[SymbolList]:
+    """Names as the application may give them (one, a list, an Array), as symbols; None for none. DataException, with
+    the `name` of the attribute, for what is no name."""
+    given = value.elements if isinstance(value, Array) else value
+    try:
+        return SymbolList(given) or None
+    except TypeError:
+        raise DataException("%s is a name, a list of names or None, not %r" % (name, value)) from None
+
+
+def one_of(name: str, value: Any, known: Collection[int]) -> int:
+    """`value`, if it is one of `known`; else DataException, with the `name` of the attribute."""
+    if not isinstance(value, int) or isinstance(value, bool) or value not in known:
+        raise DataException("%s cannot be %r: it is one of %s" % (name, value, ", ".join(map(str, sorted(known)))))
+    return value
+
+
+def count(name: str, value: Any, largest: int) -> int:
+    """`value`, if it is a whole number from 0 to `largest`; else DataException, with the `name` of the attribute."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
+        raise DataException("%s cannot be %r: it takes an int from 0 to %d" % (name, value, largest))
+    return value
