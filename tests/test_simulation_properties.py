@@ -25,12 +25,13 @@ from reactor.simulation import (
     World,
     explore,
 )
-from tests.support.scenarios import SCENARIOS, URL, Bystander, Client
+from tests.support.clients import Bystander, Client
+from tests.support.scenarios import SCENARIOS, URL
 
 #: Seeds of each scenario, in portions that each end long before the patience of conftest.py does; and other ones
 #: for each Python, so that a run over all of them looks at more.
 PORTION = 50
-PORTIONS = 8 if os.environ.get("CI") else 1
+PORTIONS = 5 if os.environ.get("CI") else 1
 FIRST = sys.version_info[1] * 100_000
 
 

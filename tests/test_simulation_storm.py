@@ -9,7 +9,8 @@ import pytest
 from handlers import MessagingHandler
 from reactor.simulation import World
 from reactor.simulation.storm import KINDS
-from tests.support.scenarios import URL, Bystander, Client
+from tests.support.clients import Bystander, Client
+from tests.support.scenarios import URL
 
 
 @pytest.fixture(autouse=True)

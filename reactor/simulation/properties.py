@@ -92,6 +92,9 @@ class NothingLost(Property):
         self.consumed: Counter[Any] = Counter()
         self._seen: dict[str, None] = {}  # who took part
 
+    def turned(self, program: str, container: Any) -> None:
+        self._seen[program] = None
+
     def wrote(self, wire: MemoryWire, frame: Frame) -> None:
         self._seen[wire.node.name] = None
 
