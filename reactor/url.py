@@ -142,6 +142,8 @@ class Url:
                 raise ValueError("an IPv6 address stands in brackets, as in [::1]:5672")
         if any(sign.isspace() or not sign.isprintable() for sign in host):
             raise ValueError("the host has a space or a control character in it")
+        if "[" in host or "]" in host:
+            raise ValueError("only an IPv6 address stands in brackets, and in one pair of them, as in [::1]:5672")
         self._host = host.lower() or None
         if port:
             try:

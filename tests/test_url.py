@@ -130,6 +130,8 @@ def test_a_port_is_a_number_with_a_name():
         ("h:12 34", "port"),
         ("::1", "brackets"),
         ("amqp://fe80::1:5672", "brackets"),
+        ("amqp://[[::1]:5672", "one pair of them"),
+        ("amqp://ho]st", "one pair of them"),
         ("amqp://[::1", "not closed"),
         ("amqp://[::1]x", "only a port"),
         ("amqp://ho st", "space"),

@@ -196,7 +196,8 @@ class EverySendEndsOnce(Property):
 
     def check(self) -> None:
         never = [delivery for delivery, told in self._told.items() if not told and not _given_up(delivery)]
-        _refuse("every send ends once", [f"{self._owners[one]}: {one!r} was told nothing" for one in never])
+        wrong = [f"{self._owners[one]}: {one!r} was told nothing" for one in never]
+        _refuse("every send ends once", wrong, " (had all arrived? World.settle() lets it)")
 
     def _know(self, program: str, delivery: Delivery) -> list[str]:
         self._owners[delivery] = program
@@ -262,8 +263,8 @@ def _stock() -> tuple[Counter[str], int]:
     return counts, getattr(sys, "getallocatedblocks", int)()
 
 
-def _refuse(name: str, wrong: list[str]) -> None:
+def _refuse(name: str, wrong: list[str], advice: str = "") -> None:
     """Raise PropertyViolated when anything is wrong."""
     if wrong:
         more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        raise PropertyViolated(f"{name}: {'; '.join(wrong[:_SHOWN])}{more}")
+        raise PropertyViolated(f"{name}: {'; '.join(wrong[:_SHOWN])}{more}{advice}")
