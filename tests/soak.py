@@ -25,7 +25,6 @@ class Tally:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.scenario = SCENARIOS[name]
         self.seeds = 0
         self.faults = 0
         self.events = 0
@@ -36,7 +35,7 @@ class Tally:
     def run(self, seed: int) -> None:
         """One seed."""
         began = time.perf_counter()
-        explore(self.scenario, [seed], finished=self.note)
+        explore(SCENARIOS[self.name], [seed], finished=self.note)
         self.seconds += time.perf_counter() - began
         self.seeds += 1
 
@@ -48,6 +47,13 @@ class Tally:
         for observer in world.observers:
             for what, count in figures(observer).items():
                 self.checked[what] = self.checked.get(what, 0) + count
+
+    def add(self, other: Tally) -> None:
+        """What another one has come to, too."""
+        for name in ("seeds", "faults", "events", "virtual", "seconds"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for what, count in other.checked.items():
+            self.checked[what] = self.checked.get(what, 0) + count
 
     def __str__(self) -> str:
         rate = self.seeds / self.seconds if self.seconds else 0.0
@@ -98,8 +104,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
                 return 1
         seed += 1
     print(f"seeds from {first}")
+    total = Tally("all")
     for tally in tallies:
         print(tally)
+        total.add(tally)
+    print(total)
     return 0
 
 

@@ -20,8 +20,11 @@ def test_it_counts_what_it_looked_at(capsys):
     assert soak.main(["--seconds", "60", "--seeds", "2", "--seed", "40"]) == 0
     first, *lines = capsys.readouterr().out.splitlines()
     assert first == "seeds from 40"
-    assert [line.partition(":")[0] for line in lines] == list(soak.SCENARIOS)
-    assert all(": 2 seeds (" in line and line.endswith("; none broken") for line in lines)
+    assert [line.partition(":")[0] for line in lines] == [*soak.SCENARIOS, "all"]
+    assert all(": 2 seeds (" in line and line.endswith("; none broken") for line in lines[:-1])
+    assert f"all: {2 * len(soak.SCENARIOS)} seeds (" in lines[-1]
+    lost = [int(count) for count in re.findall(r"(\d+) messages accepted and none lost", "\n".join(lines))]
+    assert sum(lost[:-1]) == lost[-1]
     assert re.search(r"[1-9]\d* messages accepted and none lost", lines[0])
 
 
