@@ -11,7 +11,7 @@ from typing import Any
 from handlers import MessagingHandler
 from handlers.broker import Broker
 from reactor import ACCEPTED, MODIFIED, RELEASED, AtMostOnce, Condition, Message, symbol
-from reactor.errors import CONNECTION_REDIRECT
+from reactor.errors import CONNECTION_REDIRECT, LINK_REDIRECT
 
 
 class Client(MessagingHandler):
@@ -178,21 +178,29 @@ class ImpatientProducer(SteadyProducer):
 
 
 class Porter(MessagingHandler):
-    """Lets nobody stay, and says where to go instead."""
+    """Lets nobody stay, or no link, and says where to go instead."""
 
     def __init__(self, url: str, random: Any, places: list[str]) -> None:
         super().__init__()
         self.url = url
         self.random = random
         self.places = places
+        self.links_only = random.random() < 0.5
 
     def on_start(self, event: Any) -> None:
         event.container.listen(self.url)
 
     def on_connection_opened(self, event: Any) -> None:
+        if not self.links_only:
+            self.send_away(event.connection, CONNECTION_REDIRECT)
+
+    def on_link_opening(self, event: Any) -> None:
+        self.send_away(event.link, LINK_REDIRECT)
+
+    def send_away(self, endpoint: Any, name: str) -> None:
         info = {symbol("network-host"): self.random.choice(self.places), symbol("port"): 5672}
-        event.connection.condition = Condition(CONNECTION_REDIRECT, "not here", info)
-        event.connection.close()
+        endpoint.condition = Condition(name, "not here", info)
+        endpoint.close()
 
     def on_transport_error(self, event: Any) -> None:
         """Whoever comes may go as he likes."""
