@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from reactor import UNDESCRIBED, Array, Data, Described, Message, char, symbol, timestamp, ubyte
-from reactor.codec.definitions import COMPOSITES, OPEN, SASL_INIT, SASL_OUTCOME, SASL_RESPONSE, TRANSFER
+from reactor.codec.definitions import COMPOSITES, OPEN, SASL_CHALLENGE, SASL_INIT, SASL_OUTCOME, SASL_RESPONSE, TRANSFER
 from reactor.codec.performatives import encode_composite
 from reactor.tracing.text import TextTrace, format_composite, format_value, is_wanted
 from tests.support.stage import Stage
@@ -144,10 +144,14 @@ def test_secrets_of_sasl_are_not_shown() -> None:
         ("out", frame(encode_composite(SASL_INIT, ["PLAIN", b"\0kim\0secret", "host"]), kind=1)),
         ("out", frame(encode_composite(SASL_RESPONSE, [b"secret"]), kind=1)),
         ("in", frame(encode_composite(SASL_OUTCOME, [0]), kind=1)),
+        ("in", frame(encode_composite(SASL_CHALLENGE, [b"r=secret,s=secret,i=4096"]), kind=1)),
+        ("in", frame(encode_composite(SASL_OUTCOME, [0, b"v=secret"]), kind=1)),
     )
     assert "secret" not in "".join(lines) and "kim" not in "".join(lines)
     assert "@sasl-init(65) [mechanism=:PLAIN, initial-response=(11 bytes, not shown)" in lines[0]
     assert lines[2] == "[0x1]: SASL:FRAME:0 <- @sasl-outcome(68) [code=0]"
+    assert lines[3] == "[0x1]: SASL:FRAME:0 <- @sasl-challenge(66) [challenge=(24 bytes, not shown)]"
+    assert lines[4] == "[0x1]: SASL:FRAME:0 <- @sasl-outcome(68) [code=0, additional-data=(8 bytes, not shown)]"
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,19 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
-from reactor.codec.definitions import BY_CODE, SASL_INIT, SASL_RESPONSE
+from reactor.codec.definitions import BY_CODE, SASL_CHALLENGE, SASL_INIT, SASL_OUTCOME, SASL_RESPONSE
 from reactor.codec.performatives import decode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Described, symbol
 from reactor.tracing.splitter import Splitter
 
-# The secrets of SASL: mechanisms put the password there, some of them in clear text.
-SECRET_FIELDS = {(SASL_INIT, "initial-response"), (SASL_RESPONSE, "response")}
+# The secrets of SASL: mechanisms put the password there, some of them in clear text; and what others exchange lets
+# whoever reads it try passwords at leisure: salts, nonces, proofs.
+SECRET_FIELDS = {
+    (SASL_INIT, "initial-response"),
+    (SASL_CHALLENGE, "challenge"),
+    (SASL_RESPONSE, "response"),
+    (SASL_OUTCOME, "additional-data"),
+}
 
 EXCERPT = 64  #: bytes of a payload that are shown
 LAYERS = {0: "AMQP", 1: "SASL"}
