@@ -47,7 +47,7 @@ class OutgoingMessageHandler(Handler):
     def on_link_flow(self, event: Any) -> None:
         """The peer granted credit, or messages that were queued went out."""
         link = event.context
-        if link.is_sender and link.wire_credit > link.queued and link.state & BOTH_ACTIVE == BOTH_ACTIVE:
+        if link.is_sender and link.state & BOTH_ACTIVE == BOTH_ACTIVE and link.credit > 0:
             calls = self._calls.get("on_sendable")
             if calls is None:
                 calls = self._calls["on_sendable"] = self._find("on_sendable")

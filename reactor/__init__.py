@@ -71,6 +71,7 @@ from reactor.engine.disposition import (
 from reactor.engine.endpoint import Endpoint
 from reactor.engine.events import Collector, Event, EventBase, EventType
 from reactor.engine.handler import Handler
+from reactor.engine.limits import Limits
 from reactor.engine.link import Link
 from reactor.engine.receiver import Receiver
 from reactor.engine.sasl import SASL
@@ -154,6 +155,7 @@ __all__ = [
     "int32",
     "Interrupt",
     "Leftover",
+    "Limits",
     "Link",
     "LinkDetached",
     "LinkException",

@@ -334,7 +334,7 @@ def test_what_never_left_does_not_count_as_tried(world):
     session = leaver.connection.session()
     session.incoming_capacity = 40_000
     session.open()
-    leaver.send("jobs", *("x" * 30_000 for _ in range(20)))
+    leaver.send("jobs", *("x" * 10_000 for _ in range(20)))
     leaver.on_message = lambda event: None
     receiver = session.receiver("slow")
     receiver.source.address = "jobs"
@@ -608,3 +608,43 @@ def test_an_aborted_message_is_none(world):
     world.quiet()
     client.receiver("jobs", 5)
     assert client.bodies() == ["whole"] and client.errors == []
+
+
+# -- consumers that take more than they read
+
+
+def test_a_consumer_that_reads_nothing_is_handed_no_more_than_a_little_of_a_long_queue(world):
+    reader, other = world.client(), world.client()
+    session = reader.connection.session()
+    session.incoming_capacity = 40_000
+    session.open()
+    other.send("jobs", *(str(number) + "x" * 30_000 for number in range(50)))
+    receiver = session.receiver("slow")
+    receiver.source.address = "jobs"
+    receiver.handler = object()  # nobody reads
+    receiver.open()
+    receiver.flow(1_000_000)
+    world.quiet()
+    assert 8 <= world.node("jobs").acquired <= 12
+    bodies = []
+    while receiver.current is not None:
+        while receiver.current is not None:
+            delivery = receiver.current
+            bodies.append(Message.from_bytes(delivery.take()).body)
+            delivery.update(ACCEPTED)
+            delivery.settle()
+        world.quiet()
+    assert [body.rstrip("x") for body in bodies] == [str(number) for number in range(50)], "all comes as it reads"
+    assert world.node("jobs").depth == 0
+
+
+@pytest.mark.parametrize("browses", [False, True])
+def test_a_long_queue_is_drained_to_its_end_before_credit_is_given_back(world, browses):
+    reader, other = world.client(), world.client()
+    other.send("jobs", *(str(number) + "x" * 30_000 for number in range(50)))
+    receiver = reader.receiver("jobs", options=Copy() if browses else None)
+    receiver.drain(60)
+    world.quiet()
+    assert [body.rstrip("x") for body in reader.bodies()] == [str(number) for number in range(50)]
+    assert not receiver.draining()
+    assert receiver.drained() == 10

@@ -9,6 +9,7 @@ from reactor.codec.types import symbol
 from reactor.engine.condition import Condition
 from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED
 from reactor.engine.events import Event
+from reactor.engine.limits import Limits
 from reactor.engine.transport import Transport
 from reactor.errors import DataException, LocalProtocolError, TransportException
 from tests.support.frames import Peer
@@ -481,7 +482,7 @@ def test_no_frame_of_less_than_512_can_be_asked_for():
 
 def test_zero_asks_for_frames_of_any_size():
     peer = Peer(Transport.SERVER)
-    peer.transport.max_frame_size = 0
+    peer.transport.limits = Limits(max_frame_size=0, max_open_size=0)
     peer.connection.open()
     peer.hello(properties={symbol("long"): "x" * 200000})
     assert peer.connection.remote_properties["long"] == "x" * 200000
@@ -497,7 +498,7 @@ def test_an_open_that_names_everything():
     assert heard.container_id == "engine"
     assert heard.hostname == "h"
     assert heard.max_frame_size == 65536
-    assert heard.channel_max == 32767
+    assert heard.channel_max == 255
     assert heard.idle_time_out == 1500
 
 

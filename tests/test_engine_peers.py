@@ -135,7 +135,7 @@ def test_5_the_first_flow_has_no_delivery_count(peer):
         drain=False,
         echo=False,
     )
-    assert link.credit == 0x10000
+    assert link.wire_credit == 0x10000
     link.transmit(b"x")
     assert peer.heard_one("transfer").payload == b"x"
 

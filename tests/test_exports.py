@@ -38,6 +38,7 @@ OWN = {
     "ConnectionClosed LinkDetached SendException": "exceptions that the original keeps in its utils",
     "Reject Release": "exceptions that the original keeps in its handlers",
     "AutoAccept MaxUnsettled Prefetch Resend": "options of a link that the original has not",
+    "Limits": "how much is taken of a peer, at most",
     "ScramSecret": "what a server keeps in place of a password",
     "Acceptor Leftover Task": "what Container.listen(), stop() and schedule() return",
     "EventBase": "the common base of Event and ApplicationEvent",
@@ -50,7 +51,6 @@ OWN_HANDLERS: dict[str, str] = {}
 
 # -- what waits, and what will not come ------------------------------------------------------------------
 _CURSOR = "Data's cursor over encoded values: values are written and read as Python objects"
-_LIMITS = "limits against hostile peers come with the next capability"
 _BLOCKING = "the blocking API comes later"
 _TRANSACTIONS = "transactions come later"
 
@@ -68,7 +68,6 @@ _CURSOR_METHODS = """
 
 #: "module.Class" or "module.Class.member" -> why it is not there yet. A class stands for all its members.
 WAITING = {
-    "proton.Transport.max_buffered_delivery_bytes": _LIMITS,
     **dict.fromkeys(
         """proton.reactor.Transaction proton.handlers.TransactionHandler
         proton.handlers.TransactionalClientHandler proton.reactor.Container.declare_transaction""".split(),

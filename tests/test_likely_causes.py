@@ -143,7 +143,7 @@ CAUSES: dict[str, tuple[Setting, str, str, list[str]]] = {
         speaks(b"AMQP\x00\x01\x00\x00\x00\x02\x00\x00\x02\x00\x00\x00", hang_up=False),
         "amqp://server:6000?no sasl",
         FRAMING_ERROR,
-        ["a frame of 131072 bytes", "65536"],
+        ["a frame of 131072 bytes", "16384"],
     ),
 }
 

@@ -15,8 +15,9 @@ from reactor.codec.definitions import (
 )
 from reactor.codec.types import symbol
 from reactor.engine.exchange import Challenge, MechanismError
+from reactor.engine.limits import USUAL
 from reactor.engine.mechanisms import AnonymousClient, PlainClient, PlainServer
-from reactor.engine.sasl import MAX_ROUNDS, SASL
+from reactor.engine.sasl import SASL
 from reactor.errors import RemoteProtocolError, SASLException
 from tests.support.sasl import Side, client, frame, heard, make, mechanisms, server, talk, whole_and_bytewise
 
@@ -426,11 +427,11 @@ def test_an_exchange_without_end_is_ended(is_server, monkeypatch):
     sasl.start()
     first = frame(SASL_INIT, symbol("PLAIN")) if is_server else mechanisms("PLAIN")
     again = frame(SASL_RESPONSE if is_server else SASL_CHALLENGE, b"more")
-    data = first + MAX_ROUNDS * again
+    data = first + USUAL.max_sasl_rounds * again
     assert sasl.receive(data, 0, len(data)) == len(data)
     with pytest.raises(RemoteProtocolError, match="rounds") as caught:
         sasl.receive(again, 0, len(again))
-    assert caught.value.condition == errors.NOT_ALLOWED
+    assert caught.value.condition == errors.RESOURCE_LIMIT_EXCEEDED
 
 
 # -- secrets ---------------------------------------------------------------------------------------------

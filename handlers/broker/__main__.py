@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from handlers.broker.broker import Broker
-from reactor import ApplicationEvent, Container, EventInjector, TransportException, Url, __version__
+from reactor import ApplicationEvent, Container, EventInjector, Limits, TransportException, Url, __version__
 
 DESCRIPTION = """\
 An AMQP 1.0 broker with queues and topics, in memory, in one process.
@@ -45,25 +45,36 @@ try it:
 IDLE_HELP = "how long a connection may be silent before it counts as lost (60; 0: for ever)"
 
 
+LIMIT_HELP = "how much is taken of one client, such as max_sessions=10, max_links=100, max_unsettled=1000 or \
+max_buffered_connection_bytes=64M; may be repeated. The names are those of reactor.Limits"
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the broker until it is interrupted; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO if options.verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(message)s",
         stream=sys.stderr,
     )
-    broker = Broker(
-        options.listen or ["amqp://127.0.0.1:5672"],
-        queues=options.queue,
-        topics=options.topic,
-        auto_create=not options.no_auto_create,
-        topic_prefixes=options.topic_prefix,
-        max_queue_bytes=options.max_queue_bytes,
-        max_message_size=options.max_message_size,
-        idle_timeout=options.idle_timeout,
-        on_listening=_Announcement(options.port_file),
-    )
+    try:
+        broker = Broker(
+            options.listen or ["amqp://127.0.0.1:5672"],
+            queues=options.queue,
+            topics=options.topic,
+            auto_create=not options.no_auto_create,
+            topic_prefixes=options.topic_prefix,
+            max_queue_bytes=options.max_queue_bytes,
+            max_message_size=options.max_message_size,
+            idle_timeout=options.idle_timeout,
+            open_timeout=options.open_timeout,
+            write_timeout=options.write_timeout,
+            limits=Limits(**dict(options.limit)),
+            on_listening=_Announcement(options.port_file),
+        )
+    except ValueError as error:  # numbers that do not go together
+        parser.error(str(error))
     container = Container(broker)
     if options.name:
         container.container_id = options.name
@@ -134,6 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     ):
         add(name, metavar="SIZE", type=_size, default=size, help=f"{help} ({size}; 0: no bound)")
     add("--idle-timeout", metavar="SECONDS", type=float, default=60.0, help=IDLE_HELP)
+    add("--open-timeout", metavar="SECONDS", type=float, help="how long a client may take to open its connection (30)")
+    add("--write-timeout", metavar="SECONDS", type=float, help="how long a client may read nothing of what waits (60)")
+    add("--limit", metavar="NAME=NUMBER", action="append", type=_limit, default=[], help=LIMIT_HELP)
     add("--name", metavar="NAME", help="the container id that clients see (a UUID)")
     add("--port-file", metavar="FILE", help="write the port of the first --listen to this file")
     add("--verbose", action="store_true", help="log connections, links and nodes as they come and go")
@@ -147,6 +161,14 @@ def _url(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def _limit(text: str) -> tuple[str, int]:
+    """A name of Limits, and what it is to be."""
+    name, _, number = text.partition("=")
+    if name not in Limits.__slots__:
+        raise argparse.ArgumentTypeError(f"no limit {name!r}; there are {', '.join(Limits.__slots__)}")
+    return name, _size(number)
 
 
 def _size(text: str) -> int:

@@ -39,7 +39,7 @@ from handlers.broker.directory import (
 from handlers.broker.links import BrokerLink, Intake, Outlet, Relay, Viewer
 from handlers.broker.node import Queue, Topic
 from handlers.broker.statistics import NodeStatistics, statistics
-from reactor import Condition, Described, Handler, Terminus, __version__, symbol
+from reactor import Condition, Described, Handler, Limits, Terminus, __version__, symbol
 
 log = logging.getLogger("handlers.broker")
 
@@ -62,6 +62,10 @@ class Broker(MessagingHandler):
     max_message_size: bytes; a larger one ends its link with amqp:link:message-size-exceeded; 0 for no bound.
         Default 100 MiB.
     idle_timeout: seconds without a byte after which a connection counts as lost; 0 for never. Default 60.
+    open_timeout, write_timeout: seconds for a client to open its connection, and for it to take something of what
+        is to be sent; None (default) for the container's own: 30 and 60.
+    limits: how much is taken of a client, at most. `max_message_size` may not be larger than what is buffered of one
+        delivery.
     on_listening: called with (url, acceptor) for each place it listens on.
     """
 
@@ -76,6 +80,9 @@ class Broker(MessagingHandler):
         max_queue_bytes: int = 256 * MEBIBYTE,
         max_message_size: int = 100 * MEBIBYTE,
         idle_timeout: float = 60.0,
+        open_timeout: Optional[float] = None,
+        write_timeout: Optional[float] = None,
+        limits: Optional[Limits] = None,
         on_listening: Optional[Callable[[str, Any], None]] = None,
     ) -> None:
         super().__init__(prefetch=0, auto_accept=False, auto_settle=False)
@@ -83,6 +90,11 @@ class Broker(MessagingHandler):
         self.capacity = max_queue_bytes
         self.max_message_size = max_message_size
         self.idle_timeout = idle_timeout
+        self._bounds = {"open_timeout": open_timeout, "write_timeout": write_timeout, "limits": limits}
+        buffered = (limits or Limits()).max_buffered_delivery_bytes
+        if 0 < buffered < max_message_size:
+            text = "max_message_size is %d, and limits.max_buffered_delivery_bytes allows %d"
+            raise ValueError(text % (max_message_size, buffered))
         self.refused = 0  # messages that reached no node
         self.acceptors: list[Any] = []
         self.directory = Directory(max_queue_bytes, auto_create, topic_prefixes, self._evict)
@@ -141,7 +153,7 @@ class Broker(MessagingHandler):
         self._container = event.container
         self.directory.name_dynamic_nodes(f"{event.container.container_id}/")
         for url in self.urls:
-            acceptor = event.container.listen(url)
+            acceptor = event.container.listen(url, **self._bounds)
             self.acceptors.append(acceptor)
             if self._on_listening is not None:
                 self._on_listening(url, acceptor)

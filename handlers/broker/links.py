@@ -44,6 +44,9 @@ FIRST_CREDIT = 10
 
 MOST_CREDIT = 1000
 
+MOST_AHEAD = 256 * 1024
+"""Bytes of messages that wait to be written to one receiver, about: each is a copy. More follows when they left."""
+
 
 class BrokerLink(Handler):
     """What all of them share: coming to a node, and leaving it exactly once."""
@@ -253,11 +256,15 @@ class Outlet(BrokerLink, Consumer):
         if not self.attached:
             return
         link = self.link
-        self.queue.grant(self, link.credit)
-        link.offered(self.queue.waiting)
-        if link.drain_mode:
+        queue = self.queue
+        credit = link.credit
+        if queue.bytes > MOST_AHEAD:  # however much credit it has: it may not be reading
+            credit = min(credit, max(1, MOST_AHEAD * queue.depth // queue.bytes) - link.queued)
+        queue.grant(self, credit)
+        link.offered(queue.waiting)
+        if link.drain_mode and (self.credit or not queue.waiting):
             link.drained()
-            self.queue.grant(self, link.credit)
+            queue.grant(self, link.credit)
 
     def on_delivery(self, event: Any) -> None:
         """The receiver tells what became of a message."""
@@ -327,8 +334,10 @@ class Viewer(Outlet, Browser):
 
     def deliver(self, entry: Entry) -> None:
         """Send a copy."""
-        ttl = entry.expires - self.broker.now() if entry.expires else None
-        head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
+        head = entry.envelope.first
+        if entry.redelivered or entry.expires:
+            ttl = entry.expires - self.broker.now() if entry.expires else None
+            head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
         with suppress(LocalProtocolError):  # as above
             self.link.transmit(head + entry.body)
 

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from reactor.engine.credentials import Decoy
 from reactor.engine.exchange import NONCE_SIZE
+from reactor.engine.limits import USUAL
 from reactor.engine.tls_domain import SSLDomain
 from reactor.engine.transport import Transport
 from reactor.loop.driver import Porter
@@ -25,6 +26,9 @@ class Acceptor:
     token_owner: called as (mechanism, token), gives the name of the user whose token it is, None for a token
         that is not valid; None (default) takes no tokens.
     allowed_mechs: the SASL mechanisms that are offered; None for all that make sense.
+    open_timeout: seconds for a peer to open its connection, all included; None for no limit. write_timeout: seconds
+        for a peer to take something of what is to be sent; None for no limit.
+    limits: how much is taken of a peer, at most.
     """
 
     def __init__(self, container: Any, listener: Listener) -> None:
@@ -34,6 +38,9 @@ class Acceptor:
         self.credentials: Any = None
         self.token_owner: Any = None
         self.allowed_mechs: Any = None
+        self.open_timeout: Optional[float] = None
+        self.write_timeout: Optional[float] = None
+        self.limits = USUAL
         self._ssl_domain: Optional[SSLDomain] = None
         self._decoy = Decoy(container.random.randbytes(NONCE_SIZE))
         self._listener = listener
@@ -73,6 +80,8 @@ class Acceptor:
         """A peer has connected."""
         connection = self.container.connection(self.handler)
         transport = Transport(Transport.SERVER)
+        transport.limits = self.limits
+        transport.open_timeout, transport.write_timeout = self.open_timeout, self.write_timeout
         if self._ssl_domain is not None:
             transport.ssl(self._ssl_domain)
         sasl = transport.sasl()

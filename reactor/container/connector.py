@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.engine.connection import Connection
 from reactor.engine.exchange import NONCE_SIZE
+from reactor.engine.limits import USUAL
 from reactor.engine.tls_domain import SSLDomain
 from reactor.engine.transport import Transport
 from reactor.loop.driver import Driver
@@ -26,7 +27,9 @@ class Connector:
     """Makes the wire of one connection.
 
     heartbeat: seconds within which the peer is to be heard of, or None.
-    max_frame_size: the largest frame that the peer may send, or None for the engine's own limit.
+    limits: how much is taken of the peer, at most. max_frame_size: the largest frame that it may send, or None for
+        that of the limits.
+    write_timeout: seconds for the peer to take something of what is to be sent, or None.
     sasl_enabled, allowed_mechs, allow_insecure_mechs, user, password: as in `Container.connect`.
     virtual_host: what to ask for in `open`; None asks for the host of the address.
     ssl_domain: what TLS is to be like at an address that asks for it; None for what it is by default.
@@ -39,6 +42,8 @@ class Connector:
         self.connection = connection
         self.heartbeat: Optional[float] = None
         self.max_frame_size: Optional[int] = None
+        self.limits = USUAL
+        self.write_timeout: Optional[float] = None
         self.sasl_enabled = True
         self.allowed_mechs: Any = None
         self.allow_insecure_mechs: Optional[bool] = None
@@ -59,6 +64,8 @@ class Connector:
         host, port = url.host or "localhost", int(url.port or Url.Port(url.scheme or Url.AMQP))
         connection.hostname = self.virtual_host or hostname or host
         transport = Transport(Transport.CLIENT)
+        transport.limits = self.limits
+        transport.write_timeout = self.write_timeout
         if self.heartbeat is not None:
             transport.idle_timeout = self.heartbeat
         if self.max_frame_size is not None:

@@ -20,6 +20,7 @@ from reactor.container.keeper import Keeper
 from reactor.container.keywords import (
     check_frame_size,
     check_heartbeat,
+    check_limits,
     check_mechanisms,
     check_seconds,
     check_texts,
@@ -32,12 +33,15 @@ from reactor.engine.connection import Connection
 from reactor.engine.credentials import Credentials
 from reactor.engine.exchange import Authenticator, TokenOwner
 from reactor.engine.handler import check_handler
+from reactor.engine.limits import USUAL, Limits
 from reactor.engine.tls_domain import SSLDomain
 from reactor.loop.interface import Clock, Network
 from reactor.url import Url
 
 #: Seconds for one attempt to reach a peer, and for the peer to have opened the connection.
 CONNECT_TIMEOUT, OPEN_TIMEOUT = 15.0, 30.0
+#: Seconds for a peer to take something of what is to be sent.
+WRITE_TIMEOUT = 60.0
 
 
 class Container(Linking):
@@ -51,10 +55,10 @@ class Container(Linking):
 
     The attributes `user`, `password`, `allowed_mechs`, `allow_insecure_mechs` and `sasl_enabled` are what
     `connect` takes where it is not told otherwise; `ssl.client` and `ssl.server` are the SSLDomain of connections
-    with TLS in the one and the other direction. `connect_timeout` (15 seconds) and `open_timeout` (30) are
-    defaults of `connect` as well, and `attach_timeout`, `send_timeout` and `close_timeout` of links and connections;
-    None, the default of these, is for no limit. `timeout` bounds, in seconds, how long one `process()` waits; None
-    (default) for as long as nothing happens.
+    with TLS in the one and the other direction. `connect_timeout` (15 seconds), `open_timeout` (30), `write_timeout`
+    (60) and `limits` (`Limits()`) are defaults of `connect` and `listen` as well, and `attach_timeout`,
+    `send_timeout` and `close_timeout` of links and connections; None, the default of these, is for no limit.
+    `timeout` bounds, in seconds, how long one `process()` waits; None (default) for as long as nothing happens.
 
     All of it belongs to one thread, the one that runs it; a call from another one raises RuntimeError. Other threads
     may use `call_soon_threadsafe`, `stop` and `wakeup`, and trigger an EventInjector.
@@ -80,6 +84,8 @@ class Container(Linking):
         self.ssl = SSLConfig()
         self.connect_timeout: Optional[float] = CONNECT_TIMEOUT
         self.open_timeout: Optional[float] = OPEN_TIMEOUT
+        self.write_timeout: Optional[float] = WRITE_TIMEOUT
+        self.limits = USUAL
         self.attach_timeout: Optional[float] = None
         self.send_timeout: Optional[float] = None
         self.close_timeout: Optional[float] = None
@@ -111,7 +117,9 @@ class Container(Linking):
         container_id: Optional[str] = None,
         connect_timeout: Optional[float] = None,
         open_timeout: Optional[float] = None,
+        write_timeout: Optional[float] = None,
         close_timeout: Optional[float] = None,
+        limits: Optional[Limits] = None,
         **unknown: Any,
     ) -> Connection:
         """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the
@@ -140,11 +148,14 @@ class Container(Linking):
         virtual_host: what the peer is asked for by name; the host of the url by default.
         offered_capabilities, desired_capabilities: names, a list of them, or None.
         properties: told to the peer about this connection, a dict; or None.
-        max_frame_size: bytes of the largest frame that the peer may send (at least 512); None for 65,536.
+        max_frame_size: bytes of the largest frame that the peer may send (at least 512), 0 for any; None leaves it to
+            `limits`.
         container_id: another name than the container's for this connection.
         connect_timeout: seconds for each attempt to reach the peer; None for the container's own. open_timeout:
-            seconds for each attempt until the peer has opened the connection, all included. close_timeout: seconds
-            for the peer to answer the close of the connection; then `on_connection_error`. None as before.
+            seconds for each attempt until the peer has opened the connection, all included. write_timeout: seconds for
+            the peer to take something of what is to be sent; then the connection is lost. close_timeout: seconds for
+            the peer to answer the close of the connection; then `on_connection_error`. None as before.
+        limits: how much is taken of the peer, at most; None for the container's own.
 
         Raises TypeError for a keyword that it does not know, suggesting the nearest, and for a value of the wrong
         kind, naming the keyword; ValueError for an address or a number that is none, or for a connect.json that is
@@ -169,6 +180,8 @@ class Container(Linking):
         check_heartbeat(heartbeat)
         check_frame_size(max_frame_size)
         check_seconds(connect_timeout=connect_timeout, open_timeout=open_timeout, close_timeout=close_timeout)
+        check_seconds(write_timeout=write_timeout)
+        check_limits(limits)
         check_mechanisms(allowed_mechs)
         check_texts(user=user, password=password, sni=sni)
         sasl_enabled = self.sasl_enabled if sasl_enabled is None else sasl_enabled
@@ -183,6 +196,8 @@ class Container(Linking):
         connector = Connector(self, connection)
         connector.heartbeat = heartbeat
         connector.max_frame_size = max_frame_size
+        connector.limits = limits or self.limits
+        connector.write_timeout = self.write_timeout if write_timeout is None else write_timeout
         connector.virtual_host = virtual_host
         connector.ssl_domain = ssl_domain
         connector.sni = sni
@@ -209,6 +224,9 @@ class Container(Linking):
         *,
         credentials: Optional[Credentials] = None,
         token_owner: Optional[TokenOwner] = None,
+        open_timeout: Optional[float] = None,
+        write_timeout: Optional[float] = None,
+        limits: Optional[Limits] = None,
     ) -> Acceptor:
         """Listen for peers, and return the Acceptor, whose `close()` ends that.
 
@@ -224,13 +242,17 @@ class Container(Linking):
         token_owner: called as (mechanism, token), gives the name of the user whose token it is, or None; without
             it no mechanism with a token is offered.
         allowed_mechs: which mechanisms to offer; None for all that make sense.
+        open_timeout: seconds for a peer to open its connection, TLS and SASL included; then it is let go.
+            write_timeout, limits: as in `connect`. None for the container's own.
 
-        Raises OSError, naming the address, when it is in use or not to be had; SSLException for TLS without a
-        certificate, or for the SSLDomain of a client.
+        Raises ValueError for a number that is none; OSError, naming the address, when it is in use or not to be had;
+        SSLException for TLS without a certificate, or for the SSLDomain of a client.
         """
         self.owner.check()
         check_handler(handler)
         check_mechanisms(allowed_mechs)
+        check_seconds(open_timeout=open_timeout, write_timeout=write_timeout)
+        check_limits(limits)
         place = read_address(url)
         if place.scheme == Url.AMQPS or ssl_domain is not None:
             ssl_domain = self.ssl.of_server(ssl_domain)
@@ -243,6 +265,9 @@ class Container(Linking):
         acceptor.credentials = credentials
         acceptor.token_owner = token_owner
         acceptor.allowed_mechs = allowed_mechs
+        acceptor.open_timeout = self.open_timeout if open_timeout is None else open_timeout
+        acceptor.write_timeout = self.write_timeout if write_timeout is None else write_timeout
+        acceptor.limits = limits or self.limits
         return acceptor
 
     def connection(self, handler: Any = None) -> Connection:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Callable
 
+from reactor.engine.limits import Limits
 from reactor.lazily import Lazily
 
 if TYPE_CHECKING:
@@ -67,6 +68,12 @@ def check_frame_size(size: Any) -> None:
     """ValueError unless it is None, or a number of bytes that an open can name."""
     if size is not None and not (isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= LARGEST_FRAME):
         raise ValueError("max_frame_size is a number of bytes from 512 to %d, not %r" % (LARGEST_FRAME, size))
+
+
+def check_limits(limits: Any) -> None:
+    """TypeError unless it is None, or Limits."""
+    if limits is not None and not isinstance(limits, Limits):
+        raise TypeError("limits are Limits(...), or None, not %r" % (limits,))
 
 
 def check_texts(**texts: Any) -> None:

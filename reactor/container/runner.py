@@ -35,6 +35,12 @@ _traced = count(1)
 
 #: How often a turn goes on with what its own writing brought about, before it looks at the network again.
 _ROUNDS = 16
+#: Nor for longer than so many seconds, as soon as it has done so a few times: a peer that takes all that it is sent
+#: could keep a turn going, and many of them would keep everybody else waiting.
+_ENOUGH, _FEW = 0.05, 3
+
+#: Seconds for a peer to finish after us, at most: for as long, too, as it may take to take our last words.
+LINGER = 10.0
 
 
 class Task:
@@ -258,13 +264,15 @@ class Runner:
         try:
             # What is written may let the application go on at once (its messages have left): that is cheaper
             # than another look at the network, but it must not keep the network waiting for ever.
-            for _ in range(_ROUNDS):
+            for number in range(_ROUNDS):
                 if posted:
                     self._dispatch_posted()
                 self._dispatcher.run()
                 if self._dispatcher.modified:
                     self._flush()
                 if not (events or posted):
+                    break
+                if number >= _FEW and self.loop.clock.now() - self.loop.now > _ENOUGH:
                     break
         except BaseException:
             # What was done before the handler failed, and that it failed, is still told to the peers.
@@ -308,7 +316,8 @@ class Runner:
         """Have `transport` exchange its bytes over `wire`. Connectors and acceptors call it."""
         if self._trace:
             transport.recorder = TextTrace(_print, "0x%x" % next(_traced))
-        driver = self._drivers[transport] = Driver(self.loop, transport, wire)
+        linger = LINGER if transport.write_timeout is None else min(LINGER, transport.write_timeout)
+        driver = self._drivers[transport] = Driver(self.loop, transport, wire, linger)
         return driver
 
     def ended(self, transport: Transport, connection: Optional[Connection]) -> None:

@@ -192,6 +192,16 @@ class Connection(Endpoint):
                 session.forget(link)
             self.emit(Event.SESSION_FINAL, session)
 
+    @property
+    def link_count(self) -> int:
+        """How many links there are, in all sessions."""
+        return sum(session.link_count for session in self._sessions)
+
+    @property
+    def weight(self) -> int:
+        """Bytes in which the peer told of the sessions and links that there are."""
+        return sum(session.weight for session in self._sessions)
+
     def sessions(self, mask: int) -> Iterator[Session]:
         """The sessions whose state agrees with `mask`, oldest first; 0 for all."""
         return (session for session in list(self._sessions) if session.matches(mask))

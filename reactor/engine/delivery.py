@@ -80,7 +80,7 @@ class Delivery:
         self.id = id
         self.tag_bytes = tag
         self.payload: Any = payload
-        self.chunks: Optional[list[Any]] = None
+        self.chunks: Any = None
         self.local_state: Union[DispositionType, int] = EMPTY
         self.remote_state: Union[DispositionType, int] = EMPTY
         self._local: Optional[Disposition] = None
@@ -307,6 +307,8 @@ class Delivery:
         payload: bytes = self.payload
         chunks = self.chunks
         if chunks is not None:
+            if self.window is not None:
+                self.window.let_go(chunks)
             chunks.insert(0, payload)
             payload = b"".join(chunks)
             self.chunks = None
@@ -328,6 +330,8 @@ class Delivery:
     def has_read(self) -> None:
         """All bytes that have come so far were read: they make room for others."""
         window = self.window
+        if window is not None and self.chunks is not None:
+            window.let_go(self.chunks)
         if window is not None and self.frames:
             window.unread -= self.frames
             self.frames = 0

@@ -49,6 +49,7 @@ from reactor.errors import (
 if TYPE_CHECKING:
     from reactor.engine.connection import Connection
     from reactor.engine.transport import Transport
+    from reactor.engine.wire import WireState
 
 #: How many frames a peer may send before we answer, when the application sets no `incoming_capacity`.
 DEFAULT_WINDOW = 2048
@@ -76,6 +77,7 @@ class Handshakes(Endpoint):
         "first_outgoing_id",
         "context",
         "passive",
+        "weight",
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -96,6 +98,7 @@ class Handshakes(Endpoint):
         self.first_outgoing_id = 0
         self.context: Any = None
         self.passive = False  # begun by the peer: gone with the wire
+        self.weight = 0  # bytes of the peer's begin, and of the attaches of the links that are there
 
     def sender(self, name: str) -> Sender:
         """A new sender of this name (session.py)."""
@@ -121,13 +124,25 @@ class Handshakes(Endpoint):
         """End the session (session.py)."""
         raise NotImplementedError
 
-    def incoming_frames(self) -> int:
+    @property
+    def link_count(self) -> int:
+        """How many links there are."""
+        return len(self._links)
+
+    def incoming_frames(self, transport: Optional[WireState] = None) -> int:
         """The incoming window when nothing is unread, in frames."""
-        if not self.incoming_capacity:
+        if self.incoming_capacity:
+            frame = transport.max_frame_size if transport is not None else 0
+            return max(1, self.incoming_capacity // (frame or self.incoming_capacity))
+        most = 0 if transport is None else transport.limits.max_buffered_session_bytes
+        if transport is None or not most or not transport.max_frame_size:
             return DEFAULT_WINDOW
+        return max(1, min(DEFAULT_WINDOW, most // transport.max_frame_size))
+
+    def largest_handle(self) -> int:
+        """What is told to the peer, and holds for both sides."""
         transport = self.connection.transport
-        frame = transport.max_frame_size if transport is not None else 0
-        return max(1, self.incoming_capacity // (frame or self.incoming_capacity))
+        return self.handle_max if transport is None else min(self.handle_max, transport.limits.max_links - 1)
 
     # -- what is written ---------------------------------------------------------------------------------
 
@@ -139,7 +154,7 @@ class Handshakes(Endpoint):
             self.first_outgoing_id,
             window.incoming_window if window is not None else self.incoming_frames(),
             self.outgoing_window,
-            self.handle_max,
+            self.largest_handle(),
             symbol_list("offered_capabilities", self.offered_capabilities),
             symbol_list("desired_capabilities", self.desired_capabilities),
             symbol_keys("properties", self.properties),
@@ -168,7 +183,7 @@ class Handshakes(Endpoint):
         if window is None or not window.begin_sent or window.end_sent or self.state & REMOTE_CLOSED:
             return
         handle = free_number(window.handles_out)
-        if handle > min(window.remote_handle_max, self.handle_max):
+        if handle > min(window.remote_handle_max, self.largest_handle()):
             raise LocalProtocolError(
                 RESOURCE_LIMIT_EXCEEDED, "no handle is left for %r: the session is full" % (link,), "link"
             )
@@ -293,11 +308,13 @@ class Handshakes(Endpoint):
             raise RemoteProtocolError(
                 HANDLE_IN_USE, "attach %r on handle %d, which is in use" % (name, handle), "session"
             )
-        if handle > self.handle_max:
+        most, size = self.largest_handle(), window.transport.frame_size
+        if handle > most:
             raise RemoteProtocolError(
-                FRAMING_ERROR, "attach %r on handle %d, above handle-max %d" % (name, handle, self.handle_max)
+                FRAMING_ERROR, "attach %r on handle %d, above handle-max %d" % (name, handle, most)
             )
         link = self._find(name, role)
+        window.transport.limits.admit_link(self.connection, size, link is None)
         if link is None:
             link = self.sender(name) if role else self.receiver(name)
             link.passive = True
@@ -308,6 +325,8 @@ class Handshakes(Endpoint):
         elif not link.state & REMOTE_UNINIT:
             raise RemoteProtocolError(INVALID_FIELD, "link %r is attached already" % name, "session")
         link.change(REMOTE_OPEN)
+        link.weight = size
+        self.weight += size
         window.handles_in[handle] = link
         link.handle_in = handle
         if link.window is None:

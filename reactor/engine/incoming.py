@@ -21,6 +21,7 @@ from reactor.engine.ledger import MASK, Ledger, serial_difference
 from reactor.engine.receiver import CONFIRMED, Receiver
 from reactor.engine.sender import Sender
 from reactor.errors import (
+    ERRANT_LINK,
     INVALID_FIELD,
     MESSAGE_SIZE_EXCEEDED,
     NOT_ALLOWED,
@@ -68,6 +69,7 @@ class Incoming(Ledger):
         if incoming_window == self.renew_at:
             self.touch_flow()
         if link.deaf:
+            self._passed_over(link)
             return  # in flight while we detached; the peer learns from the detach [2.6.5]
         if link.is_sender:
             raise RemoteProtocolError(NOT_ALLOWED, "transfer to %r, which is a sender" % (link,), "link", endpoint=link)
@@ -99,6 +101,11 @@ class Incoming(Ledger):
             else:
                 self.unsettled_in[delivery_id] = delivery
                 link.unsettled += 1
+            if more and not aborted:
+                if not self.strict:  # it counts when it is complete: until then its rest must not be held back
+                    self.unread -= 1
+                    delivery.frames = 0
+                self.hold(delivery, len(payload))
             if more or aborted or state is not None or link.max_message_size:
                 self._recv_more(link, delivery, payload, more, state, aborted)
             self.events.append((_DELIVERY, delivery))
@@ -111,16 +118,27 @@ class Incoming(Ledger):
             if self.strict:
                 self.unread += 1
                 delivery.frames += 1
-            if delivery.chunks is None:
-                delivery.chunks = [payload]
-            else:
-                delivery.chunks.append(payload)
+            self.hold(delivery, len(payload))
+            delivery.chunks.append(payload)
         if settled and not delivery.fate:
             self._finish_by_peer(delivery, self.unsettled_in)
         self._recv_more(link, delivery, payload, more, state, aborted)
         events = self.events
         if not events or events[-1][1] is not delivery:
             events.append((_DELIVERY, delivery))
+
+    def _passed_over(self, link: Any) -> None:
+        """A transfer on a link that was detached here. More than can have been in flight are no accident [2.8.17]."""
+        link.passed_over += 1
+        if link.passed_over > 2 * self.incoming_limit:
+            text = "%d transfers on %r, which was detached" % (link.passed_over, link)
+            raise RemoteProtocolError(ERRANT_LINK, text, "session")
+
+    def recv_late(self) -> None:
+        """A transfer on a session that was ended here: there may be as many as the window allows."""
+        self.incoming_window -= 1
+        if self.incoming_window < -self.incoming_limit:
+            raise RemoteProtocolError(WINDOW_VIOLATION, "transfers without end on a session that was ended")
 
     def _recv_more(
         self, link: Receiver, delivery: Delivery, payload: Union[bytes, memoryview], more: Any, state: Any, aborted: Any
@@ -148,6 +166,15 @@ class Incoming(Ledger):
         link.transfer_in_progress = delivery if more else None
         if not more:
             link.received = 0
+            if delivery.chunks is not None:
+                self._completed(delivery, delivery.chunks)
+
+    def _completed(self, delivery: Delivery, pieces: Any) -> None:
+        """Nobody has to wait for the rest of it any more: what was not read is held back by the window."""
+        self.let_go(pieces)
+        if not self.strict:
+            delivery.frames = 1 + len(pieces)
+            self.unread += delivery.frames
 
     def recv_disposition(
         self,
@@ -199,6 +226,11 @@ class Incoming(Ledger):
                     if link.is_receiver and link.max_unsettled is not None:
                         self.tell_flow(link)
             events.append((_DELIVERY, delivery))
+        if settled:
+            if self.choked:
+                self.unchoke()
+            if self.held_back:
+                self.touch()
 
     def _finish_by_peer(self, delivery: Delivery, unsettled: dict[int, Delivery]) -> None:
         delivery.settled = True

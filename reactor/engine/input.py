@@ -27,9 +27,10 @@ from reactor.codec.performatives import check_fields, decode_composite
 from reactor.engine.handshakes import Handshakes
 from reactor.engine.headers import explain_header, is_unclear
 from reactor.engine.ledger import free_number
+from reactor.engine.limits import UNLIMITED
 from reactor.engine.tls_layer import TLSLayer
 from reactor.engine.window import Window
-from reactor.engine.wire import DEFAULT_MAX_FRAME_SIZE, UNLIMITED, WireState
+from reactor.engine.wire import DEFAULT_MAX_FRAME_SIZE, WireState
 from reactor.errors import (
     FRAME_SIZE_TOO_SMALL,
     FRAMING_ERROR,
@@ -41,8 +42,12 @@ from reactor.errors import (
     TransportException,
 )
 
-#: From how many bytes on a payload is not copied out of what was read before its message is complete.
-LONG_PIECE = 16384
+#: From how many bytes on a payload is not copied out of what was read before its message is complete; unless that
+#: is so many times as large: it would all be kept for it.
+LONG_PIECE, KEPT = 16384, 20
+#: Below so many bytes what has come of something that is not complete is put together: a list of bytes one by one
+#: would take many times their room.
+SHORT_PIECE = 512
 
 # Who handles which performative. `open` comes first and once [2.4.1]; all others come after it.
 _TO_TRANSPORT, _TO_SESSION, _TO_WINDOW = range(3)
@@ -91,8 +96,7 @@ class Input(WireState):
         if self._have:
             missing = self._need - self._have
             if len(data) < missing:
-                self._partial.append(data)
-                self._have += len(data)
+                self._keep(data)
                 return
             if missing > 0:
                 # What was begun is completed by itself, so that the rest, which may be long, is not copied.
@@ -101,6 +105,16 @@ class Input(WireState):
             if self._have or not pos:
                 data, pos = self._begun(data[pos:]), 0
         self._consume(data, pos)
+
+    def _keep(self, data: bytes) -> None:
+        """What was begun goes on, and is not complete."""
+        self._have += len(data)
+        if len(data) >= SHORT_PIECE:
+            self._partial.append(data)
+        elif isinstance(self._partial[-1], bytearray):
+            self._partial[-1] += data
+        else:
+            self._partial.append(bytearray(data))
 
     def _begun(self, data: bytes) -> bytes:
         """What was kept, and `data` behind it."""
@@ -208,7 +222,7 @@ class Input(WireState):
         if self.connection is None:
             return pos  # not bound yet
         windows = self._windows_in
-        largest = self.frame_limit
+        largest = self.frame_limit if self._opened else self._opening_limit()
         while end - pos >= 8:
             size, offset, kind, channel = read_header(data, pos)
             if size > largest or size < 8 or kind or (offset != 2 and not 8 <= offset * 4 <= size):
@@ -236,15 +250,24 @@ class Input(WireState):
                     if window is None:
                         raise self._no_session(code, channel)
                     if window.deaf:
+                        if code == TRANSFER:
+                            window.recv_late()
                         continue  # only its end matters, as in `_dispatch`
                     if code == DISPOSITION:
                         window.recv_disposition(*fields)
                     else:
                         # Short pieces are cut out. Long ones are looked at where they lie, until they are joined.
-                        payload = data[at:stop] if stop - at < LONG_PIECE else memoryview(data)[at:stop]
+                        length = stop - at
+                        if length < LONG_PIECE or length * KEPT < end:
+                            payload: Any = data[at:stop]
+                        else:
+                            payload = memoryview(data)[at:stop]
                         window.recv_transfer(payload, *fields)
                 else:
+                    self.frame_size = size
                     self._dispatch(code, channel, fields)
+                    if code == OPEN:
+                        largest = self.frame_limit
             except RemoteProtocolError as error:
                 self._answer(error, channel)
             if self._finished:
@@ -263,8 +286,14 @@ class Input(WireState):
             return  # we have ended, or refused, the session: only its end matters [2.5.5]
         getattr(window if whom == _TO_WINDOW else window.session, name)(*fields)
 
+    def _opening_limit(self) -> int:
+        """The size of frames before open, which can be longer than the 512 bytes that are allowed [2.4.1]."""
+        return min(self.frame_limit, self._limits.max_open_size or UNLIMITED)
+
     def _misframed(self, size: int, offset: int, kind: int) -> None:
-        if size > self.frame_limit:
+        if not self._opened and size > self._opening_limit():
+            text = "a frame of %d bytes; at most %d are taken before open" % (size, self._opening_limit())
+        elif size > self.frame_limit:
             text = "a frame of %d bytes; at most %d were agreed on" % (size, self.frame_limit)
         elif kind:
             text = "a frame of type %d, where AMQP's type 0 was expected" % kind
@@ -327,8 +356,9 @@ class Input(WireState):
             raise RemoteProtocolError(
                 FRAMING_ERROR, "begin on channel %d, above channel-max %d" % (channel, self.channel_max)
             )
+        assert self.connection is not None
+        self._limits.admit_session(self.connection, self.frame_size)
         if remote_channel is None:
-            assert self.connection is not None
             session = self.connection.session()
             session.passive = True
             try:
@@ -343,6 +373,7 @@ class Input(WireState):
                 )
             window = answered
         window.remote_channel = channel
+        window.session.weight += self.frame_size
         self._windows_in[channel] = window
         window.session.recv_begin(remote_channel, *fields)
 

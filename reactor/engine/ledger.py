@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import TRANSFER_OVERHEAD
 from reactor.engine.delivery import Delivery
+from reactor.engine.events import Event
 from reactor.engine.link import Link
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
+from reactor.errors import MESSAGE_SIZE_EXCEEDED, RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
 
 if TYPE_CHECKING:
     from reactor.engine.handshakes import Handshakes
@@ -24,6 +26,20 @@ HALF = 0x80000000
 
 #: No frame carries more than this, however large the peer's frames may be, so that links take turns.
 LARGEST_PAYLOAD = 256 * 1024
+
+
+#: What a piece of a message costs beside its bytes. Counted, so that a flood of empty ones is bounded, too.
+PIECE_COST = 64
+
+
+class Pieces(list[Any]):
+    """What has come of a delivery that takes several frames, behind its first piece. cost: what that counts for."""
+
+    __slots__ = ("cost",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cost = 0
 
 
 def free_number(taken: dict[int, Any]) -> int:
@@ -49,7 +65,6 @@ class Ledger:
         "remote_channel",
         "handles_out",
         "handles_in",
-        "handle_max",
         "remote_handle_max",
         "begin_sent",
         "end_sent",
@@ -66,6 +81,10 @@ class Ledger:
         "unread",
         "hungry",
         "starved",
+        "most_unsettled",
+        "held_back",
+        "choked",
+        "buffered",
         "unsettled_out",
         "unsettled_in",
         "outgoing",
@@ -83,7 +102,6 @@ class Ledger:
         self.remote_channel: Optional[int] = None
         self.handles_out: dict[int, Link] = {}
         self.handles_in: dict[int, Link] = {}
-        self.handle_max = session.handle_max
         self.remote_handle_max = MASK
         self.begin_sent = False
         self.end_sent = False
@@ -98,7 +116,12 @@ class Ledger:
         self.unread = 0
         self.hungry: dict[Receiver, None] = {}  # those whose credit could not be filled, for what was not read
         self.starved = False  # somebody waits until the application has read
+        self.buffered = 0  # what has come of deliveries that are not complete, as it is counted
         self.measure()
+        # As many may be unsettled each way. Beyond that no credit is given, and nothing is sent.
+        self.most_unsettled = transport.limits.max_unsettled
+        self.held_back: dict[Receiver, None] = {}  # those whose credit could not be filled, for what is not settled
+        self.choked = False  # something is not sent, for what is not settled
         self.unsettled_out: dict[int, Delivery] = {}
         self.unsettled_in: dict[int, Delivery] = {}
         self.outgoing: deque[Delivery] = deque()
@@ -109,7 +132,7 @@ class Ledger:
 
     def measure(self) -> None:
         """Take the incoming window's size from what the session wants, as long as the peer has not been told."""
-        self.incoming_limit = self.incoming_window = self.session.incoming_frames()
+        self.incoming_limit = self.incoming_window = self.session.incoming_frames(self.transport)
         self.renew_at = self.incoming_limit // 2
         # Without a capacity of the application's a message in many frames counts as one: whoever waits for all of
         # it must not stop the rest of it from coming.
@@ -149,6 +172,47 @@ class Ledger:
         if link.handle_out is not None:
             self.touch()
             self.flows[link] = None
+
+    def unchoke(self) -> None:
+        """Some of what was sent is settled, and more may be."""
+        if len(self.unsettled_out) >= self.most_unsettled:
+            return
+        self.choked = False
+        if self.outgoing:
+            self.touch()
+        for link in self.handles_out.values():
+            if isinstance(link, Sender) and link.wire_credit > link.queued:
+                self.events.append((Event.LINK_FLOW, link))
+
+    def hold(self, delivery: Delivery, size: int) -> None:
+        """Another `size` bytes have come of a delivery that takes several frames. RemoteProtocolError when that is
+        too much: of the link, the session or the connection."""
+        if delivery.chunks is None:
+            delivery.chunks = Pieces()
+        cost = size + PIECE_COST
+        transport = self.transport
+        limits = transport.limits
+        delivery.chunks.cost += cost
+        self.buffered += cost
+        transport.buffered += cost
+        link = delivery.link
+        if 0 < limits.max_buffered_delivery_bytes < delivery.chunks.cost:
+            self.let_go(delivery.chunks)
+            delivery.take()
+            text = "a message of more than %d bytes on %r" % (limits.max_buffered_delivery_bytes, link)
+            raise RemoteProtocolError(MESSAGE_SIZE_EXCEEDED, text, "link", endpoint=link)
+        if 0 < limits.max_buffered_session_bytes < self.buffered:
+            text = "more than %d bytes of messages that are not complete" % limits.max_buffered_session_bytes
+            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, "session")
+        if 0 < limits.max_buffered_connection_bytes < transport.buffered:
+            text = "more than %d bytes of messages that are not complete" % limits.max_buffered_connection_bytes
+            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text)
+
+    def let_go(self, pieces: Pieces) -> None:
+        """What has come of a delivery is complete, was read, or is dropped. Harmless when repeated."""
+        self.buffered -= pieces.cost
+        self.transport.buffered -= pieces.cost
+        pieces.cost = 0
 
     def release(self, link: Sender) -> None:
         """Put what waited back into the queue, in its old order."""

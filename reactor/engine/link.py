@@ -90,11 +90,13 @@ class Link(Endpoint):
         "handle_in",
         "detach_sent",
         "deaf",
+        "passed_over",
         "doubtful",
         "wire_credit",
         "delivery_count",
         "transfer_in_progress",
         "passive",
+        "weight",
         "born",
         "attach_timeout",
         "close_timeout",
@@ -140,11 +142,13 @@ class Link(Endpoint):
         self.handle_in: Optional[int] = None
         self.detach_sent = False
         self.deaf = False  # what still comes in is passed over: we detached, or the peer broke the rules here
+        self.passed_over = 0  # transfers that came all the same
         self.doubtful = False  # attached by the peer in a way that looks like a refusal
         self.wire_credit = 0
         self.delivery_count = 0
         self.transfer_in_progress: Optional[Delivery] = None  # some of its frames have gone, or come
         self.born = session.connection.count_link()
+        self.weight = 0  # bytes of the peer's attach
         self.passive = False  # made by the peer's attach: gone with the wire, unless the peer attaches it again
 
     # -- life --------------------------------------------------------------------------------------------
@@ -302,6 +306,7 @@ class Link(Endpoint):
         self.abandon(lasting)
         self.window = self.handle_out = self.handle_in = self.transfer_in_progress = None
         self.detach_sent = self.deaf = self.doubtful = False
+        self.passed_over = 0
 
     def abandon(self, lasting: bool = False) -> None:
         """Give up what is unsettled: outcomes will not come, and ours would not arrive. `lasting`: see leave_wire."""
@@ -317,6 +322,7 @@ class Link(Endpoint):
         self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
         self.remote_condition = None
         self.remote_detached = False
+        self.weight = 0
         # What the peer said is over: an address that it had made for us (dynamic) above all.
         self.remote_source = Terminus(Terminus.UNSPECIFIED)
         self.remote_target = Terminus(Terminus.UNSPECIFIED)

@@ -44,6 +44,11 @@ class Outgoing(Ledger):
         frames = (frames + self.next_outgoing_id) & MASK
         if self.acks:
             frames += self._write_dispositions(out)
+            if self.choked:
+                self.unchoke()
+        if self.held_back and len(self.unsettled_in) < self.most_unsettled:
+            self.flows.update(dict.fromkeys(self.held_back))
+            self.held_back.clear()
         if self.flows:
             flows, self.flows = self.flows, {}
             for link in flows:
@@ -62,7 +67,9 @@ class Outgoing(Ledger):
                 self.outgoing_window,
             )
         self.transport.frames_output += frames
-        return len(out) >= OUTPUT_LIMIT and bool(self.outgoing) and self.remote_incoming_window > 0
+        if not self.outgoing or self.remote_incoming_window <= 0:
+            return False
+        return len(out) >= OUTPUT_LIMIT or (self.choked and len(self.unsettled_out) < self.most_unsettled)
 
     def _write_transfers(self, out: bytearray) -> None:
         """Send what is queued as far as window, credit and the output's limit allow.
@@ -75,7 +82,10 @@ class Outgoing(Ledger):
         channel = self.channel
         largest = self.largest_payload()
         next_id = self.next_delivery_id
-        window = self.remote_incoming_window
+        # The peer's window, and what may be unsettled, `shut` being the part of the former that the latter shuts.
+        room = self.most_unsettled - len(unsettled)
+        shut = max(0, self.remote_incoming_window - room)
+        window = self.remote_incoming_window - shut
         sent = 0
         served: Any = None
         resend = False
@@ -102,11 +112,11 @@ class Outgoing(Ledger):
             ):
                 self.next_delivery_id = next_id
                 self.next_outgoing_id = (self.next_outgoing_id + sent) & MASK
-                self.remote_incoming_window = window
+                self.remote_incoming_window = window + shut
                 sent = 0
                 self._write_slowly(delivery, link, out, largest)
                 next_id = self.next_delivery_id
-                window = self.remote_incoming_window
+                window = self.remote_incoming_window - shut
                 continue
             tag = delivery.tag_bytes
             key = len(tag) if delivery.fate == OPEN else -2 - len(tag)
@@ -129,7 +139,9 @@ class Outgoing(Ledger):
             sent += 1
         self.next_delivery_id = next_id
         self.next_outgoing_id = (self.next_outgoing_id + sent) & MASK
-        self.remote_incoming_window = window
+        self.remote_incoming_window = window + shut
+        if shut and window <= 0:
+            self.choked = True
         for sender in senders:
             # The application may go on: its messages have left. It is called as by a flow of the peer.
             if sender.wire_credit > sender._queued and sender.state & LOCAL_ACTIVE:

@@ -24,6 +24,7 @@ from reactor.errors import (
     INVALID_FIELD,
     POLICY_ERROR,
     RESOURCE_LIMIT_EXCEEDED,
+    TIMED_OUT,
     DataException,
     LocalProtocolError,
 )
@@ -63,6 +64,7 @@ class Output(WireState):
             output.clear()
         else:
             del output[:size]
+        self._move_by = 0.0
         if (self.dirty_windows and len(output) < DEFAULT_MAX_FRAME_SIZE) or (self._head_done and not output):
             self.wake()
 
@@ -190,12 +192,19 @@ class Output(WireState):
     def tick(self, now: float) -> float:
         """The time is `now`, in monotonic seconds: send a heartbeat if it is due, give up a silent peer.
 
-        Returns when to be called again, 0.0 for never.
+        Returns when to be called again, 0.0 for never, and less than that when the peer has been given up and
+        takes nothing: let go of the wire.
         """
         parting = 0.0 if self._layer is None else self._part(now)
-        if not (self.idle_timeout or self.remote_idle_timeout):
+        if self.output or not self._opened:
+            waiting = self._wait_for_peer(now)
+            if waiting < 0.0:
+                return waiting
+            deadlines = [deadline for deadline in (parting, waiting) if deadline]
+        elif not (self.idle_timeout or self.remote_idle_timeout):
             return parting
-        deadlines = [parting] if parting else []
+        else:
+            deadlines = [parting] if parting else []
         if self.idle_timeout and not self._finished:  # a peer that never answers our close is silent, too
             if self._heard or not self._hear_by:
                 self._heard = False
@@ -221,3 +230,23 @@ class Output(WireState):
                 self.wake()
             deadlines.append(self._speak_by)
         return min(deadlines) if deadlines else 0.0
+
+    def _wait_for_peer(self, now: float) -> float:
+        """Give up a peer that takes nothing of what is to be sent, or does not open the connection, in time. As
+        `tick`."""
+        deadline = 0.0
+        if self.output and self.write_timeout is not None and not self.closed:
+            self._move_by = self._move_by or now + self.write_timeout
+            if now >= self._move_by:
+                text = "the peer has read nothing for %g s, and %d bytes wait"
+                self.fail(TIMED_OUT, text % (self.write_timeout, len(self.output)))
+                return -1.0
+            deadline = self._move_by
+        if not self._opened and self.open_timeout is not None and not self._finished:
+            self._open_by = self._open_by or now + self.open_timeout
+            if now >= self._open_by:
+                text = "the peer has not opened the connection within %g s" % self.open_timeout
+                self._end_with(Condition(RESOURCE_LIMIT_EXCEEDED, text))
+                return deadline
+            deadline = min(deadline, self._open_by) if deadline else self._open_by
+        return deadline

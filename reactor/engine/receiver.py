@@ -117,9 +117,14 @@ class Receiver(Link):
         missing = self._prefetch - self.wire_credit - len(self.incoming)
         if self._max_unsettled is not None:
             missing = min(missing, self._max_unsettled - self.unsettled - self.wire_credit)
+        window = self.window
+        if window is not None and missing > 0:
+            room = window.most_unsettled - len(window.unsettled_in) - self.wire_credit
+            if room < missing:
+                missing = room
+                window.held_back[self] = None
         if missing > 0:
             self.wire_credit += missing
-        window = self.window
         if window is not None and self.incoming and self.wire_credit <= self.refill_at:
             window.hungry[self] = None
             window.starved = True
@@ -187,7 +192,9 @@ class Receiver(Link):
         delivery = self.current
         if delivery is None:
             return None
-        if delivery.chunks:
+        if delivery.chunks is not None:
+            if delivery.window is not None:
+                delivery.window.let_go(delivery.chunks)
             delivery.payload = b"".join([delivery.payload, *delivery.chunks])
             delivery.chunks = None
         data = bytes(delivery.payload[:limit])
@@ -222,6 +229,7 @@ class Receiver(Link):
         window = self.window
         if window is not None:
             window.hungry.pop(self, None)
+            window.held_back.pop(self, None)
             for delivery in self.incoming:  # it can still be read, and is in nobody's way
                 delivery.has_read()
                 delivery.window = None

@@ -8,7 +8,7 @@ order in which they are legal. Which mechanism is chosen is the business of `mec
     client                                        server
                                 <-  mechanisms    start()
     choose, init  ->
-                                <-  challenge     as often as the mechanism wants, within MAX_ROUNDS
+                                <-  challenge     as often as the mechanism wants, within limits
     response      ->
                                 <-  outcome       both sides are finished
 """
@@ -28,13 +28,11 @@ from reactor.errors import (
     DECODE_ERROR,
     FRAMING_ERROR,
     NOT_ALLOWED,
+    RESOURCE_LIMIT_EXCEEDED,
     UNAUTHORIZED_ACCESS,
     RemoteProtocolError,
     SASLException,
 )
-
-#: Challenges in one exchange. The longest mechanism in use needs three.
-MAX_ROUNDS = 16
 
 _HEADER = Struct(">IBBH")
 _SASL_FRAME = 1
@@ -92,6 +90,7 @@ class SASL(SASLSettings):
         self._mechanism: Union[ClientMechanism, ServerMechanism, None] = None
         self._stage = _WANT_INIT if server else _WANT_MECHANISMS
         self._rounds = 0
+        self._size = 0  # bytes of the frames that have come
         self._decided: Optional[int] = None
 
     def __repr__(self) -> str:
@@ -170,6 +169,9 @@ class SASL(SASLSettings):
             size = int.from_bytes(buf[pos : pos + 4], "big")
             if size < 8 or size > self.max_frame_size:
                 raise self._misframed(buf, pos, size)
+            if 0 < self.limits.max_sasl_size < self._size + size:
+                text = f"a SASL exchange of more than {self.limits.max_sasl_size} bytes"
+                raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text)
             if end - pos < 8:
                 break
             _, offset, kind, _ = _HEADER.unpack_from(buf, pos)
@@ -180,6 +182,7 @@ class SASL(SASLSettings):
             if end - pos < size:
                 break
             self._receive_frame(buf, pos + offset * 4, pos + size)
+            self._size += size
             pos += size
         return pos
 
@@ -320,8 +323,9 @@ class SASL(SASLSettings):
     # -- shared ------------------------------------------------------------------------------------------
     def _count_round(self) -> None:
         self._rounds += 1
-        if self._rounds > MAX_ROUNDS:
-            raise RemoteProtocolError(NOT_ALLOWED, f"more than {MAX_ROUNDS} rounds in one SASL exchange")
+        most = self.limits.max_sasl_rounds
+        if self._rounds > most:
+            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, f"more than {most} rounds in one SASL exchange")
 
     def _fail(self, outcome: int, reason: str) -> NoReturn:
         self.outcome = outcome

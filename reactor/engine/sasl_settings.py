@@ -20,6 +20,7 @@ from reactor.engine.exchange import (
     Nonce,
     TokenOwner,
 )
+from reactor.engine.limits import USUAL
 from reactor.engine.mechanisms import TOKEN_MECHANISMS
 
 #: Called with "->" (sent) or "<-" (received), the code of the frame and its fields, secrets hidden.
@@ -58,6 +59,7 @@ class SASLSettings:
                     that other one. None, the default, lets nobody act as somebody else.
     decoy           on the server: how users that there are not are answered, so that nobody finds out which
                     there are. One for all connections of a server; None, the default, makes one for this.
+    limits          bounds the peer's frames together, and the number of challenges.
     max_frame_size  bytes; a larger SASL frame ends the exchange. Default 65,536.
     frame_tracer    called for each frame, with secrets already hidden; default None.
 
@@ -87,6 +89,7 @@ class SASLSettings:
         self.token_owner: Optional[TokenOwner] = None
         self.authorizer: Optional[Authorizer] = None
         self.decoy: Optional[Decoy] = None
+        self.limits = USUAL
         self.max_frame_size = MAX_SASL_FRAME_SIZE
         self.frame_tracer: Optional[FrameTracer] = None
 

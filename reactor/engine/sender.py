@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from reactor.engine.session import Session
 
 
+#: A receiver can grant four billion. Who sends while there is credit shall come to an end of that, and be told to go
+#: on when some has left: nobody's window is larger than that, as a rule.
+MOST_AHEAD = 2048
+
+
 class Sender(Link):
     """A link over which this side sends.
 
@@ -75,7 +80,15 @@ class Sender(Link):
 
     @property
     def credit(self) -> int:
-        return self.wire_credit - self._queued
+        """How many deliveries can be sent now: what the receiver granted; but no more at a time than is sensible to
+        have waiting, nor than may be unsettled in the session."""
+        credit, window = self.wire_credit, self.window
+        if credit > MOST_AHEAD:
+            credit = MOST_AHEAD
+        if window is not None and credit > window.most_unsettled - len(window.unsettled_out):
+            credit = window.most_unsettled - len(window.unsettled_out)
+            window.choked = True
+        return credit - self._queued
 
     @property
     def current(self) -> Optional[Delivery]:
@@ -288,6 +301,8 @@ class Sender(Link):
         if not delivery.aborted and window is not None:
             window.unsettled_out.pop(delivery.id or 0, None)
             self._lose(delivery)
+            if window.choked:
+                window.unchoke()
         self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
 
     def cut_short(self) -> None:
@@ -305,7 +320,7 @@ class Sender(Link):
         """Give back the credit that is left, when the receiver asked for that (`drain_mode`): there is nothing
         to send. Returns how much it was [2.6.7]."""
         self.connection.check()
-        unused = self.credit
+        unused = self.wire_credit - self._queued
         window = self.window
         if not self.drain_mode or unused <= 0 or window is None:
             return 0

@@ -31,22 +31,19 @@ from reactor.engine.sender import Sender
 if TYPE_CHECKING:
     pass
 
-#: How many frames a peer may send before we answer, when the application sets no `incoming_capacity`.
-DEFAULT_WINDOW = 2048
-#: The largest handle of ours, and of the peer's: a session has at most so many links less one each way.
-DEFAULT_HANDLE_MAX = 0x7FFF
-
 
 class Session(Handshakes):
     """A session of a connection. `connection.session()` makes it.
 
     incoming_capacity: bytes that may come in without being read; it bounds the incoming window, and is to be set
         before open. A message larger than that has to be read while it comes in. 0, the default, bounds the
-        window to 2,048 frames, where those that continue an unread message do not count.
+        window to 2,048 frames, or fewer (`Limits.max_buffered_session_bytes`), where those that continue an unread
+        message do not count before it is complete.
     outgoing_window: frames, told to the peer; default 2,048.
     properties, offered_capabilities, desired_capabilities: told to the peer; or None.
     remote_properties, remote_offered_capabilities, remote_desired_capabilities: what the peer told.
-    handle_max: the largest handle that either side may use; default 32,767.
+    handle_max: the largest handle that either side may use; default 32,767, and never more than the transport's
+        limits allow.
     first_outgoing_id: the first transfer and delivery id; default 0.
     """
 
@@ -120,6 +117,8 @@ class Session(Handshakes):
         if link not in self._links:
             return False
         del self._links[link]
+        self.weight -= link.weight
+        link.weight = 0
         namesakes = self._names[link.name]
         namesakes.remove(link)
         if not namesakes:
@@ -163,6 +162,7 @@ class Session(Handshakes):
         for link in self.links():
             if not self.bury_link(link):
                 link.reset(lasting)
+        self.weight = 0
 
     def bury(self) -> bool:
         """Without a wire: forget the session if nothing is to be said about it over the next one."""

@@ -18,12 +18,12 @@ from reactor.engine.connection import Connection
 from reactor.engine.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from reactor.engine.events import Event
 from reactor.engine.input import Input
+from reactor.engine.limits import UNLIMITED, Limits
 from reactor.engine.link import Link
 from reactor.engine.output import Output
 from reactor.engine.sasl import SASL
 from reactor.engine.tls import SSL
 from reactor.engine.tls_domain import SSLDomain, SSLSessionDetails
-from reactor.engine.wire import UNLIMITED
 from reactor.errors import FRAMING_ERROR, RemoteProtocolError, SSLException, TransportException
 
 
@@ -33,9 +33,13 @@ class Transport(Input, Output):
     mode: CLIENT (default) speaks first; SERVER waits for the client's protocol header.
     max_frame_size: bytes of the largest frame that we take, told in open; default 65,536. What is below 512
         counts as 512 [2.3.1]; 0 is for frames of any size.
-    channel_max: the largest channel number, told in open; default 32,767.
+    channel_max: the largest channel number, told in open; default 255.
+    limits: what is taken of the peer, at most. To be set before anything is said; it sets the two above.
+    max_buffered_delivery_bytes: that one of the limits.
     idle_timeout: seconds without input after which the peer counts as gone; 0 (default) for never. Half of it is
         told to the peer [2.4.5].
+    open_timeout: seconds for the peer's open to come, counted from the first `tick`; None (default) for no limit.
+    write_timeout: seconds for the peer to take something of what is to be sent; None (default) for no limit.
     remote_max_frame_size, remote_channel_max, remote_idle_timeout: the peer's, from its open.
     frames_input, frames_output: how many frames have come and were written, heartbeats too.
     condition: why it failed, or None.
@@ -69,6 +73,28 @@ class Transport(Input, Output):
         self.frame_limit = max(size, MIN_MAX_FRAME_SIZE) if size else UNLIMITED
 
     @property
+    def limits(self) -> Limits:
+        """See the class."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._limits = limits
+        self.max_frame_size = limits.max_frame_size
+        self.channel_max = limits.max_sessions - 1
+        if self._sasl is not None:
+            self._sasl.limits = limits
+
+    @property
+    def max_buffered_delivery_bytes(self) -> int:
+        """See the class."""
+        return self._limits.max_buffered_delivery_bytes
+
+    @max_buffered_delivery_bytes.setter
+    def max_buffered_delivery_bytes(self, size: int) -> None:
+        self._limits = self._limits.replace(max_buffered_delivery_bytes=size)
+
+    @property
     def closed(self) -> bool:
         """Whether both directions have ended."""
         return self._head_closed and self._tail_closed
@@ -92,6 +118,7 @@ class Transport(Input, Output):
         """The SASL layer, which is put in by the first call: a client then insists on it."""
         if self._sasl is None:
             self._sasl = SASL(server=self.mode == self.SERVER)
+            self._sasl.limits = self._limits
             self._tell_sasl()
         return self._sasl
 

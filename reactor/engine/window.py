@@ -26,6 +26,8 @@ class Window(Incoming, Outgoing):
         self.handles_out.clear()
         self.handles_in.clear()
         self.outgoing.clear()
+        self.transport.buffered -= self.buffered
+        self.buffered = 0
         self.acks.clear()
         self.flows.clear()
         self.session.window = None

@@ -7,10 +7,11 @@ reads or writes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.engine.condition import Condition
 from reactor.engine.connection import Connection
+from reactor.engine.limits import UNLIMITED, USUAL, Limits
 from reactor.engine.sasl import SASL
 from reactor.errors import RemoteProtocolError, TransportException
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from reactor.engine.window import Window
 
 DEFAULT_MAX_FRAME_SIZE = 65536
-DEFAULT_CHANNEL_MAX = 32767
-UNLIMITED = 0xFFFFFFFF
 
 
 class WireState:
@@ -38,7 +37,12 @@ class WireState:
         "tls",
         "frame_limit",
         "channel_max",
+        "_limits",
+        "buffered",
+        "frame_size",
         "idle_timeout",
+        "open_timeout",
+        "write_timeout",
         "remote_max_frame_size",
         "remote_channel_max",
         "remote_idle_timeout",
@@ -73,6 +77,8 @@ class WireState:
         "_hear_by",
         "_speak_by",
         "_part_by",
+        "_open_by",
+        "_move_by",
     )
     CLIENT, SERVER = 1, 2
     TRACE_OFF, TRACE_RAW, TRACE_FRM, TRACE_DRV = 0, 1, 2, 4
@@ -85,11 +91,16 @@ class WireState:
         self.output = bytearray()  # what goes over the wire
         self.plain = self.output  # what the engine writes: another one where TLS lies between
         self.tls: Optional[SSL] = None
-        self.frame_limit = DEFAULT_MAX_FRAME_SIZE  # bytes of the largest frame that we take
-        self.channel_max = DEFAULT_CHANNEL_MAX
+        self._limits = USUAL
+        self.frame_limit = USUAL.max_frame_size  # bytes of the largest frame that we take
+        self.channel_max = USUAL.max_sessions - 1
+        self.buffered = 0  # what has come of deliveries that are not complete, as it is counted
+        self.frame_size = 0  # of the frame that is being read, where it is no transfer
         self.idle_timeout = 0.0
+        self.open_timeout: Optional[float] = None
+        self.write_timeout: Optional[float] = None
         self.remote_max_frame_size = UNLIMITED
-        self.remote_channel_max = DEFAULT_CHANNEL_MAX
+        self.remote_channel_max = 0xFFFF
         self.remote_idle_timeout = 0.0
         self.recorder: Optional[Callable[[str, bytes], None]] = None
         self.tracer: Optional[Callable[[Transport, str], None]] = None
@@ -102,7 +113,7 @@ class WireState:
         self._auth_required = False
         self._encryption_required = False
         self._reader: Callable[[bytes, int, int], int] = self._read_header
-        self._partial: list[bytes] = []  # of something that is not complete: pieces, their sum, what it needs
+        self._partial: list[Any] = []  # of something that is not complete: pieces, their sum, what it needs
         self._have = 0
         self._need = 0
         self._header_sent = False
@@ -118,7 +129,7 @@ class WireState:
         self._windows_in: dict[int, Window] = {}
         self._windows_out: dict[int, Window] = {}
         self._heard = self._spoke = True
-        self._hear_by = self._speak_by = self._part_by = 0.0
+        self._hear_by = self._speak_by = self._part_by = self._open_by = self._move_by = 0.0
 
     def release_input(self, window: Ledger) -> None:
         """The peer has ended the session: its channel may be used again."""
@@ -130,6 +141,11 @@ class WireState:
         self._windows_out.pop(window.channel, None)
 
     # -- what one room asks of another -------------------------------------------------------------------
+
+    @property
+    def limits(self) -> Limits:
+        """What is taken of the peer, at most (transport.py)."""
+        raise NotImplementedError
 
     @property
     def max_frame_size(self) -> int:
@@ -168,6 +184,10 @@ class WireState:
 
     def _end_with(self, condition: Condition) -> None:
         """Close the connection because of `condition` (transport.py)."""
+        raise NotImplementedError
+
+    def fail(self, name: str, description: str, info: Any = None) -> None:
+        """Everything ends at once (transport.py)."""
         raise NotImplementedError
 
     def _read_header(self, data: bytes, pos: int, end: int) -> int:

@@ -32,7 +32,8 @@ class Driver:
     * what arrives goes to `transport.receive`, one read a turn; its end to `transport.close_tail()`;
     * when the transport has no more to say (`pending()` is -1) the wire is finished and `close_head()`
       called; the wire is closed once the peer has finished too, or after `linger` seconds;
-    * `transport.tick` is called often enough for the deadline that it gave.
+    * `transport.tick` is called often enough for the deadline that it gave; below zero it has failed, and the
+      wire is let go.
 
     An exception of the transport (which would be a bug) leaves `ready` or `flush` as it is.
 
@@ -223,6 +224,9 @@ class Driver:
             return
         deadline = self.transport.tick(self.loop.now)
         if deadline:
+            if deadline < 0:
+                self._let_go()
+                return
             task = self._task
             if task is None or deadline < task.at:
                 self._plan(deadline)

@@ -7,7 +7,8 @@ import pytest
 from reactor.codec.definitions import SASL_MECHANISMS
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, symbol
-from reactor.engine.sasl import MAX_ROUNDS, SASL
+from reactor.engine.limits import USUAL
+from reactor.engine.sasl import SASL
 from reactor.errors import RemoteProtocolError
 
 whole_and_bytewise = pytest.mark.parametrize("step", [1 << 20, 1], ids=["whole", "bytewise"])
@@ -97,7 +98,7 @@ def talk(one, other, step=1 << 20):
             side.sasl.start()
         except RemoteProtocolError as error:
             side.error = error
-    for _ in range(3 * MAX_ROUNDS):
+    for _ in range(3 * USUAL.max_sasl_rounds):
         said = left.say(), right.say()
         if not any(said):
             break
