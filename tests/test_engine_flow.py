@@ -220,6 +220,65 @@ def test_a_transfer_without_credit_ends_the_link(pair):
     assert honest.state == honest.LOCAL_ACTIVE | honest.REMOTE_ACTIVE
 
 
+def test_new_credit_may_be_overrun_by_as_much_as_there_was_before(pair):
+    """RabbitMQ counts what is on its way through itself as not sent when new credit comes."""
+    peer = Peer.client(pair.piece)
+    link = peer.receiver(credit=4)
+    numbers = iter(range(100))
+
+    def come(count):
+        for _ in range(count):
+            peer.transfer(b"x", next(numbers))
+
+    come(2)
+    peer.heard()
+    link.flow(2)  # told to be 4 again
+    assert peer.heard_one("flow").link_credit == 4
+    come(4 + 4)
+    assert (link.wire_credit, link.queued, link.delivery_count) == (-4, 10, 10)
+    assert link.state == link.LOCAL_ACTIVE | link.REMOTE_ACTIVE
+    peer.flow(0, delivery_count=12)
+    assert (link.wire_credit, link.drained()) == (-4, 0), "there is no credit to give back"
+    peer.heard()
+    link.flow(5)
+    heard = peer.heard_one("flow")
+    assert (heard.delivery_count, heard.link_credit) == (12, 1), "what came beyond is not granted once more"
+    come(1 + 4 + 1)
+    assert peer.heard_one("detach").error == "amqp:link:transfer-limit-exceeded"
+
+
+def test_a_credit_window_is_filled_again_after_an_overrun():
+    peer = Peer.client()
+    link = peer.receiver()
+    link.prefetch = 10
+    peer.heard()
+    for number in range(5):
+        peer.transfer(b"x", number)
+        link.current.take()
+    assert [frame.link_credit for frame in peer.heard() if frame.name == "flow"] == [9]
+    for number in range(5, 20):
+        peer.transfer(b"x", number)
+    assert link.wire_credit == -5
+    while link.current is not None:
+        link.current.take()
+    heard = [frame for frame in peer.heard() if frame.name == "flow"]
+    assert (heard[-1].delivery_count, heard[-1].link_credit) == (20, 10)
+
+
+def test_an_overrun_is_forgotten_with_its_wire():
+    peer = Peer.client()
+    link = peer.receiver(credit=4)
+    peer.transfer(b"x", 0)
+    link.flow(1)
+    peer.heard()
+    for number in range(1, 7):
+        peer.transfer(b"x", number)
+    assert link.wire_credit == -2
+    peer.connection.lasting = True
+    link.leave_wire(True)
+    assert (link.wire_credit, link.overdraft, link.told) == (0, 0, 0)
+
+
 def test_lowered_credit(forth):
     """A peer may take back credit that was not used [2.6.7]."""
     peer = Peer.client()

@@ -649,3 +649,14 @@ def test_what_is_no_state_is_refused_at_the_call(state):
     come.settle()
     pair.pump()
     assert sent.remote_state is ACCEPTED
+
+
+def test_a_tag_that_cannot_be_shown_is_shown_as_bytes():
+    """RabbitMQ counts in eight of them."""
+    peer = Peer.client()
+    link = peer.receiver(credit=2)
+    peer.transfer(b"x", 0, delivery_tag=b"\0\0\0\x01").transfer(b"x", 1, delivery_tag=b"tag-1")
+    assert [repr(delivery).split(" of ")[0] for delivery in link.incoming] == [
+        r"<Delivery b'\x00\x00\x00\x01'",
+        "<Delivery tag-1",
+    ]

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from handlers import MessagingHandler
-from reactor import Container, Message
+from reactor import Container
 from tests.support.processes import Script, unused_port
+from tests.support.recovery import Carrier
 
 TOTAL = 2000
-KILLS = (100, 400, 800)  #: after so many accepted messages
+KILLS = [100, 400, 800]  #: after so many accepted messages
 
 
 class BrokerProcess:
@@ -47,67 +47,21 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     process.kill()
 
 
-class Client(MessagingHandler):
-    """Sends TOTAL messages, a hundred at a time, and reads them back; has the broker killed now and then."""
+class Client(Carrier):
+    """A carrier that has an address of its own, too, which each broker makes anew."""
 
-    def __init__(self, broker: BrokerProcess, resend: bool) -> None:
-        super().__init__(prefetch=50)
-        self.broker = broker
-        self.resend = resend
-        self.kills = list(KILLS)
-        self.sent: list[Any] = []
-        self.ends: Counter[Any] = Counter()
-        self.told: Counter[str] = Counter()
-        self.received: Counter[int] = Counter()
-        self.receiver: Any = None
-
-    def on_start(self, event: Any) -> None:
-        self.connection = event.container.connect(self.broker.url)
-        self.sender = event.container.create_sender(self.connection, "jobs", resend=self.resend)
-        self.receiver = event.container.create_receiver(self.connection, "jobs")
-        self.reply = event.container.create_receiver(self.connection, None, dynamic=True)
-
-    def on_sendable(self, event: Any) -> None:
-        while event.sender.credit > 0 and event.sender.unsettled < 100 and len(self.sent) < TOTAL:
-            self.sent.append(event.sender.send(Message(len(self.sent))))
-
-    def on_accepted(self, event: Any) -> None:
-        self.told["accepted"] += 1
-        self.end(event)
-
-    def on_in_doubt(self, event: Any) -> None:
-        self.told["in doubt"] += 1
-        self.end(event)
-
-    def end(self, event: Any) -> None:
-        self.ends[event.delivery] += 1
-        if self.kills and self.told["accepted"] >= self.kills[0]:
-            del self.kills[0]
-            self.broker.kill()
-            self.broker.start()
-        if len(self.ends) == TOTAL:
-            event.connection.close()
-
-    def on_settled(self, event: Any) -> None:
-        self.on_sendable(event)
-
-    def on_message(self, event: Any) -> None:
-        self.received[event.message.body] += 1
+    def make_links(self, container: Any) -> None:
+        super().make_links(container)
+        self.reply = container.create_receiver(self.connection, None, dynamic=True)
 
     def on_link_opened(self, event: Any) -> None:
         if event.receiver is self.reply:
             self.told["address " + self.reply.remote_source.address] += 1
 
-    def on_disconnected(self, event: Any) -> None:
-        self.told["disconnected"] += 1
-
-    def on_connection_reconnected(self, event: Any) -> None:
-        self.told["reconnected"] += 1
-
 
 @pytest.mark.parametrize("resend", [True, False], ids=["sent again", "in doubt"])
 def test_every_send_has_one_end_whatever_happens_to_the_broker(broker: BrokerProcess, resend: bool) -> None:
-    client = Client(broker, resend)
+    client = Client(broker, "jobs", TOTAL, KILLS, resend)
     Container(client).run()
     assert len(client.sent) == TOTAL
     assert client.ends == Counter(client.sent), "each once"
@@ -121,8 +75,7 @@ def test_every_send_has_one_end_whatever_happens_to_the_broker(broker: BrokerPro
 
 def test_a_broker_that_comes_late_is_found(broker: BrokerProcess) -> None:
     broker.kill()
-    client = Client(broker, True)
-    client.kills = []
+    client = Client(broker, "jobs", TOTAL, [], True)
     container = Container(client)
     container.do_work(0)
     while container.failures(client.connection) < 3:

@@ -343,7 +343,8 @@ class Delivery:
         told = _name(state) if state is not EMPTY else "no outcome yet"
         if self.fate:
             told += ", " + ("settled", "settled", "settled by the peer", "pre-settled", "connection lost")[self.fate]
-        return "<Delivery %s of %s: %s>" % (self.tag, self.link.describe(), told)
+        tag = self.tag if self.tag.isprintable() else repr(self.tag_bytes)
+        return "<Delivery %s of %s: %s>" % (tag, self.link.describe(), told)
 
 
 def _name(state: Union[DispositionType, int]) -> str:

@@ -80,7 +80,7 @@ class Incoming(Ledger):
                     INVALID_FIELD, "the first transfer of a delivery lacks its id or its tag", "session"
                 )
             credit = link.wire_credit - 1
-            if credit < 0:
+            if credit < 0 and credit < -link.overdraft:
                 raise RemoteProtocolError(
                     TRANSFER_LIMIT_EXCEEDED, "transfer on %r without credit" % (link,), "link", endpoint=link
                 )
@@ -279,7 +279,7 @@ class Incoming(Ledger):
             if delivery_count is not None:
                 used = serial_difference(delivery_count, link.delivery_count)
                 if used > 0:  # credit was given back, by a drain
-                    used = min(used, link.wire_credit)
+                    used = min(used, max(0, link.wire_credit))
                     link.wire_credit -= used
                     link._drained += used
                     link.delivery_count = delivery_count & MASK
@@ -287,7 +287,7 @@ class Incoming(Ledger):
                 link.paused = CONFIRMED
             if available is not None:
                 link.available = available
-            if link.drain_mode and link.wire_credit == 0 and link.prefetch:
+            if link.drain_mode and link.wire_credit <= 0 and link.prefetch:
                 link.drain_mode = False
                 self.tell_flow(link)
         if echo:

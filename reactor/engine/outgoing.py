@@ -270,6 +270,7 @@ class Outgoing(Ledger):
             link.grant()
             available = 0
             credit = link.wire_credit
+            link.overdraft, link.told = max(link.overdraft, link.told), credit
             if link.paused:  # it is counted on: what is on its way to us was sent with it
                 credit = 0
                 echo = link.paused == PAUSED

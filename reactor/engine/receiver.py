@@ -46,6 +46,8 @@ class Receiver(Link):
         "_drained",
         "received",
         "paused",
+        "told",
+        "overdraft",
     )
 
     is_receiver = True
@@ -60,6 +62,10 @@ class Receiver(Link):
         self._drained = 0
         self.paused = 0
         self.received = 0  # bytes of the delivery that is coming in
+        # So many deliveries are taken beyond the credit: the most that was told in a flow before the last. RabbitMQ
+        # counts what is on its way through itself as not sent, and overruns new credit by as much of the old.
+        self.overdraft = 0
+        self.told = 0  # the credit in our last flow
 
     @property
     def prefetch(self) -> Optional[int]:
@@ -237,10 +243,10 @@ class Receiver(Link):
         if started is not None and started in self.incoming:
             self.incoming.remove(started)  # the rest of it will not come
         super().leave_wire(lasting)
-        self.available = self.delivery_count = 0
+        self.available = self.delivery_count = self.overdraft = self.told = 0
         self.paused = self.paused and PAUSED
-        if not lasting:
-            self.wire_credit = 0  # else what was granted and not used is granted again
+        # What was granted and not used is granted again, if another wire comes.
+        self.wire_credit = max(0, self.wire_credit) if lasting else 0
 
     def free(self) -> None:
         self.deaf = True

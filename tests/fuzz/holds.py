@@ -22,7 +22,7 @@ def check(transport: Transport, connection: Connection, output: bytes) -> None:
             assert 0 <= window.incoming_window <= 0xFFFFFFFF
             assert 0 <= window.next_outgoing_id <= 0xFFFFFFFF
     for link in connection.links(0):
-        assert link.wire_credit >= 0, link
+        assert link.wire_credit >= (-link.overdraft if link.is_receiver else 0), link
         assert link.queued >= 0, link
         assert link.unsettled >= 0, link
         assert 0 <= link.delivery_count <= 0xFFFFFFFF

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.libraries import OURS, THEIRS, load
+from tests.support.rabbitmq import RabbitMQ, need
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,3 +63,11 @@ def broker(request: pytest.FixtureRequest, theirs: SimpleNamespace) -> Iterator[
         with Worker(THEIRS, "minimal_broker", url) as process:
             process.hear("started")
             yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A RabbitMQ that nobody kills."""
+    need()
+    with RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as server:
+        yield server

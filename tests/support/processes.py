@@ -37,15 +37,18 @@ def example(name: str, way: str) -> list[str]:
 class Script:
     """A process whose output is read while it runs. As a context manager it leaves no process behind.
 
-    life: seconds until it is killed, whatever it does.
+    life: seconds until it is killed, whatever it does. stdin: its input, none by default; PIPE for one that ends when
+    we do.
     """
 
-    def __init__(self, command: list[str], cwd: Path, life: float = DEADLINE, **extra: str) -> None:
+    def __init__(
+        self, command: list[str], cwd: Path, life: float = DEADLINE, stdin: int = subprocess.DEVNULL, **extra: str
+    ) -> None:
         self.process = subprocess.Popen(
             command,
             cwd=cwd,
             env=environment(**extra),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",

@@ -10,11 +10,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import shutil
+import subprocess
 import threading
 from collections import deque
 from pathlib import Path
 from typing import Any, Optional
+
+import pytest
 
 from tests.support.processes import Script, unused_port
 from tests.support.tls import file
@@ -57,6 +61,15 @@ def missing() -> str:
     return ""
 
 
+def need() -> None:
+    """Skip the test without RabbitMQ; fail it with AMQP_REACTOR_RABBITMQ=required, as in the tox environment."""
+    reason = missing()
+    if reason and os.environ.get("AMQP_REACTOR_RABBITMQ") == "required":
+        raise RuntimeError(reason)
+    if reason:
+        pytest.skip(reason)
+
+
 def program() -> Optional[Path]:
     """The program of the newest version that is installed, or None."""
     found = sorted(HOME.glob("rabbitmq_server-*/sbin/rabbitmq-server"))
@@ -83,8 +96,10 @@ def hashed(password: str) -> str:
 
 
 class RabbitMQ:
-    """A server in `place`, which is started. `url` has its users by name in `url_of`; as a context manager it leaves
-    no process behind."""
+    """A server, started; as a context manager it leaves no process behind.
+
+    place: a directory for all that it writes. url, tls_url: where it listens. log: what it said last.
+    """
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -92,6 +107,7 @@ class RabbitMQ:
         self.url = f"amqp://127.0.0.1:{self.port}"
         self.tls_url = f"amqps://localhost:{self.tls_port}"
         self.log: deque[str] = deque(maxlen=200)
+        self.reader: Optional[threading.Thread] = None
         (place / "definitions.json").write_text(json.dumps(definitions()), encoding="utf-8")
         (place / "rabbitmq.conf").write_text(
             CONFIGURATION.format(
@@ -119,39 +135,40 @@ class RabbitMQ:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(place / "enabled_plugins"),
             "RABBITMQ_CONF_ENV_FILE": str(place / "no-such-file"),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1",
-            # The script then becomes the server, and does not stay its parent: what is killed is the server.
-            "RUNNING_UNDER_SYSTEMD": "true",
+            # The script then becomes the server, and does not stay its parent: what is killed is the server. It
+            # reads its input, and ends at the end of it: when these tests are killed, it does not stay behind.
+            "RABBITMQ_ALLOW_INPUT": "true",
         }
         try:
             self.start()
         except BaseException:
-            self.__exit__()
+            self.names.__exit__()
             raise
 
     def start(self) -> None:
         """Start it, with what it has kept on disk, on the ports that it had; returns when it listens."""
-        self.script = Script([str(program())], self.place, LIFE, **self.environment)
-        self.script.wait_for("Server startup complete")
-        self.reader = threading.Thread(target=self._read, args=(self.script,), daemon=True)
-        self.reader.start()
-
-    def _read(self, script: Script) -> None:
-        """Keep what it says, and never have it wait for somebody to read it."""
+        self.script = Script([str(program())], self.place, LIFE, subprocess.PIPE, **self.environment)
         try:
-            self.log.extend(script.lines())
-        except ValueError:
-            pass  # closed
+            self.script.wait_for("Server startup complete")
+        except BaseException:
+            self.script.__exit__()
+            raise
+        # What it says is read, so that it never waits for that.
+        self.reader = threading.Thread(target=self.log.extend, args=(self.script.lines(),), daemon=True)
+        self.reader.start()
 
     def kill(self) -> None:
         """End it at once: it has no time to say good-bye to anybody."""
         self.script.process.kill()
         self.script.process.wait()
-        self.reader.join()
+        if self.reader is not None:
+            self.reader.join()
+            self.reader = None
         self.script.__exit__()
 
     def __enter__(self) -> RabbitMQ:
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        self.script.__exit__()
+        self.kill()
         self.names.__exit__()
