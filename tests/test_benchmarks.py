@@ -13,7 +13,7 @@ from tests.support.processes import CHECKOUT, run
 BENCHMARKS = [sys.executable, "-m", "tests.benchmarks", "--runs", "1", "--seconds", "0.01"]
 
 
-@pytest.mark.parametrize("name", ["direct-10", "embedded"])
+@pytest.mark.parametrize("name", ["direct-10", "tls", "embedded"])
 def test_a_row_of_the_table(name: str) -> None:
     (row,) = [row for row in ROWS if row.name == name]
     status, out, err = run([*BENCHMARKS, "--only", row.name], CHECKOUT)
@@ -24,6 +24,17 @@ def test_a_row_of_the_table(name: str) -> None:
     title, ours = line.strip("| ").split(" | ")[:2]
     assert title == row.title
     assert re.search(r"\d", ours), line
+
+
+def test_the_table_of_recoveries() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.recovery", "--runs", "1", "--broker", "handlers.broker"]
+    status, out, err = run(command, CHECKOUT)
+    assert (status, err) == (0, "")
+    header, _, *lines = [text for text in out.splitlines() if text.startswith("|")]
+    assert header.startswith("| broker | delays | amqp-reactor")
+    assert len(lines) == 2
+    for line in lines:
+        assert re.fullmatch(r"[\d,]+ \([\d,]+\)", line.strip("| ").split(" | ")[2]), line
 
 
 def test_an_unknown_row_is_refused_with_the_known_ones() -> None:

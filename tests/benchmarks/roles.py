@@ -242,6 +242,47 @@ def open_many(api: SimpleNamespace, url: str, say: Say, count: int) -> Any:
     return Opener()
 
 
+def carry(api: SimpleNamespace, url: str, say: Say, address: str, backoff: Any) -> Any:
+    """Sends a message every 20 ms and takes it back; says when one is accepted for the first time, and for the first
+    time after each loss of the connection. backoff: the keywords of a Backoff; None for what the library does."""
+
+    class Carrier(api.MessagingHandler):  # type: ignore[misc,name-defined]
+        news = True
+        waiting = False
+
+        def on_start(self, event: Any) -> None:
+            options = {} if backoff is None else {"reconnect": api.Backoff(**backoff)}
+            connection = event.container.connect(url, **options)
+            self.sender = event.container.create_sender(connection, address)
+            event.container.create_receiver(connection, address)
+
+        def on_sendable(self, event: Any) -> None:
+            self.send()
+
+        def send(self) -> None:
+            if not self.waiting and self.sender.credit > 0:
+                self.waiting = True
+                self.sender.send(api.Message("x"))
+
+        def on_timer_task(self, event: Any) -> None:
+            self.send()
+
+        def on_accepted(self, event: Any) -> None:
+            if self.news:
+                say(accepted=time.monotonic())
+                self.news = False
+            self.waiting = False
+            event.container.schedule(0.02, self)
+
+        def on_message(self, event: Any) -> None:
+            self.body = event.message.body
+
+        def on_transport_error(self, event: Any) -> None:
+            self.news, self.waiting = True, False
+
+    return Carrier()
+
+
 def settled_memory() -> int:
     """Resident bytes of this process without what the collector would take away."""
     gc.collect()
@@ -260,5 +301,6 @@ ROLES: dict[str, Callable[..., Any]] = {
     "request": request,
     "hold": hold,
     "open_many": open_many,
+    "carry": carry,
     "minimal_broker": minimal,
 }
