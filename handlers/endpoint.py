@@ -108,8 +108,10 @@ class EndpointStateHandler(Handler):
         if self._will_reconnect(event):
             return  # its end is told when its transport ends
         if condition is not None and condition.name == CONNECTION_FORCED:
-            self.on_disconnected(event)
-            self._finish(event, event.connection, "connection")
+            try:
+                self.on_disconnected(event)
+            finally:
+                self._finish(event, event.connection, "connection")
         else:
             self._remote_close(event, event.connection, "connection")
 
@@ -145,10 +147,12 @@ class EndpointStateHandler(Handler):
         if self._will_redirect(event):
             return
         failed = link.remote_condition is not None
-        if failed:
-            self.on_link_error(event)
-        if self.is_local_open(link):
-            link.detach()
+        try:
+            if failed:
+                self.on_link_error(event)
+        finally:
+            if self.is_local_open(link):
+                link.detach()
         if failed:
             self._tell_closed(event, link, "link")
 
@@ -198,11 +202,13 @@ class EndpointStateHandler(Handler):
 
     def _remote_close(self, event: Any, endpoint: Any, kind: str) -> None:
         unasked = self.is_local_open(endpoint)
-        if endpoint.remote_condition is not None or (unasked and self.peer_close_is_error):
-            self._tell(kind, "error", event)
-        elif unasked:
-            self._tell(kind, "closing", event)
-        self._finish(event, endpoint, kind)
+        try:
+            if endpoint.remote_condition is not None or (unasked and self.peer_close_is_error):
+                self._tell(kind, "error", event)
+            elif unasked:
+                self._tell(kind, "closing", event)
+        finally:
+            self._finish(event, endpoint, kind)  # the peer waits for it, whatever the method raised
 
     def _finish(self, event: Any, endpoint: Any, kind: str) -> None:
         if self.is_local_closed(endpoint):

@@ -305,3 +305,31 @@ def test_what_the_peer_did_wrong_is_told_at_once_and_once(kind: str, answer: Any
     world.run_for(60)
     assert about(kind, client.told) == ["opened", "error", "closed"]
     assert peer.done and program.handler is client
+
+
+@pytest.mark.parametrize("what", ["error", "closing"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_peer_that_closes_is_answered_although_the_method_for_that_raises(kind: str, what: str) -> None:
+    def fail(event: Any) -> None:
+        raise ZeroDivisionError
+
+    scene = Scene(client=Witness(**{"on_%s_%s" % (kind, what): fail}))
+    with pytest.raises(ZeroDivisionError):
+        scene.close(kind, Condition("my:reason") if what == "error" else None)
+    scene.stage.run()
+    assert scene.server.count("on_%s_closed" % kind) == 1
+    assert about(kind, scene.client.told) == ["opened", what, "closed"]
+
+
+def test_a_peer_that_detaches_is_answered_although_the_method_for_that_raises() -> None:
+    def fail(event: Any) -> None:
+        raise ZeroDivisionError
+
+    scene = Scene(client=Witness(on_link_error=fail))
+    link = scene.endpoint("link")
+    link.condition = Condition("my:reason")
+    link.detach()
+    with pytest.raises(ZeroDivisionError):
+        scene.stage.run()
+    scene.stage.run()
+    assert scene.sender.state == link.state == Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
