@@ -276,3 +276,31 @@ def test_another_thread_waits_for_the_end() -> None:
         assert left.wait(60) and not left
         thread.join(60)
         assert broker.queue("jobs").depth == 7
+
+
+@pytest.mark.parametrize("drain", [None, 5])
+def test_who_stops_it_gets_the_end_of_this_run_and_not_of_the_next(drain: Any) -> None:
+    """The container's thread may be quicker than the return of the call in another one."""
+    container = Scene().container
+    for name in ("end", "call_soon_threadsafe"):
+        setattr(container, name, lambda *_: container.close_all())
+    assert container.stop(drain).done
+
+
+def test_stopping_at_once_reports_what_is_left_too() -> None:
+    scene = Scene(auto_accept=False)
+    receiver = scene.receiver(max_unsettled=10)
+    scene.stage.run()
+    sent = [scene.sender.send(Message("x")) for _ in range(3)]
+    left = scene.container.stop()
+    scene.stage.run()
+    assert left.done and left.sent == sent
+    assert [delivery.link for delivery in left.received] == [receiver] * 10
+    assert not scene.container.stop(), "it is not told again"
+
+
+def test_who_waits_is_told_when_it_ends_by_itself() -> None:
+    container = Container()
+    left = container._leftover
+    container.run()
+    assert left.done and not left

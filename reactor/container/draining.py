@@ -8,7 +8,7 @@ over, the container stops. It knows links by what they count, and no frame.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Optional
 
 from reactor.engine.connection import Connection
@@ -48,6 +48,14 @@ class Leftover:
         """Wait, in another thread than the container's, until the container has stopped; `timeout` seconds at most.
         Returns whether it has."""
         return self._done.wait(timeout)
+
+    def add(self, connection: Connection) -> None:
+        """Take in what is unfinished on a connection that is about to be closed."""
+        for link in connection.links(0):
+            if isinstance(link, Sender):
+                _extend(self.sent, link.unsettled_deliveries)
+            elif isinstance(link, Receiver):
+                _extend(self.received, _unfinished(link))
 
     def finish(self) -> None:
         """The container has stopped."""
@@ -112,11 +120,7 @@ class Drain:
     def _close(self, connections: list[Connection]) -> None:
         self._closing = True
         for connection in connections:
-            for link in connection.links(0):
-                if isinstance(link, Sender):
-                    self.left.sent += link.unsettled_deliveries
-                elif isinstance(link, Receiver):
-                    self.left.received += _unfinished(link)
+            self.left.add(connection)
             connection.close()
 
     def _time_is_over(self) -> None:
@@ -132,6 +136,11 @@ class Drain:
             self._deadline.cancel()
         self.container.after_turn = None
         self.container.end()
+
+
+def _extend(known: list[Delivery], more: Iterable[Delivery]) -> None:
+    there = set(map(id, known))
+    known += (delivery for delivery in more if id(delivery) not in there)
 
 
 def _unfinished(receiver: Receiver) -> Iterator[Delivery]:

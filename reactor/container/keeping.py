@@ -92,11 +92,12 @@ class Keeping(Runner):
         Returns what was left undone, which is known when `run()` has returned.
         """
         check_seconds(drain=drain)
+        left = self._leftover  # the container's own thread may have stopped, and have another one, when we return
         if drain is None:
             self.end()
-            return self._leftover
-        self.call_soon_threadsafe(Drain(self, self._leftover, drain).begin)
-        return self._leftover
+        else:
+            self.call_soon_threadsafe(Drain(self, left, drain).begin)
+        return left
 
     def connections(self) -> list[Connection]:
         """Those that have a wire, or will have one."""
@@ -114,11 +115,16 @@ class Keeping(Runner):
     def close_all(self) -> None:
         for keeper in list(self._keepers.values()):
             keeper.stop()
+        for connection in self.connections():
+            self._leftover.add(connection)
         self.deadlines.clear()
         self.pulse.clear()
         super().close_all()
         self._keepers.clear()
         self.after_turn = None
+        self.finished()
+
+    def finished(self) -> None:
         left, self._leftover = self._leftover, Leftover()
         left.finish()
 

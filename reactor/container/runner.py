@@ -174,6 +174,7 @@ class Runner:
                 pass
             self._dispatch_own(Event.REACTOR_FINAL)
             self._advance()
+            self.finished()
         except KeyboardInterrupt:
             self.close_all()
             raise
@@ -333,6 +334,9 @@ class Runner:
         driver = self._drivers.pop(transport, None)
         if driver is not None:
             driver.flush()
+
+    def finished(self) -> None:
+        """Nothing is left to do: whoever waits for the end of `run()` may know."""
 
     def close_all(self) -> None:
         """Close politely what can be closed at once, then let go of everything."""
