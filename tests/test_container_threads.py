@@ -10,7 +10,7 @@ import pytest
 
 from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
-from reactor import ACCEPTED, ApplicationEvent, Container, EventInjector, Message
+from reactor import ACCEPTED, ApplicationEvent, Container, EventInjector, Handler, Message
 from tests.support.stage import Stage, Witness
 
 
@@ -35,10 +35,13 @@ class Scene:
         self.fresh = self.connection.session()
         self.task = self.container.schedule(1000, self.client)
         self.acceptor = self.container.listen("amqp://client:1")
+        self.selectable = self.container.selectable(Witness())
+        self.reader = self.container.create_receiver(self.connection, "r", handler=Handler(), prefetch=1)
         self.stage.run()
         self.sent = self.sender.send(Message("x"))
-        theirs = next(event.link for event in self.stage.server.events["on_link_opened"] if event.sender)
-        theirs.send(Message("y"))
+        for event in self.stage.server.events["on_link_opened"]:
+            if event.sender:
+                event.sender.send(Message("y"))
         self.stage.run()
         self.delivery = self.client.last("on_message").delivery
 
@@ -53,6 +56,8 @@ class Scene:
             (self.receiver.prefetch, self.receiver.max_unsettled, self.task.cancelled),
             (len(self.container.loop.timers), len(self.container.loop.owners)),
             len(self.container.collector.events),
+            (self.acceptor._porter.closed, self.selectable.is_terminal, self.receiver.paused, self.reader.queued),
+            (self.sender.available, self.sender.counted, self.reader.current and self.reader.current.pending),
         )
 
 
@@ -65,7 +70,13 @@ CALLS: dict[str, Callable[[Scene], Any]] = {
     "Container.schedule": lambda scene: scene.container.schedule(1, scene.client),
     "Container.selectable": lambda scene: scene.container.selectable(EventInjector()),
     "Container.post": lambda scene: scene.container.post(ApplicationEvent("x")),
+    "Container.connection": lambda scene: scene.container.connection(),
     "Task.cancel": lambda scene: scene.task.cancel(),
+    "Acceptor.close": lambda scene: scene.acceptor.close(),
+    "Acceptor.set_ssl_domain": lambda scene: scene.acceptor.set_ssl_domain(None),
+    "Selectable.update": lambda scene: scene.selectable.update(),
+    "Selectable.terminate": lambda scene: scene.selectable.terminate(),
+    "Selectable.close": lambda scene: scene.selectable.close(),
     "Connection.session": lambda scene: scene.connection.session(),
     "Connection.close": lambda scene: scene.connection.close(),
     "Connection.free": lambda scene: scene.connection.free(),
@@ -79,6 +90,12 @@ CALLS: dict[str, Callable[[Scene], Any]] = {
     "Sender.close": lambda scene: scene.sender.close(),
     "Sender.detach": lambda scene: scene.sender.detach(),
     "Sender.free": lambda scene: scene.sender.free(),
+    "Sender.delivery_tag": lambda scene: scene.sender.delivery_tag(),
+    "Sender.offered": lambda scene: scene.sender.offered(5),
+    "Receiver.recv": lambda scene: scene.reader.recv(1),
+    "Receiver.advance": lambda scene: scene.reader.advance(),
+    "Receiver.drained": lambda scene: scene.receiver.drained(),
+    "Receiver.pause": lambda scene: scene.receiver.pause(),
     "Receiver.flow": lambda scene: scene.receiver.flow(1),
     "Receiver.drain": lambda scene: scene.receiver.drain(1),
     "Receiver.prefetch": lambda scene: setattr(scene.receiver, "prefetch", 5),

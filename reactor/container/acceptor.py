@@ -70,10 +70,12 @@ class Acceptor:
     def set_ssl_domain(self, ssl_domain: Optional[SSLDomain]) -> None:
         """What TLS is to be like for those who come from now on; None for no TLS. SSLException for the domain of
         a client, or without a certificate."""
+        self.container.owner.check()
         self._ssl_domain = None if ssl_domain is None else self.container.ssl.of_server(ssl_domain)
 
     def close(self) -> None:
         """Listen no more; the connections that came in stay. Harmless when repeated."""
+        self.container.owner.check()
         self._porter.close()
 
     def _admit(self, wire: Wire) -> None:

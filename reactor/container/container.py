@@ -275,6 +275,7 @@ class Container(Linking):
 
         It has no transport; `connect` and `listen` are what applications want.
         """
+        self.owner.check()
         connection = Connection()
         connection.container = self.container_id
         connection.handler = handler

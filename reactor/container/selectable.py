@@ -59,6 +59,7 @@ class Selectable:
 
     def update(self) -> None:
         """Let what was set take effect."""
+        self.container.owner.check()
         if self not in self.container.loop.owners:
             return
         if self._terminated:
@@ -75,10 +76,12 @@ class Selectable:
 
     def terminate(self) -> None:
         """Give it up, with the next `update()`. The descriptor itself stays open: it is the application's."""
+        self.container.owner.check()
         self._terminated = True
 
     def close(self) -> None:
         """Watch it no more, at once and without an event. The descriptor itself stays open."""
+        self.container.owner.check()
         self._terminated = True
         self._forget_deadline()
         self.container.loop.owners.discard(self)

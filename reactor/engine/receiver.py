@@ -173,6 +173,7 @@ class Receiver(Link):
     def pause(self) -> None:
         """Take back the credit that the sender has, and give none any more. What it has sent before it heard of that
         still comes; `is_paused` is true when it has heard."""
+        self.connection.check()
         if not self.paused:
             self.paused = PAUSED
             if self.window is not None:
@@ -189,12 +190,14 @@ class Receiver(Link):
 
     def drained(self) -> int:
         """How much credit the sender gave back unused since this was last asked."""
+        self.connection.check()
         drained, self._drained = self._drained, 0
         return drained
 
     def recv(self, limit: int) -> Optional[bytes]:
         """At most `limit` bytes of the current delivery; b"" when none are there yet, None at its end or when
         there is no delivery."""
+        self.connection.check()
         delivery = self.current
         if delivery is None:
             return None
@@ -212,6 +215,7 @@ class Receiver(Link):
         return data
 
     def advance(self) -> bool:
+        self.connection.check()
         delivery = self.current
         if delivery is None:
             return False

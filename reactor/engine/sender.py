@@ -113,6 +113,7 @@ class Sender(Link):
 
     def delivery_tag(self) -> Union[str, bytes]:
         """The next delivery tag."""
+        self.connection.check()
         if self.tag_generator is not None:
             return self.tag_generator()
         self.counted += 1
@@ -311,6 +312,7 @@ class Sender(Link):
 
     def offered(self, n: int) -> None:
         """Tell the receiver, with the next flow, that `n` messages are available. ValueError if negative."""
+        self.connection.check()
         number: Any = n
         if not isinstance(number, int) or isinstance(number, bool) or n < 0:
             raise ValueError("offered must be a number of messages, not %r" % (n,))
