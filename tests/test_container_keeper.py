@@ -474,6 +474,43 @@ def test_a_wrong_password_stops_the_attempts(with_default: bool) -> None:
     assert client.count("on_connection_error") == (0 if with_default else 1)
 
 
+# -- closed while nobody is there --------------------------------------------------------------------------
+
+
+def closed_at_once(stage: Stage, client: Witness, connection: Any) -> None:
+    """Before the container has run."""
+
+
+def closed_before_it_was_ever_open(stage: Stage, client: Witness, connection: Any) -> None:
+    stage.acceptor.close()
+    stage.run(lambda: client.count("on_transport_error") == 3 and connection.transport is None)
+
+
+def closed_between_two_wires(stage: Stage, client: Witness, connection: Any) -> None:
+    stage.run(lambda: client.count("on_connection_opened"))
+    stage.leave()
+    stage.run(lambda: connection.transport is None)
+
+
+def cut_before_the_answer(stage: Stage, client: Witness, connection: Any) -> None:
+    stage.run(lambda: client.count("on_connection_opened"))
+    stage.leave()
+
+
+@pytest.mark.parametrize(
+    "when", [closed_at_once, closed_before_it_was_ever_open, closed_between_two_wires, cut_before_the_answer]
+)
+def test_who_closes_a_connection_is_told_that_it_is_closed_although_nobody_answers(when: Any) -> None:
+    stage = Stage()
+    client, container, connection = connect(stage, Stage.url)
+    when(stage, client, connection)
+    connection.close()
+    stage.run(over(stage, container))
+    assert client.count("on_connection_closed") == 1
+    assert client.count("on_connection_error") == 0
+    assert connection.state == Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
+
+
 # -- what is logged ----------------------------------------------------------------------------------------
 
 

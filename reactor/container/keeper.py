@@ -84,6 +84,7 @@ class Keeper:
         step = self.attempts.take()
         self.connection.lasting = self.attempts.upcoming is not None
         if step is None or not self.connection.state & Endpoint.LOCAL_ACTIVE:
+            self.connection.end()
             self.container.forget(self.connection)
         elif step.delay > 0:
             log.info("trying %s in %.3g s", step.url.redacted, step.delay)
@@ -164,6 +165,7 @@ class Keeper:
                 keeper.connection.close()
         if transport is None:
             self._stop_waiting()
+            self.connection.end()
             self.container.forget(self.connection)
             self.container.deadlines.disconnected(self.connection)
         elif self.close_timeout is not None and not self.connection.state & Endpoint.REMOTE_CLOSED:
@@ -216,6 +218,7 @@ class Keeper:
             self._try_next()
         elif not connection.state & Endpoint.LOCAL_ACTIVE:
             log.info("disconnected from %s", connection.connected_address)
+            connection.end()
             self.container.forget(connection)
         else:
             log.info("disconnected from %s, for good", connection.connected_address)

@@ -164,6 +164,12 @@ class Connection(Endpoint):
         self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
         self.close()
 
+    def end(self) -> None:
+        """It was closed here, and nobody is there any more who would answer: the application sees it closed."""
+        if self.state & LOCAL_CLOSED and not self.state & REMOTE_CLOSED:
+            self.state = LOCAL_CLOSED | REMOTE_CLOSED
+            self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
+
     def free(self) -> None:
         """Forget the sessions and links; CONNECTION_FINAL is the last that is heard of it."""
         self.check()
