@@ -70,3 +70,24 @@ def test_what_reconnect_may_be() -> None:
         with pytest.raises(TypeError, match="a list of seconds, not"):
             check_reconnect(wrong)
     assert "max_tries=None" in repr(Backoff())
+
+
+@pytest.mark.parametrize("delay", ["soon", -1, float("nan"), True])
+def test_a_delay_of_somebody_s_own_is_looked_at_when_it_is_given(delay: Any) -> None:
+    class Own:
+        def next(self) -> Any:
+            return delay
+
+    for given in (Own(), iter([delay])):
+        with pytest.raises(ValueError, match="the delays of reconnect are seconds"):
+            next(read_delays(check_reconnect(given), Random(1)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("initial", "1"), ("max_delay", float("nan")), ("max_tries", 1.5), ("max_time", "x"), ("jitter", None)],
+)
+def test_what_is_no_number_is_named(name: str, value: Any) -> None:
+    options: dict[str, Any] = {name: value}
+    with pytest.raises(ValueError, match="%s of a Backoff is a number, not" % name):
+        Backoff(**options)

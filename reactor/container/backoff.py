@@ -111,9 +111,16 @@ def read_delays(reconnect: Reconnect, random: Random) -> Iterator[float]:
     if callable(advance):
         if hasattr(reconnect, "reset"):
             reconnect.reset()
-        return iter(advance, None)
+        return map(_checked_delay, iter(advance, None))
     if isinstance(reconnect, Backoff) and reconnect.jitter:
         jitter = reconnect.jitter
         return (delay * (1 - jitter * random.random()) for delay in reconnect)
     seconds: Any = reconnect
-    return iter(seconds)
+    return map(_checked_delay, seconds)
+
+
+def _checked_delay(delay: Any) -> float:
+    """ValueError for what somebody's own object gives, and is no time to wait."""
+    if isinstance(delay, bool) or not isinstance(delay, (int, float)) or not delay >= 0:
+        raise ValueError("the delays of reconnect are seconds, or None for no more: %r is no time to wait" % (delay,))
+    return delay

@@ -228,7 +228,8 @@ class Keeper:
             self.container.forget(connection)
 
     def _given_up(self, condition: Condition) -> Condition:
-        text = "given up after %d attempts: %s" % (self.failures, condition.description)
+        attempts = "1 attempt" if self.failures == 1 else "%d attempts" % self.failures
+        text = "given up after %s: %s" % (attempts, condition.description)
         return Condition(condition.name, text, condition.info)
 
     def _redirection(self) -> Optional[Step]:
