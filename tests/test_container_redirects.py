@@ -96,6 +96,15 @@ def test_whoever_closes_one_of_its_connections_closes_both(which: str) -> None:
     assert scene.other.count("on_connection_closed") == scene.server.count("on_connection_closed") == 1
 
 
+def test_the_other_connection_ends_with_the_first_one_when_that_is_lost_for_good() -> None:
+    scene = Elsewhere(network_host="other", port=6000)
+    scene.container.create_sender(scene.connection, "q")
+    scene.run()
+    scene.server.last("on_connection_opened").connection.close()
+    scene.run(lambda: scene.container not in scene.stage.stepper.containers)
+    assert scene.other.count("on_connection_closed") == 1
+
+
 def test_the_other_connection_is_made_again_too() -> None:
     scene = Elsewhere(network_host="other", port=6000)
     sender = scene.container.create_sender(scene.connection, "q")

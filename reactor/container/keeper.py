@@ -160,7 +160,7 @@ class Keeper:
     def closed(self) -> None:
         """The application has closed the connection. Without a wire that is the end of it."""
         transport = self.connection.transport
-        if not self.connection.state & Endpoint.REMOTE_CLOSED:
+        if self is self.family[0] or not self.connection.state & Endpoint.REMOTE_CLOSED:
             for keeper in self.family:
                 keeper.connection.close()
         if transport is None:
