@@ -12,7 +12,18 @@ from typing import Any
 
 import pytest
 
-from reactor import ACCEPTED, Delivery, DurableSubscription, LinkOption, Message, Reject, Release, SSLDomain, symbol
+from reactor import (
+    ACCEPTED,
+    AtMostOnce,
+    Delivery,
+    DurableSubscription,
+    LinkOption,
+    Message,
+    Reject,
+    Release,
+    SSLDomain,
+    symbol,
+)
 from reactor.errors import INTERNAL_ERROR, INVALID_FIELD, NOT_IMPLEMENTED, TIMED_OUT, UNAUTHORIZED_ACCESS
 from tests.support.desk import Desk
 from tests.support.rabbitmq import RabbitMQ
@@ -134,6 +145,43 @@ def test_more_than_its_session_window(desk: Desk, queue: str) -> None:
     desk.is_well()
 
 
+def test_pre_settled_both_ways(desk: Desk, queue: str) -> None:
+    sender = desk.container.create_sender(desk.connection, queue, options=AtMostOnce())
+    for number in range(10):
+        sender.send(Message(number))
+    desk.container.create_receiver(desk.connection, queue, options=AtMostOnce())
+    desk.until("on_message", 10)
+    received = desk.client.events["on_message"]
+    assert [event.message.body for event in received] == list(range(10))
+    assert all(event.delivery.settled for event in received)
+    assert desk.client.count("on_settled") == 0
+    desk.is_well()
+
+
+def test_small_frames_and_many_sessions(rabbitmq: RabbitMQ, queue: str) -> None:
+    with Desk(rabbitmq.url, max_frame_size=512) as desk:
+        for number in range(20):
+            session = desk.container.create_session(desk.connection)
+            desk.container.create_sender(session, f"{queue}-{number}").send(Message("x" * 20_000))
+            desk.container.create_receiver(session, f"{queue}-{number}")
+        desk.until("on_message", 20, "on_accepted", 20)
+        assert {len(event.message.body) for event in desk.client.events["on_message"]} == {20_000}
+        desk.is_well()
+
+
+def test_heartbeats_both_ways(rabbitmq: RabbitMQ, queue: str) -> None:
+    with Desk(rabbitmq.url, heartbeat=2) as desk:
+        over: list[Any] = []
+
+        class Later:
+            def on_timer_task(self, event: Any) -> None:
+                over.append(event)
+
+        desk.container.schedule(5, Later())  # more than two of those it asked for
+        desk.until(lambda: over)
+        desk.is_well()
+
+
 # -- closing and refusing ------------------------------------------------------------------------------------
 
 
@@ -157,6 +205,25 @@ class Second(LinkOption):
 
     def apply(self, link: Any) -> None:
         link.rcv_settle_mode = link.RCV_SECOND
+
+
+def test_what_came_ahead_goes_to_others_when_the_session_of_the_closed_link_ends(desk: Desk, queue: str) -> None:
+    """What was on its way to a link that is closed meanwhile it keeps back as long as there is the session."""
+    sender = desk.container.create_sender(desk.connection, queue)
+    for number in range(10):
+        sender.send(Message(number))
+    desk.until("on_accepted", 10)
+    session = desk.container.create_session(desk.connection)
+    desk.client.judge = lambda event: event.receiver.close()
+    desk.container.create_receiver(session, queue, close_timeout=20)
+    desk.until("on_link_closed", 1)
+    assert desk.client.count("on_message") < 10
+    desk.client.judge = lambda event: None
+    session.close()
+    desk.container.create_receiver(desk.connection, queue)
+    desk.until("on_message", 10)
+    assert sorted(event.message.body for event in desk.client.events["on_message"]) == list(range(10))
+    desk.is_well()
 
 
 REFUSED = {
