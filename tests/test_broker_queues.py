@@ -14,6 +14,8 @@ from reactor import (
     Condition,
     Copy,
     Described,
+    Handler,
+    Limits,
     Link,
     Message,
     ModifiedDisposition,
@@ -648,3 +650,26 @@ def test_a_long_queue_is_drained_to_its_end_before_credit_is_given_back(world, b
     assert [body.rstrip("x") for body in reader.bodies()] == [str(number) for number in range(50)]
     assert not receiver.draining()
     assert receiver.drained() == 10
+
+
+# -- producers that leave more than is kept for them
+
+
+def test_a_producer_that_never_settles_gets_no_more_credit_than_may_be_unsettled():
+    world = BrokerWorld(limits=Limits(max_unsettled=5))
+    client = world.client()
+    sender = client.container.create_sender(client.connection, "jobs", handler=Handler())  # which settles nothing
+    sender.rcv_settle_mode = Link.RCV_SECOND
+    world.quiet()
+    sent = [sender.send(Message(number)) for number in range(30)]
+    world.quiet()
+    accepted = [delivery for delivery in sent if delivery.remote_state == ACCEPTED]
+    assert 5 <= len(accepted) <= 10 and world.node("jobs").depth == len(accepted)
+
+
+def test_an_address_that_is_too_long_is_refused(world):
+    client = world.client()
+    client.sender("x" * 1024)
+    assert client.errors == []
+    client.sender("x" * 1025)
+    assert client.errors == ["amqp:invalid-field"]

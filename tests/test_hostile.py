@@ -32,7 +32,7 @@ MOST_MEMORY = 1 * MEBIBYTE
 
 BROKER = [
     sys.executable, "-m", "handlers.broker", "--listen", "amqp://127.0.0.1:0", "--max-message-size", "1M",
-    "--open-timeout", "6", "--write-timeout", "3", "--idle-timeout", "6",
+    "--open-timeout", "8", "--write-timeout", "4", "--idle-timeout", "8",
     "--limit", "max_buffered_delivery_bytes=1M", "--limit", "max_unsettled=1000",
 ]  # fmt: skip
 

@@ -31,6 +31,10 @@ MANY = 10_000
 """Nodes made on demand are kept, for their counters; beyond this number those without use are forgotten."""
 
 
+LONGEST_NAME = 1024
+"""Characters of an address. Names are kept for as long as their nodes, and a frame has room for long ones."""
+
+
 class Refused(Exception):
     """The peer cannot have what it asks for. condition: the AMQP symbol that it is told."""
 
@@ -96,6 +100,8 @@ class Directory:
         if not address:
             raise Refused("amqp:invalid-field", "to attach, name an address or ask for a dynamic node")
         name = node_name(address)
+        if len(name) > LONGEST_NAME:
+            raise Refused("amqp:invalid-field", f"an address of {len(name)} characters; {LONGEST_NAME} are taken")
         asked = next((kind for kind in ("topic", "queue") if kind in capabilities), None)
         record = self.records.get(name)
         if record is None:
