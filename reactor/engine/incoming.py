@@ -135,9 +135,10 @@ class Incoming(Ledger):
             raise RemoteProtocolError(ERRANT_LINK, text, "session")
 
     def recv_late(self) -> None:
-        """A transfer on a session that was ended here: there may be as many as the window allows."""
-        self.incoming_window -= 1
-        if self.incoming_window < -self.incoming_limit:
+        """A transfer on a session that was ended here: as many may be in flight as the window allows, and that may
+        just have been renewed."""
+        self.late += 1
+        if self.late > 2 * self.incoming_limit:
             raise RemoteProtocolError(WINDOW_VIOLATION, "transfers without end on a session that was ended")
 
     def _recv_more(

@@ -92,6 +92,7 @@ class Ledger:
         "flows",
         "flow_due",
         "deaf",
+        "late",
     )
 
     def __init__(self, session: Handshakes, transport: WireState, channel: int) -> None:
@@ -128,6 +129,7 @@ class Ledger:
         self.acks: list[Delivery] = []
         self.flows: dict[Link, None] = {}  # links to tell of, each once, in order
         self.flow_due = False
+        self.late = 0  # transfers that came all the same
         self.deaf = False  # what still comes in is passed over: the session has ended here, or was refused
 
     def measure(self) -> None:
