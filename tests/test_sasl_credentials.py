@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from reactor.engine import credentials
 from reactor.engine.credentials import HASHES, Decoy, ScramSecret
 from reactor.engine.sasl import SASL
 from tests.support.sasl import client, server, talk
@@ -108,7 +109,12 @@ def test_a_password_in_clear_costs_as_much_for_users_that_are_not(monkeypatch):
     stored = ScramSecret.derive("SCRAM-SHA-256", "s3cret", b"salt", 5000)
     work = []
     real = hashlib.pbkdf2_hmac
-    monkeypatch.setattr(hashlib, "pbkdf2_hmac", lambda *args: work.append((args[0], args[3])) or real(*args))
+
+    def note(*args):
+        work.append((args[0], args[3]))
+        return real(*args)
+
+    monkeypatch.setattr(credentials.hashlib, "pbkdf2_hmac", note)
     decoy = Decoy(b"key")
     for found in (stored, None):
         for password in ("s3cret", "\x07"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 
 from reactor.engine import digest
@@ -65,7 +63,7 @@ def chris(service, monkeypatch):
     """The client of an example, which has heard the challenge; and what it said."""
     challenge, cnonce, _, _ = EXAMPLES[service]
     monkeypatch.setattr(DigestMd5Client, "service", service)
-    monkeypatch.setattr(base64, "b64encode", lambda data: data)  # their nonces are none in base64
+    monkeypatch.setattr(digest.base64, "b64encode", lambda data: data)  # their nonces are none in base64
     identity = Identity("chris", "secret", named=True, nonce=lambda: cnonce.encode())
     mechanism = DigestMd5Client("DIGEST-MD5", identity)
     assert mechanism.start() is None
@@ -148,7 +146,7 @@ def test_a_system_that_forbids_md5_is_noticed(monkeypatch):
         raise ValueError("disabled for FIPS")
 
     assert digest.md5_is_there()
-    monkeypatch.setattr("hmac.new", forbidden)
+    monkeypatch.setattr(digest.hmac, "new", forbidden)
     assert not digest.md5_is_there()
 
 
