@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from reactor.errors import IO_ERROR
-from reactor.loop.driver import BURST, LARGEST_READ, SMALLEST_READ, Driver, Porter
+from reactor.loop.driver import BURST, READ_SIZE, Driver, Porter
 from reactor.loop.sockets import SocketWire
 from tests.support.streams import ScriptedStream
 from tests.support.worlds import WORLDS, MemoryWorld, Pair, SocketWorld
@@ -122,42 +122,20 @@ def test_bulk_arrives_whole_and_in_order(world):
     assert not pair.client_stream.output
 
 
-def test_reads_grow_with_bulk_and_shrink_after_it(memory):
-    memory.memory.capacity = 8 * LARGEST_READ
-    pair = Pair(memory)
-    pair.client_stream.say(bytes(6 * LARGEST_READ))
-    pair.client.flush()
-    memory.spin(lambda: len(pair.server_stream.received) == 6 * LARGEST_READ)
-    sizes = pair.server_stream.pieces
-    assert sizes[0] == SMALLEST_READ
-    assert sizes[1] == 2 * SMALLEST_READ
-    assert max(sizes) == LARGEST_READ
-    for _ in range(10):
-        arrived = len(pair.server_stream.received)
-        pair.client_stream.say(b"small")
-        pair.client.flush()
-        memory.spin(lambda arrived=arrived: len(pair.server_stream.received) > arrived)
-    before = len(pair.server_stream.pieces)
-    pair.client_stream.say(bytes(LARGEST_READ))
-    pair.client.flush()
-    memory.spin(lambda: len(pair.server_stream.pieces) > before)
-    assert pair.server_stream.pieces[before] == SMALLEST_READ
-
-
 def test_one_read_a_turn_so_that_nobody_waits_behind_a_talker(memory):
-    memory.memory.capacity = 8 * LARGEST_READ
+    memory.memory.capacity = 8 * READ_SIZE
     talker = Pair(memory)
     wire = talker.client_loop.network.connect("127.0.0.1", talker.listener.port)
     quiet = ScriptedStream()
     driver = Driver(talker.client_loop, quiet, wire)
     memory.spin(lambda: len(talker.accepted) == 2)
-    talker.client_stream.say(bytes(LARGEST_READ))
+    talker.client_stream.say(bytes(4 * READ_SIZE))
     quiet.say(b"me too")
     talker.client.flush()
     driver.flush()
     talker.server_loop.turn(0)
     first, second = (accepted.transport for accepted in talker.accepted)
-    assert first.pieces == [SMALLEST_READ]
+    assert first.pieces == [READ_SIZE]
     assert second.received == b"me too"
 
 

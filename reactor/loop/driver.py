@@ -14,10 +14,9 @@ from reactor.loop.interface import READ, WRITE, Listener, Stream, Wire, reason
 from reactor.loop.loop import Loop
 from reactor.loop.timers import Task
 
-# One read takes no more than this. It grows while reads come back full, so that bulk costs fewer turns, and
-# shrinks again, so that thousands of quiet connections do not each ask the system for a megabyte.
-SMALLEST_READ = 65536
-LARGEST_READ = 1048576
+#: Bytes that one read takes at most. More would cost fewer turns, and be slower: what a turn has read is answered at
+#: its end, with new credit among it, and a peer that has used its credit up waits for that with nothing to do.
+READ_SIZE = 65536
 
 BURST = 64  #: peers that one porter lets in before others have their turn
 
@@ -47,7 +46,6 @@ class Driver:
     # Some of these exist for each connection: no closure, no timer and no dict unless it is needed.
     __slots__ = (
         "_interest",  # what the wire is watched for; with WRITE in it the wire is full, or not yet connected
-        "_limit",     # how much the next read may take
         "_lingering", # one side has ended: from here on the deadline is ours
         "_moved",     # whether the peer took anything since the last look; asked when lingering
         "_reading",   # the peer has not finished
@@ -70,7 +68,6 @@ class Driver:
         self.connected = False
         self.closed = False
         self._interest = 0
-        self._limit = SMALLEST_READ
         self._lingering = False
         self._moved = False
         self._reading = True
@@ -131,19 +128,12 @@ class Driver:
 
     def _read(self) -> None:
         """One read. Whoever has more to say says it in the next turn, after the others."""
-        limit = self._limit
         try:
-            data = self.wire.read(limit)
+            data = self.wire.read(READ_SIZE)
         except OSError as error:
             self.fail(IO_ERROR, f"read from {self.wire.remote_address}: {reason(error)}")
             return
         if data:
-            size = len(data)
-            if size == limit:
-                if limit < LARGEST_READ:
-                    self._limit = limit * 2
-            elif limit > SMALLEST_READ and size * 4 < limit:
-                self._limit = limit // 2
             self.transport.receive(data)
             self._tick()
             if self._interest & WRITE:
