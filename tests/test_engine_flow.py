@@ -112,6 +112,19 @@ def test_a_window_that_no_flow_can_tell():
     receiver.prefetch = MASK
 
 
+def test_a_large_prefetch_is_filled_again_long_before_half_of_it_is_used(pair, forth):
+    sender, receiver = pair.way(forth)
+    receiver.prefetch = 1000
+    pair.pump()
+    for count, left in ((255, (745,)), (1, (999, 1000)), (490, (999, 1000)), (250, (749, 750))):
+        for _ in range(count):
+            sender.transmit(b"x")
+        pair.pump()
+        settle_all(receiver)
+        pair.pump()
+        assert sender.credit in left, "a flow that is due fills it, as far as they were read by then"
+
+
 def test_prefetch_is_filled_again_when_half_is_used(pair, forth):
     sender, receiver = pair.way(forth)
     receiver.prefetch = 10

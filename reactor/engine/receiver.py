@@ -24,6 +24,11 @@ _MODIFIED = "amqp:modified:list"
 # Whether the sender was told that it must not send, and has confirmed it.
 PAUSED, CONFIRMED = 1, 2
 
+#: So many messages fit a flow between them without its cost showing. A turn takes in about twice as many small ones:
+#: if that were less than half of a large window, its end would bring no new credit, and the sender would stand still
+#: for the whole next turn.
+OFTEN_ENOUGH = 256
+
 #: What a flow has room for [2.7.4].
 MOST_CREDIT = 0xFFFFFFFF
 
@@ -31,7 +36,7 @@ MOST_CREDIT = 0xFFFFFFFF
 class Receiver(Link):
     """A link over which this side receives.
 
-    prefetch: the credit window: whenever half of it is used up it is filled again, once per turn. None (the
+    prefetch: the credit window: whenever half of it, or 256, is used up it is filled again, once per turn. None (the
         default) leaves credit to `flow`.
     max_unsettled: bounds credit and unsettled deliveries together; None (the default) for no bound.
     auto_accept: whether handlers accept what the application says nothing about; None leaves it to the handler.
@@ -93,7 +98,8 @@ class Receiver(Link):
 
     def _set_refill(self) -> None:
         bounds = [bound for bound in (self._prefetch, self._max_unsettled) if bound is not None]
-        self.refill_at = min(bounds) // 2 if self._prefetch else -1
+        least = min(bounds, default=0)
+        self.refill_at = max(least // 2, least - OFTEN_ENOUGH) if self._prefetch else -1
         if self.window is not None:
             self.window.tell_flow(self)
 
