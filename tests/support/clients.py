@@ -102,6 +102,8 @@ class Producer(Client):
 
     def again(self, event: Any) -> None:
         self.waiting.append(self.under_way.pop(event.delivery))
+        if not self.stopping:
+            self.on_sendable(event)  # where credit is left over, and nothing leaves any more, nobody else calls it
 
     on_rejected = on_released = on_in_doubt = again
 
