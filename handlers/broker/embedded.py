@@ -11,12 +11,13 @@ used. Here, beside the command line, is the one place where the broker meets thr
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Optional
 
 from handlers.broker.broker import Broker
 from handlers.broker.statistics import NodeStatistics
-from reactor import ApplicationEvent, Container, EventInjector
+from reactor import ApplicationEvent, Container, EventInjector, ReactorException
 
 
 class EmbeddedBroker:
@@ -54,7 +55,8 @@ class EmbeddedBroker:
         """Close every connection and the port, and wait for the thread. Harmless when repeated."""
         thread = self._thread
         if thread is not None and thread.is_alive():
-            self._injector.trigger(ApplicationEvent("shutdown"))
+            with suppress(ReactorException):  # closed: the thread has failed, and is about to end by itself
+                self._injector.trigger(ApplicationEvent("shutdown"))
             thread.join()
         error, self._error = self._error, None
         if error is not None:
