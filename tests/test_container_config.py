@@ -235,7 +235,8 @@ def test_what_the_call_says_goes_before_the_file_and_the_file_before_the_contain
         container.connect(**options)
         stage.run()
     assert asked == [("kim", "one"), ("joe", "two")]
-    assert stage.server.count("on_connection_opened") == 3
+    assert stage.server.count("on_connection_opened") == 2
+    assert "without SASL" in stage.server.last("on_transport_error").transport.condition.description
 
 
 @pytest.mark.parametrize("allowed", [None, False, True])

@@ -7,11 +7,14 @@ from typing import Any, Optional, Union
 
 import pytest
 
-from reactor import SASL, Container, ScramSecret
+from reactor import SASL, Connection, Container, Message, ScramSecret, Transport
+from reactor.codec.frames import AMQP_HEADER, SASL_HEADER
 from reactor.engine.endpoint import Endpoint
 from reactor.engine.scram import ScramClient
-from reactor.errors import UNAUTHORIZED_ACCESS
+from reactor.errors import FRAMING_ERROR, UNAUTHORIZED_ACCESS
+from tests.support.sasl import directory
 from tests.support.stage import Stage, Witness
+from tests.support.tls import client_domain, server_domain
 
 SECRET = ScramSecret.derive("SCRAM-SHA-256", "s3cret", b"0123456789abcdef")
 
@@ -126,3 +129,104 @@ def test_no_secret_is_traced_or_logged(caplog: Any, capsys: Any, monkeypatch: An
     told = caplog.text + out + err
     assert "SCRAM-SHA-512" in told and "XOAUTH2" in told
     assert "s3cret" not in told and "T=" not in told and "p=" not in told
+
+
+# -- who leaves SASL out -----------------------------------------------------------------------------------------
+
+NOBODY = ("SCRAM-SHA-256", "SCRAM-SHA-256 PLAIN", "EXTERNAL", "XOAUTH2", "SCRAM-SHA-512-PLUS")
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["clear", "tls"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        dict(credentials=lambda mech, user: None),
+        dict(authenticator=lambda mech, user, password: False),
+        dict(token_owner=lambda mech, token: None),
+        dict(credentials=lambda mech, user: None, allowed_mechs="SCRAM-SHA-256"),
+        *(dict(allowed_mechs=mechs) for mechs in NOBODY),
+        dict(allowed_mechs=["PLAIN"]),
+    ],
+    ids=lambda asked: " ".join(str(value) if name == "allowed_mechs" else name for name, value in asked.items()),
+)
+def test_who_is_asked_to_log_in_cannot_leave_that_out(asked: Any, secured: bool) -> None:
+    stage = Stage(server := Witness())
+    url = "amqps://server" if secured else "amqp://server:1"
+    stage.host.listen(url, ssl_domain=server_domain() if secured else None, **asked)
+    domain = client_domain("client") if secured else None
+    client = Witness()
+    container = stage.container(client)
+    connection = container.connect(url, sasl_enabled=False, ssl_domain=domain, reconnect=False)
+    container.create_sender(connection, "q").send(Message("let me in"))
+    stage.run()
+    assert server.count("on_connection_opened") == server.count("on_message") == 0
+    assert server.last("on_transport_error").transport.condition.name == FRAMING_ERROR
+    assert "log in" in server.last("on_transport_error").transport.condition.description
+    assert "sasl_enabled=False" in client.last("on_transport_error").transport.condition.description
+    assert server.count("on_transport_closed") == client.count("on_transport_closed") == 1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        dict(),
+        dict(allowed_mechs="ANONYMOUS"),
+        dict(allowed_mechs="PLAIN ANONYMOUS", authenticator=lambda mech, user, password: True),
+        dict(allowed_mechs=["anonymous"], credentials=lambda mech, user: None),
+    ],
+)
+def test_where_everybody_may_come_sasl_can_be_left_out(asked: Any) -> None:
+    stage = Stage()
+    stage.host.listen("amqp://server:1", **asked)
+    stage.container().connect("amqp://server:1", sasl_enabled=False)
+    stage.run()
+    transport = stage.server.last("on_connection_opened").transport
+    assert (transport.authenticated, transport.user) == (False, None)
+
+
+@pytest.mark.parametrize(
+    "asked, enters",
+    [
+        (dict(), True),
+        (dict(allowed_mechs="EXTERNAL"), True),
+        (dict(allowed_mechs="EXTERNAL SCRAM-SHA-256"), True),
+        (dict(allowed_mechs="SCRAM-SHA-256"), False),
+        (dict(credentials=lambda mech, user: None), False),
+        (dict(credentials=lambda mech, user: None, allowed_mechs="EXTERNAL SCRAM-SHA-256"), False),
+    ],
+)
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_certificate_is_enough_where_a_certificate_was_asked_for(asked: Any, enters: bool, verify: bool) -> None:
+    stage = Stage()
+    stage.host.listen("amqps://server", ssl_domain=server_domain(verify=verify), **asked)
+    domain = client_domain("client")
+    stage.container().connect("amqps://server", sasl_enabled=False, ssl_domain=domain, reconnect=False)
+    stage.run()
+    # A certificate that nobody looks at proves nothing.
+    assert stage.server.count("on_connection_opened") == (enters if verify or not asked else 0)
+
+
+@pytest.mark.parametrize(
+    "tell", [lambda sasl: sasl.allowed_mechs("PLAIN"), lambda sasl: setattr(sasl, "credentials", directory)]
+)
+def test_a_transport_of_ones_own_asks_as_well(tell: Any) -> None:
+    for required in (None, True, False):
+        transport = Transport(Transport.SERVER)
+        tell(transport.sasl())
+        if required is not None:
+            transport.require_auth(required)
+        transport.bind(Connection())
+        transport.push(AMQP_HEADER)
+        if required is False:  # he has said so
+            assert transport.condition is None
+        else:
+            assert transport.condition.name == FRAMING_ERROR
+            assert transport.peek(transport.pending()) == SASL_HEADER, "what would have been right [2.2]"
+            transport.pop(8)
+            assert transport.pending() < 0 and transport.capacity() < 0
+
+
+def test_a_listener_that_names_no_mechanism_is_refused() -> None:
+    for nothing in ("", [], " "):
+        with pytest.raises(ValueError, match="allowed_mechs names no mechanism"):
+            Stage().host.listen("amqp://server:1", allowed_mechs=nothing)

@@ -22,6 +22,7 @@ from reactor.container.keywords import (
     check_heartbeat,
     check_limits,
     check_mechanisms,
+    check_offer,
     check_seconds,
     check_texts,
     check_truth,
@@ -241,16 +242,19 @@ class Container(Linking):
             offered; without `credentials`, only PLAIN is.
         token_owner: called as (mechanism, token), gives the name of the user whose token it is, or None; without
             it no mechanism with a token is offered.
-        allowed_mechs: which mechanisms to offer; None for all that make sense.
+        allowed_mechs: which mechanisms to offer; None for all that make sense. With it, or any of the three above, a
+            client that leaves SASL out is refused, unless it names ANONYMOUS. Over TLS, too; only where nothing but
+            EXTERNAL can be meant a certificate that was verified is enough by itself.
         open_timeout: seconds for a peer to open its connection, TLS and SASL included; then it is let go.
             write_timeout, limits: as in `connect`. None for the container's own.
 
-        Raises ValueError for a number that is none; OSError, naming the address, when it is in use or not to be had;
-        SSLException for TLS without a certificate, or for the SSLDomain of a client.
+        Raises ValueError for a number that is none, and for an empty `allowed_mechs`; OSError, naming the address,
+        when it is in use or not to be had; SSLException for TLS without a certificate, or for the SSLDomain of a
+        client.
         """
         self.owner.check()
         check_handler(handler)
-        check_mechanisms(allowed_mechs)
+        check_offer(allowed_mechs)
         check_seconds(open_timeout=open_timeout, write_timeout=write_timeout)
         check_limits(limits)
         place = read_address(url)

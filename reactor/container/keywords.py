@@ -83,6 +83,13 @@ def check_texts(**texts: Any) -> None:
             raise TypeError("%s is a str, not %s" % (name, type(text).__name__))
 
 
+def check_offer(mechs: Any) -> None:
+    """As `check_mechanisms`; ValueError, too, where none is named: a listener that takes nobody, or everybody?"""
+    check_mechanisms(mechs)
+    if mechs is not None and not (mechs.split() if isinstance(mechs, str) else list(mechs)):
+        raise ValueError("allowed_mechs names no mechanism; None offers all that make sense")
+
+
 def check_mechanisms(mechs: Any) -> None:
     """TypeError unless it is None, names in one str, or several of them."""
     if mechs is None or isinstance(mechs, str):

@@ -120,6 +120,11 @@ class Guard:
         self.named = named
         self.offered = offered
 
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for a password or a token: nobody who asks means to let everybody in without."""
+        return not (self.authenticator is None and self.credentials is None and self.token_owner is None)
+
     def admit(self, user: str, authorization: str) -> Union[Done, Fail]:
         """Somebody proved to be `user`; may he also act as `authorization` ("" is himself)?"""
         if authorization in ("", user):

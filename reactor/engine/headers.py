@@ -55,6 +55,8 @@ def explain_header(header: bytes, expected: bytes, server: bool) -> str:
         return "this is no AMQP protocol header: %r" % header
     if header == _WITHOUT_SASL and not server:
         hint = "sasl_enabled=False leaves SASL out"
+    elif header == _WITHOUT_SASL:
+        hint = "whoever comes in here has to log in, or to say ANONYMOUS where that is offered"
     elif header == _WITH_SASL and not server:
         hint = "leave sasl_enabled=False out"
     elif header in _NAMES and "1.0" in name:

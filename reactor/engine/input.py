@@ -181,10 +181,11 @@ class Input(WireState):
         if self._encryption_required and not self.encrypted:
             raise RemoteProtocolError(POLICY_ERROR, "the peer is not encrypted, and has to be: it should use amqps://")
         expected: tuple[bytes, ...] = (AMQP_HEADER,)
-        if self._sasl is not None and self._sasl.outcome is None:
-            expected = (SASL_HEADER,) if self.mode == self.CLIENT or self._auth_required else (SASL_HEADER, AMQP_HEADER)
-        elif self.mode == self.SERVER and self._sasl is None:
-            expected = (SASL_HEADER,) if self._auth_required else (SASL_HEADER, AMQP_HEADER)
+        if self.mode == self.SERVER:
+            if self._sasl is None or self._sasl.outcome is None:
+                expected = (SASL_HEADER,) if self._authenticates() else (SASL_HEADER, AMQP_HEADER)
+        elif self._sasl is not None and self._sasl.outcome is None:
+            expected = (SASL_HEADER,)
         known = any(one.startswith(header) for one in expected)
         if not known and not is_unclear(header):
             if self.mode == self.SERVER and not self._header_sent:
@@ -208,6 +209,12 @@ class Input(WireState):
             self._reader = self._read_frames
         self.wake()
         return pos + 8
+
+    def _authenticates(self) -> bool:
+        """Whether a client has to go through SASL."""
+        if self._auth_required is None:
+            return self._sasl is not None and self._sasl.demanded
+        return self._auth_required
 
     def _read_sasl(self, data: bytes, pos: int, end: int) -> int:
         sasl = self.sasl()

@@ -41,9 +41,7 @@ class AnonymousServer(ServerMechanism):
 
     @classmethod
     def offered(cls, name: str, guard: Guard) -> bool:
-        # Who asks for passwords or tokens does not mean to let everybody in without; unless he says so.
-        asks = guard.authenticator or guard.credentials or guard.token_owner
-        return guard.named or asks is None
+        return guard.named or not guard.asks  # who asks lets others in only where he says so
 
     def receive(self, response: Optional[bytes]) -> Step:
         return Done("anonymous", "anonymous")

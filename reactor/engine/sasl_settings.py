@@ -111,6 +111,20 @@ class SASLSettings:
         """Whether the mechanism of that name may be used, or offered."""
         return self.allowed is None or name in self.allowed
 
+    @property
+    def demanded(self) -> bool:
+        """Whether a client that leaves SASL out is refused, where nobody has said so: the one place that decides.
+
+        It is as soon as a server asks for anything: a password, a token, or mechanisms of which ANONYMOUS is none.
+        Only where nothing but a certificate is asked for, one that TLS has verified does without SASL.
+        """
+        guard = self.guard(())
+        if self.allowed is None:
+            return guard.asks
+        if "ANONYMOUS" in self.allowed:
+            return False
+        return guard.asks or self.external is None or "EXTERNAL" not in self.allowed
+
     def identity(self, offered: Sequence[str]) -> Identity:
         """What a client has to show to a server that offers these mechanisms."""
         token = self.token

@@ -139,7 +139,8 @@ class Transport(Input, Output):
         return SSL(self)
 
     def require_auth(self, bool: bool) -> None:
-        """Whether a peer that does not authenticate by SASL is refused; default False."""
+        """Whether a server refuses a client that leaves SASL out. Unless this is called it does so as soon as it asks
+        for a password, a token, or mechanisms of which ANONYMOUS is none; see SASLSettings.demanded."""
         self._auth_required = bool
 
     def require_encryption(self, bool: bool) -> None:

@@ -110,7 +110,7 @@ class WireState:
         self.dirty_windows: list[Ledger] = []
         self._sasl: Optional[SASL] = None
         self._layer: Optional[TLSLayer] = None  # `tls`, unless the peer turned out to do without
-        self._auth_required = False
+        self._auth_required: Optional[bool] = None  # None: as SASL demands
         self._encryption_required = False
         self._reader: Callable[[bytes, int, int], int] = self._read_header
         self._partial: list[Any] = []  # of something that is not complete: pieces, their sum, what it needs
