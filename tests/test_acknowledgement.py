@@ -590,9 +590,14 @@ def test_a_sender_without_auto_settle_settles_by_itself() -> None:
 # -- pre-settled transfer ------------------------------------------------------------------------------------
 
 
-def test_a_pre_settled_transfer_is_settled_on_arrival_and_update_raises() -> None:
+def test_a_pre_settled_transfer_is_settled_on_arrival_and_cannot_be_refused() -> None:
     def try_to_refuse(event: Any) -> None:
         assert event.delivery.settled
+        scene.server.accept(event.delivery)  # its sender has chosen that mode, and no consumer must fail for it
+        with pytest.raises(LocalProtocolError):
+            scene.server.reject(event.delivery)
+        with pytest.raises(LocalProtocolError):
+            scene.server.release(event.delivery)
         with pytest.raises(LocalProtocolError):
             event.delivery.update(REJECTED)
 

@@ -7,7 +7,7 @@ import pytest
 
 from reactor.codec.types import Described, symbol, ulong
 from reactor.engine.condition import Condition
-from reactor.engine.delivery import Delivery
+from reactor.engine.delivery import SETTLED_NOW, Delivery
 from reactor.engine.disposition import (
     ACCEPTED,
     EMPTY,
@@ -25,11 +25,15 @@ from reactor.engine.disposition import (
     TransactionalDisposition,
 )
 from reactor.engine.events import Event
+from reactor.engine.handler import Dispatcher
+from reactor.engine.limits import Limits
+from reactor.engine.transport import Transport
 from reactor.errors import DataException, LocalProtocolError
 from tests.support.frames import Peer, raw
 from tests.support.pair import PIECES, Pair, received
 
 MASK = 0xFFFFFFFF
+ACCEPTED_STATE = Described(0x24, [])
 
 
 @pytest.fixture(params=PIECES, ids=["whole", "bytewise", "by-7"])
@@ -429,8 +433,9 @@ def test_at_most_once(pair, forth):
     assert all(delivery.settled for delivery in come)
     assert receiver.unsettled == 0
     for delivery in come:
+        delivery.update(ACCEPTED)
         with pytest.raises(LocalProtocolError, match="settled"):
-            delivery.update(ACCEPTED)
+            delivery.update(RELEASED)
         delivery.settle()
     pair.pump()
     assert not sent.updated
@@ -489,12 +494,147 @@ def test_update_after_settle_with_another_outcome_raises():
         come.update(RELEASED)
 
 
-def test_update_of_what_was_settled_on_arrival_raises():
+def test_accepting_what_was_settled_on_arrival_does_nothing_and_anything_else_raises():
+    """Its sender has chosen that mode: whoever accepts must not fail for it."""
     peer = Peer.client()
     receiver = peer.receiver(credit=1)
     peer.transfer(b"x", settled=True)
-    with pytest.raises(LocalProtocolError, match="pre-settled"):
-        receiver.current.update(ACCEPTED)
+    delivery = receiver.current
+    delivery.update(ACCEPTED)
+    delivery.settle()
+    assert peer.heard() == []
+    for state in (REJECTED, RELEASED, MODIFIED):
+        with pytest.raises(LocalProtocolError, match="pre-settled"):
+            delivery.update(state)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_an_outcome_stands_when_the_peer_says_another_one(settled):
+    peer = Peer.client()
+    sender = peer.sender(credit=1)
+    sent = sender.transmit(b"x")
+    peer.flush()
+    peer.say("disposition", role=True, first=0, state=Described(0x24, []))
+    assert sent.remote_state is ACCEPTED
+    peer.events()
+    sent.clear()
+    peer.say("disposition", role=True, first=0, settled=settled, state=Described(0x26, []))
+    assert sent.remote_state is ACCEPTED
+    assert sent.settled is settled and sent.changes == (SETTLED_NOW if settled else 0)
+    assert peer.event_names() == (["pn_delivery"] if settled else [])
+
+
+def test_a_state_that_is_no_outcome_may_change():
+    peer = Peer.client()
+    sender = peer.sender(credit=1)
+    sent = sender.transmit(b"x")
+    peer.flush()
+    for offset in (1, 2):
+        peer.say("disposition", role=True, first=0, state=Described(0x23, [0, offset]))
+        assert sent.remote.section_offset == offset
+        assert peer.event_names() == ["pn_delivery"]
+    peer.say("disposition", role=True, first=0, settled=True, state=Described(0x25, []))
+    assert sent.remote_state is REJECTED
+
+
+# -- more updates than anybody reads --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["of what we sent", "of what we received"])
+def test_a_delivery_has_one_event_of_updates_in_the_queue(ours):
+    peer = Peer.client()
+    link = peer.sender(credit=100) if ours else peer.receiver(credit=100)
+    for number in range(100):
+        if ours:
+            link.transmit(b"x")
+        else:
+            peer.transfer(b"x", number)
+    peer.flush()
+    peer.events()
+    for offset in range(20):
+        peer.say("disposition", role=ours, first=0, last=99, state=Described(0x23, [0, offset]))
+    events = [event for event in peer.events() if event.type is Event.DELIVERY]
+    assert len(events) == 100
+    assert all(event.delivery.remote.section_offset == 19 for event in events), "it tells of the last"
+    peer.say("disposition", role=ours, first=0, last=99, settled=True, state=Described(0x24, []))
+    assert peer.event_names().count("pn_delivery") == 100, "what was read is not in the way of what comes after"
+
+
+def test_pieces_of_two_messages_by_turns_are_one_event_each_until_they_are_read():
+    peer = Peer.client()
+    first = peer.receiver("a", 1)
+    second = peer.session.receiver("b")
+    second.source.address = "b"
+    second.open()
+    peer.flush()
+    peer.attach("b", 1, role=False)
+    second.flow(1)
+    peer.flush()
+    peer.events()
+    for handle in (0, 1):
+        peer.transfer(b"x", handle, handle, more=True)
+    for _ in range(10):
+        for handle in (0, 1):
+            peer.transfer(b"x", None, handle, more=True)
+    assert first.current.pending == second.current.pending == 11
+    assert peer.event_names().count("pn_delivery") <= 4
+    peer.transfer(b"x", None, 0)
+    assert peer.event_names().count("pn_delivery") == 1
+
+
+def test_dispatched_events_make_room_for_others():
+    pair = Pair()
+    sender, receiver = pair.way(True, 1)
+    sent = sender.transmit(b"x")
+    pair.pump()
+    dispatcher = Dispatcher(pair.client.collector, None, object())
+    for offset in (1, 2):
+        receiver.current.update(ReceivedDisposition(0, offset))
+        pair.move(pair.server, pair.client, "server")
+        assert sent.noted and len(pair.client.collector.events) <= 2
+        dispatcher.run()
+        assert not sent.noted
+
+
+def test_who_speaks_of_all_deliveries_again_and_again_loses_the_session():
+    """A frame of thirty bytes costs as much as the deliveries that it speaks of."""
+    peer = Peer(Transport.CLIENT)
+    peer.transport.limits = Limits(max_unsettled=1000)
+    peer.connection.open()
+    peer.connection.session().open()
+    peer.flush()
+    peer.hello().begin(remote_channel=0, incoming_window=5000)
+    sender = peer.sender(credit=3000)
+    for _ in range(1000):
+        sender.transmit(b"x")
+    peer.flush()
+    peer.heard()
+    for turn in range(8):
+        peer.say("disposition", role=True, first=0, last=999, state=Described(0x23, [0, turn]))
+        assert peer.heard() == []
+        peer.events()
+    peer.say("disposition", role=True, first=2**31, last=2**32 - 1, state=Described(0x23, [0, 9]))
+    assert peer.heard_one("end").error == "amqp:resource-limit-exceeded"
+
+
+def test_who_settles_may_speak_of_them_for_ever():
+    peer = Peer(Transport.CLIENT)
+    peer.transport.limits = Limits(max_unsettled=1000)
+    peer.connection.open()
+    peer.connection.session().open()
+    peer.flush()
+    peer.hello().begin(remote_channel=0, incoming_window=2**31)
+    sender = peer.sender()
+    peer.flow(100000, incoming_window=2**31)
+    for turn in range(30):
+        for _ in range(1000):
+            sender.transmit(b"x")
+        peer.flush()
+        for settled in (False, True):
+            first = 1000 * turn
+            peer.say("disposition", role=True, first=first, last=first + 999, settled=settled, state=ACCEPTED_STATE)
+    assert not [frame for frame in peer.heard() if frame.name != "transfer"]
+    assert sender.unsettled == 0
 
 
 def test_after_the_connection_is_lost_update_and_settle_do_nothing(forth):

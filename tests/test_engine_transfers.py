@@ -7,6 +7,7 @@ import random
 import pytest
 
 from reactor.codec.message import Message
+from reactor.codec.types import Described
 from reactor.engine.delivery import Delivery
 from reactor.engine.disposition import ACCEPTED, REJECTED
 from reactor.engine.events import Event
@@ -824,3 +825,45 @@ def test_a_delivery_shows_itself():
     pair.pump()
     assert "RELEASED" in repr(sent)
     assert "sender to q" in repr(sent)
+
+
+# -- what some peers send, and what is passed over ------------------------------------------------------------
+
+
+def test_a_pre_settled_message_needs_no_tag():
+    """Azure leaves it out: nobody will ever ask for it [2.7.5]."""
+    peer = Peer.client()
+    receiver = peer.receiver(credit=3)
+    peer.say("transfer", 0, b"one", handle=0, delivery_id=0, settled=True)
+    peer.say("transfer", 0, b"tw", handle=0, delivery_id=1, settled=True, more=True)
+    peer.say("transfer", 0, b"o", handle=0)
+    assert [(delivery.tag_bytes, data) for delivery, data in received(receiver)] == [(b"", b"one"), (b"", b"two")]
+    assert peer.heard() == []
+    peer.say("transfer", 0, b"three", handle=0, delivery_id=2)
+    assert peer.heard_one("end").error == "amqp:invalid-field", "who waits for an outcome has to name it"
+
+
+def test_what_is_resumed_and_not_known_here_is_passed_over():
+    """We never say that we have something unsettled, so there is nothing to be resumed [2.7.5, 2.6.13]."""
+    peer = Peer.client()
+    receiver = peer.receiver(credit=4)
+    peer.transfer(b"old", 0, resume=True)
+    peer.transfer(b"", 1, resume=True, settled=True, state=Described(0x24, []))
+    peer.transfer(b"lo", 2, resume=True, more=True)
+    peer.transfer(b"n", None, resume=True, more=True)
+    peer.transfer(b"g", None)
+    assert peer.event_names() == []
+    assert receiver.unsettled == 0 and receiver.credit == 1
+    peer.transfer(b"new", 3)
+    [(delivery, data)] = received(receiver)
+    assert data == b"new" and delivery.id == 3
+    assert not [frame for frame in peer.heard() if frame.name in ("detach", "end", "close", "disposition")]
+
+
+def test_what_is_resumed_and_given_up_makes_room_for_the_next():
+    peer = Peer.client()
+    receiver = peer.receiver(credit=2)
+    peer.transfer(b"lo", 0, resume=True, more=True)
+    peer.transfer(b"", None, aborted=True)
+    peer.transfer(b"new", 1)
+    assert [data for _, data in received(receiver)] == [b"new"]

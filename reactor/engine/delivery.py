@@ -64,6 +64,7 @@ class Delivery:
         "aborted",
         "queued",
         "frames",
+        "noted",
         "context",
         "_doubt",
     )
@@ -92,6 +93,7 @@ class Delivery:
         self.aborted = False
         self.queued = False
         self.frames = 1
+        self.noted = False  # an event that tells of an update waits in the queue: another would say no more
         self.context: Any = None
 
     # -- what it is --------------------------------------------------------------------------------------
@@ -198,9 +200,10 @@ class Delivery:
         with its content; None stands for what `local` holds. It is sent at the end of the turn; until settled
         another state may replace it. To a peer that named the outcomes it knows, and not MODIFIED, that is RELEASED.
 
-        Nothing happens when the connection it came on is lost (the peer delivers it again), or when the peer has
-        settled it. Raises LocalProtocolError when it was settled here with another outcome or was settled on
-        arrival, DataException when the content cannot be written, and TypeError for what is no state.
+        Nothing happens when the connection it came on is lost (the peer delivers it again), when the peer has
+        settled it, or when what was settled on arrival is ACCEPTED. Raises LocalProtocolError when it was settled here
+        with another outcome, or is to be anything else after it was settled on arrival; DataException when the content
+        cannot be written, and TypeError for what is no state.
         """
         if state is None:
             state = self.local.type
@@ -212,7 +215,11 @@ class Delivery:
                 raise TypeError("the state of a delivery is one like ACCEPTED, or a Disposition, not %r" % (state,))
             state = DispositionType.or_int(state)
         if self.fate:
-            if self.fate == PRE_SETTLED or (self.fate == SETTLED_HERE and state != self.local_state):
+            if self.fate == PRE_SETTLED:
+                late = state != ACCEPTED  # that is what its sender takes for granted
+            else:
+                late = self.fate == SETTLED_HERE and state != self.local_state
+            if late:
                 raise LocalProtocolError(ILLEGAL_STATE, "%r is settled; it cannot be %s" % (self, _name(state)), "link")
             return
         if state is MODIFIED and not self._takes_modified():

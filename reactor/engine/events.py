@@ -248,7 +248,7 @@ class Collector:
         """Drop the oldest event; nothing happens when there is none."""
         self._head = None
         if self.events:
-            self.events.popleft()
+            _let_go(self.events.popleft())
 
     def more(self) -> bool:
         """Whether there is an event behind the oldest one."""
@@ -257,7 +257,14 @@ class Collector:
     def release(self) -> None:
         """Drop all that is queued."""
         self._head = None
-        self.events.clear()
+        while self.events:
+            _let_go(self.events.popleft())
+
+
+def _let_go(pair: tuple[EventType, Any]) -> None:
+    """An event is out of the queue: its delivery may have another one."""
+    if pair[0].scope == DELIVERY_SCOPE:
+        pair[1].noted = False
 
 
 Call = Callable[[Any], Any]

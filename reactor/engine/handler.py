@@ -180,7 +180,11 @@ class Dispatcher:
                 etype, context = popleft()
                 scope = etype.scope
                 if scope >= LINK_SCOPE:  # what comes with every message finds its handler without a call
-                    link = context if scope == LINK_SCOPE else context.link
+                    if scope == LINK_SCOPE:
+                        link = context
+                    else:
+                        context.noted = False
+                        link = context.link
                     table = link.plans
                     if table is None:
                         session = link.session

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Optional, Union
 
 from reactor.engine.delivery import (
+    LOST,
     PRE_SETTLED,
     SETTLED_BY_PEER,
     SETTLED_NOW,
@@ -17,7 +18,7 @@ from reactor.engine.delivery import (
 )
 from reactor.engine.disposition import EMPTY, TERMINAL, read_state
 from reactor.engine.events import Event
-from reactor.engine.ledger import MASK, Ledger, serial_difference
+from reactor.engine.ledger import FEW, MASK, Ledger, serial_difference
 from reactor.engine.receiver import CONFIRMED, Receiver
 from reactor.engine.sender import Sender
 from reactor.errors import (
@@ -76,9 +77,11 @@ class Incoming(Ledger):
         delivery = link.transfer_in_progress
         if delivery is None:
             if delivery_id is None or tag is None or not 0 <= delivery_id <= MASK:
-                raise RemoteProtocolError(
-                    INVALID_FIELD, "the first transfer of a delivery lacks its id or its tag", "session"
-                )
+                if not settled or delivery_id is None or not 0 <= delivery_id <= MASK:
+                    raise RemoteProtocolError(
+                        INVALID_FIELD, "the first transfer of a delivery lacks its id or its tag", "session"
+                    )
+                tag = b""  # Azure leaves it out, and nobody will ever ask for it
             credit = link.wire_credit - 1
             if credit < 0 and credit < -link.overdraft:
                 raise RemoteProtocolError(
@@ -93,6 +96,9 @@ class Incoming(Ledger):
             if credit == link.refill_at:
                 self.tell_flow(link)
             delivery = Delivery(link, self, tag, delivery_id, payload)
+            if resume:
+                self._pass_over(link, delivery, bool(more and not aborted))
+                return
             self.unread += 1
             link.incoming.append(delivery)
             if settled:
@@ -114,6 +120,9 @@ class Incoming(Ledger):
             raise RemoteProtocolError(
                 INVALID_FIELD, "delivery %d begins before %d is complete" % (delivery_id, delivery.id or 0), "session"
             )
+        if delivery.fate == LOST:
+            self._pass_over(link, delivery, bool(more and not aborted))
+            return
         if delivery.payload is not None:  # else nobody will read it: what is still to come of it is passed over
             if self.strict:
                 self.unread += 1
@@ -123,9 +132,19 @@ class Incoming(Ledger):
         if settled and not delivery.fate:
             self._finish_by_peer(delivery, self.unsettled_in)
         self._recv_more(link, delivery, payload, more, state, aborted)
-        events = self.events
-        if not events or events[-1][1] is not delivery:
-            events.append((_DELIVERY, delivery))
+        if not delivery.noted:
+            events = self.events
+            if not events or events[-1][1] is not delivery:
+                delivery.noted = True
+                events.append((_DELIVERY, delivery))
+
+    @staticmethod
+    def _pass_over(link: Receiver, delivery: Delivery, more: bool) -> None:
+        """A delivery is resumed, and we know of none that was begun: what comes of it is ignored [2.7.5]."""
+        delivery.fate = LOST
+        delivery.payload = None
+        delivery.partial = more
+        link.transfer_in_progress = delivery if more else None
 
     def _passed_over(self, link: Any) -> None:
         """A transfer on a link that was detached here. More than can have been in flight are no accident [2.8.17]."""
@@ -190,6 +209,7 @@ class Incoming(Ledger):
         unsettled = self.unsettled_out if receiver else self.unsettled_in
         outcome, content = read_state(state) if state is not None else (EMPTY, None)
         change = (STATE_CHANGED if state is not None else 0) | (SETTLED_NOW if settled else 0)
+        before, looked_at = len(unsettled), 1
         if last is None or last == first:
             ids: Any = (first,)
         else:
@@ -198,7 +218,8 @@ class Incoming(Ledger):
                 raise RemoteProtocolError(
                     INVALID_FIELD, "a disposition of deliveries %d to %d, which is backwards" % (first, last), "session"
                 )
-            if span <= len(unsettled):
+            looked_at = min(span, before)
+            if span <= before:
                 ids = [(first + offset) & MASK for offset in range(span)]
             else:
                 # A range may promise four billion; only what is there is looked at.
@@ -208,8 +229,9 @@ class Incoming(Ledger):
             delivery = unsettled.get(number)
             if delivery is None:
                 continue  # settled here before the peer's word came: nobody waits for it
-            if state is None or (outcome == delivery.remote_state and (content is None or outcome in TERMINAL)):
-                # An outcome that is said again, to settle, is no news: nobody is told of it twice.
+            known = delivery.remote_state
+            if state is None or (known is not EMPTY and ((outcome == known and content is None) or known in TERMINAL)):
+                # What is said again, to settle, is no news: nobody is told of it twice. An outcome stands [3.4].
                 if not settled:
                     continue
                 delivery.changes |= SETTLED_NOW
@@ -226,7 +248,11 @@ class Incoming(Ledger):
                     link.unsettled -= 1
                     if link.is_receiver and link.max_unsettled is not None:
                         self.tell_flow(link)
-            events.append((_DELIVERY, delivery))
+            if not delivery.noted:
+                delivery.noted = True
+                events.append((_DELIVERY, delivery))
+        if looked_at > FEW:
+            self.spoken_of(looked_at, before - len(unsettled))
         if settled:
             if self.choked:
                 self.unchoke()

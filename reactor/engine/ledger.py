@@ -32,6 +32,11 @@ LARGEST_PAYLOAD = 256 * 1024
 PIECE_COST = 64
 
 
+#: How often a delivery may be spoken of before it is settled, on average: a disposition of thirty bytes can speak of
+#: all that there are. One that speaks of fewer than FEW costs no more than any other frame, and is not counted.
+MENTIONS, FEW = 8, 256
+
+
 class Pieces(list[Any]):
     """What has come of a delivery that takes several frames, behind its first piece. cost: what that counts for."""
 
@@ -93,6 +98,7 @@ class Ledger:
         "flow_due",
         "deaf",
         "late",
+        "patience",
     )
 
     def __init__(self, session: Handshakes, transport: WireState, channel: int) -> None:
@@ -130,6 +136,7 @@ class Ledger:
         self.flows: dict[Link, None] = {}  # links to tell of, each once, in order
         self.flow_due = False
         self.late = 0  # transfers that came all the same
+        self.patience = MENTIONS * self.most_unsettled  # how many deliveries may be spoken of without being settled
         self.deaf = False  # what still comes in is passed over: the session has ended here, or was refused
 
     def measure(self) -> None:
@@ -209,6 +216,14 @@ class Ledger:
         if 0 < limits.max_buffered_connection_bytes < transport.buffered:
             text = "more than %d bytes of messages that are not complete" % limits.max_buffered_connection_bytes
             raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text)
+
+    def spoken_of(self, number: int, settled: int) -> None:
+        """The peer has spoken of so many deliveries in one frame, and settled some. RemoteProtocolError when it goes
+        on and on about them."""
+        self.patience = min(self.patience - number + MENTIONS * settled, MENTIONS * self.most_unsettled)
+        if self.patience < 0:
+            text = "dispositions without end: the same deliveries are spoken of again and again, and not settled"
+            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, "session")
 
     def let_go(self, pieces: Pieces) -> None:
         """What has come of a delivery is complete, was read, or is dropped. Harmless when repeated."""
