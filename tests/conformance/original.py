@@ -1,0 +1,46 @@
+"""python-qpid-proton's engine under the table. Importing this needs it to be installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conformance.engine import Codec, Engine
+from tests.support.libraries import THEIRS, load, version
+
+
+class OriginalCodec(Codec):
+    """Values and messages by the original's codec."""
+
+    types = load(THEIRS)
+
+    def encode(self, value: Any) -> bytes:
+        data = self.types.Data()
+        data.put_object(value)
+        return bytes(data.encode())
+
+    def decode(self, data: bytes) -> Any:
+        store = self.types.Data()
+        taken = store.decode(data)
+        if taken != len(data):
+            raise ValueError(f"{len(data) - taken} bytes behind the value")
+        store.rewind()
+        store.next()
+        return store.get_object()
+
+    def message(self, data: bytes) -> Any:
+        message = self.types.Message()
+        message.decode(data)
+        return message
+
+
+class Original(Engine):
+    """The original's engine, by its public names."""
+
+    library = load(THEIRS)
+    name = f"{THEIRS} {version(THEIRS)}"
+    codec = OriginalCodec
+
+    def _set_on_terminus(self, terminus: Any, key: str, value: Any) -> None:
+        if key == "dynamic_node_properties":
+            key = "properties"
+        super()._set_on_terminus(terminus, key, value)

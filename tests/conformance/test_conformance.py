@@ -1,0 +1,73 @@
+"""Every row of the table holds on our engine, but for those that are named with their reason."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conformance.decisions import BEING_MENDED, DECISIONS, EXCEPTIONS
+from tests.conformance.ours import Ours
+from tests.conformance.report import groups, label
+from tests.conformance.rows import ROWS
+from tests.conformance.table import DUTY, KINDS, MUST, Row, try_row
+from tests.support.processes import CHECKOUT, environment
+
+NAMED = {**EXCEPTIONS, **DECISIONS}
+CASES = [pytest.param(row, role, id=f"{row.id}-{role}") for row in ROWS for role in row.roles]
+
+
+@pytest.mark.parametrize(("row", "role"), CASES)
+def test_a_row_holds(row: Row, role: str) -> None:
+    if row.id in NAMED or row.id in BEING_MENDED:
+        return  # looked at below
+    fault = try_row(row, role, Ours)
+    if fault is not None:
+        raise AssertionError(f"[{row.section}] {row.strength}: {row.text}") from fault.reason
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_what_is_named_as_not_holding_does_not_hold(name: str) -> None:
+    row = {row.id: row for row in ROWS}[name]
+    assert NAMED[name], "it has a reason"
+    assert any(try_row(row, role, Ours) for role in row.roles), f"{name} holds: take it off the list"
+
+
+def test_exceptions_are_our_duties_and_decisions_are_not() -> None:
+    by_id = {row.id: row for row in ROWS}
+    for name in EXCEPTIONS:
+        assert (by_id[name].strength, by_id[name].kind) == (MUST, DUTY), name
+    for name in DECISIONS:
+        assert (by_id[name].strength, by_id[name].kind) != (MUST, DUTY), name
+
+
+def test_rows_have_names_of_their_own_and_known_sections() -> None:
+    assert len({row.id for row in ROWS}) == len(ROWS)
+    assert all(row.group in groups() for row in ROWS)
+
+
+def test_the_readme_shows_this_table() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- conformance -->\n(.*?)<!-- /conformance -->", readme, re.S)
+    assert found is not None
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in found.group(1).split("\n")[2:] if line]
+    assert [line[0] for line in shown] == [label(group) for group in [*groups(), None]]
+    for group, line in zip([*groups(), None], shown):
+        for kind, cell in zip(KINDS, line[1:4]):
+            rows = [row for row in ROWS if group in (None, row.group) and row.kind == kind]
+            held = [row for row in rows if row.id not in NAMED]
+            if any(row.id in BEING_MENDED for row in rows):
+                held, cell = [], cell.replace(cell.split("/")[0], "0", 1)
+            told = f"{len(held)}/{len(rows)}" if rows else ""
+            assert cell == told, f"README, {line[0]}: run `python -m tests.conformance` and copy what it prints"
+
+
+def test_the_command_prints_the_table_and_says_by_its_status_whether_all_is_well() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.conformance"], cwd=CHECKOUT, env=environment(), capture_output=True, text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith(f"{len(ROWS)} rows") and "| all |" in done.stdout
