@@ -122,9 +122,11 @@ class Engine:
         """Close the connection, because of a condition or without one."""
         self._end(self.connection, condition, description)
 
-    def begin(self) -> Any:
-        """A new session, begun."""
-        session = self.connection.session()
+    def begin(self, session: Any = None, incoming_capacity: int = 0) -> Any:
+        """Begin a session, a new one by default. incoming_capacity: bytes that it takes before they are read."""
+        session = self.connection.session() if session is None else session
+        if incoming_capacity:
+            session.incoming_capacity = incoming_capacity
         session.open()
         return session
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.conformance import rows_connection
+from tests.conformance import rows_connection, rows_frames, rows_sessions
 from tests.conformance.table import ROWS
 
-MODULES = (rows_connection,)
+MODULES = (rows_connection, rows_frames, rows_sessions)
 
 __all__ = ["MODULES", "ROWS"]
