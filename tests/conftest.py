@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
 import os
 import sys
 
@@ -14,6 +15,7 @@ _stderr = pytest.StashKey[int]()
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "internal_errors: the broker is made to fail, and shall go on")
     # A copy of the real stream: while a test runs, descriptor 2 belongs to pytest's capture.
     config.stash[_stderr] = os.dup(sys.__stderr__.fileno())
 
@@ -30,3 +32,26 @@ def pytest_runtest_protocol(item):
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+class Caught(logging.Handler):
+    """What the safety net of brokers has logged in this process."""
+
+    def __init__(self):
+        super().__init__()
+        self.records = []
+
+    def emit(self, record):
+        self.records.append(record.getMessage() + "\n" + logging.Formatter().formatException(record.exc_info))
+
+
+@pytest.fixture(autouse=True)
+def no_internal_errors_of_brokers(request):
+    """The broker goes on when one of its handlers fails; a test does not."""
+    caught = Caught()
+    net = logging.getLogger("handlers.broker.net")
+    net.addHandler(caught)
+    yield
+    net.removeHandler(caught)
+    if request.node.get_closest_marker("internal_errors") is None:
+        assert caught.records == []

@@ -109,15 +109,35 @@ def test_a_port_in_use_is_raised_where_it_was_asked_for():
                 EmbeddedBroker(f"amqp://127.0.0.1:{port}").start()
 
 
-def test_what_fails_in_its_thread_is_raised_at_the_end(monkeypatch):
+def test_what_ends_its_thread_is_raised_at_the_end():
     broker = EmbeddedBroker()
 
     def fail(event):
         raise ZeroDivisionError("in the broker")
 
-    broker._broker.on_connection_opening = fail
+    broker._broker.on_shutdown = fail
     with pytest.raises(ZeroDivisionError, match="in the broker"), broker:
         Container(Exchange(broker.url, ["a"])).run()
+
+
+@pytest.mark.internal_errors
+def test_what_fails_for_one_connection_does_not_end_its_thread():
+    broker = EmbeddedBroker()
+    handlers = broker._broker
+    opening = handlers.on_connection_opening
+
+    def fail_once(event):
+        handlers.on_connection_opening = opening
+        raise ZeroDivisionError("in the broker")
+
+    handlers.on_connection_opening = fail_once
+    with broker:
+        first, second = Exchange(broker.url, ["a"]), Exchange(broker.url, ["b"])
+        Container(first).run()
+        Container(second).run()
+        assert (first.conditions, second.conditions) == (["amqp:internal-error"], [])
+        assert broker.queue("jobs").depth == 1
+        assert broker.overview().internal_errors == 1
 
 
 def test_what_fails_in_both_is_shown_together():
@@ -126,7 +146,7 @@ def test_what_fails_in_both_is_shown_together():
     def fail(event):
         raise ZeroDivisionError("in the broker")
 
-    broker._broker.on_connection_opening = fail
+    broker._broker.on_shutdown = fail
     with pytest.raises(ZeroDivisionError) as caught, broker:
         Container(Exchange(broker.url, ["a"])).run()
         raise KeyError("mine")

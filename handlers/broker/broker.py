@@ -37,9 +37,10 @@ from handlers.broker.directory import (
     Refused,
 )
 from handlers.broker.links import BrokerLink, Intake, Outlet, Relay, Viewer
+from handlers.broker.net import BrokerTimer, Net
 from handlers.broker.node import Queue, Topic
-from handlers.broker.statistics import NodeStatistics, statistics
-from reactor import Condition, Described, Handler, Limits, Terminus, __version__, symbol
+from handlers.broker.statistics import BrokerStatistics, NodeStatistics, overview, statistics
+from reactor import Condition, Described, Limits, Terminus, __version__, symbol
 
 log = logging.getLogger("handlers.broker")
 
@@ -108,12 +109,24 @@ class Broker(MessagingHandler):
         self._links: dict[Any, dict[BrokerLink, None]] = {}
         self._alarms: dict[Queue, tuple[float, Any]] = {}  # when to look for expired messages
         self._stopping = False
+        self.net = Net(self)
 
     # -- for whoever runs it
 
     def statistics(self, name: str) -> NodeStatistics:
         """The node `name` at this moment. May be asked from any thread; the numbers may be a turn apart."""
         return statistics(name, self.directory.records.get(name))
+
+    @property
+    def internal_errors(self) -> int:
+        """How often a handler of the broker, or the library under it, has raised what it should not: each time that
+        was logged, and ended a link or a connection with amqp:internal-error. 0, if all is well."""
+        return self.net.errors
+
+    def overview(self) -> BrokerStatistics:
+        """The whole broker at this moment. May be asked from any thread; the numbers may be a turn apart."""
+        links = sum(len(links) for links in list(self._links.values()))
+        return overview(list(self.directory.records.values()), len(self._links), links, self.refused, self.net.errors)
 
     def now(self) -> float:
         """The time by which messages expire."""
@@ -151,6 +164,8 @@ class Broker(MessagingHandler):
         if self._container is not None:
             return
         self._container = event.container
+        if event.container.rescue is None:
+            event.container.rescue = self.net.catch
         self.directory.name_dynamic_nodes(f"{event.container.container_id}/")
         for url in self.urls:
             acceptor = event.container.listen(url, **self._bounds)
@@ -182,20 +197,36 @@ class Broker(MessagingHandler):
         """The wire is gone, with or without a good-bye."""
         connection = event.connection
         self._release(connection)
-        if self._links.pop(connection, None) is not None:
-            log.info("connection from %r is gone", connection.remote_container)
+        self.forget_connection(connection)
         if self._stopping and not self._links:
             self._container.stop()
 
     def on_session_remote_close(self, event: Any) -> None:
         """The peer ended a session, and with it the links in it."""
-        for link in list(self._links.get(event.connection, ())):
+        for link in self.links_of(event.connection):
             if link.link.session == event.session:
                 link.leave()
 
     def _release(self, connection: Any) -> None:
-        for link in list(self._links.get(connection, ())):
+        for link in self.links_of(connection):
             link.leave()
+
+    def connections(self) -> list[Any]:
+        """The connections that are open."""
+        return list(self._links)
+
+    def links_of(self, connection: Any) -> list[BrokerLink]:
+        """The links of `connection`, in the order of their coming."""
+        return list(self._links.get(connection, ()))
+
+    def forget_connection(self, connection: Any) -> None:
+        """`connection` is gone, and its links have left."""
+        if self._links.pop(connection, None) is not None:
+            log.info("connection from %r is gone", connection.remote_container)
+
+    def soon(self, timer: BrokerTimer) -> None:
+        """Have the container call `timer` when what it is at is finished."""
+        self._container.schedule(0, timer)
 
     def on_connection_error(self, event: Any) -> None:
         """A peer closes with a reason: its business, and no reason to close anything else."""
@@ -327,26 +358,30 @@ class Broker(MessagingHandler):
         if alarm is not None:
             alarm[1].cancel()
 
-    def _set_alarm(self, queue: Queue) -> None:
+    def _set_alarm(self, queue: Queue, least: float = 0.0) -> None:
         deadline = queue.deadline
         if deadline is None:
             self._alarms.pop(queue, None)
         else:
-            task = self._container.schedule(max(0.0, deadline - self.now()), _Alarm(self, queue))
+            task = self._container.schedule(max(least, deadline - self.now()), _Alarm(self, queue))
             self._alarms[queue] = deadline, task
 
     def expire(self, queue: Queue) -> None:
         """Drop what is beyond its time, and come back for the rest."""
-        dropped = queue.expire(self.now())
+        try:
+            dropped = queue.expire(self.now())
+        except Exception:
+            self._set_alarm(queue, 1.0)  # not again at once: it may fail again
+            raise
+        self._set_alarm(queue)
         if dropped:
             log.info("%d messages of %r expired, dropped", dropped, queue.name)
-        self._set_alarm(queue)
         record = self.directory.records.get(queue.name)
         if record is not None and record.node is queue:
             self.directory.consider(record)
 
 
-class _Stop(Handler):
+class _Stop(BrokerTimer):
     """The end of patience."""
 
     def on_timer_task(self, event: Any) -> None:
@@ -354,7 +389,7 @@ class _Stop(Handler):
         event.container.stop()
 
 
-class _Alarm(Handler):
+class _Alarm(BrokerTimer):
     """The timer of one queue."""
 
     def __init__(self, broker: Broker, queue: Queue) -> None:

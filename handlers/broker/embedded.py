@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Optional
 
 from handlers.broker.broker import Broker
-from handlers.broker.statistics import NodeStatistics
+from handlers.broker.statistics import BrokerStatistics, NodeStatistics
 from reactor import ApplicationEvent, Container, EventInjector, ReactorException
 
 
@@ -67,6 +67,10 @@ class EmbeddedBroker:
         return self._broker.statistics(name)
 
     topic = queue
+
+    def overview(self) -> BrokerStatistics:
+        """The whole broker at this moment: `.connections`, `.bytes`, `.internal_errors` ..."""
+        return self._broker.overview()
 
     def names(self) -> list[str]:
         """The queues and topics that there are."""

@@ -58,6 +58,7 @@ class BrokerLink(Handler):
         self.link = link
         self.record = record
         self.attached = True
+        self.struck = False  # it has failed, and is about to be ended (net.py)
 
     def describe(self) -> str:
         """Who it is, for the log."""
@@ -232,15 +233,19 @@ class Outlet(BrokerLink, Consumer):
     def deliver(self, entry: Entry) -> None:
         """Send one message."""
         envelope = entry.envelope
-        if entry.redelivered or entry.expires:
-            ttl = entry.expires - self.broker.now() if entry.expires else None
-            head = envelope.again(entry.delivery_count, ttl, not entry.redelivered)
-        else:
-            head = envelope.first
         try:
+            if entry.redelivered or entry.expires:
+                ttl = entry.expires - self.broker.now() if entry.expires else None
+                head = envelope.again(entry.delivery_count, ttl, not entry.redelivered)
+            else:
+                head = envelope.first
             delivery = self.link.transmit(head + entry.body)
         except LocalProtocolError:
             self.held[entry] = entry  # the peer has just closed the link: its event comes later in this turn
+            return
+        except Exception as error:  # not the fault of those for whom the queue is at work
+            self.held[entry] = entry
+            self.broker.net.strike(self, error)
             return
         if self.presettled:
             self.queue.settle(entry)
@@ -270,16 +275,19 @@ class Outlet(BrokerLink, Consumer):
         """The receiver tells what became of a message."""
         delivery = event.context
         state = delivery.remote_state
+        held = self.held  # an entry is held until all is done: should that fail, it waits again
         if state == ACCEPTED:
-            entry = self.held.pop(delivery, None)
+            entry = held.get(delivery)
             delivery.settle()
             if entry is not None:
                 self.queue.settle(entry)
+                del held[delivery]
         elif delivery.settled or state in (REJECTED, RELEASED, MODIFIED):
-            entry = self.held.pop(delivery, None)
+            entry = held.get(delivery)
             delivery.settle()
             if entry is not None:
                 self._not_accepted(entry, state, delivery.remote)
+                held.pop(delivery, None)
 
     def _not_accepted(self, entry: Entry, state: Any, told: Any) -> None:
         queue = self.queue
@@ -334,12 +342,15 @@ class Viewer(Outlet, Browser):
 
     def deliver(self, entry: Entry) -> None:
         """Send a copy."""
-        head = entry.envelope.first
-        if entry.redelivered or entry.expires:
-            ttl = entry.expires - self.broker.now() if entry.expires else None
-            head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
-        with suppress(LocalProtocolError):  # as above
-            self.link.transmit(head + entry.body)
+        try:
+            head = entry.envelope.first
+            if entry.redelivered or entry.expires:
+                ttl = entry.expires - self.broker.now() if entry.expires else None
+                head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
+            with suppress(LocalProtocolError):  # as above
+                self.link.transmit(head + entry.body)
+        except Exception as error:
+            self.broker.net.strike(self, error)
 
     def on_delivery(self, event: Any) -> None:
         """The receiver has seen it."""

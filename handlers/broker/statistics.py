@@ -38,6 +38,32 @@ class NodeStatistics(NamedTuple):
     dropped: int = 0
 
 
+class BrokerStatistics(NamedTuple):
+    """A whole broker at one moment.
+
+    connections, links, nodes: how many there are. depth, bytes: the messages in all queues, and what they take.
+    refused: messages that reached no node, ever. internal_errors: see `Broker.internal_errors`.
+    """
+
+    connections: int
+    links: int
+    nodes: int
+    depth: int
+    bytes: int
+    refused: int
+    internal_errors: int
+
+
+def overview(
+    records: list[Record], connections: int, links: int, refused: int, internal_errors: int
+) -> BrokerStatistics:
+    """The numbers of a broker with these nodes."""
+    nodes = [record.node for record in records]
+    queues = [queue for node in nodes for queue in (list(node.subscriptions) if isinstance(node, Topic) else [node])]
+    depth, taken = sum(queue.depth for queue in queues), sum(queue.bytes for queue in queues)
+    return BrokerStatistics(connections, links, len(nodes), depth, taken, refused, internal_errors)
+
+
 def statistics(name: str, record: Optional[Record]) -> NodeStatistics:
     """The numbers of the node `name`, None standing for one that is not there."""
     if record is None:

@@ -61,6 +61,11 @@ class Container(Linking):
     `send_timeout` and `close_timeout` of links and connections; None, the default of these, is for no limit.
     `timeout` bounds, in seconds, how long one `process()` waits; None (default) for as long as nothing happens.
 
+    `rescue` is for servers, which go on whatever one peer brings about: called with an exception that would leave
+    `run()`, and with the event that the handler was called for (None where it was none: what happened while bytes were
+    read or written, whose connection has been closed with amqp:internal-error). It ends what the event is about, and
+    returns whether the container goes on; else the exception leaves `run()`. None (default): each one does.
+
     All of it belongs to one thread, the one that runs it; a call from another one raises RuntimeError. Other threads
     may use `call_soon_threadsafe`, `stop` and `wakeup`, and trigger an EventInjector.
     """

@@ -43,6 +43,10 @@ _ENOUGH, _FEW = 0.05, 3
 LINGER = 10.0
 
 
+#: See Container, `rescue`.
+Rescue = Callable[[Exception, Optional[EventBase]], bool]
+
+
 class Task:
     """Something that `Container.schedule` will do: call `on_timer_task` of `handler` with an event whose
     context is this object."""
@@ -98,6 +102,7 @@ class Runner:
         self._started = False
         self._stopping = False
         self.owner = Owner()
+        self.rescue: Optional[Rescue] = None
         self.after_turn: Optional[Callable[[], None]] = None  # called when all that a turn brought has been dispatched
 
     # -- timers, descriptors and events of the application's own -----------------------------------------
@@ -197,6 +202,11 @@ class Runner:
         busy = owner.enter()
         try:
             return self._turn()
+        except Exception as error:
+            failed, self._dispatcher.failed = self._dispatcher.failed, None
+            if self.rescue is None or not self.rescue(error, failed):
+                raise
+            return True
         finally:
             owner.busy = busy
 

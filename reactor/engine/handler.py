@@ -129,10 +129,11 @@ class Dispatcher:
     clock, limit, slow: when `clock` is not None, `slow` is called as soon as the handlers have taken longer than
         `limit` in one run, with the handler, the event's type and context, and how long they took. Once a run.
 
-    After a turn, `modified` holds the transports that have something to write.
+    After a turn, `modified` holds the transports that have something to write; after an exception of a handler,
+    `failed` the event that it was called for, until somebody takes it.
     """
 
-    __slots__ = ("collector", "container", "root", "observer", "modified", "clock", "limit", "slow")
+    __slots__ = ("collector", "container", "root", "observer", "modified", "failed", "clock", "limit", "slow")
 
     def __init__(self, collector: Collector, container: Any, handler: Any, observer: Any = None) -> None:
         self.collector = collector
@@ -140,6 +141,7 @@ class Dispatcher:
         self.root = PlanTable(handler)
         self.observer = PlanTable(observer)
         self.modified: list[Any] = []
+        self.failed: Optional[EventBase] = None
         self.clock: Optional[Callable[[], float]] = None
         self.limit = 0.0
         self.slow: Callable[[Any, EventType, Any, float], None] = _pass_over
@@ -220,10 +222,10 @@ class Dispatcher:
                     clock = None  # once a run
         except BaseException:
             # A handler that fails must not keep the container from its own part in the same event.
+            self.failed = event = Event(etype, context)
+            event.container = container
             watch = observer[etype]
             if plan is not watch:
-                event = Event(etype, context)
-                event.container = container
                 for call in watch:
                     call(event)
             raise
@@ -233,11 +235,14 @@ class Dispatcher:
         event.container = self.container
         handler = self.root.handler if handler is None else handler
         clock = self.clock
-        if clock is None:
+        before = 0.0 if clock is None else clock()
+        try:
             event.dispatch(handler)
+        except BaseException:
+            self.failed = event
+            raise
+        if clock is None:
             return
-        before = clock()
-        event.dispatch(handler)
         seconds = clock() - before
         if seconds > self.limit:
             self.slow(handler, event.type, event, seconds)

@@ -84,11 +84,16 @@ class Input(WireState):
 
         unsealed: they have come through TLS already; the engine's own to say.
         """
-        if self._layer is not None and not unsealed:
-            self._unseal(self._layer, data)
-            return
-        if not self._accepts():
-            return
+        try:
+            if self._layer is not None and not unsealed:
+                self._unseal(self._layer, data)
+            elif self._accepts():
+                self._receive(data)
+        except Exception:
+            self.break_down()
+            raise
+
+    def _receive(self, data: bytes) -> None:
         self._heard = True
         if self.recorder is not None and data:
             self.recorder("in", data)

@@ -43,7 +43,11 @@ class Output(WireState):
         if self._woken:  # else nothing has changed since the last time
             self._woken = False
             if not self._head_done and (self._layer is None or self._layer.established):
-                self._flush()
+                try:
+                    self._flush()
+                except Exception:
+                    self.break_down()
+                    raise
         if self._layer is not None:
             self._seal(self._layer)
         if not self.output and self._head_done and not self._holds_on():

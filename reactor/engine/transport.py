@@ -24,7 +24,7 @@ from reactor.engine.output import Output
 from reactor.engine.sasl import SASL
 from reactor.engine.tls import SSL
 from reactor.engine.tls_domain import SSLDomain, SSLSessionDetails
-from reactor.errors import FRAMING_ERROR, RemoteProtocolError, SSLException, TransportException
+from reactor.errors import FRAMING_ERROR, INTERNAL_ERROR, RemoteProtocolError, SSLException, TransportException
 
 
 class Transport(Input, Output):
@@ -267,6 +267,13 @@ class Transport(Input, Output):
         self._head_done = True
         self.wake()
         self.close_tail()
+
+    def break_down(self) -> None:
+        """An exception that is no protocol error has come out of reading or writing: a bug of ours, or no memory. What
+        was read or written by half cannot be gone on with: the connection ends."""
+        self._head_done = self._head_done or self._finished
+        if not self._finished:
+            self._end_with(Condition(INTERNAL_ERROR, "an internal error, of which the other side's log tells"))
 
     def fail(self, name: str, description: str, info: Any = None) -> None:
         """The driver could not read, write or connect: everything ends at once, because of this condition; unless

@@ -166,6 +166,10 @@ class WireState:
         """Whether the wire is encrypted (transport.py)."""
         raise NotImplementedError
 
+    def break_down(self) -> None:
+        """An exception that is no protocol error ends the connection (transport.py)."""
+        raise NotImplementedError
+
     def close_tail(self) -> None:
         """The input has ended (transport.py)."""
         raise NotImplementedError
