@@ -591,11 +591,27 @@ def test_a_message_that_is_too_large_ends_its_link():
     client = world.client()
     sender = client.sender("jobs")
     assert sender.remote_max_message_size == 1000
+    sender.remote_max_message_size = 0  # one who does not look
     sender.transmit(b"\x00\x53\x75\xb0" + (5000).to_bytes(4, "big") + bytes(5000))
     world.quiet()
     assert client.errors == ["amqp:link:message-size-exceeded"] and world.node("jobs").depth == 0
     client.send("jobs", "small")
     assert world.node("jobs").depth == 1
+
+
+@pytest.mark.parametrize("browse", [False, True])
+def test_a_receiver_for_which_a_message_is_too_large_is_told_so_and_the_message_waits(world, browse):
+    client, other = world.client(), world.client()
+    client.send("jobs", "x" * 5000)
+    small = ReceiverWith(max_message_size=1000)
+    client.receiver("jobs", 10, options=[small, Copy()] if browse else small)
+    world.quiet()
+    assert client.errors == ["amqp:link:message-size-exceeded"] and client.inbox == []
+    assert world.node("jobs").depth == 1
+    other.receiver("jobs", 10)
+    world.quiet()
+    assert [received.message.body for received in other.inbox] == ["x" * 5000]
+    assert other.inbox[0].message.delivery_count == 0
 
 
 def test_an_aborted_message_is_none(world):

@@ -9,7 +9,8 @@ from reactor.engine.disposition import ACCEPTED
 from reactor.engine.events import Event
 from reactor.engine.ledger import MASK, serial_difference
 from reactor.engine.transport import Transport
-from tests.support.frames import Peer
+from tests.support.frames import Peer, source, target
+from tests.support.frames import frame as said
 from tests.support.pair import PIECES, Pair, received
 
 
@@ -428,6 +429,68 @@ def test_what_a_peer_answers_to_a_drain_on_the_wire():
     sender.drained()
     heard = peer.heard_one("flow")
     assert (heard.handle, heard.delivery_count, heard.link_credit, heard.drain) == (0, 10, 0, True)
+
+
+def test_a_drain_whose_credit_is_used_up_by_messages_is_answered(forth):
+    """Who asked is told that it has come to its end, though nothing is given back [2.6.7]."""
+    peer = Peer.client()
+    sender = peer.sender()
+    for _ in range(3):
+        sender.transmit(b"x")
+    peer.flow(2, drain=True)
+    heard = peer.heard()
+    assert [frame.name for frame in heard] == ["transfer", "transfer", "flow"]
+    assert (heard[2].handle, heard[2].delivery_count, heard[2].link_credit, heard[2].drain) == (0, 2, 0, True)
+    peer.flow(2, drain=True)  # it crossed the messages
+    assert peer.heard_one("flow").delivery_count == 2
+    peer.flow(3)
+    assert [frame.name for frame in peer.heard()] == ["transfer"], "nobody asked"
+
+
+def test_a_drain_is_answered_when_the_last_message_is_complete():
+    peer = Peer.client(open={"max_frame_size": 512})
+    sender = peer.sender()
+    sender.delivery("t")
+    peer.flow(1, drain=True)
+    sender.stream(b"x" * 1000)
+    assert {frame.name for frame in peer.heard()} == {"transfer"}
+    sender.stream(b"y")
+    sender.advance()
+    assert [frame.name for frame in peer.heard()][-1] == "flow"
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in one piece with the attach", "behind it"])
+@pytest.mark.parametrize("start", [0, MASK])
+@pytest.mark.parametrize("queued", [0, 1, 3])
+def test_a_drain_that_comes_before_our_attach_has_left_is_answered(late, start, queued):
+    peer = Peer.server()
+    peer.piece = None
+    known = {"next_incoming_id": 0, "incoming_window": 1000, "next_outgoing_id": 0, "outgoing_window": 1000}
+    flow = said("flow", handle=0, link_credit=3, drain=True, **known)
+    attach = said("attach", name="link", handle=0, role=True, source=source("q"), target=target("q"))
+    peer.say_bytes(attach if late else attach + flow)
+    sender = peer.session.connection.link_head(0)
+    sender.delivery_count = start
+    sender.open()
+    if late:
+        peer.say_bytes(flow)
+    for _ in range(queued):
+        sender.transmit(b"x")
+    assert sender.drained() == 3 - queued
+    heard = peer.heard()
+    assert [one.name for one in heard if one.name != "transfer"] == ["attach", "flow"]
+    assert heard[0].initial_delivery_count == start
+    assert sum(one.name == "transfer" for one in heard) == queued
+    assert (heard[-1].delivery_count, heard[-1].link_credit, heard[-1].drain) == ((start + 3) & MASK, 0, True)
+
+
+def test_a_receiver_says_how_much_is_available_as_far_as_it_knows():
+    """[2.6.7]: the sender says it; who receives repeats what was said last."""
+    peer = Peer.client()
+    receiver = peer.receiver(credit=2)
+    peer.flow(2, available=17)
+    receiver.flow(1)
+    assert peer.heard_one("flow").available == 17
 
 
 def test_echo_is_answered():

@@ -474,6 +474,88 @@ def test_a_receiver_that_asks_for_settled_transfers_gets_them():
     assert receiver.current.settled
 
 
+# -- receivers that settle second [2.8.3] ---------------------------------------------------------------------
+
+
+def second(link):
+    link.rcv_settle_mode = link.RCV_SECOND
+
+
+@pytest.mark.parametrize("state", [ACCEPTED, REJECTED, RELEASED])
+def test_a_receiver_that_settles_second_says_the_outcome_and_settles_when_the_sender_has(state):
+    peer = Peer.client()
+    link = peer.session.receiver("link")
+    second(link)
+    link.open()
+    link.flow(3)
+    peer.flush()
+    peer.attach("link", role=False, rcv_settle_mode=1)
+    for number in range(3):
+        peer.transfer(b"x", number)
+    peer.heard()
+    for delivery, _ in received(link):
+        delivery.settle_with(state) if delivery.id else (delivery.update(state), delivery.settle())
+    said = peer.heard_one("disposition")
+    assert (said.first, said.last, said.settled, said.state.descriptor) == (0, 2, False, int(state))
+    assert link.unsettled == 0, "for the application it is done"
+    assert len(link.window.unsettled_in) == 3
+    peer.events()
+    peer.say("disposition", role=False, first=0, last=2, settled=True, state=Described(int(state), []))
+    assert [event.delivery.settled for event in peer.events() if event.type is Event.DELIVERY] == [True] * 3
+    assert not link.window.unsettled_in
+    assert peer.heard() == []
+
+
+def test_two_that_settle_second_come_to_an_end():
+    pair = Pair()
+    sender, receiver = pair.way(False, 2, second)
+    assert receiver.remote_rcv_settle_mode == sender.remote_rcv_settle_mode == 1
+    sent = sender.transmit(b"x")
+    pair.pump()
+    [(come, _)] = received(receiver)
+    come.update(ACCEPTED)
+    come.settle()
+    pair.pump()
+    assert sent.remote_state is ACCEPTED and not sent.settled, "it has the word, and decides when to forget"
+    sent.settle()
+    pair.pump()
+    assert come.settled
+    assert not receiver.window.unsettled_in and not sender.window.unsettled_out
+
+
+def test_with_nothing_to_say_or_a_sender_that_settles_first_it_settles_at_once():
+    for mode, state in ((0, ACCEPTED), (1, EMPTY), (1, RECEIVED)):
+        peer = Peer.client()
+        link = peer.session.receiver("link")
+        second(link)
+        link.open()
+        link.flow(1)
+        peer.flush()
+        peer.attach("link", role=False, rcv_settle_mode=mode)
+        peer.transfer(b"x")
+        peer.heard()
+        if state is not EMPTY:
+            link.current.update(state)
+        link.current.settle()
+        assert peer.heard_one("disposition").settled is True
+
+
+def test_a_link_that_ends_leaves_nothing_behind_that_waits_for_its_sender():
+    pair = Pair()
+    sender, receiver = pair.way(False, 2, second)
+    sender.transmit(b"x")
+    pair.pump()
+    [(come, _)] = received(receiver)
+    come.update(ACCEPTED)
+    come.settle()
+    pair.pump()
+    window = receiver.window
+    assert window.unsettled_in
+    receiver.close()
+    pair.pump()
+    assert not window.unsettled_in
+
+
 # -- the acknowledgement contract ----------------------------------------------------------------------------
 
 

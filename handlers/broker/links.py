@@ -13,7 +13,6 @@ What a link may attach to was decided before, in broker.py; the rules of deliver
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Optional
 
 from handlers.broker.directory import Record, Refused
@@ -38,6 +37,8 @@ if TYPE_CHECKING:  # a link belongs to its broker; the types go round, the impor
     from handlers.broker.broker import Broker
 
 log = logging.getLogger("handlers.broker")
+
+TOO_LARGE = "amqp:link:message-size-exceeded"
 
 FIRST_CREDIT = 10
 """What a new producer may send before it is known how large its messages are."""
@@ -240,8 +241,9 @@ class Outlet(BrokerLink, Consumer):
             else:
                 head = envelope.first
             delivery = self.link.transmit(head + entry.body)
-        except LocalProtocolError:
+        except LocalProtocolError as error:
             self.held[entry] = entry  # the peer has just closed the link: its event comes later in this turn
+            self.close_for(error)
             return
         except Exception as error:  # not the fault of those for whom the queue is at work
             self.held[entry] = entry
@@ -251,6 +253,13 @@ class Outlet(BrokerLink, Consumer):
             self.queue.settle(entry)
         else:
             self.held[delivery] = entry
+
+    def close_for(self, error: LocalProtocolError) -> None:
+        """A message could not be sent: where it is too large for the receiver, that is told why it gets no more."""
+        if error.condition == TOO_LARGE and self.link.condition is None:
+            log.warning("%s is closed: %s", self.describe(), error.description)
+            self.link.condition = Condition(error.condition, error.description)
+            self.link.close()
 
     def was_tried(self, key: Any) -> bool:
         """Whether the message has left: what still waits for the session's window was delivered to nobody."""
@@ -347,8 +356,9 @@ class Viewer(Outlet, Browser):
             if entry.redelivered or entry.expires:
                 ttl = entry.expires - self.broker.now() if entry.expires else None
                 head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
-            with suppress(LocalProtocolError):  # as above
-                self.link.transmit(head + entry.body)
+            self.link.transmit(head + entry.body)
+        except LocalProtocolError as error:  # as above
+            self.close_for(error)
         except Exception as error:
             self.broker.net.strike(self, error)
 

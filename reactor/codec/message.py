@@ -46,7 +46,7 @@ from reactor.codec.sections import (
 )
 from reactor.codec.types import clipped, decimal128, symbol
 from reactor.codec.writers import UNWRITABLE, write_binary
-from reactor.errors import DataException, DecodeError, MessageException
+from reactor.errors import DataException, DecodeError, MessageException, ProtocolError
 from reactor.lazily import Lazily
 
 if TYPE_CHECKING:
@@ -206,7 +206,11 @@ class Message(FieldAttributes):
         """
         payload = self.encode()
         delivery = sender.delivery(tag or sender.delivery_tag())
-        sender.stream(payload)
+        try:
+            sender.stream(payload)
+        except ProtocolError:  # it is larger than the receiver takes: nothing of it shall be in the way of the next
+            delivery.abort()
+            raise
         sender.advance()
         if sender.snd_settle_mode == sender.SND_SETTLED:
             delivery.settle()

@@ -344,6 +344,8 @@ class Handshakes(Endpoint):
             link.delivery_count = (initial_delivery_count or 0) & 0xFFFFFFFF
             if link.handle_out is not None and link.delivery_count and link.wire_credit:
                 window.tell_flow(link)  # our credit was counted from 0
+        elif isinstance(link, Sender):
+            link.measure()
         if link.handle_out is not None and self._looks_refused(link):
             link.doubtful = True  # the detach that says why comes next; anything else says that it is open
         else:

@@ -325,9 +325,15 @@ class Incoming(Ledger):
         link.drain_mode = drain
         if credit is None:
             return
+        if link.handle_out is None:
+            count = None  # our attach, which says where we count from, has not left
         # The receiver counts from where it has seen us; what is on its way to it has used up credit already.
         # Without a count it has seen nothing yet [2.6.7].
-        seen = link.first_delivery_count if count is None else count
-        link.wire_credit = min(max(0, credit - serial_difference(link.delivery_count, seen)), MASK)
+        if count is None:
+            count = link.delivery_count if link.handle_out is None else link.first_delivery_count
+        used = serial_difference(link.delivery_count, count) + link._given_back
+        link.wire_credit = min(max(0, credit - used), MASK)
+        if drain and link.wire_credit == 0:
+            self.tell_flow(link)  # messages have used it up: that is the answer
         if link.waiting and link.wire_credit > 0 and link.transfer_in_progress is None:
             self.release(link)

@@ -178,7 +178,7 @@ class Ledger:
 
     def tell_flow(self, link: Link) -> None:
         """Have the credit, or the use that was made of it, told to the peer."""
-        if link.handle_out is not None:
+        if link.handle_out is not None or link.is_sender:  # a drain may come before our attach has left
             self.touch()
             self.flows[link] = None
 

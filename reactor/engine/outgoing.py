@@ -16,7 +16,7 @@ from reactor.codec.frames import (
     write_transfer,
 )
 from reactor.engine.delivery import LOST, OPEN, Delivery
-from reactor.engine.disposition import EMPTY, state_bytes
+from reactor.engine.disposition import EMPTY, TERMINAL, state_bytes
 from reactor.engine.endpoint import LOCAL_ACTIVE
 from reactor.engine.events import Event
 from reactor.engine.ledger import MASK, Ledger
@@ -52,7 +52,10 @@ class Outgoing(Ledger):
         if self.flows:
             flows, self.flows = self.flows, {}
             for link in flows:
-                if link.handle_out is not None and not link.detach_sent:
+                if link.handle_out is None:
+                    if link.window is self and link.is_sender:
+                        self.flows[link] = None  # when our attach has left
+                elif not link.detach_sent:
                     self._write_flow(link, out)
                     frames += 1
         if self.flow_due:
@@ -143,6 +146,8 @@ class Outgoing(Ledger):
         if shut and window <= 0:
             self.choked = True
         for sender in senders:
+            if sender.drain_mode and sender.wire_credit <= 0 and sender.transfer_in_progress is None:
+                self.flows[sender] = None  # the drain's answer: all credit is used up [2.6.7]
             # The application may go on: its messages have left. It is called as by a flow of the peer.
             if sender.wire_credit > sender._queued and sender.state & LOCAL_ACTIVE:
                 self.events.append((_LINK_FLOW, sender))
@@ -235,8 +240,13 @@ class Outgoing(Ledger):
             incoming = link.is_receiver
             settled = delivery.fate != OPEN
             if settled:
-                if (unsettled_in if incoming else self.unsettled_out).pop(number, None) is None:
+                unsettled = unsettled_in if incoming else self.unsettled_out
+                if number not in unsettled:
                     continue  # the peer settled first
+                if incoming and link.rcv_settle_mode and delivery.local_state in TERMINAL and link.settles_second():
+                    settled = False  # it is said, and kept until the sender has settled
+                else:
+                    del unsettled[number]
                 if incoming and link._max_unsettled is not None:
                     self.flows[link] = None
             kind = (incoming, settled, delivery.local_state or link)
@@ -268,13 +278,14 @@ class Outgoing(Ledger):
         echo = False
         if isinstance(link, Receiver):
             link.grant()
-            available = 0
+            available = link.available  # the last that we know [2.6.7]
             credit = link.wire_credit
             link.overdraft, link.told = max(link.overdraft, link.told), credit
             if link.paused:  # it is counted on: what is on its way to us was sent with it
                 credit = 0
                 echo = link.paused == PAUSED
-        else:
+        elif isinstance(link, Sender):
+            link.count_given_back()
             available = max(link.available, link.queued)
         self.renew()
         write_flow(

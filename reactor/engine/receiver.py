@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from reactor.engine.delivery import LOST, Delivery
 from reactor.engine.disposition import Disposition, state_bytes
 from reactor.engine.endpoint import LOCAL_ACTIVE
-from reactor.engine.link import Link
+from reactor.engine.link import RCV_SECOND, Link
 
 if TYPE_CHECKING:
     from reactor.engine.session import Session
@@ -141,6 +141,11 @@ class Receiver(Link):
             window.hungry[self] = None
             window.starved = True
 
+    def settles_second(self) -> bool:
+        """Whether an outcome leaves here unsettled, and the sender settles first [2.8.3]: both have said so. A sender
+        that does not know that mode would never settle."""
+        return self.rcv_settle_mode == RCV_SECOND == self.remote_rcv_settle_mode
+
     def takes_modified(self) -> bool:
         """Whether the peer knows MODIFIED: it says which outcomes it knows, or nothing [3.5.3]. RabbitMQ, which
         does not name it, ends the session when it gets it."""
@@ -233,11 +238,12 @@ class Receiver(Link):
     def abandon(self, lasting: bool = False) -> None:
         """What is not settled here comes again, to whomever the peer likes; what is said about it is lost."""
         window = self.window
-        for delivery in list(self.unsettled_deliveries) if self.unsettled else ():
-            if window is not None and delivery.id is not None:
-                window.unsettled_in.pop(delivery.id, None)
-            delivery.fate = LOST
-            delivery.window = None
+        if window is not None and (self.unsettled or self.rcv_settle_mode == RCV_SECOND):
+            for number, delivery in list(window.unsettled_in.items()):
+                if delivery.link is self:
+                    del window.unsettled_in[number]
+                    delivery.fate = delivery.fate or LOST
+                    delivery.window = None
         self.unsettled = 0
         self.received = 0
 

@@ -11,13 +11,22 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.engine.condition import Condition
-from reactor.engine.delivery import LOST, OPEN, PRE_SETTLED, SETTLED_BY_PEER, SETTLED_HERE, Delivery
-from reactor.engine.disposition import TERMINAL
+from reactor.engine.delivery import (
+    LOST,
+    OPEN,
+    PRE_SETTLED,
+    SETTLED_BY_PEER,
+    SETTLED_HERE,
+    SETTLED_NOW,
+    STATE_CHANGED,
+    Delivery,
+)
+from reactor.engine.disposition import REJECTED, TERMINAL, RejectedDisposition
 from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.events import Event
 from reactor.engine.link import SND_SETTLED, Link
 from reactor.engine.tags import GivenTags
-from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, LocalProtocolError
 
 if TYPE_CHECKING:
     from reactor.engine.session import Session
@@ -54,6 +63,8 @@ class Sender(Link):
         "resend",
         "send_timeout",
         "watch",
+        "_streamed",
+        "_given_back",
     )
 
     is_sender = True
@@ -73,6 +84,8 @@ class Sender(Link):
         self.resend = False
         self.send_timeout: Optional[float] = None
         self.watch: Optional[Callable[[Delivery], None]] = None
+        self._streamed: tuple[Optional[Delivery], int] = (None, 0)  # bytes that were written to it
+        self._given_back = 0  # credit that was given back before our attach has left: that says where we count from
 
     @property
     def queued(self) -> int:
@@ -125,9 +138,10 @@ class Sender(Link):
 
         tag: the delivery's tag; None asks `delivery_tag()`. Without credit the message waits here until there
         is some; on a link that the peer has closed it is in doubt at once. Raises LocalProtocolError when the
-        link, its session or its connection was closed here, or lost, or when another delivery that is not settled has
-        the tag [2.6.12]; MessageException or DataException, naming the field, when the message cannot be encoded.
-        Nothing is sent then.
+        link, its session or its connection was closed here, or lost, when another delivery that is not settled has
+        the tag [2.6.12], or when the message is larger than the receiver takes (`remote_max_message_size`); what was
+        sent before that was known is REJECTED here, with the same reason. MessageException or DataException, naming
+        the field, when the message cannot be encoded. Nothing is sent then.
         """
         if isinstance(obj, (bytes, bytearray, memoryview)):
             return self.stream(obj)
@@ -148,6 +162,8 @@ class Sender(Link):
             if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended & REMOTE_CLOSED:
                 raise self._not_open()
             return self._too_late(tag)
+        if 0 < self.remote_max_message_size < len(payload):
+            raise self._too_large(len(payload))
         if tag is None and self.tag_generator is None:
             self.counted += 1
             delivery = Delivery(self, window, b"%d" % self.counted, None, payload)
@@ -165,6 +181,42 @@ class Sender(Link):
         if self.watch is not None:
             self.watch(delivery)
         return delivery
+
+    def _too_large(self, size: int) -> LocalProtocolError:
+        text = "a message of %d bytes, and %r takes at most %d: send less in one"
+        return LocalProtocolError(
+            MESSAGE_SIZE_EXCEEDED, text % (size, self, self.remote_max_message_size), "link", endpoint=self
+        )
+
+    def measure(self) -> None:
+        """The peer has said how much it takes: what waits here and is larger is REJECTED, for it must not leave
+        [2.7.3]."""
+        most, window = self.remote_max_message_size, self.window
+        if not most:
+            return
+        queued = [] if window is None else [one for one in window.outgoing if one.link is self and one.id is None]
+        for delivery in dict.fromkeys([*self.waiting, *queued, *self.pending]):
+            size = len(delivery.payload or b"") + sum(map(len, delivery.chunks or ()))
+            if size <= most or delivery.fate not in (OPEN, PRE_SETTLED) or delivery.id is not None:
+                continue
+            for queue in (self.waiting, self.pending, () if window is None else window.outgoing):
+                if delivery in queue:
+                    queue.remove(delivery)  # type: ignore[union-attr]  # what has nothing in it has no delivery
+            if delivery.queued or not delivery.partial:
+                self._queued -= 1
+            self._refuse(delivery, Condition(MESSAGE_SIZE_EXCEEDED, self._too_large(size).description))
+
+    def _refuse(self, delivery: Delivery, why: Condition) -> None:
+        """It has not left and never will: as if the peer had rejected it."""
+        if delivery.fate == OPEN:
+            self.unsettled -= 1
+        delivery.fate = SETTLED_BY_PEER
+        delivery.settled = True
+        delivery.partial = False
+        delivery.payload = delivery.chunks = None
+        delivery.remote_state, delivery._remote = REJECTED, RejectedDisposition(why)
+        delivery.changes = STATE_CHANGED | SETTLED_NOW
+        self.connection.emit(Event.DELIVERY, delivery)
 
     def _tagged(self, tag: Union[str, bytes], payload: bytes) -> Delivery:
         """A delivery with a tag that the application has chosen. LocalProtocolError when another one has it."""
@@ -222,7 +274,8 @@ class Sender(Link):
     def stream(self, data: Union[bytes, bytearray, memoryview]) -> int:
         """Append bytes to the current delivery; returns their number. They may leave before it is complete.
 
-        Raises LocalProtocolError when there is no current delivery, TypeError for what is no bytes.
+        Raises LocalProtocolError when there is no current delivery, or when it becomes larger than the receiver takes
+        (`abort` it then); TypeError for what is no bytes.
         """
         self.connection.check()
         if not isinstance(data, (bytes, bytearray, memoryview)):
@@ -230,6 +283,11 @@ class Sender(Link):
         delivery = self.current
         if delivery is None:
             raise LocalProtocolError(ILLEGAL_STATE, "%r has no current delivery to write to" % (self,), "link")
+        streamed, size = self._streamed
+        size = len(data) + (size if streamed is delivery else 0)
+        if 0 < self.remote_max_message_size < size:
+            raise self._too_large(size)
+        self._streamed = (delivery, size)
         if delivery.chunks is None:
             delivery.chunks = []
         delivery.chunks.append(bytes(data))
@@ -241,6 +299,7 @@ class Sender(Link):
         if not self.pending:
             return False
         delivery = self.pending.popleft()
+        self._streamed = (None, 0)
         delivery.partial = False
         if self.snd_settle_mode == SND_SETTLED and delivery.fate == OPEN:
             delivery.fate = PRE_SETTLED
@@ -326,7 +385,10 @@ class Sender(Link):
         window = self.window
         if not self.drain_mode or unused <= 0 or window is None:
             return 0
-        self.delivery_count = (self.delivery_count + unused) & 0xFFFFFFFF
+        if self.handle_out is None:
+            self._given_back += unused
+        else:
+            self.delivery_count = (self.delivery_count + unused) & 0xFFFFFFFF
         self.wire_credit -= unused
         window.tell_flow(self)
         return unused
@@ -397,9 +459,14 @@ class Sender(Link):
             return whole
         return payload if self.resend else None
 
+    def count_given_back(self) -> None:
+        """Our attach has left: what was given back before counts from now on."""
+        self.delivery_count = (self.delivery_count + self._given_back) & 0xFFFFFFFF
+        self._given_back = 0
+
     def leave_wire(self, lasting: bool = False) -> None:
         super().leave_wire(lasting)
-        self.wire_credit = 0
+        self.wire_credit = self._given_back = 0
         self.drain_mode = False
 
 
