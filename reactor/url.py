@@ -1,16 +1,19 @@
 """Where a broker is: ``scheme://user:password@host:port/path``, every part of which may be missing.
 
 Floor 0: everybody may enter, and it knows nobody. Nothing is looked up here: a host is a name, a port a
-number. Whatever an address shows to a person (`repr`, `redacted`, an exception) is without its password.
+number. Whatever an address shows (`str`, `repr`, `redacted`, an exception) is without its password: texts end in
+logs. Who needs the whole says so, and asks for `full`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Optional, Union
 from urllib.parse import quote, unquote
 
 _HIDDEN = "***"
 _AUTHORITY_ENDS = "/?#"
+_SEVERAL = "it lists several addresses, and a Url is one: connect() takes them, in one text or as urls=[...]"
 
 
 class Url:
@@ -26,9 +29,14 @@ class Url:
     host: in lower case, an IPv6 address without its brackets, or None.
     port: a `Url.Port`, which is an int, or None. 0 lets a listener choose.
     path: what follows the slash, as it stands, or None when there is no slash.
+    rest: query and fragment with their signs (``"?x=1#f"``), which mean nothing here; mostly "".
 
-    Two are equal when all their parts are. Raises ValueError for a text that is not an address, TypeError for
-    an argument that is not known.
+    The zone of an IPv6 address is read as ``[fe80::1%25eth0]`` [RFC 6874] and as ``[fe80::1%eth0]``; the host is then
+    ``"fe80::1%eth0"``.
+
+    Two are equal when all their parts are. Raises ValueError for a text that is not one address, as also for one in
+    which a password seems to be cut off by a slash (``amqp://bob:12/pw@host``); TypeError for an argument that is not
+    known.
     """
 
     AMQP = "amqp"
@@ -69,7 +77,7 @@ class Url:
         self._host: Optional[str] = None
         self._port: Optional[Url.Port] = None
         self.path: Optional[str] = None
-        self._rest = ""  # query and fragment: kept, so that str() gives back what came in
+        self.rest = ""
         if isinstance(url, Url):
             self.__dict__.update(url.__dict__)
         elif isinstance(url, str):
@@ -100,6 +108,8 @@ class Url:
 
     # -- reading -----------------------------------------------------------------------------------------
     def _parse(self, text: str) -> None:
+        if re.search(r",\s*amqps?://", text, re.IGNORECASE):
+            raise ValueError(f"{_redact(text)!r} is not an address: {_SEVERAL}")
         scheme, found, rest = text.partition("://")
         if not found:
             scheme, rest = "", text[2:] if text.startswith("//") else text
@@ -110,7 +120,7 @@ class Url:
         cut = min((at for at in map(rest.find, _AUTHORITY_ENDS) if at >= 0), default=len(rest))
         authority, rest = rest[:cut], rest[cut:]
         cut = min((at for at in map(rest.find, "?#") if at >= 0), default=len(rest))
-        path, self._rest = rest[:cut], rest[cut:]
+        path, self.rest = rest[:cut], rest[cut:]
         self.path = path[1:] if path else None
 
         user, found, place = authority.rpartition("@")
@@ -119,6 +129,12 @@ class Url:
             if found:
                 self.username = _decode(name)
                 self.password = _decode(password) if found_password else None
+                if password == _HIDDEN:
+                    raise ValueError("its password is masked: hand on the Url itself, or its `full`")
+            elif "@" in rest and _is_cut_off(place):
+                raise ValueError(
+                    "a password may be cut off in it; where it is a path that has the @, give that apart, as path="
+                )
             self._parse_place(place)
         except ValueError as error:
             # From None: the other exception may quote what is in truth a piece of a password.
@@ -136,15 +152,17 @@ class Url:
             if port and not port.startswith(":"):
                 raise ValueError("behind the bracket only a port may follow, as in [::1]:5672")
             port = port[1:]
+            host, mark, zone = host.partition("%")
+            host = host.lower() + mark + (zone[2:] if zone.startswith("25") and len(zone) > 2 else zone)
         else:
+            if "," in place:
+                raise ValueError(_SEVERAL)
             host, _, port = place.partition(":")
             if ":" in port:
                 raise ValueError("an IPv6 address stands in brackets, as in [::1]:5672")
-        if any(sign.isspace() or not sign.isprintable() for sign in host):
-            raise ValueError("the host has a space or a control character in it")
-        if "[" in host or "]" in host:
-            raise ValueError("only an IPv6 address stands in brackets, and in one pair of them, as in [::1]:5672")
-        self._host = host.lower() or None
+            host = host.lower()
+        _check_host(host)
+        self._host = host or None
         if port:
             try:
                 self._port = Url.Port(port)
@@ -154,11 +172,13 @@ class Url:
     # -- the parts that need care ------------------------------------------------------------------------
     @property
     def host(self) -> Optional[str]:
-        """The host's name or address, without brackets."""
+        """The host's name or address, without brackets. To set it to something that is neither raises ValueError."""
         return self._host
 
     @host.setter
     def host(self, value: Optional[str]) -> None:
+        if value is not None:
+            _check_host(value)
         self._host = value
 
     @property
@@ -172,7 +192,13 @@ class Url:
 
     # -- writing -----------------------------------------------------------------------------------------
     def __str__(self) -> str:
-        """The whole address, with its password: a program may pass it on. For people there is `redacted`."""
+        """The address, the password hidden. What is to be read again as an address is `full`."""
+        return self._text(self.password and _HIDDEN, self._port)
+
+    @property
+    def full(self) -> str:
+        """The whole address with its password, for a program that hands it on: ``Url(url.full) == url``. To be kept
+        away from logs."""
         return self._text(self.password, self._port)
 
     @property
@@ -194,25 +220,46 @@ class Url:
             if password:
                 parts += [":", password if password is _HIDDEN else quote(password, safe="")]
             parts.append("@")
-        host = self._host or ""
+        host = (self._host or "").replace("%", "%25")
         parts.append(f"[{host}]" if ":" in host else host)
         if port is not None:
             parts += [":", str(port)]
         if self.path is not None:
             parts += ["/", self.path]
-        parts.append(self._rest)
+        parts.append(self.rest)
         return "".join(parts)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Url):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in (*_PARTS, "_rest"))
+        return all(getattr(self, name) == getattr(other, name) for name in (*_PARTS, "rest"))
 
     __hash__ = None  # type: ignore[assignment]  # it can change
 
 
 _SERVICES = {Url.AMQP: 5672, Url.AMQPS: 5671}
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*")
+_NAMES = {*_SERVICES, *map(str, _SERVICES.values())}
+_IPV6 = re.compile(r"(?=[^%]*:[^%]*:)[0-9a-fA-F:.]+(%.+)?")
 _PARTS = ("scheme", "username", "password", "host", "port", "path")
+
+
+def _check_host(host: str) -> None:
+    """ValueError, which does not quote it, for what is neither a name nor an address."""
+    if any(sign.isspace() or not sign.isprintable() for sign in host):
+        raise ValueError("the host has a space or a control character in it")
+    if "[" in host or "]" in host:
+        raise ValueError("only an IPv6 address stands in brackets, and in one pair of them, as in [::1]:5672")
+    if any(sign in host for sign in "/?#@,\\"):
+        raise ValueError("the host has a sign in it that no host has")
+    if (":" in host or "%" in host) and not _IPV6.fullmatch(host):
+        raise ValueError("the host has a sign in it that only an IPv6 address has, and is none")
+
+
+def _is_cut_off(place: str) -> bool:
+    """Whether ``user:password`` may have been read as host and port. Nobody's password begins with the port itself."""
+    host, found, port = place.partition(":")
+    return bool(found) and not host.startswith("[") and port not in _NAMES
 
 
 def _decode(text: str) -> str:
@@ -230,7 +277,7 @@ def _redact(text: str) -> str:
     parser, but not for the eye that reads the log.
     """
     scheme, found, rest = text.partition("://")
-    if not found or "@" in scheme:  # those are then not the slashes that follow a scheme
+    if not found or not _SCHEME.fullmatch(scheme):  # those are then not the slashes that follow a scheme
         scheme, found, rest = "", "", text
     _, at, place = rest.rpartition("@")
     return scheme + found + (_HIDDEN + "@" if at else "") + place

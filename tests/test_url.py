@@ -7,10 +7,13 @@ import pickle
 import traceback
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reactor.url import Url
 
-# text -> scheme, username, password, host, port, path, and what str() gives back; seen at the original.
+# text -> scheme, username, password, host, port, path, and what `full` gives back; seen at the original, where str()
+# does.
 PARTS = {
     "": ("amqp", None, None, "0.0.0.0", 5672, None, "amqp://0.0.0.0:amqp"),
     "h": ("amqp", None, None, "h", 5672, None, "amqp://h:amqp"),
@@ -50,14 +53,14 @@ def test_an_address_is_taken_apart_and_put_together(text):
     *parts, whole = PARTS[text]
     url = Url(text)
     assert [url.scheme, url.username, url.password, url.host, url.port, url.path] == parts
-    assert str(url) == whole
-    assert str(Url(whole)) == whole
+    assert url.full == Url(whole).full == whole
+    assert Url(url.full) == Url(url, password=url.password or None)
 
 
 def test_nothing_is_filled_in_when_defaults_are_not_wanted():
     assert str(Url(None, defaults=False)) == ""
     assert str(Url("h", defaults=False)) == "//h"
-    assert str(Url("u:p@h", defaults=False)) == "//u:p@h"
+    assert Url("u:p@h", defaults=False).full == "//u:p@h"
     assert str(Url("////p", defaults=False)) == "////p", "a path that begins with a slash is no host"
     url = Url("h", defaults=False)
     assert (url.scheme, url.host, url.port) == (None, "h", None)
@@ -73,7 +76,7 @@ def test_parts_go_before_the_text():
     assert str(Url("amqp://h", scheme="amqps")) == "amqps://h:amqps"
     assert str(Url(Url("amqp://h"), scheme="amqps")) == "amqps://h:amqps"
     assert str(Url("amqp://h:7", scheme="amqps")) == "amqps://h:7"
-    assert str(Url("h", username="u", password="p/@:")) == "amqp://u:p%2F%40%3A@h:amqp"
+    assert Url("h", username="u", password="p/@:").full == "amqp://u:p%2F%40%3A@h:amqp"
 
 
 def test_a_copy_is_another_address():
@@ -160,7 +163,9 @@ def test_an_unknown_part_is_a_type_error():
 def test_the_password_shows_in_no_text_for_people():
     url = Url("amqps://ann:s3cret@h/jobs")
     assert repr(url) == "Url('amqps://ann:***@h:amqps/jobs')"
+    assert str(url) == f"{url}" == "%s" % url == "amqps://ann:***@h:amqps/jobs"
     assert url.redacted == "amqps://ann:***@h:5671/jobs"
+    assert url.full == "amqps://ann:s3cret@h:amqps/jobs"
     assert Url("ann@h").redacted == "amqp://ann@h:5672"
     assert Url("h", defaults=False).redacted == "//h"
 
@@ -178,6 +183,15 @@ def test_the_password_shows_in_no_text_for_people():
         "ann:s3cret/@h",
         "amqp:/ann:s3cret@h/amqp://h",  # what stands before the slashes is no scheme
         "amqp://ann:s3cret%FF@h",
+        "amqp://ann:12/s3cret@h",
+        "amqp://ann:12?s3cret@h",
+        "amqp://ann:12#s3cret@h",
+        "amqp://ann:/s3cret@h:5672/q",
+        "ann:12/s3cret@h",
+        "amqp://a,amqp://ann:s3cret@h",
+        "amqp://a/q, AMQPS://ann:s3cret@h",
+        "amqp://ann:s3cret@a,amqp://ann:s3cret@h",
+        "amqp://ann:s3cret@a,h",
     ],
 )
 def test_an_error_does_not_show_the_password(text):
@@ -188,3 +202,66 @@ def test_an_error_does_not_show_the_password(text):
     assert "s3cret" not in "".join(traceback.format_exception_only(caught.type, caught.value))
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "text", ["amqp://h/ann@example", "h:5672/ann@example", "amqps://h:amqps/a@b", "u:p@h:12/a@b", "[::1]:12/a@b"]
+)
+def test_a_path_may_have_an_at_sign_where_it_is_no_part_of_a_password(text):
+    assert Url(text).path in ("ann@example", "a@b")
+
+
+def test_a_path_with_an_at_sign_can_be_given_apart():
+    url = Url("amqp://h:12", path="a@b")
+    assert (url.host, url.port, url.path, Url(url)) == ("h", 12, "a@b", url)
+
+
+def test_a_masked_password_is_not_sent_to_anybody():
+    with pytest.raises(ValueError, match=r"masked.*full"):
+        Url(str(Url("amqp://ann:s3cret@h")))
+    stars = Url("h", username="u", password="***")
+    assert Url(stars.full) == stars
+
+
+@pytest.mark.parametrize(
+    "text, host, whole",
+    [
+        ("[fe80::1%25eth0]:1", "fe80::1%eth0", "amqp://[fe80::1%25eth0]:1"),
+        ("[FE80::1%25Eth0]:1", "fe80::1%Eth0", "amqp://[fe80::1%25Eth0]:1"),
+        ("[fe80::1%eth0]:1", "fe80::1%eth0", "amqp://[fe80::1%25eth0]:1"),
+        ("[fe80::1%25]:1", "fe80::1%25", "amqp://[fe80::1%2525]:1"),
+        ("[fe80::1%2525]:1", "fe80::1%25", "amqp://[fe80::1%2525]:1"),
+    ],
+)
+def test_the_zone_of_an_address(text, host, whole):
+    url = Url(text)
+    assert (url.host, str(url), url.redacted, Url(whole)) == (host, whole, whole, url)
+
+
+@pytest.mark.parametrize("host", ["a b", "a\n", "\x1b[1m", "a/b", "a?b", "a#b", "u@a", "a,b", "[::1]", "a\\b", "a:1"])
+def test_a_host_that_is_none_cannot_be_set(host):
+    url = Url("h")
+    with pytest.raises(ValueError, match=r"host|brackets"):
+        url.host = host
+    with pytest.raises(ValueError, match=r"host|brackets"):
+        Url(host=host)
+    assert url.host == "h"
+
+
+PIECES = ["amqp://", "amqps://", "u", ":", "@", "/", "?", "#", "[", "]", "::1", "%25", "%", ",", "h", "5672", "0", " "]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(st.sampled_from([*PIECES, "***", ":s3cret"]), max_size=12).map("".join))
+def test_any_text_is_an_address_or_none_and_a_password_does_not_show(text):
+    try:
+        url = Url(text, defaults=False)
+    except ValueError as error:
+        assert "@" not in text or "s3cret" not in str(error) or "s3cret" in text.rpartition("@")[2]
+        return
+    password = url.password or ""
+    assert Url(url.full, defaults=False) == Url(url, defaults=False, password=password or None)
+    shown = Url(url, defaults=False, username=None, host="h", path=None)
+    shown.rest = ""
+    if "s3cret" in password:
+        assert not [text for text in (str(shown), repr(shown), shown.redacted) if "s3cret" in text]

@@ -250,7 +250,11 @@ class _Settings:
         host = self.text_of("host") or "localhost"
         port = self.get("port", (int, str), _PORT)
         try:
-            return Url(scheme=scheme, host=host, port=port if port != "" else None)
+            url = Url(scheme=scheme, host=host)
+        except ValueError as error:
+            raise self.wrong("host", str(error)) from None
+        try:
+            return Url(url, port=port if port != "" else None)
         except ValueError:
             raise self.wrong("port", "%s is expected" % _PORT) from None
 
