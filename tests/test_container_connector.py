@@ -5,11 +5,12 @@ Connections that are made again are in test_container_keeper.py.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from reactor import Endpoint, Message
+from reactor import Endpoint, Message, Url
 from reactor.errors import FRAMING_ERROR, IO_ERROR, RESOURCE_LIMIT_EXCEEDED, UNAUTHORIZED_ACCESS
 from tests.support.stage import Stage, Witness
 
@@ -292,3 +293,31 @@ def test_a_value_that_cannot_be_meant_is_refused_at_the_call_and_leaves_no_conne
 def test_listen_refuses_mechanisms_that_are_no_names() -> None:
     with pytest.raises(TypeError, match="allowed_mechs"):
         Stage().host.listen("amqp://server:5673", allowed_mechs=5)
+
+
+# -- where a password goes, and what an address cannot say -------------------------------------------------------
+
+
+@pytest.mark.parametrize("host, private", [("127.0.0.1", True), ("localhost", True), ("127.evil.example", False)])
+def test_a_password_goes_in_clear_to_literal_loopback_addresses_alone(host: str, private: bool) -> None:
+    asked: list[Any] = []
+    stage = Stage()
+    stage.host.listen(f"amqp://{host}:1", authenticator=lambda *given: not asked.append(given), allowed_mechs="PLAIN")
+    client = Witness()
+    stage.container(client).connect(f"amqp://kim:secret@{host}:1", reconnect=False)
+    stage.run()
+    assert asked == ([("PLAIN", "kim", "secret")] if private else [])
+    assert client.count("on_connection_opened") == private
+
+
+@pytest.mark.parametrize("call", [lambda one, url: one.connect(url), lambda one, url: one.listen(url)])
+@pytest.mark.parametrize("make", [str, Url])
+def test_settings_in_an_address_are_not_dropped_in_silence(call: Any, make: Any) -> None:
+    for rest, names in (("?heartbeat=5", "heartbeat"), ("?user=kim&password=secret", "user, password"), ("#f", "#")):
+        for path in ("", "/", "/%2F"):
+            told = re.escape(f"{path} goes with settings in its text ({names})")
+            with pytest.raises(ValueError, match=told) as caught:
+                call(Stage().container(), make(f"amqp://h{path}{rest}"))
+            assert "secret" not in str(caught.value)
+    with pytest.raises(ValueError, match="settings"):
+        Stage().container().create_sender("amqp://h/q?x=1")

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from reactor import Condition, Endpoint, Message, symbol
-from reactor.container.redirects import MAX_REDIRECTS
-from reactor.errors import LINK_REDIRECT
+from reactor import Condition, Endpoint, Message, Url, symbol
+from reactor.container.redirects import MAX_REDIRECTS, where_to
+from reactor.errors import CONNECTION_REDIRECT, LINK_REDIRECT
 from tests.support.stage import Stage, Witness
+from tests.support.tls import client_domain, server_domain
 
 
 class Elsewhere:
@@ -136,3 +137,104 @@ def test_what_cannot_or_shall_not_be_followed_is_an_error(scene: Any) -> None:
     elsewhere.run()
     assert elsewhere.client.last("on_link_error").link.remote_condition.name == LINK_REDIRECT
     assert elsewhere.client.count("on_link_closed") == 1
+
+
+# -- what a redirect must not bring about ------------------------------------------------------------------------
+
+
+class Thief(Stage):
+    """A server that sends whoever comes elsewhere, with a second one there that offers PLAIN alone.
+
+    link: whether links are sent there, or connections.
+    """
+
+    def __init__(self, link: bool, there: str, here: str = "amqp://server:1", **info: Any) -> None:
+        super().__init__()
+        self.here = here
+        self.info = {symbol(key.replace("_", "-")): value for key, value in info.items()}
+        self.heard: list[str] = []
+        self.where = where = Witness(**{"on_link_opening" if link else "on_connection_opened": self.send_away})
+        tls = server_domain() if here.startswith("amqps") else None
+        self.container(where).listen(here, tls, authenticator=lambda *given: True, allowed_mechs="ANONYMOUS")
+        self.there = Witness()
+        self.container(self.there).listen(there, authenticator=self.listen, allowed_mechs="PLAIN")
+
+    def send_away(self, event: Any) -> None:
+        endpoint = event.link or event.connection
+        endpoint.condition = Condition(LINK_REDIRECT if event.link else CONNECTION_REDIRECT, "not here", self.info)
+        endpoint.close()
+
+    def listen(self, mechanism: str, user: str, password: str) -> bool:
+        self.heard.append(password)
+        return True
+
+    def visit(self, link: bool, **options: Any) -> Witness:
+        client = Witness()
+        container = self.container(client)
+        options = {"user": "kim", "password": "secret", "reconnect": [1] * 3, **options}
+        connection = container.connect(self.here, allowed_mechs="PLAIN ANONYMOUS", **options)
+        if link:
+            container.create_sender(connection, "q")
+        self.run()
+        return client
+
+
+both_kinds = pytest.mark.parametrize("link", [False, True], ids=["connection", "link"])
+
+
+@both_kinds
+@pytest.mark.parametrize("insecure", [None, False, True])
+@pytest.mark.parametrize(
+    "host, here", [("127.evil.example", "server"), ("other", "server"), ("localhost", "127.0.0.1")]
+)
+def test_a_redirect_takes_no_password_along_in_clear(link: bool, insecure: Any, host: str, here: str) -> None:
+    stage = Thief(link, f"amqp://{host}:6000", f"amqp://{here}:1", network_host=host, port=6000)
+    client = stage.visit(link, allow_insecure_mechs=insecure)
+    if insecure:
+        assert stage.heard == ["secret"]
+    else:
+        assert stage.heard == [] and stage.there.count("on_transport_error")
+        reasons = [event.transport.condition for event in client.events["on_transport_error"]]
+        assert "PLAIN would show the password" in str(reasons[0])
+
+
+@both_kinds
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1", "0.0.0.0", "x.localhost"])
+def test_another_machine_sends_nobody_to_this_one(link: bool, host: str) -> None:
+    stage = Thief(link, f"amqp://{host}:6000", network_host=host, port=6000)
+    client = stage.visit(link, allow_insecure_mechs=True)
+    assert stage.heard == [] and "on_connection_bound" not in stage.there.told
+    error = client.last("on_link_error" if link else "on_connection_error")
+    assert (error.link or error.connection).remote_condition.info[symbol("network-host")] == host
+
+
+def test_a_server_on_this_machine_may_send_to_another_port_of_it() -> None:
+    stage = Thief(False, "amqp://127.0.0.1:6000", "amqp://localhost:1", network_host="127.0.0.1", port=6000)
+    stage.visit(False, allow_insecure_mechs=True)
+    assert stage.heard == ["secret"]
+
+
+@both_kinds
+@pytest.mark.parametrize("port", [{}, {"port": 6000}, {"port": 5672}])
+def test_a_redirect_does_not_leave_tls(link: bool, port: Any) -> None:
+    number = port.get("port", 5671)
+    stage = Thief(link, f"amqp://other:{number}", "amqps://server", network_host="other", **port)
+    client = stage.visit(link, ssl_domain=client_domain(), allow_insecure_mechs=True)
+    assert stage.heard == []
+    reason = stage.there.last("on_transport_error").transport.condition
+    assert "TLS" in reason.description, "the first bytes are those of TLS"
+    assert "amqp:// for it" in client.last("on_transport_error").transport.condition.description
+    refused = [event.transport.condition.description for event in stage.where.events.get("on_transport_error", [])]
+    assert refused == [], "our close went through TLS, too"
+
+
+@pytest.mark.parametrize("host", ["a b", "a/b", "u@h", "a\nb", "a?b", "a#b", "[::1]", "a,b", "\x1b[1m", "a:1"])
+def test_a_host_that_is_none_is_not_gone_to(host: str) -> None:
+    redirect = Condition(CONNECTION_REDIRECT, None, {symbol("network-host"): host})
+    assert where_to(redirect, Url("amqp://server")) is None
+
+
+def test_a_port_that_is_none_is_not_gone_to() -> None:
+    for port in (True, 0, -1, 65536, "1", 1.0):
+        redirect = Condition(CONNECTION_REDIRECT, None, {symbol("network-host"): "h", symbol("port"): port})
+        assert where_to(redirect, Url("amqp://server")) is None

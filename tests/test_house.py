@@ -23,6 +23,8 @@ FLOORS = {
     "reactor.lazily": 0,
     "reactor.errors": 0,
     "reactor.url": 0,
+    "reactor.hosts": 0,
+    "reactor.shown": 0,
     "reactor.codec": 1,
     "reactor.engine": 2,
     "reactor.tracing": 3,

@@ -36,7 +36,7 @@ def knows(mech, user, password):
     [
         (dict(), dict(), "ANONYMOUS", "anonymous", "anonymous"),
         (dict(user="ann"), dict(), "ANONYMOUS", "anonymous", "anonymous"),
-        (dict(user="ann", password="s3cret"), dict(), "ANONYMOUS", "anonymous", "anonymous"),
+        (dict(user="ann", password="s3cret", mechs="ANONYMOUS"), dict(), "ANONYMOUS", "anonymous", "anonymous"),
         (dict(), dict(authenticator=knows, mechs="PLAIN ANONYMOUS"), "ANONYMOUS", "anonymous", "anonymous"),
         (dict(user="ann", password="s3cret", secure=True), dict(authenticator=knows), "PLAIN", "ann", "ann"),
         (

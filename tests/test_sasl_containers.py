@@ -230,3 +230,37 @@ def test_a_listener_that_names_no_mechanism_is_refused() -> None:
     for nothing in ("", [], " "):
         with pytest.raises(ValueError, match="allowed_mechs names no mechanism"):
             Stage().host.listen("amqp://server:1", allowed_mechs=nothing)
+
+
+# -- who has a password does not come as nobody ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(user="ann", password="s3cret"),
+        dict(url="amqp://ann:s3cret@server"),
+        dict(password="s3cret"),
+        dict(user="ann", password="s3cret", allow_insecure_mechs=True),
+    ],
+)
+def test_who_gave_a_password_is_not_let_in_as_nobody(options: Any) -> None:
+    stage = Stage()
+    stage.acceptor.close()
+    stage.acceptor = stage.host.listen(stage.url)
+    client = Witness()
+    stage.container(client).connect(**{"url": stage.url, "reconnect": False, **options})
+    stage.run()
+    reason = client.last("on_transport_error").transport.condition.description
+    assert "the server offers ANONYMOUS" in reason and "ANONYMOUS needs to be named in allowed_mechs" in reason
+    assert stage.server.count("on_connection_opened") == client.count("on_connection_opened") == 0
+
+
+@pytest.mark.parametrize(
+    "options", [dict(), dict(user="ann"), dict(user="ann", password="s3cret", allowed_mechs="PLAIN ANONYMOUS")]
+)
+def test_who_gave_none_or_says_so_comes_as_nobody(options: Any) -> None:
+    stage = Stage()
+    stage.container().connect(stage.url, reconnect=False, **options)
+    stage.run()
+    assert stage.server.last("on_connection_opened").transport.user == "anonymous"

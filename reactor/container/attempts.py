@@ -17,11 +17,12 @@ from reactor.url import Url
 
 class Step(NamedTuple):
     """One attempt. delay: seconds to wait before it. url: where to. hostname: what to ask for there, in open, when
-    that is not the application's to say."""
+    that is not the application's to say. redirected: a peer has said where to."""
 
     delay: float
     url: Url
     hostname: Optional[str] = None
+    redirected: bool = False
 
 
 #: Seconds that a connection has to last before its loss is one that has nothing to do with those before it. A peer
@@ -36,15 +37,19 @@ class Attempts:
     reconnect: the delays, as `check_reconnect` gives them, or None: each address is tried once, and a connection
         that was lost stays lost.
     random: gives the jitter.
+    redirected: a peer has given these addresses.
 
     upcoming: the next attempt; None when there is none.
     """
 
-    def __init__(self, addresses: list[Url], reconnect: Reconnect, random: Random) -> None:
+    def __init__(
+        self, addresses: list[Url], reconnect: Reconnect, random: Random, redirected: bool = False
+    ) -> None:
         self.addresses = addresses
         self.reconnect = reconnect
         self.upcoming: Optional[Step] = None
         self._random = random
+        self._redirected = redirected
         self._steps: Iterator[Step] = iter(())
         self._before: tuple[Optional[Step], Iterator[Step]] = (None, self._steps)
         self._until: Optional[float] = None
@@ -54,7 +59,7 @@ class Attempts:
         delays = read_delays(self.reconnect, self._random)
         first = next(delays, None)
         rest = delays if not first else itertools.chain((first,), delays)  # a delay of 0 has just been had
-        self._steps = itertools.chain((Step(0.0, url) for url in self.addresses), self._round(rest))
+        self._steps = itertools.chain(self._round(iter((0.0,))), self._round(rest))
         self._limit(now)
         self._advance()
 
@@ -87,7 +92,8 @@ class Attempts:
         return self.upcoming is not None and (self._until is None or now + self.upcoming.delay <= self._until)
 
     def _round(self, delays: Iterator[float]) -> Iterator[Step]:
-        return (Step(delay, url) for delay in delays for url in self.addresses)
+        sent = self._redirected
+        return (Step(delay, url, redirected=sent) for delay in delays for url in self.addresses)
 
     def _advance(self) -> None:
         self.upcoming = next(self._steps, None)

@@ -6,6 +6,7 @@ each attempt. A Connection lives through all of them. Where to go, and when, is 
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -14,7 +15,9 @@ from reactor.engine.exchange import NONCE_SIZE
 from reactor.engine.limits import USUAL
 from reactor.engine.tls_domain import SSLDomain
 from reactor.engine.transport import Transport
+from reactor.hosts import is_loopback
 from reactor.loop.driver import Driver
+from reactor.shown import shown
 from reactor.url import Url
 
 if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
@@ -54,15 +57,17 @@ class Connector:
         self.sni: Optional[str] = None
         self.url: Optional[Url] = None
 
-    def connect(self, url: Url, hostname: Optional[str] = None) -> Driver:
+    def connect(self, url: Url, hostname: Optional[str] = None, redirected: bool = False) -> Driver:
         """Make a wire to `url`, and have it carry the connection.
 
         hostname: what to ask for in `open`, where neither the application nor the address shall say that.
+        redirected: a peer has said where to go, not the application.
         """
         self.url = url
         connection = self.connection
         host, port = url.host or "localhost", int(url.port or Url.Port(url.scheme or Url.AMQP))
-        connection.hostname = self.virtual_host or hostname or host
+        # The zone of an IPv6 address means something on this machine only [RFC 6874].
+        connection.hostname = self.virtual_host or hostname or host.partition("%")[0]
         transport = Transport(Transport.CLIENT)
         transport.limits = self.limits
         transport.write_timeout = self.write_timeout
@@ -73,13 +78,16 @@ class Connector:
         if url.scheme == Url.AMQPS:
             transport.ssl(self.ssl_domain).peer_hostname = self.sni or connection.hostname
         if self.sasl_enabled:
-            self._identify(transport, url, host, port)
+            self._identify(transport, url, port, not redirected and is_loopback(host))
         connection.connected_address = url.redacted
         transport.bind(connection)
         return self.container.drive(transport, self.container.loop.network.connect(host, port))
 
-    def _identify(self, transport: Transport, url: Url, host: str, port: int) -> None:
-        """Say who we are: what the application said goes before what stands in the address."""
+    def _identify(self, transport: Transport, url: Url, port: int, private: bool) -> None:
+        """Say who we are: what the application said goes before what stands in the address.
+
+        private: the application itself has chosen this machine.
+        """
         sasl = transport.sasl()
         sasl.user = self.user or url.username
         sasl.password = self.password or url.password
@@ -88,15 +96,20 @@ class Connector:
         sasl.hostname, sasl.port = self.connection.hostname, port
         sasl.nonce = partial(self.container.random.randbytes, NONCE_SIZE)
         insecure = self.allow_insecure_mechs
-        # A password in clear text is for this machine's own ears, unless somebody says otherwise.
-        sasl.allow_insecure_mechs = is_loopback(host) if insecure is None else insecure
+        # A password in clear text is for this machine's own ears, unless somebody says otherwise. Who is sent here by
+        # a peer, which may be anybody, has not chosen it: that one may want to have the password shown to another.
+        sasl.allow_insecure_mechs = private if insecure is None else insecure
 
 
 def read_address(address: Address) -> Url:
-    """An address to connect to. Raises ValueError or TypeError when it is none."""
-    return Url(address, defaults=False)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its name or address."""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
+    """An address to connect to, or to listen at. Raises ValueError or TypeError when it is none, or says more than an
+    address can: what it asks for behind a question mark would not be done, and nobody would know."""
+    url = Url(address, defaults=False)
+    if url.rest:
+        names = re.findall(r"[?&;]([^=&;#?]+)", url.rest) or [url.rest[0]]  # no values: they may be secrets
+        url.rest = ""
+        raise ValueError(
+            "%s goes with settings in its text (%s), which mean nothing here: give them as keywords of the call, "
+            "such as heartbeat=5" % (url.redacted, ", ".join(map(shown, names)))
+        )
+    return url

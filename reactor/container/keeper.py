@@ -95,7 +95,7 @@ class Keeper:
     def _connect(self, step: Step) -> None:
         self._alarms = []
         log.info("connecting to %s", step.url.redacted)
-        driver = self.connector.connect(step.url, step.hostname)
+        driver = self.connector.connect(step.url, step.hostname, step.redirected)
         schedule = self.container.loop.schedule
         if self.connect_timeout is not None:
             self._alarms.append(schedule(self.connect_timeout, lambda: self._not_connected(driver)))
@@ -285,7 +285,7 @@ class Keeper:
         connector = copy.copy(self.connector)
         connector.connection = connection
         connector.virtual_host = connector.virtual_host or step.hostname
-        keeper = Keeper(connector, Attempts([step.url], self.attempts.reconnect, self.container.random))
+        keeper = Keeper(connector, Attempts([step.url], self.attempts.reconnect, self.container.random, True))
         keeper.connect_timeout, keeper.open_timeout = self.connect_timeout, self.open_timeout
         keeper.close_timeout = self.close_timeout
         keeper.family = self.family

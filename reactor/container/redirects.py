@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 from reactor.container.attempts import Step
 from reactor.engine.condition import Condition
+from reactor.hosts import is_loopback, may_be_this_machine
 from reactor.url import Url
 
 #: How often in a row a connection or a link goes where it is sent.
@@ -26,17 +27,23 @@ def where_to(condition: Optional[Condition], present: Optional[Url]) -> Optional
     """The address in a redirect [2.8.16, 2.8.18]; None when there is none, or none that can be gone to.
 
     present: where the connection goes now: scheme, user and password are its own. So TLS is not given up on the way.
+        Nobody but this machine sends a client to this machine: another one may want it to talk to what is in here.
     """
     info = info_of(condition)
     hostname, port = info.get("hostname"), info.get("port")
     host = info.get("network-host") or hostname
     if present is None or not isinstance(host, str) or not host:
         return None
-    if port is not None and (not isinstance(port, int) or not 0 < port < 65536):
+    if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536):
+        return None
+    if may_be_this_machine(host) and not is_loopback(present.host or "localhost"):
         return None
     default = Url.Port(present.scheme or Url.AMQP)
-    url = Url(present, defaults=False, host=host, port=default if port is None else port, path=None)
-    return Step(0.0, url, hostname if isinstance(hostname, str) else None)
+    try:
+        url = Url(present, defaults=False, host=host, port=default if port is None else port, path=None)
+    except ValueError:  # a host that is none
+        return None
+    return Step(0.0, url, hostname if isinstance(hostname, str) else None, redirected=True)
 
 
 def is_same_place(one: Url, other: Url) -> bool:

@@ -32,6 +32,13 @@ from reactor.engine.scram import ScramClient, ScramServer
 class AnonymousClient(ClientMechanism):
     """Come as nobody; the user's name, if there is one, travels as trace information."""
 
+    @classmethod
+    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+        # Who gave a password means to be that user, and would not know that he is nobody.
+        if identity.named or (identity.password is None and identity.token is None):
+            return None
+        return "to be named in allowed_mechs where a password or a token was given: it lets this client in as nobody"
+
     def start(self) -> bytes:
         return (self.identity.user or "anonymous").encode("utf-8")
 

@@ -187,7 +187,7 @@ class Session(Handshakes):
         husk = shed(link)
         if husk is not None and link.window is not None:
             # At once: the peer must not see the name attached again before it has seen this end go.
-            out = link.window.transport.output
+            out = link.window.transport.plain
             if not old.send_detach(husk, out):
                 old.connection.work_on(husk)
             link.window.transport.wake()

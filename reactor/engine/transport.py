@@ -208,7 +208,7 @@ class Transport(Input, Output):
         if not self._open_sent:
             self._write_open(connection)
         self._close_sent = self._head_done = True
-        write_frame(self.output, 0, encode_composite(CLOSE, [None]))
+        write_frame(self.plain, 0, encode_composite(CLOSE, [None]))
         self.frames_output += 1
         self.wake()
 

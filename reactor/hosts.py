@@ -1,0 +1,54 @@
+"""Hosts: which of them are this machine.
+
+Floor 0: everybody may enter, and it knows nobody. Nothing is looked up: a name says nothing about where it leads,
+and whoever decides over passwords and redirects by its beginning (``127.example.com``) decides for its owner.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Union
+
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import ipaddress
+else:
+    ipaddress = Lazily("ipaddress")
+
+#: What systems take for an address in other ways than four numbers with dots between: 127.1, 0x7f000001, 017700000001.
+_NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*", re.ASCII | re.IGNORECASE)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine beyond doubt: ``localhost``, or a literal loopback address (127.0.0.0/8, ::1).
+
+    The one place that decides to whom a password may go in clear although nobody said so.
+    """
+    if host.lower() == "localhost":
+        return True
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def may_be_this_machine(host: str) -> bool:
+    """Whether a host may be this machine, as far as that can be told without looking it up: the other way round from
+    `is_loopback`, for whoever wants to keep others away from it."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761
+        return True
+    address = _address(name)
+    if address is None:
+        return not name or _NUMERIC.fullmatch(name) is not None
+    return address.is_loopback or address.is_unspecified
+
+
+def _address(host: str) -> Union[None, ipaddress.IPv4Address, ipaddress.IPv6Address]:
+    """The literal address that a host is; None for a name."""
+    if not host[:1].isdecimal() and ":" not in host:
+        return None  # no need of ipaddress for most
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,41 @@
+"""What others said, as it may be shown: in one line of a log, in the text of an exception, in a `repr`.
+
+Floor 0: everybody may enter, and it knows nobody. A peer chooses its names, addresses, conditions and descriptions.
+Shown as they are they could begin lines of a log that nobody wrote, or drive the terminal of whoever reads it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Characters of one text that are shown, unless somebody says otherwise. It is for people.
+LONGEST = 500
+
+
+def shown(said: Any, size: int = LONGEST) -> str:
+    """What somebody else said, fit for one line: the one place that decides how that looks.
+
+    Control characters, line ends and what else has no shape of its own (characters that turn the direction of writing,
+    halves of characters) are written as Python writes them (``\\n``, ``\\x1b``), and so is the backslash itself;
+    letters of all languages stay. Of more than `size` characters the beginning is shown, and three dots.
+    What is no text is shown as its `repr`; bytes as the text that they are, or as ``\\xff`` where they are none.
+    """
+    if isinstance(said, str):
+        text = said
+    elif isinstance(said, (bytes, bytearray)):
+        text = bytes(said[: 4 * size + 4]).decode("utf-8", "surrogateescape")
+    else:
+        text = repr(said)
+        if text.isprintable():
+            return text if len(text) <= size else text[:size] + "..."
+    rest = ""
+    if len(text) > size:
+        text, rest = text[:size], "..."
+    if not text.isprintable() or "\\" in text:
+        text = "".join(sign if sign.isprintable() and sign != "\\" else _written(sign) for sign in text)
+    return text + rest
+
+
+def _written(sign: str) -> str:
+    byte = ord(sign) - 0xDC00
+    return "\\x%02x" % byte if 0x80 <= byte <= 0xFF else repr(sign)[1:-1]
