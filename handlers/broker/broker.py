@@ -40,7 +40,7 @@ from handlers.broker.links import BrokerLink, Intake, Outlet, Relay, Viewer
 from handlers.broker.net import BrokerTimer, Net
 from handlers.broker.node import Queue, Topic
 from handlers.broker.statistics import BrokerStatistics, NodeStatistics, overview, statistics
-from reactor import Condition, Described, Limits, Terminus, __version__, symbol
+from reactor import Condition, Described, Limits, Link, Terminus, __version__, symbol
 
 log = logging.getLogger("handlers.broker")
 
@@ -269,8 +269,12 @@ class Broker(MessagingHandler):
             log.info("%s %s %s", handler.describe(), does, handler.where())
         links[handler] = None
         link.handler = handler
-        link.snd_settle_mode = link.remote_snd_settle_mode
-        link.rcv_settle_mode = link.remote_rcv_settle_mode
+        if link.remote_snd_settle_mode in (Link.SND_UNSETTLED, Link.SND_SETTLED, Link.SND_MIXED):
+            link.snd_settle_mode = link.remote_snd_settle_mode
+        # A receiver that settles second is really waited for. A sender is not: its message is accepted and settled
+        # at once, whatever it asked for, and it is told that.
+        if link.is_sender and link.remote_rcv_settle_mode == Link.RCV_SECOND:
+            link.rcv_settle_mode = Link.RCV_SECOND
         link.open()
         handler.open()
 
@@ -279,7 +283,7 @@ class Broker(MessagingHandler):
         wanted, target = link.remote_target, link.target
         if wanted.type == Terminus.COORDINATOR:
             raise Refused("amqp:not-implemented", "this broker has no transactions")
-        link.source.copy(link.remote_source)
+        link.source.address = link.remote_source.address
         link.max_message_size = self.max_message_size
         if not wanted.address and not wanted.dynamic:
             return Relay(self, link, None)
@@ -289,20 +293,23 @@ class Broker(MessagingHandler):
         return handler
 
     def _outlet(self, link: Any) -> Outlet:
-        """A peer that receives."""
+        """A peer that receives. What it asked for and does not get (a filter, above all) is not in the answer."""
         wanted, source = link.remote_source, link.source
         record = self._record(link, wanted)
         node = record.node
-        link.target.copy(link.remote_target)
-        source.distribution_mode = wanted.distribution_mode
+        link.target.address = link.remote_target.address
         handler: Outlet
         if isinstance(node, Topic):
             name = f"{node.name} -> {link.connection.remote_container}/{link.name}"
             handler = Outlet(self, link, record, node.subscribe(name))
             source.expiry_policy = Terminus.EXPIRE_WITH_LINK
+            if wanted.distribution_mode == Terminus.DIST_MODE_COPY:
+                source.distribution_mode = Terminus.DIST_MODE_COPY
         elif wanted.distribution_mode == Terminus.DIST_MODE_COPY:
+            source.distribution_mode = Terminus.DIST_MODE_COPY
             handler = Viewer(self, link, record, node)
         else:
+            source.distribution_mode = wanted.distribution_mode
             handler = Outlet(self, link, record, node)
         self._answer(source, wanted, record, handler)
         return handler

@@ -35,6 +35,16 @@ LONGEST_NAME = 1024
 """Characters of an address. Names are kept for as long as their nodes, and a frame has room for long ones."""
 
 
+LONGEST_TEXT = 300
+"""Bytes of what a peer is told in an outcome: it has to fit the smallest frame [2.3.1], whatever names it quotes."""
+
+
+def clipped(text: str) -> str:
+    """`text`, as much of it as fits LONGEST_TEXT."""
+    data = text.encode("utf-8", "replace")
+    return text if len(data) <= LONGEST_TEXT else data[:LONGEST_TEXT].decode("utf-8", "ignore") + "..."
+
+
 class Refused(Exception):
     """The peer cannot have what it asks for. condition: the AMQP symbol that it is told."""
 

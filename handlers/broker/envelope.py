@@ -1,16 +1,17 @@
 """The envelope of a message: what its header says, and the header it goes on with.
 
 A broker passes messages through. Of the bytes it receives it must understand the header alone [3.2.1], and
-this is the only room that knows where a header ends; what the fields mean is left to Message. The rest of the
-message is never looked at here. Producers send the same few headers over and over, so what was learned about
-one is kept under its bytes, and a message costs one look-up.
+this is the only room that knows where a header ends; what the fields mean is left to Message. Of the rest the
+annotations are its business: those of the delivery end here [3.2.2], those of outcomes are merged [3.4.5].
+Producers send the same few headers over and over, so what was learned about one is kept under its bytes, and a
+message costs one look-up.
 """
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
-from reactor import DecodeError, Message
+from reactor import DecodeError, Message, ReactorException, symbol
 
 # A header begins with its descriptor, in one of the forms that a peer may choose [1.5, 3.2.1] ...
 _USUAL = b"\x00\x53\x70"
@@ -22,6 +23,17 @@ _FORMS = (
 )
 # ... and goes on as a list: empty, with a size of one byte, with a size of four.
 _LIST0, _LIST8, _LIST32 = b"\x45", b"\xc0", b"\xd0"
+
+INSTRUCTIONS = b"\x00\x53\x71"
+"""How delivery annotations begin. They are looked for behind the header, and in the last bytes: there is a client that
+writes them last. To look through all of every message would cost more than to pass it on."""
+
+LAST_BYTES = 1024
+
+LONGEST_HEADER = 100
+"""Bytes. Its five fields have no more to say; what is longer would be kept, and cost more than its bytes."""
+
+MOST_COUNTED = 0xFFFFFFFF  # what a delivery count has room for
 
 _KEEP = 500
 _known: dict[bytes, Envelope] = {}
@@ -55,7 +67,7 @@ class Envelope:
         """
         message = Message.from_bytes(self._header)
         message.first_acquirer = first
-        message.delivery_count = self._count + failures
+        message.delivery_count = min(self._count + failures, MOST_COUNTED)
         if ttl is not None:
             message.ttl = max(ttl, 0.001)  # a ttl of nothing would mean: for ever
         header = bytes(message.encode())
@@ -65,7 +77,7 @@ class Envelope:
 def read_envelope(payload: bytes) -> Envelope:
     """The envelope of the message in `payload`; DecodeError if its header is none.
 
-    The message behind it is `payload[envelope.length:]`.
+    The message behind it is `payload[envelope.length:]`; INSTRUCTIONS in it are to be taken out.
     """
     start = payload[:4]
     if start == b"\x00\x53\x70\x45":
@@ -82,14 +94,43 @@ def read_envelope(payload: bytes) -> Envelope:
 
 
 def _learn(header: bytes, length: int) -> Envelope:
+    if length > LONGEST_HEADER:
+        raise DecodeError(f"a header of {length} bytes; its fields take {LONGEST_HEADER} at most")
     if len(header) < length:
         raise DecodeError("the header of the message promises more bytes than there are")
     envelope = Envelope(header)
-    if length <= 100:
-        if len(_known) >= _KEEP:
-            _known.clear()  # somebody makes up headers; those in use are back in no time
-        _known[header] = envelope
+    if len(_known) >= _KEEP:
+        _known.clear()  # somebody makes up headers; those in use are back in no time
+    _known[header] = envelope
     return envelope
+
+
+def without_instructions(body: bytes) -> bytes:
+    """`body` without its delivery annotations, which are for one hop [3.2.2]. What is no message stays as it is."""
+    try:
+        message = Message.from_bytes(body)
+        if message.instructions is None:
+            return body
+        message.instructions = None
+        return bytes(message.encode())
+    except ReactorException:
+        return body
+
+
+def annotated(body: bytes, annotations: Any) -> Optional[bytes]:
+    """`body` with the annotations of an outcome merged into its own [3.4.5]; None when that cannot be: it is no
+    message, or they are no annotations, which have symbols for keys. The bare message stays as it is."""
+    try:
+        message = Message.from_bytes(body)
+        merged: dict[Any, Any] = dict(message.annotations or {})
+        for key, value in annotations.items():
+            if not isinstance(key, str):
+                return None
+            merged[symbol(key)] = value
+        message.annotations = merged
+        return bytes(message.encode())
+    except (ReactorException, AttributeError, TypeError, ValueError):
+        return None
 
 
 def _measure(payload: bytes) -> int:

@@ -15,8 +15,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Optional
 
-from handlers.broker.directory import Record, Refused
-from handlers.broker.envelope import read_envelope
+from handlers.broker.directory import Record, Refused, clipped
+from handlers.broker.envelope import INSTRUCTIONS, LAST_BYTES, annotated, read_envelope, without_instructions
 from handlers.broker.node import ACKNOWLEDGED, Browser, Consumer, Entry, Queue
 from handlers.broker.node import REJECTED as DROPPED
 from reactor import (
@@ -44,6 +44,12 @@ FIRST_CREDIT = 10
 """What a new producer may send before it is known how large its messages are."""
 
 MOST_CREDIT = 1000
+
+TRANSACTIONAL = 0x34
+"""The state of what belongs to a transaction [4.5.8]."""
+
+MOST_ANNOTATED = 16 * 1024
+"""Bytes by which the annotations of outcomes may lengthen one message."""
 
 MOST_AHEAD = 256 * 1024
 """Bytes of messages that wait to be written to one receiver, about: each is a copy. More follows when they left."""
@@ -114,8 +120,6 @@ class Intake(BrokerLink):
         self.largest = 0
         self.window = FIRST_CREDIT
         self.waits_for: Any = None  # the node that is full
-        # With rcv-settle-mode second the sender settles, and then we do [2.6.12].
-        self.settles_first = link.remote_rcv_settle_mode != Link.RCV_SECOND
 
     def open(self) -> None:
         """Give the first credit, if there is room."""
@@ -138,22 +142,24 @@ class Intake(BrokerLink):
         size = len(payload)
         node = self.node
         try:
+            if delivery.remote_state == TRANSACTIONAL:
+                raise Refused("amqp:not-implemented", "this broker has no transactions")
             envelope = read_envelope(payload)
             if node is None:
                 node = self.route(payload)
         except (DecodeError, Refused) as error:
             self._refuse(delivery, error)
             return
+        body = payload[envelope.length :]
+        if body.find(INSTRUCTIONS, -LAST_BYTES) >= 0 or body.startswith(INSTRUCTIONS):
+            body = without_instructions(body)
         if envelope.ttl:
             expires = self.broker.now() + envelope.ttl
-            room = node.put(envelope, payload[envelope.length :], expires)
+            room = node.put(envelope, body, expires)
             self.broker.watch(node, expires)
         else:
-            room = node.put(envelope, payload[envelope.length :])
-        if self.settles_first:
-            delivery.settle_with(ACCEPTED)
-        else:
-            delivery.update(ACCEPTED)
+            room = node.put(envelope, body)
+        delivery.settle_with(ACCEPTED)
         if size > self.largest:
             self._measured(size)
         if not room:
@@ -172,10 +178,9 @@ class Intake(BrokerLink):
         self.broker.refused += 1
         log.warning("message of %s refused: %s: %s", self.describe(), condition, error)
         if not delivery.settled:
-            delivery.local.condition = Condition(condition, str(error))
+            delivery.local.condition = Condition(condition, clipped(str(error)))
             delivery.update(REJECTED)
-            if self.settles_first:
-                delivery.settle()
+            delivery.settle()
 
     def _measured(self, size: int) -> None:
         """Credit in proportion to the size of messages: what is under way shall fit a quarter of a queue."""
@@ -291,7 +296,7 @@ class Outlet(BrokerLink, Consumer):
             if entry is not None:
                 self.queue.settle(entry)
                 del held[delivery]
-        elif delivery.settled or state in (REJECTED, RELEASED, MODIFIED):
+        elif delivery.settled or state in (REJECTED, RELEASED, MODIFIED, TRANSACTIONAL):
             entry = held.get(delivery)
             delivery.settle()
             if entry is not None:
@@ -312,6 +317,9 @@ class Outlet(BrokerLink, Consumer):
             if told.annotations:
                 self._annotate(entry, told.annotations)
             queue.release(entry, bool(told.failed), self if told.undeliverable else None)
+        elif state == TRANSACTIONAL:
+            queue.release(entry)
+            self.evict("amqp:not-implemented", "this broker has no transactions")
         else:
             self._settled_silently(entry)
 
@@ -326,12 +334,15 @@ class Outlet(BrokerLink, Consumer):
             self.queue.settle(entry, DROPPED if code == REJECTED else ACKNOWLEDGED)
 
     def _annotate(self, entry: Entry, annotations: Any) -> None:
-        """Merge into the message's annotations [3.4.5]; the bare message stays as it is."""
-        message = Message.from_bytes(entry.body)
-        merged = dict(message.annotations or {})
-        merged.update(annotations)
-        message.annotations = merged
-        self.queue.rewrite(entry, bytes(message.encode()))
+        """Merge into the message's annotations [3.4.5]; where that cannot be, it goes on as it is."""
+        body = annotated(entry.body, annotations)
+        longer = 0 if body is None else len(body) - len(entry.body)
+        if body is None or entry.grown + longer > MOST_ANNOTATED:
+            text = "%r: message %d goes on without the annotations of %s"
+            log.info(text, self.queue.name, entry.place, self.describe())
+            return
+        entry.grown += longer
+        self.queue.rewrite(entry, body)
 
     def let_go(self) -> None:
         """What was held waits again; a subscription ends."""

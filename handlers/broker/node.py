@@ -85,7 +85,7 @@ class Entry:
 
     __slots__ = (
         "queue", "place", "envelope", "body", "expires", "size", "before", "after",
-        "state", "delivery_count", "redelivered", "overdue", "refused",
+        "state", "delivery_count", "redelivered", "overdue", "refused", "grown",
     )  # fmt: skip
 
     before: Entry
@@ -101,6 +101,7 @@ class Entry:
         self.state = WAITING
         self.delivery_count = 0
         self.redelivered = False  # somebody held it before: no longer first-acquirer [3.2.1]
+        self.grown = 0  # bytes that outcomes have added
         self.overdue = False  # its time ran out while somebody held it
         self.refused: Optional[set[int]] = None  # serials of the consumers that must not get it again
 
