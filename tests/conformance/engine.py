@@ -200,6 +200,14 @@ class Engine:
         """The message that was begun is complete."""
         link.advance()
 
+    def abort(self, delivery: Any) -> None:
+        """Give up a message that was begun."""
+        delivery.abort()
+
+    def offered(self, link: Any, number: int) -> None:
+        """So many messages could be sent, were there credit."""
+        link.offered(number)
+
     def credit(self, link: Any, number: int) -> None:
         """Grant so much credit more."""
         link.flow(number)

@@ -87,7 +87,10 @@ class Talk:
             usual["initial_delivery_count"] = 0
         return self.say("attach", channel, name=name, handle=handle, role=role, **{**usual, **fields})
 
-    def flow(self, credit: Optional[int] = None, handle: int = 0, channel: int = 0, **fields: Any) -> Talk:
+    def flow(
+        self, credit: Optional[int] = None, handle: Optional[int] = None, channel: int = 0, **fields: Any
+    ) -> Talk:
+        """A flow of the session, or of a link when credit or handle is told."""
         usual: dict[str, Any] = {
             "next_incoming_id": self.first_id,
             "incoming_window": 1000,
@@ -95,7 +98,9 @@ class Talk:
             "outgoing_window": 1000,
         }
         if credit is not None:
-            usual.update(handle=handle, link_credit=credit, delivery_count=self.first_count)
+            usual.update(handle=handle or 0, link_credit=credit, delivery_count=self.first_count)
+        elif handle is not None:
+            usual["handle"] = handle
         return self.say("flow", channel, **{**usual, **fields})
 
     def transfer(
@@ -276,6 +281,7 @@ class Talk:
 
     def _link(self, sends: bool, credit: int, name: str, handle: int, mine: Any, fields: dict[str, Any]) -> Any:
         session = self.sessions[0] if self.sessions else self.session()
+        self.heard()
         if self.is_client:
             make = self.engine.sender if sends else self.engine.receiver
             link = make(session, name, **(mine or {}))
