@@ -7,6 +7,10 @@ EXCEPTIONS: dict[str, str] = {}
 
 #: Tolerances, policing and SHOULDs that are decided otherwise.
 DECISIONS: dict[str, str] = {
+    "2.7.3-no_initial_count": "a sender that does not say where its delivery-count starts is counted from 0",
+    "2.7.5-second_on_a_first": "the field is passed over: the link settles as it was agreed on at the attach",
+    "2.8.7-long_tag": "a tag of any length is taken: it harms nobody, and the limits bound its memory",
+    "2.8.13-keys_of_fields": "what a peer tells of itself is handed to the application as it is, odd keys too",
     "2.6.5-errant_link": "what was on its way when the link was detached cannot be told from a fault: it is passed"
     " over, up to a limit, and the peer learns of the error from the detach",
 }
@@ -25,5 +29,7 @@ BEING_MENDED: dict[str, str] = {
     "2.6.1-stolen": "the session is ended",
     "2.6.4-close_and_attach_again": "an attach goes out before the detach that was asked for before",
     "2.6.6-close_meets_detach": "nothing is said",
+    "2.7.3-unknown_mode": "it is handed to the application",
+    "2.7.3-unknown_receiver_mode": "it is handed to the application",
     "2.5.6-incoming_id_of_flow": "next-incoming-id is counted and not taken from the peer's flows",
 }

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from tests.conformance import rows_connection, rows_credit, rows_frames, rows_links, rows_sessions
+from tests.conformance import (
+    rows_attach,
+    rows_connection,
+    rows_credit,
+    rows_frames,
+    rows_links,
+    rows_sessions,
+    rows_transfers,
+)
 from tests.conformance.table import ROWS
 
-MODULES = (rows_connection, rows_frames, rows_sessions, rows_links, rows_credit)
+MODULES = (
+    rows_connection,
+    rows_frames,
+    rows_sessions,
+    rows_links,
+    rows_credit,
+    rows_attach,
+    rows_transfers,
+)
 
 __all__ = ["MODULES", "ROWS"]

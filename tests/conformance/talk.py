@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from reactor.codec.definitions import BY_NAME
+from reactor.codec.types import Described, ulong
 from tests.conformance.engine import MESSAGE, Engine
 from tests.support.frames import AMQP, SASL, TLS, Frame, error, frame, raw, read, source, split, target
 
@@ -119,6 +121,11 @@ class Talk:
     def disposition(self, first: int, last: Optional[int] = None, role: bool = True, **fields: Any) -> Talk:
         """`role` as on the wire: true when this peer is the receiver of these deliveries."""
         return self.say("disposition", role=role, first=first, last=last, **fields)
+
+    @staticmethod
+    def outcome(name: str, *fields: Any) -> Described:
+        """A delivery state by its name."""
+        return Described(ulong(BY_NAME[name].code), list(fields))
 
     # -- heard -------------------------------------------------------------------------------------------
 
