@@ -10,6 +10,7 @@ import pytest
 
 from reactor.codec.decode import read_value
 from reactor.codec.encode import encode_value
+from reactor.codec.readers import body_limits
 from reactor.codec.types import (
     UNDESCRIBED,
     Array,
@@ -185,7 +186,7 @@ def test_what_contains_itself_is_refused():
 def test_arrays_of_every_type_come_back(kind, values, descriptor, count):
     array = Array(descriptor, kind, *(values * count)[:count])
     encoded = encode_value(array)
-    again, end = read_value(encoded, 0, len(encoded))
+    again, end = read_value(encoded, 0, len(encoded), body_limits(len(encoded)))
     assert end == len(encoded)
     assert again == array
     assert [type(element) for element in again] == [type(element) for element in array]

@@ -39,6 +39,7 @@ OWN = {
     "Reject Release": "exceptions that the original keeps in its handlers",
     "AutoAccept MaxUnsettled Prefetch Resend": "options of a link that the original has not",
     "Limits": "how much is taken of a peer, at most",
+    "Pairs": "a map that no dict can hold",
     "ScramSecret": "what a server keeps in place of a password",
     "Acceptor Leftover Task": "what Container.listen(), stop() and schedule() return",
     "EventBase": "the common base of Event and ApplicationEvent",

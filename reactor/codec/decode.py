@@ -51,15 +51,16 @@ _unpack_pair = Struct(">II").unpack_from
 _NULL_TRUE_FALSE_ZERO = (None, True, False, 0)
 
 
-def read_value(buf: bytes, pos: int, end: int) -> tuple[Any, int]:
+def read_value(buf: bytes, pos: int, end: int, limits: Optional[Limits] = None) -> tuple[Any, int]:
     """Read the value whose constructor is at `pos`; nothing at or behind `end` belongs to it.
 
     Answers the value and the position behind it. Types without a Python type of their own come as the classes
-    of `reactor.codec.types`; long as int, double as float, string as str, binary as bytes. Raises
-    RemoteProtocolError (amqp:decode-error).
+    of `reactor.codec.types`; long as int, double as float, string as str, binary as bytes, a map that no dict
+    can hold as `Pairs`. `limits`: those of a body, or what others have left of them. Raises RemoteProtocolError
+    (amqp:decode-error).
     """
     try:
-        value, after = READERS[buf[pos]](buf, pos + 1, end, [MAX_DEPTH, MAX_EMPTY_ELEMENTS])
+        value, after = READERS[buf[pos]](buf, pos + 1, end, limits or [MAX_DEPTH, MAX_EMPTY_ELEMENTS])
     except MALFORMED as e:
         raise explained(e) from None
     if after > end:
@@ -106,7 +107,8 @@ def read_fields(buf: bytes, pos: int, end: int, limits: Optional[Limits] = None)
                     fields.append(ACCEPTED_STATE)
                     pos += 3
                 elif code == 0x00:
-                    state, pos = _read_composite(buf, pos, stop, limits or [MAX_DEPTH, MAX_EMPTY_ELEMENTS])
+                    limits = limits or [MAX_DEPTH, MAX_EMPTY_ELEMENTS]
+                    state, pos = _read_composite(buf, pos, stop, limits)
                     fields.append(state)
                 else:
                     raise malformed("the unknown constructor 0x%02x" % code)
@@ -128,7 +130,8 @@ def read_fields(buf: bytes, pos: int, end: int, limits: Optional[Limits] = None)
                 fields.append(_unpack_ushort(buf, pos)[0])
                 pos += 2
             else:
-                value, pos = READERS[code](buf, pos, stop, limits or [MAX_DEPTH, MAX_EMPTY_ELEMENTS])
+                limits = limits or [MAX_DEPTH, MAX_EMPTY_ELEMENTS]  # one for all fields together
+                value, pos = READERS[code](buf, pos, stop, limits)
                 fields.append(value if type(value) is not int else Long(value))
     except MALFORMED as e:
         raise explained(e) from None

@@ -25,6 +25,7 @@ from reactor.codec.types import (
     Array,
     Data,
     Described,
+    Pairs,
     byte,
     char,
     clipped,
@@ -44,6 +45,7 @@ from reactor.codec.types import (
 from reactor.codec.writers import (
     UNWRITABLE,
     Writer,
+    nan_bits,
     write_binary,
     write_boolean,
     write_byte,
@@ -68,6 +70,7 @@ from reactor.codec.writers import (
 )
 from reactor.errors import DataException
 
+_pack_float = Struct(">f").pack
 _pack_sizes = Struct(">BII").pack
 _pack_sizes_into = Struct(">BII").pack_into
 
@@ -135,14 +138,17 @@ def write_annotations(out: bytearray, value: Any) -> None:
 
 
 def write_keyed_by_strings(out: bytearray, value: Any) -> None:
-    """A map whose keys are strings: application properties [3.2.5]."""
+    """A map whose keys are strings and whose values are simple: application properties [3.2.5]."""
     start = len(out)
     out += b"\xd1\0\0\0\0\0\0\0\0"
     for key, item in value.items():
         if not isinstance(key, str):
             raise DataException("the key %s is not a str" % clipped(key))
         write_string(out, key)
-        _WRITERS.get(type(item), _write_other)(out, item)
+        try:
+            _SIMPLE_WRITERS.get(type(item), _write_other_simple)(out, item)
+        except UNWRITABLE as e:
+            raise DataException("the value of %s: %s" % (clipped(key), e)) from None
     _pack_sizes_into(out, start, 0xD1, len(out) - start - 5, 2 * len(value))
 
 
@@ -233,6 +239,10 @@ def _element_null(out: bytearray, value: Any) -> None:
         raise DataException("it is not None")
 
 
+def _element_float(out: bytearray, value: float) -> None:
+    out += _pack_float(value) if value == value else nan_bits(value)
+
+
 def _element_char(out: bytearray, value: str) -> None:
     out += ord(char(value)).to_bytes(4, "big")
 
@@ -295,7 +305,7 @@ _ELEMENT_WRITERS: dict[int, tuple[int, Writer]] = {
     Data.ULONG: (0x80, _packed(">Q")),
     Data.LONG: (0x81, _packed(">q")),
     Data.TIMESTAMP: (0x83, _packed(">q")),
-    Data.FLOAT: (0x72, _packed(">f")),
+    Data.FLOAT: (0x72, _element_float),
     Data.DOUBLE: (0x82, _packed(">d")),
     Data.DECIMAL32: (0x74, _packed(">I")),
     Data.DECIMAL64: (0x84, _packed(">Q")),
@@ -342,11 +352,14 @@ _TYPES: dict[type, tuple[int, Writer]] = {
     list: (Data.LIST, write_sequence),
     tuple: (Data.LIST, write_sequence),
     dict: (Data.MAP, write_map),
+    Pairs: (Data.MAP, write_map),
     PropertyDict: (Data.MAP, write_map),
     AnnotationDict: (Data.MAP, write_map),
     SymbolList: (Data.LIST, write_sequence),
 }
 _WRITERS: dict[type, Writer] = {cls: writer for cls, (_, writer) in _TYPES.items()}
+_COMPOUND = frozenset({Data.DESCRIBED, Data.ARRAY, Data.LIST, Data.MAP})
+_SIMPLE_WRITERS = {cls: writer for cls, (kind, writer) in _TYPES.items() if kind not in _COMPOUND}
 
 
 def _known_base(value: Any) -> type:
@@ -359,6 +372,13 @@ def _known_base(value: Any) -> type:
 
 def _write_other(out: bytearray, value: Any) -> None:
     _TYPES[_known_base(value)][1](out, value)
+
+
+def _write_other_simple(out: bytearray, value: Any) -> None:
+    kind, write = _TYPES[_known_base(value)]
+    if kind in _COMPOUND:
+        raise DataException("it is %s, and only simple values are allowed [3.2.5]" % clipped(value))
+    write(out, value)
 
 
 def _type_of(value: Any) -> int:

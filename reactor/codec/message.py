@@ -42,7 +42,6 @@ from reactor.codec.sections import (
     PLAIN,
     UNREAD,
     Sections,
-    locate,
 )
 from reactor.codec.types import clipped, decimal128, symbol
 from reactor.codec.writers import UNWRITABLE, write_binary
@@ -56,6 +55,9 @@ else:
 
 #: The types of a body that can only be replaced, not changed from within.
 _UNCHANGING = frozenset({type(UNREAD), type(None), bool, int, float, str, bytes, UUID, symbol})
+
+# The body of a message without one: [3.2] wants a section, and brokers refuse messages that have none.
+_NOTHING = b"\x00\x53\x77\x40"
 
 # Everything before the characters of a message that is only a short text, by its length.
 _TEXT = tuple(PLAIN + bytes((0x00, 0x53, 0x77, 0xA1, n)) for n in range(256))
@@ -94,11 +96,10 @@ class Message(FieldAttributes):
     def from_bytes(cls, payload: bytes) -> Message:
         """The message that these bytes, the payload of a delivery, encode.
 
-        Only the order and the sizes of the sections are looked at; see `check`. Raises DecodeError.
+        Only the kinds and the sizes of the sections are looked at; see `check`. Raises DecodeError.
         """
         self = cls.__new__(cls)
-        self._raw = payload if type(payload) is bytes else bytes(payload)
-        self._spans = locate(self._raw)
+        self._locate(payload if type(payload) is bytes else bytes(payload))
         self._header = self._fields = self._parts = self._inferred = None
         self._instructions = self._annotations = self._properties = self._body = self._footer = UNREAD
         self._changed = 0
@@ -128,9 +129,9 @@ class Message(FieldAttributes):
     def encode(self) -> bytes:
         """The bytes of this message: what is sent.
 
-        A message that came from a peer and was not changed gives the very bytes that came; when parts of it
-        were changed, only the sections of these are encoded anew. Raises MessageException that names what
-        cannot be encoded.
+        A message that came from a peer and was not changed gives the very bytes that came, with the sections
+        in the order of [3.2]; when parts of it were changed, only the sections of these are encoded anew.
+        Raises MessageException that names what cannot be encoded.
         """
         if self._raw is not None:
             return self._encode_received()
@@ -386,6 +387,7 @@ class Message(FieldAttributes):
     def _write_body(self, out: bytearray) -> None:
         body = self.body
         if body is None:
+            out += _NOTHING
             return
         inferred = type(body) is not str and self.inferred  # a text is the same either way
         try:

@@ -20,6 +20,7 @@ from reactor.codec.types import (
     Array,
     Data,
     Described,
+    Pairs,
     byte,
     char,
     decimal32,
@@ -40,9 +41,15 @@ from reactor.errors import DECODE_ERROR, RemoteProtocolError
 #: How deep lists, maps, arrays and described values may be nested: far more than anybody needs, far less than
 #: Python's own stack.
 MAX_DEPTH = 64
-#: How many elements without bytes (null, true, 0, an empty list) the arrays of one value may hold together:
-#: four bytes can promise four billion of them.
-MAX_EMPTY_ELEMENTS = 65536
+#: How many elements without bytes (null, true, 0, an empty list) the arrays of one frame, or of one section of
+#: a message, may hold together: four bytes can promise four billion of them.
+MAX_EMPTY_ELEMENTS = 256
+#: How many a body may hold, however short it is; it may hold one more for each of its bytes.
+MAX_EMPTY_ELEMENTS_OF_BODY = 1024
+#: Up to so many entries a map is a dict whatever its keys are: that they collide costs little then.
+FEW = 64
+#: How many places of a dict's table each key may be tried at, on average, before the map is not made a dict.
+PATIENCE = 32
 
 Limits = list[int]  # levels of nesting left, elements without bytes left
 Reader = Callable[[bytes, int, int, Limits], tuple[Any, int]]
@@ -66,6 +73,11 @@ _new_str = str.__new__
 _UBYTES = tuple(_new_int(ubyte, n) for n in range(256))
 _UINTS = tuple(_new_int(uint, n) for n in range(256))
 _ULONGS = tuple(_new_int(ulong, n) for n in range(256))
+
+
+def body_limits(size: int) -> Limits:
+    """The limits for a body of so many bytes: work and memory stay in proportion to what was sent."""
+    return [MAX_DEPTH, MAX_EMPTY_ELEMENTS_OF_BODY + size]
 
 
 def malformed(description: str) -> RemoteProtocolError:
@@ -149,7 +161,13 @@ def _integer(cls: type[int], unpack: Callable[..., tuple[Any, ...]], width: int)
 
 
 def _read_float(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[float, int]:
-    return float32(_unpack_float(buf, pos)[0]), pos + 4
+    value = _unpack_float(buf, pos)[0]
+    if value != value:
+        # Python makes every NaN a quiet one on the way to a double: move the bits by hand.
+        bits = _unpack_uint(buf, pos)[0]
+        wide = (bits & 0x80000000) << 32 | 0x7FF << 52 | (bits & 0x7FFFFF) << 29
+        value = _unpack_double(wide.to_bytes(8, "big"))[0]
+    return float32(value), pos + 4
 
 
 def _read_decimal128(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[bytes, int]:
@@ -216,12 +234,12 @@ def _read_list32(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[list[A
     return _read_items(buf, pos + 8, stop, end, count, limits), stop
 
 
-def _read_map8(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[dict[Any, Any], int]:
+def _read_map8(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Any, int]:
     stop = pos + 1 + buf[pos]
     return _paired(_read_items(buf, pos + 2, stop, end, buf[pos + 1], limits)), stop
 
 
-def _read_map32(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[dict[Any, Any], int]:
+def _read_map32(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Any, int]:
     size, count = _unpack_pair(buf, pos)
     stop = pos + 4 + size
     return _paired(_read_items(buf, pos + 8, stop, end, count, limits)), stop
@@ -257,22 +275,56 @@ def _read_items(buf: bytes, pos: int, stop: int, end: int, count: int, limits: L
     return items
 
 
-def _paired(items: list[Any]) -> dict[Any, Any]:
-    """The map of alternating keys and values."""
+def _paired(items: list[Any]) -> Any:
+    """The map of alternating keys and values: a dict, or `Pairs` where a dict would lose entries or time."""
     if len(items) % 2:
         raise malformed("a map with a key that has no value")
     keys = items[::2]
     try:
+        if len(keys) > FEW and not _SALTED.issuperset(map(type, keys)) and _crowded(list(map(hash, keys))):
+            return _pairs_of(items, keys)
         result = dict(zip(keys, items[1::2]))
-    except TypeError:
-        raise malformed("a map with a list, a map, an array or a described value for a key") from None
-    if len(result) != len(keys):
-        # Keys that only Python thinks equal (ulong 1, long 1, true) are legal: the last of them wins. The
-        # same key twice is not a map [1.6.23].
-        seen = {(type(key), key) for key in keys}
-        if len(seen) != len(keys):
-            raise malformed("a map with the same key twice")
-    return result
+    except TypeError:  # a key that is a list, a map, an array or described
+        return Pairs(zip(keys, items[1::2]))
+    return result if len(result) == len(keys) else _pairs_of(items, keys)
+
+
+def _pairs_of(items: list[Any], keys: list[Any]) -> Pairs:
+    """Entries whose keys only Python thinks equal (ulong 1, long 1, true), or which collide. The same key twice
+    is not a map [1.6.23]."""
+    if len({(type(key), repr(key)) for key in keys}) != len(keys):
+        raise malformed("a map with the same key twice")
+    return Pairs(zip(keys, items[1::2]))
+
+
+#: Keys whose hashes nobody can choose: Python mixes them with a secret, or there are only three of them.
+_SALTED = frozenset({str, symbol, char, bytes, decimal128, bool, type(None)})
+
+
+def _crowded(hashes: list[int]) -> bool:
+    """Whether a dict of keys with these hashes would try too many places for each of them.
+
+    The hashes of numbers and UUIDs are plain arithmetic: a peer can choose keys which all belong at one place, or
+    whose ways through the table meet, and each then costs as much as all before it. So the places are looked at
+    first, as CPython and PyPy do, in the table that the dict will have, and in the next larger one, which a copy
+    may have.
+    """
+    bits = 3
+    while (2 << bits) // 3 < len(hashes):
+        bits += 1
+    for size in (1 << bits, 2 << bits):
+        mask, taken, tries = size - 1, bytearray(size), PATIENCE * len(hashes)
+        for number in hashes:
+            place = number & mask
+            perturb = number & 0xFFFFFFFFFFFFFFFF
+            while taken[place]:
+                tries -= 1
+                perturb >>= 5
+                place = (place * 5 + perturb + 1) & mask
+            taken[place] = 1
+            if tries < 0:
+                return True
+    return False
 
 
 def _read_array8(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Array, int]:
@@ -306,9 +358,13 @@ def _read_elements(buf: bytes, pos: int, stop: int, end: int, count: int, limits
     if code in _WITHOUT_BYTES:
         limits[1] -= count
         if limits[1] < 0:
-            raise malformed("more than %d array elements that take no bytes" % MAX_EMPTY_ELEMENTS)
+            raise malformed("too many array elements that take no bytes")
     elif count > stop - pos:
         raise truncated()
+    if len(descriptors) > 1:  # each but the first makes a Described of each element
+        limits[1] -= count * (len(descriptors) - 1)
+        if limits[1] < 0:
+            raise malformed("too many array elements with several descriptors")
     read = READERS[code]
     elements = []
     for _ in range(count):

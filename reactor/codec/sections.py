@@ -1,15 +1,19 @@
 """An encoded message as its sections [3.2]: where they are, and what is in them once somebody asks.
 
-For `message` and `attributes` only. `locate` runs for every message that arrives, whether or not anybody
-looks at it, so it steps from constructor to constructor and decodes nothing. `Sections` is the part of a
-message that remembers the bytes, and decodes one section when it is first needed.
+For `message` and `attributes` only. `Sections` is the part of a message that remembers the bytes, and decodes
+one section when it is first needed. Its `_locate` runs for every message that arrives, whether or not anybody
+looks at it, so it steps from constructor to constructor and decodes nothing.
+
+Of sections that are there several times, each replaces the one before it, as in the original: the last header
+is the header. Only several sections of data, or of sequence, are one body. The bytes of all stay together, and
+pass through.
 """
 
 from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 from reactor.codec.decode import read_fields, read_value
 from reactor.codec.definitions import (
@@ -23,7 +27,7 @@ from reactor.codec.definitions import (
 )
 from reactor.codec.dicts import AnnotationDict
 from reactor.codec.performatives import check_fields
-from reactor.codec.readers import malformed
+from reactor.codec.readers import Limits, body_limits, malformed
 from reactor.codec.types import clipped
 from reactor.errors import DecodeError, RemoteProtocolError
 
@@ -58,58 +62,26 @@ for _high, _width in (
     _WIDTHS[_high << 4 : (_high << 4) + 16] = [_width] * 16
 
 
-def locate(buf: bytes) -> Spans:
-    """By section code: where the section begins and ends in `buf`. Several data or sequence sections count as
-    one.
+def _arranged(buf: bytes, parts: list[tuple[int, int, int]]) -> tuple[bytes, Spans]:
+    """The same sections (each as its code, begin and end) in the order of [3.2], and where they are then.
 
-    Raises DecodeError.
+    Sections of one code lie together, in the order in which they came. If there are bodies of several kinds, the
+    kind of the last one counts, and the others lie before it.
     """
-    end = len(buf)
-    if buf.startswith(PLAIN):
-        spans = {HEADER: _PLAIN_HEADER, PROPERTIES: _PLAIN_PROPERTIES}
-        pos = 8
-        last = PROPERTIES
-    elif buf.startswith(_EMPTY_HEADER):
-        spans = {HEADER: _PLAIN_HEADER}
-        pos = 4
-        last = HEADER
-    else:
-        spans = {}
-        pos = 0
-        last = HEADER - 1
-    try:
-        while pos < end:
-            start = pos
-            if buf[pos] == 0x00 and buf[pos + 1] == 0x53:
-                code = buf[pos + 2]
-                pos += 3
-            else:
-                code, pos = _descriptor(buf, pos, end)
-            width = _WIDTHS[buf[pos]]
-            if width > 0:
-                pos += width
-            elif width == _SMALL:
-                pos += 2 + buf[pos + 1]
-            elif width == _LARGE:
-                pos += 5 + _unpack_uint(buf, pos + 1)[0]
-            else:
-                _, pos = read_value(buf, pos, end)
-            # The sections come in the order of their codes, each at most once, and a body is of one kind:
-            # behind a body only the footer follows, or one more section of data or sequence.
-            if last < code <= FOOTER:
-                spans[code] = (start, pos)
-                last = code if code < DATA or code == FOOTER else AMQP_VALUE
-            elif code in spans and (code == DATA or code == AMQP_SEQUENCE) and last == AMQP_VALUE:
-                spans[code] = (spans[code][0], pos)
-            else:
-                raise _misplaced(code)
-    except (IndexError, StructError):
-        raise _truncated() from None
-    except RemoteProtocolError as e:
-        raise DecodeError(e.description) from None
-    if pos != end:
-        raise _truncated()
-    return spans
+    kind = ([0] + [code for code, _, _ in parts if DATA <= code <= AMQP_VALUE])[-1]
+    placed = [
+        (code if not DATA <= code <= AMQP_VALUE else AMQP_VALUE if code == kind else DATA, code, start, stop)
+        for code, start, stop in parts
+    ]
+    placed.sort(key=lambda part: part[0])  # stable
+    out = bytearray()
+    spans: Spans = {}
+    for _, code, start, stop in placed:
+        code = kind if DATA <= code <= AMQP_VALUE else code
+        begin = spans[code][0] if code in spans else len(out)
+        out += buf[start:stop]
+        spans[code] = (begin, len(out))
+    return bytes(out), spans
 
 
 def _descriptor(buf: bytes, pos: int, end: int) -> tuple[int, int]:
@@ -124,18 +96,17 @@ def _descriptor(buf: bytes, pos: int, end: int) -> tuple[int, int]:
 
 
 def _behind_descriptor(buf: bytes, pos: int) -> int:
-    """The position of the value of the section at `pos`, which `locate` has seen."""
+    """The position of the value of the section at `pos`, which `_locate` has seen."""
     return pos + 3 if buf[pos + 1] == 0x53 else read_value(buf, pos + 1, len(buf))[1]
+
+
+def _code(buf: bytes, pos: int) -> int:
+    """The code of the section at `pos`, which `_locate` has seen."""
+    return buf[pos + 2] if buf[pos + 1] == 0x53 else _descriptor(buf, pos, len(buf))[0]
 
 
 def _truncated() -> DecodeError:
     return DecodeError("a section that promises more bytes than there are")
-
-
-def _misplaced(code: int) -> RemoteProtocolError:
-    if not HEADER <= code <= FOOTER:
-        return malformed("no section of a message has the descriptor 0x%x" % code)
-    return malformed("the section 0x%x is repeated, out of order, or beside a body of another kind" % code)
 
 
 class Sections:
@@ -146,7 +117,7 @@ class Sections:
 
     __slots__ = (
         "_raw",  # the bytes that came, or None
-        "_spans",  # what `locate` found in them
+        "_spans",  # what `_locate` found in them
         "_changed",  # which sections were assigned to
         "_header",  # the five fields as they travel, or None: not decoded, or nothing set
         "_fields",  # the same for the thirteen of the properties section
@@ -171,6 +142,70 @@ class Sections:
     _parts: Optional[list[Any]]
     _inferred: Optional[bool]
 
+    def _locate(self, buf: bytes) -> None:
+        """Take `buf` for the bytes that came, and find out where each section begins and ends in it.
+
+        Senders write sections in another order than the specified one, and some write one twice. All are taken,
+        and put into the order of [3.2] then: each has one span, which holds every section of its code. Raises
+        DecodeError.
+        """
+        end = len(buf)
+        if buf.startswith(PLAIN):
+            spans = {HEADER: _PLAIN_HEADER, PROPERTIES: _PLAIN_PROPERTIES}
+            pos = 8
+            last = PROPERTIES
+        elif buf.startswith(_EMPTY_HEADER):
+            spans = {HEADER: _PLAIN_HEADER}
+            pos = 4
+            last = HEADER
+        else:
+            spans = {}
+            pos = 0
+            last = HEADER - 1
+        parts: Optional[list[tuple[int, int, int]]] = None  # all sections, once one was out of order
+        limits: Optional[Limits] = None
+        try:
+            while pos < end:
+                start = pos
+                if buf[pos] == 0x00 and buf[pos + 1] == 0x53:
+                    code = buf[pos + 2]
+                    pos += 3
+                else:
+                    code, pos = _descriptor(buf, pos, end)
+                width = _WIDTHS[buf[pos]]
+                if width > 0:
+                    pos += width
+                elif width == _SMALL:
+                    pos += 2 + buf[pos + 1]
+                elif width == _LARGE:
+                    pos += 5 + _unpack_uint(buf, pos + 1)[0]
+                else:
+                    limits = limits or body_limits(end)
+                    _, pos = read_value(buf, pos, end, limits)
+                # In the specified order the codes rise; several sections of data or sequence are one body.
+                if last < code <= FOOTER:
+                    spans[code] = (start, pos)
+                    last = code if code < DATA or code == FOOTER else AMQP_VALUE
+                elif code in spans and (code == DATA or code == AMQP_SEQUENCE) and last == AMQP_VALUE:
+                    spans[code] = (spans[code][0], pos)
+                elif HEADER <= code <= FOOTER:
+                    if parts is None:
+                        parts = [(known, *span) for known, span in spans.items()]
+                        last = FOOTER + 1  # everything else comes here too
+                    parts.append((code, start, pos))
+                else:
+                    raise malformed("no section of a message has the descriptor 0x%x" % code)
+        except (IndexError, StructError):
+            raise _truncated() from None
+        except RemoteProtocolError as e:
+            raise DecodeError(e.description) from None
+        if pos != end:
+            raise _truncated()
+        if parts is not None:
+            buf, spans = _arranged(buf, parts)
+        self._raw = buf
+        self._spans = spans
+
     def _load_header(self) -> list[Any]:
         fields = self._read_fields(HEADER, 5)
         if fields[1] is not None and fields[1] > 255:
@@ -183,13 +218,14 @@ class Sections:
         return fields
 
     def _read_fields(self, code: int, width: int) -> list[Any]:
-        """The fields of a section that is a composite, all of them."""
+        """The fields of a section that is a composite, all of them; of several sections the last one's."""
         if self._raw is None or code not in self._spans:
             return [None] * width
-        start, stop = self._spans[code]
+        pos, stop = self._spans[code]
         try:
-            fields, _ = read_fields(self._raw, _behind_descriptor(self._raw, start), stop)
-            check_fields(code, fields)
+            while pos < stop:
+                fields, pos = read_fields(self._raw, _behind_descriptor(self._raw, pos), stop)
+                check_fields(code, fields)
         except RemoteProtocolError as e:
             raise DecodeError(e.description) from None
         return fields + [None] * (width - len(fields))
@@ -199,18 +235,21 @@ class Sections:
         return None if section is None else AnnotationDict(section, raise_on_error=False)
 
     def _read_map(self, code: int) -> Optional[dict[Any, Any]]:
-        """The value of a section that is a map; None if it is not there."""
+        """The value of a section that is a map, of several sections the last one's; None if it is not there."""
         if self._raw is None or code not in self._spans:
             return None
-        start, stop = self._spans[code]
-        value: dict[Any, Any] = self._read_section(start, stop, dict)[0]
-        return value
+        pos, stop = self._spans[code]
+        while pos < stop:
+            value, pos = self._read_section(pos, stop, dict, None)
+        return cast("dict[Any, Any]", value)
 
-    def _read_section(self, pos: int, stop: int, kind: Optional[type]) -> tuple[Any, int]:
+    def _read_section(
+        self, pos: int, stop: int, kind: Optional[type], limits: Optional[Limits]
+    ) -> tuple[Any, int]:
         """The value of the section at `pos`, which must be a `kind`, and the position behind it."""
         assert self._raw is not None
         try:
-            value, after = read_value(self._raw, _behind_descriptor(self._raw, pos), stop)
+            value, after = read_value(self._raw, _behind_descriptor(self._raw, pos), stop, limits)
         except RemoteProtocolError as e:
             raise DecodeError(e.description) from None
         if kind is not None and type(value) is not kind:
@@ -222,13 +261,17 @@ class Sections:
         assert raw is not None
         if AMQP_VALUE in spans:
             pos, stop = spans[AMQP_VALUE]
-            if raw[pos + 1] == 0x53 and raw[pos + 3] == 0xA1:  # a short text: what most bodies are
+            # A short text: what most bodies are.
+            if raw[pos + 1] == 0x53 and raw[pos + 3] == 0xA1 and pos + 5 + raw[pos + 4] == stop:
                 try:
                     self._body = body = raw[pos + 5 : stop].decode()
                     return body
                 except UnicodeDecodeError:
                     pass  # said properly below
-            self._body = self._read_section(pos, stop, None)[0]
+            limits = body_limits(stop - pos)
+            while pos < stop:  # of several values the last one counts
+                body, pos = self._read_section(pos, stop, None, limits)
+            self._body = body
         elif DATA in spans:
             parts = self._read_parts(DATA, bytes)
             self._body = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -240,11 +283,16 @@ class Sections:
         return self._body
 
     def _read_parts(self, code: int, kind: type) -> list[Any]:
+        raw = self._raw
+        assert raw is not None
         pos, stop = self._spans[code]
+        limits = body_limits(stop - pos) if code == AMQP_SEQUENCE else None
         parts = []
         while pos < stop:
-            part, pos = self._read_section(pos, stop, kind)
-            parts.append(part)
+            counts = (raw[pos + 1] == 0x53 and raw[pos + 2] == code) or _code(raw, pos) == code
+            part, pos = self._read_section(pos, stop, kind if counts else None, limits)
+            if counts:
+                parts.append(part)
         self._parts = parts if len(parts) > 1 else None
         return parts
 

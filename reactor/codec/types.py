@@ -8,7 +8,7 @@ bytes with a type's name: they compare, hash and calculate like their base, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reactor.errors import DataException
@@ -241,6 +241,46 @@ class Array:
                 and self.type == other.type
                 and self.elements == other.elements
             )
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it may hold what can change
+
+
+class Pairs:
+    """A map that no dict can hold [1.6.23]: its entries, in their order, as pairs of a key and a value.
+
+    A received map is a dict, unless entries would be lost in it, because Python cannot hash a key (a list, map,
+    array or described value) or thinks two keys equal (true, 1 and 1.0; a symbol and a string); or unless its
+    keys are chosen so that a large dict of them would take very long. To send such a map make one:
+    ``Pairs([(1, "a"), (True, "b")])``. Nothing is looked up in it; it iterates over its pairs.
+
+    entries: a tuple of tuples of two.
+    """
+
+    __slots__ = ("entries",)
+
+    def __init__(self, entries: Iterable[tuple[Any, Any]] = ()) -> None:
+        self.entries = tuple([(key, value) for key, value in entries])
+
+    def items(self) -> tuple[tuple[Any, Any], ...]:
+        """The pairs, as `dict.items` has them."""
+        return self.entries
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.entries[index]
+
+    def __repr__(self) -> str:
+        return "Pairs(%r)" % list(self.entries)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Pairs):
+            return self.entries == other.entries
         return NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # it may hold what can change

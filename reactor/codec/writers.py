@@ -24,6 +24,7 @@ _pack_code_int = Struct(">Bi").pack
 _pack_code_long = Struct(">Bq").pack
 _pack_code_float = Struct(">Bf").pack
 _pack_code_double = Struct(">Bd").pack
+_pack_double = Struct(">d").pack
 
 # The first two bytes of everything that fits the small encodings, ready made.
 _SMALL_UINT = (b"\x43", *(bytes((0x52, n)) for n in range(1, 256)))
@@ -89,7 +90,14 @@ def write_long(out: bytearray, value: int) -> None:
 
 
 def write_float(out: bytearray, value: float) -> None:
-    out += _pack_code_float(0x72, value)
+    out += _pack_code_float(0x72, value) if value == value else b"\x72" + nan_bits(value)
+
+
+def nan_bits(value: float) -> bytes:
+    """The 32 bits of a NaN: Python would make each a quiet one."""
+    bits = int.from_bytes(_pack_double(value), "big")
+    payload = bits >> 29 & 0x7FFFFF or 0x400000  # none at all would be infinity
+    return (bits >> 32 & 0x80000000 | 0x7F800000 | payload).to_bytes(4, "big")
 
 
 def write_double(out: bytearray, value: float) -> None:
