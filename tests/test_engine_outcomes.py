@@ -137,6 +137,16 @@ def test_modified_with_all_it_can_say(failed, undeliverable, annotations):
         assert all(isinstance(key, symbol) for key in state.value[2]), "a broker refuses string keys"
 
 
+@pytest.mark.parametrize("key", [None, 5, b"x", True])
+def test_annotations_of_modified_with_keys_that_nobody_may_send_are_refused_at_the_call(pair, key):
+    [_], [come] = exchange(pair)
+    pair.said("server")
+    with pytest.raises(DataException, match="the keys of the annotations of MODIFIED are symbols or str, not "):
+        come.update(ModifiedDisposition(annotations={key: 1}))
+    pair.pump()
+    assert not pair.said("server")
+
+
 def test_received_tells_how_far(pair):
     [sent], [come] = exchange(pair)
     come.update(ReceivedDisposition(1, 1 << 40))

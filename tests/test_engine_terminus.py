@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from reactor.codec.dicts import SymbolList
+from reactor.codec.performatives import decode_composite, encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, Described, symbol, ulong
 from reactor.engine.terminus import Terminus
 from reactor.errors import DataException, RemoteProtocolError
@@ -134,11 +136,56 @@ def test_the_coordinator_of_transactions(pair):
 def test_what_a_peer_may_send_for_several_symbols():
     """One symbol, or an array of them [1.4]; both are met."""
     peer = Peer.server()
-    peer.attach("one", 0, source=Described(0x28, ["q"] + [None] * 8 + [[symbol("a")], [symbol("x")]]))
+    peer.attach("one", 0, source=Described(0x28, ["q"] + [None] * 8 + [symbol("a"), [symbol("x")]]))
     peer.attach("two", 1, source=Described(0x28, ["q"] + [None] * 8 + [[symbol("a"), symbol("b")], ["x", "y"]]))
     one, two = peer.connection.links(0)
     assert (list(one.remote_source.outcomes), list(one.remote_source.capabilities)) == (["a"], ["x"])
     assert (list(two.remote_source.outcomes), list(two.remote_source.capabilities)) == (["a", "b"], ["x", "y"])
+
+
+A_SYMBOL, AN_ARRAY = b"\xa3\x01x", b"\xf0\x00\x00\x00\x0a\x00\x00\x00\x01\xb3\x00\x00\x00\x01x"
+
+
+@pytest.mark.parametrize("kind", [Terminus.SOURCE, Terminus.TARGET, Terminus.COORDINATOR])
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (symbol("x"), A_SYMBOL),
+        ("x", A_SYMBOL),
+        (Array(UNDESCRIBED, Data.SYMBOL, symbol("x")), AN_ARRAY),
+        (["x"], AN_ARRAY),
+        (("x",), AN_ARRAY),
+        (SymbolList("x"), AN_ARRAY),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_one_symbol_goes_out_in_the_form_in_which_it_was_put(kind, value, written):
+    terminus = Terminus(kind)
+    terminus.capabilities.put_object(value)
+    wire = terminus.to_wire()
+    assert encode_composite(wire.descriptor, wire.value).endswith(written)
+    _, fields, _ = decode_composite(encoded := encode_composite(wire.descriptor, wire.value), 0, len(encoded))
+    again = Terminus(kind)
+    again.copy(Terminus.from_wire(Described(wire.descriptor, fields), kind))
+    assert again.capabilities == ["x"]
+    assert again.capabilities.listed is (written is AN_ARRAY)
+    assert again.capabilities.next() == (Data.ARRAY if written is AN_ARRAY else Data.SYMBOL)
+    assert again.capabilities.get_object() == (
+        Array(UNDESCRIBED, Data.SYMBOL, "x") if written is AN_ARRAY else "x"
+    )
+    wire = again.to_wire()
+    assert encode_composite(wire.descriptor, wire.value).endswith(written)
+
+
+@pytest.mark.parametrize("kind", [Terminus.SOURCE, Terminus.TARGET, Terminus.COORDINATOR])
+def test_a_terminus_that_is_there_has_a_field(kind):
+    wire = Terminus(kind).to_wire()
+    encoded = encode_composite(wire.descriptor, wire.value)
+    assert encoded[3] != 0x45
+    _, fields, _ = decode_composite(encoded, 0, len(encoded))
+    assert any(field is not None for field in fields)
+    again = Terminus.from_wire(Described(wire.descriptor, fields), kind)
+    assert (again.type, again.address, again.durability, list(again.capabilities)) == (kind, None, 0, [])
 
 
 def test_values_are_filled_and_read_as_the_original_s():

@@ -106,7 +106,8 @@ def _write_any(out: bytearray, value: Any) -> None:
 
 
 def _write_symbols(out: bytearray, value: Any) -> None:
-    """A field of several symbols [1.4]: one is written as itself, several as an array, none as null."""
+    """A field of several symbols [1.4]: a name is written as itself, a list of them as an array, also of one, as the
+    original does, and an empty list as null."""
     if isinstance(value, str):
         _write_symbol(out, value)
         return
@@ -116,9 +117,6 @@ def _write_symbols(out: bytearray, value: Any) -> None:
             raise DataException("only names (str or symbol) may be in it")
         if not names:
             out.append(0x40)
-            return
-        if len(names) == 1:
-            _write_symbol(out, names[0])
             return
         value = Array(UNDESCRIBED, Data.SYMBOL, *names)
     write_value(out, value)

@@ -10,7 +10,7 @@ from typing import Any, Optional
 from reactor.codec.definitions import ERROR
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE
 from reactor.codec.performatives import encode_composite
-from reactor.codec.types import Described, symbol
+from reactor.codec.types import Described, clipped, symbol
 from reactor.errors import DataException
 
 
@@ -74,7 +74,7 @@ class Condition:
         if isinstance(value, Described) and value.descriptor == ERROR and isinstance(value.value, list) and value.value:
             name, description, info = (value.value + [None, None])[:3]
             return cls(str(name), None if description is None else str(description), info)
-        return cls("amqp:internal-error", "the peer sent an error that is none: %r" % (value,))
+        return cls("amqp:internal-error", "the peer sent an error that is none: %s" % clipped(value))
 
 
 def as_condition(value: Any) -> Optional[Condition]:

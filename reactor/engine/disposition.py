@@ -10,9 +10,9 @@ from enum import IntEnum
 from typing import Any, Optional, Union
 
 from reactor.codec.encode import encode_value
-from reactor.codec.types import Described, symbol, ulong
+from reactor.codec.types import Described, clipped, symbol, ulong
 from reactor.engine.condition import Condition
-from reactor.errors import DECODE_ERROR, RemoteProtocolError
+from reactor.errors import DECODE_ERROR, DataException, RemoteProtocolError
 
 
 class DispositionType(IntEnum):
@@ -133,7 +133,11 @@ class Disposition:
         elif kind is MODIFIED:
             annotations = self.annotations
             if annotations:
-                # Brokers refuse annotations whose keys are strings [3.2.10].
+                # Brokers refuse annotations whose keys are strings [3.2.10], or worse than that.
+                for key in annotations:
+                    if not isinstance(key, (str, ulong)):
+                        text = "the keys of the annotations of MODIFIED are symbols or str, not %s"
+                        raise DataException(text % clipped(key))
                 annotations = {symbol(key) if type(key) is str else key: value for key, value in annotations.items()}
             fields = [self.failed or None, self.undeliverable or None, annotations or None]
         elif kind is RECEIVED:

@@ -5,11 +5,12 @@ It holds what was asked or answered, and reads and writes the composite; links o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Optional
 
 from reactor.codec.definitions import COORDINATOR, SOURCE, TARGET
 from reactor.codec.performatives import encode_composite
-from reactor.codec.types import UNDESCRIBED, Array, Data, Described, symbol
+from reactor.codec.types import UNDESCRIBED, Array, Data, Described, clipped, symbol
 from reactor.engine.fields import as_symbols, check_key, count, one_of, symbol_list
 from reactor.errors import INVALID_FIELD, RemoteProtocolError
 
@@ -26,16 +27,23 @@ _LONGEST = 0xFFFFFFFF  # seconds that the field for a time-out has room for
 
 
 class Values(list[Any]):
-    """A list of values that also takes them the way the original's data does: by put_object and its kin."""
+    """A list of values that also takes them the way the original's data does: by put_object and its kin.
 
-    __slots__ = ()
+    listed: whether an array or a list was put: a single value goes out as an array then, and as itself otherwise. To
+        [1.4] both are the same; RabbitMQ 4.3 reads the capability temporary-queue from an array alone.
+    """
+
+    __slots__ = ("listed",)
+
+    def __init__(self, values: Iterable[Any] = ()) -> None:
+        super().__init__(values)
+        self.listed: bool = getattr(values, "listed", False)
 
     def put_object(self, value: Any) -> None:
         """Append `value`: a symbol, or a list or array of them."""
-        if isinstance(value, Array):
-            self.extend(value.elements)
-        elif isinstance(value, (list, tuple)):
+        if isinstance(value, (Array, list, tuple)):
             self.extend(value)
+            self.listed = True
         else:
             self.append(value)
 
@@ -44,10 +52,10 @@ class Values(list[Any]):
     put_py_array = put_object
 
     def get_object(self) -> Any:
-        """None when empty, the value when there is one, else an Array of them."""
+        """None when empty, the value when one was put, else an Array of them."""
         if not self:
             return None
-        return self[0] if len(self) == 1 else Array(UNDESCRIBED, Data.SYMBOL, *self)
+        return self[0] if len(self) == 1 and not self.listed else Array(UNDESCRIBED, Data.SYMBOL, *self)
 
     def rewind(self) -> None:
         """Programs for the original go to the start of its data before they read; here it is always there."""
@@ -56,7 +64,7 @@ class Values(list[Any]):
         """The type of what can be read, Data.SYMBOL or Data.ARRAY; None when there is nothing."""
         if not self:
             return None
-        return Data.SYMBOL if len(self) == 1 else Data.ARRAY
+        return Data.SYMBOL if len(self) == 1 and not self.listed else Data.ARRAY
 
 
 class Map(dict[Any, Any]):
@@ -195,11 +203,15 @@ class Terminus:
     # -- the wire ----------------------------------------------------------------------------------------
 
     def to_wire(self) -> Optional[Described]:
-        """The composite, or None for a terminus of type UNSPECIFIED."""
+        """The composite, or None for a terminus of type UNSPECIFIED.
+
+        It has at least one field: some peers take a terminus without fields for none.
+        """
         if self.type == self.UNSPECIFIED:
             return None
         if self.type == self.COORDINATOR:
-            return Described(COORDINATOR, [symbol_list("capabilities", self._capabilities)])
+            none = Array(UNDESCRIBED, Data.SYMBOL)
+            return Described(COORDINATOR, [_multiple("capabilities", self._capabilities) or none])
         expiry = one_of("expiry_policy", self.expiry_policy, _EXPIRY_NAMES)
         fields: list[Any] = [
             self._address,
@@ -210,15 +222,15 @@ class Terminus:
             as_symbols(self._properties),
         ]
         if self.type == self.TARGET:
-            return Described(TARGET, fields + [symbol_list("capabilities", self._capabilities)])
+            return Described(TARGET, _not_empty(fields + [_multiple("capabilities", self._capabilities)]))
         fields += [
             _MODES[one_of("distribution_mode", self.distribution_mode, _MODES)],
             as_symbols(self._filter),
             self.default_outcome,
-            symbol_list("outcomes", self._outcomes),
-            symbol_list("capabilities", self._capabilities),
+            _multiple("outcomes", self._outcomes),
+            _multiple("capabilities", self._capabilities),
         ]
-        return Described(SOURCE, fields)
+        return Described(SOURCE, _not_empty(fields))
 
     def check(self) -> None:
         """Raise DataException, naming the field, when a value cannot be written."""
@@ -232,14 +244,14 @@ class Terminus:
         if value is None:
             return cls(cls.UNSPECIFIED)
         if not isinstance(value, Described) or not isinstance(value.value, list):
-            raise RemoteProtocolError(INVALID_FIELD, "a terminus is not a composite: %r" % (value,), "session")
+            raise RemoteProtocolError(INVALID_FIELD, "a terminus is not a composite: %s" % clipped(value), "session")
         fields = value.value + [None] * 11
         if value.descriptor == COORDINATOR:
             terminus = cls(cls.COORDINATOR)
             terminus._capabilities = _values(fields[0])
             return terminus
         if value.descriptor not in (SOURCE, TARGET):
-            raise RemoteProtocolError(INVALID_FIELD, "an unknown terminus: %r" % (value.descriptor,), "session")
+            raise RemoteProtocolError(INVALID_FIELD, "an unknown terminus: %s" % clipped(value.descriptor), "session")
         terminus = cls(cls.SOURCE if value.descriptor == SOURCE else cls.TARGET)
         address, durability, expiry, timeout, dynamic, properties = fields[:6]
         terminus._address = None if address is None else str(address)
@@ -258,6 +270,19 @@ class Terminus:
         terminus._outcomes = _values(fields[9])
         terminus._capabilities = _values(fields[10])
         return terminus
+
+
+def _not_empty(fields: list[Any]) -> list[Any]:
+    """The fields of a terminus, of which one at least is there: its durability, by its default."""
+    if fields.count(None) == len(fields):
+        fields[1] = Terminus.NONDURABLE
+    return fields
+
+
+def _multiple(name: str, values: Optional[Values]) -> Any:
+    """The names as they were put: one alone is itself, else they are a list. None for none."""
+    names = symbol_list(name, values)
+    return names[0] if names and values and len(names) == 1 and not values.listed else names
 
 
 def _values(value: Any) -> Optional[Values]:
