@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reactor import SASL, SSL, Event, Message, SSLDomain, SSLException, SSLSessionDetails, Transport
+from reactor import SASL, SSL, Connection, Event, Message, SSLDomain, SSLException, SSLSessionDetails, Transport
 from reactor.engine import tls_layer
 from reactor.errors import FRAMING_ERROR, POLICY_ERROR, UNAUTHORIZED_ACCESS
 from reactor.tracing.text import TextTrace
@@ -732,7 +732,7 @@ def test_there_is_one_object_for_each_transport():
     domain = client_domain()
     tls = transport.ssl(domain)
     assert isinstance(tls, SSL) and transport.tls is tls
-    assert transport.ssl() is transport.ssl(client_domain()) is SSL(transport) is tls
+    assert transport.ssl() is transport.ssl(tls.domain) is SSL(transport) is tls
     assert tls.domain is domain
     other = Transport(Transport.SERVER)
     assert SSL(other, server_domain()) is other.ssl()
@@ -770,3 +770,52 @@ def test_it_can_come_too_late():
         with pytest.raises(SSLException, match="too late"):
             one.ssl()
     assert transport.ssl()
+
+
+# -- put in by the constructor, as programs for the original do ------------------------------------------------
+
+
+def test_the_constructor_puts_tls_in() -> None:
+    transport = Transport()
+    domain, details = client_domain(), SSLSessionDetails("one")
+    layer = SSL(transport, domain, details)
+    layer.peer_hostname = "localhost"
+    transport.bind(Connection())
+    assert transport.peek(transport.pending())[:2] == b"\x16\x03", "a TLS hello"
+    assert transport.ssl() is layer is SSL(transport, domain, details) is SSL(transport, None) is transport.tls
+    for other in ((client_domain(), None), (None, SSLSessionDetails("one")), (client_domain(), details)):
+        with pytest.raises(SSLException, match="cannot be changed"):
+            SSL(transport, *other)
+
+
+def test_a_connection_over_layers_of_the_constructor() -> None:
+    pair = Pair()
+    SSL(pair.client.transport, client_domain()).peer_hostname = "localhost"
+    SSL(pair.server.transport, server_domain())
+    SASL(pair.client.transport).allowed_mechs("PLAIN")
+    SASL(pair.client.transport).user, SASL(pair.client.transport).password = "kim", "secret"
+    server = SASL(pair.server.transport)
+    server.authenticator = lambda *given: given == ("PLAIN", "kim", "secret")
+    finish(pair.open())
+    assert pair.server.transport.encrypted and pair.server.transport.user == "kim"
+    assert server is pair.server.transport.sasl() and server.mech == "PLAIN"
+
+
+def test_it_is_too_late_for_the_constructor_as_for_the_method() -> None:
+    for put_in in (SSL, Transport.ssl):
+        transport = Transport()
+        transport.bind(Connection())
+        assert transport.pending() > 0
+        with pytest.raises(SSLException, match="too late"):
+            put_in(transport, client_domain())
+        assert transport.tls is None and transport.peek(8).startswith(b"AMQP")
+
+
+def test_sasl_is_made_on_a_transport() -> None:
+    for wrong in (True, "server", Connection()):
+        with pytest.raises(TypeError, match="on a Transport"):
+            SASL(wrong)
+    transport = Transport(Transport.SERVER)
+    layer = SASL(transport)
+    layer.allowed_mechs("ANONYMOUS")
+    assert SASL(transport) is layer is transport.sasl() and layer.server and layer.allowed == ["ANONYMOUS"]

@@ -12,6 +12,7 @@ import os
 import sys
 import weakref
 from collections import deque
+from functools import partial
 from itertools import count
 from typing import Any, Callable, Optional
 
@@ -86,15 +87,15 @@ class Runner:
         if network is None:
             # Nobody has to close a container: what it holds of the system goes with it.
             weakref.finalize(self, self.loop.network.close)
-        self.handler = Handler()
+        root = Handler()
         for handler in handlers:
             if isinstance(handler, str):
                 hint = "did you mean container_id=%r?" % handler
                 raise TypeError("handlers are objects with on_... methods, not %r; %s" % (handler, hint))
             check_handler(handler)
-        self.handler.handlers = list(handlers)
+        root.handlers = list(handlers)
         self.collector = Collector()
-        self._dispatcher = Dispatcher(self.collector, self, self.handler, housekeeper)
+        self._dispatcher = Dispatcher(self.collector, self, root, housekeeper)
         self._posted: deque[tuple[EventBase, Any]] = deque()
         self._injectors: list[EventInjector] = []
         self._drivers: dict[Transport, Driver] = {}
@@ -104,6 +105,33 @@ class Runner:
         self.owner = Owner()
         self.rescue: Optional[Rescue] = None
         self.after_turn: Optional[Callable[[], None]] = None  # called when all that a turn brought has been dispatched
+
+    @property
+    def handler(self) -> Any:
+        """The handler of everything that has none of its own; the container's handlers are its children. Another one
+        takes its place, and theirs, from the next event on. TypeError for what is no handler."""
+        return self._dispatcher.root.handler
+
+    @handler.setter
+    def handler(self, handler: Any) -> None:
+        self.owner.check()
+        if handler is None:
+            raise TypeError("a container needs a handler, and None is none")
+        check_handler(handler)
+        self._dispatcher.replace(handler)
+
+    @property
+    def global_handler(self) -> Any:
+        """Not there: AttributeError. In the original it does the reading and writing, which is no handler's work here;
+        what is to see every event is given to the container as another handler."""
+        raise AttributeError("a container reads and writes by itself: there is no global_handler")
+
+    @global_handler.setter
+    def global_handler(self, handler: Any) -> None:
+        raise AttributeError(
+            "a container reads and writes by itself: there is no global_handler; what is to see what happens is given "
+            "as another handler, Container(one, other), or added by container.handler.add(other)"
+        )
 
     # -- timers, descriptors and events of the application's own -----------------------------------------
 
@@ -325,8 +353,9 @@ class Runner:
 
     def drive(self, transport: Transport, wire: Wire) -> Driver:
         """Have `transport` exchange its bytes over `wire`. Connectors and acceptors call it."""
-        if self._trace:
-            transport.recorder = TextTrace(_print, "0x%x" % next(_traced))
+        transport.trace_maker = partial(_trace, weakref.ref(transport))
+        if self._trace or transport.trace_flags:
+            transport.trace(transport.trace_flags or transport.TRACE_FRM)
         linger = LINGER if transport.write_timeout is None else min(LINGER, transport.write_timeout)
         driver = self._drivers[transport] = Driver(self.loop, transport, wire, linger)
         return driver
@@ -363,6 +392,19 @@ class Runner:
         self._injectors.clear()
         self._posted.clear()
         self.collector.release()
+
+
+def _trace(ref: Callable[[], Optional[Transport]]) -> TextTrace:
+    """What writes down the frames of one transport."""
+
+    def write(line: str) -> None:
+        transport = ref()
+        if transport is None or transport.tracer is None:
+            _print(line)
+        else:
+            transport.log(line)
+
+    return TextTrace(write, "0x%x" % next(_traced))
 
 
 def _print(line: str) -> None:

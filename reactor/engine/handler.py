@@ -146,6 +146,11 @@ class Dispatcher:
         self.limit = 0.0
         self.slow: Callable[[Any, EventType, Any, float], None] = _pass_over
 
+    def replace(self, handler: Any) -> None:
+        """Another root, from the next event on."""
+        _generation[0] += 1
+        self.root.handler = handler
+
     def table_for(self, etype: EventType, context: Any) -> PlanTable:
         """The plans of the first handler among link, session, connection; else of the root. It replaces them."""
         scope = etype.scope

@@ -16,7 +16,7 @@ order in which they are legal. Which mechanism is chosen is the business of `mec
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any, NamedTuple, NoReturn, Optional, Union
+from typing import Any, NamedTuple, NoReturn, Optional, Protocol, Union
 
 from reactor.codec.definitions import SASL_CHALLENGE, SASL_INIT, SASL_MECHANISMS, SASL_OUTCOME, SASL_RESPONSE
 from reactor.codec.performatives import decode_composite, encode_composite
@@ -45,6 +45,13 @@ _WANT_RESPONSE = "sasl-response"
 _FINISHED = "no further SASL frame"
 
 
+class Carrier(Protocol):
+    """What has a SASL layer: a Transport."""
+
+    def sasl(self) -> SASL:
+        """The layer, which is put in by the first call."""
+
+
 class _Row(NamedTuple):
     """One kind of frame: its name, what handles it, and the stage in which it is legal."""
 
@@ -63,7 +70,10 @@ _FRAMES = {
 
 
 class SASL(SASLSettings):
-    """One side of one authentication. `transport.sasl()` makes it.
+    """SASL on one transport: `SASL(transport)` and `transport.sasl()` put it in, and give it however often they ask.
+
+    transport: which one; its mode says which side this is. None makes a layer without one, whose bytes somebody else
+        carries: then server says which side.
 
     What is set before the exchange begins is listed with SASLSettings. What it tells:
 
@@ -78,7 +88,14 @@ class SASL(SASLSettings):
     PERM = 3  #: the server failed, and will until somebody repairs it; or no mechanism is in common
     TEMP = 4  #: the server failed for now; trying again may help
 
-    def __init__(self, server: bool = False) -> None:
+    def __new__(cls, transport: Optional[Carrier] = None, *, server: bool = False) -> SASL:
+        if transport is not None and not hasattr(transport, "sasl"):
+            raise TypeError(f"SASL is made on a Transport, not on {type(transport).__name__}")
+        return object.__new__(cls) if transport is None else transport.sasl()
+
+    def __init__(self, transport: Optional[Carrier] = None, *, server: bool = False) -> None:
+        if transport is not None:
+            return  # it may be the object that was there before
         super().__init__()
         self.server = server
         self.mech: Optional[str] = None

@@ -22,12 +22,14 @@ else:
 
 
 class SSL(TLSLayer):
-    """TLS on one transport; the same object however often it is asked for.
+    """TLS on one transport: the first one puts it in, and has to come before anything is said; later ones give the
+    same object.
 
     transport: which one. domain: what to insist on; None: what a new SSLDomain of the transport's side does.
-    session_details: the name under which a client's session is kept, to be resumed.
+    session_details: the name under which a client's session is kept, to be resumed. Both are the first one's to say.
 
-    SSLException for the domain of the other side.
+    SSLException for the domain of the other side, when it is too late, and for another domain or other details than
+    those of the first one.
     """
 
     SHA1, SHA256, SHA512, MD5 = 0, 1, 2, 3
@@ -46,9 +48,14 @@ class SSL(TLSLayer):
             mode = SSLDomain.MODE_SERVER if server else SSLDomain.MODE_CLIENT
             if domain is not None and domain.mode != mode:
                 raise SSLException("the SSLDomain of a %s is of no use here" % ("client" if server else "server"))
-            transport.tls = object.__new__(cls)
-            TLSLayer.__init__(transport.tls, domain or SSLDomain(mode), server, session_details)
-        return transport.tls
+            layer = object.__new__(cls)
+            TLSLayer.__init__(layer, domain or SSLDomain(mode), server, session_details)
+            transport.secure(layer)
+            return layer
+        layer = transport.tls
+        if domain not in (None, layer.domain) or session_details not in (None, layer.details):
+            raise SSLException("the transport has TLS already, with other settings, which cannot be changed")
+        return layer
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         """Done: it may be the object that was there before."""

@@ -45,8 +45,8 @@ class SSLDomain:
     def __init__(self, mode: int) -> None:
         if mode not in (self.MODE_CLIENT, self.MODE_SERVER):
             raise SSLException("the mode is SSLDomain.MODE_CLIENT or SSLDomain.MODE_SERVER, not %r" % (mode,))
-        self.mode = mode
-        self.verify_mode = self.VERIFY_PEER_NAME if mode == self.MODE_CLIENT else self.ANONYMOUS_PEER
+        self._mode = mode
+        self._verify_mode = self.VERIFY_PEER_NAME if mode == self.MODE_CLIENT else self.ANONYMOUS_PEER
         self.takes_unsecured = False
         self.certificate: Optional[Certificate] = None  #: this side's own
         self._credentials: Optional[tuple[str, Optional[str], Optional[str]]] = None
@@ -106,7 +106,7 @@ class SSLDomain:
             raise SSLException("a server that verifies its clients needs a certificate itself: set_credentials() first")
         if trusted_CAs is not None:
             _load_trusted(self._bare_context(), trusted_CAs)
-        self.verify_mode = verify_mode
+        self._verify_mode = verify_mode
         self._apply_mode(self._context)
         self._sessions.clear()
         return 0
@@ -117,6 +117,16 @@ class SSLDomain:
             raise SSLException("whether a server takes clients without TLS is the server's to say")
         self.takes_unsecured = True
         return 0
+
+    @property
+    def mode(self) -> int:
+        """MODE_CLIENT or MODE_SERVER."""
+        return self._mode
+
+    @property
+    def verify_mode(self) -> int:
+        """What `set_peer_authentication` said, or the default."""
+        return self._verify_mode
 
     # -- what TLS asks -----------------------------------------------------------------------------------
 

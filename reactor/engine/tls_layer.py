@@ -45,6 +45,7 @@ class TLSLayer:
     established: the handshake is done.
     absent: the peer does without, and may: there is nothing to unseal, and never will be.
     ended: the peer has said that nothing more will follow.
+    details: under which name a client's session is kept, or None.
     trouble: why it cannot go on, to be answered when what came before it is dealt with; or None.
     """
 
@@ -56,7 +57,7 @@ class TLSLayer:
         self.ended = False
         self.trouble: Optional[RemoteProtocolError] = None
         self._host = ""
-        self._details = details
+        self.details = details
         self._object: Optional[ssl.SSLObject] = None
         self._certificate: Optional[Certificate] = None  # the peer's
         self._own: Optional[Certificate] = None
@@ -212,7 +213,7 @@ class TLSLayer:
             if self.server:
                 self._object = wrap(self._incoming, self._outgoing, server_side=True)
             else:
-                session = None if self._details is None else domain.session(self._details.get_session_id(), self._host)
+                session = None if self.details is None else domain.session(self.details.get_session_id(), self._host)
                 self._object = wrap(self._incoming, self._outgoing, server_hostname=host, session=session)
         except (ValueError, TypeError) as error:  # the name is none, such as ".example" or one with a NUL in it
             self._fail(error)
@@ -250,12 +251,12 @@ class TLSLayer:
     # -- what was agreed on ------------------------------------------------------------------------------
 
     def _keep_session(self) -> None:
-        if self._details is None or self.server or self._object is None or not self.established:
+        if self.details is None or self.server or self._object is None or not self.established:
             return
         session = self._object.session
         if session is not None:
             self._kept = True
-            self.domain.keep_session(self._details.get_session_id(), self._host, session)
+            self.domain.keep_session(self.details.get_session_id(), self._host, session)
 
     @property
     def identity(self) -> Optional[str]:

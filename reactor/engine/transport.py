@@ -70,6 +70,7 @@ class Transport(Input, Output):
 
     @max_frame_size.setter
     def max_frame_size(self, size: int) -> None:
+        self.check_untold("max_frame_size", size, UNLIMITED)
         self.frame_limit = max(size, MIN_MAX_FRAME_SIZE) if size else UNLIMITED
 
     @property
@@ -129,14 +130,16 @@ class Transport(Input, Output):
 
         domain: what to insist on; None: what a new SSLDomain of this side does. session_details: the name under
         which a client's session is kept, to be resumed by a later connection. Both are the first call's to say.
-        SSLException when it is too late.
+        The same as ``SSL(transport, domain, session_details)``, and raises the same.
         """
-        if self.tls is None:
-            if self.output or self._header_sent or self._amqp_out or self._tail_closed:
-                raise SSLException("too late for TLS: the transport has begun without")
-            self._layer = SSL(self, domain, session_details)
-            self.plain = bytearray()
-        return SSL(self)
+        return SSL(self, domain, session_details)
+
+    def secure(self, layer: SSL) -> None:
+        """Have this layer between the transport and the wire. SSL calls it; SSLException when it is too late."""
+        if self.output or self._header_sent or self._amqp_out or self._tail_closed:
+            raise SSLException("too late for TLS: the transport has begun without")
+        self.tls = self._layer = layer
+        self.plain = bytearray()
 
     def require_auth(self, bool: bool) -> None:
         """Whether a server refuses a client that leaves SASL out. Unless this is called it does so as soon as it asks
@@ -148,8 +151,15 @@ class Transport(Input, Output):
         self._encryption_required = bool
 
     def trace(self, n: int) -> None:
-        """Which of TRACE_RAW, TRACE_FRM, TRACE_DRV to trace; whoever listens sets `recorder`."""
+        """Write down what passes: with TRACE_FRM or TRACE_RAW as frames, one in a line, to `tracer`, or to stderr where
+        there is none; TRACE_OFF ends that. A transport that no container drives has nobody who writes: set `recorder`
+        there, which is used in place of this wherever it is set."""
         self.trace_flags = n
+        if not n & (self.TRACE_RAW | self.TRACE_FRM):
+            if self.recorder is self._traced:
+                self.recorder = None
+        elif self.recorder is None and self.trace_maker is not None:
+            self.recorder = self._traced = self.trace_maker()
 
     def log(self, message: str) -> None:
         """Hand a text to the tracer, if there is one."""

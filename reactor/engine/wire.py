@@ -36,11 +36,11 @@ class WireState:
         "plain",
         "tls",
         "frame_limit",
-        "channel_max",
+        "_channel_max",
         "_limits",
         "buffered",
         "frame_size",
-        "idle_timeout",
+        "_idle_timeout",
         "open_timeout",
         "write_timeout",
         "remote_max_frame_size",
@@ -49,6 +49,8 @@ class WireState:
         "recorder",
         "tracer",
         "trace_flags",
+        "trace_maker",
+        "_traced",
         "frames_input",
         "frames_output",
         "dirty_windows",
@@ -93,10 +95,10 @@ class WireState:
         self.tls: Optional[SSL] = None
         self._limits = USUAL
         self.frame_limit = USUAL.max_frame_size  # bytes of the largest frame that we take
-        self.channel_max = USUAL.max_sessions - 1
+        self._channel_max = USUAL.max_sessions - 1
         self.buffered = 0  # what has come of deliveries that are not complete, as it is counted
         self.frame_size = 0  # of the frame that is being read, where it is no transfer
-        self.idle_timeout = 0.0
+        self._idle_timeout = 0.0
         self.open_timeout: Optional[float] = None
         self.write_timeout: Optional[float] = None
         self.remote_max_frame_size = UNLIMITED
@@ -105,6 +107,8 @@ class WireState:
         self.recorder: Optional[Callable[[str, bytes], None]] = None
         self.tracer: Optional[Callable[[Transport, str], None]] = None
         self.trace_flags = 0
+        self._traced: Any = None  # the recorder that was made for `trace`
+        self.trace_maker: Optional[Callable[[], Callable[[str, bytes], None]]] = None
         self.frames_input = 0
         self.frames_output = 0
         self.dirty_windows: list[Ledger] = []
@@ -130,6 +134,36 @@ class WireState:
         self._windows_out: dict[int, Window] = {}
         self._heard = self._spoke = True
         self._hear_by = self._speak_by = self._part_by = self._open_by = self._move_by = 0.0
+
+    # -- what open tells the peer, and cannot be another one afterwards ---------------------------------------
+
+    @property
+    def channel_max(self) -> int:
+        """See Transport. ValueError for what is no channel number; TransportException when the peer was told."""
+        return self._channel_max
+
+    @channel_max.setter
+    def channel_max(self, number: int) -> None:
+        self.check_untold("channel_max", number, 0xFFFF)
+        self._channel_max = number
+
+    @property
+    def idle_timeout(self) -> float:
+        """See Transport. ValueError for what is no time to wait; TransportException when the peer was told."""
+        return self._idle_timeout
+
+    @idle_timeout.setter
+    def idle_timeout(self, seconds: float) -> None:
+        self.check_untold("idle_timeout", seconds, 2 * UNLIMITED / 1000)
+        self._idle_timeout = seconds
+
+    def check_untold(self, name: str, value: Any, largest: float) -> None:
+        """Raise for a value that open cannot tell, or that comes too late for it: nobody would keep to it."""
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= largest:
+            raise ValueError("%s is a number from 0 to %d, not %r" % (name, largest, value))
+        if self._open_sent:
+            text = "too late for %s: the peer was told another one by open; set it before, as in on_connection_bound"
+            raise TransportException(text % name)
 
     def release_input(self, window: Ledger) -> None:
         """The peer has ended the session: its channel may be used again."""

@@ -39,7 +39,7 @@ def server(mechs=None, **attributes):
 
 def make(is_server, mechs=None, **attributes):
     """A layer with these attributes; it has a source of "random" bytes, as those of containers have."""
-    sasl = SASL(is_server)
+    sasl = SASL(server=is_server)
     sasl.nonce = Dice(100 if is_server else 0)
     for name, value in attributes.items():
         assert hasattr(sasl, name), name
