@@ -25,12 +25,19 @@ class OriginalCodec(Codec):
             raise ValueError(f"{len(data) - taken} bytes behind the value")
         store.rewind()
         store.next()
-        return store.get_object()
+        return _plain(store.get_object())
 
     def message(self, data: bytes) -> Any:
         message = self.types.Message()
         message.decode(data)
         return message
+
+
+def _plain(value: Any) -> Any:
+    """Views of octets as octets."""
+    if isinstance(value, memoryview):
+        return value.tobytes()
+    return [_plain(item) for item in value] if type(value) is list else value
 
 
 class Original(Engine):

@@ -10,10 +10,12 @@ from tests.conformance import (
     rows_links,
     rows_sessions,
     rows_transfers,
+    rows_types,
 )
 from tests.conformance.table import ROWS
 
 MODULES = (
+    rows_types,
     rows_connection,
     rows_frames,
     rows_sessions,
