@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from handlers.broker.node import ACKNOWLEDGED, EXPIRED, REJECTED, WAITING, Browser, Consumer, Queue, Topic
+from handlers.broker.node import ACKNOWLEDGED, EXPIRED, REJECTED, WAITING, Browser, Consumer, Queue
+from handlers.broker.topic import Topic
 
 
 class Reader(Consumer):
@@ -279,9 +280,99 @@ def test_refusals_do_not_pile_up_at_a_consumer_without_credit():
         refuser = Reader(queue, 1)
         refuser.release("a", again=False)
         queue.leave(refuser)
-    assert len(idle.also) < 200
+    assert len(queue._picky._falls) < 200
     queue.grant(idle, 1)
     assert idle.log == ["a"]
+
+
+def calls(function, *arguments):
+    """How many Python calls it takes."""
+    made = 0
+
+    def count(_frame, event, _argument):
+        nonlocal made
+        made += event == "call"
+
+    sys.setprofile(count)
+    try:
+        function(*arguments)
+    finally:
+        sys.setprofile(None)
+    return made
+
+
+def test_refusals_cost_what_they_say_however_many_consumers_there_are():
+    def refuse(number):
+        queue = Queue("q")
+        idle = [Reader(queue) for _ in range(number)]
+        hungry = [Reader(queue) for _ in range(number)]
+        refuser = Reader(queue)
+        fill(queue, *map(str, range(number)))
+        queue.grant(refuser, number)
+        for text in reversed(list(refuser.held)):
+            refuser.release(text, again=False)
+        assert refuser.log == [str(index) for index in range(number)] and queue.waiting == number
+        for reader in hungry:
+            queue.grant(reader, 1)
+            assert len(reader.log) == 1
+        assert [reader.log[0] for reader in hungry] == refuser.log, "the oldest first"
+        for reader in idle:
+            queue.leave(reader)
+
+    assert calls(refuse, 1000) < 14 * calls(refuse, 100)
+
+
+def test_what_very_many_have_refused_waits_for_newcomers():
+    queue = filled("a", "b")
+    readers = [Reader(queue) for _ in range(200)]
+    for reader in readers:
+        queue.grant(reader, 2)
+        if not reader.log:
+            break
+        for text in list(reader.held):
+            reader.release(text, again=False)
+    refusers = sum(bool(reader.log) for reader in readers)
+    assert 30 < refusers < 40 and queue.waiting == 2
+    assert not any(entry.refused for entry in _all(queue)), "they are not remembered one by one"
+    for reader in readers:
+        queue.grant(reader, 5)
+    assert queue.waiting == 2
+    newcomer = Reader(queue, 1)
+    assert newcomer.log == ["a"]
+    newcomer.release("a")
+    queue.grant(newcomer, 1)
+    assert newcomer.log == ["a", "a"]
+    newcomer.release("a", again=False)
+    queue.grant(newcomer, 2)
+    assert newcomer.log == ["a", "a", "b"]
+    assert Reader(queue, 5).log == ["a"] and len(queue._picky) == 0
+    newcomer.release("b", again=False)
+    queue.settle(next(entry for entry in _all(queue) if entry.body == b"b"))
+    assert len(queue._picky) == 0 and Reader(queue, 5).log == []
+
+
+def test_idle_browsers_cost_a_queue_nothing():
+    def pass_by(browsers):
+        queue = filled("0")
+        lookers = [Looker(queue, number % 2) for number in range(browsers)]
+        reader = Reader(queue, 1000)
+
+        def exchange():
+            for number in range(100):
+                reader.accept(str(number))
+                fill(queue, str(number + 1))
+
+        made = calls(exchange)
+        queue.grant(reader, 0)
+        fill(queue, "last")
+        for looker in lookers:
+            queue.grant(looker, 5)
+        assert [looker.log for looker in lookers] == [["last"], ["0", "last"]] * (browsers // 2)
+        fill(queue, "more")
+        assert all(looker.log[-1] == "more" for looker in lookers)
+        return made
+
+    assert pass_by(400) < 1.2 * pass_by(4)
 
 
 # -- expiry
@@ -387,7 +478,7 @@ def test_a_browser_may_leave():
 
 def test_put_says_when_it_is_enough_and_producers_resume_at_half():
     queue = Queue("q", capacity=4000)
-    body = "x" * 700  # 1000 bytes each with what an entry costs
+    body = "x" * 400  # 1000 bytes each with what an entry costs
     room = [queue.put(None, body.encode()) for _ in range(4)]
     assert room == [True, True, True, False] and queue.full
     filler = Filler()
@@ -447,7 +538,7 @@ def test_a_subscription_that_ended_gets_nothing_more():
 
 
 def test_the_slowest_subscription_holds_back_the_producers():
-    topic = Topic("t", capacity=600)
+    topic = Topic("t", capacity=1200)
     slow, quick = topic.subscribe("slow"), topic.subscribe("quick")
     Presettled(quick, 100)
     assert topic.put(None, b"") and not topic.put(None, b"") and topic.full

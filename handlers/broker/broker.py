@@ -38,8 +38,9 @@ from handlers.broker.directory import (
 )
 from handlers.broker.links import BrokerLink, Intake, Outlet, Relay, Viewer
 from handlers.broker.net import BrokerTimer, Net
-from handlers.broker.node import Queue, Topic
+from handlers.broker.node import Queue
 from handlers.broker.statistics import BrokerStatistics, NodeStatistics, overview, statistics
+from handlers.broker.topic import Topic
 from reactor import Condition, Described, Limits, Link, Terminus, __version__, symbol
 
 log = logging.getLogger("handlers.broker")

@@ -11,7 +11,8 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Callable, Optional, Union
 
-from handlers.broker.node import Queue, Topic
+from handlers.broker.node import Queue
+from handlers.broker.topic import Topic
 
 log = logging.getLogger("handlers.broker")
 

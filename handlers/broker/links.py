@@ -358,7 +358,7 @@ class Viewer(Outlet, Browser):
 
     def __init__(self, broker: Broker, link: Any, record: Record, queue: Queue) -> None:
         Outlet.__init__(self, broker, link, record, queue)
-        self.cursor = None
+        self.spot = None
 
     def deliver(self, entry: Entry) -> None:
         """Send a copy."""

@@ -1,4 +1,4 @@
-"""The nodes of a broker as plain data: queues, topics, and the turns that consumers take.
+"""The queues of a broker as plain data, and the turns that consumers take.
 
 Nothing here knows of connections, links, frames or clocks: a message is an opaque envelope and body, a
 consumer is something with credit and a `deliver` method, time is a number that the caller brings. That is
@@ -11,7 +11,7 @@ that list is what "in its original place" means. Beside it stand three indexes i
 
     fresh      never given to anybody: a deque, its head is the oldest
     returned   given and come back: a heap by place
-    also       one heap a consumer, for messages that some *other* consumer may not get again (rare)
+    picky      come back from somebody who must not get them again (picky.py)
 
 Priorities are carried but not acted upon: a queue is first in, first out.
 """
@@ -21,7 +21,11 @@ from __future__ import annotations
 from collections import deque
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import Any, Optional, Protocol
+from typing import Any, Optional
+
+from handlers.broker.browsing import Spot, move, settled, spot_before
+from handlers.broker.picky import MOST_REFUSERS, Picky
+from handlers.broker.pool import Pool, Producer
 
 WAITING, ACQUIRED, GONE = range(3)
 """States of an entry: to be had, in the hands of a consumer, no longer in the queue."""
@@ -29,17 +33,11 @@ WAITING, ACQUIRED, GONE = range(3)
 ACKNOWLEDGED, REJECTED, EXPIRED = range(3)
 """Why an entry left its queue: indexes into `Queue.outcomes`."""
 
-ENTRY_COST = 300
-"""Bytes that an entry costs beside its body. Counted, so that a flood of empty messages is bounded too."""
+ENTRY_COST = 600
+"""Bytes that an entry costs beside its body, with a header of its own. Counted, so that a flood of empty messages is
+bounded too."""
 
 _serials = count(1)
-
-
-class Producer(Protocol):
-    """What a node asks of the one who fills it."""
-
-    def resume(self) -> None:
-        """There is room again: called once for each `block()`."""
 
 
 class Consumer:
@@ -56,7 +54,8 @@ class Consumer:
         self.held: dict[Any, Entry] = {}
         self.serial = next(_serials)
         self.hungry = False
-        self.also: list[tuple[int, Entry]] = []
+        self.refuses_below = 0  # it has refused all picky entries of a lower place ...
+        self.caught_up = 0  # ... as of this change of theirs
 
     def deliver(self, entry: Entry) -> None:
         """Take `entry`: either keep it in `held` until its outcome is known, or settle it at once."""
@@ -77,7 +76,7 @@ class Browser(Consumer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cursor: Optional[Entry] = None
+        self.spot: Optional[Spot] = None
 
 
 class Entry:
@@ -85,7 +84,7 @@ class Entry:
 
     __slots__ = (
         "queue", "place", "envelope", "body", "expires", "size", "before", "after",
-        "state", "delivery_count", "redelivered", "overdue", "refused", "grown",
+        "state", "delivery_count", "redelivered", "overdue", "refused", "bar", "grown", "spot",
     )  # fmt: skip
 
     before: Entry
@@ -104,13 +103,20 @@ class Entry:
         self.grown = 0  # bytes that outcomes have added
         self.overdue = False  # its time ran out while somebody held it
         self.refused: Optional[set[int]] = None  # serials of the consumers that must not get it again
+        self.bar = 0  # nor may those of this serial and below
+        self.spot: Optional[Spot] = None  # of the browsers that are to see it next
+
+    @property
+    def barred_here(self) -> bool:
+        """Whether it waits for newcomers."""
+        return self.state == WAITING
 
 
 class Queue:
     """Messages in order, competing consumers in turn.
 
     name: what reports call it. capacity: bytes that it holds before its producers have to wait, 0 for no
-    bound; they may go on when it is half empty again.
+    bound; they may go on when it is half empty again. pool: what it shares with other queues.
 
     `put` reports whether there is room for more. It never refuses: what was already under way when the
     bound was reached is kept, so it is the credit of the producers that bounds a queue, not their loss.
@@ -118,9 +124,10 @@ class Queue:
 
     kind = "queue"
 
-    def __init__(self, name: str, capacity: int = 0) -> None:
+    def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None) -> None:
         self.name = name
         self.capacity = capacity or float("inf")
+        self.pool = Pool() if pool is None else pool
         self.resume_at = self.capacity / 2
         self.depth = 0  # waiting and acquired
         self.acquired = 0
@@ -136,9 +143,10 @@ class Queue:
         self._returned: list[tuple[int, Entry]] = []
         self._deadlines: list[tuple[float, int, Entry]] = []
         self._stale = 0  # entries in _fresh and _returned that are gone
-        self._picky = 0  # waiting entries that not every consumer may have
+        self._picky = Picky()
+        self._serials: set[int] = set()  # of the consumers
         self._ring: deque[Consumer] = deque()  # consumers with credit, the next in turn first
-        self._browsers: list[Browser] = []
+        self._looking: dict[Browser, None] = {}  # browsers with credit
         self._blocked: list[Producer] = []
 
     def __repr__(self) -> str:
@@ -152,7 +160,7 @@ class Queue:
     @property
     def full(self) -> bool:
         """Whether producers have to wait."""
-        return self.bytes >= self.capacity
+        return self.bytes >= self.capacity or self.pool.full
 
     @property
     def deadline(self) -> Optional[float]:
@@ -172,8 +180,13 @@ class Queue:
         last = entry.before = root.before
         entry.after = root
         last.after = root.before = entry
+        if root.spot is not None:
+            move(root.spot, entry)
+        size = entry.size
+        pool = self.pool
         self.depth += 1
-        self.bytes += entry.size
+        self.bytes += size
+        pool.bytes += size
         if expires:
             self._watch(entry)
         ring = self._ring
@@ -191,42 +204,41 @@ class Queue:
             consumer.deliver(entry)
         else:
             self._fresh.append(entry)
-        if self._browsers and entry.state != GONE:
-            self._show_browsers(entry)
-        return self.bytes < self.capacity
+        if self._looking and entry.state != GONE:
+            for browser in list(self._looking):
+                self._browse(browser)
+        return self.bytes < self.capacity and pool.bytes < pool.capacity
 
     def block(self, producer: Producer) -> None:
         """`producer` gives no credit until its `resume()` is called, which happens at half the capacity."""
-        self._blocked.append(producer)
+        if self.bytes >= self.capacity:
+            self._blocked.append(producer)
+        else:
+            self.pool.blocked.append(producer)
 
     # -- consumers come and go
 
     def join(self, consumer: Consumer) -> None:
         """`consumer` takes part from now on; it gets nothing before it is granted credit."""
         self.consumers.add(consumer)
+        self._serials.add(consumer.serial)
         if isinstance(consumer, Browser):
-            consumer.cursor = self.root.after
-            self._browsers.append(consumer)
-        elif self._picky:
-            entry = self.root.after
-            while entry is not self.root:
-                if entry.refused and entry.state == WAITING:
-                    consumer.also.append((entry.place, entry))  # in order: already a heap
-                entry = entry.after
+            consumer.spot = spot_before(self.root.after)
 
     def leave(self, consumer: Consumer) -> None:
         """`consumer` is gone: what it held waits again, each in its place, the attempt counted as failed."""
         if consumer not in self.consumers:
             return
         self.consumers.remove(consumer)
+        self._serials.discard(consumer.serial)
         if isinstance(consumer, Browser):
-            self._browsers.remove(consumer)
+            self._looking.pop(consumer, None)
+            consumer.spot = None
             return
         if consumer.hungry:
             self._ring.remove(consumer)
             consumer.hungry = False
         consumer.credit = 0
-        consumer.also = []
         held, consumer.held = consumer.held, {}
         for key, entry in held.items():
             self._put_back(entry, consumer.was_tried(key))
@@ -236,12 +248,16 @@ class Queue:
         """`consumer` takes `credit` messages from now on (not: more), and gets at once what is there."""
         consumer.credit = credit
         if isinstance(consumer, Browser):
-            self._browse(consumer)
+            if credit > 0 and consumer.spot is not None:
+                self._looking[consumer] = None
+                self._browse(consumer)
+            else:
+                self._looking.pop(consumer, None)
         elif credit > 0:
-            if not consumer.hungry:
+            # Those that are hungry already have found nothing that they could have: what is there is for this one.
+            if not consumer.hungry and self._serve(consumer):
                 consumer.hungry = True
                 self._ring.append(consumer)
-            self._pump()
         elif consumer.hungry:
             consumer.hungry = False
             self._ring.remove(consumer)
@@ -254,37 +270,57 @@ class Queue:
             return
         if entry.state == ACQUIRED:
             self.acquired -= 1
-        elif entry.refused:
-            self._picky -= 1
+            entry.state = GONE
+        elif entry.refused or entry.bar:
+            entry.state = GONE
+            self._picky.remove(entry)
         else:
             self._stale += 1
-        entry.state = GONE
+            entry.state = GONE
         before, after = entry.before, entry.after
         before.after = after
         after.before = before
-        if self._browsers:
-            for browser in self._browsers:
-                if browser.cursor is entry:
-                    browser.cursor = after
+        if entry.spot is not None:
+            move(entry.spot, after)
         del entry.before, entry.after  # no cycles: its memory goes with the last reference to it
         self.outcomes[outcome] += 1
         self.depth -= 1
-        self.bytes -= entry.size
+        size = entry.size
+        pool = self.pool
+        self.bytes -= size
+        pool.bytes -= size
         if self._blocked and self.bytes <= self.resume_at:
             self._resume()
+        if pool.blocked and pool.bytes <= pool.resume_at:
+            pool.resume()
 
     def release(self, entry: Entry, failed: bool = False, refused_by: Optional[Consumer] = None) -> None:
         """`entry` waits again, in its place. failed: the attempt counts. refused_by: who must not get it."""
         if refused_by is not None and entry.state == ACQUIRED:
-            entry.refused = (entry.refused or set()) | {refused_by.serial}
-        self._put_back(entry, failed)
+            self._refuse(entry, refused_by.serial)
+        self._put_back(entry, failed, refused_by)
         self._pump()
+
+    def _refuse(self, entry: Entry, serial: int) -> None:
+        if entry.bar:
+            entry.bar = next(_serials)
+            return
+        if entry.refused is None:
+            entry.refused = set()
+        entry.refused.add(serial)
+        if len(entry.refused) > MOST_REFUSERS:
+            entry.refused &= self._serials
+            if len(entry.refused) > MOST_REFUSERS:
+                entry.bar = next(_serials)
+                entry.refused = None
 
     def rewrite(self, entry: Entry, body: bytes) -> None:
         """`entry` goes on with another body."""
         if entry.state != GONE:
-            self.bytes += len(body) - len(entry.body)
-            entry.size += len(body) - len(entry.body)
+            longer = len(body) - len(entry.body)
+            self.bytes += longer
+            self.pool.bytes += longer
+            entry.size += longer
             entry.body = body
 
     def expire(self, now: float) -> int:
@@ -305,13 +341,18 @@ class Queue:
     def close(self) -> None:
         """The queue is deleted: nobody is served any more, and nobody is kept waiting for room."""
         self._ring.clear()
-        self._browsers.clear()
+        self._looking.clear()
         self.consumers.clear()
+        self._serials.clear()
+        pool, self.pool = self.pool, Pool()
+        pool.bytes -= self.bytes
         self._resume()
+        if pool.blocked and pool.bytes <= pool.resume_at:
+            pool.resume()
 
     # -- inside
 
-    def _put_back(self, entry: Entry, failed: bool) -> None:
+    def _put_back(self, entry: Entry, failed: bool, refuser: Optional[Consumer] = None) -> None:
         if entry.state != ACQUIRED:
             return
         entry.redelivered = True  # acquired it was, whether it counts or not
@@ -323,21 +364,18 @@ class Queue:
         entry.state = WAITING
         self.acquired -= 1
         self.requeued += 1
-        if entry.refused:
-            self._picky += 1
-            for consumer in self.consumers:
-                if consumer.serial not in entry.refused and not consumer.browsing:
-                    if len(consumer.also) > 2 * self._picky + 100:
-                        consumer.also = sorted({row for row in consumer.also if row[1].state == WAITING})
-                    heappush(consumer.also, (entry.place, entry))
+        if entry.refused or entry.bar:
+            self._picky.add(entry, refuser)
         else:
             heappush(self._returned, (entry.place, entry))
 
     def _pump(self) -> None:
         """Serve the consumers in turn until credit or messages have run out."""
         ring = self._ring
-        unlucky = 0  # consumers in a row for whom there was nothing
-        while unlucky < len(ring):
+        # Consumers in a row for whom there was nothing. No message remembers more of them than so many; one that waits
+        # for newcomers may wait for the next of them that asks, rather than have all the others asked each time.
+        unlucky, most = 0, min(len(ring), MOST_REFUSERS + 1)
+        while unlucky < most and ring:
             consumer = ring[0]
             entry = self._take(consumer)
             if entry is None:
@@ -357,42 +395,52 @@ class Queue:
             self.acquired += 1
             consumer.deliver(entry)
 
+    def _serve(self, consumer: Consumer) -> bool:
+        """Give `consumer` what is there, as far as its credit goes. Returns whether it has some left."""
+        while consumer.credit > 0:
+            entry = self._take(consumer)
+            if entry is None:
+                return True
+            consumer.credit -= 1
+            entry.state = ACQUIRED
+            self.acquired += 1
+            consumer.deliver(entry)
+        return False
+
     def _take(self, consumer: Consumer) -> Optional[Entry]:
         """Remove from the indexes the oldest waiting entry that `consumer` may have."""
-        fresh, returned, also = self._fresh, self._returned, consumer.also
+        fresh, returned = self._fresh, self._returned
         while fresh and fresh[0].state == GONE:
             fresh.popleft()
             self._stale -= 1
         while returned and returned[0][1].state == GONE:
             heappop(returned)
             self._stale -= 1
-        # An entry stands in several of these heaps, and may have been taken or refused since.
-        while also and (also[0][1].state != WAITING or consumer.serial in (also[0][1].refused or ())):
-            heappop(also)
-        if also:
-            place = also[0][0]
-            if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place < place):
-                self._picky -= 1
-                return heappop(also)[1]
+        if self._picky:
+            entry: Optional[Entry] = self._picky.oldest_for(consumer)
+            if entry is not None:
+                place = entry.place
+                if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place < place):
+                    self._picky.remove(entry)
+                    return entry
         if returned and not (fresh and fresh[0].place < returned[0][0]):
             return heappop(returned)[1]
         return fresh.popleft() if fresh else None
 
-    def _show_browsers(self, entry: Entry) -> None:
-        for browser in self._browsers:
-            if browser.cursor is self.root:
-                browser.cursor = entry
-            if browser.credit > 0:
-                self._browse(browser)
-
     def _browse(self, browser: Browser) -> None:
-        entry = browser.cursor
-        while entry is not None and entry is not self.root and browser.credit > 0:
-            browser.cursor = following = entry.after
+        spot, root = browser.spot, self.root
+        if spot is None:
+            return
+        entry = settled(spot).entry
+        while entry is not root and browser.credit > 0:
+            following = entry.after
             if entry.state == WAITING:
                 browser.credit -= 1
                 browser.deliver(entry)
             entry = following
+        browser.spot = spot_before(entry)
+        if browser.credit <= 0:
+            self._looking.pop(browser, None)
 
     def _watch(self, entry: Entry) -> None:
         deadlines = self._deadlines
@@ -411,61 +459,3 @@ class Queue:
         blocked, self._blocked = self._blocked, []
         for producer in blocked:
             producer.resume()
-
-
-class Topic:
-    """Gives a copy of each message to each of its subscriptions. Without any it vanishes, and is counted.
-
-    capacity: that of each subscription. The slowest subscription holds back the producers: nothing is lost.
-    """
-
-    kind = "topic"
-
-    def __init__(self, name: str, capacity: int = 0) -> None:
-        self.name = name
-        self.capacity = capacity
-        self.enqueued = 0
-        self.dropped = 0  # put while nobody had subscribed
-        self.subscriptions: list[Queue] = []
-
-    def __repr__(self) -> str:
-        return f"<topic {self.name!r}: {len(self.subscriptions)} subscriptions>"
-
-    @property
-    def full(self) -> bool:
-        return any(subscription.full for subscription in self.subscriptions)
-
-    def put(self, envelope: Any, body: bytes, expires: float = 0.0) -> bool:
-        """As `Queue.put`, for every subscription."""
-        self.enqueued += 1
-        if not self.subscriptions:
-            self.dropped += 1
-        room = True
-        for subscription in self.subscriptions:
-            if not subscription.put(envelope, body, expires):
-                room = False
-        return room
-
-    def block(self, producer: Producer) -> None:
-        """As `Queue.block`: on the first subscription that is full; `resume` has to look again for others."""
-        for subscription in self.subscriptions:
-            if subscription.full:
-                subscription.block(producer)
-                return
-        producer.resume()
-
-    def subscribe(self, name: str) -> Queue:
-        """A new subscription: a queue of its own that gets what is published from now on."""
-        subscription = Queue(name, self.capacity)
-        self.subscriptions.append(subscription)
-        return subscription
-
-    def unsubscribe(self, subscription: Queue) -> None:
-        """End `subscription`; what it still held is gone with it."""
-        self.subscriptions.remove(subscription)
-        subscription.close()
-
-    def close(self) -> None:
-        """The topic is deleted, its subscriptions with it."""
-        for subscription in self.subscriptions[:]:
-            self.unsubscribe(subscription)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from handlers.broker.directory import Record
-from handlers.broker.node import ACKNOWLEDGED, EXPIRED, REJECTED, Topic
+from handlers.broker.node import ACKNOWLEDGED, EXPIRED, REJECTED
+from handlers.broker.topic import Topic
 
 
 class NodeStatistics(NamedTuple):

@@ -1,0 +1,96 @@
+"""The messages of a queue that not every consumer may have: those that some gave back for others to try [3.4.5].
+
+A Queue enters. What it costs is linear in what the peers say, however many consumers and messages there are: a consumer
+without a turn costs nothing, and one that has one finds the oldest message that it may have without looking again at
+those that it has refused. It knows entries and consumers by their numbers, and nothing of turns.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from heapq import heappop, heappush
+from typing import Any, Optional
+
+MOST_REFUSERS = 32
+"""How many consumers a message remembers. Where more of those that are there have refused it, it waits for new ones."""
+
+
+class Picky:
+    """Waiting entries that somebody has refused, the oldest first.
+
+    An entry has `refused`, the serials of those who must not get it, and `bar`: nobody up to that serial may.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, Any]] = []  # those without a bar, by place
+        self._barred: list[tuple[int, int, Any]] = []  # a heap by bar; some of them are gone
+        self.barred = 0  # of these, the waiting ones
+        # A consumer remembers the place below which it has refused all there is. What came later lowers that: here are
+        # the changes that no later one has fallen below, by number, their places rising.
+        self._falls: list[tuple[int, int]] = []
+        self._change = 0
+        self._forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._rows) + self.barred
+
+    def add(self, entry: Any, refuser: Any = None) -> None:
+        """`entry` waits. refuser: the consumer that has just refused it, which is not what it waits for."""
+        place = entry.place
+        if entry.bar:
+            self.barred += 1
+            heappush(self._barred, (entry.bar, place, entry))
+            return
+        if refuser is not None:
+            self._catch_up(refuser)
+        insort(self._rows, (place, entry))
+        falls = self._falls
+        self._change += 1
+        while falls and falls[-1][1] >= place:
+            falls.pop()
+        falls.append((self._change, place))
+        if len(falls) > 2 * len(self._rows) + 100:
+            falls.clear()
+            self._forgotten = self._change
+        if refuser is not None:
+            refuser.caught_up = self._change
+
+    def oldest_for(self, consumer: Any) -> Optional[Any]:
+        """The oldest entry that `consumer` may have; of those with a bar, one that has waited for newcomers long."""
+        rows, serial = self._rows, consumer.serial
+        found = None
+        if rows:
+            self._catch_up(consumer)
+            at = bisect_left(rows, (consumer.refuses_below,))
+            while at < len(rows) and serial in rows[at][1].refused:
+                at += 1
+            if at < len(rows):
+                consumer.refuses_below, found = rows[at]
+            else:
+                consumer.refuses_below = rows[-1][0] + 1
+        barred = self._barred
+        while barred and not barred[0][2].barred_here:
+            heappop(barred)
+        if barred and barred[0][0] < serial and (found is None or barred[0][1] < found.place):
+            found = barred[0][2]
+        return found
+
+    def remove(self, entry: Any) -> None:
+        """`entry` does not wait any more."""
+        if entry.bar:
+            self.barred -= 1
+            if self._barred[0][2] is entry:
+                heappop(self._barred)
+        else:
+            del self._rows[bisect_left(self._rows, (entry.place,))]
+
+    def _catch_up(self, consumer: Any) -> None:
+        if consumer.caught_up == self._change:
+            return
+        if consumer.caught_up < self._forgotten:
+            consumer.refuses_below = 0
+        else:
+            at = bisect_left(self._falls, (consumer.caught_up + 1,))
+            if at < len(self._falls):
+                consumer.refuses_below = min(consumer.refuses_below, self._falls[at][1])
+        consumer.caught_up = self._change

@@ -1,0 +1,40 @@
+"""Room for messages that queues share, and who has to wait for it.
+
+Queues enter, and whoever makes them. It counts bytes, and knows no message.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Producer(Protocol):
+    """What a node asks of the one who fills it."""
+
+    def resume(self) -> None:
+        """There is room again: called once for each `block()`."""
+
+
+class Pool:
+    """Room that queues share.
+
+    capacity: bytes that all of them hold before their producers have to wait, 0 for no bound; they may go on when half
+    of it is free. bytes: what they hold now.
+    """
+
+    def __init__(self, capacity: int = 0) -> None:
+        self.capacity = capacity or float("inf")
+        self.resume_at = self.capacity / 2
+        self.bytes = 0
+        self.blocked: list[Producer] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether producers have to wait."""
+        return self.bytes >= self.capacity
+
+    def resume(self) -> None:
+        """There is room again: those who wait look for themselves whether there is some for them."""
+        blocked, self.blocked = self.blocked, []
+        for producer in blocked:
+            producer.resume()
