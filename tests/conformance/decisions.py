@@ -31,7 +31,6 @@ BEING_MENDED: dict[str, str] = {
     "2.6.6-close_meets_detach": "nothing is said",
     "2.7.3-unknown_mode": "it is handed to the application",
     "2.7.3-unknown_receiver_mode": "it is handed to the application",
-    "1.6.11-float_signalling_nan": "it becomes a quiet one",
     "1.6.23-keys_of_two_types": "keys that Python finds equal become one",
     "2.5.6-incoming_id_of_flow": "next-incoming-id is counted and not taken from the peer's flows",
 }

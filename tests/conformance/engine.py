@@ -159,7 +159,9 @@ class Engine:
         return link
 
     def _set_on_terminus(self, terminus: Any, key: str, value: Any) -> None:
-        if key in ("filter", "properties", "outcomes", "capabilities"):
+        if key in ("filter", "properties"):
+            getattr(terminus, key).put_dict(value)
+        elif key in ("outcomes", "capabilities"):
             getattr(terminus, key).put_object(value)
         else:
             setattr(terminus, key, value)

@@ -13,6 +13,9 @@ class OriginalCodec(Codec):
 
     types = load(THEIRS)
 
+    def __init__(self) -> None:
+        self._kept: list[Any] = []  # what it has decoded is a view into memory of a message that must live on
+
     def encode(self, value: Any) -> bytes:
         data = self.types.Data()
         data.put_object(value)
@@ -30,6 +33,7 @@ class OriginalCodec(Codec):
     def message(self, data: bytes) -> Any:
         message = self.types.Message()
         message.decode(data)
+        self._kept.append(message)
         return message
 
 
@@ -46,8 +50,3 @@ class Original(Engine):
     library = load(THEIRS)
     name = f"{THEIRS} {version(THEIRS)}"
     codec = OriginalCodec
-
-    def _set_on_terminus(self, terminus: Any, key: str, value: Any) -> None:
-        if key == "dynamic_node_properties":
-            key = "properties"
-        super()._set_on_terminus(terminus, key, value)

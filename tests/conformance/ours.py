@@ -27,7 +27,7 @@ class OurCodec(Codec):
 
     def message(self, data: bytes) -> Any:
         message = reactor.Message.from_bytes(data)
-        for name in ("body", "properties", "annotations", "instructions", "footer", "id"):
+        for name in ("body", "properties", "annotations", "instructions", "footer", "id", "durable"):
             getattr(message, name)  # sections are decoded when they are looked at
         return message
 

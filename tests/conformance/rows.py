@@ -8,7 +8,9 @@ from tests.conformance import (
     rows_credit,
     rows_frames,
     rows_links,
+    rows_messages,
     rows_sessions,
+    rows_states,
     rows_transfers,
     rows_types,
 )
@@ -23,6 +25,8 @@ MODULES = (
     rows_credit,
     rows_attach,
     rows_transfers,
+    rows_messages,
+    rows_states,
 )
 
 __all__ = ["MODULES", "ROWS"]
