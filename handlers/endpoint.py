@@ -125,7 +125,8 @@ class EndpointStateHandler(Handler):
         self._local_close(event, event.session, "session")
 
     def on_session_remote_close(self, event: Any) -> None:
-        self._remote_close(event, event.session, "session")
+        if not self._will_retry(event):
+            self._remote_close(event, event.session, "session")
 
     def on_link_local_open(self, event: Any) -> None:
         self._local_open(event, event.link, "link")
@@ -137,14 +138,14 @@ class EndpointStateHandler(Handler):
         self._local_close(event, event.link, "link")
 
     def on_link_remote_close(self, event: Any) -> None:
-        if not self._will_redirect(event):
+        if not self._will_redirect(event) and not self._will_retry(event):
             self._remote_close(event, event.link, "link")
 
     def on_link_remote_detach(self, event: Any) -> None:
         """A detach that does not close: it is answered in kind, and nobody is told, as with the original. With a
         condition the link has come to its end all the same [2.6.4]: that is an error, and then it is closed."""
         link = event.link
-        if self._will_redirect(event):
+        if self._will_redirect(event) or self._will_retry(event):
             return
         failed = link.remote_condition is not None
         try:
@@ -163,7 +164,8 @@ class EndpointStateHandler(Handler):
         if connection is None or not self.is_local_open(connection):
             return
         never = connection.remote_container is None
-        if not connection.state & Endpoint.REMOTE_UNINIT or (never and not self._will_reconnect(event)):
+        in_use = connection.doubtful is None and not connection.state & Endpoint.REMOTE_UNINIT
+        if in_use or (never and not self._will_reconnect(event)):
             self.on_disconnected(event)
 
     @staticmethod
@@ -175,6 +177,11 @@ class EndpointStateHandler(Handler):
     def _will_redirect(event: Any) -> bool:
         """Whether the container will attach the link where the peer sends it: that is told by its being opened."""
         return event.container is not None and event.container.will_redirect(event.link)
+
+    @staticmethod
+    def _will_retry(event: Any) -> bool:
+        """Whether the container will ask again for what the peer has ended: that is told by its being opened."""
+        return event.container is not None and event.container.will_retry(event.context)
 
     # -- what they mean ----------------------------------------------------------------------------------
 

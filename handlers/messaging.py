@@ -15,8 +15,8 @@ from handlers.endpoint import EndpointStateHandler, condition_text
 from handlers.flow import FlowController
 from handlers.incoming import Acking, IncomingMessageHandler
 from handlers.outgoing import OutgoingMessageHandler
-from reactor import SASL, Handler
-from reactor.errors import CONNECTION_FORCED, UNAUTHORIZED_ACCESS
+from reactor import SASL, Endpoint, Handler
+from reactor.errors import UNAUTHORIZED_ACCESS
 
 log = logging.getLogger(__name__)
 
@@ -113,11 +113,14 @@ class MessagingHandler(Handler, Acking):
         """The connection was lost, or it could not be had and nobody tries any more; `on_transport_error` came
         before. Once for each loss, however many attempts it takes to make the connection again.
 
-        A peer that closes by force (``amqp:connection:forced``) leaves no transport error: that is logged here.
+        A peer that closes the connection for a reason that passes (``amqp:connection:forced``, and others) leaves no
+        transport error: that is logged here, as a warning.
         """
-        condition = event.connection.remote_condition
-        if condition is not None and condition.name == CONNECTION_FORCED:
-            EndpointStateHandler.print_error(event.connection, "connection")
+        connection = event.connection
+        condition = connection.remote_condition
+        if condition is not None and connection.state & Endpoint.REMOTE_CLOSED:
+            where = connection.connected_address or connection.hostname or ""
+            log.warning("connection %s lost; the peer closed it: %s", where, condition_text(condition))
 
     @does_nothing
     def on_connection_reconnected(self, event: Any) -> None:

@@ -80,3 +80,11 @@ def test_it_listens_on_real_sockets_of_both_families() -> None:
     other.stop()
     while container.process() or other.process():
         pass
+
+
+def test_who_has_come_in_has_an_address() -> None:
+    stage = Stage()
+    stage.connect()
+    theirs = stage.server.last("on_connection_opened").connection
+    host, _, port = theirs.connected_address.rpartition(":")
+    assert host and int(port) > 0 and theirs.connected_address in repr(theirs)

@@ -537,7 +537,7 @@ def test_a_peer_that_is_not_there_is_logged_as_an_error_once_each_time_it_goes(
     connection.close()
 
 
-def test_a_close_by_force_is_logged_as_an_error_once_unless_somebody_else_is_told(
+def test_a_close_by_force_is_logged_as_a_warning_once_unless_somebody_else_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for client, times in ((Witness(), 1), (Witness(on_disconnected=lambda event: None), 0)):
@@ -548,6 +548,6 @@ def test_a_close_by_force_is_logged_as_an_error_once_unless_somebody_else_is_tol
         end.condition = Condition(CONNECTION_FORCED, "we close for the night")
         end.close()
         stage.run(lambda client=client: client.count("on_connection_reconnected"))
-        told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+        told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
         assert [text for text in told if "we close for the night" in text] == told and len(told) == times
         assert client.count("on_disconnected") == 1

@@ -25,6 +25,7 @@ FLOORS = {
     "reactor.url": 0,
     "reactor.hosts": 0,
     "reactor.shown": 0,
+    "reactor.reasons": 0,
     "reactor.codec": 1,
     "reactor.engine": 2,
     "reactor.tracing": 3,

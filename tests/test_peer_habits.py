@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reactor import LocalProtocolError, Message
+from reactor import LocalProtocolError, Message, symbol
 from reactor.errors import TIMED_OUT, UNAUTHORIZED_ACCESS
 from reactor.simulation import ScriptedPeer, World, composite
 from tests.support.stage import Witness
@@ -242,3 +242,88 @@ def test_a_log_in_that_is_not_answered_in_time_is_named_as_what_it_is(world):
     condition = client.last("on_transport_error").transport.condition
     assert (condition.name, world.now) == (TIMED_OUT, pytest.approx(2, abs=0.1))
     assert "nor answered the log-in by PLAIN; some take seconds to refuse a password" in condition.description
+
+
+# -- connections that are refused, and that go by ------------------------------------------------------------
+
+IN_USE = {"condition": "amqp:invalid-field", "info": {symbol("invalid-field"): symbol("container-id")}}
+REFUSED_SOON = {symbol("amqp:connection-establishment-failed"): True}
+
+
+def start(world: World, **options: Any) -> tuple[Client, Any]:
+    client = Client()
+    container = world.container(client, container_id="me")
+    return client, container.connect(URL, **options)
+
+
+def test_activemq_holds_the_lost_connection_for_alive(world):
+    peer = world.peer("rabbit:5672")
+    peer.open().begin().pause(1).cut().connection().ignore("begin")
+    for _ in range(3):
+        peer.expect("open").say("open", container_id="activemq", properties=REFUSED_SOON)
+        peer.say("close", error=composite("error", **IN_USE)).connection()
+    peer.open().begin()
+    client, connection = start(world)
+    connection.session().open()
+    world.run_until(lambda: client.count("on_connection_reconnected"))
+    assert client.count("on_disconnected") == 1, "it was lost once, and not in between"
+    assert client.count("on_connection_error") == client.count("on_connection_closed") == 0
+    assert client.count("on_connection_opened") == 2
+
+
+def test_the_first_connection_of_a_container_id_that_is_in_use_is_refused(world):
+    peer = world.peer("rabbit:5672").expect("open")
+    peer.say("open", container_id="activemq", properties=REFUSED_SOON)
+    peer.say("close", error=composite("error", **IN_USE)).expect("close")
+    client, _ = start(world)
+    world.run_until(lambda: client.count("on_connection_closed"))
+    assert client.count("on_connection_error") == 1
+    assert client.count("on_connection_opened") == client.count("on_disconnected") == 0, "it never was open"
+
+
+def test_an_open_that_announces_its_close_waits_for_it(world):
+    peer = world.peer("rabbit:5672").expect("open")
+    peer.say("open", container_id="activemq", properties=REFUSED_SOON).pause(5)
+    peer.say("close", error=composite("error", condition="amqp:unauthorized-access")).expect("close")
+    client, _ = start(world)
+    world.run_for(4)
+    assert client.told == ["on_start"]
+    world.run_until(lambda: client.count("on_connection_closed"))
+    assert client.count("on_connection_error") == 1 and client.count("on_connection_opened") == 0
+
+
+def test_an_open_that_announces_its_close_and_never_closes_is_lost_in_time(world):
+    world.peer("rabbit:5672").expect("open").say("open", container_id="activemq", properties=REFUSED_SOON)
+    client, _ = start(world, open_timeout=7, reconnect=False)
+    world.run_until(lambda: client.count("on_transport_error"))
+    assert world.now == pytest.approx(7, abs=0.1) and client.count("on_connection_opened") == 0
+
+
+def test_an_open_that_announces_its_close_and_goes_on_has_opened(world):
+    peer = world.peer("rabbit:5672").expect("open")
+    peer.say("open", container_id="activemq", properties=REFUSED_SOON).begin()
+    client, connection = start(world)
+    world_session = connection.session()
+    world_session.open()
+    world.run_until(lambda: client.count("on_session_opened"))
+    assert client.count("on_connection_opened") == 1 and connection.remote_container == "activemq"
+
+
+def test_a_planned_restart_goes_by(world):
+    peer = world.peer("rabbit:5672").ignore("flow").open().begin().attach(credit=1)
+    forced = {"condition": "amqp:internal-error", "description": "Connection forced: \"Node was put into maintenance\""}
+    peer.say("close", error=composite("error", **forced)).expect("close").connection()
+    peer.open().begin().attach(credit=5).expect("transfer")
+    client = Client()
+    container = world.container(client)
+    sender = container.create_sender(container.connect(URL), "q")
+    world.run_until(lambda: client.count("on_disconnected"))
+    sender.send(Message("x"))
+    world.run_until(lambda: peer.done)
+    assert client.count("on_connection_error") == 0 and client.count("on_connection_reconnected") == 1
+
+
+def test_no_host_is_asked_for(world):
+    peer = world.peer("rabbit:5672").expect("open", hostname=None).say("open", container_id="rabbit")
+    start(world, virtual_host="")
+    world.run_until(lambda: peer.done)

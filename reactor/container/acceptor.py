@@ -94,6 +94,7 @@ class Acceptor:
         sasl.nonce = partial(self.container.random.randbytes, NONCE_SIZE)
         if self.allowed_mechs:
             sasl.allowed_mechs(self.allowed_mechs)
+        connection.connected_address = wire.remote_address
         transport.bind(connection)
         self.container.drive(transport, wire)
 

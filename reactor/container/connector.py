@@ -34,7 +34,7 @@ class Connector:
         that of the limits.
     write_timeout: seconds for the peer to take something of what is to be sent, or None.
     sasl_enabled, allowed_mechs, allow_insecure_mechs, user, password: as in `Container.connect`.
-    virtual_host: what to ask for in `open`; None asks for the host of the address.
+    virtual_host: what to ask for in `open`; None asks for the host of the address, "" for nothing.
     ssl_domain: what TLS is to be like at an address that asks for it; None for what it is by default.
     sni: the name for TLS to ask for; None asks for that of `open`.
     url: where the present wire goes, or the last one went.
@@ -67,7 +67,8 @@ class Connector:
         connection = self.connection
         host, port = url.host or "localhost", int(url.port or Url.Port(url.scheme or Url.AMQP))
         # The zone of an IPv6 address means something on this machine only [RFC 6874].
-        connection.hostname = self.virtual_host or hostname or host.partition("%")[0]
+        asked = (hostname or host.partition("%")[0]) if self.virtual_host is None else self.virtual_host
+        connection.hostname = asked or None
         transport = Transport(Transport.CLIENT)
         transport.limits = self.limits
         transport.write_timeout = self.write_timeout
@@ -76,7 +77,7 @@ class Connector:
         if self.max_frame_size is not None:
             transport.max_frame_size = self.max_frame_size
         if url.scheme == Url.AMQPS:
-            transport.ssl(self.ssl_domain).peer_hostname = self.sni or connection.hostname
+            transport.ssl(self.ssl_domain).peer_hostname = self.sni or asked or host
         if self.sasl_enabled:
             self._identify(transport, url, port, not redirected and is_loopback(host))
         connection.connected_address = url.redacted
@@ -93,7 +94,7 @@ class Connector:
         sasl.password = self.password or url.password
         if self.allowed_mechs:
             sasl.allowed_mechs(self.allowed_mechs)
-        sasl.hostname, sasl.port = self.connection.hostname, port
+        sasl.hostname, sasl.port = self.connection.hostname or url.host or "localhost", port
         sasl.nonce = partial(self.container.random.randbytes, NONCE_SIZE)
         insecure = self.allow_insecure_mechs
         # A password in clear text is for this machine's own ears, unless somebody says otherwise. Who is sent here by

@@ -151,7 +151,7 @@ class Container(Linking):
         allow_insecure_mechs: whether a password may be sent in clear text to another machine. None, the
             default, allows it to this machine only.
         user, password: go before those in the url.
-        virtual_host: what the peer is asked for by name; the host of the url by default.
+        virtual_host: what the peer is asked for by name; the host of the url by default, nothing with "".
         offered_capabilities, desired_capabilities: names, a list of them, or None.
         properties: told to the peer about this connection, a dict; or None.
         max_frame_size: bytes of the largest frame that the peer may send (at least 512), 0 for any; None leaves it to
@@ -195,7 +195,7 @@ class Container(Linking):
         check_truth(sasl_enabled=sasl_enabled, allow_insecure_mechs=insecure)
         connection = self.connection(handler)
         connection.container = container_id or self.container_id
-        connection.hostname = virtual_host
+        connection.hostname = virtual_host or None
         connection.offered_capabilities = offered_capabilities
         connection.desired_capabilities = desired_capabilities
         connection.properties = properties

@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.container.attempts import Attempts, Step
+from reactor.container.comeback import Comeback
 from reactor.container.connector import Connector
 from reactor.container.redirects import Followed, info_of, is_same_place, where_to
 from reactor.engine.condition import Condition
@@ -21,24 +22,19 @@ from reactor.engine.sasl import SASL
 from reactor.engine.session import Session
 from reactor.engine.transport import Transport
 from reactor.errors import (
-    CONNECTION_FORCED,
     CONNECTION_REDIRECT,
     IO_ERROR,
     LINK_REDIRECT,
-    POLICY_ERROR,
     TIMED_OUT,
-    UNAUTHORIZED_ACCESS,
 )
 from reactor.loop.driver import Driver
 from reactor.loop.timers import Task as Timer
+from reactor.reasons import UNTRUSTED, passes
 
 if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
     from reactor.container.container import Container
 
 log = logging.getLogger(__name__)
-
-#: What another attempt would only meet again: a wrong password, a certificate that is not to be trusted.
-FATAL = frozenset((UNAUTHORIZED_ACCESS, POLICY_ERROR))
 
 
 class Keeper:
@@ -66,6 +62,7 @@ class Keeper:
         self._followed = Followed()
         self.family: list[Keeper] = [self]  # with those of the connections that links were redirected to
         self._alarms: list[Timer] = []  # the deadlines of the attempt that is being made, or its beginning
+        self.comeback = Comeback(self)  # of the sessions and links that the peer has ended
         self._recovering: dict[Endpoint, None] = {}  # what the peer has not answered since the wire was replaced
 
     @property
@@ -189,9 +186,9 @@ class Keeper:
                 return False
             if condition.name == CONNECTION_REDIRECT:
                 return self._followed.may_follow(self.container.now) and self._redirection() is not None
-            return condition.name == CONNECTION_FORCED and self.attempts.upcoming is not None
+            return passes(condition, self._was_open) and self.attempts.upcoming is not None
         transport = connection.transport
-        if transport is not None and transport.condition is not None and transport.condition.name in FATAL:
+        if transport is not None and transport.condition is not None and transport.condition.name in UNTRUSTED:
             if transport.sasl().outcome not in (SASL.SYS, SASL.TEMP):  # which may go away by themselves
                 return False
         if self._opened_at is not None:
@@ -212,6 +209,7 @@ class Keeper:
             self.attempts.redirect(redirection)
         self._opened_at = None
         self._recovering.clear()
+        self.comeback.clear()
         connection.lasting = again
         transport.unbind()
         if again:
@@ -284,7 +282,8 @@ class Keeper:
             setattr(connection, name, getattr(mine, name))
         connector = copy.copy(self.connector)
         connector.connection = connection
-        connector.virtual_host = connector.virtual_host or step.hostname
+        if connector.virtual_host is None:
+            connector.virtual_host = step.hostname
         keeper = Keeper(connector, Attempts([step.url], self.attempts.reconnect, self.container.random, True))
         keeper.connect_timeout, keeper.open_timeout = self.connect_timeout, self.open_timeout
         keeper.close_timeout = self.close_timeout

@@ -52,6 +52,11 @@ class Keeping(Runner):
         keeper = self._keepers.get(link.connection)
         return keeper is not None and keeper.will_redirect(link)
 
+    def will_retry(self, endpoint: Any) -> bool:
+        """Whether a session or link that the peer has ended is asked for again: the peer's reason passes."""
+        keeper = self._keepers.get(endpoint.connection)
+        return keeper is not None and keeper.comeback.will_retry(endpoint)
+
     def failures(self, connection: Connection) -> int:
         """How often in a row `connection` could not be had, or was lost, before this time; 0 while it is open."""
         keeper = self._keepers.get(connection)
@@ -168,24 +173,38 @@ class Housekeeper:
     def on_session_remote_open(self, event: Any) -> None:
         self._keeper(event).answered(event.context)
 
-    on_session_remote_close = on_session_local_close = on_session_remote_open
+        self._keeper(event).comeback.opened(event.context)
+
+    def on_session_remote_close(self, event: Any) -> None:
+        self._keeper(event).answered(event.context)
+        self._keeper(event).comeback.ended(event.context)
+
+    def on_session_local_close(self, event: Any) -> None:
+        self._keeper(event).answered(event.context)
+        self._keeper(event).comeback.closed_here(event.context)
 
     def on_link_local_open(self, event: Any) -> None:
         self._deadlines.opened_here(event.context)
 
     def on_link_remote_open(self, event: Any) -> None:
         self._keeper(event).answered(event.context)
+        self._keeper(event).comeback.opened(event.context)
         self._deadlines.answered(event.context)
 
     def on_link_remote_close(self, event: Any) -> None:
-        self.on_link_remote_open(event)
-        if self._container.will_redirect(event.context):
-            self._keeper(event).redirect_link(event.context)
+        link = event.context
+        self._keeper(event).answered(link)
+        self._deadlines.answered(link)
+        if self._container.will_redirect(link):
+            self._keeper(event).redirect_link(link)
+        else:
+            self._keeper(event).comeback.ended(link)
 
     on_link_remote_detach = on_link_remote_close
 
     def on_link_local_close(self, event: Any) -> None:
         self._keeper(event).answered(event.context)
+        self._keeper(event).comeback.closed_here(event.context)
         self._deadlines.closed_here(event.context)
 
     on_link_local_detach = on_link_local_close
@@ -194,8 +213,18 @@ class Housekeeper:
         self._deadlines.over(event.context)
 
 
+class _NothingReturns:
+    """Stands where a connection has no keeper: what its peer ends, stays ended."""
+
+    def opened(self, endpoint: Any) -> None: ...
+    def ended(self, endpoint: Any) -> None: ...
+    def closed_here(self, endpoint: Any) -> None: ...
+
+
 class _Nobody:
     """Stands where a connection has no keeper."""
+
+    comeback = _NothingReturns()
 
     def begin(self) -> None: ...
     def opened(self) -> None: ...

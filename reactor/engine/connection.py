@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from reactor.engine.transport import Transport
 
 
+#: In the properties of a peer's open: it opens only to say, in its close, why it does not open. ActiveMQ's brokers do,
+#: and the clients of JMS wait for that.
+ESTABLISHMENT_FAILED = "amqp:connection-establishment-failed"
+
+
 class Connection(Endpoint):
     """An AMQP connection as the application sees it.
 
@@ -74,6 +79,7 @@ class Connection(Endpoint):
         "_sessions",
         "context",
         "lasting",
+        "doubtful",
         "guard",
         "_links_made",
     )
@@ -101,6 +107,7 @@ class Connection(Endpoint):
         self._sessions: dict[Any, None] = {}
         self.context: Any = None
         self.lasting = False
+        self.doubtful: Optional[str] = None  # whose open has come, and says that its close comes next
         self.guard: Optional[Callable[[], None]] = None
         self._links_made = 0
 
@@ -253,16 +260,26 @@ class Connection(Endpoint):
         self, container: str, hostname: Optional[str], offered: Any, desired: Any, properties: Optional[dict[Any, Any]]
     ) -> None:
         """The peer opens the connection; what concerns the wire alone the transport has kept [2.7.1]."""
-        self.change(REMOTE_OPEN)
-        self.remote_container = container
         self.remote_hostname = hostname
         self.remote_offered_capabilities = of_symbols(offered)
         self.remote_desired_capabilities = of_symbols(desired)
         self.remote_properties = properties
+        if isinstance(properties, dict) and properties.get(ESTABLISHMENT_FAILED):
+            self.doubtful = container
+        else:
+            self.believe(container)
+
+    def believe(self, container: str) -> None:
+        """The peer has opened the connection, and means it."""
+        self.doubtful = None
+        self.remote_container = container
+        self.change(REMOTE_OPEN)
         self.emit(Event.CONNECTION_REMOTE_OPEN, self)
 
     def recv_close(self, error: Any = None) -> None:
         """The peer closes the connection [2.7.9]."""
+        if self.doubtful is not None:
+            self.change(REMOTE_OPEN)  # nobody has been told of it
         self.change(REMOTE_CLOSE)
         self.remote_condition = Condition.from_wire(error)
         self.leave_wire()
@@ -282,6 +299,7 @@ class Connection(Endpoint):
         """Be as before the peer was heard of: every endpoint keeps what the application wants of it."""
         self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
         self.remote_condition = None
+        self.doubtful = None
         for session in self.sessions(0):
             session.reset(self.lasting)
         self.work.clear()

@@ -40,7 +40,7 @@ LIFE: dict[tuple[int, str], int] = {
 class Endpoint:
     """A connection, session or link. `state` is one int of LOCAL_* and REMOTE_* bits."""
 
-    __slots__ = ("state", "plans", "parent", "_condition", "remote_condition", "__dict__", "__weakref__")
+    __slots__ = ("state", "plans", "parent", "held", "_condition", "remote_condition", "__dict__", "__weakref__")
 
     LOCAL_UNINIT = LOCAL_UNINIT
     REMOTE_UNINIT = REMOTE_UNINIT
@@ -53,6 +53,7 @@ class Endpoint:
         self.state = LOCAL_UNINIT | REMOTE_UNINIT
         self.plans: Optional[PlanTable] = None
         self.parent = parent
+        self.held = False  # a session or a link: it has lost its place on the wire, and is not to be asked for yet
         self._condition: Optional[Condition] = None
         self.remote_condition: Optional[Condition] = None
 

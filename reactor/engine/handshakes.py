@@ -45,6 +45,7 @@ from reactor.errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
+from reactor.reasons import passes
 
 if TYPE_CHECKING:
     from reactor.engine.connection import Connection
@@ -162,7 +163,7 @@ class Handshakes(Endpoint):
 
     def send_begin(self, out: bytearray, transport: Transport) -> None:
         """Write our begin if it is time. LocalProtocolError when no channel is left."""
-        if self.state & LOCAL_UNINIT:
+        if self.state & LOCAL_UNINIT or self.held:
             return
         window = self.window
         if window is None:
@@ -177,7 +178,7 @@ class Handshakes(Endpoint):
 
     def send_attach(self, link: Link, out: bytearray) -> None:
         """Write the link's attach if it is time. LocalProtocolError when no handle is left."""
-        if link.state & LOCAL_UNINIT or link.handle_out is not None or link.detach_sent:
+        if link.state & LOCAL_UNINIT or link.handle_out is not None or link.detach_sent or link.held:
             return
         window = self.window
         if window is None or not window.begin_sent or window.end_sent or self.state & REMOTE_CLOSED:
@@ -389,8 +390,9 @@ class Handshakes(Endpoint):
         del window.handles_in[handle]
         link.handle_in = None
         if link.is_sender:
-            sent_away = condition is not None and condition.name == LINK_REDIRECT and self.connection.lasting
-            link.abandon(sent_away)  # a receiver's outcomes may still go before our own detach
+            sent_away = condition is not None and condition.name == LINK_REDIRECT
+            comes_back = self.connection.lasting and (sent_away or passes(condition))
+            link.abandon(comes_back)  # a receiver's outcomes may still go before our own detach
         if not told:
             self.connection.emit(Event.LINK_REMOTE_DETACH if link.remote_detached else Event.LINK_REMOTE_CLOSE, link)
         self._release(link)
@@ -431,7 +433,7 @@ class Handshakes(Endpoint):
         waits for that to a detach has been heard."""
         if link.state & LOCAL_ACTIVE and not link.state & REMOTE_CLOSED and link.remote_condition is None:
             link.remote_condition = self.remote_condition
-        link.abandon()
+        link.abandon(self.connection.lasting and passes(self.remote_condition))
         attaching = link.state & LOCAL_ACTIVE and (link.state & REMOTE_UNINIT or link.doubtful)
         if not attaching and not link.state & LOCAL_CLOSED:
             return  # it was in use: that its session has ended says all
@@ -461,6 +463,16 @@ class Handshakes(Endpoint):
         for link in self.links():
             link.abandon()
         self.connection.emit(Event.SESSION_REMOTE_CLOSE, self)
+
+    def send_answer(self, window: Window) -> None:
+        """The peer has ended the session on this wire: end it here as well. It is not forgotten."""
+        transport = window.transport
+        if not window.end_sent:
+            window.end_sent = True
+            write_frame(transport.plain, window.channel, encode_composite(END, [None]))
+            transport.frames_output += 1
+            transport.wake()
+        transport.release_output(window)
 
     def _leave(self) -> None:
         """Both ends have gone out: the channel is free."""

@@ -369,6 +369,8 @@ class Input(WireState):
                 FRAMING_ERROR, "begin on channel %d, above channel-max %d" % (channel, self.channel_max)
             )
         assert self.connection is not None
+        if self.connection.doubtful is not None:
+            self.connection.believe(self.connection.doubtful)  # it goes on all the same
         self._limits.admit_session(self.connection, self.frame_size)
         if remote_channel is None:
             session = self.connection.session()

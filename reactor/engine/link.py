@@ -321,7 +321,7 @@ class Link(Endpoint):
         self.leave_wire(lasting)
         self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
         self.remote_condition = None
-        self.remote_detached = False
+        self.remote_detached = self.held = False
         self.weight = 0
         # What the peer said is over: an address that it had made for us (dynamic) above all.
         self.remote_source = Terminus(Terminus.UNSPECIFIED)

@@ -163,6 +163,22 @@ class Session(Handshakes):
             if not self.bury_link(link):
                 link.reset(lasting)
         self.weight = 0
+        self.held = False
+
+    def hold(self) -> None:
+        """The peer has ended the session for a reason that passes: answer, and keep it with its links, and what they
+        have not sent, until `resume`."""
+        window = self.window
+        if window is not None:
+            self.send_answer(window)
+        self.reset(True)
+        self.held = True
+
+    def resume(self) -> None:
+        """Begin the session again that `hold` has kept, with its links."""
+        self.held = False
+        for endpoint in (self, *self.links()):
+            self.connection.work_on(endpoint)
 
     def bury(self) -> bool:
         """Without a wire: forget the session if nothing is to be said about it over the next one."""
@@ -180,9 +196,9 @@ class Session(Handshakes):
         self.forget(link)
         return True
 
-    def adopt(self, link: Link) -> None:
-        """Attach `link` anew, here, to whatever its source and target say now: this session's link from now on, and
-        perhaps already before. What it has not sent is sent over the new attachment."""
+    @staticmethod
+    def hold_link(link: Link) -> None:
+        """The peer has detached `link`: answer, and keep it, with what it has not sent, until a session adopts it."""
         old = link.session
         husk = shed(link)
         if husk is not None and link.window is not None:
@@ -192,6 +208,15 @@ class Session(Handshakes):
                 old.connection.work_on(husk)
             link.window.transport.wake()
         link.reset(True)
+        link.held = True
+
+    def adopt(self, link: Link) -> None:
+        """Attach `link` anew, here, to whatever its source and target say now: this session's link from now on, and
+        perhaps already before. What it has not sent is sent over the new attachment."""
+        if not link.held:
+            self.hold_link(link)
+        old = link.session
+        link.held = False
         if old is not self:
             old._take_out(link)
             old.connection.work.pop(link, None)
