@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import ucd_3_2_0
+
 import pytest
 
 from reactor.engine.saslprep import saslprep
@@ -58,3 +60,32 @@ def test_characters_younger_than_the_rfc_are_for_names_only():
     assert saslprep("\U0001f600", stored=False) == "\U0001f600"
     with pytest.raises(ValueError, match=r"younger than Unicode 3\.2"):
         saslprep("\U0001f600")
+
+
+# -- how much work it is -----------------------------------------------------------------------------------------
+
+
+def test_what_is_too_long_is_refused_before_it_is_prepared(monkeypatch):
+    assert saslprep("a" * 1024) == "a" * 1024
+    assert saslprep("\u00e9" * 1024) == "\u00e9" * 1024
+    monkeypatch.setattr("reactor.engine.saslprep.ucd_3_2_0", None)
+    monkeypatch.setattr("reactor.engine.saslprep.stringprep", None)
+    for text in ("a" * 1025, "\u0301" * 1025, "\u00ad" * 1025):
+        with pytest.raises(ValueError, match="longer than 1024 characters"):
+            saslprep(text)
+
+
+def test_a_letter_with_endless_marks_is_refused_before_they_are_sorted(monkeypatch):
+    marks = "\u0316\u0301"  # below and above: out of order
+    assert len(saslprep("a" + marks * 15)) == 30, "one of them has become part of the letter"
+    monkeypatch.setattr("reactor.engine.saslprep.ucd_3_2_0", Counting())
+    with pytest.raises(ValueError, match="more than 30 marks"):
+        saslprep("a" + marks * 15 + "\u0301")
+    with pytest.raises(ValueError, match="more than 30 marks"):
+        saslprep("\u00ad".join("a" + marks * 16))  # what is mapped to nothing parts nobody
+
+
+class Counting:
+    """Knows marks, and normalises nothing."""
+
+    combining = staticmethod(ucd_3_2_0.combining)

@@ -30,19 +30,34 @@ _PROHIBITED = (
 )
 
 
+#: Characters of a name or a password. Whoever has not logged in yet chooses how much work this is.
+LONGEST = 1024
+#: Marks on one letter. No language has more [Unicode, UAX 15, section 13]; to sort them takes quadratic time.
+MOST_MARKS = 30
+
+
 def saslprep(text: str, stored: bool = True) -> str:
     """`text` prepared.
 
     stored: refuse characters that Unicode 3.2 did not have: a later version may normalise them, and a
         password that was stored would no longer match [RFC 3454 section 7].
 
+    The time it takes is linear, and bounded by LONGEST: a longer text is refused before anything is done with it.
+
     Raises ValueError, whose text does not quote `text`.
     """
+    if len(text) > LONGEST:
+        raise ValueError("it is longer than %d characters" % LONGEST)
     if text.isascii() and text.isprintable():
         return text  # nothing in the tables touches these
     mapped = "".join(
         " " if stringprep.in_table_c12(char) else char for char in text if not stringprep.in_table_b1(char)
     )
+    marks = 0
+    for char in mapped:
+        marks = marks + 1 if ucd_3_2_0.combining(char) else 0
+        if marks > MOST_MARKS:
+            raise ValueError("it has a letter with more than %d marks" % MOST_MARKS)
     prepared = ucd_3_2_0.normalize("NFKC", mapped)
     for char in prepared:
         if any(getattr(stringprep, table)(char) for table in _PROHIBITED):
