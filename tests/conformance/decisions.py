@@ -32,5 +32,6 @@ BEING_MENDED: dict[str, str] = {
     "2.7.3-unknown_mode": "it is handed to the application",
     "2.7.3-unknown_receiver_mode": "it is handed to the application",
     "1.6.23-keys_of_two_types": "keys that Python finds equal become one",
+    "5.3.1-short_frames": "an init is as long as user and password make it",
     "2.5.6-incoming_id_of_flow": "next-incoming-id is counted and not taken from the peer's flows",
 }

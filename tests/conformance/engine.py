@@ -110,6 +110,42 @@ class Engine:
         self.bind()
         return self.transport.tick(now) or 0.0
 
+    # -- security layers ---------------------------------------------------------------------------------
+
+    def sasl(
+        self,
+        mechanisms: str,
+        user: str = "",
+        password: str = "",
+        host: str = "",
+        insecure: bool = False,
+        required: bool = False,
+    ) -> Any:
+        """Put SASL in, with these mechanisms; returns the layer. host: the server that a client wants; required: of
+        the peer of a server."""
+        if user:
+            self.connection.user, self.connection.password = user, password
+        layer = self.transport.sasl()
+        layer.allowed_mechs(mechanisms)
+        layer.allow_insecure_mechs = insecure
+        if required:
+            self.transport.require_auth(True)
+        return layer
+
+    def tls(self, host: str = "localhost", trusted: str = "", certificate: str = "", key: str = "") -> None:
+        """Put TLS in: a client that trusts an authority, or a server with a certificate."""
+        kinds = self.library.SSLDomain
+        domain = kinds(kinds.MODE_SERVER if certificate else kinds.MODE_CLIENT)
+        if certificate:
+            domain.set_credentials(certificate, key, None)
+        else:
+            domain.set_trusted_ca_db(trusted)
+            domain.set_peer_authentication(kinds.VERIFY_PEER_NAME)
+        self.domain = domain  # it must outlive what is made of it
+        layer = self.library.SSL(self.transport, domain)
+        if host and not certificate:
+            layer.peer_hostname = host
+
     # -- actions -----------------------------------------------------------------------------------------
 
     def open(self, **options: Any) -> None:

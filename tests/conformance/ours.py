@@ -38,3 +38,8 @@ class Ours(Engine):
     library = load(OURS)
     name = "amqp-reactor"
     codec = OurCodec
+
+    def sasl(self, mechanisms: str, host: str = "", **options: Any) -> Any:
+        layer = super().sasl(mechanisms, **options)
+        layer.hostname = host or None
+        return layer

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from tests.conformance import (
+from tests.conformance import (  # noqa: F401
     rows_attach,
+    rows_composites,
     rows_connection,
     rows_credit,
+    rows_definitions,
+    rows_deliveries,
+    rows_dispositions,
+    rows_flow,
     rows_frames,
     rows_links,
     rows_messages,
+    rows_sasl,
     rows_sessions,
     rows_states,
+    rows_tls,
     rows_transfers,
     rows_types,
+    rows_windows,
 )
 from tests.conformance.table import ROWS
 
-MODULES = (
-    rows_types,
-    rows_connection,
-    rows_frames,
-    rows_sessions,
-    rows_links,
-    rows_credit,
-    rows_attach,
-    rows_transfers,
-    rows_messages,
-    rows_states,
-)
+ROWS.sort(key=lambda one: [int(number) for number in one.section.split(".")])
 
-__all__ = ["MODULES", "ROWS"]
+__all__ = ["ROWS"]
