@@ -34,6 +34,7 @@ def nulls_at_the_end(talk: Talk) -> None:
 def null_is_the_default(talk: Talk) -> None:
     opened(talk, b"\xa1\x01p\x40\x40\x40", 4)
     transport = talk.engine.transport
+    assert talk.engine.connection.remote_container == "p"
     assert transport.remote_channel_max in (65535, 32767) and transport.remote_max_frame_size in (0, 0xFFFFFFFF)
 
 

@@ -94,12 +94,10 @@ def client_mismatch(talk: Talk) -> None:
 def client_says_nothing_more(talk: Talk) -> None:
     talk.engine.open()
     talk.turn()
-    before = len(talk.output)
     talk.bytes(b"AMQP\x00\x02\x00\x00" + frame("open", container_id="peer"))
-    session = talk.engine.begin()
-    assert session is not None
-    talk.turn()
-    assert all(one.name == "close" for one in talk.heard()[1:]), f"{len(talk.output) - before} bytes were said"
+    talk.engine.begin()
+    assert [one.name for one in talk.heard()][:2] in ([], ["open"], ["open", "close"])
+    assert talk.headers() == [AMQP]
 
 
 @row("2.2", IS, "The header may come octet by octet", TOLERANCE)
@@ -153,6 +151,7 @@ def small_before_open(talk: Talk) -> None:
         talk.header()
     talk.engine.sender(talk.engine.begin(), "l" * 600)
     talk.turn()
+    assert talk.all("open")
     for part in talk.parts():
         assert part[:4] == b"AMQP" or len(part) <= 512, f"a frame of {len(part)} octets"
         assert part[:4] == b"AMQP" or part[6:8] == b"\x00\x00"
@@ -336,10 +335,12 @@ def heartbeat_octets(talk: Talk) -> None:
 
 @row("2.4.5", MUST, "No empty frame goes out before open")
 def no_heartbeat_before_open(talk: Talk) -> None:
-    talk.header() if not talk.is_client else talk.turn()
-    talk.engine.tick(100.0)
-    talk.engine.tick(1000.0)
-    assert all(one.name == "open" for one in talk.heard()[:1])
+    talk.polite = False
+    talk.header().say("open", container_id="peer", idle_time_out=1000)
+    for now in range(100, 110):
+        talk.engine.tick(float(now))
+    talk.engine.open()
+    assert [one.name for one in talk.heard()] == ["open"]
 
 
 @row("2.4.5", MUST, "No empty frame goes out behind a close")

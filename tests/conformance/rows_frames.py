@@ -237,8 +237,9 @@ def no_max_frame_size(talk: Talk) -> None:
 @row("2.7.1", MUST, "A frame larger than the max-frame-size told closes the connection: framing-error", POLICING)
 def oversized(talk: Talk) -> None:
     talk.open(mine={"max_frame_size": 1024})
-    talk.begin().attach(role=False)
-    talk.bytes(frame("transfer", 0, bytes(1100), handle=0, delivery_id=0, delivery_tag=b"0", message_format=0))
+    talk.receiver(10)
+    head = len(frame("transfer", handle=0, delivery_id=0, delivery_tag=b"0", message_format=0))
+    talk.transfer(bytes(1025 - head))
     talk.refused("close", FRAMING)
 
 

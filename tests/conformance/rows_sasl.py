@@ -148,6 +148,7 @@ def other_body(talk: Talk) -> None:
 @row("5.3.1", MUST, "No SASL frame is longer than 512 octets", roles=ONLY_CLIENT)
 def short_frames(talk: Talk) -> None:
     client(talk, "PLAIN", user="u" * 400, password="p" * 400, insecure=True).bytes(SASL + mechanisms("PLAIN"))
+    assert talk.headers() == [SASL]
     assert all(len(part) <= 512 for part in talk.parts())
 
 
@@ -174,6 +175,7 @@ def announced(talk: Talk) -> None:
 @row("5.3.2", MUST, "The client waits for the mechanisms, or names one that it was not refused", roles=ONLY_CLIENT)
 def client_waits(talk: Talk) -> None:
     client(talk).bytes(SASL)
+    assert talk.headers() == [SASL]
     assert all(one.mechanism == "ANONYMOUS" for one in named(talk, "sasl-init"))
 
 
@@ -270,6 +272,7 @@ def strongest(talk: Talk) -> None:
 @row("5.3.3.2", MAY, "No password goes out in the clear unless that was allowed", roles=ONLY_CLIENT)
 def no_password_in_the_clear(talk: Talk) -> None:
     client(talk, "PLAIN", user="ann", password="s3cret").bytes(SASL + mechanisms("PLAIN"))
+    assert talk.headers() == [SASL]
     assert b"s3cret" not in talk.output
 
 

@@ -351,6 +351,7 @@ def array_of_described(one: Codec) -> None:
 def odd_arrays(one: Codec) -> None:
     for encoded in ("e00602c001000100", "e0020341", "e00601e003015001"):
         data = bytes.fromhex(encoded)
+        assert is_a("array", one.again(data))
         assert one.decode(one.again(data)) == one.decode(data)
 
 
