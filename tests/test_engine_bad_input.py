@@ -9,6 +9,7 @@ import pytest
 
 from reactor.codec.types import symbol
 from reactor.engine.condition import Condition
+from reactor.engine.connection import Connection
 from reactor.engine.delivery import Delivery
 from reactor.engine.disposition import REJECTED
 from reactor.engine.endpoint import LOCAL_ACTIVE, REMOTE_ACTIVE
@@ -230,11 +231,118 @@ def test_an_open_without_its_container():
 
 
 @pytest.mark.parametrize("size", [0, 1, 511])
-def test_frames_too_small_to_talk_with(size):
-    peer = Peer(Transport.SERVER)
+def test_frames_smaller_than_everybody_takes_count_as_those(size):
+    """A broker that refuses may say 0 there, and its reason stands behind it [2.3.1]."""
+    peer = Peer(Transport.CLIENT)
     peer.connection.open()
-    peer.hello(max_frame_size=size)
-    ended_by(peer, "amqp:frame-size-too-small")
+    peer.flush()
+    opened = frame("open", container_id="peer", max_frame_size=size)
+    closed = frame("close", error=error("amqp:unauthorized-access", "no such user"))
+    peer.say_bytes(AMQP + opened + closed)
+    assert peer.transport.remote_max_frame_size == 512
+    assert peer.connection.remote_condition == Condition("amqp:unauthorized-access", "no such user")
+    assert peer.transport.condition is None and peer.connection.error is None
+
+
+FAULTS = {
+    "a frame that does not decode": raw(b"\x00\x53\x11\xc0\x05\x01\x99"),
+    "a session that there is not": frame("end", 7),
+    "a second open": frame("open", container_id="again"),
+    "a performative that there is not": raw(b"\x00\x53\x77\x45"),
+    "a session fault of no session": frame("transfer", 9, handle=0),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "between", [b"", raw(), frame("begin", 3, next_outgoing_id=0, incoming_window=1, outgoing_window=1)]
+)
+def test_a_reason_behind_a_fault_says_more_than_the_fault(fault, between):
+    peer = Peer.client()
+    peer.say_bytes(FAULTS[fault] + between + frame("close", error=error("amqp:not-allowed", "go away")))
+    assert peer.connection.remote_condition == Condition("amqp:not-allowed", "go away")
+    assert peer.transport.condition is None
+    peer.connection.close()
+    assert [one.name for one in peer.heard()] == ["close"]
+
+
+@pytest.mark.parametrize(
+    "behind", [b"", frame("close"), raw(b"\x00\x53\x18\xc0\x05\x01\x99"), raw(kind=1), b"\0\0\0\x20\2\0"]
+)
+def test_without_a_reason_behind_it_the_fault_is_told(behind):
+    peer = Peer.client()
+    peer.say_bytes(FAULTS["a second open"] + behind)
+    ended_by(peer, NOT_ALLOWED)
+
+
+def test_the_reason_of_a_session_or_link_says_more_than_the_fault_before_it():
+    peer = Peer.client()
+    sender = peer.sender()
+    bad = frame("transfer", handle=0, delivery_id=0, delivery_tag=b"t")
+    peer.say_bytes(bad + frame("detach", handle=0, closed=True, error=error("amqp:resource-deleted", "gone")))
+    [told] = [event.link for event in peer.events() if event.type is Event.LINK_REMOTE_CLOSE]
+    assert told is sender and told.remote_condition.name == "amqp:resource-deleted"
+    assert sender.remote_condition.description == "gone"
+    session = peer.session
+    bad = frame("flow", handle=9, next_incoming_id=0, incoming_window=9, next_outgoing_id=0, outgoing_window=9)
+    peer.say_bytes(bad + frame("end", error=error("amqp:not-allowed", "no more")))
+    [told] = [event.session for event in peer.events() if event.type is Event.SESSION_REMOTE_CLOSE]
+    assert told is session and told.remote_condition.name == "amqp:not-allowed"
+    assert session.remote_condition.description == "no more"
+    assert [one.name for one in peer.heard()][-1] == "end"
+
+
+@pytest.mark.parametrize("name", ["flow", "transfer", "end", "disposition"])
+def test_a_channel_above_the_largest_is_a_framing_error(name):
+    """[2.7.1], also of frames that begin no session."""
+    fields = {
+        "flow": {"next_incoming_id": 0, "incoming_window": 9, "next_outgoing_id": 0, "outgoing_window": 9},
+        "transfer": {"handle": 0},
+        "disposition": {"role": True, "first": 0},
+        "end": {},
+    }[name]
+    peer = Peer.client()
+    peer.say(name, peer.transport.channel_max + 1, **fields)
+    ended_by(peer, "amqp:connection:framing-error")
+    peer = Peer.client()
+    peer.say(name, peer.transport.channel_max, **fields)
+    ended_by(peer, NOT_ALLOWED)
+
+
+# -- bytes one by one cost no more than all at once ----------------------------------------------------------
+
+
+def joined(transport, data):
+    """How many bytes were put together while `data` came byte by byte."""
+    total = 0
+    begun = transport._begun
+
+    def count(more):
+        nonlocal total
+        whole = begun(more)
+        total += len(whole)
+        return whole
+
+    transport._begun = count
+    for number in range(len(data)):
+        transport.receive(data[number : number + 1])
+    return total
+
+
+def test_a_sasl_frame_that_comes_byte_by_byte_is_put_together_once():
+    transport = Transport(Transport.SERVER)
+    transport.sasl().allowed_mechs("PLAIN")
+    body = performative("sasl-init", mechanism=symbol("PLAIN"), initial_response=b"\0u\0" + b"x" * 5000)
+    assert joined(transport, SASL + raw(body, kind=1)) < 3 * len(body)
+
+
+def test_a_frame_that_comes_byte_by_byte_before_there_is_a_connection_is_put_together_once():
+    transport = Transport(Transport.SERVER)
+    opened = frame("open", container_id="x" * 5000)
+    assert joined(transport, AMQP + opened) < 3 * len(opened)
+    connection = Connection()
+    transport.bind(connection)
+    assert connection.remote_container == "x" * 5000
 
 
 @PIECES

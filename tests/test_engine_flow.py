@@ -493,6 +493,62 @@ def test_a_receiver_says_how_much_is_available_as_far_as_it_knows():
     assert peer.heard_one("flow").available == 17
 
 
+def test_drain_mode_can_be_set(pair, forth):
+    """As in the original: the sender hears of it at once."""
+    sender, receiver = pair.way(forth, 5)
+    receiver.drain_mode = True
+    assert receiver.draining()
+    pair.pump()
+    assert sender.drain_mode
+    assert sender.drained() == 5
+    pair.pump()
+    assert not receiver.draining() and receiver.drained() == 5
+    receiver.drain_mode = False
+    pair.pump()
+    assert not sender.drain_mode
+
+
+def test_the_capacity_of_a_session_can_be_set_when_it_has_begun():
+    peer = Peer.server()
+    peer.attach(role=False)
+    receiver = next(peer.connection.links(0))
+    receiver.open()
+    receiver.flow(100)
+    peer.heard()
+    frame_size = peer.transport.max_frame_size
+    peer.session.incoming_capacity = 3000 * frame_size
+    assert peer.heard_one("flow").incoming_window == 3000, "more is told at once"
+    peer.session.incoming_capacity = 4 * frame_size
+    assert peer.heard() == [], "less cannot be taken back"
+    for number in range(4):
+        peer.transfer(b"x", number)
+    receiver.flow(1)
+    assert peer.heard_one("flow").incoming_window == 2996, "it is used up"
+    for number in range(4, 100):
+        peer.transfer(b"x", number)
+    received(receiver)
+    assert receiver.window.renew_at == 2 and receiver.window.strict
+    for delivery in range(100, 102):
+        peer.transfer(b"x", delivery)
+
+
+def test_a_capacity_that_is_set_while_a_message_comes_in_counts_it_once():
+    peer = Peer.server()
+    peer.attach(role=False)
+    receiver = next(peer.connection.links(0))
+    receiver.open()
+    receiver.flow(100)
+    size = peer.transport.max_frame_size
+    for number, capacity in enumerate((100 * size, 0, 100 * size)):
+        peer.transfer(b"x", number, more=True)
+        peer.transfer(b"x", None, more=True)
+        peer.session.incoming_capacity = capacity
+        peer.transfer(b"x", None, more=True)
+        peer.transfer(b"x", None)
+        receiver.current.take()
+        assert receiver.window.unread == 0
+
+
 def test_echo_is_answered():
     peer = Peer.client()
     peer.sender(credit=3)

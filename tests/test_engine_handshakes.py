@@ -12,7 +12,7 @@ from reactor.engine.events import Event
 from reactor.engine.limits import Limits
 from reactor.engine.transport import Transport
 from reactor.errors import DataException, LocalProtocolError, TransportException
-from tests.support.frames import Peer
+from tests.support.frames import Peer, frame
 from tests.support.pair import PIECES, Pair
 
 OPEN = LOCAL_ACTIVE | REMOTE_ACTIVE
@@ -580,3 +580,34 @@ def test_a_handle_from_a_gap():
     pair.pump()
     more = [pair.link_in(session, f"m{number}")[0].handle_out for number in range(3)]
     assert sorted(more) == [1, 3, 5]
+
+
+# -- the end of a wire without a socket -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_when_both_have_said_close_the_transports_are_closed(first):
+    """As in the original: nobody has to hang up before."""
+    pair = Pair()
+    pair.link()
+    side, other = (pair.client, pair.server) if first == "client" else (pair.server, pair.client)
+    side.polite = other.polite = False
+    side.connection.close()
+    pair.pump()
+    assert not side.transport.closed and not other.transport.closed
+    other.connection.close()
+    pair.pump()
+    names = ["pn_connection_remote_close", "pn_transport_tail_closed", "pn_transport_closed"]
+    for end in (side, other):
+        assert end.transport.closed and end.transport.capacity() == end.transport.pending() == -1
+        assert [name for name in end.names() if name in names] == names
+        assert end.transport.condition is None
+        with pytest.raises(TransportException):
+            end.transport.push(b"more")
+
+
+def test_what_comes_behind_a_close_is_not_looked_at():
+    peer = Peer.client()
+    peer.say_bytes(frame("close") + b"\0\0\0\1rubbish")
+    peer.hang_up()
+    assert peer.transport.condition is None and peer.transport.capacity() == -1

@@ -31,6 +31,18 @@ def idle(ours=0.0, theirs=0, mode=Transport.CLIENT):
     return peer
 
 
+def test_a_peer_that_wants_to_hear_from_us_all_the_time_hears_ten_times_a_second():
+    """[2.4.5] has no least time-out; a thousand heartbeats a second for each peer would be all that we do."""
+    peer = idle(theirs=1)
+    assert peer.transport.remote_idle_timeout == 0.001
+    now, beats = 100.0, 0
+    peer.transport.tick(now)
+    for _ in range(30):
+        now = peer.transport.tick(now)
+        beats += len([frame for frame in peer.heard() if frame.name == "empty"])
+    assert beats >= 28 and now >= 102.9
+
+
 def test_without_time_outs_there_is_no_deadline():
     peer = idle()
     assert peer.transport.tick(1000.0) == 0.0

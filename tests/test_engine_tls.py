@@ -819,3 +819,13 @@ def test_sasl_is_made_on_a_transport() -> None:
     layer = SASL(transport)
     layer.allowed_mechs("ANONYMOUS")
     assert SASL(transport) is layer is transport.sasl() and layer.server and layer.allowed == ["ANONYMOUS"]
+
+
+def test_an_output_that_was_closed_has_no_more_to_say():
+    """TLS would, and nobody takes it: a driver that polls would never come to an end."""
+    pair = tls_pair()
+    pair.open()
+    for transport in (pair.client.transport, pair.server.transport):
+        transport.close_head()
+        for _ in range(3):
+            assert transport.pending() == -1 and transport.peek(10) is None

@@ -502,20 +502,86 @@ def test_a_message_that_is_rejected_half_way_is_dropped(pair):
 # -- settled while it is sent --------------------------------------------------------------------------------
 
 
-def test_the_sender_settles_half_way_and_the_message_arrives_all_the_same(pair, forth):
+@pytest.mark.parametrize("left", [False, True], ids=["before it has left", "when some has left"])
+def test_settling_completes_what_is_being_written_and_nothing_is_added_to_it(pair, forth, left):
+    """As in the original, whose programs settle without `advance()`."""
     sender, receiver = small(pair).way(forth, 5)
-    sent = sender.delivery("t")
-    sender.stream(b"begin ")
-    pair.pump()
+    sent = sender.delivery("one")
+    sender.stream(b"first")
+    if left:
+        pair.pump()
     sent.settle()
-    sender.stream(b"end")
+    assert sender.current is None and not sent.partial
+    sender.delivery("two")
+    sender.stream(b"second")
     sender.advance()
     pair.pump()
-    [(delivery, data)] = received(receiver)
-    assert data == b"begin end"
-    assert delivery.settled
-    assert sender.unsettled == receiver.unsettled == 0
+    [(one, first), (two, second)] = received(receiver)
+    assert (one.tag, first, two.tag, second) == ("one", b"first", "two", b"second")
+    assert one.settled and not two.settled
+    assert sender.unsettled == receiver.unsettled == 1
+    assert list(sender.session.window.unsettled_out.values()) != [sent]
+
+
+def test_settling_one_that_is_not_the_current_one_completes_that_alone(pair):
+    sender, receiver = pair.way(True, 5)
+    first, second = sender.delivery("one"), sender.delivery("two")
+    second.settle()
+    assert sender.current is first
+    sender.stream(b"first")
+    sender.advance()
+    assert sender.current is None
+    pair.pump()
+    assert {d.tag: data for d, data in received(receiver)} == {"one": b"first", "two": b""}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["nothing written", "b'' written"])
+def test_a_delivery_without_bytes_leaves_and_so_do_its_state_and_its_end(pair, forth, streamed):
+    sender, receiver = pair.way(forth, 5)
+    sent = sender.delivery("empty")
+    if streamed:
+        sender.stream(b"")
+    assert sender.advance()
+    pair.pump()
+    [(come, data)] = received(receiver)
+    assert (come.tag, data) == ("empty", b"")
+    sent.update(ACCEPTED)
+    pair.pump()
+    assert come.remote_state is ACCEPTED
+    sent.settle()
+    pair.pump()
+    assert come.settled and sender.unsettled == 0
     assert not sender.session.window.unsettled_out
+
+
+@pytest.mark.parametrize("how", ["pre-settled", "settled by the peer", "open", "lost"])
+def test_settling_goes_on_to_the_next_delivery_however_it_was_settled(how):
+    pair = Pair()
+    sender, receiver = pair.way(True, 5, lambda link: setattr(link, "snd_settle_mode", int(how == "pre-settled")))
+    sent = [sender.transmit(b"x") for _ in range(3)]
+    pair.pump()
+    if how == "settled by the peer":
+        for delivery in sent:
+            delivery.settle()
+        pair.pump()
+    elif how == "lost":
+        pair.server.transport.close_tail()
+    for _ in range(3):
+        receiver.current.settle()
+    assert receiver.current is None and receiver.credit == 2
+
+
+def test_what_comes_to_no_end_because_the_wire_is_lost_cannot_be_read_on():
+    pair = Pair()
+    sender, receiver = pair.way(True, 5)
+    sender.delivery("half")
+    sender.stream(b"x")
+    pair.pump()
+    come = receiver.current
+    pair.server.transport.close_tail()
+    pair.server.transport.unbind()
+    assert receiver.current is None and not come.readable
+    come.settle()
 
 
 @pytest.mark.parametrize("piece", PIECES)

@@ -199,7 +199,5 @@ def test_what_is_sent_behind_a_close_that_is_not_known_yet_is_in_doubt():
     world.peer("peer:5672").open().begin().attach(credit=1).say("close").expect("transfer").expect("close")
     client = world.start(Sending)
     world.settle()
-    assert len(client.handler.sent) == 1 and client.handler.doubtful == []
-    world.cut()
-    world.settle()
+    assert len(client.handler.sent) == 1
     assert client.handler.doubtful == client.handler.sent

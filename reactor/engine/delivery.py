@@ -230,13 +230,15 @@ class Delivery:
         self.local_state = state
 
     def settle(self) -> None:
-        """Forget the delivery, and tell the peer so. What was not read of it is dropped."""
-        if self.fate:
-            return
-        self._tell()
-        self.fate = SETTLED_HERE
+        """Forget the delivery, and tell the peer so. What was not read of it is dropped; what is still being written
+        is complete with that, and nothing can be added to it."""
         link = self.link
-        link.unsettled -= 1
+        if not self.fate:
+            self._tell()
+            self.fate = SETTLED_HERE
+            link.unsettled -= 1
+            if link.is_sender and self.partial:
+                link.complete(self)
         if self.payload is not None and not link.is_sender:
             self.take()
 

@@ -179,6 +179,7 @@ class Dispatcher:
         generation = _generation
         transport_type = Event.TRANSPORT
         etype: Any = transport_type
+        context: Any = None
         plan: Any = observer[etype]  # as after an event: who looks on at the queue may raise before the first one
         clock = self.clock
         due = clock() + self.limit if clock is not None else 0.0

@@ -66,7 +66,7 @@ class Handshakes(Endpoint):
         "window",
         "_links",
         "_names",
-        "incoming_capacity",
+        "_incoming_capacity",
         "outgoing_window",
         "properties",
         "offered_capabilities",
@@ -87,7 +87,7 @@ class Handshakes(Endpoint):
         self.window: Optional[Window] = None
         self._links: dict[Link, None] = {}
         self._names: dict[str, list[Link]] = {}  # the same by name, because a peer names the link it attaches
-        self.incoming_capacity = 0
+        self._incoming_capacity = 0
         self.outgoing_window = DEFAULT_WINDOW
         self.properties: Optional[dict[Any, Any]] = None
         self.offered_capabilities: Any = None
@@ -132,13 +132,24 @@ class Handshakes(Endpoint):
 
     def incoming_frames(self, transport: Optional[WireState] = None) -> int:
         """The incoming window when nothing is unread, in frames."""
-        if self.incoming_capacity:
+        if self._incoming_capacity:
             frame = transport.max_frame_size if transport is not None else 0
-            return max(1, self.incoming_capacity // (frame or self.incoming_capacity))
+            return max(1, self._incoming_capacity // (frame or self._incoming_capacity))
         most = 0 if transport is None else transport.limits.max_buffered_session_bytes
         if transport is None or not most or not transport.max_frame_size:
             return DEFAULT_WINDOW
         return max(1, min(DEFAULT_WINDOW, most // transport.max_frame_size))
+
+    @property
+    def incoming_capacity(self) -> int:
+        """Bytes that may come in without being read; see Session."""
+        return self._incoming_capacity
+
+    @incoming_capacity.setter
+    def incoming_capacity(self, size: int) -> None:
+        self._incoming_capacity = size
+        if self.window is not None:
+            self.window.resize()
 
     def largest_handle(self) -> int:
         """What is told to the peer, and holds for both sides."""
@@ -383,8 +394,7 @@ class Handshakes(Endpoint):
         link.change(REMOTE_CLOSE)
         condition = Condition.from_wire(error)
         told = link.is_blamed
-        if not told:
-            link.remote_condition = condition or link.remote_condition
+        link.remote_condition = condition or link.remote_condition  # its own reason says more than the fault does
         # A peer may answer close with a plain detach (RabbitMQ does, every time): what we asked for counts.
         link.remote_detached = not closed and not (link.detach_sent and not link.detached)
         del window.handles_in[handle]
@@ -414,8 +424,7 @@ class Handshakes(Endpoint):
         self.change(REMOTE_CLOSE)
         condition = Condition.from_wire(error)
         told = self.is_blamed
-        if not told:
-            self.remote_condition = condition or self.remote_condition
+        self.remote_condition = condition or self.remote_condition  # as in `recv_detach`
         window = self.window
         assert window is not None
         window.transport.release_input(window)

@@ -193,8 +193,9 @@ class Incoming(Ledger):
         """Nobody has to wait for the rest of it any more: what was not read is held back by the window."""
         self.let_go(pieces)
         if not self.strict:
-            delivery.frames = 1 + len(pieces)
-            self.unread += delivery.frames
+            frames = 1 + len(pieces)
+            self.unread += frames - delivery.frames
+            delivery.frames = frames
 
     def recv_disposition(
         self,
@@ -314,15 +315,15 @@ class Incoming(Ledger):
                 link.paused = CONFIRMED
             if available is not None:
                 link.available = available
-            if link.drain_mode and link.wire_credit <= 0 and link.prefetch:
-                link.drain_mode = False
+            if link._drain_mode and link.wire_credit <= 0 and link.prefetch:
+                link._drain_mode = False
                 self.tell_flow(link)
         if echo:
             self.tell_flow(link)
         self.events.append((_LINK_FLOW, link))
 
     def _recv_credit(self, link: Sender, count: Optional[int], credit: Optional[int], drain: bool) -> None:
-        link.drain_mode = drain
+        link._drain_mode = drain
         if credit is None:
             return
         if link.handle_out is None:

@@ -32,7 +32,6 @@ from reactor.engine.tls_layer import TLSLayer
 from reactor.engine.window import Window
 from reactor.engine.wire import DEFAULT_MAX_FRAME_SIZE, WireState
 from reactor.errors import (
-    FRAME_SIZE_TOO_SMALL,
     FRAMING_ERROR,
     NOT_ALLOWED,
     POLICY_ERROR,
@@ -48,6 +47,8 @@ LONG_PIECE, KEPT = 16384, 20
 #: Below so many bytes what has come of something that is not complete is put together: a list of bytes one by one
 #: would take many times their room.
 SHORT_PIECE = 512
+
+_CLOSE_HEAD = bytes((0x00, 0x53, CLOSE))
 
 # Who handles which performative. `open` comes first and once [2.4.1]; all others come after it.
 _TO_TRANSPORT, _TO_SESSION, _TO_WINDOW = range(3)
@@ -227,12 +228,15 @@ class Input(WireState):
         self.wake()
         if sasl.finished:
             self._reader = self._read_header
+        elif end - pos >= 8:
+            self._need = int.from_bytes(data[pos : pos + 4], "big")  # a frame, so far as it has come
         return pos
 
     def _read_frames(self, data: bytes, pos: int, end: int) -> int:
         """Take all whole frames. This loop runs for every message: it makes four calls for a transfer."""
         if self.connection is None:
-            return pos  # not bound yet
+            self._need = UNLIMITED  # not bound yet
+            return pos
         windows = self._windows_in
         largest = self.frame_limit if self._opened else self._opening_limit()
         while end - pos >= 8:
@@ -281,10 +285,32 @@ class Input(WireState):
                     if code == OPEN:
                         largest = self.frame_limit
             except RemoteProtocolError as error:
-                self._answer(error, channel)
+                self._answer_or_hear(error, channel, data[pos:end])
             if self._finished:
                 return end
         return pos
+
+    def _answer_or_hear(self, error: RemoteProtocolError, channel: int, rest: bytes) -> None:
+        """A fault of the peer's. Where it ends the connection, and the peer has closed that in the same breath, its own
+        reason says more than the fault does: a refusal often stands behind an open that is odd."""
+        if error.scope == "connection" or (error.scope == "session" and channel not in self._windows_in):
+            pos = 0
+            while len(rest) - pos >= 8:
+                size, offset, kind, _ = read_header(rest, pos)
+                if kind or size < 8 or size > len(rest) - pos or not 8 <= offset * 4 <= size:
+                    break
+                at, pos = pos + offset * 4, pos + size
+                if rest[at : at + 3] != _CLOSE_HEAD:
+                    continue
+                try:
+                    code, fields, _ = decode_composite(rest, at, pos)
+                    check_fields(code, fields)
+                except RemoteProtocolError:
+                    break
+                if fields and fields[0] is not None:
+                    self.recv_close(0, *fields)
+                    return
+        self._answer(error, channel)
 
     def _dispatch(self, code: int, channel: int, fields: list[Any]) -> None:
         whom, name = _ROWS[code]
@@ -324,6 +350,9 @@ class Input(WireState):
         raise RemoteProtocolError(NOT_ALLOWED, text)
 
     def _no_session(self, code: int, channel: int) -> RemoteProtocolError:
+        if channel > self.channel_max:
+            text = "%s on channel %d, above channel-max %d" % (BY_CODE[code].name, channel, self.channel_max)
+            return RemoteProtocolError(FRAMING_ERROR, text)
         return RemoteProtocolError(
             NOT_ALLOWED, "%s on channel %d, where no session is" % (BY_CODE[code].name, channel)
         )
@@ -347,13 +376,10 @@ class Input(WireState):
         """The peer opens the connection [2.7.1]."""
         assert self.connection is not None
         self._opened = True
-        self.remote_max_frame_size = UNLIMITED if max_frame_size is None else max_frame_size
+        # Everybody takes frames of 512 bytes, whatever is said [2.3.1].
+        self.remote_max_frame_size = UNLIMITED if max_frame_size is None else max(max_frame_size, MIN_MAX_FRAME_SIZE)
         self.remote_channel_max = 0xFFFF if channel_max is None else channel_max
         self.remote_idle_timeout = (idle_time_out or 0) / 1000.0  # 0 means none, as brokers send it
-        if self.remote_max_frame_size < MIN_MAX_FRAME_SIZE:
-            raise RemoteProtocolError(
-                FRAME_SIZE_TOO_SMALL, "max-frame-size %d; at least 512 is required" % self.remote_max_frame_size
-            )
         self._spoke = True
         self.connection.recv_open(
             container_id, hostname, offered_capabilities, desired_capabilities, properties
@@ -396,7 +422,7 @@ class Input(WireState):
         assert self.connection is not None
         self._finished = True
         self.connection.recv_close(error)
-        self.wake()
+        self.close_tail()
 
     def make_window(self, session: Handshakes) -> Window:
         """A channel for a session. LocalProtocolError when none is left."""

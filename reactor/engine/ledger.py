@@ -141,11 +141,19 @@ class Ledger:
 
     def measure(self) -> None:
         """Take the incoming window's size from what the session wants, as long as the peer has not been told."""
-        self.incoming_limit = self.incoming_window = self.session.incoming_frames(self.transport)
+        self.resize()
+        self.incoming_window = self.incoming_limit
+
+    def resize(self) -> None:
+        """Take the size of the incoming window anew. What the peer was told stands: a smaller one is told when what
+        was told before is used up, a larger one now."""
+        self.incoming_limit = self.session.incoming_frames(self.transport)
         self.renew_at = self.incoming_limit // 2
         # Without a capacity of the application's a message in many frames counts as one: whoever waits for all of
         # it must not stop the rest of it from coming.
         self.strict = self.session.incoming_capacity > 0
+        if self.begin_sent and self.incoming_limit - self.unread > self.incoming_window:
+            self.touch_flow()
 
     def largest_payload(self) -> int:
         """How many bytes of a message one frame can carry to the peer; its delivery's state is among them."""

@@ -55,7 +55,8 @@ class Link(Endpoint):
     available: how many messages the sender says it could send, were there credit.
     attach_timeout: seconds within which the peer is to answer, each time the link is attached; None (default) for no
         limit. close_timeout: the same for closing it. Whoever drives the engine keeps the time.
-    drain_mode: whether the sender is to use up its credit at once, with messages or without.
+    drain_mode: whether the sender is to use up its credit at once, with messages or without. A receiver that sets it
+        tells the sender so; a sender's is the receiver's word.
     unsettled: how many deliveries are not settled here.
     context: the application's own; nothing here looks at it.
     """
@@ -80,7 +81,7 @@ class Link(Endpoint):
         "remote_offered_capabilities",
         "remote_desired_capabilities",
         "available",
-        "drain_mode",
+        "_drain_mode",
         "unsettled",
         "context",
         "detached",
@@ -129,7 +130,7 @@ class Link(Endpoint):
         self.remote_offered_capabilities: Any = None
         self.remote_desired_capabilities: Any = None
         self.available = 0
-        self.drain_mode = False
+        self._drain_mode = False
         self.unsettled = 0
         self.attach_timeout: Optional[float] = None
         self.close_timeout: Optional[float] = None
@@ -150,6 +151,18 @@ class Link(Endpoint):
         self.born = session.connection.count_link()
         self.weight = 0  # bytes of the peer's attach
         self.passive = False  # made by the peer's attach: gone with the wire, unless the peer attaches it again
+
+    @property
+    def drain_mode(self) -> bool:
+        """See the class."""
+        return self._drain_mode
+
+    @drain_mode.setter
+    def drain_mode(self, drain: bool) -> None:
+        self.check()
+        self._drain_mode = bool(drain)
+        if self.window is not None and self.is_receiver:
+            self.window.tell_flow(self)
 
     # -- life --------------------------------------------------------------------------------------------
 

@@ -146,7 +146,7 @@ class Outgoing(Ledger):
         if shut and window <= 0:
             self.choked = True
         for sender in senders:
-            if sender.drain_mode and sender.wire_credit <= 0 and sender.transfer_in_progress is None:
+            if sender._drain_mode and sender.wire_credit <= 0 and sender.transfer_in_progress is None:
                 self.flows[sender] = None  # the drain's answer: all credit is used up [2.6.7]
             # The application may go on: its messages have left. It is called as by a flow of the peer.
             if sender.wire_credit > sender._queued and sender.state & LOCAL_ACTIVE:
@@ -299,6 +299,6 @@ class Outgoing(Ledger):
             link.delivery_count,
             max(0, credit),
             available,
-            link.drain_mode,
+            link._drain_mode,
             echo,
         )

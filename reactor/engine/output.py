@@ -29,6 +29,9 @@ from reactor.errors import (
     LocalProtocolError,
 )
 
+#: Seconds between two heartbeats, at least: whoever asks for more of them would keep us busy with nothing else.
+SHORTEST_BEAT = 0.1
+
 #: Seconds for the peer's close to come after ours, before TLS ends without it.
 PATIENCE = 10.0
 
@@ -40,6 +43,8 @@ class Output(WireState):
 
     def pending(self) -> int:
         """Write what there is to write into `output`; returns its length, or -1 when nothing will ever come."""
+        if self._head_closed:
+            return -1  # TLS might say more, and nobody takes it
         if self._woken:  # else nothing has changed since the last time
             self._woken = False
             if not self._head_done and (self._layer is None or self._layer.established):
@@ -225,12 +230,12 @@ class Output(WireState):
         if self.remote_idle_timeout and self._open_sent and not self._head_done:
             if self._spoke or not self._speak_by:
                 self._spoke = False
-                self._speak_by = now + self.remote_idle_timeout / 2
+                self._speak_by = now + max(self.remote_idle_timeout / 2, SHORTEST_BEAT)
             elif now >= self._speak_by:
                 if not self.output:
                     self.plain += EMPTY_FRAME
                     self.frames_output += 1
-                self._speak_by = now + self.remote_idle_timeout / 2
+                self._speak_by = now + max(self.remote_idle_timeout / 2, SHORTEST_BEAT)
                 self.wake()
             deadlines.append(self._speak_by)
         return min(deadlines) if deadlines else 0.0

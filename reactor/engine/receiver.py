@@ -124,7 +124,7 @@ class Receiver(Link):
 
     def grant(self) -> None:
         """Fill the credit window again, as far as the bounds allow. The window calls it when it writes a flow."""
-        if not self._prefetch or self.drain_mode or self.paused or not self.state & LOCAL_ACTIVE:
+        if not self._prefetch or self._drain_mode or self.paused or not self.state & LOCAL_ACTIVE:
             return
         missing = self._prefetch - self.wire_credit - len(self.incoming)
         if self._max_unsettled is not None:
@@ -178,7 +178,7 @@ class Receiver(Link):
             self.window.tell_flow(self)
         else:
             self.connection.check()
-        self.drain_mode = drain
+        self._drain_mode = drain
         self.wire_credit += n
 
     def pause(self) -> None:
@@ -197,7 +197,7 @@ class Receiver(Link):
 
     def draining(self) -> bool:
         """Whether a drain was asked for and the sender has not used up or given back all credit."""
-        return self.drain_mode and self.wire_credit > 0
+        return self._drain_mode and self.wire_credit > 0
 
     def drained(self) -> int:
         """How much credit the sender gave back unused since this was last asked."""
@@ -258,6 +258,7 @@ class Receiver(Link):
         started = self.transfer_in_progress
         if started is not None and started in self.incoming:
             self.incoming.remove(started)  # the rest of it will not come
+            started.payload = started.chunks = None
         super().leave_wire(lasting)
         self.available = self.delivery_count = self.overdraft = self.told = 0
         self.paused = self.paused and PAUSED

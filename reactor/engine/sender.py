@@ -298,14 +298,21 @@ class Sender(Link):
         self.connection.check()
         if not self.pending:
             return False
-        delivery = self.pending.popleft()
-        self._streamed = (None, 0)
+        self.complete(self.pending[0])
+        return True
+
+    def complete(self, delivery: Delivery) -> None:
+        """All of a delivery that was made by `delivery()` is written."""
+        self.pending.remove(delivery)
+        if self._streamed[0] is delivery:
+            self._streamed = (None, 0)
+        if not delivery.queued:
+            delivery.chunks = []  # it has no bytes, and leaves all the same as what is written in parts
         delivery.partial = False
         if self.snd_settle_mode == SND_SETTLED and delivery.fate == OPEN:
             delivery.fate = PRE_SETTLED
             self.unsettled -= 1
         self._enqueue(delivery)
-        return True
 
     def _enqueue(self, delivery: Delivery) -> None:
         """Have a delivery sent as far as it is written. It is queued once, at its first byte or its end."""
@@ -383,7 +390,7 @@ class Sender(Link):
         self.connection.check()
         unused = self.wire_credit - self._queued
         window = self.window
-        if not self.drain_mode or unused <= 0 or window is None:
+        if not self._drain_mode or unused <= 0 or window is None:
             return 0
         if self.handle_out is None:
             self._given_back += unused
@@ -467,7 +474,7 @@ class Sender(Link):
     def leave_wire(self, lasting: bool = False) -> None:
         super().leave_wire(lasting)
         self.wire_credit = self._given_back = 0
-        self.drain_mode = False
+        self._drain_mode = False
 
 
 def _tag_bytes(tag: Union[str, bytes]) -> bytes:

@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 class Session(Handshakes):
     """A session of a connection. `connection.session()` makes it.
 
-    incoming_capacity: bytes that may come in without being read; it bounds the incoming window, and is to be set
-        before open. A message larger than that has to be read while it comes in. 0, the default, bounds the
-        window to 2,048 frames, or fewer (`Limits.max_buffered_session_bytes`), where those that continue an unread
-        message do not count before it is complete.
+    incoming_capacity: bytes that may come in without being read; it bounds the incoming window. Set when the session
+        has begun, a larger one is told at once, a smaller one when what was told before is used up. A message larger
+        than that has to be read while it comes in. 0, the default, bounds the window to 2,048 frames, or fewer
+        (`Limits.max_buffered_session_bytes`), where those that continue an unread message do not count before it is
+        complete.
     outgoing_window: frames, told to the peer; default 2,048.
     properties, offered_capabilities, desired_capabilities: told to the peer; or None.
     remote_properties, remote_offered_capabilities, remote_desired_capabilities: what the peer told.

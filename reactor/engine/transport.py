@@ -179,6 +179,7 @@ class Transport(Input, Output):
         self._woken = False
         self.wake()
         if self._have:
+            self._need = 0
             self.receive(b"", True)
 
     bind_nothrow = bind

@@ -185,7 +185,11 @@ class Antics:
         """The sender settles one, whatever the receiver says."""
         unsettled = list(way.sender.unsettled_deliveries)
         if unsettled:
-            unsettled[self.draw(len(unsettled))].settle()
+            delivery = unsettled[self.draw(len(unsettled))]
+            if delivery is way.streaming:
+                way.sent.append((delivery.tag_bytes, way.stream))  # it is complete with that
+                way.streaming = None
+            delivery.settle()
 
     def close(self, way: Way) -> None:
         if self.draw(8) == 0:
