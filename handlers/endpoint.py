@@ -14,6 +14,7 @@ from typing import Any
 
 from reactor import Endpoint, Handler
 from reactor.errors import CONNECTION_FORCED
+from reactor.shown import quoted
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,12 @@ def call(delegate: Any, method: str, event: Any) -> None:
 
 def condition_text(condition: Any) -> str:
     """A condition for people: its name, and what it says if it says something."""
-    name = str(condition.name)
-    return "%s: %s" % (name, condition.description) if condition.description else name
+    return str(condition.text)
+
+
+def link_text(link: Any) -> str:
+    """A link for people: where it goes, and its name, by which a peer's log knows it."""
+    return "%s (link %s)" % (link.describe(), quoted(link.name))
 
 
 class EndpointStateHandler(Handler):
@@ -84,8 +89,9 @@ class EndpointStateHandler(Handler):
     @staticmethod
     def print_error(endpoint: Any, endpoint_type: str) -> None:
         """Log why the peer closed `endpoint`; or that it did, when it said nothing."""
-        name = getattr(endpoint, "name", None) or getattr(endpoint, "hostname", None)
-        what = "%s %s" % (endpoint_type, name) if name else endpoint_type
+        what = "%s: %s" % (endpoint.connection.describe(), endpoint_type)
+        if endpoint_type == "link":
+            what = "%s: %s" % (endpoint.connection.describe(), link_text(endpoint))
         condition = endpoint.remote_condition
         if condition is not None:
             log.error("%s closed by the peer: %s", what, condition_text(condition))

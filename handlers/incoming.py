@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Optional, Union
 
-from handlers.endpoint import call, condition_text
+from handlers.endpoint import call, condition_text, link_text
 from reactor import (
     ACCEPTED,
     MODIFIED,
@@ -28,6 +28,7 @@ from reactor import (
 )
 from reactor.engine.delivery import SETTLED_NOW
 from reactor.errors import DECODE_ERROR, REJECTED_BY_APPLICATION, DataException, DecodeError
+from reactor.shown import shown
 
 log = logging.getLogger(__name__)
 
@@ -216,4 +217,5 @@ class IncomingMessageHandler(Handler, Acking):
         else:
             delivery = event.delivery
             text = condition_text(delivery.local.condition)
-            log.error("delivery %s of link %s was rejected: %s", delivery.tag, event.link.name, text)
+            where, tag = event.connection.describe(), shown(delivery.tag)
+            log.error("%s: delivery %s of %s was rejected: %s", where, tag, link_text(event.link), text)

@@ -92,7 +92,9 @@ class MessagingHandler(Handler, Acking):
         if condition is None:
             log.log(level, "unspecified transport error")
             return
-        log.log(level, condition_text(condition))
+        text = condition_text(condition)
+        where = "" if connection is None else connection.describe()
+        log.log(level, text if where in text else "%s: %s" % (where, text))
         if condition.name in self.fatal_conditions and connection is not None:
             if transport.sasl().outcome not in (SASL.SYS, SASL.TEMP):  # else the server had troubles of its own
                 connection.close()
@@ -119,8 +121,7 @@ class MessagingHandler(Handler, Acking):
         connection = event.connection
         condition = connection.remote_condition
         if condition is not None and connection.state & Endpoint.REMOTE_CLOSED:
-            where = connection.connected_address or connection.hostname or ""
-            log.warning("connection %s lost; the peer closed it: %s", where, condition_text(condition))
+            log.warning("%s: lost; the peer closed it: %s", connection.describe(), condition_text(condition))
 
     @does_nothing
     def on_connection_reconnected(self, event: Any) -> None:

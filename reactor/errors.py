@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from reactor.shown import shown
+
 # -- amqp-error [2.8.15] ---------------------------------------------------------------------------------
 INTERNAL_ERROR = "amqp:internal-error"
 NOT_FOUND = "amqp:not-found"
@@ -143,7 +145,7 @@ class ConnectionClosed(ConnectionException):
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.condition = connection.remote_condition and connection.remote_condition.name
-        super().__init__("Connection %s closed%s" % (connection.hostname or "", _because(connection)))
+        super().__init__("Connection %s closed%s" % (shown(connection.hostname or ""), _because(connection)))
 
 
 class SessionException(ReactorException):
@@ -161,7 +163,7 @@ class LinkDetached(LinkException):
         self.link = link
         self.condition = link.remote_condition and link.remote_condition.name
         kind, end = ("sender to ", link.target) if link.is_sender else ("receiver from ", link.source)
-        super().__init__("%s%s detached%s" % (kind, end.address, _because(link)))
+        super().__init__("%s%s detached%s" % (kind, shown(end.address), _because(link)))
 
 
 class SendException(ReactorException):
@@ -197,4 +199,4 @@ def _because(endpoint: Any) -> str:
     condition = endpoint.remote_condition
     if condition is None:
         return " by peer"
-    return " due to: %s" % (condition.description or condition.name)
+    return " due to: %s" % shown(condition.description or condition.name)

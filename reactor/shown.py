@@ -36,6 +36,12 @@ def shown(said: Any, size: int = LONGEST) -> str:
     return text + rest
 
 
+def quoted(said: Any, size: int = 60) -> str:
+    """The same between quotation marks, as Python writes a text: for names that may be empty or have spaces."""
+    text = said if isinstance(said, str) else shown(said, size)
+    return repr(text if len(text) <= size else text[:size] + "...")
+
+
 def _written(sign: str) -> str:
     byte = ord(sign) - 0xDC00
     return "\\x%02x" % byte if 0x80 <= byte <= 0xFF else repr(sign)[1:-1]

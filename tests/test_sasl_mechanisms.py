@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reactor.engine.exchange import Identity, MechanismError, excerpt, quoted
+from reactor.engine.exchange import Identity, MechanismError
 from reactor.engine.mechanisms import MECHANISMS, TOKEN_MECHANISMS, choose
 from reactor.engine.sasl import SASL
 from tests.support.sasl import BINDINGS, Dice, both, directory, mechanisms, server, talk
@@ -98,12 +98,6 @@ def test_what_is_missing_is_said(offered, given, text):
 
 def test_those_that_carry_a_token():
     assert TOKEN_MECHANISMS == {"OAUTHBEARER", "XOAUTH2"}
-
-
-def test_excerpts_are_short_and_printable():
-    assert quoted("j\u00f6rg\n") == "'j\u00f6rg\\n'" and len(quoted("x" * 500)) == 65
-    assert excerpt(b"a\xff\x1b[0m\n") == "a\\\\xff\\x1b[0m\\n"
-    assert excerpt("x" * 500, 5) == "xxxxx..."
 
 
 @pytest.mark.parametrize(

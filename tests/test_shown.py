@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reactor.shown import shown
+from reactor.shown import quoted, shown
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,8 @@ def test_a_repr_of_its_own_is_shown_the_same_way() -> None:
 
     assert shown(Loud()) == "<\\n\\x1b>"
     assert shown("abcdef", 3) == "abc..."
+
+
+def test_names_stand_between_quotation_marks() -> None:
+    names = ["j\u00f6rg\n", "", "it's", None, "x" * 61]
+    assert [quoted(name) for name in names] == ["'j\u00f6rg\\n'", "''", '"it\'s"', "'None'", "'" + "x" * 60 + "...'"]

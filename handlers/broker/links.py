@@ -309,7 +309,7 @@ class Outlet(BrokerLink, Consumer):
             queue.release(entry)
         elif state == REJECTED:
             why = told.condition
-            reason = f"{why.name}: {why.description}" if why is not None else "no reason given"
+            reason = why.text if why is not None else "no reason given"
             who = self.describe()
             log.warning("%r: message %d rejected by %s, dropped: %s", queue.name, entry.place, who, reason)
             queue.settle(entry, DROPPED)

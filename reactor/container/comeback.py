@@ -19,7 +19,6 @@ from reactor.engine.sender import Sender
 from reactor.engine.session import Session
 from reactor.loop.timers import Task as Timer
 from reactor.reasons import passes
-from reactor.shown import shown
 
 if TYPE_CHECKING:  # the keeper makes it; the types go round, the imports do not
     from reactor.container.keeper import Keeper
@@ -87,12 +86,13 @@ class Comeback:
         delay = patience.upcoming or 0.0
         patience.upcoming = next(patience.delays, None)
         condition = endpoint.remote_condition
-        text = "%s: the peer has ended it: %s; it is asked for again in %.3g s"
+        text = "%s: %s: the peer has ended it: %s; it is asked for again in %.3g s"
         log.log(
             logging.DEBUG if patience.told else logging.WARNING,
             text,
-            shown(endpoint.describe() if isinstance(endpoint, Link) else repr(endpoint)),
-            shown(condition.name + (": %s" % condition.description if condition.description else "")),
+            endpoint.connection.describe(),
+            endpoint.describe() if isinstance(endpoint, Link) else repr(endpoint),
+            condition.text,
             delay,
         )
         patience.told = True

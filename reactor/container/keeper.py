@@ -30,6 +30,7 @@ from reactor.errors import (
 from reactor.loop.driver import Driver
 from reactor.loop.timers import Task as Timer
 from reactor.reasons import UNTRUSTED, passes
+from reactor.shown import shown
 
 if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
     from reactor.container.container import Container
@@ -261,7 +262,8 @@ class Keeper:
             session = link.session
         else:
             session = self._branch(step)
-        log.info("%s is redirected to %s", link.name, address if step is None else step.url.redacted)
+        where = shown(address) if step is None else step.url.redacted
+        log.info("%s: %s is redirected to %s", self.connection.describe(), link.describe(), where)
         session.adopt(link)
 
     def _followed_by(self, link: Link) -> Followed:

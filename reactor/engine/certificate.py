@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Optional, Union
 
 from reactor.lazily import Lazily
+from reactor.shown import shown
 
 if TYPE_CHECKING:
     import hashlib
@@ -125,7 +126,7 @@ class Certificate:
         return hashlib.new(self._hash, self.der).digest() if self._hash else None
 
     def __repr__(self) -> str:
-        return "<Certificate of %s>" % (self.subject or "nobody")
+        return "<Certificate of %s>" % shown(self.subject or "nobody")
 
 
 # -- DER [X.690] -----------------------------------------------------------------------------------------

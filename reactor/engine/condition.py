@@ -12,6 +12,7 @@ from reactor.codec.frames import MIN_MAX_FRAME_SIZE
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import Described, clipped, symbol
 from reactor.errors import DataException
+from reactor.shown import LONGEST, quoted, shown
 
 
 class Condition:
@@ -30,8 +31,16 @@ class Condition:
         self.info = info
 
     def __repr__(self) -> str:
-        given = [repr(part) for part in (self.name, self.description, self.info) if part is not None]
+        given = [quoted(part, LONGEST) for part in (self.name, self.description) if part is not None]
+        if self.info is not None:
+            given.append(shown(self.info))
         return "Condition(%s)" % ", ".join(given)
+
+    @property
+    def text(self) -> str:
+        """It for a person, in one line: its name, and what it says if it says something. A peer's words are escaped."""
+        name = shown(self.name)
+        return "%s: %s" % (name, shown(self.description)) if self.description else name
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Condition):

@@ -32,6 +32,7 @@ from reactor.engine.fields import symbol_keys, symbol_list
 from reactor.engine.handshakes import Handshakes
 from reactor.engine.link import Link
 from reactor.engine.session import Session
+from reactor.shown import quoted, shown
 
 if TYPE_CHECKING:
     from reactor.engine.transport import Transport
@@ -231,9 +232,17 @@ class Connection(Endpoint):
         """The oldest link whose state agrees with `mask`, or None."""
         return next(iter(self.links(mask)), None)
 
+    def describe(self) -> str:
+        """Where it goes, for a person: ``host:port``; of one that came in, whatever is known of the peer."""
+        place = self.connected_address or ""
+        place = (place.partition("://")[2] or place).partition("/")[0].rpartition("@")[2]
+        if place:
+            return shown(place, 100)
+        return quoted(self.hostname or self.remote_container or self.remote_hostname or "nobody")
+
     def __repr__(self) -> str:
         where = self.connected_address or self.hostname or self.remote_container
-        return "<Connection%s>" % (" to " + where if where else "")
+        return "<Connection%s>" % (" to " + shown(where) if where else "")
 
     # -- the wire ----------------------------------------------------------------------------------------
 

@@ -21,9 +21,9 @@ from reactor.engine.exchange import (
     MechanismError,
     ServerMechanism,
     Step,
-    quoted,
 )
 from reactor.lazily import Lazily
+from reactor.shown import quoted
 
 if TYPE_CHECKING:
     import base64

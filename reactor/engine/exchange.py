@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Callable, ClassVar, NamedTuple, Optional, Union
 
 from reactor.engine.credentials import Credentials, Decoy
+from reactor.shown import quoted
 
 #: Asked by a server: (mechanism, user, password) -> is this the user's password?
 Authenticator = Callable[[str, str, str], bool]
@@ -214,14 +215,3 @@ class ServerMechanism:
     def receive(self, response: Optional[bytes]) -> Step:
         """The initial response (None when there was none) or the answer to the last challenge."""
         raise NotImplementedError
-
-
-def quoted(name: str, size: int = 60) -> str:
-    """A name that a peer gave, for one line of text."""
-    return repr(name if len(name) <= size else name[:size] + "...")
-
-
-def excerpt(text: Union[str, bytes], size: int = 60) -> str:
-    """The beginning of what a peer sent, printable, for one line of text."""
-    shown = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else text
-    return ascii(shown[:size])[1:-1] + ("..." if len(shown) > size else "")

@@ -30,6 +30,7 @@ from reactor.engine.fields import count, one_of, symbol_keys, symbol_list
 from reactor.engine.husk import shed
 from reactor.engine.terminus import Terminus
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+from reactor.shown import quoted, shown
 
 if TYPE_CHECKING:
     from reactor.engine.connection import Connection
@@ -248,10 +249,10 @@ class Link(Endpoint):
         kind = "sender to"
         if not self.is_sender:
             kind, ends = "receiver from", ends[2:] + ends[:2]
-        return "%s %s" % (kind, next((end.address for end in ends if end.address), "an anonymous node"))
+        return "%s %s" % (kind, next((shown(end.address, 100) for end in ends if end.address), "an anonymous node"))
 
     def __repr__(self) -> str:
-        return "<%s %r: %s>" % (type(self).__name__, self.name, self.describe())
+        return "<%s %s: %s>" % (type(self).__name__, quoted(self.name), self.describe())
 
     # -- deliveries --------------------------------------------------------------------------------------
 

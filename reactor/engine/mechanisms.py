@@ -21,11 +21,10 @@ from reactor.engine.exchange import (
     MechanismError,
     ServerMechanism,
     Step,
-    excerpt,
-    quoted,
 )
 from reactor.engine.oauth import OAuthBearerClient, OAuthBearerServer, XOAuth2Client, XOAuth2Server
 from reactor.engine.scram import ScramClient, ScramServer
+from reactor.shown import quoted, shown
 
 
 # -- ANONYMOUS, RFC 4505 ---------------------------------------------------------------------------------
@@ -217,5 +216,4 @@ def choose(allowed: Optional[Sequence[str]], identity: Identity, insecure: bool)
 
 def listed(names: Sequence[str]) -> str:
     """Names from a peer, ready for one line of text: few, short and printable."""
-    shown = [excerpt(str(name), 40) for name in names[:12]]
-    return " ".join(shown) + (" ..." if len(names) > 12 else "")
+    return " ".join(shown(str(name), 40) for name in names[:12]) + (" ..." if len(names) > 12 else "")

@@ -24,10 +24,9 @@ from reactor.engine.exchange import (
     MechanismError,
     ServerMechanism,
     Step,
-    excerpt,
-    quoted,
 )
 from reactor.lazily import Lazily
+from reactor.shown import quoted, shown
 
 if TYPE_CHECKING:
     import json
@@ -195,4 +194,4 @@ def _status(challenge: bytes) -> str:
     except (ValueError, RecursionError):
         told = None
     status = told.get("status") if isinstance(told, dict) else None
-    return excerpt(status) if isinstance(status, str) and status else "without a reason"
+    return shown(status, 60) if isinstance(status, str) and status else "without a reason"

@@ -30,11 +30,10 @@ from reactor.engine.exchange import (
     Nonce,
     ServerMechanism,
     Step,
-    excerpt,
-    quoted,
 )
 from reactor.engine.saslprep import saslprep
 from reactor.lazily import Lazily
+from reactor.shown import quoted, shown
 
 if TYPE_CHECKING:
     import base64
@@ -252,7 +251,7 @@ class ScramServer(ServerMechanism):
         plus = self.name.endswith(_PLUS)
         if plus and kind not in self.guard.bindings:
             if kind:
-                return f"the client binds to {excerpt(kind)}, which this server does not have"
+                return f"the client binds to {shown(kind, 60)}, which this server does not have"
             return f"the client chose {self.name} and binds to nothing"
         if not plus and kind:
             return f"the client binds to the channel, which {self.name} does not"
@@ -324,7 +323,7 @@ class _Message(NamedTuple):
 def _server_fields(data: bytes, keys: str) -> _Message:
     """What the server says, if it does not say why it refuses."""
     if data.startswith(b"e="):
-        raise MechanismError(f"the server refuses: {excerpt(data[2:])}")
+        raise MechanismError(f"the server refuses: {shown(data[2:], 60)}")
     return _fields(data, keys)
 
 

@@ -13,6 +13,7 @@ from reactor.codec.performatives import encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, Described, clipped, symbol
 from reactor.engine.fields import as_symbols, check_key, count, one_of, symbol_list
 from reactor.errors import INVALID_FIELD, RemoteProtocolError
+from reactor.shown import quoted
 
 _EXPIRY = {
     "link-detach": 0,
@@ -198,7 +199,8 @@ class Terminus:
     def __repr__(self) -> str:
         kind = ("Terminus", "Source", "Target", "Coordinator")[self.type]
         extras = ", dynamic" if self.dynamic else ""
-        return "%s(%r%s)" % (kind, self._address, extras)
+        address = "None" if self._address is None else quoted(self._address)
+        return "%s(%s%s)" % (kind, address, extras)
 
     # -- the wire ----------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from reactor.engine.tls_domain import SSLDomain, SSLSessionDetails
 from reactor.engine.tls_layer import TLSLayer
 from reactor.errors import SSLException
 from reactor.lazily import Lazily
+from reactor.shown import shown
 
 if TYPE_CHECKING:
     import hashlib
@@ -162,7 +163,7 @@ class SSL(TLSLayer):
         return "<SSL %s with %s, peer %s>" % (
             self.protocol_name(),
             self.cipher_name(),
-            "unknown" if self._certificate is None else self.remote_subject,
+            "unknown" if self._certificate is None else shown(self.remote_subject),
         )
 
 

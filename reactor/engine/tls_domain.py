@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Optional
 from reactor.engine.certificate import Certificate
 from reactor.errors import SSLException
 from reactor.lazily import Lazily
+from reactor.shown import shown
 
 if TYPE_CHECKING:
     import pathlib
@@ -184,8 +185,8 @@ class SSLDomain:
     def __repr__(self) -> str:
         mode = "client" if self.mode == self.MODE_CLIENT else "server"
         verifies = {1: "verifies peers", 2: "verifies nobody", 3: "verifies peers and their names"}
-        shown = "" if self.certificate is None else ", as %s" % (self.certificate.subject or "nobody")
-        return "<SSLDomain of a %s, %s%s>" % (mode, verifies[self.verify_mode], shown)
+        whose = "" if self.certificate is None else ", as %s" % shown(self.certificate.subject or "nobody")
+        return "<SSLDomain of a %s, %s%s>" % (mode, verifies[self.verify_mode], whose)
 
 
 class SSLSessionDetails:

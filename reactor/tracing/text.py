@@ -18,6 +18,7 @@ from typing import Any, Callable, Optional
 from reactor.codec.definitions import BY_CODE, SASL_CHALLENGE, SASL_INIT, SASL_OUTCOME, SASL_RESPONSE
 from reactor.codec.performatives import decode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Described, symbol
+from reactor.shown import shown
 from reactor.tracing.splitter import Splitter
 
 # The secrets of SASL: mechanisms put the password there, some of them in clear text; and what others exchange lets
@@ -127,7 +128,8 @@ def format_value(value: Any) -> str:
         return "@array%s[%s]" % (mark, inner)
     if isinstance(value, list):
         return "[%s]" % ", ".join(map(format_value, value))
-    return _printable(str(value))
+    text = str(value)
+    return shown(text, len(text))
 
 
 def _format_described(value: Described) -> str:
@@ -147,20 +149,13 @@ def _escape(data: bytes) -> str:
 
 
 def _format_string(value: str) -> str:
-    return '"%s"' % _printable(value.replace("\\", "\\\\").replace('"', '\\"'))
-
-
-def _printable(text: str) -> str:
-    """What would end the line, or speak to the terminal, is escaped: a peer writes nothing into a trace but values."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return '"%s"' % shown(value, len(value)).replace('"', '\\"')
 
 
 _FORMATS: dict[type, Callable[[Any], str]] = {
     type(None): lambda value: "null",
     bool: lambda value: "true" if value else "false",
-    symbol: lambda value: ":%s" % value if value.isidentifier() else ':"%s"' % _printable(value),
+    symbol: lambda value: ":%s" % value if value.isidentifier() else ":%s" % _format_string(value),
     str: _format_string,
     bytes: lambda value: 'b"%s"' % _escape(value),
 }
