@@ -350,8 +350,9 @@ def test_a_server_that_is_slow_to_read_is_not_given_up():
 def test_a_client_bounds_its_server_too():
     with World(5, latency=0.001) as world:
         peer = world.peer("peer:5672").expect("open", max_frame_size=1024, channel_max=4)
-        peer.answer("open", container_id="peer").ignore("flow").begin().expect("attach")
-        attach(peer).say("transfer", payload=b"x" * 400, handle=0, delivery_id=0, delivery_tag=b"0", more=True)
+        peer.answer("open", container_id="peer").begin().expect("attach")
+        attach(peer).expect("flow")
+        peer.say("transfer", payload=b"x" * 400, handle=0, delivery_id=0, delivery_tag=b"0", more=True)
         peer.say("transfer", payload=b"x" * 700, handle=0, more=True)
         peer.expect("detach", error=because("amqp:link:message-size-exceeded"))
         peer.answer("detach", handle=0, closed=True)

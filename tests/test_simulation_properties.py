@@ -12,6 +12,7 @@ import pytest
 from handlers import MessagingHandler
 from handlers.broker import Broker
 from reactor import ACCEPTED, RELEASED, Message
+from reactor.codec.types import Described
 from reactor.simulation import (
     AtMostOnce,
     CreditNeverNegative,
@@ -234,7 +235,9 @@ def test_links_of_the_same_name_begin_anew():
     world.settle()
     other = world.programs["receiver"].container.create_receiver(receiver.receiver.connection, "jobs", name=name)
     other.flow(1)
-    peer.expect("attach").answer("attach", name=name, handle=0, role=False, initial_delivery_count=7)
+    peer.expect("attach").answer(
+        "attach", name=name, handle=0, role=False, source=Described(0x28, ["jobs"]), initial_delivery_count=7
+    )
     world.settle()
     transfer(peer, 1)
     world.settle()

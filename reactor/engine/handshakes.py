@@ -354,14 +354,12 @@ class Handshakes(Endpoint):
         if isinstance(link, Receiver):
             # A sender must say where it starts counting; 0 is what is meant when it does not.
             link.delivery_count = (initial_delivery_count or 0) & 0xFFFFFFFF
-            if link.handle_out is not None and link.delivery_count and link.wire_credit:
-                window.tell_flow(link)  # our credit was counted from 0
         elif isinstance(link, Sender):
             link.measure()
         if link.handle_out is not None and self._looks_refused(link):
-            link.doubtful = True  # the detach that says why comes next; anything else says that it is open
+            window.transport.doubt(link)  # the detach that says why comes next; anything else says that it is open
         else:
-            self.connection.emit(Event.LINK_REMOTE_OPEN, link)
+            link.confirm()
 
     @staticmethod
     def _looks_refused(link: Link) -> bool:

@@ -299,8 +299,7 @@ class Incoming(Ledger):
         if link.deaf:
             return
         if link.doubtful:
-            link.doubtful = False
-            self.events.append((Event.LINK_REMOTE_OPEN, link))
+            link.confirm()
         if isinstance(link, Sender):
             self._recv_credit(link, delivery_count, link_credit, bool(drain))
         elif isinstance(link, Receiver):

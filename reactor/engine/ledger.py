@@ -185,8 +185,13 @@ class Ledger:
             self.tell_flow(link)
 
     def tell_flow(self, link: Link) -> None:
-        """Have the credit, or the use that was made of it, told to the peer."""
-        if link.handle_out is not None or link.is_sender:  # a drain may come before our attach has left
+        """Have the credit, or the use that was made of it, told to the peer.
+
+        A receiver's is told once the peer has attached the link, and not in doubt: only then is it known from where
+        deliveries are counted, and what the peer counts transfers from [2.7.4]. A drain of the peer's may come before
+        our attach has left.
+        """
+        if link.is_sender or (link.handle_out is not None and link.handle_in is not None and not link.doubtful):
             self.touch()
             self.flows[link] = None
 

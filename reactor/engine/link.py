@@ -221,6 +221,11 @@ class Link(Endpoint):
             self.connection.emit(Event.LINK_REMOTE_CLOSE, self)
         self.connection.work_on(self)
 
+    def confirm(self) -> None:
+        """The peer has attached the link, and it is not refused."""
+        self.doubtful = False
+        self.connection.emit(Event.LINK_REMOTE_OPEN, self)
+
     def cut_short(self) -> None:
         """It is going to be closed: give up what is half-written, which nobody will complete."""
 

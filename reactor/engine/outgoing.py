@@ -55,7 +55,7 @@ class Outgoing(Ledger):
                 if link.handle_out is None:
                     if link.window is self and link.is_sender:
                         self.flows[link] = None  # when our attach has left
-                elif not link.detach_sent:
+                elif not link.detach_sent and link.handle_in is not None:
                     self._write_flow(link, out)
                     frames += 1
         if self.flow_due:

@@ -34,6 +34,8 @@ SHORTEST_BEAT = 0.1
 
 #: Seconds for the peer's close to come after ours, before TLS ends without it.
 PATIENCE = 10.0
+#: Seconds for the detach to come that says why a link is refused. It is sent together with the attach.
+DOUBT = 0.2
 
 
 class Output(WireState):
@@ -204,16 +206,18 @@ class Output(WireState):
         Returns when to be called again, 0.0 for never, and less than that when the peer has been given up and
         takes nothing: let go of the wire.
         """
+        deadlines = []
         parting = 0.0 if self._layer is None else self._part(now)
+        if parting:
+            deadlines.append(parting)
+        if self.doubts:
+            deadlines += self._decide(now)
         if self.output or not self._opened:
             waiting = self._wait_for_peer(now)
             if waiting < 0.0:
                 return waiting
-            deadlines = [deadline for deadline in (parting, waiting) if deadline]
-        elif not (self.idle_timeout or self.remote_idle_timeout):
-            return parting
-        else:
-            deadlines = [parting] if parting else []
+            if waiting:
+                deadlines.append(waiting)
         if self.idle_timeout and not self._finished:  # a peer that never answers our close is silent, too
             if self._heard or not self._hear_by:
                 self._heard = False
@@ -239,6 +243,18 @@ class Output(WireState):
                 self.wake()
             deadlines.append(self._speak_by)
         return min(deadlines) if deadlines else 0.0
+
+    def _decide(self, now: float) -> list[float]:
+        """Links that looked refused, and are not closed in time, are open. Returns when others will be."""
+        for link, until in list(self.doubts.items()):
+            doubtful = link.doubtful and not link.state & REMOTE_CLOSED
+            if doubtful and not until:
+                self.doubts[link] = now + DOUBT
+            elif not doubtful or now >= until:
+                del self.doubts[link]
+                if doubtful:
+                    link.confirm()
+        return list(self.doubts.values())
 
     def _wait_for_peer(self, now: float) -> float:
         """Give up a peer that takes nothing of what is to be sent, or does not open the connection, in time. As

@@ -141,6 +141,11 @@ class Receiver(Link):
             window.hungry[self] = None
             window.starved = True
 
+    def confirm(self) -> None:
+        super().confirm()
+        if self.window is not None and (self.wire_credit or self._prefetch):
+            self.window.tell_flow(self)  # what was granted before
+
     def settles_second(self) -> bool:
         """Whether an outcome leaves here unsettled, and the sender settles first [2.8.3]: both have said so. A sender
         that does not know that mode would never settle."""

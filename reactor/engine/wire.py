@@ -17,6 +17,7 @@ from reactor.errors import RemoteProtocolError, TransportException
 
 if TYPE_CHECKING:
     from reactor.engine.ledger import Ledger
+    from reactor.engine.link import Link
     from reactor.engine.tls import SSL
     from reactor.engine.tls_layer import TLSLayer
     from reactor.engine.transport import Transport
@@ -54,6 +55,7 @@ class WireState:
         "frames_input",
         "frames_output",
         "dirty_windows",
+        "doubts",
         "_sasl",
         "_layer",
         "_auth_required",
@@ -112,6 +114,7 @@ class WireState:
         self.frames_input = 0
         self.frames_output = 0
         self.dirty_windows: list[Ledger] = []
+        self.doubts: dict[Link, float] = {}  # links that look refused, and until when they may be; 0.0: not yet known
         self._sasl: Optional[SASL] = None
         self._layer: Optional[TLSLayer] = None  # `tls`, unless the peer turned out to do without
         self._auth_required: Optional[bool] = None  # None: as SASL demands
@@ -164,6 +167,12 @@ class WireState:
         if self._open_sent:
             text = "too late for %s: the peer was told another one by open; set it before, as in on_connection_bound"
             raise TransportException(text % name)
+
+    def doubt(self, link: Link) -> None:
+        """The peer has attached the link in a way that looks like a refusal. It counts as open when no detach follows
+        at once: some peers leave out the terminus that they were asked for, and mean it."""
+        link.doubtful = True
+        self.doubts[link] = 0.0
 
     def release_input(self, window: Ledger) -> None:
         """The peer has ended the session: its channel may be used again."""
