@@ -16,7 +16,7 @@ from handlers.flow import FlowController
 from handlers.incoming import Acking, IncomingMessageHandler
 from handlers.outgoing import OutgoingMessageHandler
 from reactor import SASL, Endpoint, Handler
-from reactor.errors import UNAUTHORIZED_ACCESS
+from reactor.errors import UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,12 @@ def does_nothing(method: Method) -> Method:
     """Marks a default that nobody needs to call."""
     method.does_nothing = True  # type: ignore[attr-defined]  # functions take attributes
     return method
+
+
+def note_failure(event: Any, error: Exception) -> None:
+    """The container is told why it may come to its end: nobody else deals with it."""
+    if event.container is not None:
+        event.container.note_failure(event.connection, error)
 
 
 class MessagingHandler(Handler, Acking):
@@ -97,6 +103,8 @@ class MessagingHandler(Handler, Acking):
         log.log(level, text if where in text else "%s: %s" % (where, text))
         if condition.name in self.fatal_conditions and connection is not None:
             if transport.sasl().outcome not in (SASL.SYS, SASL.TEMP):  # else the server had troubles of its own
+                text = "%s lost: %s" % (connection.connected_address, condition_text(condition))
+                note_failure(event, ConnectionException(text))
                 connection.close()
 
     def on_connection_error(self, event: Any) -> None:
@@ -134,6 +142,9 @@ class MessagingHandler(Handler, Acking):
         """The peer ended the session and said why: `event.session.remote_condition`. Logs it and closes the
         connection."""
         EndpointStateHandler.print_error(event.session, "session")
+        condition = event.session.remote_condition
+        why = "by the peer" if condition is None else "because of " + condition_text(condition)
+        note_failure(event, SessionException("session of %r ended %s" % (event.connection, why)))
         event.connection.close()
 
     @does_nothing
@@ -150,6 +161,7 @@ class MessagingHandler(Handler, Acking):
         """The peer closed or detached the link and said why: `event.link.remote_condition`. Logs it and
         closes the connection."""
         EndpointStateHandler.print_error(event.link, "link")
+        note_failure(event, LinkDetached(event.link))
         event.connection.close()
 
     @does_nothing

@@ -1,6 +1,6 @@
 """The exception tree and the condition symbols of AMQP.
 
-Floor 0: everybody may enter, and it knows nobody. A condition is a plain string here, because the type
+Floor 0: everybody may enter. A condition is a plain string here, because the type
 `symbol` lives one floor up; it compares equal to the symbol that a peer sends.
 """
 

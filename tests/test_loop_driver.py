@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from reactor.errors import IO_ERROR
-from reactor.loop.driver import BURST, READ_SIZE, Driver, Porter
+from reactor.loop.driver import BRIEF, BURST, READ_SIZE, Driver, Porter
 from reactor.loop.sockets import SocketWire
 from tests.support.streams import ScriptedStream
 from tests.support.worlds import WORLDS, MemoryWorld, Pair, SocketWorld
@@ -544,3 +544,29 @@ def test_two_thousand_connections_are_cheap(memory):
     finally:
         tracemalloc.stop()
     assert each < 2000
+
+
+def test_a_peer_that_has_said_its_last_word_is_not_waited_for(world):
+    pair = Pair(world)
+    pair.client_stream.finish()
+    pair.client.flush()
+    world.turn()
+    pair.client_stream.is_over = True
+    pair.server_stream.say(b"the last word")
+    pair.server.flush()
+    world.spin(lambda: pair.client_stream.received)
+    world.clock.advance(BRIEF - 0.01)
+    world.turn()
+    assert not pair.client.closed
+    world.clock.advance(0.02)
+    world.spin(lambda: pair.client.closed)
+    assert pair.client_stream.failure is None
+
+
+def test_who_has_heard_the_last_word_before_does_not_wait_either(world):
+    pair = Pair(world)
+    pair.client_stream.is_over = True
+    pair.client_stream.finish()
+    pair.client.flush()
+    world.clock.advance(BRIEF + 0.01)
+    world.spin(lambda: pair.client.closed)

@@ -54,6 +54,13 @@ class Container(Linking):
         real ones by default; simulations give their own. What has to be unguessable is drawn from it, too: a
         seeded one is for tests.
 
+    raise_errors: whether `run()` raises what `ended_by` says when a connection could not be kept (False).
+
+    `ended_by` says why `run()` has returned: None when nothing was left to do, or after `stop()`; else an exception:
+    the one that left it, or a ConnectionException, SessionException or LinkException when a connection of `connect`
+    was given up for an error: by the peer, when attempts are used up, or by the default of an `on_..._error`. An
+    application that connects anew after that has dealt with it: None again.
+
     The attributes `user`, `password`, `allowed_mechs`, `allow_insecure_mechs` and `sasl_enabled` are what
     `connect` takes where it is not told otherwise; `ssl.client` and `ssl.server` are the SSLDomain of connections
     with TLS in the one and the other direction. `connect_timeout` (15 seconds), `open_timeout` (30), `write_timeout`
@@ -77,9 +84,11 @@ class Container(Linking):
         clock: Optional[Clock] = None,
         network: Optional[Network] = None,
         random: Optional[random_module.Random] = None,
+        raise_errors: bool = False,
         **unknown: Any,
     ) -> None:
         refuse_unknown("Container()", Container.__init__, unknown)
+        check_truth(raise_errors=raise_errors)
         self.random = random_module.SystemRandom() if random is None else random
         self.container_id = self._uuid() if container_id is None else container_id
         self.user: Optional[str] = None
@@ -96,6 +105,7 @@ class Container(Linking):
         self.send_timeout: Optional[float] = None
         self.close_timeout: Optional[float] = None
         super().__init__(handlers, clock, network)
+        self.raise_errors = bool(raise_errors)
 
     # -- connections -------------------------------------------------------------------------------------
 

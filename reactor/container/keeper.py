@@ -21,12 +21,7 @@ from reactor.engine.link import Link
 from reactor.engine.sasl import SASL
 from reactor.engine.session import Session
 from reactor.engine.transport import Transport
-from reactor.errors import (
-    CONNECTION_REDIRECT,
-    IO_ERROR,
-    LINK_REDIRECT,
-    TIMED_OUT,
-)
+from reactor.errors import CONNECTION_REDIRECT, IO_ERROR, LINK_REDIRECT, TIMED_OUT, ConnectionException
 from reactor.loop.driver import Driver
 from reactor.loop.timers import Task as Timer
 from reactor.reasons import UNTRUSTED, passes
@@ -47,6 +42,7 @@ class Keeper:
     open_timeout: seconds for one attempt until the peer has opened the connection, all included; None for no limit.
     close_timeout: seconds for the peer to answer the close of the connection; None for no limit.
     failures: how often in a row it could not be had, or was lost: 0 while it is open.
+    replaced: whether the application has connected anew since the present wire has failed.
     """
 
     def __init__(self, connector: Connector, attempts: Attempts) -> None:
@@ -58,6 +54,7 @@ class Keeper:
         self.open_timeout: Optional[float] = None
         self.close_timeout: Optional[float] = None
         self.failures = 0
+        self.replaced = False
         self._opened_at: Optional[float] = None  # on the present wire
         self._was_open = False
         self._followed = Followed()
@@ -70,6 +67,13 @@ class Keeper:
     def reconnects(self) -> bool:
         """Whether a connection that is lost is made again."""
         return self.attempts.reconnect is not None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the present wire has failed, or the peer has closed it and said why."""
+        transport = self.connection.transport
+        broken = transport is not None and transport.condition is not None
+        return broken or self.connection.remote_condition is not None
 
     # -- attempts ----------------------------------------------------------------------------------------
 
@@ -92,6 +96,7 @@ class Keeper:
 
     def _connect(self, step: Step) -> None:
         self._alarms = []
+        self.replaced = False
         log.info("connecting to %s", step.url.redacted)
         driver = self.connector.connect(step.url, step.hostname, step.redirected)
         schedule = self.container.loop.schedule
@@ -124,6 +129,7 @@ class Keeper:
     def stop(self) -> None:
         """Make no attempt any more."""
         self._stop_waiting()
+        self.comeback.clear()
         self.attempts.upcoming = None
 
     # -- what happens ------------------------------------------------------------------------------------
@@ -221,8 +227,11 @@ class Keeper:
             self.container.forget(connection)
         else:
             log.info("disconnected from %s, for good", connection.connected_address)
-            if self.reconnects and not sent_away and transport.condition is not None:
-                connection.fail(self._given_up(transport.condition))
+            if not sent_away and transport.condition is not None:
+                lost = "%s lost: %s" % (connection.connected_address, transport.condition.text)
+                self.container.note_failure(connection, ConnectionException(lost))
+                if self.reconnects:
+                    connection.fail(self._given_up(transport.condition))
             connection.close()
             self.container.forget(connection)
 

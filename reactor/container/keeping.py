@@ -17,6 +17,7 @@ from reactor.container.pulse import Pulse
 from reactor.container.runner import Runner
 from reactor.engine.connection import Connection
 from reactor.engine.transport import Transport
+from reactor.errors import ConnectionClosed
 from reactor.loop.interface import Clock, Network
 
 
@@ -31,7 +32,10 @@ class Keeping(Runner):
         self._leftover = Leftover()  # of the next stop
 
     def keep(self, keeper: Keeper) -> None:
-        """Have a connection kept, from now until `forget`."""
+        """Have a connection kept, from now until `forget`. Who connects anew has dealt with what went wrong before."""
+        self.ended_by = None
+        for other in self._keepers.values():
+            other.replaced = other.replaced or other.is_failing
         self._keepers[keeper.connection] = keeper
 
     def keeper_of(self, connection: Any) -> Optional[Keeper]:
@@ -56,6 +60,13 @@ class Keeping(Runner):
         """Whether a session or link that the peer has ended is asked for again: the peer's reason passes."""
         keeper = self._keepers.get(endpoint.connection)
         return keeper is not None and keeper.comeback.will_retry(endpoint)
+
+    def note_failure(self, connection: Any, error: BaseException) -> None:
+        """`connection` ends because of `error`, and nobody was told who could have gone on without it: that is what
+        `run()` ended by. What happens to connections that came in is no failure of this container."""
+        keeper = self._keepers.get(connection)
+        if keeper is not None and not keeper.replaced:
+            self.ended_by = error
 
     def failures(self, connection: Connection) -> int:
         """How often in a row `connection` could not be had, or was lost, before this time; 0 while it is open."""
@@ -122,12 +133,17 @@ class Keeping(Runner):
             keeper.stop()
         for connection in self.connections():
             self._leftover.add(connection)
+        super().close_all()
+        self.finished()
+
+    def close_connections(self) -> None:
+        for keeper in list(self._keepers.values()):
+            keeper.stop()
         self.deadlines.clear()
         self.pulse.clear()
-        super().close_all()
+        super().close_connections()
         self._keepers.clear()
         self.after_turn = None
-        self.finished()
 
     def finished(self) -> None:
         left, self._leftover = self._leftover, Leftover()
@@ -159,7 +175,10 @@ class Housekeeper:
         self._keeper(event).closed()
 
     def on_connection_remote_close(self, event: Any) -> None:
-        self._container.sent_away(event.connection)
+        connection, container = event.connection, self._container
+        container.sent_away(connection)
+        if connection.remote_condition is not None and not container.will_reconnect(connection):
+            container.note_failure(connection, ConnectionClosed(connection))
 
     def on_transport_error(self, event: Any) -> None:
         self._keeper(event).failed()

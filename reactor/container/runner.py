@@ -14,7 +14,8 @@ import weakref
 from collections import deque
 from functools import partial
 from itertools import count
-from typing import Any, Callable, Optional
+from types import TracebackType
+from typing import Any, Callable, Optional, TypeVar
 
 from reactor.container.injector import EventInjector
 from reactor.container.keywords import check_delay
@@ -25,7 +26,7 @@ from reactor.engine.endpoint import Endpoint
 from reactor.engine.events import Collector, Event, EventBase, EventType
 from reactor.engine.handler import Dispatcher, Handler, check_handler
 from reactor.engine.transport import Transport
-from reactor.loop.driver import Driver
+from reactor.loop.driver import Driver, Porter
 from reactor.loop.interface import Clock, Network, Wire
 from reactor.loop.loop import Loop
 from reactor.loop.timers import Task as Timer
@@ -43,6 +44,8 @@ _ENOUGH, _FEW = 0.05, 3
 #: Seconds for a peer to finish after us, at most: for as long, too, as it may take to take our last words.
 LINGER = 10.0
 
+
+Self = TypeVar("Self", bound="Runner")
 
 #: See Container, `rescue`.
 Rescue = Callable[[Exception, Optional[EventBase]], bool]
@@ -104,6 +107,8 @@ class Runner:
         self._stopping = False
         self.owner = Owner()
         self.rescue: Optional[Rescue] = None
+        self.ended_by: Optional[BaseException] = None
+        self.raise_errors = False
         self.after_turn: Optional[Callable[[], None]] = None  # called when all that a turn brought has been dispatched
 
     @property
@@ -195,24 +200,55 @@ class Runner:
         """Run until nothing is left to do: no connection, no listener, no timer, nothing that is watched;
         or until `stop()`. It may be called again.
 
-        An exception of a handler leaves it at once, with all written that was to be written; another
-        `run()` goes on behind the event that the handler was called for. Ctrl-C closes all connections on
-        its way out.
+        An exception of a handler leaves it, with all written that was to be written. Connections and listeners are
+        closed on its way out, so that nothing is received which nobody would process; timers stay, for another
+        `run()`. Ctrl-C gives everything up, after it has printed what the container was waiting for.
+
+        `ended_by` says afterwards why it returned; with `raise_errors` that is raised.
 
         Until it returns the container belongs to the thread that called it.
         """
         self.owner.enter()
+        self.ended_by = None
         try:
             while self.process():
                 pass
             self._dispatch_own(Event.REACTOR_FINAL)
             self._advance()
             self.finished()
-        except KeyboardInterrupt:
-            self.close_all()
+        except BaseException as error:
+            self.ended_by = error
+            if isinstance(error, KeyboardInterrupt):
+                self.interrupted()
+                self.close_all()
+            else:
+                self.close_connections()
             raise
         finally:
             self.owner.leave()
+        if self.raise_errors and self.ended_by is not None:
+            raise self.ended_by
+
+    def close(self) -> None:
+        """Close every connection politely, and give up listeners, timers and descriptors, at once: nothing is received
+        any more. Harmless when repeated; in a handler it is `stop()`. ``with Container(...) as container:`` does it at
+        the end of the block, however that is left."""
+        self.owner.check()
+        if self.owner.busy:
+            self.end()
+        else:
+            self.close_all()
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
 
     def start(self) -> None:
         """Tell the handlers that the container begins to run. Once; `run` and `process` see to it."""
@@ -374,11 +410,24 @@ class Runner:
         if driver is not None:
             driver.flush()
 
+    def interrupted(self) -> None:
+        """Somebody has pressed Ctrl-C (keeping.py)."""
+
     def finished(self) -> None:
         """Nothing is left to do: whoever waits for the end of `run()` may know."""
 
     def close_all(self) -> None:
         """Close politely what can be closed at once, then let go of everything."""
+        self.close_connections()
+        for owner in list(self.loop.owners):
+            owner.close()
+        self.loop.timers.clear()
+        self._injectors.clear()
+        self._posted.clear()
+
+    def close_connections(self) -> None:
+        """Close connections and listeners, as politely as can be done at once. What has come over them and was not told
+        is forgotten."""
         for transport, driver in list(self._drivers.items()):
             connection = transport.connection
             if connection is not None:
@@ -386,11 +435,9 @@ class Runner:
             driver.flush()
             driver.close()
         for owner in list(self.loop.owners):
-            owner.close()
-        self.loop.timers.clear()
+            if isinstance(owner, Porter):
+                owner.close()
         self._drivers.clear()
-        self._injectors.clear()
-        self._posted.clear()
         self.collector.release()
 
 

@@ -223,6 +223,14 @@ class Transport(Input, Output):
         self.frames_output += 1
         self.wake()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the peer has said its last word: it has closed the connection, or has let this client not in."""
+        if not self._finished:
+            return False
+        refused = self._sasl is not None and self._sasl.outcome not in (None, SASL.OK)
+        return self._condition is None or (refused and self.mode == Transport.CLIENT)
+
     # -- errors ------------------------------------------------------------------------------------------
 
     def _answer(self, error: RemoteProtocolError, channel: Optional[int] = None) -> None:

@@ -18,6 +18,10 @@ from reactor.loop.timers import Task
 #: its end, with new credit among it, and a peer that has used its credit up waits for that with nothing to do.
 READ_SIZE = 65536
 
+#: Seconds for a peer to finish after us when both sides have said all that they will. Some never finish, or keep
+#: whoever gave a wrong password waiting; what is not read yet is at most the end of their TLS.
+BRIEF = 0.25
+
 BURST = 64  #: peers that one porter lets in before others have their turn
 
 
@@ -38,7 +42,7 @@ class Driver:
 
     transport, wire: what it joins.
     linger: seconds for the rest to happen once one side has ended: for the peer to finish after us, or to
-        take the next piece of our last words.
+        take the next piece of our last words. BRIEF seconds at most when both have said all.
     connected: whether there is, or was, a peer at the other end.
     closed: whether the wire was let go.
     """
@@ -138,6 +142,8 @@ class Driver:
             self._tick()
             if self._interest & WRITE:
                 self._look_whether_it_ended()
+            elif self._lingering and not self._writing and self.transport.is_over:
+                self._start_lingering()  # its last word has come: there is little to wait for
         elif data is not None:
             self._input_ended()
 
@@ -248,7 +254,8 @@ class Driver:
     def _start_lingering(self) -> None:
         self._lingering = True
         self._moved = False
-        self._plan(self.loop.clock.now() + self.linger)
+        over = not self._writing and self.transport.is_over
+        self._plan(self.loop.clock.now() + (min(BRIEF, self.linger) if over else self.linger))
 
     # -- the wire ----------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ class ScriptedStream:
         self.deadlines = deadlines or [0.0]
         self.ticks: list[float] = []
         self.asked = 0
+        self.is_over = False
         self._unsaid: list[bytes] = []
         self._finished = False
 
