@@ -75,3 +75,38 @@ def test_how_a_domain_verifies_is_said_by_its_method_alone() -> None:
         with pytest.raises(AttributeError):
             setattr(domain, name, value)
     assert not domain.verifies
+
+
+def test_what_lets_secrets_out_or_others_in_takes_a_bool() -> None:
+    transport = Transport(Transport.SERVER)
+    for wrong in ("no", "", 0, 1, None):
+        with pytest.raises(TypeError, match="True or False"):
+            transport.sasl().allow_insecure_mechs = wrong
+        with pytest.raises(TypeError, match="True or False"):
+            transport.require_auth(wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="True or False"):
+            transport.require_encryption(wrong)  # type: ignore[arg-type]
+    assert transport.sasl().allow_insecure_mechs is False
+
+
+def test_a_connection_that_says_who_it_is_logs_in() -> None:
+    for user, header in ((None, b"AMQP\x00\x01\x00\x00"), ("kim", b"AMQP\x03\x01\x00\x00")):
+        connection = Connection()
+        connection.user, connection.password = user, "secret"
+        transport = Transport()
+        transport.bind(connection)
+        connection.open()
+        assert transport.peek(transport.pending())[:8] == header
+    server = Transport(Transport.SERVER)
+    server.bind(connection := Connection())
+    connection.user = "kim"
+    server.push(b"AMQP\x00\x01\x00\x00")
+    assert server.condition is None
+
+
+def test_the_zone_of_an_address_stays_on_this_machine() -> None:
+    stage = Stage()
+    stage.host.listen("amqp://[fe80::1%25eth0]:1")
+    stage.container().connect("amqp://[fe80::1%25eth0]:1")
+    stage.run()
+    assert stage.server.last("on_connection_opened").connection.remote_hostname == "fe80::1"

@@ -81,7 +81,7 @@ class SASLSettings:
         self.password: Optional[str] = None
         self.token: Optional[str] = None
         self.authorization: Optional[str] = None
-        self.allow_insecure_mechs = False
+        self._insecure = False
         self.min_iterations = MIN_ITERATIONS
         self.max_iterations = MAX_ITERATIONS
         self.authenticator: Optional[Authenticator] = None
@@ -101,6 +101,17 @@ class SASLSettings:
         self.nonce: Optional[Nonce] = None
 
         self.allowed: Optional[list[str]] = None  #: what `allowed_mechs` was told
+
+    @property
+    def allow_insecure_mechs(self) -> bool:
+        """See the class. TypeError for what is no bool: a text such as "no" would say yes."""
+        return self._insecure
+
+    @allow_insecure_mechs.setter
+    def allow_insecure_mechs(self, allow: bool) -> None:
+        if not isinstance(allow, bool):
+            raise TypeError("allow_insecure_mechs is True or False, not %r" % (allow,))
+        self._insecure = allow
 
     def allowed_mechs(self, mechs: Union[str, Sequence[str]]) -> None:
         """Use, or offer, only these: names with spaces between, or a list. Unknown names do no harm."""

@@ -143,12 +143,14 @@ class Transport(Input, Output):
 
     def require_auth(self, bool: bool) -> None:
         """Whether a server refuses a client that leaves SASL out. Unless this is called it does so as soon as it asks
-        for a password, a token, or mechanisms of which ANONYMOUS is none; see SASLSettings.demanded."""
-        self._auth_required = bool
+        for a password, a token, or mechanisms of which ANONYMOUS is none; see SASLSettings.demanded. TypeError for what
+        is no bool."""
+        self._auth_required = as_bool("require_auth", bool)
 
     def require_encryption(self, bool: bool) -> None:
-        """Whether a wire without TLS is refused, with amqp:connection:policy-error; default False."""
-        self._encryption_required = bool
+        """Whether a wire without TLS is refused, with amqp:connection:policy-error; default False. TypeError
+        for what is no bool."""
+        self._encryption_required = as_bool("require_encryption", bool)
 
     def trace(self, n: int) -> None:
         """Write down what passes: with TRACE_FRM or TRACE_RAW as frames, one in a line, to `tracer`, or to stderr where
@@ -170,6 +172,8 @@ class Transport(Input, Output):
         """Carry `connection`. TransportException when one of them is bound already."""
         if self.connection is not None or connection.transport is not None:
             raise TransportException("cannot bind %r: it or the transport is bound already" % (connection,))
+        if connection.user and self._sasl is None and self.mode == self.CLIENT:
+            self.sasl()  # who says who he is means to log in, as in the original
         self.connection = connection
         connection.transport = self
         connection.work.update(dict.fromkeys(connection.sessions(0)))
@@ -368,3 +372,10 @@ class Transport(Input, Output):
     def _maybe_closed(self) -> None:
         if self.closed and self.connection is not None:
             self.connection.emit(Event.TRANSPORT_CLOSED, self)
+
+
+def as_bool(name: str, value: Any) -> bool:
+    """TypeError for what is neither True nor False: a text such as "no" would say yes."""
+    if not isinstance(value, bool):
+        raise TypeError("%s() takes True or False, not %r" % (name, value))
+    return value
