@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.benchmarks.abuse import Cost, cost, exponent, verdict
+from tests.benchmarks.attacks import ATTACKS, Attack
 from tests.benchmarks.rows import ROWS
 from tests.support.processes import CHECKOUT, run
 
@@ -41,3 +43,43 @@ def test_an_unknown_row_is_refused_with_the_known_ones() -> None:
     status, _, err = run([*BENCHMARKS, "--only", "nonsense"], CHECKOUT)
     assert status == 2
     assert "no such row: nonsense" in err
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_an_attack_comes_to_its_end(attack: Attack) -> None:
+    """At a tenth of its size, on a fresh victim; what it costs is nobody's business here."""
+    it = cost(attack, CHECKOUT, 1, 10)
+    assert it.cpu is not None
+    assert it.sent > 0
+
+
+def test_the_table_of_attacks() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.abuse", "--quick", "--only", "a body of", "--factors", "1,2"]
+    status, out, err = run([*command, "--checkout", str(CHECKOUT)], CHECKOUT)
+    assert (status, err) == (0, "")
+    header, rule, line = [text for text in out.splitlines() if text.startswith("|")]
+    assert header.startswith("| attack, at its largest | sent | before: CPU | ")
+    assert header.count("|") == rule.count("|") == line.count("|")
+    figures = r" \d+\.\d\d s \| \d+ MB \| (-|-?\d+\.\d) \| (ok|steep|dear|steep, dear) \|"
+    assert re.fullmatch(r"\| a body of arrays of nulls \| 1,012 \|" + 2 * figures, line), line
+
+
+def test_how_a_cost_grows_and_what_is_said_of_it() -> None:
+    def costs(power: float, last: float, size: int = 65536) -> list[Cost]:
+        return [Cost(size * factor // 8, last * (factor / 8) ** power) for factor in (1, 2, 4, 8)]
+
+    assert exponent(costs(2, 4.0)) == pytest.approx(2)
+    assert exponent(costs(1, 0.4)) == pytest.approx(1)
+    assert exponent(costs(2, 0.03)) is None, "nobody can tell"
+    assert verdict(costs(1, 0.4)) == "ok"
+    assert verdict(costs(2, 0.4)) == "steep"
+    assert verdict(costs(1, 0.6)) == "dear"
+    assert verdict(costs(1, 0.6, 131072)) == "ok"
+    assert verdict(costs(2, 1.2, 131072)) == "steep, dear"
+    assert verdict([*costs(1, 0.1), Cost(0, None)]) == "no end"
+
+
+def test_an_attack_that_nobody_knows_is_refused() -> None:
+    status, _, err = run([sys.executable, "-m", "tests.benchmarks.abuse", "--only", "nonsense"], CHECKOUT)
+    assert status == 2
+    assert "no attack has such a name" in err
