@@ -138,7 +138,7 @@ def test_a_client_writes_no_lines_into_the_broker_log(caplog: pytest.LogCaptureF
     lines = told(caplog)
     assert len(lines) > 8 and any("rejected by" in line for line in lines)
     assert len(vandal.links) == (0 if auto_create else 2)
-    plain(*vandal.links, *(link.remote_condition for link in vandal.links), container)
+    plain(*vandal.links, *(link.remote_condition for link in vandal.links), *map(LinkDetached, vandal.links), container)
 
 
 def test_a_user_who_logs_in_writes_no_lines(caplog: pytest.LogCaptureFixture) -> None:

@@ -454,3 +454,11 @@ def test_a_password_in_the_wrong_place_is_not_quoted_back():
     error = heard(sasl, (8 + len(body)).to_bytes(4, "big") + b"\x02\x01\x00\x00" + body)
     assert error.condition == errors.DECODE_ERROR
     assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize("given", [dict(token="T="), dict(user="ann", token="T="), dict(password="x")])
+def test_who_has_something_to_prove_is_not_let_in_as_nobody(given):
+    left, right = talk(client(**given), server())
+    assert "ANONYMOUS needs to be named in allowed_mechs" in str(left.error) and right.sasl.outcome is None
+    left, right = talk(client(mechs="ANONYMOUS", **given), server())
+    assert left.error is None and right.sasl.outcome == SASL.OK
