@@ -27,7 +27,8 @@ from reactor import (
     Release,
 )
 from reactor.engine.delivery import SETTLED_NOW
-from reactor.errors import DECODE_ERROR, REJECTED_BY_APPLICATION, DataException, DecodeError
+from reactor.engine.disposition import TRANSACTIONAL_STATE
+from reactor.errors import DECODE_ERROR, NOT_IMPLEMENTED, REJECTED_BY_APPLICATION, DataException, DecodeError
 from reactor.shown import shown
 
 log = logging.getLogger(__name__)
@@ -100,6 +101,16 @@ class Acking:
         delivery.settle()
 
 
+class _GiveBack:
+    """Settles a delivery when it has been kept long enough."""
+
+    def __init__(self, delivery: Any) -> None:
+        self.delivery = delivery
+
+    def on_timer_task(self, event: Any) -> None:
+        self.delivery.settle_with(MODIFIED)
+
+
 class IncomingMessageHandler(Handler, Acking):
     """Calls `on_message`, `on_settled` and `on_aborted` for incoming deliveries.
 
@@ -108,6 +119,8 @@ class IncomingMessageHandler(Handler, Acking):
         any time. A receiver's own `auto_accept` comes first, unless it is None.
     delegate: who has those methods; without one they are looked for on this object: override them in a
         subclass.
+    retry_delay: seconds for which a message that has failed is kept before it is given back to a peer that takes no
+        MODIFIED, and so counts no failures; default 1.
 
     Leaving `on_message` by `raise Reject` makes it REJECTED, with the text of the exception if it has one; by
     `raise Release` MODIFIED with delivery-failed; by any other exception MODIFIED with delivery-failed too, and
@@ -117,6 +130,8 @@ class IncomingMessageHandler(Handler, Acking):
     `on_decode_error`, and `on_message` is not called. The other sections are decoded when they are first
     touched; a fault there has the same end when it leaves `on_message`.
     """
+
+    retry_delay: float = 1.0
 
     def __init__(self, auto_accept: bool = True, delegate: Any = None) -> None:
         self.delegate = delegate
@@ -132,7 +147,12 @@ class IncomingMessageHandler(Handler, Acking):
         link = delivery.link
         if link.is_sender:
             return
-        if delivery.payload is None or delivery.partial or delivery.aborted:
+        if (
+            delivery.payload is None
+            or delivery.partial
+            or delivery.aborted
+            or delivery.remote_state is TRANSACTIONAL_STATE
+        ):
             self._no_message(event, delivery)
             return
         if (link.state | link.session.state | link.session.connection.state) & LOCAL_CLOSED:
@@ -152,15 +172,30 @@ class IncomingMessageHandler(Handler, Acking):
                 delivery.settle_with(ACCEPTED)
 
     def _no_message(self, event: Any, delivery: Any) -> None:
-        if delivery.aborted:
+        if delivery.remote_state is TRANSACTIONAL_STATE and delivery.payload is not None and not delivery.aborted:
+            if not delivery.partial:
+                self._refuse(delivery)
+        elif delivery.aborted:
             if delivery.payload is not None:
                 delivery.take()
             self.on_aborted(event)
             delivery.settle()
         elif take_changes(event, delivery) & SETTLED_NOW:
-            self.on_settled(event)
-            # The peer has forgotten it; to keep it here would only be a leak.
-            delivery.settle()
+            self.on_settled(event)  # the engine has settled it, too; what is still to come of it is not dropped
+
+    @staticmethod
+    def _refuse(delivery: Any) -> None:
+        """A message of a transaction, whose sender may roll it back: there are none here. Of one that came settled
+        nothing can be said, so that the link has to end."""
+        why = Condition(NOT_IMPLEMENTED, "a message in a transaction; there are no transactions here")
+        log.error("delivery %s of link %s was rejected: %s", delivery.tag, delivery.link.name, why.description)
+        delivery.take()
+        if delivery.fate:
+            delivery.link.condition = why
+            delivery.link.close()
+        else:
+            delivery.local.condition = why
+            delivery.settle_with(REJECTED)
 
     def _failed(self, event: Any, delivery: Any, error: BaseException) -> None:
         """on_message was left by `error`, or was not reached."""
@@ -181,7 +216,11 @@ class IncomingMessageHandler(Handler, Acking):
         else:
             if not delivery.local_state:
                 delivery.local.failed = True
-            delivery.settle_with(MODIFIED)
+            if delivery.local_state or delivery.fate or delivery.link.takes_modified() or event.container is None:
+                delivery.settle_with(MODIFIED)
+            else:
+                # RELEASED raises no count: the peer would send it again at once, and so for ever.
+                event.container.schedule(self.retry_delay, _GiveBack(delivery))
             if not isinstance(error, Release):
                 raise error
 

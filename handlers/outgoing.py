@@ -51,6 +51,9 @@ class OutgoingMessageHandler(Handler):
             calls = self._calls.get("on_sendable")
             if calls is None:
                 calls = self._calls["on_sendable"] = self._find("on_sendable")
+            session = link.session
+            if (session.state | session.connection.state) & Endpoint.LOCAL_CLOSED:
+                return  # it takes nothing any more
             for tell in calls:
                 tell(event)
 

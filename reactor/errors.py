@@ -51,6 +51,8 @@ POLICY_ERROR = "amqp:connection:policy-error"
 IO_ERROR = "proton.pythonio"
 # Nor this: something did not happen within the time that was given to it.
 TIMED_OUT = "amqp-reactor:timed-out"
+# Nor this: what ended has ended, and nobody gave a reason.
+ENDED = "amqp-reactor:ended"
 # Nor this: an application does not want a message, for reasons of its own.
 REJECTED_BY_APPLICATION = "amqp-reactor:rejected"
 

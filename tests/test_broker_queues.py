@@ -375,6 +375,19 @@ def test_presettled_by_the_sender(world):
     assert sender.remote_snd_settle_mode == Link.SND_SETTLED
 
 
+@pytest.mark.parametrize("half_way", [False, True])
+def test_what_is_settled_before_it_is_complete_is_taken(world, half_way):
+    client = world.client()
+    sender = client.sender("jobs", options=None if half_way else AtMostOnce())
+    delivery = sender.delivery("tag")
+    sender.stream(b"\x00\x53\x75\xb0" + (300_000).to_bytes(4, "big") + bytes(100_000))
+    world.quiet()
+    sender.stream(bytes(200_000))
+    (delivery.settle if half_way else sender.advance)()
+    world.quiet()
+    assert world.node("jobs").depth == 1
+
+
 def test_presettled_for_the_receiver(world):
     client = world.client()
     client.send("jobs", "a")

@@ -598,3 +598,25 @@ def test_many_losses_leave_nothing_behind() -> None:
     assert len(scene.container.loop.timers) == 0
     assert len(scene.container._drivers) == 1
     assert scene.sender.unsettled == scene.sender.queued == 0
+
+
+# -- a wire that the application lets go of ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reconnect", [None, False])
+def test_a_wire_that_the_application_unbinds_is_lost_as_any_other(reconnect: Any) -> None:
+    unbound: list[Any] = []
+
+    def unbind(event: Any) -> None:
+        if not unbound:
+            unbound.append(event.transport)
+            event.transport.unbind()
+        else:
+            event.connection.close()
+
+    client = Witness(on_connection_opened=unbind)
+    stage = Stage(Witness())
+    container, connection = stage.connect(client, reconnect=reconnect)
+    stage.run(lambda: connection.state & Endpoint.LOCAL_CLOSED and not container.connections())
+    assert client.count("on_connection_opened") == (2 if reconnect is None else 1)
+    assert connection.state & Endpoint.LOCAL_CLOSED and not container.connections()

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers import EndpointStateHandler, FlowController, IncomingMessageHandler
-from reactor import ACCEPTED, REJECTED, Handler, Message
+import pytest
+
+from handlers import EndpointStateHandler, FlowController, IncomingMessageHandler, MessagingHandler
+from reactor import ACCEPTED, REJECTED, Described, Handler, Message, Release, symbol
+from reactor.engine.handler import Dispatcher
+from reactor.simulation import World
+from tests.support.frames import Peer, source
 from tests.support.stage import Stage, Witness
 
 
@@ -108,3 +113,70 @@ def test_an_aborted_message_is_told_as_such_and_leaves_nothing_behind() -> None:
     sender.send(Message("next"))
     stage.run()
     assert server.count("on_message") == 1
+
+
+@pytest.mark.parametrize("how", ["with its first part", "half-way"])
+def test_what_its_sender_settles_before_it_is_complete_is_read_all_the_same(how: str) -> None:
+    witness = Witness(prefetch=0)
+    peer = Peer.client()
+    peer.receiver(credit=1)
+    dispatcher = Dispatcher(peer.collector, None, witness)
+    payload = Message("body").encode()
+    peer.transfer(payload[:4], 0, more=True, settled=how == "with its first part")
+    dispatcher.run()
+    if how == "half-way":
+        peer.say("disposition", role=False, first=0, settled=True)
+        dispatcher.run()
+    peer.transfer(payload[4:], None)
+    dispatcher.run()
+    assert witness.last("on_message").message.body == "body"
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_message_of_a_transaction_is_refused_until_there_are_transactions(settled: bool) -> None:
+    """It must not be taken for one that is not: its sender may roll it back [4.4.4]."""
+    witness = Witness(prefetch=0)
+    peer = Peer.client()
+    link = peer.receiver(credit=1)
+    dispatcher = Dispatcher(peer.collector, None, witness)
+    state = Described(0x34, [b"txn"])
+    peer.transfer(Message("body").encode(), 0, state=state, settled=settled)
+    dispatcher.run()
+    assert witness.count("on_message") == 0 and link.current is None
+    heard = peer.heard()
+    if settled:  # nothing can be said about it alone
+        assert [(one.name, one.error) for one in heard] == [("detach", "amqp:not-implemented")]
+    else:
+        [said] = heard
+        assert said.settled and said.state.descriptor == REJECTED
+        assert said.state.value[0].value[0] == "amqp:not-implemented"
+
+
+@pytest.mark.parametrize("default", [None, "modified"])
+def test_a_message_that_fails_is_given_back_after_a_while_where_its_failures_are_not_counted(default: Any) -> None:
+    """A broker that knows no MODIFIED sends what is RELEASED again at once, for ever. A default outcome is known,
+    whatever the list says (Broker-J)."""
+    said: list[tuple[float, int]] = []
+
+    class Receiving(MessagingHandler):
+        def on_start(self, event: Any) -> None:
+            event.container.create_receiver("amqp://peer:5672/q")
+
+        def on_message(self, event: Any) -> None:
+            said.append((event.container.now, 0))
+            raise Release
+
+    world = World(1, latency=0.01, pieces=0, bandwidth=float("inf"))
+    names = [symbol("amqp:accepted:list"), symbol("amqp:released:list")]
+    asked = source("q", *[None] * 7, Described(0x27, [True]) if default else None, names)
+    peer = world.peer("peer:5672").open().begin().attach(source=asked).expect("flow").ignore("flow")
+    for number in range(3):
+        peer.say(
+            "transfer", payload=Message("x").encode(), handle=0, delivery_id=number, delivery_tag=b"t", message_format=0
+        )
+        peer.expect("disposition", settled=True, state=Described(0x27, [True]) if default else Described(0x26, []))
+    world.start(Receiving)
+    world.run_for(6.0)
+    assert len(said) == 3 and peer.done
+    waits = [later - earlier for (earlier, _), (later, _) in zip(said, said[1:])]
+    assert all(wait < 0.5 if default else 1.0 <= wait < 1.5 for wait in waits), waits

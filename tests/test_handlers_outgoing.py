@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 
 from handlers import EndpointStateHandler, OutgoingMessageHandler
-from reactor import ACCEPTED, MODIFIED, RECEIVED, REJECTED, RELEASED, Handler, Message, ReceivedDisposition
+from reactor import (
+    ACCEPTED,
+    MODIFIED,
+    RECEIVED,
+    REJECTED,
+    RELEASED,
+    Handler,
+    LocalProtocolError,
+    Message,
+    ReceivedDisposition,
+)
+from reactor.engine.handler import Dispatcher
+from tests.support.frames import Peer
+from tests.support.pair import Pair
 from tests.support.stage import Stage, Witness
 
 OUTCOMES = [
@@ -170,3 +183,93 @@ def test_a_delegate_is_told_of_what_is_in_doubt() -> None:
     stage.cut()
     stage.run()
     assert delegate.doubts == [sent]
+
+
+def test_after_the_connection_is_closed_here_nothing_can_be_sent_and_nobody_is_asked_to() -> None:
+    """Called again it would be told that there is credit, and what it sends would never leave."""
+    errors: list[str] = []
+    sent: list[Any] = []
+
+    def once(event: Any) -> None:
+        sent.append(event.sender.send(Message("x")))
+        event.connection.close()
+        for again in (lambda: event.sender.send(Message("y")), lambda: event.sender.delivery("z")):
+            try:
+                again()
+            except LocalProtocolError as error:
+                errors.append(error.condition)
+
+    client = Witness(on_sendable=once)
+    stage = Stage(Witness())
+    container, connection = stage.connect(client)
+    container.create_sender(connection, "q")
+    stage.run()
+    assert client.count("on_sendable") == 1
+    assert errors == ["amqp:illegal-state"] * 2
+    [delivery] = sent
+    assert client.count("on_in_doubt") + client.count("on_accepted") == 1
+    if client.count("on_in_doubt"):
+        assert delivery.doubt.name == "amqp-reactor:ended" and "closed" in delivery.doubt.description
+
+
+@pytest.mark.parametrize("what", ["link", "session", "connection", "lost"])
+@pytest.mark.parametrize("by", ["here", "the peer"])
+def test_there_is_always_a_reason_for_a_doubt(what: str, by: str) -> None:
+    pair = Pair()
+    sender, _ = pair.way(True, 5)
+    sent = sender.transmit(b"x")
+    pair.pump()
+    near = pair.client if by == "here" else pair.server
+    if what == "lost":
+        pair.client.transport.close_tail()
+        pair.client.transport.unbind()
+    else:
+        link = near.connection.link_head(0)
+        assert link is not None
+        {"link": link, "session": link.session, "connection": link.connection}[what].close()
+        pair.pump()
+    assert sent.doubt is not None and sent.doubt.description
+    if what != "lost":
+        assert sent.doubt.name == "amqp-reactor:ended" and what in sent.doubt.description
+
+
+def test_on_sendable_that_raised_is_called_again() -> None:
+    """The credit is there as before; nothing else would tell of it until there is more."""
+    calls: list[int] = []
+
+    def fail_once(event: Any) -> None:
+        calls.append(event.sender.credit)
+        if len(calls) == 1:
+            raise ZeroDivisionError
+        event.sender.close()
+
+    peer = Peer.client()
+    peer.sender()
+    dispatcher = Dispatcher(peer.collector, None, Witness(prefetch=0, on_sendable=fail_once))
+    peer.flow(3)
+    with pytest.raises(ZeroDivisionError):
+        dispatcher.run()
+    dispatcher.run()
+    assert calls == [3, 3]
+    dispatcher.run()
+    assert calls == [3, 3]
+
+
+@pytest.mark.parametrize("what", ["link", "session", "connection"])
+def test_on_link_flow_that_raised_is_not_called_again_for_what_was_closed_meanwhile(what: str) -> None:
+    calls: list[Any] = []
+
+    class Failing:
+        def on_link_flow(self, event: Any) -> None:
+            calls.append(event.link)
+            {"link": event.link, "session": event.session, "connection": event.connection}[what].close()
+            raise ZeroDivisionError
+
+    peer = Peer.client()
+    peer.sender()
+    dispatcher = Dispatcher(peer.collector, None, Failing())
+    peer.flow(3)
+    with pytest.raises(ZeroDivisionError):
+        dispatcher.run()
+    dispatcher.run()
+    assert len(calls) == 1

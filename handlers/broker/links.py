@@ -170,7 +170,7 @@ class Intake(BrokerLink):
         raise NotImplementedError
 
     def _no_message(self, delivery: Any) -> None:
-        if delivery.aborted or delivery.settled:
+        if delivery.aborted:
             delivery.settle()
 
     def _refuse(self, delivery: Any, error: Any) -> None:

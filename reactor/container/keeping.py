@@ -81,6 +81,11 @@ class Keeping(Runner):
             self.let_go(transport)
             keeper.ended(transport)
 
+    def parted(self, transport: Transport, connection: Connection) -> None:
+        self.pulse.end(transport)
+        super().parted(transport, connection)
+        self.deadlines.disconnected(connection)
+
     def drop(self, transport: Transport) -> None:
         """Let go of the wire of `transport`, if it has one, at once."""
         driver = self._drivers.get(transport)

@@ -382,7 +382,10 @@ class Runner:
         modified, dispatcher.modified = dispatcher.modified, []
         for transport in modified:
             driver = self._drivers.get(transport)
-            if driver is not None:
+            if driver is not None and transport.connection is None and transport.parted is not None:
+                driver.close()
+                self.parted(transport, transport.parted)
+            elif driver is not None:
                 driver.flush()
 
     # -- transports --------------------------------------------------------------------------------------
@@ -403,6 +406,11 @@ class Runner:
             transport.unbind()
             if connection.state & Endpoint.LOCAL_ACTIVE:
                 connection.close()  # what would be sent over it would wait for ever
+
+    def parted(self, transport: Transport, connection: Connection) -> None:
+        """The application has let go of a wire by `transport.unbind()`: for its connection that is a loss as any other;
+        unless it has another wire already."""
+        self.ended(transport, connection if connection.transport is None else None)
 
     def let_go(self, transport: Transport) -> None:
         """The transport is closed. If a handler closed it, its driver does not know yet."""

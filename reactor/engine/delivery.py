@@ -18,11 +18,13 @@ from reactor.engine.disposition import (
     RECEIVED,
     REJECTED,
     RELEASED,
+    TERMINAL,
     Disposition,
     DispositionType,
     state_bytes,
 )
-from reactor.errors import ILLEGAL_STATE, DataException, LocalProtocolError
+from reactor.engine.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
+from reactor.errors import ENDED, ILLEGAL_STATE, DataException, LocalProtocolError
 
 if TYPE_CHECKING:  # a delivery is part of its link and its window; the types go round, the imports do not
     from reactor.engine.ledger import Ledger
@@ -173,14 +175,23 @@ class Delivery:
 
     @property
     def doubt(self) -> Optional[Condition]:
-        """Why nobody will say what became of it, when it is in doubt: that its time was over, or why the link or the
-        connection ended; None for a delivery that is not, or an end without a reason."""
+        """Why nobody will say what became of it, when it is in doubt: that its time was over, or why the link, the
+        session or the connection ended, ``amqp-reactor:ended`` where nobody gave a reason. None for a delivery that is
+        not in doubt."""
         said: Optional[Condition] = getattr(self, "_doubt", None)
-        if said is not None or self.fate != LOST:
+        if said is not None or self.fate != LOST or self.aborted or self.remote_state in TERMINAL:
             return said
         link, connection = self.link, self.link.session.connection
-        why: Optional[Condition] = link.remote_condition or connection.remote_condition or connection.error
-        return why
+        ends = (("link", link), ("session", link.session), ("connection", connection))
+        why: Optional[Condition] = next((end.remote_condition for _, end in ends if end.remote_condition), None)
+        if why is not None or connection.error is not None:
+            return why or connection.error
+        for name, end in ends:
+            if end.state & REMOTE_CLOSED:
+                return Condition(ENDED, "the peer has closed the %s, and has not said why" % name)
+            if end.state & LOCAL_CLOSED:
+                return Condition(ENDED, "the %s was closed here before there was an outcome" % name)
+        return Condition(ENDED, "the connection was lost before there was an outcome")
 
     @doubt.setter
     def doubt(self, condition: Condition) -> None:

@@ -228,6 +228,8 @@ class Dispatcher:
                     clock = None  # once a run
         except BaseException:
             # A handler that fails must not keep the container from its own part in the same event.
+            if etype is Event.LINK_FLOW and context.may_go_on():
+                queue.append((etype, context))  # the credit is there as before, and nobody else would tell of it
             self.failed = event = Event(etype, context)
             event.container = container
             watch = observer[etype]

@@ -205,6 +205,12 @@ class Link(Endpoint):
             if self.connection.is_between_wires():
                 self.session.bury_link(self)
 
+    def may_go_on(self) -> bool:
+        """Whether neither it nor what carries it was closed here."""
+        session = self.session
+        ended = (self.state | session.state | session.connection.state) & LOCAL_CLOSED
+        return bool(self.state & LOCAL_ACTIVE and not ended)
+
     def fail(self, condition: Condition) -> None:
         """It cannot be had (any more): the application sees it as if the peer had closed it because of `condition`.
         What was sent over it is in doubt. On the wire it is closed as soon as the peer lets it."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.engine.delivery import LOST, Delivery
-from reactor.engine.disposition import Disposition, state_bytes
+from reactor.engine.disposition import MODIFIED, Disposition, state_bytes
 from reactor.engine.endpoint import LOCAL_ACTIVE
 from reactor.engine.link import RCV_SECOND, Link
 
@@ -152,10 +152,13 @@ class Receiver(Link):
         return self.rcv_settle_mode == RCV_SECOND == self.remote_rcv_settle_mode
 
     def takes_modified(self) -> bool:
-        """Whether the peer knows MODIFIED: it says which outcomes it knows, or nothing [3.5.3]. RabbitMQ, which
-        does not name it, ends the session when it gets it."""
-        outcomes = self.remote_source.outcomes
-        return not outcomes or _MODIFIED in outcomes
+        """Whether the peer knows MODIFIED: it says which outcomes it knows, or nothing [3.5.3], and its default outcome
+        is one of them although Broker-J does not list it. RabbitMQ, which does not name it, ends the session when
+        it gets it."""
+        outcomes, default = self.remote_source.outcomes, self.remote_source.default_outcome
+        if not outcomes or _MODIFIED in outcomes:
+            return True
+        return default is not None and default.descriptor in (int(MODIFIED), _MODIFIED)
 
     def default_state(self) -> bytes:
         """What a settlement without a state means: said in full where the peer has named it, because RabbitMQ ends

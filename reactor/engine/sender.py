@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 #: on when some has left: nobody's window is larger than that, as a rule.
 MOST_AHEAD = 2048
 
+_OPEN_BITS = LOCAL_ACTIVE | LOCAL_CLOSED | REMOTE_CLOSED
+
 
 class Sender(Link):
     """A link over which this side sends.
@@ -158,7 +160,9 @@ class Sender(Link):
             self.connection.check()
         elif not window.dirty:
             window.touch()
-        if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE or (window is None and self._is_over()):
+        session = self.session
+        ended = self.state | (session.state | session.connection.state) & LOCAL_CLOSED  # what is closed takes no more
+        if ended & _OPEN_BITS != LOCAL_ACTIVE or (window is None and self._is_over()):
             if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended & REMOTE_CLOSED:
                 raise self._not_open()
             return self._too_late(tag)
@@ -262,6 +266,8 @@ class Sender(Link):
         self.connection.check()
         window = self.window
         if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE or (window is None and self._is_over()):
+            raise self._not_open()
+        if self._ended & LOCAL_CLOSED:  # the session or the connection
             raise self._not_open()
         delivery = self._tagged(tag, b"")
         delivery.partial = True

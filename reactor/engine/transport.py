@@ -203,11 +203,13 @@ class Transport(Input, Output):
                 if session.window is not None:
                     session.window.close()
         connection.transport = None
-        self.connection = None
+        self.connection, self.parted = None, connection
         self._windows_in.clear()
         self._windows_out.clear()
         self.dirty_windows.clear()
         connection.emit(Event.CONNECTION_UNBOUND, connection)
+        if not self.closed:
+            connection.emit(Event.TRANSPORT, self)  # whoever drives it has nothing to wait for
 
     def wake(self) -> None:
         """There is something to do: queue Event.TRANSPORT, once until the next `pending()`."""

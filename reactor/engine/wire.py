@@ -80,6 +80,7 @@ class WireState:
         "_spoke",
         "_hear_by",
         "_speak_by",
+        "parted",
         "_part_by",
         "_open_by",
         "_move_by",
@@ -91,6 +92,7 @@ class WireState:
             raise TransportException("a transport's mode is Transport.CLIENT or Transport.SERVER, not %r" % (mode,))
         self.mode = mode or self.CLIENT
         self.connection: Optional[Connection] = None
+        self.parted: Optional[Connection] = None  # the one that was let go of
         self._condition: Optional[Condition] = None
         self.output = bytearray()  # what goes over the wire
         self.plain = self.output  # what the engine writes: another one where TLS lies between
