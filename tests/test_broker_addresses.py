@@ -387,8 +387,8 @@ def test_the_lifetime_is_granted_and_kept(world, policy, code):
     world.quiet()
     assert (address in world.broker.names()) == (code in (0x2D, 0x2E))
     if code in (0x2D, 0x2E):
-        last = other.receiver(address, 1)
-        other.take()[0].settle(ACCEPTED)
+        last = client.receiver(address, 1)
+        client.take()[0].settle(ACCEPTED)
         world.quiet()
         last.close()
         world.quiet()

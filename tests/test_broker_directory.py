@@ -17,7 +17,7 @@ from handlers.broker.directory import (
 def directory(auto_create=True, prefixes=()):
     gone = []
     made = Directory(0, auto_create, prefixes, lambda record: gone.append(record.node.name))
-    made.name_dynamic_nodes("me/")
+    made.name_dynamic_nodes("me/", lambda: "%032d" % len(made.records))
     made.gone = gone
     return made
 

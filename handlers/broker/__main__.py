@@ -17,8 +17,8 @@ DESCRIPTION = """\
 An AMQP 1.0 broker with queues and topics, in memory, in one process.
 
 Queues are made when somebody first sends to them or receives from them. Messages stay until a receiver has
-accepted them, or until the broker ends: nothing is kept on disk. Any AMQP 1.0 client can connect, without
-credentials; so listen where only those you trust can reach you.
+accepted them, or until the broker ends: nothing is kept on disk. Any AMQP 1.0 client can connect: users and
+passwords are not checked. So listen where only those you trust can reach you.
 """
 
 EXAMPLES = """\
@@ -67,6 +67,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             topic_prefixes=options.topic_prefix,
             max_queue_bytes=options.max_queue_bytes,
             max_message_size=options.max_message_size,
+            max_total_bytes=options.max_total_bytes,
+            max_partial_bytes=options.max_partial_bytes,
+            max_connections=options.max_connections,
+            max_nodes=options.max_nodes,
             idle_timeout=options.idle_timeout,
             open_timeout=options.open_timeout,
             write_timeout=options.write_timeout,
@@ -120,6 +124,8 @@ class _Announcement:
             written.write_text(f"{acceptor.port}\n", encoding="ascii")
             written.replace(self.port_file)
             self.port_file = None  # that of the first
+        who = "who can reach it" if acceptor.authenticator is None else "on this machine"
+        print(f"Anybody {who} may connect: users and passwords are not checked", flush=True)
         print(f"Listening on {acceptor.url}", flush=True)
 
 
@@ -142,8 +148,13 @@ def _parser() -> argparse.ArgumentParser:
     for name, size, help in (
         ("--max-queue-bytes", "256M", "what a queue holds before its producers have to wait"),
         ("--max-message-size", "100M", "the largest message that is taken"),
+        ("--max-total-bytes", "1G", "what all queues hold together before all producers have to wait"),
+        ("--max-partial-bytes", "256M", "messages that have come in part, of all connections"),
+        ("--max-connections", "2000", "how many clients are let in"),
+        ("--max-nodes", "20000", "how many queues and topics there may be"),
     ):
-        add(name, metavar="SIZE", type=_size, default=size, help=f"{help} ({size}; 0: no bound)")
+        kind = "SIZE" if "M" in size or "G" in size else "NUMBER"
+        add(name, metavar=kind, type=_size, default=size, help=f"{help} ({size}; 0: no bound)")
     add("--idle-timeout", metavar="SECONDS", type=float, default=60.0, help=IDLE_HELP)
     add("--open-timeout", metavar="SECONDS", type=float, help="how long a client may take to open its connection (30)")
     add("--write-timeout", metavar="SECONDS", type=float, help="how long a client may read nothing of what waits (60)")

@@ -20,11 +20,14 @@ What it promises:
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, Callable, Optional
 
 from handlers import MessagingHandler
+from handlers.broker.alarms import Alarms
+from handlers.broker.bounds import Bounds
 from handlers.broker.directory import (
     LIFETIME_NAMES,
     ON_CLOSE,
@@ -32,22 +35,25 @@ from handlers.broker.directory import (
     ON_NO_LINKS_OR_MESSAGES,
     ON_NO_MESSAGES,
     Directory,
-    Node,
     Record,
     Refused,
 )
 from handlers.broker.links import BrokerLink, Intake, Outlet, Relay, Viewer
 from handlers.broker.net import BrokerTimer, Net
 from handlers.broker.node import Queue
+from handlers.broker.pool import Pool
 from handlers.broker.statistics import BrokerStatistics, NodeStatistics, overview, statistics
 from handlers.broker.topic import Topic
-from reactor import Condition, Described, Limits, Link, Terminus, __version__, symbol
+from reactor import Condition, Described, Limits, Link, Terminus, Transport, __version__, symbol
 
 log = logging.getLogger("handlers.broker")
 
 LIFETIME = symbol("lifetime-policy")
 
 MEBIBYTE = 1024 * 1024
+
+TOKEN_SIZE = 16
+"""Bytes of chance in the address of a dynamic node."""
 
 
 class Broker(MessagingHandler):
@@ -63,6 +69,13 @@ class Broker(MessagingHandler):
         when half of it is free. Default 256 MiB.
     max_message_size: bytes; a larger one ends its link with amqp:link:message-size-exceeded; 0 for no bound.
         Default 100 MiB.
+    max_total_bytes: what all queues hold together before no producer gets any more credit; 0 for no bound. Default
+        1 GiB.
+    max_partial_bytes: bytes of messages that have come in part, of all connections; who exceeds it loses the link with
+        amqp:resource-limit-exceeded; 0 for no bound. Default 256 MiB.
+    max_connections: one more is refused with amqp:resource-limit-exceeded; 0 for no bound. Default 2,000.
+    max_nodes: queues and topics; if all are in use, another one is refused with amqp:resource-limit-exceeded; 0 for no
+        bound. Default 20,000.
     idle_timeout: seconds without a byte after which a connection counts as lost; 0 for never. Default 60.
     open_timeout, write_timeout: seconds for a client to open its connection, and for it to take something of what
         is to be sent; None (default) for the container's own: 30 and 60.
@@ -81,6 +94,10 @@ class Broker(MessagingHandler):
         topic_prefixes: Sequence[str] = (),
         max_queue_bytes: int = 256 * MEBIBYTE,
         max_message_size: int = 100 * MEBIBYTE,
+        max_total_bytes: int = 1024 * MEBIBYTE,
+        max_partial_bytes: int = 256 * MEBIBYTE,
+        max_connections: int = 2000,
+        max_nodes: int = 20_000,
         idle_timeout: float = 60.0,
         open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None,
@@ -99,7 +116,9 @@ class Broker(MessagingHandler):
             raise ValueError(text % (max_message_size, buffered))
         self.refused = 0  # messages that reached no node
         self.acceptors: list[Any] = []
-        self.directory = Directory(max_queue_bytes, auto_create, topic_prefixes, self._evict)
+        self.bounds = Bounds(max_connections, max_partial_bytes)
+        self.pool = Pool(max_total_bytes)
+        self.directory = Directory(max_queue_bytes, auto_create, topic_prefixes, self._evict, self.pool, max_nodes)
         for name in queues:
             self.directory.declare(name, "queue")
         for name in topics:
@@ -108,7 +127,8 @@ class Broker(MessagingHandler):
         self._container: Any = None
         # By connection, in the order of their coming: what happens once shall happen again.
         self._links: dict[Any, dict[BrokerLink, None]] = {}
-        self._alarms: dict[Queue, tuple[float, Any]] = {}  # when to look for expired messages
+        self._named: dict[Any, BrokerLink] = {}  # by container and name, whatever their connection
+        self.alarms = Alarms(self)
         self._stopping = False
         self.net = Net(self)
 
@@ -167,21 +187,38 @@ class Broker(MessagingHandler):
         self._container = event.container
         if event.container.rescue is None:
             event.container.rescue = self.net.catch
-        self.directory.name_dynamic_nodes(f"{event.container.container_id}/")
+        chance = event.container.random
+        prefix = f"{event.container.container_id}/"
+        self.directory.name_dynamic_nodes(prefix, lambda: chance.randbytes(TOKEN_SIZE).hex())
         for url in self.urls:
             acceptor = event.container.listen(url, **self._bounds)
+            if _is_loopback(acceptor.address):
+                # There are clients that do not come as nobody once they are given a user.
+                acceptor.authenticator = _anybody
+                acceptor.allowed_mechs = "ANONYMOUS PLAIN EXTERNAL"
+                log.info("%s takes anybody on this machine: users and passwords are not checked", acceptor.url)
             self.acceptors.append(acceptor)
             if self._on_listening is not None:
                 self._on_listening(url, acceptor)
 
     def on_connection_bound(self, event: Any) -> None:
         """Somebody connects: from now on he is to be heard of, or is lost."""
+        if event.transport.mode == Transport.SERVER:
+            self.bounds.came(event.connection)
         if self.idle_timeout:
             event.transport.idle_timeout = self.idle_timeout
 
     def on_connection_opening(self, event: Any) -> None:
         """Say what kind of peer this is."""
         connection = event.connection
+        if self.bounds.crowded:
+            most = self.bounds.max_connections
+            log.warning("connection from %r refused: there are %d", connection.remote_container, most)
+            connection.open()
+            text = f"there are {most} connections, and no more are taken"
+            connection.condition = Condition("amqp:resource-limit-exceeded", text)
+            connection.close()
+            return
         self._links[connection] = {}
         connection.offered_capabilities = [symbol("ANONYMOUS-RELAY")]
         connection.properties = {
@@ -197,6 +234,7 @@ class Broker(MessagingHandler):
     def on_transport_closed(self, event: Any) -> None:
         """The wire is gone, with or without a good-bye."""
         connection = event.connection
+        self.bounds.gone(connection)
         self._release(connection)
         self.forget_connection(connection)
         if self._stopping and not self._links:
@@ -225,9 +263,10 @@ class Broker(MessagingHandler):
         if self._links.pop(connection, None) is not None:
             log.info("connection from %r is gone", connection.remote_container)
 
-    def soon(self, timer: BrokerTimer) -> None:
-        """Have the container call `timer` when what it is at is finished."""
-        self._container.schedule(0, timer)
+    def call(self, timer: BrokerTimer, delay: float = 0.0) -> Any:
+        """Have the container call `timer` when what it is at is finished, and `delay` seconds have passed. Returns the
+        task, which can be cancelled."""
+        return self._container.schedule(delay, timer)
 
     def on_connection_error(self, event: Any) -> None:
         """A peer closes with a reason: its business, and no reason to close anything else."""
@@ -265,6 +304,7 @@ class Broker(MessagingHandler):
             link.open()
             link.close()
             return
+        self._steal(link, handler)
         if log.isEnabledFor(logging.INFO):
             does = "sends to" if handler.produces else "receives from"
             log.info("%s %s %s", handler.describe(), does, handler.where())
@@ -278,6 +318,18 @@ class Broker(MessagingHandler):
             link.rcv_settle_mode = Link.RCV_SECOND
         link.open()
         handler.open()
+
+    def _steal(self, link: Any, handler: BrokerLink) -> None:
+        """A link has one name between two containers [2.6.1]: who comes again over another connection, before his old
+        one is known to be lost, takes it over."""
+        container = link.connection.remote_container
+        if not container:
+            return
+        handler.key = container, link.name, link.is_sender
+        ghost = self._named.get(handler.key)
+        self._named[handler.key] = handler
+        if ghost is not None and ghost.link.connection is not link.connection:
+            ghost.evict("amqp:link:stolen", f"{container} has attached it again over another connection")
 
     def _intake(self, link: Any) -> Intake:
         """A peer that sends."""
@@ -297,6 +349,9 @@ class Broker(MessagingHandler):
         """A peer that receives. What it asked for and does not get (a filter, above all) is not in the answer."""
         wanted, source = link.remote_source, link.source
         record = self._record(link, wanted)
+        if record.owner is not None and not self._may_receive(link.connection, record):
+            text = "a dynamic node is received from over the connection that it was made for"
+            raise Refused("amqp:unauthorized-access", text)
         node = record.node
         link.target.address = link.remote_target.address
         handler: Outlet
@@ -315,6 +370,14 @@ class Broker(MessagingHandler):
         self._answer(source, wanted, record, handler)
         return handler
 
+    def _may_receive(self, connection: Any, record: Record) -> bool:
+        """Whether a dynamic node is of this connection, or of a lost one of the same container, which has come back."""
+        owner, container = record.owner
+        if owner is not connection and (owner in self._links or connection.remote_container != container):
+            return False
+        record.owner = connection, container
+        return True
+
     def _record(self, link: Any, wanted: Any) -> Record:
         """The node that is wanted, or a new one that nobody else has."""
         capabilities = [str(capability) for capability in wanted.capabilities]
@@ -328,6 +391,7 @@ class Broker(MessagingHandler):
         terminus.capabilities.put_object(symbol(node.kind))
         if wanted.dynamic:
             record.creator = handler
+            record.owner = handler.link.connection, handler.link.connection.remote_container
             terminus.address = node.name
             terminus.dynamic = True
             kind = LIFETIME_NAMES[record.lifetime or ON_CLOSE]
@@ -341,52 +405,15 @@ class Broker(MessagingHandler):
         links = self._links.get(handler.link.connection)
         if links is not None:
             links.pop(handler, None)
+        if self._named.get(handler.key) is handler:
+            del self._named[handler.key]
 
     def _evict(self, record: Record) -> None:
         """A node was deleted: end the links that still use it."""
         for link in list(record.links):
             link.evict("amqp:resource-deleted", f"the {record.node.kind} {record.node.name!r} was deleted")
         if isinstance(record.node, Queue):
-            self.unwatch(record.node)
-
-    # -- expiry
-
-    def watch(self, node: Node, expires: float) -> None:
-        """A message with a time to live has come to `node`: be there when it ends."""
-        for queue in node.subscriptions if isinstance(node, Topic) else (node,):
-            alarm = self._alarms.get(queue)
-            if queue.deadline is not None and (alarm is None or queue.deadline < alarm[0]):
-                if alarm is not None:
-                    alarm[1].cancel()
-                self._set_alarm(queue)
-
-    def unwatch(self, queue: Queue) -> None:
-        """`queue` is gone."""
-        alarm = self._alarms.pop(queue, None)
-        if alarm is not None:
-            alarm[1].cancel()
-
-    def _set_alarm(self, queue: Queue, least: float = 0.0) -> None:
-        deadline = queue.deadline
-        if deadline is None:
-            self._alarms.pop(queue, None)
-        else:
-            task = self._container.schedule(max(least, deadline - self.now()), _Alarm(self, queue))
-            self._alarms[queue] = deadline, task
-
-    def expire(self, queue: Queue) -> None:
-        """Drop what is beyond its time, and come back for the rest."""
-        try:
-            dropped = queue.expire(self.now())
-        except Exception:
-            self._set_alarm(queue, 1.0)  # not again at once: it may fail again
-            raise
-        self._set_alarm(queue)
-        if dropped:
-            log.info("%d messages of %r expired, dropped", dropped, queue.name)
-        record = self.directory.records.get(queue.name)
-        if record is not None and record.node is queue:
-            self.directory.consider(record)
+            self.alarms.unwatch(record.node)
 
 
 class _Stop(BrokerTimer):
@@ -397,16 +424,17 @@ class _Stop(BrokerTimer):
         event.container.stop()
 
 
-class _Alarm(BrokerTimer):
-    """The timer of one queue."""
+def _anybody(mechanism: str, user: str, password: str) -> bool:
+    """There is no file of users: whoever says who he is may be that."""
+    return True
 
-    def __init__(self, broker: Broker, queue: Queue) -> None:
-        self.broker = broker
-        self.queue = queue
 
-    def on_timer_task(self, event: Any) -> None:
-        """Some message may have come to its end."""
-        self.broker.expire(self.queue)
+def _is_loopback(address: str) -> bool:
+    """Whether `address`, host:port as bound, is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(address.rpartition(":")[0].strip("[]").partition("%")[0]).is_loopback
+    except ValueError:  # a name: of a simulated network
+        return False
 
 
 def _lifetime(policy: Any) -> int:

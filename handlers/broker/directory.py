@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Callable, Optional, Union
 
 from handlers.broker.node import Queue
+from handlers.broker.pool import Pool
 from handlers.broker.topic import Topic
 
 log = logging.getLogger("handlers.broker")
@@ -59,16 +60,18 @@ class Record:
     """What the directory knows of a node beside the node: who is attached, and until when it lives.
 
     links: the attached. lifetime: None for a node that stays, else one of ON_...; creator: the link that a
-    dynamic node was made for. declared: named when the broker was started, so never forgotten.
+    dynamic node was made for. owner: None, or the connection and the container that it was made for: nobody else
+    receives from it. declared: named when the broker was started, so never forgotten.
     """
 
-    __slots__ = ("node", "links", "lifetime", "creator", "declared")
+    __slots__ = ("node", "links", "lifetime", "creator", "owner", "declared")
 
     def __init__(self, node: Node, lifetime: Optional[int] = None, declared: bool = False) -> None:
         self.node = node
         self.links: dict[Any, None] = {}  # in the order of their coming
         self.lifetime = lifetime
         self.creator: Any = None
+        self.owner: Any = None
         self.declared = declared
 
 
@@ -78,6 +81,7 @@ class Directory:
     capacity: bytes that each queue, and each subscription of a topic, holds before its producers must wait.
     auto_create: whether an unknown address makes a node. topic_prefixes: addresses that begin so are topics.
     forget: called with the record of each node that was deleted, after it left the directory.
+    pool: what all queues hold together. most: how many nodes there may be, 0 for any number.
     """
 
     def __init__(
@@ -86,19 +90,26 @@ class Directory:
         auto_create: bool,
         topic_prefixes: Iterable[str],
         forget: Callable[[Record], None],
+        pool: Optional[Pool] = None,
+        most: int = 0,
     ) -> None:
         self.capacity = capacity
         self.auto_create = auto_create
         self.topic_prefixes = tuple(topic_prefixes)
         self.records: dict[str, Record] = {}
+        self.pool = Pool() if pool is None else pool
+        self.most = most
         self._forget = forget
-        self._dynamic = 0
         self._dynamic_prefix = ""
+        self._token: Callable[[], str] = _no_token
         self._tidy_at = MANY
+        self._in_vain = 0  # refusals until it is worth while to look again for nodes that nobody uses
 
-    def name_dynamic_nodes(self, prefix: str) -> None:
-        """Have the addresses of dynamic nodes begin with `prefix`, which no other broker may use."""
+    def name_dynamic_nodes(self, prefix: str, token: Callable[[], str]) -> None:
+        """Have the addresses of dynamic nodes begin with `prefix`, which no other broker may use, and go on with what
+        `token` returns, which nobody can guess: who knows an address may send to it."""
         self._dynamic_prefix = prefix
+        self._token = token
 
     # -- finding and making
 
@@ -126,17 +137,19 @@ class Directory:
         return record
 
     def make_dynamic(self, capabilities: Iterable[str], lifetime: int) -> Record:
-        """A node with an address that nobody else has. Whoever asks sets its creator."""
-        self._dynamic += 1
+        """A node with an address that nobody else has. Whoever asks sets its creator and owner."""
         topic = any(capability in ("topic", "temporary-topic") for capability in capabilities)
-        record = self._make(f"{self._dynamic_prefix}{self._dynamic}", "topic" if topic else "queue")
+        record = self._make(f"{self._dynamic_prefix}{self._token()}", "topic" if topic else "queue")
         record.lifetime = lifetime
         return record
 
     def _make(self, name: str, kind: str) -> Record:
         if len(self.records) >= self._tidy_at:
             self._tidy()
-        node: Node = Topic(name, self.capacity) if kind == "topic" else Queue(name, self.capacity)
+        if 0 < self.most <= len(self.records):
+            self._make_room(name)
+        kinds: dict[str, Callable[..., Node]] = {"topic": Topic, "queue": Queue}
+        node = kinds[kind](name, self.capacity, self.pool)
         record = self.records[name] = Record(node)
         log.info("%s %r made", kind, name)
         return record
@@ -174,12 +187,26 @@ class Directory:
             self._forget(record)
             record.node.close()
 
+    def _make_room(self, name: str) -> None:
+        """There are as many nodes as there may be: forget those that nobody uses. Refused, if there are none."""
+        if self._in_vain > 0:
+            self._in_vain -= 1
+        else:
+            self._tidy()
+            self._in_vain = 0 if len(self.records) < self.most else 100
+        if len(self.records) >= self.most:
+            raise Refused("amqp:resource-limit-exceeded", f"no node {name!r}: there are {self.most}, and all in use")
+
     def _tidy(self) -> None:
         for record in list(self.records.values()):
             idle = not record.links and not getattr(record.node, "depth", 0)
             if idle and record.lifetime is None and not record.declared:
                 self.delete(record)
         self._tidy_at = max(MANY, 2 * len(self.records))
+
+
+def _no_token() -> str:
+    raise RuntimeError("a broker that does not run makes no dynamic nodes")
 
 
 def node_name(address: str) -> str:

@@ -64,6 +64,7 @@ class BrokerLink(Handler):
         self.broker = broker
         self.link = link
         self.record = record
+        self.key: Any = None  # by which it is known if it comes again over another connection
         self.attached = True
         self.struck = False  # it has failed, and is about to be ended (net.py)
 
@@ -105,8 +106,11 @@ class BrokerLink(Handler):
     def evict(self, condition: str, description: str) -> None:
         """End the link from this side."""
         self.leave()
-        self.link.condition = Condition(condition, description)
-        self.link.close()
+        link = self.link
+        if (link.state | link.session.state | link.connection.state) & Endpoint.REMOTE_CLOSED:
+            return  # the peer has ended it in the meantime, and gets no reason for what it did itself
+        link.condition = Condition(condition, description)
+        link.close()
 
 
 class Intake(BrokerLink):
@@ -156,7 +160,7 @@ class Intake(BrokerLink):
         if envelope.ttl:
             expires = self.broker.now() + envelope.ttl
             room = node.put(envelope, body, expires)
-            self.broker.watch(node, expires)
+            self.broker.alarms.watch(node, expires)
         else:
             room = node.put(envelope, body)
         delivery.settle_with(ACCEPTED)
@@ -172,6 +176,10 @@ class Intake(BrokerLink):
     def _no_message(self, delivery: Any) -> None:
         if delivery.aborted:
             delivery.settle()
+        elif delivery.partial and self.broker.bounds.too_much(self.link.connection):
+            delivery.settle()  # what has come of it is let go of
+            most = self.broker.bounds.max_partial_bytes
+            self.evict("amqp:resource-limit-exceeded", f"more than {most} bytes of messages that are not complete")
 
     def _refuse(self, delivery: Any, error: Any) -> None:
         condition = error.condition if isinstance(error, Refused) else "amqp:decode-error"
@@ -350,7 +358,7 @@ class Outlet(BrokerLink, Consumer):
         record = self.record
         if record is not None and record.node is not self.queue:
             record.node.unsubscribe(self.queue)  # type: ignore[union-attr]  # a queue of its own: a topic's
-            self.broker.unwatch(self.queue)
+            self.broker.alarms.unwatch(self.queue)
 
 
 class Viewer(Outlet, Browser):

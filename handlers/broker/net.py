@@ -49,7 +49,7 @@ class Net:
         if not handler.struck:
             handler.struck = True
             self._note(error, f"{handler.describe()}, which is closed")
-            self.broker.soon(_Ending(handler))
+            self.broker.call(_Ending(handler))
 
     def _end(self, error: Exception, link: Any, connection: Any) -> None:
         who = "a connection" if connection is None else f"a connection of {connection.remote_container!r}"

@@ -21,6 +21,7 @@ from reactor.engine.session import Session
 from reactor.engine.tls_layer import TLSLayer
 from reactor.engine.wire import DEFAULT_MAX_FRAME_SIZE, WireState
 from reactor.errors import (
+    CONNECTION_FORCED,
     INVALID_FIELD,
     POLICY_ERROR,
     RESOURCE_LIMIT_EXCEEDED,
@@ -225,7 +226,8 @@ class Output(WireState):
             elif now >= self._hear_by:
                 self._end_with(
                     Condition(
-                        RESOURCE_LIMIT_EXCEEDED,
+                        # Who listens lets go of somebody who may well come back; who called says what he missed.
+                        CONNECTION_FORCED if self.mode == self.SERVER else RESOURCE_LIMIT_EXCEEDED,
                         "local-idle-timeout expired: nothing came in for %g seconds" % self.idle_timeout,
                     )
                 )

@@ -1,0 +1,78 @@
+"""The timers of queues whose messages expire: one for each queue, for the message whose time ends first.
+
+Links enter when a message with a time to live has come, and the broker when a queue goes. It knows when, and of queues
+only that.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from handlers.broker.directory import Node
+from handlers.broker.net import BrokerTimer
+from handlers.broker.node import Queue
+from handlers.broker.topic import Topic
+
+if TYPE_CHECKING:  # they belong to their broker; the types go round, the imports do not
+    from handlers.broker.broker import Broker
+
+log = logging.getLogger("handlers.broker")
+
+
+class Alarms:
+    """When to look for expired messages."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self._set: dict[Queue, tuple[float, Any]] = {}
+
+    def watch(self, node: Node, expires: float) -> None:
+        """A message with a time to live has come to `node`: be there when it ends."""
+        for queue in node.subscriptions if isinstance(node, Topic) else (node,):
+            alarm = self._set.get(queue)
+            if queue.deadline is not None and (alarm is None or queue.deadline < alarm[0]):
+                if alarm is not None:
+                    alarm[1].cancel()
+                self._set_alarm(queue)
+
+    def unwatch(self, queue: Queue) -> None:
+        """`queue` is gone."""
+        alarm = self._set.pop(queue, None)
+        if alarm is not None:
+            alarm[1].cancel()
+
+    def _set_alarm(self, queue: Queue, least: float = 0.0) -> None:
+        deadline = queue.deadline
+        if deadline is None:
+            self._set.pop(queue, None)
+        else:
+            delay = max(least, deadline - self.broker.now())
+            self._set[queue] = deadline, self.broker.call(_Alarm(self, queue), delay)
+
+    def expire(self, queue: Queue) -> None:
+        """Drop what is beyond its time, and come back for the rest."""
+        try:
+            dropped = queue.expire(self.broker.now())
+        except Exception:
+            self._set_alarm(queue, 1.0)  # not again at once: it may fail again
+            raise
+        self._set_alarm(queue)
+        if dropped:
+            log.info("%d messages of %r expired, dropped", dropped, queue.name)
+        directory = self.broker.directory
+        record = directory.records.get(queue.name)
+        if record is not None and record.node is queue:
+            directory.consider(record)
+
+
+class _Alarm(BrokerTimer):
+    """The timer of one queue."""
+
+    def __init__(self, alarms: Alarms, queue: Queue) -> None:
+        self.alarms = alarms
+        self.queue = queue
+
+    def on_timer_task(self, event: Any) -> None:
+        """Some message may have come to its end."""
+        self.alarms.expire(self.queue)

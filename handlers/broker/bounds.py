@@ -1,0 +1,52 @@
+"""What all connections together may make a broker keep, beside what is in its queues.
+
+The broker enters when connections come and go, and links when a message has come in part. It knows connections and
+their transports, and nothing that is in them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Bounds:
+    """The connections of one broker, and the messages that have come in part over them.
+
+    max_connections: how many there may be. max_partial_bytes: of messages that are not complete. 0 for no bound.
+    partial: bytes of these, as far as is known: somebody may have given up a message since.
+    """
+
+    def __init__(self, max_connections: int, max_partial_bytes: int) -> None:
+        self.max_connections = max_connections
+        self.max_partial_bytes = max_partial_bytes
+        self.partial = 0
+        self._seen: dict[Any, int] = {}
+
+    def came(self, connection: Any) -> None:
+        """Somebody connects."""
+        self._seen[connection] = 0
+
+    def gone(self, connection: Any) -> None:
+        """The wire of `connection` has ended. Harmless when repeated."""
+        self.partial -= self._seen.pop(connection, 0)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there is one connection more than there may be."""
+        return 0 < self.max_connections < len(self._seen)
+
+    def too_much(self, connection: Any) -> bool:
+        """Whether what has now come over `connection` is more than may be kept."""
+        self._weigh(connection)
+        if 0 < self.max_partial_bytes < self.partial:
+            for other in self._seen:
+                self._weigh(other)
+            return self.max_partial_bytes < self.partial
+        return False
+
+    def _weigh(self, connection: Any) -> None:
+        transport = connection.transport
+        size = 0 if transport is None else transport.buffered
+        if connection in self._seen:
+            self.partial += size - self._seen[connection]
+            self._seen[connection] = size
