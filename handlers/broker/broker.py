@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any, Callable, Optional
 
@@ -372,10 +373,11 @@ class Broker(MessagingHandler):
 
     def _may_receive(self, connection: Any, record: Record) -> bool:
         """Whether a dynamic node is of this connection, or of a lost one of the same container, which has come back."""
-        owner, container = record.owner
+        known, container = record.owner
+        owner = known()
         if owner is not connection and (owner in self._links or connection.remote_container != container):
             return False
-        record.owner = connection, container
+        record.owner = weakref.ref(connection), container
         return True
 
     def _record(self, link: Any, wanted: Any) -> Record:
@@ -391,7 +393,8 @@ class Broker(MessagingHandler):
         terminus.capabilities.put_object(symbol(node.kind))
         if wanted.dynamic:
             record.creator = handler
-            record.owner = handler.link.connection, handler.link.connection.remote_container
+            connection = handler.link.connection
+            record.owner = weakref.ref(connection), connection.remote_container
             terminus.address = node.name
             terminus.dynamic = True
             kind = LIFETIME_NAMES[record.lifetime or ON_CLOSE]

@@ -164,8 +164,11 @@ class Directory:
         """`link` does not any more; a dynamic node may go with it."""
         record.links.pop(link, None)
         lifetime = record.lifetime
+        created = link is record.creator
+        if created:
+            record.creator = None
         if lifetime == ON_CLOSE:
-            if link is record.creator:
+            if created:
                 self.delete(record)
         elif lifetime is not None:
             self.consider(record)

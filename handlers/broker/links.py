@@ -184,7 +184,7 @@ class Intake(BrokerLink):
     def _refuse(self, delivery: Any, error: Any) -> None:
         condition = error.condition if isinstance(error, Refused) else "amqp:decode-error"
         self.broker.refused += 1
-        log.warning("message of %s refused: %s: %s", self.describe(), condition, error)
+        log.warning("message of %s refused: %s: %s", self.describe(), condition, str(error))
         if not delivery.settled:
             delivery.local.condition = Condition(condition, clipped(str(error)))
             delivery.update(REJECTED)
@@ -208,6 +208,12 @@ class Intake(BrokerLink):
             self.link.prefetch = 0
             log.info("%r is full: %s has to wait", node.name, self.describe())
             node.block(self)
+
+    def let_go(self) -> None:
+        """It waits for room no longer."""
+        if self.waits_for is not None:
+            self.waits_for.forget(self)
+            self.waits_for = None
 
     def resume(self) -> None:
         """The node has room again."""

@@ -147,7 +147,7 @@ class Queue:
         self._serials: set[int] = set()  # of the consumers
         self._ring: deque[Consumer] = deque()  # consumers with credit, the next in turn first
         self._looking: dict[Browser, None] = {}  # browsers with credit
-        self._blocked: list[Producer] = []
+        self._blocked: dict[Producer, None] = {}
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name!r}: {self.waiting} waiting, {self.acquired} acquired>"
@@ -212,9 +212,14 @@ class Queue:
     def block(self, producer: Producer) -> None:
         """`producer` gives no credit until its `resume()` is called, which happens at half the capacity."""
         if self.bytes >= self.capacity:
-            self._blocked.append(producer)
+            self._blocked[producer] = None
         else:
-            self.pool.blocked.append(producer)
+            self.pool.blocked[producer] = None
+
+    def forget(self, producer: Producer) -> None:
+        """`producer` waits no longer: it is gone."""
+        self._blocked.pop(producer, None)
+        self.pool.blocked.pop(producer, None)
 
     # -- consumers come and go
 
@@ -456,6 +461,6 @@ class Queue:
         self._stale = 0
 
     def _resume(self) -> None:
-        blocked, self._blocked = self._blocked, []
+        blocked, self._blocked = self._blocked, {}
         for producer in blocked:
             producer.resume()

@@ -26,7 +26,7 @@ class Pool:
         self.capacity = capacity or float("inf")
         self.resume_at = self.capacity / 2
         self.bytes = 0
-        self.blocked: list[Producer] = []
+        self.blocked: dict[Producer, None] = {}
 
     @property
     def full(self) -> bool:
@@ -35,6 +35,6 @@ class Pool:
 
     def resume(self) -> None:
         """There is room again: those who wait look for themselves whether there is some for them."""
-        blocked, self.blocked = self.blocked, []
+        blocked, self.blocked = self.blocked, {}
         for producer in blocked:
             producer.resume()

@@ -51,6 +51,11 @@ class Topic:
                 return
         producer.resume()
 
+    def forget(self, producer: Producer) -> None:
+        """As `Queue.forget`."""
+        for subscription in self.subscriptions:
+            subscription.forget(producer)
+
     def subscribe(self, name: str) -> Queue:
         """A new subscription: a queue of its own that gets what is published from now on."""
         subscription = Queue(name, self.capacity, self.pool)
