@@ -19,7 +19,7 @@ from reactor.engine.limits import USUAL
 from reactor.engine.mechanisms import AnonymousClient, PlainClient, PlainServer
 from reactor.engine.sasl import SASL
 from reactor.errors import RemoteProtocolError, SASLException
-from tests.support.sasl import Side, client, frame, heard, make, mechanisms, server, talk, whole_and_bytewise
+from tests.support.sasl import Side, client, directory, frame, heard, make, mechanisms, server, talk, whole_and_bytewise
 
 PASSWORDS = {"ann": "s3cret", "jörg": "p:a\tß€", "root": "toor"}
 
@@ -462,3 +462,15 @@ def test_who_has_something_to_prove_is_not_let_in_as_nobody(given):
     assert "ANONYMOUS needs to be named in allowed_mechs" in str(left.error) and right.sasl.outcome is None
     left, right = talk(client(mechs="ANONYMOUS", **given), server())
     assert left.error is None and right.sasl.outcome == SASL.OK
+
+
+def test_what_is_allowed_cannot_be_said_when_it_was_offered_or_chosen():
+    for one, other in ((client(), server()), (client("ann", "s3cret"), server(credentials=directory))):
+        other.start()
+        with pytest.raises(SASLException, match="too late"):
+            other.allowed_mechs("PLAIN")
+        assert other.allowed is None
+        one.allowed_mechs("ANONYMOUS SCRAM-SHA-256")
+        one.receive(bytes(other.output), 0, len(other.output))
+        with pytest.raises(SASLException, match="too late"):
+            one.allowed_mechs("PLAIN")

@@ -15,6 +15,7 @@ order in which they are legal. Which mechanism is chosen is the business of `mec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import Struct
 from typing import Any, NamedTuple, NoReturn, Optional, Protocol, Union
 
@@ -119,6 +120,13 @@ class SASL(SASLSettings):
     def extended() -> bool:
         """Whether mechanisms beyond ANONYMOUS and EXTERNAL are there: always."""
         return True
+
+    def allowed_mechs(self, mechs: Union[str, Sequence[str]]) -> None:
+        """Use, or offer, only these: names with spaces between, or a list. Unknown names do no harm. SASLException when
+        the mechanism has been chosen, or the offer has been made."""
+        if self._offered or self._stage not in (_WANT_INIT, _WANT_MECHANISMS):
+            raise SASLException("too late for allowed_mechs(): the exchange has begun; say it in on_connection_bound")
+        super().allowed_mechs(mechs)
 
     def config_name(self, name: str) -> None:
         """Accepted for programs written for the original; without effect: there is no Cyrus to configure."""
