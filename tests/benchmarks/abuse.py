@@ -24,7 +24,7 @@ STEEPEST = 1.2
 #: Seconds of CPU for 64 KiB.
 DEAREST = 0.5
 #: Seconds that are too few to say how they grow.
-NOISE = 0.04
+NOISE = 0.1
 
 
 class Cost(NamedTuple):

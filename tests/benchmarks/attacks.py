@@ -424,7 +424,7 @@ def annotations(victim: Victim, size: int) -> int:
     return peer.close() - before
 
 
-@attack("headers of nulls, kept in a queue", 60, max_queue_bytes=1 << 20)
+@attack("headers of nulls, kept in a queue", 100, max_queue_bytes=1 << 20)
 def headers(victim: Victim, size: int) -> int:
     peer = Attacker.of(victim)
     peer.sender()
@@ -470,7 +470,8 @@ def nulls(victim: Victim, size: int) -> int:
     peer = Attacker.of(victim)
     victim.mark()
     before = peer.sent
-    peer.say_bytes(flow_with(empty_elements(65000)) * size)
+    entries = b"\xa3\x01k" + empty_elements(65000)
+    peer.say_bytes(flow_with(b"\xd1" + struct.pack(">II", len(entries) + 4, 2) + entries) * size)
     return peer.close() - before
 
 
@@ -506,14 +507,15 @@ _messages("sections of data without bytes", 1600, lambda size: b"\x00\x53\x75\xa
 _messages("sections that come again and again", 1000, lambda size: b"\x00\x53\x77\x40\x00\x53\x70\x45" * size)
 
 
-@attack("many links, and the connection is lost", 250)
+@attack("many links and many deliveries, and the connection is lost", 500)
 def links(victim: Victim, size: int) -> int:
     peer = Attacker.of(victim)
     peer.sender()
-    peer.fill(size)
+    peer.fill(2 * size)
     for handle in range(1, size + 1):
-        peer.receiver(handle=handle, credit=1)
-    peer.wait("transfer", size)
+        peer.receiver(handle=handle, credit=2)
+    peer.wait("attach", size + 1)
+    peer.wait("transfer", 2 * size)
     victim.mark()
     peer.wire.shutdown(socket.SHUT_RDWR)
     peer.wire.close()

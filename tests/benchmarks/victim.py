@@ -15,6 +15,11 @@ import time
 from pathlib import Path
 from typing import Any, Optional
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
 from reactor import Container, Message, MessageException, Transport
@@ -31,9 +36,9 @@ def memory() -> tuple[int, int]:
         found = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in status.splitlines() if "kB" in line}
         return found["VmRSS"], found["VmHWM"]
     except (OSError, KeyError):
-        import resource  # where there is no /proc the peak is all there is
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if resource is None:
+            return 0, 0
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # where there is no /proc this is all there is
         peak = peak if sys.platform == "darwin" else peak * 1024
         return peak, peak
 
