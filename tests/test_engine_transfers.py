@@ -8,11 +8,12 @@ import pytest
 
 from reactor.codec.message import Message
 from reactor.codec.types import Described
-from reactor.engine.delivery import Delivery
+from reactor.engine.delivery import LOST, Delivery
 from reactor.engine.disposition import ACCEPTED, REJECTED
 from reactor.engine.events import Event
+from reactor.engine.transport import Transport
 from reactor.errors import DataException, LocalProtocolError, MessageException
-from tests.support.frames import Peer
+from tests.support.frames import Peer, frame, source, target
 from tests.support.pair import PIECES, Pair, bodies, received
 
 
@@ -933,3 +934,33 @@ def test_what_is_resumed_and_given_up_makes_room_for_the_next():
     peer.transfer(b"", None, aborted=True)
     peer.transfer(b"new", 1)
     assert [data for _, data in received(receiver)] == [b"new"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_is_sent_on_credit_that_comes_before_our_attach_can_leave_is_in_doubt_once_the_session_ends(streamed):
+    """The peer says begin, attach, flow and end in one piece: nothing of the link can be written any more."""
+    peer = Peer(Transport.SERVER)
+    peer.connection.open()
+    peer.hello().heard()
+    number = {"next_outgoing_id": 0, "incoming_window": 100, "outgoing_window": 100}
+    ends = {"source": source("q"), "target": target("q")}
+    peer.transport.receive(
+        frame("begin", **number)
+        + frame("attach", name="l", handle=0, role=True, **ends)
+        + frame("flow", handle=0, link_credit=5, delivery_count=0, **number)
+        + frame("end")
+    )
+    peer.session.open()
+    link = peer.connection.link_head(0)
+    link.open()
+    if streamed:
+        delivery = link.delivery("t")
+        link.stream(b"x")
+        link.advance()
+    else:
+        delivery = link.transmit(b"x")
+    assert not [said for said in peer.heard() if said.name == "transfer"]
+    peer.session.close()
+    peer.connection.close()
+    peer.say("close")
+    assert delivery.fate == LOST

@@ -124,6 +124,9 @@ class Outgoing(Ledger):
             tag = delivery.tag_bytes
             key = len(tag) if delivery.fate == OPEN else -2 - len(tag)
             if key != link.writer_key:
+                if link.handle_out is None:
+                    link.waiting.append(delivery)  # for our attach: credit can come before it has left
+                    continue
                 link.writer_key = key
                 link.writer = transfer_writer(channel, link.handle_out, len(tag), delivery.fate != OPEN)
             pack, head, tag_field, tail, size = link.writer
@@ -157,8 +160,10 @@ class Outgoing(Ledger):
         if delivery.fate == LOST:
             return
         current = link.transfer_in_progress
-        if current is not delivery and (current is not None or link.waiting or link.wire_credit <= 0):
-            # No credit, or another delivery of the link is under way: frames of one link never mix [2.6.14].
+        unready = link.handle_out is None or link.wire_credit <= 0
+        if current is not delivery and (current is not None or link.waiting or unready):
+            # Our attach has not left, there is no credit, or another delivery is under way: frames of one link never
+            # mix [2.6.14].
             link.waiting.append(delivery)
             return
         data: Any = delivery.payload

@@ -481,6 +481,7 @@ class Sender(Link):
         super().leave_wire(lasting)
         self.wire_credit = self._given_back = 0
         self._drain_mode = False
+        self.writer_key = -1  # the writer knows the old handle
 
 
 def _tag_bytes(tag: Union[str, bytes]) -> bytes:
