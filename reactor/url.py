@@ -220,7 +220,7 @@ class Url:
             if password:
                 parts += [":", password if password is _HIDDEN else quote(password, safe="")]
             parts.append("@")
-        host = (self._host or "").replace("%", "%25")
+        host = (self._host or "").replace("%", "%25", 1)  # one zone, as it is read
         parts.append(f"[{host}]" if ":" in host else host)
         if port is not None:
             parts += [":", str(port)]

@@ -265,3 +265,8 @@ def test_any_text_is_an_address_or_none_and_a_password_does_not_show(text):
     shown.rest = ""
     if "s3cret" in password:
         assert not [text for text in (str(shown), repr(shown), shown.redacted) if "s3cret" in text]
+
+
+def test_a_zone_with_a_percent_sign_in_it_reads_the_same_again():
+    url = Url("amqp://[fe80::1%25a%25b]:5672")
+    assert Url(url.full) == url and Url(url.full).host == url.host

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Optional
 
 from reactor.codec.performatives import decode_composite, encode_composite
-from reactor.errors import LocalProtocolError, RemoteProtocolError
+from reactor.errors import LocalProtocolError, RemoteProtocolError, TransportException
 from reactor.simulation import Frame
 from reactor.tracing.splitter import Splitter
 from reactor.tracing.text import describe
@@ -26,7 +26,7 @@ class Player(replay.Player):
     def _act(self, frame: Any) -> None:
         try:
             super()._act(frame)
-        except LocalProtocolError:
+        except (LocalProtocolError, TransportException):
             pass  # it is too late for that, and the engine said so
         except (LookupError, AttributeError, StopIteration) as error:
             if not _is_the_players(error):
