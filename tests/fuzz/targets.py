@@ -27,6 +27,7 @@ from tests.fuzz import mutate, seeds
 from tests.fuzz.holds import check
 from tests.fuzz.openings import config_case, tls_case, url_case
 from tests.fuzz.recordings import exchange_case, frame_case
+from tests.fuzz.speaking import broker_case, client_case, copier_case
 from tests.support.frames import AMQP, SASL, frame, source, target
 
 
@@ -82,8 +83,10 @@ class Application:
         elif event.type is Event.LINK_FLOW and isinstance(context, Sender):
             if context.credit > 0 and self.sends and context.state & Endpoint.LOCAL_ACTIVE:
                 self.sends -= 1
-                if not context.state & Endpoint.REMOTE_CLOSED:
-                    context.transmit(bytes(self.dice.choice((0, 10, 3000))))
+                size = self.dice.choice((0, 10, 3000))
+                fits = size <= (context.remote_max_message_size or size)
+                if fits and not context.state & Endpoint.REMOTE_CLOSED:
+                    context.transmit(bytes(size))
             if context.drain_mode:
                 context.drained()
         elif name.startswith("pn_transport_error"):
@@ -261,6 +264,9 @@ class Target(NamedTuple):
 TARGETS = {
     "transport": Target(transport_case, 5, 3_000),
     "exchange": Target(exchange_case, 5, 3_000),
+    "broker": Target(broker_case, 5, 250),
+    "copier": Target(copier_case, 3, 250),
+    "client": Target(client_case, 4, 250),
     "frame": Target(frame_case, 2, 24_000),
     "sasl": Target(sasl_case, 2, 6_000),
     "tls": Target(tls_case, 1, 2_000),
