@@ -22,7 +22,7 @@ from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
 from reactor.engine.session import Session
 from reactor.engine.transport import Transport
-from reactor.errors import DataException, DecodeError, MessageException, RemoteProtocolError
+from reactor.errors import DataException, DecodeError, LocalProtocolError, MessageException, RemoteProtocolError
 from tests.fuzz import mutate, seeds
 from tests.fuzz.holds import check
 from tests.fuzz.openings import config_case, tls_case, url_case
@@ -83,10 +83,10 @@ class Application:
         elif event.type is Event.LINK_FLOW and isinstance(context, Sender):
             if context.credit > 0 and self.sends and context.state & Endpoint.LOCAL_ACTIVE:
                 self.sends -= 1
-                size = self.dice.choice((0, 10, 3000))
-                fits = size <= (context.remote_max_message_size or size)
-                if fits and not context.state & Endpoint.REMOTE_CLOSED:
-                    context.transmit(bytes(size))
+                try:
+                    context.transmit(bytes(self.dice.choice((0, 10, 3000))))
+                except LocalProtocolError:
+                    pass  # it is too late for that, or too large, and the engine said so
             if context.drain_mode:
                 context.drained()
         elif name.startswith("pn_transport_error"):
