@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from reactor.codec.types import symbol
+from reactor.codec.types import symbol, ubyte
 from reactor.engine.condition import Condition
 from reactor.engine.connection import Connection
 from reactor.engine.delivery import Delivery
@@ -517,8 +517,12 @@ SESSION = {
         frame("attach", name="new", handle=0, role=True),
         "amqp:session:handle-in-use",
     ),
-    "attach of a link that is attached": (
-        frame("attach", name="in", handle=7, role=False, initial_delivery_count=0),
+    "attach with a sender's settle mode that there is not": (
+        frame("attach", name="new", handle=7, role=True, snd_settle_mode=ubyte(3)),
+        "amqp:invalid-field",
+    ),
+    "attach with a receiver's settle mode that there is not": (
+        frame("attach", name="new", handle=7, role=True, rcv_settle_mode=ubyte(2)),
         "amqp:invalid-field",
     ),
     "the first transfer of a delivery without an id": (

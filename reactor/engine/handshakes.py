@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import ATTACH, BEGIN, DETACH, END
 from reactor.codec.dicts import of_symbols
-from reactor.codec.frames import write_frame
+from reactor.codec.frames import MIN_MAX_FRAME_SIZE, write_frame
 from reactor.codec.performatives import encode_composite
 from reactor.engine.condition import Condition
 from reactor.engine.endpoint import (
     LOCAL_ACTIVE,
     LOCAL_CLOSED,
     LOCAL_UNINIT,
-    REMOTE_ACTIVE,
     REMOTE_CLOSE,
     REMOTE_CLOSED,
     REMOTE_MASK,
@@ -30,6 +29,7 @@ from reactor.engine.events import Event
 from reactor.engine.fields import symbol_keys, symbol_list
 from reactor.engine.ledger import free_number
 from reactor.engine.link import SND_MIXED, Link
+from reactor.engine.naming import close_again, find, has_to_wait, looks_refused, refuse_unanswered, steal
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
 from reactor.engine.terminus import Terminus
@@ -56,6 +56,9 @@ if TYPE_CHECKING:
 DEFAULT_WINDOW = 2048
 #: The largest handle of ours, and of the peer's: a session has at most so many links less one each way.
 DEFAULT_HANDLE_MAX = 0x7FFF
+
+#: How many links of a session are attached before the peer has said how many it takes.
+FEW_HANDLES = 16
 
 
 class Handshakes(Endpoint):
@@ -125,6 +128,10 @@ class Handshakes(Endpoint):
         """End the session (session.py)."""
         raise NotImplementedError
 
+    def named(self, name: str) -> list[Link]:
+        """The links of this name, oldest first."""
+        return self._names.get(name, [])
+
     @property
     def link_count(self) -> int:
         """How many links there are."""
@@ -178,8 +185,8 @@ class Handshakes(Endpoint):
             return
         window = self.window
         if window is None:
-            if self.state & REMOTE_CLOSED:
-                return  # it has had its life on this wire
+            if self.state & REMOTE_CLOSED or not transport.has_channel():
+                return  # it has had its life on this wire; or the peer's open says whether there are so many
             window = self.window = transport.make_window(self)
         if not window.begin_sent:
             window.begin_sent = True
@@ -188,19 +195,29 @@ class Handshakes(Endpoint):
             window.transport.frames_output += 1
 
     def send_attach(self, link: Link, out: bytearray) -> None:
-        """Write the link's attach if it is time. LocalProtocolError when no handle is left."""
+        """Write the link's attach if it is time. LocalProtocolError when no handle is left, or when it is larger than
+        the frames that the peer takes."""
         if link.state & LOCAL_UNINIT or link.handle_out is not None or link.detach_sent or link.held:
             return
         window = self.window
         if window is None or not window.begin_sent or window.end_sent or self.state & REMOTE_CLOSED:
             return
+        if has_to_wait(link):
+            window.transport.waits = True
+            return
         handle = free_number(window.handles_out)
+        if handle >= FEW_HANDLES and window.remote_channel is None:
+            return  # the peer's begin says whether there are so many
         if handle > min(window.remote_handle_max, self.largest_handle()):
             raise LocalProtocolError(
                 RESOURCE_LIMIT_EXCEEDED, "no handle is left for %r: the session is full" % (link,), "link"
             )
         body = encode_composite(ATTACH, link.attach_fields(handle))
         most = window.transport.remote_max_frame_size
+        if not window.transport.opened and 8 + len(body) > MIN_MAX_FRAME_SIZE:
+            return  # the peer's open says whether it takes so much [2.3.1]
+        if 8 + len(body) > most and not link.state & REMOTE_UNINIT:
+            body = refuse_unanswered(link, handle, most)  # it cannot be answered as it was meant
         if 8 + len(body) > most:
             raise LocalProtocolError(
                 FRAME_SIZE_TOO_SMALL, "%r takes %d bytes to attach; the peer takes %d" % (link, 8 + len(body), most)
@@ -289,6 +306,7 @@ class Handshakes(Endpoint):
         window.remote_incoming_window = incoming_window
         if handle_max is not None:
             window.remote_handle_max = handle_max
+        window.transport.wake()  # for the attaches that waited for this
         self.remote_offered_capabilities = of_symbols(offered_capabilities)
         self.remote_desired_capabilities = of_symbols(desired_capabilities)
         self.remote_properties = properties
@@ -320,22 +338,24 @@ class Handshakes(Endpoint):
             raise RemoteProtocolError(
                 HANDLE_IN_USE, "attach %r on handle %d, which is in use" % (name, handle), "session"
             )
+        if snd_settle_mode not in (None, 0, 1, 2) or rcv_settle_mode not in (None, 0, 1):
+            text = "attach %r with the settle modes %r and %r, which there are not [2.8.2, 2.8.3]"
+            raise RemoteProtocolError(INVALID_FIELD, text % (name, snd_settle_mode, rcv_settle_mode), "session")
         most, size = self.largest_handle(), window.transport.frame_size
         if handle > most:
             raise RemoteProtocolError(
                 FRAMING_ERROR, "attach %r on handle %d, above handle-max %d" % (name, handle, most)
             )
-        link = self._find(name, role)
+        link = find(self, name, role)
         window.transport.limits.admit_link(self.connection, size, link is None)
         if link is None:
+            steal(self.connection, name, role)
             link = self.sender(name) if role else self.receiver(name)
             link.passive = True
             if snd_settle_mode in (0, 1):
                 link.snd_settle_mode = snd_settle_mode  # do as asked, unless the application decides otherwise
             if rcv_settle_mode == 1 and link.is_sender:
                 link.rcv_settle_mode = rcv_settle_mode
-        elif not link.state & REMOTE_UNINIT:
-            raise RemoteProtocolError(INVALID_FIELD, "link %r is attached already" % name, "session")
         link.change(REMOTE_OPEN)
         link.weight = size
         self.weight += size
@@ -356,29 +376,10 @@ class Handshakes(Endpoint):
             link.delivery_count = (initial_delivery_count or 0) & 0xFFFFFFFF
         elif isinstance(link, Sender):
             link.measure()
-        if link.handle_out is not None and self._looks_refused(link):
+        if link.handle_out is not None and looks_refused(link):
             window.transport.doubt(link)  # the detach that says why comes next; anything else says that it is open
         else:
             link.confirm()
-
-    @staticmethod
-    def _looks_refused(link: Link) -> bool:
-        """Whether the answer to our attach has null for the node that we asked for: refused, says [2.6.3]."""
-        asked, answered = link.source, link.remote_source
-        if link.is_sender:
-            asked, answered = link.target, link.remote_target
-        return answered.type == Terminus.UNSPECIFIED and asked.type != Terminus.UNSPECIFIED
-
-    def _find(self, name: str, role: bool) -> Optional[Link]:
-        """Our end of the link that the peer means: of that name, and of the other role."""
-        closed = None
-        for link in self._names.get(name, ()):
-            if link.is_sender == role:
-                if link.state & REMOTE_UNINIT and (link.handle_out is not None or not link.state & LOCAL_CLOSED):
-                    return link
-                if not link.state & REMOTE_CLOSED:
-                    closed = link
-        return closed
 
     def recv_detach(self, handle: int, closed: Optional[bool] = False, error: Any = None) -> None:
         """The peer detaches or closes a link [2.7.7]."""
@@ -397,6 +398,8 @@ class Handshakes(Endpoint):
         link.remote_detached = not closed and not (link.detach_sent and not link.detached)
         del window.handles_in[handle]
         link.handle_in = None
+        if closed and link.detach_sent and link.detached and link.condition is None:
+            close_again(link)
         if link.is_sender:
             sent_away = condition is not None and condition.name == LINK_REDIRECT
             comes_back = self.connection.lasting and (sent_away or passes(condition))
@@ -454,8 +457,10 @@ class Handshakes(Endpoint):
     def refuse(self, endpoint: Union[Handshakes, Link], condition: Condition) -> None:
         """This session, or a link of it, cannot be opened on this wire: the application sees it as if the peer
         had refused, and what was sent over it will not leave."""
-        if endpoint is not self and endpoint.state & REMOTE_ACTIVE:
+        if isinstance(endpoint, Link) and not endpoint.state & REMOTE_UNINIT:
             # The peer has attached it and waits for our attach: it can be told no less than this.
+            endpoint.abandon()
+            endpoint.detach_sent = True  # it will have no handle here
             self.condition = condition
             self.close()
             return

@@ -188,6 +188,9 @@ class Link(Endpoint):
         """Close the link: what is queued leaves first. The peer may free its end, a subscription for one."""
         if self.condition is not None:
             self.condition.check()
+        if self.passive and self.state & LOCAL_UNINIT:
+            # Refused: the answer has null where a node would be [2.6.3].
+            self.source, self.target = Terminus(Terminus.UNSPECIFIED), Terminus(Terminus.UNSPECIFIED)
         if self.change(LOCAL_CLOSE):
             self.cut_short()
             self._emit(Event.LINK_LOCAL_CLOSE)

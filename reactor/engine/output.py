@@ -120,22 +120,31 @@ class Output(WireState):
         if self._amqp_out and connection is not None and not connection.state & LOCAL_UNINIT:
             if not self._open_sent:
                 self._write_open(connection)
-            if connection.work:
-                self._write_opening(connection, out)
-            if self.dirty_windows:
-                windows, self.dirty_windows = self.dirty_windows, []
-                for window in windows:
-                    session = window.session
-                    ended = session.remote_condition is not None and session.is_given_up
-                    if ended or window.end_sent or session.window is not window:
-                        window.dirty = False  # a peer that ends a session for an error listens to nothing more
-                    elif window.flush(out) and not window.dirty:
-                        window.dirty = True
-                        self.dirty_windows.append(window)
-            if connection.work:
-                self._write_closing(connection, out)
+            self._write_turn(connection, out)
+            written = -1
+            while self.waits and written != self.frames_output and not self._close_sent:
+                written = self.frames_output  # what waited for a detach that has just left follows it
+                self._write_turn(connection, out)
         if len(out) > start:
             self._spoke = True
+
+    def _write_turn(self, connection: Connection, out: bytearray) -> None:
+        """What opens, what goes through it, what closes."""
+        self.waits = False
+        if connection.work:
+            self._write_opening(connection, out)
+        if self.dirty_windows:
+            windows, self.dirty_windows = self.dirty_windows, []
+            for window in windows:
+                session = window.session
+                ended = session.remote_condition is not None and session.is_given_up
+                if ended or window.end_sent or session.window is not window:
+                    window.dirty = False  # a peer that ends a session for an error listens to nothing more
+                elif window.flush(out) and not window.dirty:
+                    window.dirty = True
+                    self.dirty_windows.append(window)
+        if connection.work:
+            self._write_closing(connection, out)
 
     def _write_headers(self, out: bytearray) -> None:
         """Our protocol headers, as far as it is their turn. A server answers the client's."""

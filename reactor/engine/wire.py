@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from reactor.engine.window import Window
 
 DEFAULT_MAX_FRAME_SIZE = 65536
+#: How many sessions begin before the peer has said how many it takes.
+FEW_CHANNELS = 4
 
 
 class WireState:
@@ -56,6 +58,7 @@ class WireState:
         "frames_output",
         "dirty_windows",
         "doubts",
+        "waits",
         "_sasl",
         "_layer",
         "_auth_required",
@@ -116,6 +119,7 @@ class WireState:
         self.frames_input = 0
         self.frames_output = 0
         self.dirty_windows: list[Ledger] = []
+        self.waits = False  # a link's attach waits for a detach that may leave in the same turn
         self.doubts: dict[Link, float] = {}  # links that look refused, and until when they may be; 0.0: not yet known
         self._sasl: Optional[SASL] = None
         self._layer: Optional[TLSLayer] = None  # `tls`, unless the peer turned out to do without
@@ -169,6 +173,15 @@ class WireState:
         if self._open_sent:
             text = "too late for %s: the peer was told another one by open; set it before, as in on_connection_bound"
             raise TransportException(text % name)
+
+    @property
+    def opened(self) -> bool:
+        """Whether the peer's open has come, which says what it takes."""
+        return self._opened
+
+    def has_channel(self) -> bool:
+        """Whether another session may begin already: before the peer's open says how many there can be, few may."""
+        return self._opened or len(self._windows_out) < FEW_CHANNELS
 
     def doubt(self, link: Link) -> None:
         """The peer has attached the link in a way that looks like a refusal. It counts as open when no detach follows
