@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.libraries import OURS, THEIRS, load
-from tests.support.rabbitmq import RabbitMQ, need
+from tests.support.rabbitmq import VERSIONS, RabbitMQ, need
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,4 +70,12 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """A RabbitMQ that nobody kills."""
     need()
     with RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=VERSIONS[1:])
+def rabbitmq4(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A RabbitMQ of a version that speaks AMQP 1.0 by itself, that nobody kills."""
+    need(request.param)
+    with RabbitMQ(tmp_path_factory.mktemp("rabbitmq4"), request.param) as server:
         yield server

@@ -1,4 +1,4 @@
-"""RabbitMQ killed in the middle of sending and receiving, and started again on the same port: what is on its disk is
+"""RabbitMQ killed or stopped in the middle of sending and receiving, and started again on the same port: what is on its disk is
 still there, and so nothing that it has accepted may be lost.
 
 test_recovery_killed.py is the same with our own broker, which keeps nothing.
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from reactor import Container
-from tests.support.rabbitmq import RabbitMQ, need
+from tests.support.rabbitmq import VERSIONS, RabbitMQ, need
 from tests.support.recovery import Carrier
 
 TOTAL = 1000
@@ -28,10 +28,15 @@ class Restarted:
     def __init__(self, server: RabbitMQ) -> None:
         self.server = server
         self.url = server.url
+        self.address = server.address("durable")
         self.starting: list[threading.Thread] = []
+        self.planned = False
 
     def kill(self) -> None:
-        self.server.kill()
+        if self.planned:
+            self.server.stop()
+        else:
+            self.server.kill()
 
     def start(self) -> None:
         self.starting.append(threading.Thread(target=self.server.start))
@@ -43,10 +48,10 @@ class Restarted:
             thread.join()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
-    need()
-    with RabbitMQ(tmp_path_factory.mktemp("killed")) as server:
+@pytest.fixture(scope="module", params=VERSIONS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    need(request.param)
+    with RabbitMQ(tmp_path_factory.mktemp("killed"), request.param) as server:
         yield server
 
 
@@ -61,7 +66,7 @@ class Client(Carrier):
     """Accepts by the score, and what it held when the connection was lost when that is back: which says nothing."""
 
     def __init__(self, broker: Restarted, kills: list[int], resend: bool) -> None:
-        super().__init__(broker, "/amq/queue/durable", TOTAL, kills, resend, auto_accept=False)
+        super().__init__(broker, broker.address, TOTAL, kills, resend, auto_accept=False)
         self.held: list[Any] = []
         self.stale: list[Any] = []
         self.dying = False
@@ -115,8 +120,14 @@ class Client(Carrier):
         event.container.stop()
 
 
-@pytest.mark.parametrize("resend", [True, False], ids=["sent again", "in doubt"])
-def test_nothing_that_was_accepted_is_lost(mortal: Restarted, resend: bool) -> None:
+@pytest.mark.parametrize(
+    ("resend", "planned"),
+    [(True, False), (False, False), (True, True)],
+    ids=["sent again", "in doubt", "stopped as planned"],
+)
+def test_nothing_that_was_accepted_is_lost(mortal: Restarted, resend: bool, planned: bool) -> None:
+    """A planned stop is a close with a reason that passes, or silence: the client goes on after it, as after a kill."""
+    mortal.planned = planned
     kills = [100, 500] if resend else [300]
     client = Client(mortal, kills, resend)
     Container(client).run()
@@ -138,7 +149,7 @@ class Emptied(Carrier):
     """Finds nothing left: what was accepted on this side is gone."""
 
     def __init__(self, broker: Restarted) -> None:
-        super().__init__(broker, "/amq/queue/durable", 1, [], False)
+        super().__init__(broker, broker.address, 1, [], False)
 
     def on_message(self, event: Any) -> None:
         assert event.message.body == 0 and event.message.first_acquirer, "only what was sent just now"

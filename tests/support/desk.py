@@ -31,10 +31,14 @@ class Client(Witness):
 
 
 class Desk:
-    """A container with a Client and one connection, which does not come back. As a context manager it closes that."""
+    """A container with a Client and one connection, which does not come back. As a context manager it closes that.
 
-    def __init__(self, url: str, **options: Any) -> None:
+    wellness: the address of a queue that is there, for `is_well`.
+    """
+
+    def __init__(self, url: str, wellness: str = "/queue/wellness", **options: Any) -> None:
         self.url = url
+        self.wellness = wellness
         self.client = Client()
         self.container = Container(self.client)
         self.connection = self.container.connect(url, **{"reconnect": False, **options})
@@ -69,7 +73,7 @@ class Desk:
 
     def is_well(self) -> None:
         """The first connection is still of use, whatever has happened on it."""
-        self.sends_and_receives("/queue/wellness", self.container.create_session(self.connection))
+        self.sends_and_receives(self.wellness, self.container.create_session(self.connection))
 
     def __enter__(self) -> Desk:
         return self
