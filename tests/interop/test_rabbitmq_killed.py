@@ -1,5 +1,5 @@
-"""RabbitMQ killed or stopped in the middle of sending and receiving, and started again on the same port: what is on its disk is
-still there, and so nothing that it has accepted may be lost.
+"""RabbitMQ killed or stopped in the middle of sending and receiving, and started again on the same port: what is on its
+disk is still there, and so nothing that it has accepted may be lost.
 
 test_recovery_killed.py is the same with our own broker, which keeps nothing.
 """
