@@ -33,7 +33,7 @@ from tests.support.management import Management, path
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.tls import client_domain
 
-WELLNESS = "/queues/wellness"
+WELLNESS = "/queues/well"
 TOTAL = 3000
 
 
@@ -169,7 +169,7 @@ def test_an_address_that_is_not_there(rabbitmq4: RabbitMQ, desk: Desk, role: str
     desk.is_well()
 
 
-@pytest.mark.parametrize("how", ["/queue/nowhere", "/amq/queue/wellness", "nowhere"])
+@pytest.mark.parametrize("how", ["/queue/nowhere", "/amq/queue/well", "nowhere"])
 def test_an_address_of_rabbitmq_3(rabbitmq4: RabbitMQ, desk: Desk, how: str) -> None:
     session = desk.container.create_session(desk.connection)
     desk.container.create_receiver(session, how)

@@ -34,7 +34,7 @@ USERS = {"guest": "guest", "alice": "secret"}
 #: Every version that may be had.
 VERSIONS = ["3.10", *later.RELEASES]
 #: Queues that are there from the beginning: in 3.10 a client cannot make one that is durable, or of another type.
-QUEUES = {"quorum": {"x-queue-type": "quorum"}, "durable": {}, "wellness": {}}
+QUEUES = {"quorum": {"x-queue-type": "quorum"}, "durable": {}, "well": {}}
 #: Seconds that a server may live: a test session is done before, and none is left behind for ever.
 LIFE = 1800.0
 
