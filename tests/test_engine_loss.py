@@ -501,3 +501,40 @@ def test_bytes_that_came_before_the_bind_are_not_lost():
     pair.server.bind()
     pair.pump()
     assert pair.client.connection.state == pair.server.connection.state == OPEN
+
+
+class Walked(dict):
+    """A dict that counts how often all of it is looked through."""
+
+    walks = 0
+
+    def values(self):
+        self.walks += 1
+        return super().values()
+
+    def items(self):
+        self.walks += 1
+        return super().items()
+
+
+@pytest.mark.parametrize("forth", [True, False])
+@pytest.mark.parametrize("way", ["end", "wire"])
+def test_many_links_are_lost_in_one_look_at_what_is_not_settled(forth, way):
+    pair = Pair()
+    ways = []
+    for number in range(40):
+        near, far = pair.link("%d" % number, forth)
+        ways.append((near, far) if forth else (far, near))
+    for sender, receiver in ways:
+        receiver.flow(1)
+        pair.pump()
+        sender.transmit(b"x")
+    pair.pump()
+    window = ways[0][0 if forth else 1].window
+    table = Walked(window.unsettled_out if forth else window.unsettled_in)
+    setattr(window, "unsettled_out" if forth else "unsettled_in", table)
+    if way == "end":
+        window.session.recv_end()
+    else:
+        pair.client.connection.recv_close()
+    assert table.walks == 1 and not table

@@ -99,6 +99,7 @@ class Ledger:
         "deaf",
         "late",
         "patience",
+        "shares",
     )
 
     def __init__(self, session: Handshakes, transport: WireState, channel: int) -> None:
@@ -137,6 +138,7 @@ class Ledger:
         self.flow_due = False
         self.late = 0  # transfers that came all the same
         self.patience = MENTIONS * self.most_unsettled  # how many deliveries may be spoken of without being settled
+        self.shares: dict[bool, tuple[int, dict[Link, list[Delivery]]]] = {}  # see `unsettled_of`
         self.deaf = False  # what still comes in is passed over: the session has ended here, or was refused
 
     def measure(self) -> None:
@@ -237,6 +239,19 @@ class Ledger:
         if self.patience < 0:
             text = "dispositions without end: the same deliveries are spoken of again and again, and not settled"
             raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, "session")
+
+    def unsettled_of(self, link: Link) -> list[Delivery]:
+        """What is not settled of a link. Many may go at once: all are looked through once for all of them, until
+        others come or the turn ends."""
+        incoming = link.is_receiver
+        unsettled = self.unsettled_in if incoming else self.unsettled_out
+        latest = self.next_incoming_id if incoming else self.next_delivery_id
+        known = self.shares.get(incoming)
+        if known is None or known[0] != latest:
+            known = self.shares[incoming] = (latest, {})
+            for delivery in unsettled.values():
+                known[1].setdefault(delivery.link, []).append(delivery)
+        return [one for one in known[1].pop(link, ()) if unsettled.get(one.id or 0) is one]
 
     def let_go(self, pieces: Pieces) -> None:
         """What has come of a delivery is complete, was read, or is dropped. Harmless when repeated."""

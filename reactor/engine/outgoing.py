@@ -38,6 +38,8 @@ class Outgoing(Ledger):
     def flush(self, out: bytearray) -> bool:
         """Write all that the turn collected; returns whether something must wait until `out` was sent."""
         self.dirty = False
+        if self.shares:
+            self.shares.clear()
         frames = -self.next_outgoing_id
         if self.outgoing:
             self._write_transfers(out)

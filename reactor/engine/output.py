@@ -187,8 +187,10 @@ class Output(WireState):
             write(*arguments)
         except (LocalProtocolError, DataException) as error:
             session = endpoint.session if isinstance(endpoint, Link) else endpoint
-            name = error.condition if isinstance(error, LocalProtocolError) else INVALID_FIELD
-            session.refuse(endpoint, Condition(name, str(error)))
+            name, text = INVALID_FIELD, str(error)
+            if isinstance(error, LocalProtocolError):
+                name, text = error.condition, error.description
+            session.refuse(endpoint, Condition(name, text))
 
     def _write_closing(self, connection: Connection, out: bytearray) -> None:
         """Detaches, ends and the close, each when what was sent before it has left."""

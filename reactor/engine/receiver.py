@@ -247,11 +247,10 @@ class Receiver(Link):
         """What is not settled here comes again, to whomever the peer likes; what is said about it is lost."""
         window = self.window
         if window is not None and (self.unsettled or self.rcv_settle_mode == RCV_SECOND):
-            for number, delivery in list(window.unsettled_in.items()):
-                if delivery.link is self:
-                    del window.unsettled_in[number]
-                    delivery.fate = delivery.fate or LOST
-                    delivery.window = None
+            for delivery in window.unsettled_of(self):
+                del window.unsettled_in[delivery.id or 0]
+                delivery.fate = delivery.fate or LOST
+                delivery.window = None
         self.unsettled = 0
         self.received = 0
 

@@ -423,8 +423,7 @@ class Sender(Link):
             # Many links may go at once, and most are idle: those do not look through what all of them have sent.
             queued = [delivery for delivery in window.outgoing if delivery.link is self] if self._queued else []
             unsent += [delivery for delivery in queued if delivery.id is None]
-            unsettled = window.unsettled_out.values() if self.unsettled else ()
-            sent = [delivery for delivery in unsettled if delivery.link is self]
+            sent = window.unsettled_of(self) if self.unsettled else []
             for delivery in sent:
                 del window.unsettled_out[delivery.id or 0]
             if started is not None and started.fate == PRE_SETTLED:

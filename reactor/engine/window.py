@@ -29,5 +29,6 @@ class Window(Incoming, Outgoing):
         self.transport.buffered -= self.buffered
         self.buffered = 0
         self.acks.clear()
+        self.shares.clear()
         self.flows.clear()
         self.session.window = None
