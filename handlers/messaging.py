@@ -100,7 +100,9 @@ class MessagingHandler(Handler, Acking):
             return
         text = condition_text(condition)
         where = "" if connection is None else connection.describe()
-        log.log(level, text if where in text else "%s: %s" % (where, text))
+        delay = None if connection is None or event.container is None else event.container.next_attempt(connection)
+        then = "" if delay is None else "; it is tried again in %.3g s, and so on" % delay
+        log.log(level, "%s%s", text if where in text else "%s: %s" % (where, text), then)
         if condition.name in self.fatal_conditions and connection is not None:
             if transport.sasl().outcome not in (SASL.SYS, SASL.TEMP):  # else the server had troubles of its own
                 text = "%s lost: %s" % (connection.connected_address, condition_text(condition))

@@ -5,12 +5,17 @@ It knows deliveries of senders and their states, and nothing of messages or fram
 
 from __future__ import annotations
 
+import logging
+import weakref
 from typing import Any, Callable, Optional
 
 from handlers.endpoint import call
 from handlers.incoming import take_changes
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Handler
 from reactor.engine.delivery import SETTLED_NOW, STATE_CHANGED
+from reactor.shown import shown
+
+log = logging.getLogger(__name__)
 
 BOTH_ACTIVE = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
 
@@ -20,6 +25,8 @@ OUTCOMES = {
     RELEASED: "on_released",
     MODIFIED: "on_released",
 }
+
+FAILURES = {REJECTED: "rejected", RELEASED: "released", MODIFIED: "modified"}
 
 Calls = tuple[Callable[[Any], Any], ...]
 
@@ -41,6 +48,7 @@ class OutgoingMessageHandler(Handler):
         # What is called for which state and on which occasion, looked up once: outcomes come as often as
         # messages go.
         self._calls: dict[Any, Calls] = {}
+        self._unheard: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
     # -- the engine's events -----------------------------------------------------------------------------
 
@@ -67,7 +75,10 @@ class OutgoingMessageHandler(Handler):
             state = delivery.remote_state
             calls = self._calls.get(state)
             if calls is None:
-                calls = self._calls[state] = self._find("on_delivery_updated", OUTCOMES.get(state))
+                calls = self._find("on_delivery_updated", OUTCOMES.get(state))
+                if state in FAILURES and not calls and not self._find("on_settled"):
+                    calls = (self._unheard_of,)
+                self._calls[state] = calls
             for tell in calls:
                 tell(event)
         if changes & SETTLED_NOW:
@@ -82,6 +93,38 @@ class OutgoingMessageHandler(Handler):
     def on_delivery_in_doubt(self, event: Any) -> None:
         """The connection or the link went away before the peer said what became of it."""
         self.on_in_doubt(event)
+        link = event.delivery.link
+        closed = (link.state | link.session.state | link.session.connection.state) & Endpoint.LOCAL_CLOSED
+        # Whoever closes before the outcome has come does not ask for it.
+        if not closed and not self._find("on_in_doubt"):
+            self._unheard_of(event)
+
+    def on_link_final(self, event: Any) -> None:
+        """Nothing more is heard of the link."""
+        count = self._unheard.pop(event.link, 0)
+        if count > 1:
+            log.info("%s: %d messages were not accepted, and nobody was listening", event.link.describe(), count)
+
+    def unheard(self, link: Any) -> int:
+        """How many messages of a sender were rejected, released, modified or in doubt, and no method listens for it."""
+        return self._unheard.get(link, 0)
+
+    def _unheard_of(self, event: Any) -> None:
+        """A message was not accepted, and nobody listens for that: one warning for each link, then they are counted."""
+        delivery = event.delivery
+        link = delivery.link
+        count = self._unheard[link] = self._unheard.get(link, 0) + 1
+        if count > 1:
+            return
+        state = delivery.remote_state
+        what, why = "is in doubt", delivery.doubt
+        if state in FAILURES:
+            what, why = "was " + FAILURES[state], delivery.remote.condition
+        text = "%s: %s: message %s %s%s, and no %s listens for it; others like it are only counted"
+        reason = ": " + why.text if why is not None else ""
+        method = OUTCOMES.get(state, "on_in_doubt")
+        tag = shown(delivery.tag)
+        log.warning(text, link.connection.describe(), link.describe(), tag, what, reason, method)
 
     def _find(self, *methods: Optional[str]) -> Calls:
         """The methods that do something: this object's if a subclass defines them, else the delegate's."""

@@ -42,6 +42,7 @@ class Keeper:
     open_timeout: seconds for one attempt until the peer has opened the connection, all included; None for no limit.
     close_timeout: seconds for the peer to answer the close of the connection; None for no limit.
     failures: how often in a row it could not be had, or was lost: 0 while it is open.
+    due: when the next attempt is made, in seconds of the clock; None while there is none to wait for.
     replaced: whether the application has connected anew since the present wire has failed.
     """
 
@@ -55,6 +56,7 @@ class Keeper:
         self.close_timeout: Optional[float] = None
         self.failures = 0
         self.replaced = False
+        self.due: Optional[float] = None
         self._opened_at: Optional[float] = None  # on the present wire
         self._was_open = False
         self._followed = Followed()
@@ -91,11 +93,13 @@ class Keeper:
         elif step.delay > 0:
             log.info("trying %s in %.3g s", step.url.redacted, step.delay)
             self._alarms = [self.container.loop.schedule(step.delay, lambda: self._connect(step))]
+            self.due = self._alarms[0].at
         else:
             self._connect(step)
 
     def _connect(self, step: Step) -> None:
         self._alarms = []
+        self.due = None
         self.replaced = False
         log.info("connecting to %s", step.url.redacted)
         driver = self.connector.connect(step.url, step.hostname, step.redirected)
@@ -125,6 +129,7 @@ class Keeper:
         for alarm in self._alarms:
             alarm.cancel()
         self._alarms = []
+        self.due = None
 
     def stop(self) -> None:
         """Make no attempt any more."""

@@ -6,15 +6,18 @@ connections that came in have none. Container, which is a Keeping, makes the kee
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import Any, Optional
 
+from reactor.container.agreement import look_at
 from reactor.container.deadlines import Deadlines
 from reactor.container.draining import Drain, Leftover
 from reactor.container.keeper import Keeper
 from reactor.container.keywords import check_seconds
 from reactor.container.pulse import Pulse
 from reactor.container.runner import Runner
+from reactor.container.waiting import sentences
 from reactor.engine.connection import Connection
 from reactor.engine.transport import Transport
 from reactor.errors import ConnectionClosed
@@ -60,6 +63,25 @@ class Keeping(Runner):
         """Whether a session or link that the peer has ended is asked for again: the peer's reason passes."""
         keeper = self._keepers.get(endpoint.connection)
         return keeper is not None and keeper.comeback.will_retry(endpoint)
+
+    def next_attempt(self, connection: Connection) -> Optional[float]:
+        """In how many seconds `connection`, whose wire has failed, is tried again; None when it is not."""
+        keeper = self._keepers.get(connection)
+        if keeper is None or not keeper.will_reconnect() or keeper.attempts.upcoming is None:
+            return None
+        return keeper.attempts.upcoming.delay
+
+    def waiting_for(self) -> list[str]:
+        """What the container waits for, in sentences for a person: connections that are tried again, and when, peers
+        that owe an answer, senders without credit, outcomes that have not come, receivers with credit or without,
+        listeners, timers. Empty when there is nothing left to wait for. Ctrl-C prints it."""
+        self.owner.check()
+        return sentences(self)
+
+    def interrupted(self) -> None:
+        waits = self.waiting_for()
+        if waits:
+            sys.stderr.write("\n  ".join(["interrupted; the container was waiting for:", *waits]) + "\n")
 
     def note_failure(self, connection: Any, error: BaseException) -> None:
         """`connection` ends because of `error`, and nobody was told who could have gone on without it: that is what
@@ -214,6 +236,7 @@ class Housekeeper:
         self._keeper(event).answered(event.context)
         self._keeper(event).comeback.opened(event.context)
         self._deadlines.answered(event.context)
+        look_at(event.context)
 
     def on_link_remote_close(self, event: Any) -> None:
         link = event.context

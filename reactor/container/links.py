@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Optional, TypeVar, Union
 
+from reactor.container.agreement import EVERYTHING, insist
 from reactor.container.attempts import split_addresses
 from reactor.container.keeping import Keeping
 from reactor.container.keywords import check_seconds, check_truth, refuse_unknown
@@ -61,6 +62,7 @@ class Linking(Keeping):
         send_timeout: Optional[float] = None,
         attach_timeout: Optional[float] = None,
         close_timeout: Optional[float] = None,
+        strict: bool = False,
         **unknown: Any,
     ) -> Sender:
         """Open a link to send over, and return the Sender: it can be used when `on_sendable` says so.
@@ -83,13 +85,16 @@ class Linking(Keeping):
         attach_timeout: seconds within which the peer is to attach the link, each time it is asked to; then
             `on_link_error` with ``amqp-reactor:timed-out``. close_timeout: the same for closing it. None for the
             container's own.
+        strict: whether the link is closed, `on_link_error` with ``amqp:not-implemented``, when the peer's answer lacks
+            something of the terminus that was asked for: filters, distribution mode, durability, expiry policy,
+            capabilities, properties of a dynamic node. False, the default: one warning for each link names it.
 
         Raises LocalProtocolError on a connection or session that was closed here; TypeError, ValueError or
         DataException, naming it, for a value that is of no use. Nothing is made then.
         """
         refuse_unknown("create_sender()", Linking.create_sender, unknown)
         check_handler(handler)
-        check_truth(resend=resend)
+        check_truth(resend=resend, strict=strict)
         check_seconds(send_timeout=send_timeout, attach_timeout=attach_timeout, close_timeout=close_timeout)
         generator = _tag_generator(tags)
         session, path = self._session_of(context)
@@ -98,6 +103,8 @@ class Linking(Keeping):
         sender = session.sender(name)
         sender.send_timeout = self.send_timeout if send_timeout is None else send_timeout
         self._limit(sender, attach_timeout, close_timeout)
+        if strict:
+            insist(sender, *EVERYTHING)
         sender.tag_generator = generator
         said = [] if resend is None else [Resend(resend)]
         return self._open_link(sender, source, target, handler, options, said)
@@ -116,6 +123,7 @@ class Linking(Keeping):
         max_unsettled: Optional[int] = None,
         attach_timeout: Optional[float] = None,
         close_timeout: Optional[float] = None,
+        strict: bool = False,
         **unknown: Any,
     ) -> Receiver:
         """Open a link to receive from, and return the Receiver.
@@ -123,7 +131,7 @@ class Linking(Keeping):
         context: a Connection, a Session, or a url to connect to, whose path is the source.
         source: the address to receive from. dynamic: have the peer make one:
             `receiver.remote_source.address`, once the link is opened.
-        target, name, handler, options, attach_timeout, close_timeout: as in `create_sender`.
+        target, name, handler, options, attach_timeout, close_timeout, strict: as in `create_sender`.
         auto_accept: whether messages are accepted when `on_message` returns; None leaves it to the handler.
         prefetch: how many messages may be on their way ahead of `on_message`, 0 for what `receiver.flow(n)`
             grants; None leaves it to the handler.
@@ -134,13 +142,15 @@ class Linking(Keeping):
         """
         refuse_unknown("create_receiver()", Linking.create_receiver, unknown)
         check_handler(handler)
-        check_truth(auto_accept=auto_accept)
+        check_truth(auto_accept=auto_accept, strict=strict)
         check_seconds(attach_timeout=attach_timeout, close_timeout=close_timeout)
         session, path = self._session_of(context)
         source = path if source is None else source
         name = name or self._link_name(session, source, target, False)
         receiver = session.receiver(name)
         self._limit(receiver, attach_timeout, close_timeout)
+        if strict:
+            insist(receiver, *EVERYTHING)
         receiver.source.dynamic = bool(dynamic)
         said: Any = ((AutoAccept, auto_accept), (Prefetch, prefetch), (MaxUnsettled, max_unsettled))
         keywords = [option(value) for option, value in said if value is not None]

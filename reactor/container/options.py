@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from reactor.codec.types import Described, symbol
+from reactor.container.agreement import DURABILITY, EXPIRY, FILTER, MODE, PROPERTY, insist
 from reactor.engine.fields import symbol_keys
 from reactor.engine.link import Link
 from reactor.engine.receiver import Receiver
@@ -127,63 +128,88 @@ class Filter(ReceiverOption):
     """Filters on the source [3.5.8].
 
     filter_set: filters by name: dict of symbol -> Described, whose descriptor says what kind of filter it is.
+    strict: whether the link is closed when the peer's answer lacks one of the link's filters (False: a warning).
     """
 
-    def __init__(self, filter_set: Optional[Mapping[Any, Any]] = None) -> None:
+    def __init__(self, filter_set: Optional[Mapping[Any, Any]] = None, strict: bool = False) -> None:
+        self.strict = strict
         self.filter_set = _entries("filter_set", filter_set)
 
     def apply(self, receiver: Receiver) -> None:
         receiver.source.filter.put_dict(symbol_keys("filter_set", self.filter_set) or {})
+        if self.strict:
+            insist(receiver, FILTER)
 
 
 class Selector(Filter):
     """Only messages for which `value`, a condition in the language of JMS selectors, is true.
 
-    value: such as ``"colour = 'green' AND weight > 2"``. name: the filter's name on the link.
+    value: such as ``"colour = 'green' AND weight > 2"``. name: the filter's name on the link. strict: as of Filter.
     """
 
-    def __init__(self, value: str, name: str = "selector") -> None:
-        super().__init__({symbol(name): Described(SELECTOR_FILTER, value)})
+    def __init__(self, value: str, name: str = "selector", strict: bool = False) -> None:
+        super().__init__({symbol(name): Described(SELECTOR_FILTER, value)}, strict)
 
 
 class DurableSubscription(ReceiverOption):
     """The peer keeps the subscription, and what comes for it, while nobody is attached.
 
     It is found again by the container's id and the link's name: give both. `receiver.detach()` keeps the
-    subscription, `receiver.close()` ends it.
+    subscription, `receiver.close()` ends it. strict: whether the link is closed when the peer's answer is that it
+    keeps less (False: a warning).
     """
 
+    def __init__(self, strict: bool = False) -> None:
+        self.strict = strict
+
     def apply(self, receiver: Receiver) -> None:
+        if self.strict:
+            insist(receiver, DURABILITY, EXPIRY)
         receiver.source.durability = Terminus.DELIVERIES
         receiver.source.expiry_policy = Terminus.EXPIRE_NEVER
 
 
 class Move(ReceiverOption):
-    """Messages are taken from the node: who has one, has it alone."""
+    """Messages are taken from the node: who has one, has it alone. strict: as of Copy."""
+
+    def __init__(self, strict: bool = False) -> None:
+        self.strict = strict
 
     def apply(self, receiver: Receiver) -> None:
+        if self.strict:
+            insist(receiver, MODE)
         receiver.source.distribution_mode = Terminus.DIST_MODE_MOVE
 
 
 class Copy(ReceiverOption):
-    """Messages stay in the node: to browse a queue."""
+    """Messages stay in the node: to browse a queue. strict: whether the link is closed when the peer's answer has
+    another distribution mode (False: a warning, and each message may be taken away)."""
+
+    def __init__(self, strict: bool = False) -> None:
+        self.strict = strict
 
     def apply(self, receiver: Receiver) -> None:
+        if self.strict:
+            insist(receiver, MODE)
         receiver.source.distribution_mode = Terminus.DIST_MODE_COPY
 
 
 class DynamicNodeProperties(LinkOption):
     """What the node shall be like that the peer makes for a dynamic link.
 
-    props: dict; names become symbols.
+    props: dict; names become symbols. strict: whether the link is closed when the peer's answer lacks one of them
+        (False: a warning).
     """
 
-    def __init__(self, props: Optional[Mapping[Any, Any]] = None) -> None:
+    def __init__(self, props: Optional[Mapping[Any, Any]] = None, strict: bool = False) -> None:
+        self.strict = strict
         self.properties = symbol_keys("props", _entries("props", props)) or {}
 
     def apply(self, link: Link) -> None:
         terminus = link.source if link.is_receiver else link.target
         terminus.properties.put_dict(self.properties)
+        if self.strict:
+            insist(link, PROPERTY)
 
 
 def apply_options(link: Link, options: Any) -> None:

@@ -55,7 +55,7 @@ class Task:
     """Something that `Container.schedule` will do: call `on_timer_task` of `handler` with an event whose
     context is this object."""
 
-    __slots__ = ("container", "handler", "timer", "cancelled")
+    __slots__ = ("container", "handler", "timer", "cancelled", "__weakref__")
 
     def __init__(self, container: Runner, handler: Any) -> None:
         self.container = container
@@ -109,6 +109,7 @@ class Runner:
         self.rescue: Optional[Rescue] = None
         self.ended_by: Optional[BaseException] = None
         self.raise_errors = False
+        self.tasks: weakref.WeakSet[Task] = weakref.WeakSet()  # what `schedule` has returned and is not forgotten
         self.after_turn: Optional[Callable[[], None]] = None  # called when all that a turn brought has been dispatched
 
     @property
@@ -148,6 +149,7 @@ class Runner:
         check_delay(delay)
         check_handler(handler)
         task = Task(self, handler)
+        self.tasks.add(task)
         task.timer = self.loop.schedule(delay, lambda: self.post(Event(Event.TIMER_TASK, task), handler))
         return task
 
@@ -389,6 +391,11 @@ class Runner:
                 driver.flush()
 
     # -- transports --------------------------------------------------------------------------------------
+
+    @property
+    def watched(self) -> list[Any]:
+        """The application's own descriptors and injectors."""
+        return [*(owner for owner in self.loop.owners if isinstance(owner, Selectable)), *self._injectors]
 
     def drive(self, transport: Transport, wire: Wire) -> Driver:
         """Have `transport` exchange its bytes over `wire`. Connectors and acceptors call it."""

@@ -1,0 +1,94 @@
+"""Agreement: what this side has asked a peer for in an attach, and the peer's answer lacks.
+
+A peer that does not know a filter, or cannot keep a subscription, says so by leaving it out of its answer [2.6.3,
+3.5.8], and goes on as if nobody had asked: every message comes, a browser takes messages away. It knows links and
+termini, and warns; whoever insists has the link closed.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from reactor.engine.condition import Condition
+from reactor.engine.endpoint import Endpoint
+from reactor.engine.events import Event
+from reactor.engine.link import Link
+from reactor.engine.terminus import Terminus
+from reactor.errors import NOT_IMPLEMENTED
+from reactor.shown import quoted, shown
+
+log = logging.getLogger(__name__)
+
+#: What can be asked for, by the names that `insist` takes.
+FILTER, MODE, DURABILITY, EXPIRY = "filter", "distribution mode", "durability", "expiry policy"
+CAPABILITY, PROPERTY = "capability", "dynamic node property"
+EVERYTHING = (FILTER, MODE, DURABILITY, EXPIRY, CAPABILITY, PROPERTY)
+
+_MODES = {Terminus.DIST_MODE_COPY: "copy", Terminus.DIST_MODE_MOVE: "move"}
+_EXPIRY = {Terminus.EXPIRE_WITH_LINK: "link-detach", Terminus.EXPIRE_WITH_CONNECTION: "connection-close"}
+_EXPIRY[Terminus.EXPIRE_NEVER] = "never"
+
+
+def insist(link: Any, *what: str) -> None:
+    """Have `link` closed when the peer's answer lacks something of these kinds that was asked for."""
+    link.__dict__.setdefault("insists_on", set()).update(what)
+
+
+def lacks(link: Link) -> list[tuple[str, str]]:
+    """What was asked for and is not in the peer's answer: its kind, and itself in words."""
+    asked, answered = link.source, link.remote_source
+    if link.is_sender:
+        asked, answered = link.target, link.remote_target
+    missing: list[tuple[str, str]] = []
+    for name in asked.filter:
+        if link.is_receiver and name not in answered.filter:
+            missing.append((FILTER, "the filter %s" % quoted(str(name))))
+    mode = asked.distribution_mode
+    if link.is_receiver and mode != answered.distribution_mode and _is_notable(mode, answered.distribution_mode):
+        missing.append((MODE, "the distribution mode %s" % _MODES.get(mode, mode)))
+    if answered.durability < asked.durability:
+        missing.append((DURABILITY, "the durability %d" % asked.durability))
+    expiry = asked.expiry_policy
+    if expiry in _EXPIRY and answered.expiry_policy != expiry:
+        missing.append((EXPIRY, "the expiry policy %s" % _EXPIRY[expiry]))
+    there = answered.capabilities
+    missing += [(CAPABILITY, "the capability %s" % shown(one)) for one in asked.capabilities if one not in there]
+    if asked.dynamic:
+        made = answered.properties
+        missing += [(PROPERTY, "the property %s" % shown(key)) for key in asked.properties if key not in made]
+    return missing
+
+
+def _is_notable(asked: int, answered: int) -> bool:
+    """To move messages is what peers do who say nothing."""
+    copied = Terminus.DIST_MODE_COPY in (asked, answered)
+    return copied and asked != Terminus.DIST_MODE_UNSPECIFIED
+
+
+def look_at(link: Link) -> None:
+    """The peer has attached `link`: warn, once for each link, of what its answer lacks, or close it."""
+    if link.passive or not link.state & Endpoint.LOCAL_ACTIVE or not link.state & Endpoint.REMOTE_ACTIVE:
+        return
+    missing = lacks(link)
+    if not missing:
+        return
+    insists_on = link.__dict__.get("insists_on", ())
+    text = ", ".join(words for kind, words in missing if kind in insists_on)
+    if text:
+        _close(link, "%s: the peer does not apply %s, which strict=True asks for" % (link.describe(), text))
+    elif not link.__dict__.get("warned"):
+        link.__dict__["warned"] = True
+        text = "%s: %s: the peer does not apply %s (strict=True closes the link instead)"
+        words = ", ".join(words for _, words in missing)
+        log.warning(text, link.connection.describe(), link.describe(), words)
+
+
+def _close(link: Link, text: str) -> None:
+    """Both sides are told why. What the peer has sent already stays its own."""
+    condition = Condition(NOT_IMPLEMENTED, text)
+    link.deaf = True
+    link.remote_condition = condition
+    link.condition = condition
+    link.close()
+    link.connection.emit(Event.LINK_REMOTE_CLOSE, link)
