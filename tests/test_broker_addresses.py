@@ -351,6 +351,7 @@ def test_a_dynamic_target(world):
 def test_a_dynamic_topic(world):
     client = world.client()
     first = client.receiver(None, 5, dynamic=True, options=Capability("temporary-topic"))
+    assert list(first.remote_source.capabilities) == ["topic", "temporary-topic"]
     address = first.remote_source.address
     client.receiver(address, 5, name="second")
     client.send(address, "a")

@@ -90,6 +90,18 @@ def test_what_a_deleted_queue_held_is_room_again():
     assert world.broker.pool.bytes == 0 == world.broker.overview().bytes
 
 
+def test_who_leaves_while_he_waits_for_room_is_forgotten():
+    world = BrokerWorld(max_total_bytes=3000)
+    client, other = world.client(), world.client()
+    client.send("full", "x" * 4000)
+    other.receiver("news", options=Capability("topic"))
+    late = client.sender("news")
+    assert late.credit == 0 and len(world.broker.pool.blocked) == 1
+    other.vanish()  # and with it the subscription for which the sender had to wait
+    client.vanish()
+    assert world.broker.pool.full and not world.broker.pool.blocked
+
+
 def test_messages_that_come_in_part_are_bounded_over_all_connections():
     world = BrokerWorld(max_partial_bytes=1_000_000)
     clients = [world.client() for _ in range(4)]

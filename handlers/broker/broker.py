@@ -390,7 +390,10 @@ class Broker(MessagingHandler):
     def _answer(self, terminus: Any, wanted: Any, record: Record, handler: BrokerLink) -> None:
         """Tell the peer what it has got."""
         node = record.node
-        terminus.capabilities.put_object(symbol(node.kind))
+        kinds = [node.kind]
+        if wanted.dynamic and f"temporary-{node.kind}" in wanted.capabilities:
+            kinds.append(f"temporary-{node.kind}")
+        terminus.capabilities.put_object([symbol(kind) for kind in kinds])
         if wanted.dynamic:
             record.creator = handler
             connection = handler.link.connection

@@ -213,6 +213,7 @@ class Intake(BrokerLink):
         """It waits for room no longer."""
         if self.waits_for is not None:
             self.waits_for.forget(self)
+            self.broker.pool.forget(self)  # also where the queue that had it wait has gone
             self.waits_for = None
 
     def resume(self) -> None:

@@ -217,9 +217,8 @@ class Queue:
             self.pool.blocked[producer] = None
 
     def forget(self, producer: Producer) -> None:
-        """`producer` waits no longer: it is gone."""
+        """`producer` is gone: it does not wait here any more. For the pool it may still."""
         self._blocked.pop(producer, None)
-        self.pool.blocked.pop(producer, None)
 
     # -- consumers come and go
 

@@ -33,6 +33,10 @@ class Pool:
         """Whether producers have to wait."""
         return self.bytes >= self.capacity
 
+    def forget(self, producer: Producer) -> None:
+        """`producer` is gone: it does not wait any more."""
+        self.blocked.pop(producer, None)
+
     def resume(self) -> None:
         """There is room again: those who wait look for themselves whether there is some for them."""
         blocked, self.blocked = self.blocked, {}
