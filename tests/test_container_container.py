@@ -219,7 +219,7 @@ def test_names_of_links_are_made_of_container_and_addresses_and_are_unique() -> 
     container = stage.container(container_id="me")
     connection = container.connect(stage.url)
     assert container.create_sender(connection, "q").name == "me-q"
-    assert container.create_receiver(connection, "q").name == "me-q"
+    assert container.create_receiver(connection, "q").name == "me-q-receiver"
     assert container.create_sender(connection, "q").name == "me-q-2"
     assert container.create_sender(container.create_session(connection), "q").name == "me-q-3"
     assert container.create_sender(connection, "q", "s").name == "me-q-s"
@@ -395,3 +395,13 @@ def test_a_link_is_made_while_the_connection_is_made_again() -> None:
     sent = sender.send(Message("meanwhile"))
     stage.come_back()
     stage.run(lambda: sent.settled)
+
+
+def test_a_sender_and_a_receiver_of_one_address_have_two_names() -> None:
+    stage = Stage()
+    container, connection = stage.connect()
+    sender = container.create_sender(connection, "q")
+    receiver = container.create_receiver(connection, "q")
+    other = container.create_receiver(connection, "q")
+    assert receiver.name == sender.name + "-receiver" and other.name == receiver.name + "-2"
+    assert container.create_sender(connection, "q").name == sender.name + "-2"

@@ -216,3 +216,17 @@ def test_settle_modes_that_there_are_not(fields):
     peer.attach(**fields)
     assert peer.heard_one("end").error == "amqp:invalid-field"
     assert list(peer.session.links()) == []
+
+
+def test_a_delivery_of_a_link_that_is_not_open_yet_leaves_when_it_is():
+    peer = Peer.client()
+    sender = peer.session.sender("link")
+    sender.target.address = "q"
+    sender.delivery("t")
+    sender.stream(b"early")
+    sender.advance()
+    assert peer.heard() == []
+    sender.open()
+    peer.flush()
+    peer.attach(role=True).flow(1)
+    assert peer.heard()[-1].payload == b"early"

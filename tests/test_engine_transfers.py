@@ -55,8 +55,6 @@ def test_what_is_sent_before_the_link_is_open_waits(forth):
     sender = session.sender("early")
     with pytest.raises(LocalProtocolError, match="not open"):
         sender.send(Message("too early"))
-    with pytest.raises(LocalProtocolError, match="not open"):
-        sender.delivery("t")
     session.open()
     sender.open()
     sender.send(Message("one"))

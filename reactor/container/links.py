@@ -202,10 +202,13 @@ class Linking(Keeping):
         return session, _path(context)
 
     def _link_name(self, session: Session, first: Optional[str], second: Optional[str], sends: bool) -> str:
-        """A name that no other link of the connection has in this direction [2.6.1]."""
+        """A name that no other link of the connection has. One in each direction may [2.6.1], but servers made with
+        rhea keep both under their name alone: then the second one says what it is."""
         addresses = [address for address in (first, second) if address and isinstance(address, str)]
         name = stem = "-".join([self.container_id] + (addresses or [self._uuid()]))
-        taken = {link.name for link in session.connection.links(0) if link.is_sender == sends}
+        taken = {link.name: link.is_sender for link in session.connection.links(0)}
+        if taken.get(stem, sends) != sends:
+            name = stem = stem + ("-sender" if sends else "-receiver")
         count = 1
         while name in taken:
             count += 1

@@ -258,14 +258,15 @@ class Sender(Link):
         return LocalProtocolError(ILLEGAL_STATE, "%r is %s; nothing can be sent over it" % (self, state), "link")
 
     def delivery(self, tag: Union[str, bytes]) -> Delivery:
-        """A new delivery with this tag, to be written with `stream` and finished with `advance`.
+        """A new delivery with this tag, to be written with `stream` and finished with `advance`. On a link that is not
+        open yet it waits until that is.
 
         tag: str or bytes of at most 32; ValueError if longer, TypeError if something else, LocalProtocolError if
         another delivery that is not settled has it [2.6.12].
         """
         self.connection.check()
         window = self.window
-        if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) != LOCAL_ACTIVE or (window is None and self._is_over()):
+        if self.state & (LOCAL_CLOSED | REMOTE_CLOSED) or (window is None and self._is_over()):
             raise self._not_open()
         if self._ended & LOCAL_CLOSED:  # the session or the connection
             raise self._not_open()
