@@ -204,6 +204,22 @@ def test_logging_in_over_tls(rabbitmq4: RabbitMQ, mechanism: str) -> None:
         desk.sends_and_receives(WELLNESS)
 
 
+def test_connections_that_its_operator_closes_come_back(rabbitmq4: RabbitMQ) -> None:
+    """It says amqp:internal-error, "Connection forced", as in a planned stop; the receiver goes on."""
+    with Desk(rabbitmq4.url, wellness=WELLNESS, reconnect=[0.1]) as desk:
+        address = made(desk)
+        sender = desk.container.create_sender(desk.connection, address)
+        desk.container.create_receiver(desk.connection, address)
+        sender.send(Message("before"))
+        desk.until("on_message", 1)
+        rabbitmq4.control("close_all_connections", "maintenance")
+        desk.until("on_connection_reconnected", 1)
+        sender.send(Message("after"))
+        desk.until("on_message", 2)
+        assert desk.client.last("on_message").message.body == "after"
+        assert desk.client.count("on_connection_closed") == desk.client.count("on_in_doubt") == 0
+
+
 # -- many, and at once ---------------------------------------------------------------------------------------
 
 
