@@ -27,7 +27,7 @@ from reactor import (
     Release,
     symbol,
 )
-from reactor.errors import NOT_FOUND, UNAUTHORIZED_ACCESS
+from reactor.errors import NOT_FOUND, RESOURCE_LIMIT_EXCEEDED, UNAUTHORIZED_ACCESS
 from tests.support.desk import Desk
 from tests.support.management import Management, path
 from tests.support.rabbitmq import RabbitMQ
@@ -233,6 +233,28 @@ def test_three_hundred_links_made_at_once(desk: Desk) -> None:
     desk.until("on_link_opened", 301)
     assert desk.client.count("on_link_error") == desk.client.count("on_session_error") == 0
     desk.is_well()
+
+
+def test_more_links_than_a_session_takes(desk: Desk) -> None:
+    """handle-max is 255: what fits is of use, the rest is told so here and never leaves."""
+    links = [desk.container.create_receiver(desk.connection, WELLNESS, prefetch=0) for _ in range(300)]
+    desk.until("on_link_opened", 256, "on_link_error", 44)
+    assert [event.link for event in desk.client.events["on_link_error"]] == links[256:]
+    assert {link.remote_condition.name for link in links[256:]} == {RESOURCE_LIMIT_EXCEEDED}
+    assert desk.client.count("on_session_error") == 0
+    desk.is_well()
+
+
+def test_more_sessions_than_a_connection_takes(rabbitmq4: RabbitMQ) -> None:
+    """channel-max is 63."""
+    with Desk(rabbitmq4.url) as desk:
+        for _ in range(100):
+            desk.container.create_receiver(desk.container.create_session(desk.connection), WELLNESS, prefetch=0)
+        desk.until("on_link_opened", 64, "on_session_error", 36)
+        conditions = {event.session.remote_condition.name for event in desk.client.events["on_session_error"]}
+        assert conditions == {RESOURCE_LIMIT_EXCEEDED}
+        assert desk.client.count("on_session_opened") == 64
+        assert desk.client.count("on_disconnected") == 0
 
 
 # -- management, and what is made by attaching ---------------------------------------------------------------
