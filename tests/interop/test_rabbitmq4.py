@@ -157,7 +157,8 @@ def test_a_message_over_its_size_is_refused_here_and_costs_nothing(desk: Desk) -
 @pytest.mark.parametrize("role", ["sender", "receiver"])
 def test_an_address_that_is_not_there(rabbitmq4: RabbitMQ, desk: Desk, role: str) -> None:
     """4.0 ends the session, 4.3 the link alone; nothing is declared by attaching."""
-    session = desk.container.create_session(desk.connection)
+    session, spare = (desk.container.create_session(desk.connection) for _ in range(2))
+    desk.until("on_session_opened", 2)
     link = getattr(desk.container, f"create_{role}")(session, "/queues/nowhere")
     sent = [link.send(Message("never"))] if role == "sender" else []
     desk.until("on_link_error", 1)
@@ -166,7 +167,7 @@ def test_an_address_that_is_not_there(rabbitmq4: RabbitMQ, desk: Desk, role: str
     assert link.remote_condition.name == NOT_FOUND
     assert desk.client.count("on_session_error") == (1 if rabbitmq4.version == "4.0" else 0)
     assert [event.delivery for event in desk.client.events.get("on_in_doubt", [])] == sent
-    desk.is_well()
+    desk.sends_and_receives(WELLNESS, spare)  # see the dynamic address below
 
 
 @pytest.mark.parametrize("how", ["/queue/nowhere", "/amq/queue/well", "nowhere"])
@@ -295,11 +296,13 @@ class Temporary(LinkOption):
 
 def test_a_dynamic_address_for_replies(rabbitmq4: RabbitMQ, desk: Desk) -> None:
     """Of 4.3 alone, and only for who asks for a `temporary-queue` by an array of capabilities."""
-    session = desk.container.create_session(desk.connection)
+    session, spare = (desk.container.create_session(desk.connection) for _ in range(2))
+    desk.until("on_session_opened", 2)
     receiver = desk.container.create_receiver(session, None, dynamic=True, options=Temporary())
     if rabbitmq4.version == "4.0":
         desk.until("on_link_error", 1)
-        desk.is_well()
+        # Not on a new one: 4.0 can lose a session that begins at once on the channel of one that it has ended.
+        desk.sends_and_receives(WELLNESS, spare)
         return
     desk.until("on_link_opened", 1)
     address = receiver.remote_source.address
