@@ -285,6 +285,7 @@ class Incoming(Ledger):
     ) -> None:
         """The peer tells its windows, and the credit or the use of it on one link [2.7.4]."""
         # What has left since the peer wrote this is not in its window any more [2.5.6].
+        self.next_incoming_id = next_outgoing_id
         base = self.session.first_outgoing_id if next_incoming_id is None else next_incoming_id
         self.remote_incoming_window = incoming_window - serial_difference(self.next_outgoing_id, base)
         if self.outgoing:
