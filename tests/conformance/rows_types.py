@@ -306,7 +306,9 @@ def map_with_a_key_twice(one: Codec) -> None:
 @codec("1.6.23", IS, "Keys of two types are two keys, though they look alike", TOLERANCE)
 def keys_of_two_types(one: Codec) -> None:
     value = one.decode(bytes.fromhex("c10904a1016141a3016142"))  # the string a, the symbol a
-    assert one.encode(value)[2] == 4, "two entries have become one"
+    again = one.encode(value)
+    count = again[2] if again[0] == 0xC1 else int.from_bytes(again[5:9], "big")
+    assert is_a("map", again) and count == 4, "two entries have become one"
 
 
 @codec("1.6.24", IS, "array is elements of one type behind size, count and one constructor")
