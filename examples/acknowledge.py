@@ -91,7 +91,7 @@ class Sender(MessagingHandler):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.parse_args()
-    Container(Receiver()).run()
+    Container(Receiver(), raise_errors=True).run()
 
 
 if __name__ == "__main__":

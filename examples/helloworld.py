@@ -52,7 +52,7 @@ def main():
     parser.parse_args()
     with EmbeddedBroker() as broker:
         print(f"A broker listens on {broker.url}")
-        Container(HelloWorld(broker.url)).run()
+        Container(HelloWorld(broker.url), raise_errors=True).run()
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class HelloWorldDirect(MessagingHandler):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.parse_args()
-    Container(HelloWorldDirect()).run()
+    Container(HelloWorldDirect(), raise_errors=True).run()
 
 
 if __name__ == "__main__":

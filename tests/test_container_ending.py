@@ -305,3 +305,31 @@ def test_a_socket_that_stays_open_after_the_close_keeps_nobody() -> None:
 
 def frame(body: bytes) -> bytes:
     return (len(body) + 8).to_bytes(4, "big") + b"\x02\x00\x00\x00" + body
+
+
+# -- a transport that lets go in a handler -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["on_connection_opened", "on_link_opened"])
+@pytest.mark.parametrize("reconnect", [True, False])
+def test_a_transport_that_is_unbound_in_a_handler_is_a_loss(name: str, reconnect: bool) -> None:
+    unbound: list[Any] = []
+
+    def unbind(event: Any) -> None:
+        if not unbound:
+            unbound.append(event.transport)
+            event.transport.unbind()
+
+    stage = Stage()
+    client = Witness(**{name: unbind})
+    container = stage.container(client)
+    connection = container.connect(stage.url, reconnect=reconnect)
+    sender = container.create_sender(connection, "q")
+    if not reconnect:
+        stage.run(lambda: container not in stage.stepper.containers)
+        assert connection.state & Endpoint.LOCAL_CLOSED and connection.transport is None
+        return
+    sent = sender.send(Message("x"))
+    stage.run(lambda: client.count("on_accepted"))
+    assert client.last("on_accepted").delivery is sent
+    assert connection.transport is not unbound[0] and client.count("on_connection_opened") == 2
