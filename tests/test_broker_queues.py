@@ -104,6 +104,27 @@ def test_delivery_annotations_end_here(world):
     assert [message.body for message in entries] == ["hello", b"\x00\x53\x71"] and entries[0].durable
 
 
+def test_a_header_behind_other_sections_is_the_header_all_the_same(world):
+    client = world.client()
+    sender = client.sender("jobs")
+    fields, header = b"\x00\x53\x73\xc0\x04\x01\xa1\x01i", b"\x00\x53\x70\xc0\x02\x01\x41"
+    sender.transmit(fields + header + b"\x00\x53\x77\xa1\x02hi")
+    sender.transmit(b"\x00\x53\x75\xa0\x03\x00\x53\x70")  # looks like one, and is a body
+    receiver = client.receiver("jobs", 2)
+    first, second = client.take(receiver)
+    assert (first.message.durable, first.message.first_acquirer, first.message.delivery_count) == (True, True, 0)
+    assert (second.body, second.message.durable) == (b"\x00\x53\x70", False)
+    first.delivery.local.failed = True
+    first.settle(MODIFIED)
+    second.settle()
+    world.quiet()
+    receiver.flow(1)
+    world.quiet()
+    again = client.inbox[-1].message
+    assert (again.durable, again.first_acquirer, again.delivery_count) == (True, False, 1)
+    assert (again.id, again.body) == ("i", "hi")
+
+
 def test_a_body_that_is_no_amqp_is_not_the_brokers_business(world):
     client = world.client()
     sender = client.sender("jobs")

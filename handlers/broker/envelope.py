@@ -13,6 +13,8 @@ from typing import Any, Optional
 
 from reactor import DecodeError, Message, ReactorException, symbol
 
+#: How nearly every header begins.
+HEADER = b"\x00\x53\x70"
 # A header begins with its descriptor, in one of the forms that a peer may choose [1.5, 3.2.1] ...
 _USUAL = b"\x00\x53\x70"
 _FORMS = (
@@ -103,6 +105,15 @@ def _learn(header: bytes, length: int) -> Envelope:
         _known.clear()  # somebody makes up headers; those in use are back in no time
     _known[header] = envelope
     return envelope
+
+
+def header_first(payload: bytes) -> bytes:
+    """`payload` with its sections in the specified order: some senders write the header behind others. What is no
+    message stays as it is."""
+    try:
+        return bytes(Message.from_bytes(payload).encode())
+    except ReactorException:
+        return payload
 
 
 def without_instructions(body: bytes) -> bytes:

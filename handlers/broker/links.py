@@ -16,7 +16,15 @@ import logging
 from typing import TYPE_CHECKING, Any, Optional
 
 from handlers.broker.directory import Record, Refused, clipped
-from handlers.broker.envelope import INSTRUCTIONS, LAST_BYTES, annotated, read_envelope, without_instructions
+from handlers.broker.envelope import (
+    HEADER,
+    INSTRUCTIONS,
+    LAST_BYTES,
+    annotated,
+    header_first,
+    read_envelope,
+    without_instructions,
+)
 from handlers.broker.node import ACKNOWLEDGED, Browser, Consumer, Entry, Queue
 from handlers.broker.node import REJECTED as DROPPED
 from reactor import (
@@ -149,6 +157,9 @@ class Intake(BrokerLink):
             if delivery.remote_state == TRANSACTIONAL:
                 raise Refused("amqp:not-implemented", "this broker has no transactions")
             envelope = read_envelope(payload)
+            if not envelope.length and HEADER in payload:
+                payload = header_first(payload)
+                envelope = read_envelope(payload)
             if node is None:
                 node = self.route(payload)
         except (DecodeError, Refused) as error:
