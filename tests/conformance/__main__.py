@@ -26,6 +26,9 @@ def main(arguments: list[str]) -> int:
         results.append(report.Result(Original))
     print(f"{len(ROWS)} rows, held/checked\n")
     print(report.write_table(results))
+    print(f"\n{results[0].name}: decided otherwise")
+    for name, reason in {**EXCEPTIONS, **DECISIONS}.items():
+        print(f"  {name}: {reason}")
     if "--faults" in arguments:
         for result in results:
             print(f"\n{result.name}: what does not hold\n{report.write_faults(result)}")
