@@ -279,6 +279,16 @@ def test_the_one_that_is_taken_over_is_told(world):
     assert world.broker._named == {}
 
 
+def test_a_link_that_is_attached_anew_on_the_same_connection_is_taken_over_too(world):
+    client = world.client("worker")
+    client.send("jobs", "a")
+    old = client.receiver("jobs", 1, name="mine")
+    client.take()
+    client.receiver("jobs", 1, name="mine")
+    assert client.bodies() == ["a"] and client.errors == ["amqp:link:stolen"]
+    assert world.node("jobs").consumers == 1 and old.remote_condition.name == "amqp:link:stolen"
+
+
 # -- good-byes
 
 

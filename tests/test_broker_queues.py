@@ -91,12 +91,13 @@ def test_bytes_are_passed_on_as_they_came_but_for_the_header(world):
     assert bytes(got.encode()) == bytes(message.encode())
 
 
-def test_delivery_annotations_end_here(world):
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_delivery_annotations_end_here_wherever_they_stand(world, where):
     client = world.client()
     sender = client.sender("jobs")
     header, instructions = b"\x00\x53\x70\xc0\x02\x01\x41", b"\x00\x53\x71\xc1\x07\x02\xa3\x03hop\x41"
     body = b"\x00\x53\x77\xa1\x05hello"
-    sender.transmit(header + instructions + body)
+    sender.transmit(header + (instructions + body if where == "first" else body + instructions))
     sender.transmit(b"\x00\x53\x75\xa0\x03\x00\x53\x71")  # looks like some, and is a body
     client.receiver("jobs", 2)
     entries = [received.message for received in client.inbox]
