@@ -13,6 +13,7 @@ import weakref
 from typing import Any
 
 from reactor import Endpoint, Handler
+from reactor.engine.events import defined
 from reactor.errors import CONNECTION_FORCED
 from reactor.shown import quoted
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def call(delegate: Any, method: str, event: Any) -> None:
     """Call `delegate.method(event)`, or its `on_unhandled` where there is no such method."""
-    found = getattr(delegate, method, None)
+    found = defined(delegate, method)
     if found is not None:
         found(event)
     elif delegate is not None:

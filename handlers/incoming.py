@@ -28,6 +28,7 @@ from reactor import (
 )
 from reactor.engine.delivery import SETTLED_NOW
 from reactor.engine.disposition import TRANSACTIONAL_STATE
+from reactor.engine.events import defined
 from reactor.errors import DECODE_ERROR, NOT_IMPLEMENTED, REJECTED_BY_APPLICATION, DataException, DecodeError
 from reactor.shown import shown
 
@@ -251,8 +252,9 @@ class IncomingMessageHandler(Handler, Acking):
 
     def on_decode_error(self, event: Any) -> None:
         """A message could not be decoded and was rejected; `event.delivery.local.condition` says why."""
-        if hasattr(self.delegate, "on_decode_error"):
-            self.delegate.on_decode_error(event)
+        method = defined(self.delegate, "on_decode_error")
+        if method is not None:
+            method(event)
         else:
             delivery = event.delivery
             text = condition_text(delivery.local.condition)

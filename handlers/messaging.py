@@ -9,14 +9,21 @@ is about.
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, TypeVar
+import warnings
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from handlers.endpoint import EndpointStateHandler, condition_text
 from handlers.flow import FlowController
 from handlers.incoming import Acking, IncomingMessageHandler
 from handlers.outgoing import OutgoingMessageHandler
-from reactor import SASL, Endpoint, Handler
+from reactor import SASL, Endpoint, EventType, Handler
 from reactor.errors import UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = Lazily("difflib")
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +42,13 @@ def note_failure(event: Any, error: Exception) -> None:
         event.container.note_failure(event.connection, error)
 
 
+def declared(method: Method) -> Method:
+    """Marks a method that stands here for its documentation and its type alone: to handlers it is not defined, so
+    `on_unhandled` is called for it, and another base class may define it."""
+    method.declared_only = True  # type: ignore[attr-defined]  # functions take attributes
+    return method
+
+
 class MessagingHandler(Handler, Acking):
     """Sends and receives messages, by events.
 
@@ -49,11 +63,24 @@ class MessagingHandler(Handler, Acking):
     The first two are defaults: a receiver's own `prefetch` and `auto_accept` come before them.
     fatal_conditions: names of the transport conditions after which a connection is given up.
 
-    Beside the methods below there are, without a default of their own: `on_connection_opening`,
-    `on_connection_opened`, `on_session_opening`, `on_session_opened`, `on_link_opening`, `on_link_opened`,
-    `on_aborted`, `on_decode_error`, `on_timer_task`, `on_transport_closed`, `on_transport_head_closed`,
-    `on_transport_tail_closed` and `on_unhandled(method, event)`, which sees every event that has no method.
+    `on_unhandled(method, event)` sees every event that has no method. A subclass with a method whose name begins with
+    `on_` and is nearly, but not quite, that of an event is warned about when the class is defined (UserWarning).
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        known = {name for name in dir(MessagingHandler) if name.startswith("on_")}
+        known |= {etype.method for etype in EventType.TYPES.values()}
+        for base in cls.__mro__:
+            inherited = any(issubclass(parent, base) and issubclass(parent, Handler) for parent in cls.__bases__)
+            if base is not cls and (base is object or inherited):
+                continue  # the library's, or looked at before
+            for name in vars(base):
+                if name.startswith("on_") and name not in known:
+                    near = difflib.get_close_matches(name, known, 1, 0.85)
+                    if near:
+                        text = "%s.%s is called for no event; did you mean %s?" % (base.__name__, name, near[0])
+                        warnings.warn(text, stacklevel=2)
 
     def __init__(
         self,
@@ -109,6 +136,14 @@ class MessagingHandler(Handler, Acking):
                 note_failure(event, ConnectionException(text))
                 connection.close()
 
+    @declared
+    def on_connection_opening(self, event: Any) -> None:
+        """The peer opened the connection; it is opened here when this returns, unless it was closed."""
+
+    @declared
+    def on_connection_opened(self, event: Any) -> None:
+        """Both sides have opened the connection."""
+
     def on_connection_error(self, event: Any) -> None:
         """The peer closed the connection and said why: `event.connection.remote_condition`. Logs it."""
         EndpointStateHandler.print_error(event.connection, "connection")
@@ -140,6 +175,14 @@ class MessagingHandler(Handler, Acking):
 
     # -- sessions ----------------------------------------------------------------------------------------
 
+    @declared
+    def on_session_opening(self, event: Any) -> None:
+        """The peer began a session; it is opened here when this returns, unless it was closed."""
+
+    @declared
+    def on_session_opened(self, event: Any) -> None:
+        """Both sides have opened the session."""
+
     def on_session_error(self, event: Any) -> None:
         """The peer ended the session and said why: `event.session.remote_condition`. Logs it and closes the
         connection."""
@@ -158,6 +201,15 @@ class MessagingHandler(Handler, Acking):
         """Both sides have closed the session."""
 
     # -- links -------------------------------------------------------------------------------------------
+
+    @declared
+    def on_link_opening(self, event: Any) -> None:
+        """The peer attached a link: the place to set its source and target, or to refuse it by closing it with a
+        condition. It is opened here when this returns, unless it was closed."""
+
+    @declared
+    def on_link_opened(self, event: Any) -> None:
+        """Both sides have attached the link: its remote source and target are known."""
 
     def on_link_error(self, event: Any) -> None:
         """The peer closed or detached the link and said why: `event.link.remote_condition`. Logs it and
@@ -180,6 +232,15 @@ class MessagingHandler(Handler, Acking):
     def on_message(self, event: Any) -> None:
         """A message came: `event.message`. Acknowledge it by `event.delivery`, or by accept(), reject() and
         release(), or leave that to `auto_accept`."""
+
+    @declared
+    def on_aborted(self, event: Any) -> None:
+        """The sender gave up a message of which a part had come (`event.delivery`): there is nothing to acknowledge."""
+
+    @declared
+    def on_decode_error(self, event: Any) -> None:
+        """A message could not be decoded and was rejected: `event.delivery.local.condition` says why. It is logged
+        where no subclass defines this."""
 
     @does_nothing
     def on_sendable(self, event: Any) -> None:
@@ -211,3 +272,33 @@ class MessagingHandler(Handler, Acking):
         """Nobody will ever say what became of a message that was sent (`event.delivery`): the connection,
         or the link, went away first. It may or may not have been processed; sending it again may do so
         twice."""
+
+    # -- the engine's own events, for those who need them ------------------------------------------------
+
+    @declared
+    def on_delivery(self, event: Any) -> None:
+        """Bytes of a delivery came, or the peer changed or settled one; before the methods above are called."""
+
+    @declared
+    def on_link_flow(self, event: Any) -> None:
+        """The peer granted credit, or told how much of ours it has used; `on_sendable` comes after it."""
+
+    @declared
+    def on_link_remote_detach(self, event: Any) -> None:
+        """The peer detached the link without closing it."""
+
+    @declared
+    def on_timer_task(self, event: Any) -> None:
+        """The time of a task has come that `event.container.schedule(delay, self)` made."""
+
+    @declared
+    def on_transport_tail_closed(self, event: Any) -> None:
+        """Nothing will come from the peer any more."""
+
+    @declared
+    def on_transport_head_closed(self, event: Any) -> None:
+        """Nothing can be sent to the peer any more."""
+
+    @declared
+    def on_transport_closed(self, event: Any) -> None:
+        """Nothing goes in or out any more: the end of a connection on this wire, in good order or not."""

@@ -109,6 +109,7 @@ from reactor.errors import (
     TransportException,
 )
 from reactor.url import Url
+from reactor.version import VERSION, VERSION_MAJOR, VERSION_MINOR, VERSION_POINT
 
 __version__ = "0.1.0"
 
@@ -218,5 +219,9 @@ __all__ = [
     "UNDESCRIBED",
     "Url",
     "ushort",
+    "VERSION",
+    "VERSION_MAJOR",
+    "VERSION_MINOR",
+    "VERSION_POINT",
     "__version__",
 ]

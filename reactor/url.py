@@ -230,6 +230,8 @@ class Url:
         return "".join(parts)
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):  # as in the original: the whole text
+            return self.full == other
         if not isinstance(other, Url):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in (*_PARTS, "rest"))

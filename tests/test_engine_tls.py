@@ -405,6 +405,12 @@ def test_who_says_so_believes_more(verify, certificates):
     assert accepted == certificates
 
 
+@pytest.mark.parametrize("trusted", ["intermediate", "below"])
+def test_a_chain_may_end_at_whatever_is_trusted(trusted):
+    """An authority below another one, or the server's own certificate: the authority above them is not at hand."""
+    finish(tls_pair(client_domain(trust=trusted), server_domain("below")).open())
+
+
 def test_a_certificate_that_signs_itself_can_be_trusted():
     finish(tls_pair(client_domain(trust="self-signed"), server_domain("self-signed")).open())
 

@@ -44,6 +44,7 @@ OWN = {
     "Acceptor Leftover Task": "what Container.listen(), stop() and schedule() return",
     "EventBase": "the common base of Event and ApplicationEvent",
     "long": "the original's name for int as an AMQP long",
+    "VERSION VERSION_MAJOR VERSION_MINOR VERSION_POINT": "constants of the original",
     "__version__": "the version",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from handlers import (
     MessagingHandler,
     OutgoingMessageHandler,
 )
-from reactor import Endpoint, Handler, Message
+from reactor import Collector, Condition, Container, Endpoint, EventType, Handler, Message, Terminus
+from reactor.engine.handler import DERIVED
 from reactor.errors import UNAUTHORIZED_ACCESS
 from tests.support.stage import Stage, Witness
 
@@ -204,3 +206,136 @@ def test_a_subclass_that_forgets_to_call_super_is_told() -> None:
     stage.container(Forgetful())
     with pytest.raises(TypeError, match=r"Forgetful\.__init__ .*super"):
         stage.run()
+
+
+# -- names that are nearly right, and methods that would never run ------------------------------------------
+
+
+def test_a_name_that_is_nearly_that_of_an_event_is_warned_about_when_the_class_is_defined() -> None:
+    with pytest.warns(UserWarning, match=r"Shop\.on_mesage is called for no event; did you mean on_message\?"):
+
+        class Shop(MessagingHandler):
+            def on_mesage(self, event: Any) -> None:
+                pass
+
+    with pytest.warns(UserWarning, match=r"on_conection_remote_open.*on_connection_remote_open"):
+
+        class Engine(MessagingHandler):
+            def on_conection_remote_open(self, event: Any) -> None:
+                pass
+
+
+def test_a_mixin_is_looked_at_and_a_subclass_does_not_warn_again() -> None:
+    class Mixin:
+        def on_acepted(self, event: Any) -> None:
+            pass
+
+    with pytest.warns(UserWarning, match=r"Mixin\.on_acepted"):
+
+        class First(Mixin, MessagingHandler):
+            pass
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+
+        class Second(First):
+            def on_job_done(self, event: Any) -> None:
+                """An event of the application's own."""
+
+            def on_message(self, event: Any) -> None:
+                pass
+
+
+def test_what_a_class_declares_for_its_documentation_may_be_defined_by_a_base_behind_it() -> None:
+    class Mixin:
+        opened = 0
+
+        def on_connection_opened(self, event: Any) -> None:
+            self.opened += 1
+
+    class Behind(MessagingHandler, Mixin):
+        pass
+
+    handler = Behind()
+    stage = Stage(handler)
+    stage.connect()
+    stage.run()
+    assert handler.opened > 0
+
+
+def test_every_callback_that_the_parts_call_is_a_method_with_a_docstring() -> None:
+    own = {name for name in dir(MessagingHandler) if name.startswith("on_")}
+    assert own >= DERIVED
+    assert own - DERIVED - {etype.method for etype in EventType.TYPES.values()} == {"on_unhandled"}
+    assert [name for name in own if not getattr(MessagingHandler, name).__doc__] == []
+
+
+@pytest.mark.parametrize("kind", ["a coroutine", "a generator", "an asynchronous generator"])
+def test_a_method_whose_call_would_run_nothing_is_refused(kind: str) -> None:
+    class Coroutine(MessagingHandler):
+        async def on_message(self, event: Any) -> None:  # type: ignore[override]
+            pass
+
+    class Generator(MessagingHandler):
+        def on_message(self, event: Any) -> Any:
+            yield
+
+    class Asynchronous(MessagingHandler):
+        async def on_message(self, event: Any) -> Any:  # type: ignore[override]
+            yield
+
+    cls = {"a coroutine": Coroutine, "a generator": Generator}.get(kind, Asynchronous)
+    with pytest.raises(TypeError, match=r"%s\.on_message is %s.*plain def" % (cls.__name__, kind)):
+        Container(cls())
+
+
+def test_a_plain_class_with_the_methods_of_a_messaging_handler_is_warned_about() -> None:
+    class Plain:
+        def on_start(self, event: Any) -> None:
+            pass
+
+        def on_message(self, event: Any) -> None:
+            pass
+
+    with pytest.warns(UserWarning, match="Plain has on_message, on_start, which no event calls.*MessagingHandler"):
+        Container(Plain())
+
+    class Engine:
+        def on_connection_init(self, event: Any) -> None:
+            pass
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Container(Engine())
+
+
+# -- what programs for the original do ----------------------------------------------------------------------
+
+
+def test_an_event_has_what_its_context_has() -> None:
+    seen = []
+
+    class Asking(MessagingHandler):
+        def on_link_opened(self, event: Any) -> None:
+            seen.append((event.link.name, event.remote_target.address, event.is_sender))
+            with pytest.raises(AttributeError, match=r"neither the event pn_link_.* nor its context has 'sendr'"):
+                event.sendr  # noqa: B018
+
+    stage = Stage(Asking())
+    container, connection = stage.connect()
+    sender = container.create_sender(connection, "q")
+    stage.run()
+    assert (sender.name, "q", False) in seen  # the broker's end, which shares the handler
+
+
+def test_applications_keep_things_of_their_own_on_what_the_library_hands_out() -> None:
+    stage = Stage(MessagingHandler())
+    container, connection = stage.connect()
+    delivery = container.create_sender(connection, "q").send(Message("x"))
+    for thing in (delivery, delivery.link.target, Condition("amqp:not-found"), Collector(), Message()):
+        thing.mine = "kept"
+        assert thing.mine == "kept"
+    other = Terminus(Terminus.TARGET)
+    other.copy(delivery.link.target)
+    assert other.address == "q" and not hasattr(other, "mine")
+    stage.run()

@@ -23,6 +23,7 @@ FLOORS = {
     "reactor.lazily": 0,
     "reactor.errors": 0,
     "reactor.url": 0,
+    "reactor.version": 0,
     "reactor.hosts": 0,
     "reactor.shown": 0,
     "reactor.reasons": 0,

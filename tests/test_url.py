@@ -106,7 +106,6 @@ def test_equality_is_by_parts():
     assert Url("h") != Url("h:1")
     assert Url("h/p?x") != Url("h/p?y")
     assert Url("u:p@h") != Url("u:q@h")
-    assert Url("h") != "amqp://h:amqp"
     with pytest.raises(TypeError):
         hash(Url("h"))  # it can change
 
@@ -270,3 +269,8 @@ def test_any_text_is_an_address_or_none_and_a_password_does_not_show(text):
 def test_a_zone_with_a_percent_sign_in_it_reads_the_same_again():
     url = Url("amqp://[fe80::1%25a%25b]:5672")
     assert Url(url.full) == url and Url(url.full).host == url.host
+
+
+def test_it_equals_the_text_that_it_is_written_as():
+    assert Url("h") == "amqp://h:amqp" and Url("bob:pw@h") == "amqp://bob:pw@h:amqp"
+    assert Url("h") != "amqp://h" and Url("h") != 5

@@ -119,7 +119,7 @@ class Message(FieldAttributes):
         """Become the message that `data` encodes; nothing of what was before is left. Raises DecodeError."""
         message = Message.from_bytes(data)
         message.check()
-        for slot in Sections.__slots__[:-1]:
+        for slot in Sections.__slots__[:-2]:
             setattr(self, slot, getattr(message, slot))
 
     def clear(self) -> None:

@@ -129,6 +129,7 @@ class Sections:
         "_inferred",  # None: not looked at
         "_footer",
         "__weakref__",
+        "__dict__",  # what the application adds of its own
     )
     _raw: Optional[bytes]
     _spans: Spans

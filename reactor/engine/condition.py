@@ -23,7 +23,7 @@ class Condition:
     info: more about it, a dict with symbol keys; or None.
     """
 
-    __slots__ = ("name", "description", "info")
+    __slots__ = ("name", "description", "info", "__dict__")
 
     def __init__(self, name: str, description: Optional[str] = None, info: Optional[Any] = None) -> None:
         self.name = name

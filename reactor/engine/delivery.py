@@ -69,6 +69,7 @@ class Delivery:
         "noted",
         "context",
         "_doubt",
+        "__dict__",
     )
 
     ACCEPTED = ACCEPTED

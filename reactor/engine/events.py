@@ -155,6 +155,15 @@ class Event(EventBase):
         """The delivery that the event is about, or None."""
         return self.context if self.type.scope == DELIVERY_SCOPE else None
 
+    def __getattr__(self, name: str) -> Any:
+        """What the context has under this name, as in the original. AttributeError when it has no such thing."""
+        if not name.startswith("_"):
+            try:
+                return getattr(self.context, name)
+            except AttributeError:
+                pass
+        raise AttributeError("neither the event %s nor its context has %r" % (self.type.name, name))
+
     def __repr__(self) -> str:
         return "%s(%r)" % (self.type.name, self.context)
 
@@ -221,7 +230,7 @@ for _number, _name in enumerate(Event.__annotations__, 1):
 class Collector:
     """The queue of what happened. One collector may serve any number of connections."""
 
-    __slots__ = ("events", "_head")
+    __slots__ = ("events", "_head", "__dict__")
 
     def __init__(self) -> None:
         self.events: deque[tuple[EventType, Any]] = deque()
@@ -270,6 +279,22 @@ def _let_go(pair: tuple[EventType, Any]) -> None:
 Call = Callable[[Any], Any]
 
 
+def defined(handler: Any, method: str) -> Optional[Call]:
+    """`handler.method`, or None where the handler defines none.
+
+    A method whose attribute `declared_only` is true stands in a class for its documentation and its type. It counts
+    as none, and a class behind it in the method resolution order may define the method.
+    """
+    call: Any = getattr(handler, method, None)
+    if getattr(call, "declared_only", False):
+        for cls in type(handler).__mro__:
+            function = cls.__dict__.get(method)
+            if function is not None and not getattr(function, "declared_only", False):
+                return function.__get__(handler, type(handler))  # type: ignore[no-any-return]  # a bound method
+        return None
+    return call  # type: ignore[no-any-return]  # whatever the application put there
+
+
 def compile_plan(handler: Any, method: str) -> tuple[Call, ...]:
     """What an event that calls `method` does to `handler`'s tree: its own method, then its children's, in order.
 
@@ -283,7 +308,7 @@ def compile_plan(handler: Any, method: str) -> tuple[Call, ...]:
 def _collect(handler: Any, method: str, calls: list[Call], depth: int) -> None:
     if depth > 32:
         raise ValueError("the handlers of %r contain themselves" % (handler,))
-    call = getattr(handler, method, None)
+    call = defined(handler, method)
     if call is not None:
         calls.append(call)
     else:

@@ -8,6 +8,8 @@ This module knows events and the order of endpoints; it knows no frame and no co
 
 from __future__ import annotations
 
+import warnings
+import weakref
 from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
@@ -33,9 +35,15 @@ def check_handler(handler: Any) -> Any:
     meant, and for values of Python's own, which have no `on_...` methods."""
     if isinstance(handler, type) and issubclass(handler, Handler):
         raise TypeError("handlers are objects: %s(), and not the class" % handler.__name__)
-    if handler is None or type(handler) is object or type(handler).__module__ != "builtins":
+    if handler is None or type(handler) is object:
+        return handler
+    if type(handler).__module__ != "builtins":
+        if type(handler) not in _checked:
+            _check_methods(handler)
+            _checked.add(type(handler))
         return handler
     if any(name.startswith("on_") for name in dir(handler)):  # a module, for one
+        _check_methods(handler)
         return handler
     hint = ""
     if isinstance(handler, (list, tuple)):
@@ -43,6 +51,52 @@ def check_handler(handler: Any) -> Any:
     elif callable(handler):
         hint = "; did you mean the object that it is a method of?"
     raise TypeError("handlers are objects with on_... methods, not %r%s" % (handler, hint))
+
+
+#: What the parts of MessagingHandler call, and no event by itself.
+DERIVED = frozenset(
+    """
+    on_start on_message on_sendable on_accepted on_rejected on_released on_settled on_delivery_updated on_aborted
+    on_decode_error on_in_doubt on_disconnected
+    on_connection_opening on_connection_opened on_connection_closing on_connection_closed on_connection_error
+    on_session_opening on_session_opened on_session_closing on_session_closed on_session_error
+    on_link_opening on_link_opened on_link_closing on_link_closed on_link_error
+    """.split()
+)
+
+_checked: weakref.WeakSet[type] = weakref.WeakSet()  # the classes of handlers that were looked at
+
+# A call of such a function runs nothing of it: coroutines, generators, and asynchronous generators.
+_RUNS_LATER = {
+    0x80: "a coroutine (async def)",
+    0x20: "a generator (it has a yield)",
+    0x200: "an asynchronous generator",
+}
+
+
+def _check_methods(handler: Any) -> None:
+    """TypeError for a method whose call would run nothing; a warning for methods that no event reaches."""
+    unreached = []
+    for name in dir(type(handler) if type(handler).__module__ != "builtins" else handler):
+        if not name.startswith("on_"):
+            continue
+        flags = getattr(getattr(getattr(handler, name, None), "__code__", None), "co_flags", 0)
+        for flag, what in _RUNS_LATER.items():
+            if flags & flag:
+                text = "%s.%s is %s: a call would run nothing of it; make it a plain def"
+                raise TypeError(text % (_name_of(handler), name, what))
+        if name in DERIVED:
+            unreached.append(name)
+    if unreached and not isinstance(handler, Handler) and not hasattr(handler, "handlers"):
+        warnings.warn(
+            "%s has %s, which no event calls by itself: derive the class from MessagingHandler"
+            % (_name_of(handler), ", ".join(unreached)),
+            stacklevel=4,
+        )
+
+
+def _name_of(handler: Any) -> str:
+    return str(getattr(handler, "__name__", type(handler).__name__))
 
 
 class HandlerList(list[Any]):

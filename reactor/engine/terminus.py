@@ -34,10 +34,11 @@ class Values(list[Any]):
         [1.4] both are the same; RabbitMQ 4.3 reads the capability temporary-queue from an array alone.
     """
 
-    __slots__ = ("listed",)
+    __slots__ = ("listed", "_read")
 
     def __init__(self, values: Iterable[Any] = ()) -> None:
         super().__init__(values)
+        self._read = False
         self.listed: bool = getattr(values, "listed", False)
 
     def put_object(self, value: Any) -> None:
@@ -59,12 +60,15 @@ class Values(list[Any]):
         return self[0] if len(self) == 1 and not self.listed else Array(UNDESCRIBED, Data.SYMBOL, *self)
 
     def rewind(self) -> None:
-        """Programs for the original go to the start of its data before they read; here it is always there."""
+        """Have `next` begin again."""
+        self._read = False
 
     def next(self) -> Optional[int]:
-        """The type of what can be read, Data.SYMBOL or Data.ARRAY; None when there is nothing."""
-        if not self:
+        """The type of the one value that can be read, Data.SYMBOL or Data.ARRAY; None when there is none, and when
+        it was asked for before: `rewind` begins again."""
+        if not self or self._read:
             return None
+        self._read = True
         return Data.SYMBOL if len(self) == 1 and not self.listed else Data.ARRAY
 
 
@@ -72,7 +76,11 @@ class Map(dict[Any, Any]):
     """A dict that also takes entries the way the original's data does: by put_dict and put_object. DataException for
     a key that is neither a symbol nor a str; made of what a peer has sent it holds whatever that is."""
 
-    __slots__ = ()
+    __slots__ = ("_read",)
+
+    def __init__(self, entries: Any = ()) -> None:
+        super().__init__(entries)
+        self._read = False
 
     def __setitem__(self, key: Any, value: Any) -> None:
         check_key("filters and properties", key)
@@ -94,11 +102,16 @@ class Map(dict[Any, Any]):
         return dict(self) or None
 
     def rewind(self) -> None:
-        """Programs for the original go to the start of its data before they read; here it is always there."""
+        """Have `next` begin again."""
+        self._read = False
 
     def next(self) -> Optional[int]:
-        """The type of what can be read, Data.MAP; None when there is nothing."""
-        return Data.MAP if self else None
+        """The type of the one value that can be read, Data.MAP; None when there is none, and when it was asked for
+        before: `rewind` begins again."""
+        if not self or self._read:
+            return None
+        self._read = True
+        return Data.MAP
 
 
 class Terminus:
@@ -129,6 +142,7 @@ class Terminus:
         "_filter",
         "_outcomes",
         "_capabilities",
+        "__dict__",
     )
 
     UNSPECIFIED, SOURCE, TARGET, COORDINATOR = 0, 1, 2, 3
@@ -192,7 +206,7 @@ class Terminus:
 
     def copy(self, src: Terminus) -> None:
         """Become equal to `src`; the type too."""
-        for name in Terminus.__slots__:
+        for name in Terminus.__slots__[:-1]:
             value = getattr(src, name)
             setattr(self, name, type(value)(value) if isinstance(value, (Values, Map)) else value)
 

@@ -25,6 +25,9 @@ else:
 MAX_SESSIONS = 64
 
 _SYSTEM, _OTHERS = "the system's authorities", "others"
+# ssl.VERIFY_X509_PARTIAL_CHAIN, which Python has a name for from 3.10 on.
+_PARTIAL_CHAIN = 0x80000
+
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
@@ -179,6 +182,8 @@ class SSLDomain:
         if not named:
             context.check_hostname = False  # first, as a name cannot be checked without the certificate
         context.verify_mode = ssl.CERT_REQUIRED if self.verifies else ssl.CERT_NONE
+        # Whoever trusts an intermediate authority alone means it: the chain may end there.
+        context.verify_flags |= _PARTIAL_CHAIN
         if named:
             context.check_hostname = True
 

@@ -8,6 +8,7 @@
 #   elsewhere      as server, for elsewhere.example
 #   stranger       as server, by another authority that nobody knows
 #   self-signed    as server, by itself
+#   intermediate   an authority below another one, which nobody has; signs `below`, which is as server
 set -eu
 cd "$(dirname "$0")"
 work=$(mktemp -d)
@@ -68,10 +69,15 @@ authority() {
 
 authority authority "/O=amqp-reactor tests/CN=authority for tests" authority.pem
 authority stranger "/O=amqp-reactor tests/CN=authority that nobody knows" "$work/stranger.pem"
+key "$work/intermediate.key"
+openssl req -new -config "$work/config" -key "$work/intermediate.key" -subj "/CN=authority below" -out "$work/request"
+openssl ca -batch -notext -config "$work/config" -in "$work/request" -out intermediate.pem -extensions signer \
+    -cert "$work/stranger.pem" -keyfile "$work/stranger.key" -startdate 20200101000000Z -enddate 21000101000000Z
 by_authority="-extensions leaf -cert authority.pem -keyfile $work/authority.key"
+by_intermediate="-extensions leaf -cert intermediate.pem -keyfile $work/intermediate.key"
 by_stranger="-extensions leaf -cert $work/stranger.pem -keyfile $work/stranger.key"
 
-for name in server client expired elsewhere stranger self-signed; do key "$name.key"; done
+for name in server client expired elsewhere stranger self-signed below; do key "$name.key"; done
 
 here="extendedKeyUsage = serverAuth
 subjectAltName = DNS:localhost, DNS:server, IP:127.0.0.1, IP:::1"
@@ -86,6 +92,7 @@ person="/C=CZ/ST=Moravia/L=Brno/O=amqp-reactor tests/OU=Unit/CN=alice"
     sign expired /CN=localhost 20210101000000Z "$here" $by_authority
     sign elsewhere /CN=elsewhere.example 21000101000000Z "$there" $by_authority
     sign stranger /CN=localhost 21000101000000Z "$here" $by_stranger
+    sign below /CN=localhost 21000101000000Z "$here" $by_intermediate
     sign self-signed /CN=localhost 21000101000000Z "$here" -selfsign -extensions leaf -keyfile self-signed.key
 }
 openssl pkcs8 -topk8 -v2 aes-256-cbc -passout "pass:open sesame" -in client.key -out client-locked.key
