@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import tracemalloc
 
 import pytest
 
@@ -35,6 +34,7 @@ def test_a_queue_counts_what_it_takes(world, attributes):
     world.quiet()
     client.outcomes.clear()
     before = world.node("jobs").bytes
+    tracemalloc = pytest.importorskip("tracemalloc")  # not on PyPy
     tracemalloc.start()
     try:
         for start in range(100, 250, 50):

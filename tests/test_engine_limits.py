@@ -160,7 +160,7 @@ def test_the_size_of_a_frame_is_an_option_and_told():
 
 
 def test_what_comes_in_bytes_one_by_one_takes_no_more_than_it_has():
-    import tracemalloc
+    tracemalloc = pytest.importorskip("tracemalloc")  # not on PyPy
 
     peer = served()
     start = raw(size=65536)

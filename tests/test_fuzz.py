@@ -7,7 +7,6 @@ long as it is told.
 from __future__ import annotations
 
 import sys
-import tracemalloc
 from random import Random
 
 import pytest
@@ -52,6 +51,7 @@ def test_work_is_bounded_by_the_input(name):
 
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_memory_is_bounded_by_the_input(name):
+    tracemalloc = pytest.importorskip("tracemalloc")  # not on PyPy
     tracemalloc.start()
     try:
         for number in range(20):

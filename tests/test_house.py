@@ -49,9 +49,10 @@ WORLDLY |= set("asyncio concurrent multiprocessing secrets signal subprocess".sp
 UPWARD_TYPES: dict[str, str] = {}
 
 #: What stands in the open beside dot-files, and what tools leave there and .gitignore keeps out.
-FRONT = {"pyproject.toml", "tox.ini", "README.md", "LICENSE", "CHANGELOG.md"}
+FRONT = {"pyproject.toml", "MANIFEST.in", "tox.ini", "README.md", "LICENSE", "CHANGELOG.md"}
 FRONT |= {"reactor", "handlers", "examples", "tests"}
 LEFT_BEHIND = {"build", "dist", "htmlcov", "__pycache__"}
+LEFT_BEHIND |= {"PKG-INFO", "setup.cfg"}  # of a source distribution
 
 #: A room is 150 to 450 lines; this is where somebody has to act.
 ROOM = 500

@@ -135,8 +135,6 @@ class Wild:
         sends = pick([False, True])
         self.names += 1
         name = pick([*NAMES, f"link-{self.names}"])
-        if self.frame_size < 1000:
-            name = f"link-{self.names}"
         used = [link for other in self.sessions.values() for link in other.links.values() if link.name == name]
         if any(link.sends == sends for link in used) and pick([True, True, False]):
             name = f"link-{self.names}"  # seldom one's own name again: whoever may do that loses the old link
@@ -147,8 +145,6 @@ class Wild:
         mode = pick([2, 0, 1])
         link.settled, link.mixed = mode == 1, mode == 2
         place = pick(["jobs"] * 8 + [*QUEUES, "dynamic", None])
-        if place is not None and self.frame_size < len(place) + 400:
-            place = "jobs"  # what cannot be answered is tested elsewhere
         dynamic = place == "dynamic"
         properties = {symbol("lifetime-policy"): pick(LIFETIMES)} if dynamic and pick([False, True]) else None
         capabilities = symbol("topic") if self.choices.number(8) == 7 else None
