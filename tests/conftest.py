@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
+import signal
 import sys
 
 import pytest
@@ -12,15 +13,20 @@ import pytest
 #: Seconds. No test waits for time to pass; the slowest of them starts processes on a slow machine.
 PATIENCE = 120
 _stderr = pytest.StashKey[int]()
+_interrupt = pytest.StashKey[object]()
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "internal_errors: the broker is made to fail, and shall go on")
     # A copy of the real stream: while a test runs, descriptor 2 belongs to pytest's capture.
     config.stash[_stderr] = os.dup(sys.__stderr__.fileno())
+    # A script's background job has SIGINT ignored, and what is ignored stays so in the processes that it starts; what
+    # is handled does not. Tests interrupt themselves and those.
+    config.stash[_interrupt] = signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config):
+    signal.signal(signal.SIGINT, config.stash[_interrupt])
     os.close(config.stash[_stderr])
 
 

@@ -286,8 +286,9 @@ def test_thread_pool_takes_no_more_than_it_can_work_on(tmp_path: Path) -> None:
     with Peer(feeding) as url:
         command = [*example("thread_pool", "file"), "-a", f"{url}/q", "-m", "40", "-s", "0.002", "-w", "5"]
         out = lines(run(command, tmp_path))
+    # How many come while it takes back its credit is a matter of who is faster; none is left unsettled.
     assert feeding.most == 5
-    assert 40 <= len(out) <= 45, "those that were being worked on, or on their way, are finished"
+    assert len(out) >= 40, "those that were being worked on, or on their way, are finished"
     assert feeding.settled == feeding.sent == len(out)
     assert feeding.released == out.count("this cannot be done: somebody else may try") > 0
 
