@@ -193,7 +193,7 @@ class EndpointStateHandler(Handler):
     # -- what they mean ----------------------------------------------------------------------------------
 
     def _local_open(self, event: Any, endpoint: Any, kind: str) -> None:
-        if self.is_remote_open(endpoint):
+        if self.is_remote_open(endpoint) and not self._within_ended(endpoint):
             self._tell(kind, "opened", event)
 
     def _remote_open(self, event: Any, endpoint: Any, kind: str) -> None:
@@ -209,6 +209,11 @@ class EndpointStateHandler(Handler):
         """Whether we have closed what it would be opened in: a peer may ask before it has heard of that."""
         parent = endpoint.parent
         return parent is not None and (self.is_local_closed(parent) or self._within_closed(parent))
+
+    def _within_ended(self, endpoint: Any) -> bool:
+        """Whether the peer has ended what it is opened in: that has been told, and after it nothing opens there."""
+        parent = endpoint.parent
+        return parent is not None and (self.is_remote_closed(parent) or self._within_ended(parent))
 
     def _local_close(self, event: Any, endpoint: Any, kind: str) -> None:
         if self.is_remote_closed(endpoint):

@@ -613,3 +613,29 @@ def test_what_comes_behind_a_close_is_not_looked_at():
     peer.say_bytes(frame("close") + b"\0\0\0\1rubbish")
     peer.hang_up()
     assert peer.transport.condition is None and peer.transport.capacity() == -1
+
+
+def test_the_links_of_a_session_that_no_channel_is_left_for_are_closed_for_its_reason(pair):
+    pair.server.transport.channel_max = 0
+    pair.open()
+    pair.client.connection.session().open()
+    session = pair.client.connection.session()
+    session.open()
+    link = session.receiver("l")
+    link.open()
+    pair.pump()
+    assert pair.client.of(Event.LINK_REMOTE_CLOSE) == [link]
+    assert link.remote_condition == session.remote_condition
+    assert link.remote_condition.name == "amqp:resource-limit-exceeded"
+    types = [event.type for event in pair.client.seen]
+    assert types.index(Event.LINK_REMOTE_CLOSE) < types.index(Event.SESSION_REMOTE_CLOSE)
+
+
+def test_what_the_peer_is_told_of_a_link_is_true_on_its_side(pair):
+    sender, receiver = pair.way(True, 5, lambda link: None)
+    assert sender.label() == receiver.label() == "link 'forth' (q)"
+    receiver.max_message_size = 10
+    sender.transmit(b"x" * 11)
+    pair.pump()
+    text = sender.remote_condition.description
+    assert "link 'forth' (q)" in text and "eceiver" not in text

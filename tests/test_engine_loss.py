@@ -3,9 +3,12 @@ and a connection that goes on over another transport."""
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 
 from reactor.codec.message import Message
+from reactor.engine.condition import Condition
 from reactor.engine.disposition import ACCEPTED
 from reactor.engine.endpoint import LOCAL_ACTIVE, REMOTE_ACTIVE
 from reactor.engine.events import Event
@@ -538,3 +541,40 @@ def test_many_links_are_lost_in_one_look_at_what_is_not_settled(forth, way):
     else:
         pair.client.connection.recv_close()
     assert table.walks == 1 and not table
+
+
+class WalkedQueue(deque):
+    """A deque that counts how often all of it is looked through."""
+
+    walks = 0
+
+    def __iter__(self):
+        self.walks += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+@pytest.mark.parametrize("way", ["end", "close", "wire"])
+def test_many_senders_are_lost_in_one_look_at_what_has_not_left(lasting, way):
+    pair = Pair()
+    senders = []
+    for number in range(40):
+        near, far = pair.link("%d" % number, True)
+        far.flow(2)
+        senders.append(near)
+    pair.pump()
+    pair.client.connection.lasting = lasting
+    sent = {sender: [sender.transmit(b"x"), sender.transmit(b"y")] for sender in senders}
+    window = senders[0].window
+    queue = window.outgoing = WalkedQueue(window.outgoing)
+    assert len(queue) == 80
+    if way == "end":
+        window.session.recv_end(Condition("amqp:internal-error").fitted(512) if lasting else None)
+    elif way == "close":
+        pair.client.connection.recv_close()
+    else:
+        window.close(lasting)
+    assert queue.walks == 1 and not queue
+    assert all(list(sender.waiting) == (sent[sender] if lasting else []) for sender in senders)
+    doubtful = pair.client.of(Event.DELIVERY_IN_DOUBT)
+    assert set(doubtful) == (set() if lasting else {one for two in sent.values() for one in two})

@@ -333,3 +333,49 @@ def test_a_peer_that_detaches_is_answered_although_the_method_for_that_raises() 
         scene.stage.run()
     scene.stage.run()
     assert scene.sender.state == link.state == Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
+
+
+def test_a_link_of_a_session_that_was_ended_with_an_error_in_the_same_piece_does_not_open() -> None:
+    stage = Stage()
+    _, connection = stage.connect()
+    session = connection.session()
+    session.open()
+    session.sender("x").open()
+    session.condition = Condition("my:reason")
+    session.close()
+    stage.run()
+    told = [name for name in stage.server.told if "link" in name or "session" in name]
+    assert told == ["on_session_opening", "on_link_opening", "on_session_error", "on_session_closed"]
+
+
+@pytest.mark.parametrize("reconnect", [False, True])
+@pytest.mark.parametrize("name", ["amqp:not-allowed", None])
+def test_a_connection_that_the_peer_closes_tells_the_links_that_wait_for_their_attach(
+    reconnect: bool, name: Any
+) -> None:
+    def refuse(event: Any) -> None:
+        event.connection.condition = None if name is None else Condition(name)
+        event.connection.close()
+
+    stage, client = Stage(Witness(on_session_opening=refuse)), Witness()
+    container, connection = stage.connect(client, reconnect)
+    link = container.create_receiver(connection, "q")
+    stage.run()
+    first = "on_link_closing" if name is None else "on_link_error"
+    assert [one for one in client.told if "link" in one] == [first, "on_link_closed"]
+    assert (link.remote_condition and link.remote_condition.name) == name
+    assert client.told.index(first) < client.told.index("on_connection_closed")
+
+
+def test_a_connection_that_comes_back_tells_them_nothing() -> None:
+    def refuse_once(event: Any) -> None:
+        if stage.server.count("on_session_opening") == 1:
+            event.connection.condition = Condition("amqp:internal-error")
+            event.connection.close()
+
+    stage, client = Stage(Witness(on_session_opening=refuse_once)), Witness()
+    container, connection = stage.connect(client, True)
+    container.create_receiver(connection, "q")
+    stage.run(lambda: client.count("on_link_opened"))
+    assert [one for one in client.told if "link" in one] == ["on_link_opened"]
+    assert client.count("on_connection_opened") == 2

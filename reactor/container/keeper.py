@@ -54,6 +54,7 @@ class Keeper:
         self.connect_timeout: Optional[float] = None
         self.open_timeout: Optional[float] = None
         self.close_timeout: Optional[float] = None
+        self.connection.comes_back = self.will_reconnect
         self.failures = 0
         self.replaced = False
         self.due: Optional[float] = None

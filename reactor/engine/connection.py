@@ -56,6 +56,8 @@ class Connection(Endpoint):
         False by default: it is in doubt then. Whoever makes the wires sets it.
     guard: called before anything is changed by a call of the application; it raises when the call must not be made
         now, in another thread for one. None (default) lets everybody.
+    comes_back: whether the connection, which the peer has closed, is made again, and its links attached again. None
+        (default): it is not. Whoever makes the wires sets it.
     """
 
     __slots__ = (
@@ -82,6 +84,7 @@ class Connection(Endpoint):
         "lasting",
         "doubtful",
         "guard",
+        "comes_back",
         "_links_made",
     )
 
@@ -110,6 +113,7 @@ class Connection(Endpoint):
         self.lasting = False
         self.doubtful: Optional[str] = None  # whose open has come, and says that its close comes next
         self.guard: Optional[Callable[[], None]] = None
+        self.comes_back: Optional[Callable[[], bool]] = None
         self._links_made = 0
 
     @property
@@ -292,12 +296,28 @@ class Connection(Endpoint):
         self.change(REMOTE_CLOSE)
         self.remote_condition = Condition.from_wire(error)
         self.leave_wire()
+        if self.state & LOCAL_ACTIVE and not (self.comes_back is not None and self.comes_back()):
+            self._end_attaching()
         self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
+
+    def _end_attaching(self) -> None:
+        """Whoever waits for the answer to an attach is told that there will be none, as when a session ends."""
+        for link in self.links(0):
+            if link.is_attaching() and not (link.state | link.session.state) & REMOTE_CLOSED:
+                if not link.session.state & LOCAL_CLOSED:
+                    link.remote_condition = self.remote_condition
+                    link.end_unanswered()
 
     def leave_wire(self) -> None:
         """Nothing will be heard of what is on its way: sends without an outcome are in doubt, or leave again."""
-        for link in self.links(0):
-            link.abandon(self.lasting)
+        for session in self.sessions(0):
+            window = session.window
+            if window is not None:
+                window.part()
+            for link in session.links():
+                link.abandon(self.lasting)
+            if window is not None:
+                window.parted = None
 
     def give_up(self) -> None:
         """No wire will come any more: what waits for one is in doubt."""

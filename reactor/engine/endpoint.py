@@ -72,9 +72,13 @@ class Endpoint:
             if mask == LOCAL_MASK:
                 raise LocalProtocolError(ILLEGAL_STATE, "%r was closed and cannot be opened again" % (self,))
             word = "opened twice" if what == REMOTE_OPEN else "closed without being open"
-            raise RemoteProtocolError(ILLEGAL_STATE, "%r was %s by the peer" % (self, word))
+            raise RemoteProtocolError(ILLEGAL_STATE, "%s was %s by the peer" % (self.label(), word))
         self.state = self.state & ~mask | after
         return after != before
+
+    def label(self) -> str:
+        """What it is, in a few words that are true on both sides: for texts that go to the peer."""
+        return "the " + type(self).__name__.lower()
 
     def check(self) -> None:
         """Let the connection's guard see to it that the application may do something now."""

@@ -20,7 +20,6 @@ from reactor.engine.endpoint import (
     LOCAL_UNINIT,
     REMOTE_CLOSE,
     REMOTE_CLOSED,
-    REMOTE_MASK,
     REMOTE_OPEN,
     REMOTE_UNINIT,
     Endpoint,
@@ -429,8 +428,10 @@ class Handshakes(Endpoint):
         window = self.window
         assert window is not None
         window.transport.release_input(window)
+        window.part()
         for link in self.links():
             self._end_link(link)
+        window.parted = None
         if not told:
             self.connection.emit(Event.SESSION_REMOTE_CLOSE, self)
         if window.end_sent:
@@ -444,15 +445,11 @@ class Handshakes(Endpoint):
         if link.state & LOCAL_ACTIVE and not link.state & REMOTE_CLOSED and link.remote_condition is None:
             link.remote_condition = self.remote_condition
         link.abandon(self.connection.lasting and passes(self.remote_condition))
-        attaching = link.state & LOCAL_ACTIVE and (link.state & REMOTE_UNINIT or link.doubtful)
-        if not attaching and not link.state & LOCAL_CLOSED:
+        if not link.is_attaching() and not link.state & LOCAL_CLOSED:
             return  # it was in use: that its session has ended says all
         if link.state & REMOTE_CLOSED or self.state & LOCAL_CLOSED:
             return
-        link.state = link.state & ~REMOTE_MASK | REMOTE_CLOSED
-        link.detach_sent = True  # as far as the peer is concerned
-        self.connection.emit(Event.LINK_REMOTE_CLOSE, link)
-        self.connection.work_on(link)
+        link.end_unanswered()
 
     def refuse(self, endpoint: Union[Handshakes, Link], condition: Condition) -> None:
         """This session, or a link of it, cannot be opened on this wire: the application sees it as if the peer
@@ -474,6 +471,7 @@ class Handshakes(Endpoint):
             return
         for link in self.links():
             link.abandon()
+            self._end_link(link)
         self.connection.emit(Event.SESSION_REMOTE_CLOSE, self)
 
     def send_answer(self, window: Window) -> None:

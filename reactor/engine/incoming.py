@@ -73,7 +73,7 @@ class Incoming(Ledger):
             self._passed_over(link)
             return  # in flight while we detached; the peer learns from the detach [2.6.5]
         if link.is_sender:
-            raise RemoteProtocolError(NOT_ALLOWED, "transfer to %r, which is a sender" % (link,), "link", endpoint=link)
+            raise RemoteProtocolError(NOT_ALLOWED, "transfer on %s to its sender" % link.label(), "link", endpoint=link)
         delivery = link.transfer_in_progress
         if delivery is None:
             if delivery_id is None or tag is None or not 0 <= delivery_id <= MASK:
@@ -85,7 +85,7 @@ class Incoming(Ledger):
             credit = link.wire_credit - 1
             if credit < 0 and credit < -link.overdraft:
                 raise RemoteProtocolError(
-                    TRANSFER_LIMIT_EXCEEDED, "transfer on %r without credit" % (link,), "link", endpoint=link
+                    TRANSFER_LIMIT_EXCEEDED, "transfer on %s without credit" % link.label(), "link", endpoint=link
                 )
             if delivery_id in self.unsettled_in:
                 raise RemoteProtocolError(
@@ -150,7 +150,7 @@ class Incoming(Ledger):
         """A transfer on a link that was detached here. More than can have been in flight are no accident [2.8.17]."""
         link.passed_over += 1
         if link.passed_over > 2 * self.incoming_limit:
-            text = "%d transfers on %r, which was detached" % (link.passed_over, link)
+            text = "%d transfers on %s, which was detached" % (link.passed_over, link.label())
             raise RemoteProtocolError(ERRANT_LINK, text, "session")
 
     def recv_late(self) -> None:
@@ -178,7 +178,7 @@ class Incoming(Ledger):
             size, link.received = link.received, 0
             raise RemoteProtocolError(
                 MESSAGE_SIZE_EXCEEDED,
-                "%d bytes or more on %r, which takes %d" % (size, link, link.max_message_size),
+                "%d bytes or more on %s, which takes %d" % (size, link.label(), link.max_message_size),
                 "link",
                 endpoint=link,
             )

@@ -100,6 +100,7 @@ class Ledger:
         "late",
         "patience",
         "shares",
+        "parted",
     )
 
     def __init__(self, session: Handshakes, transport: WireState, channel: int) -> None:
@@ -139,6 +140,7 @@ class Ledger:
         self.late = 0  # transfers that came all the same
         self.patience = MENTIONS * self.most_unsettled  # how many deliveries may be spoken of without being settled
         self.shares: dict[bool, tuple[int, dict[Link, list[Delivery]]]] = {}  # see `unsettled_of`
+        self.parted: Optional[dict[Link, list[Delivery]]] = None  # the queue by link, while all of them go
         self.deaf = False  # what still comes in is passed over: the session has ended here, or was refused
 
     def measure(self) -> None:
@@ -223,7 +225,7 @@ class Ledger:
         if 0 < limits.max_buffered_delivery_bytes < delivery.chunks.cost:
             self.let_go(delivery.chunks)
             delivery.take()
-            text = "a message of more than %d bytes on %r" % (limits.max_buffered_delivery_bytes, link)
+            text = "a message of more than %d bytes on %s" % (limits.max_buffered_delivery_bytes, link.label())
             raise RemoteProtocolError(MESSAGE_SIZE_EXCEEDED, text, "link", endpoint=link)
         if 0 < limits.max_buffered_session_bytes < self.buffered:
             text = "more than %d bytes of messages that are not complete" % limits.max_buffered_session_bytes
@@ -252,6 +254,23 @@ class Ledger:
             for delivery in unsettled.values():
                 known[1].setdefault(delivery.link, []).append(delivery)
         return [one for one in known[1].pop(link, ()) if unsettled.get(one.id or 0) is one]
+
+    def part(self) -> None:
+        """All links go, one after the other: share the queue out among them, in one look for all. The caller sets
+        `parted` to None when they are gone."""
+        self.parted = {}
+        for delivery in self.outgoing:
+            self.parted.setdefault(delivery.link, []).append(delivery)
+        self.outgoing.clear()
+
+    def take_queued(self, link: Link) -> list[Delivery]:
+        """What is in the queue of a link that goes; it is taken out."""
+        if self.parted is not None:
+            return self.parted.pop(link, [])
+        queued = [delivery for delivery in self.outgoing if delivery.link is link]
+        if queued:
+            self.outgoing = deque(delivery for delivery in self.outgoing if delivery.link is not link)
+        return queued
 
     def let_go(self, pieces: Pieces) -> None:
         """What has come of a delivery is complete, was read, or is dropped. Harmless when repeated."""

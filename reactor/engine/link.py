@@ -230,6 +230,18 @@ class Link(Endpoint):
             self.connection.emit(Event.LINK_REMOTE_CLOSE, self)
         self.connection.work_on(self)
 
+    def is_attaching(self) -> bool:
+        """Whether somebody here waits for the peer's answer to the attach."""
+        return bool(self.state & LOCAL_ACTIVE and (self.state & REMOTE_UNINIT or self.doubtful))
+
+    def end_unanswered(self) -> None:
+        """What carries it has ended, and the peer will not answer for it any more: the application sees it closed,
+        for the reason in `remote_condition`."""
+        self.state = self.state & ~REMOTE_MASK | REMOTE_CLOSED
+        self.detach_sent = True  # as far as the peer is concerned
+        self.connection.emit(Event.LINK_REMOTE_CLOSE, self)
+        self.connection.work_on(self)
+
     def confirm(self) -> None:
         """The peer has attached the link, and it is not refused."""
         self.doubtful = False
@@ -256,6 +268,15 @@ class Link(Endpoint):
                 return link
             seen = seen or link is self
         return None
+
+    def label(self) -> str:
+        """The link in a few words that are true on both sides, for texts that go to the peer: what is a receiver
+        here is a sender there."""
+        ends = (self.target, self.remote_target, self.source, self.remote_source)
+        if not self.is_sender:
+            ends = ends[2:] + ends[:2]
+        node = next((" (%s)" % shown(end.address, 100) for end in ends if end.address), "")
+        return "link %s%s" % (quoted(self.name), node)
 
     def describe(self) -> str:
         """The link in a few words, for messages to a person."""

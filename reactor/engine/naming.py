@@ -80,7 +80,7 @@ def refuse_unanswered(link: Link, handle: int, most: int) -> bytes:
     """The peer has attached the link, and our attach is larger than what it takes: the link is refused, with an
     attach that says no more than that [2.6.3]. Returns that attach."""
     told = bool(link.state & REMOTE_CLOSED)
-    text = "the attach that answers for %r takes more than the %d bytes of a frame" % (link, most)
+    text = "the attach that answers for %s takes more than the %d bytes of a frame" % (link.label(), most)
     link.condition = link.remote_condition = Condition(FRAME_SIZE_TOO_SMALL, text)
     link.deaf = True
     link.close()

@@ -422,7 +422,7 @@ class Sender(Link):
         if window is not None:
             started = self.transfer_in_progress
             # Many links may go at once, and most are idle: those do not look through what all of them have sent.
-            queued = [delivery for delivery in window.outgoing if delivery.link is self] if self._queued else []
+            queued = window.take_queued(self) if self._queued else []
             unsent += [delivery for delivery in queued if delivery.id is None]
             sent = window.unsettled_of(self) if self.unsettled else []
             for delivery in sent:
@@ -442,8 +442,6 @@ class Sender(Link):
                     again.append(delivery)
                 else:
                     doubtful.append(delivery)
-            if queued and lasting:
-                window.outgoing = deque(delivery for delivery in window.outgoing if delivery.link is not self)
         unsent = [delivery for delivery in unsent if delivery.fate != LOST]
         unwritten = [delivery for delivery in self.pending if delivery.id is None and not delivery.queued]
         if not lasting:

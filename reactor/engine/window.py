@@ -21,8 +21,10 @@ class Window(Incoming, Outgoing):
         lasting: whether another wire will come, and what has not left may wait for it.
         """
         links = list(dict.fromkeys([*self.handles_out.values(), *self.handles_in.values()]))
+        self.part()
         for link in links:
             link.leave_wire(lasting)
+        self.parted = None
         self.handles_out.clear()
         self.handles_in.clear()
         self.outgoing.clear()
