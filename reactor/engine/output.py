@@ -230,10 +230,10 @@ class Output(WireState):
                 return waiting
             if waiting:
                 deadlines.append(waiting)
-        if self.idle_timeout and not self._finished:  # a peer that never answers our close is silent, too
+        if self._idle_timeout and not self._finished:  # a peer that never answers our close is silent, too
             if self._heard or not self._hear_by:
                 self._heard = False
-                self._hear_by = now + self.idle_timeout
+                self._hear_by = now + self._idle_timeout
             elif now >= self._hear_by:
                 self._end_with(
                     Condition(
