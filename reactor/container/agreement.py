@@ -76,7 +76,7 @@ def look_at(link: Link) -> None:
     insists_on = link.__dict__.get("insists_on", ())
     text = ", ".join(words for kind, words in missing if kind in insists_on)
     if text:
-        _close(link, "%s: the peer does not apply %s, which strict=True asks for" % (link.describe(), text))
+        _close(link, "%s: the peer does not apply %s, which strict=True asks for" % (link.label(), text))
     elif not link.__dict__.get("warned"):
         link.__dict__["warned"] = True
         text = "%s: %s: the peer does not apply %s (strict=True closes the link instead)"
