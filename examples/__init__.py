@@ -5,9 +5,3 @@ As a file, once amqp-reactor is installed:   python helloworld.py
 
 Each explains itself with --help. Those that need a broker say so when there is none.
 """
-
-import sys
-from pathlib import Path
-
-# A file that is run finds its neighbours; with this, so does `python -m examples.NAME`.
-sys.path.append(str(Path(__file__).parent))

@@ -10,16 +10,14 @@ comes back in receiver.remote_source.address, and travels with each request as t
 
 import argparse
 
-from clear_errors import ClearErrors
-
 from handlers import MessagingHandler
-from reactor import Container, Message, Url
+from reactor import Container, Message, ReactorException, Url
 
 REQUESTS = ["is anybody there?", "say it louder", "thank you"]
 DEFAULT = "amqp://127.0.0.1:5672/requests"
 
 
-class Client(ClearErrors, MessagingHandler):
+class Client(MessagingHandler):
     """Asks one question after the other, each when the answer to the one before has come."""
 
     def __init__(self, url, requests):
@@ -28,7 +26,7 @@ class Client(ClearErrors, MessagingHandler):
         self.requests = list(requests)
 
     def on_start(self, event):
-        connection = event.container.connect(self.url)
+        connection = event.container.connect(self.url, reconnect=False)
         self.receiver = event.container.create_receiver(connection, None, dynamic=True)
 
     def on_link_opened(self, event):
@@ -58,7 +56,9 @@ def main():
     parser.add_argument("requests", nargs="*", metavar="request", default=REQUESTS, help="what to ask")
     options = parser.parse_args()
     try:
-        Container(Client(options.address, options.requests)).run()
+        Container(Client(options.address, options.requests), raise_errors=True).run()
+    except ReactorException:
+        raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # nobody answered
 

@@ -9,15 +9,13 @@ there is no more". The broker's answer is a flow with no credit left.
 
 import argparse
 
-from clear_errors import ClearErrors
-
 from handlers import MessagingHandler
-from reactor import Container, Copy
+from reactor import Container, Copy, ReactorException, Url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
 
-class Browser(ClearErrors, MessagingHandler):
+class Browser(MessagingHandler):
     """Prints every message of the queue. It gives credit itself (prefetch=0) and acknowledges nothing."""
 
     BATCH = 100
@@ -28,7 +26,8 @@ class Browser(ClearErrors, MessagingHandler):
         self.seen = 0
 
     def on_start(self, event):
-        event.container.create_receiver(self.url, options=Copy())
+        connection = event.container.connect(self.url, reconnect=False)
+        event.container.create_receiver(connection, Url(self.url).path, options=Copy())
 
     def on_link_opened(self, event):
         event.receiver.drain(self.BATCH)
@@ -50,7 +49,9 @@ def main():
     parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
     options = parser.parse_args()
     try:
-        Container(Browser(options.address)).run()
+        Container(Browser(options.address), raise_errors=True).run()
+    except ReactorException:
+        raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:
         pass
 

@@ -8,13 +8,11 @@ The library asks for ten messages in advance and accepts each one when on_messag
 
 import argparse
 
-from clear_errors import ClearErrors
-
 from handlers import MessagingHandler
-from reactor import Container, Url
+from reactor import Container, ReactorException, Url
 
 
-class ReceiveHandler(ClearErrors, MessagingHandler):
+class ReceiveHandler(MessagingHandler):
     """Prints messages until it has seen as many as wanted; 0 is for ever."""
 
     def __init__(self, url, address, wanted):
@@ -25,7 +23,7 @@ class ReceiveHandler(ClearErrors, MessagingHandler):
         self.received = 0
 
     def on_start(self, event):
-        connection = event.container.connect(self.url)
+        connection = event.container.connect(self.url, reconnect=False)
         event.container.create_receiver(connection, self.address)
 
     def on_link_opened(self, event):
@@ -47,7 +45,9 @@ def main():
     parser.add_argument("count", nargs="?", type=int, default=0, help="stop after this many (default: never)")
     options = parser.parse_args()
     try:
-        Container(ReceiveHandler(options.url, options.address, options.count)).run()
+        Container(ReceiveHandler(options.url, options.address, options.count), raise_errors=True).run()
+    except ReactorException:
+        raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:
         pass
 

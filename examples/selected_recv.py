@@ -9,15 +9,13 @@ applies come back in receiver.remote_source.filter. A careful program looks ther
 
 import argparse
 
-from clear_errors import ClearErrors
-
 from handlers import MessagingHandler
-from reactor import Container, Selector
+from reactor import Container, ReactorException, Selector, Url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
 
-class SelectedRecv(ClearErrors, MessagingHandler):
+class SelectedRecv(MessagingHandler):
     """Prints the messages that the selector chooses, and leaves after so many; 0 is for ever."""
 
     def __init__(self, url, selector, wanted):
@@ -28,7 +26,8 @@ class SelectedRecv(ClearErrors, MessagingHandler):
         self.received = 0
 
     def on_start(self, event):
-        event.container.create_receiver(self.url, options=Selector(self.selector))
+        connection = event.container.connect(self.url, reconnect=False)
+        event.container.create_receiver(connection, Url(self.url).path, options=Selector(self.selector))
 
     def on_link_opened(self, event):
         source = event.receiver.remote_source
@@ -55,7 +54,9 @@ def main():
     parser.add_argument("-m", "--messages", type=int, default=0, help="stop after this many (default: never)")
     options = parser.parse_args()
     try:
-        Container(SelectedRecv(options.address, options.selector, options.messages)).run()
+        Container(SelectedRecv(options.address, options.selector, options.messages), raise_errors=True).run()
+    except ReactorException:
+        raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:
         pass
 

@@ -8,13 +8,11 @@ It closes at once after sending; what was sent before is written first. simple_s
 
 import argparse
 
-from clear_errors import ClearErrors
-
 from handlers import MessagingHandler
-from reactor import Container, Message, Url
+from reactor import Container, Message, ReactorException, Url
 
 
-class SendHandler(ClearErrors, MessagingHandler):
+class SendHandler(MessagingHandler):
     """Sends one message and leaves."""
 
     def __init__(self, url, address, body):
@@ -24,7 +22,7 @@ class SendHandler(ClearErrors, MessagingHandler):
         self.body = body
 
     def on_start(self, event):
-        connection = event.container.connect(self.url)
+        connection = event.container.connect(self.url, reconnect=False)
         event.container.create_sender(connection, self.address)
 
     def on_link_opened(self, event):
@@ -45,7 +43,9 @@ def main():
     parser.add_argument("body", help="the text to send")
     options = parser.parse_args()
     try:
-        Container(SendHandler(options.url, options.address, options.body)).run()
+        Container(SendHandler(options.url, options.address, options.body), raise_errors=True).run()
+    except ReactorException:
+        raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # the broker gave no credit
 

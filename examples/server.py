@@ -9,15 +9,13 @@ request goes to the request's reply_to, with its correlation_id. client asks.
 
 import argparse
 
-from clear_errors import ClearErrors
-
 from handlers import MessagingHandler
-from reactor import Container, Message
+from reactor import Container, Message, ReactorException, Url
 
 DEFAULT = "amqp://127.0.0.1:5672/requests"
 
 
-class Server(ClearErrors, MessagingHandler):
+class Server(MessagingHandler):
     """Answers each request with its text in capitals; leaves after so many, 0 is never."""
 
     def __init__(self, url, wanted):
@@ -27,8 +25,9 @@ class Server(ClearErrors, MessagingHandler):
         self.served = 0
 
     def on_start(self, event):
-        self.receiver = event.container.create_receiver(self.url)
-        self.sender = event.container.create_sender(self.receiver.connection, None)
+        connection = event.container.connect(self.url, reconnect=False)
+        self.receiver = event.container.create_receiver(connection, Url(self.url).path)
+        self.sender = event.container.create_sender(connection, None)
 
     def on_link_opened(self, event):
         if event.receiver == self.receiver:
@@ -51,7 +50,9 @@ def main():
     parser.add_argument("-m", "--messages", type=int, default=0, help="stop after this many (default: never)")
     options = parser.parse_args()
     try:
-        Container(Server(options.address, options.messages)).run()
+        Container(Server(options.address, options.messages), raise_errors=True).run()
+    except ReactorException:
+        raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:
         pass
 

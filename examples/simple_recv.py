@@ -8,15 +8,13 @@ A sender that hears nothing sends again, and a broker hands out again what nobod
 
 import argparse
 
-from clear_errors import ClearErrors
-
 from handlers import MessagingHandler
-from reactor import Container
+from reactor import Container, ReactorException, Url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
 
-class Recv(ClearErrors, MessagingHandler):
+class Recv(MessagingHandler):
     """Prints each new message once, and leaves when it has seen as many as expected; 0 is for ever."""
 
     def __init__(self, url, expected):
@@ -26,7 +24,8 @@ class Recv(ClearErrors, MessagingHandler):
         self.seen = set()
 
     def on_start(self, event):
-        event.container.create_receiver(self.url)
+        connection = event.container.connect(self.url, reconnect=False)
+        event.container.create_receiver(connection, Url(self.url).path)
 
     def on_message(self, event):
         message = event.message
@@ -45,7 +44,9 @@ def main():
     parser.add_argument("-m", "--messages", type=int, default=100, help="(default: %(default)s; 0: no end)")
     options = parser.parse_args()
     try:
-        Container(Recv(options.address, options.messages)).run()
+        Container(Recv(options.address, options.messages), raise_errors=True).run()
+    except ReactorException:
+        raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:
         pass
 

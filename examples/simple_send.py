@@ -8,15 +8,13 @@ Each message has an id, so that a receiver can tell one that was sent again. sim
 
 import argparse
 
-from clear_errors import ClearErrors
-
 from handlers import MessagingHandler
-from reactor import AtLeastOnce, Container, Message
+from reactor import AtLeastOnce, Container, Message, ReactorException, Url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
 
-class Send(ClearErrors, MessagingHandler):
+class Send(MessagingHandler):
     """Sends while there is credit, counts the outcomes, and leaves when there is one for each message."""
 
     def __init__(self, url, total):
@@ -28,7 +26,8 @@ class Send(ClearErrors, MessagingHandler):
         self.failed = 0
 
     def on_start(self, event):
-        event.container.create_sender(self.url, options=AtLeastOnce())
+        connection = event.container.connect(self.url, reconnect=False)
+        event.container.create_sender(connection, Url(self.url).path, options=AtLeastOnce())
 
     def on_sendable(self, event):
         # Credit is how many messages the receiver is ready to take. More of it calls this method again.
@@ -60,7 +59,9 @@ def main():
     options = parser.parse_args()
     handler = Send(options.address, options.messages)
     try:
-        Container(handler).run()
+        Container(handler, raise_errors=True).run()
+    except ReactorException:
+        raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:
         return 130  # the broker gave no credit, or no outcome
     return 1 if handler.failed else 0

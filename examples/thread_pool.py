@@ -13,10 +13,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from clear_errors import ClearErrors
-
 from handlers import MessagingHandler
-from reactor import Container, Url
+from reactor import Container, ReactorException, Url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
@@ -29,7 +27,7 @@ def work(body, seconds):
     return f"{body} was done by {threading.current_thread().name}"
 
 
-class ThreadPool(ClearErrors, MessagingHandler):
+class ThreadPool(MessagingHandler):
     """Hands each message to the pool, and takes in no more when as many as expected are settled; 0 is for ever."""
 
     def __init__(self, url, pool, waiting, seconds, expected):
@@ -78,7 +76,9 @@ def main():
     with ThreadPoolExecutor(options.threads, thread_name_prefix="worker") as pool:
         handler = ThreadPool(options.address, pool, options.waiting, options.seconds, options.messages)
         try:
-            Container(handler).run()
+            Container(handler, raise_errors=True).run()
+        except ReactorException:
+            raise SystemExit(1) from None  # the log has said what is wrong
         except KeyboardInterrupt:
             pass
 

@@ -9,6 +9,7 @@ is about.
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
@@ -17,7 +18,8 @@ from handlers.flow import FlowController
 from handlers.incoming import Acking, IncomingMessageHandler
 from handlers.outgoing import OutgoingMessageHandler
 from reactor import SASL, Endpoint, EventType, Handler
-from reactor.errors import UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
+from reactor.errors import IO_ERROR, UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
+from reactor.hosts import is_loopback
 from reactor.lazily import Lazily
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ else:
 
 log = logging.getLogger(__name__)
 
+_PLACE = re.compile(r"\[?(?P<host>.+?)\]?(:(?P<port>[0-9]+))?")
+
 Method = TypeVar("Method", bound=Callable[..., None])
 
 
@@ -34,6 +38,19 @@ def does_nothing(method: Method) -> Method:
     """Marks a default that nobody needs to call."""
     method.does_nothing = True  # type: ignore[attr-defined]  # functions take attributes
     return method
+
+
+def _hint(connection: Any, condition: Any) -> str:
+    """How to start a broker, if nobody listens where one on this machine was looked for."""
+    missing = condition.name == IO_ERROR and condition.description.startswith("cannot connect to ")
+    if not missing or connection is None or not (connection.connected_address or "").startswith("amqp://"):
+        return ""
+    place = connection.describe()  # without a user and a path
+    found = _PLACE.fullmatch(place)
+    if found is None or not is_loopback(found["host"]):
+        return ""
+    default = found["host"] in ("127.0.0.1", "localhost") and found["port"] in (None, "5672")
+    return ". Start a broker with: python -m handlers.broker" + ("" if default else " --listen amqp://" + place)
 
 
 def note_failure(event: Any, error: Exception) -> None:
@@ -115,7 +132,8 @@ class MessagingHandler(Handler, Acking):
         """The connection failed: `event.transport.condition` says how.
 
         Logs it: as an error, but while attempts to make the connection go on failing only the first time, and
-        for debugging later. After a condition in `fatal_conditions` the connection is closed, so that nobody tries
+        for debugging later. Where nobody listens on this machine, and nobody tries again, it says how to start a
+        broker. After a condition in `fatal_conditions` the connection is closed, so that nobody tries
         again.
         """
         transport, connection = event.transport, event.connection
@@ -128,7 +146,7 @@ class MessagingHandler(Handler, Acking):
         text = condition_text(condition)
         where = "" if connection is None else connection.describe()
         delay = None if connection is None or event.container is None else event.container.next_attempt(connection)
-        then = "" if delay is None else "; it is tried again in %.3g s, and so on" % delay
+        then = _hint(connection, condition) if delay is None else "; it is tried again in %.3g s, and so on" % delay
         log.log(level, "%s%s", text if where in text else "%s: %s" % (where, text), then)
         if condition.name in self.fatal_conditions and connection is not None:
             if transport.sasl().outcome not in (SASL.SYS, SASL.TEMP):  # else the server had troubles of its own
