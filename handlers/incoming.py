@@ -29,6 +29,7 @@ from reactor import (
 from reactor.engine.delivery import SETTLED_NOW
 from reactor.engine.disposition import TRANSACTIONAL_STATE
 from reactor.engine.events import defined
+from reactor.engine.handler import INCOMING
 from reactor.errors import DECODE_ERROR, NOT_IMPLEMENTED, REJECTED_BY_APPLICATION, DataException, DecodeError
 from reactor.shown import shown
 
@@ -142,6 +143,7 @@ class IncomingMessageHandler(Handler, Acking):
         own = type(self).on_message is not IncomingMessageHandler.on_message
         self._target: Any = self if own or not hasattr(delegate, "on_message") else delegate
 
+    @INCOMING
     def on_delivery(self, event: Any) -> None:
         """The engine's event: bytes came, or the peer changed or settled something."""
         delivery = event.context

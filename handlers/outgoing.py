@@ -13,6 +13,7 @@ from handlers.endpoint import call
 from handlers.incoming import take_changes
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Handler
 from reactor.engine.delivery import SETTLED_NOW, STATE_CHANGED
+from reactor.engine.handler import OUTGOING
 from reactor.shown import shown
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class OutgoingMessageHandler(Handler):
             for tell in calls:
                 tell(event)
 
+    @OUTGOING
     def on_delivery(self, event: Any) -> None:
         """The peer changed or settled something."""
         delivery = event.context

@@ -110,6 +110,7 @@ def test_receiving_a_message(pre_settled):
     calls = counted(turn)
     assert handler.bodies == ["message %d" % number for number in range(BATCH)]
     assert receiver.unsettled == 0
+    assert calls["on_delivery"] == BATCH, "the part for outgoing deliveries is not called"
     assert per_message(calls) <= RECEIVE, calls.most_common(20)
 
 
@@ -182,6 +183,7 @@ def test_an_outcome_that_comes_back():
     calls = counted(turn)
     assert handler.accepted == BATCH
     assert sender.unsettled == 0
+    assert calls["on_delivery"] == BATCH, "the part for incoming deliveries is not called"
     assert per_message(calls) <= OUTCOME, calls.most_common(20)
 
 

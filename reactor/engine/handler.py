@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Iterable
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar, Union
 
 from reactor.engine.events import (
     DELIVERY_SCOPE,
@@ -25,6 +25,8 @@ from reactor.engine.events import (
     EventType,
     compile_plan,
 )
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 # Counts the changes of all `handlers` lists: one number to compare instead of a walk through every tree.
 _generation = [0]
@@ -157,7 +159,27 @@ class Handler:
     on_unhandled.does_nothing = True  # type: ignore[attr-defined]  # so that plans leave it out
 
 
-class PlanTable(dict[EventType, tuple[Call, ...]]):
+class Direction:
+    """Deliveries of one direction: what an `on_delivery` is marked with that deals with no other ones.
+
+    method: the method that is called for them.
+    """
+
+    __slots__ = ("method",)
+
+    def __init__(self) -> None:
+        self.method = Event.DELIVERY.method
+
+    def __call__(self, method: Method) -> Method:
+        """Mark `method`: it is left out of the plans of the other direction."""
+        method.direction = self  # type: ignore[attr-defined]  # functions take attributes
+        return method
+
+
+INCOMING, OUTGOING = Direction(), Direction()
+
+
+class PlanTable(dict[Union[EventType, Direction], tuple[Call, ...]]):
     """The plans of one handler, compiled at first use."""
 
     __slots__ = ("handler", "generation")
@@ -167,8 +189,11 @@ class PlanTable(dict[EventType, tuple[Call, ...]]):
         self.handler = handler
         self.generation = _generation[0]
 
-    def __missing__(self, etype: EventType) -> tuple[Call, ...]:
-        plan = self[etype] = compile_plan(self.handler, etype.method)
+    def __missing__(self, kind: Union[EventType, Direction]) -> tuple[Call, ...]:
+        plan = compile_plan(self.handler, kind.method)
+        if isinstance(kind, Direction):
+            plan = tuple(call for call in plan if getattr(call, "direction", kind) is kind)
+        self[kind] = plan
         return plan
 
 
@@ -232,6 +257,7 @@ class Dispatcher:
         modified = self.modified
         generation = _generation
         transport_type = Event.TRANSPORT
+        delivery_type = Event.DELIVERY
         etype: Any = transport_type
         context: Any = None
         plan: Any = observer[etype]  # as after an event: who looks on at the queue may raise before the first one
@@ -240,6 +266,7 @@ class Dispatcher:
         try:
             while queue:
                 etype, context = popleft()
+                kind: Any = etype
                 scope = etype.scope
                 if scope >= LINK_SCOPE:  # what comes with every message finds its handler without a call
                     if scope == LINK_SCOPE:
@@ -247,6 +274,8 @@ class Dispatcher:
                     else:
                         context.noted = False
                         link = context.link
+                        if etype is delivery_type:
+                            kind = OUTGOING if link.is_sender else INCOMING
                     table = link.plans
                     if table is None:
                         session = link.session
@@ -265,7 +294,7 @@ class Dispatcher:
                 if table.generation != generation[0]:
                     table.clear()
                     table.generation = generation[0]
-                plan = table[etype]
+                plan = table[kind]
                 if plan:
                     event = Event(etype, context)
                     event.container = container
