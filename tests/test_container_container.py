@@ -405,3 +405,16 @@ def test_a_sender_and_a_receiver_of_one_address_have_two_names() -> None:
     other = container.create_receiver(connection, "q")
     assert receiver.name == sender.name + "-receiver" and other.name == receiver.name + "-2"
     assert container.create_sender(connection, "q").name == sender.name + "-2"
+
+
+def test_a_link_of_a_name_that_is_taken_is_refused_at_the_call_and_leaves_no_trace() -> None:
+    stage = Stage()
+    container = stage.container(Witness())
+    connection = container.connect("amqp://server")
+    for create in (container.create_sender, container.create_receiver):
+        first = create(connection, "a", name="x")
+        with pytest.raises(LocalProtocolError, match="choose another name"):
+            create(connection, "a", name="x")
+        assert [link for link in connection.links(0) if link.is_sender == first.is_sender] == [first]
+        first.close()
+        assert create(connection, "a", name="x") is not first

@@ -7,6 +7,7 @@ import pytest
 from reactor.codec.types import ubyte
 from reactor.engine.events import Event
 from reactor.engine.transport import Transport
+from reactor.errors import LocalProtocolError
 from tests.support.frames import Peer, frame, source, target
 from tests.support.pair import PIECES, Pair
 
@@ -77,12 +78,15 @@ def test_a_close_that_waits_for_credit_keeps_the_name(pair):
 
 @pytest.mark.parametrize("elsewhere", [True, False])
 @pytest.mark.parametrize("sends", [True, False])
-def test_an_attached_link_is_stolen(pair, sends, elsewhere):
+def test_an_attached_link_is_stolen(pair, sends, elsewhere, monkeypatch):
     first, far = pair.link("link", sends)
     session = first.session
     if elsewhere:
         session = pair.client.connection.session()
         session.open()
+    else:
+        # A peer that is not so careful.
+        monkeypatch.setattr("reactor.engine.link.check_name_is_free", lambda link: None)
     second = again(first, session)
     pair.pump()
     assert far.remote_condition.name == first.remote_condition.name == "amqp:link:stolen"
@@ -95,6 +99,35 @@ def test_an_attached_link_is_stolen(pair, sends, elsewhere):
     sender.transmit(b"x")
     pair.pump()
     assert receiver.queued == 1
+
+
+@pytest.mark.parametrize("answered", [True, False])
+@pytest.mark.parametrize("sends", [True, False])
+def test_a_second_one_of_the_name_is_an_error_at_the_call(pair, sends, answered):
+    if answered:
+        first, _ = pair.link("link", sends)
+    else:
+        first = pair.way(True)[0].session.sender("new") if sends else pair.way(True)[0].session.receiver("new")
+        first.open()
+    with pytest.raises(LocalProtocolError, match="choose another name") as caught:
+        again(first)
+    assert caught.value.scope == "link"
+    other = first.session.receiver(first.name) if sends else first.session.sender(first.name)
+    other.open()  # the other direction has names of its own
+    first.open()  # harmless, as ever
+    first.close()
+    again(first)
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_the_name_is_free_when_the_peer_has_closed_the_link(pair, sends):
+    first, far = pair.link("link", sends)
+    far.close()
+    pair.pump()
+    second = again(first)
+    first.close()
+    pair.pump()
+    assert second in pair.client.of(Event.LINK_REMOTE_OPEN)
 
 
 def test_attach_and_then_detach_of_one_name_in_one_piece():

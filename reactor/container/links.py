@@ -89,8 +89,9 @@ class Linking(Keeping):
             something of the terminus that was asked for: filters, distribution mode, durability, expiry policy,
             capabilities, properties of a dynamic node. False, the default: one warning for each link names it.
 
-        Raises LocalProtocolError on a connection or session that was closed here; TypeError, ValueError or
-        DataException, naming it, for a value that is of no use. Nothing is made then.
+        Raises LocalProtocolError on a connection or session that was closed here, or that has an open sender of this
+        name [2.6.1]; TypeError, ValueError or DataException, naming it, for a value that is of no use. Nothing is made
+        then.
         """
         refuse_unknown("create_sender()", Linking.create_sender, unknown)
         check_handler(handler)

@@ -28,6 +28,7 @@ from reactor.engine.endpoint import (
 from reactor.engine.events import Event
 from reactor.engine.fields import count, one_of, symbol_keys, symbol_list
 from reactor.engine.husk import shed
+from reactor.engine.naming import check_name_is_free
 from reactor.engine.terminus import Terminus
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 from reactor.shown import quoted, shown
@@ -179,8 +180,11 @@ class Link(Endpoint):
 
     def open(self) -> None:
         """Attach the link. Raises DataException, naming the field, when something set on it cannot be
-        written, and LocalProtocolError when it was closed before."""
+        written, and LocalProtocolError when it was closed before, or when another link of its session has its name
+        and direction, and is open on both sides or about to be [2.6.1]."""
         encode_composite(ATTACH, self.attach_fields(0))  # for its error, at the call that caused it
+        if self.state & LOCAL_UNINIT and not self.passive:
+            check_name_is_free(self)
         if self.change(LOCAL_OPEN):
             self._emit(Event.LINK_LOCAL_OPEN)
 

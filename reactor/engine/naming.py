@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Optional
 from reactor.codec.definitions import ATTACH
 from reactor.codec.performatives import encode_composite
 from reactor.engine.condition import Condition
-from reactor.engine.endpoint import LOCAL_CLOSED, REMOTE_CLOSED, REMOTE_UNINIT
+from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_CLOSED, REMOTE_UNINIT
 from reactor.engine.events import Event
 from reactor.engine.handler import PlanTable
 from reactor.engine.terminus import Terminus
-from reactor.errors import FRAME_SIZE_TOO_SMALL, STOLEN
+from reactor.errors import FRAME_SIZE_TOO_SMALL, ILLEGAL_STATE, STOLEN, LocalProtocolError
 
 if TYPE_CHECKING:
     from reactor.engine.connection import Connection
@@ -31,6 +31,17 @@ def namesakes(connection: Connection, name: str, sends: bool) -> Iterator[Link]:
         for link in session.named(name):
             if link.is_sender == sends:
                 yield link
+
+
+def check_name_is_free(link: Link) -> None:
+    """LocalProtocolError when a link that is open has the name: the peer would take the new one for it, or for a thief.
+    One of another session is no obstacle: that is how a link moves."""
+    for other in link.session.named(link.name):
+        if other is link or other.is_sender != link.is_sender or other.held:
+            continue
+        if other.state & LOCAL_ACTIVE and not other.state & REMOTE_CLOSED:
+            text = "the session has %r open: close it first, or choose another name" % (other,)
+            raise LocalProtocolError(ILLEGAL_STATE, text, "link", endpoint=link)
 
 
 def has_to_wait(link: Link) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 #: MUSTs that are our own duty.
 EXCEPTIONS: dict[str, str] = {
-    "2.6.1-names_are_unique": "names are the application's to choose, and a peer answers a second one as it likes:"
-    " it is stolen from the first, or refused",
     "2.7.2-handle_max_comes_late": "up to 16 attaches go out before the peer's handle-max is known, which saves a round"
     " trip; a peer that takes fewer ends the session, and says so",
     "5.3.1-short_frames": "passwords and tokens of real identity providers are longer than 512 octets, and servers take"
