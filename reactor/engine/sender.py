@@ -160,13 +160,14 @@ class Sender(Link):
             self.connection.check()
         elif not window.dirty:
             window.touch()
-        session = self.session
-        ended = self.state | (session.state | session.connection.state) & LOCAL_CLOSED  # what is closed takes no more
-        if ended & _OPEN_BITS != LOCAL_ACTIVE or (window is None and self._is_over()):
+        session = self.session  # what is closed takes no more
+        if (
+            self.state | (session.state | session.connection.state) & LOCAL_CLOSED
+        ) & _OPEN_BITS != LOCAL_ACTIVE or (window is None and self._is_over()):
             if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended & REMOTE_CLOSED:
                 raise self._not_open()
             return self._too_late(tag)
-        if 0 < self.remote_max_message_size < len(payload):
+        if self.remote_max_message_size and len(payload) > self.remote_max_message_size:
             raise self._too_large(len(payload))
         if tag is None and self.tag_generator is None:
             self.counted += 1
