@@ -54,6 +54,24 @@ def test_credit_is_counted_from_where_the_peer_begins(start, how, piece):
     assert receiver.queued == 10 and receiver.wire_credit == 0
 
 
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize("start", STARTS)
+def test_a_larger_window_is_told_when_the_peer_has_begun(start, piece):
+    """Before, next-incoming-id must not be set [2.7.4]: the flow waits for the answer to the begin."""
+    peer = Peer(piece=piece)
+    peer.connection.open()
+    session = peer.connection.session()
+    session.incoming_capacity = 65536
+    session.open()
+    assert peer.heard()[-1].incoming_window == 1
+    session.incoming_capacity = 3 * 65536
+    peer.hello()
+    assert peer.heard() == []
+    peer.begin(remote_channel=0, next_outgoing_id=start)
+    (flow,) = flows(peer)
+    assert (flow.next_incoming_id, flow.incoming_window) == (start, 3)
+
+
 def test_sessions_and_links_may_count_from_anywhere():
     random_ = random.Random(7)
     for _ in range(60):

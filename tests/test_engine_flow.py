@@ -508,6 +508,32 @@ def test_drain_mode_can_be_set(pair, forth):
     assert not sender.drain_mode
 
 
+def test_a_drain_mode_that_was_set_stays():
+    """As in the original: `flow` ends the drain of `drain(n)`, and not one that was set; the next `drain(n)` takes
+    the place of either."""
+    peer = Peer.client()
+    receiver = peer.receiver()
+
+    def told():
+        flow = peer.heard_one("flow")
+        return flow.link_credit, flow.drain
+
+    receiver.drain_mode = True
+    receiver.flow(3)
+    assert told() == (3, True)
+    receiver.drain_mode = False
+    receiver.flow(1)
+    assert told() == (4, False)
+    receiver.drain(1)
+    assert told() == (5, True)
+    receiver.flow(1)
+    assert told() == (6, False)
+    receiver.drain_mode = True
+    receiver.drain(1)
+    receiver.flow(1)
+    assert told() == (8, False)
+
+
 def test_the_capacity_of_a_session_can_be_set_when_it_has_begun():
     peer = Peer.server()
     peer.attach(role=False)

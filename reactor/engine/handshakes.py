@@ -303,6 +303,7 @@ class Handshakes(Endpoint):
         assert window is not None
         window.next_incoming_id = next_outgoing_id & 0xFFFFFFFF
         window.remote_incoming_window = incoming_window
+        window.resize()  # the application may have changed it meanwhile
         if handle_max is not None:
             window.remote_handle_max = handle_max
         window.transport.wake()  # for the attaches that waited for this

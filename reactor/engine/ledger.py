@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import TRANSFER_OVERHEAD
 from reactor.engine.delivery import Delivery
+from reactor.engine.endpoint import REMOTE_UNINIT
 from reactor.engine.events import Event
 from reactor.engine.link import Link
 from reactor.engine.receiver import Receiver
@@ -157,7 +158,8 @@ class Ledger:
         # it must not stop the rest of it from coming.
         self.strict = self.session.incoming_capacity > 0
         if self.begin_sent and self.incoming_limit - self.unread > self.incoming_window:
-            self.touch_flow()
+            if not self.session.state & REMOTE_UNINIT:  # not before it is known from what the peer counts [2.7.4]
+                self.touch_flow()
 
     def largest_payload(self) -> int:
         """How many bytes of a message one frame can carry to the peer; its delivery's state is among them."""

@@ -84,6 +84,7 @@ class Link(Endpoint):
         "remote_desired_capabilities",
         "available",
         "_drain_mode",
+        "_drain_stays",
         "unsettled",
         "context",
         "detached",
@@ -133,6 +134,7 @@ class Link(Endpoint):
         self.remote_desired_capabilities: Any = None
         self.available = 0
         self._drain_mode = False
+        self._drain_stays = False  # it was set, not asked for by `drain(n)`: `flow(n)` does not end it
         self.unsettled = 0
         self.attach_timeout: Optional[float] = None
         self.close_timeout: Optional[float] = None
@@ -162,7 +164,7 @@ class Link(Endpoint):
     @drain_mode.setter
     def drain_mode(self, drain: bool) -> None:
         self.check()
-        self._drain_mode = bool(drain)
+        self._drain_mode = self._drain_stays = bool(drain)
         if self.window is not None and self.is_receiver:
             self.window.tell_flow(self)
 

@@ -186,7 +186,10 @@ class Receiver(Link):
             self.window.tell_flow(self)
         else:
             self.connection.check()
-        self._drain_mode = drain
+        if drain:
+            self._drain_mode, self._drain_stays = True, False
+        elif not self._drain_stays:
+            self._drain_mode = False
         self.wire_credit += n
 
     def pause(self) -> None:
