@@ -50,7 +50,7 @@ UPWARD_TYPES: dict[str, str] = {}
 
 #: What stands in the open beside dot-files, and what tools leave there and .gitignore keeps out.
 FRONT = {"pyproject.toml", "MANIFEST.in", "tox.ini", "README.md", "LICENSE", "CHANGELOG.md"}
-FRONT |= {"reactor", "handlers", "examples", "tests"}
+FRONT |= {"reactor", "handlers", "examples", "tests", "findings"}
 LEFT_BEHIND = {"build", "dist", "htmlcov", "__pycache__"}
 LEFT_BEHIND |= {"PKG-INFO", "setup.cfg"}  # of a source distribution
 
