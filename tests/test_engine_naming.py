@@ -263,3 +263,25 @@ def test_a_delivery_of_a_link_that_is_not_open_yet_leaves_when_it_is():
     peer.flush()
     peer.attach(role=True).flow(1)
     assert peer.heard()[-1].payload == b"early"
+
+
+def test_the_handle_of_a_stolen_link_is_free_to_the_thief():
+    """rhea never detaches the link whose name it has given to another, and takes its handle for the next but one."""
+    peer = Peer.server()
+    peer.attach("x", handle=0)
+    first = next(peer.connection.links(0))
+    first.open()
+    peer.attach("x", handle=1)
+    second = next(link for link in peer.connection.links(0) if link is not first)
+    second.open()
+    peer.heard()
+    peer.events()
+    peer.attach("x", handle=0)
+    (detach,) = peer.heard()
+    assert (detach.name, detach.handle, detach.error) == ("detach", 1, "amqp:link:stolen")
+    assert [event.link for event in peer.events() if event.type is Event.LINK_REMOTE_CLOSE] == [second]
+    third = next(link for link in peer.connection.links(0) if link not in (first, second))
+    third.open()
+    assert peer.heard_one("attach").handle == 0
+    peer.attach("y", handle=0)
+    assert peer.heard_one("end").error == "amqp:session:handle-in-use"

@@ -28,7 +28,7 @@ from reactor.engine.events import Event
 from reactor.engine.fields import symbol_keys, symbol_list
 from reactor.engine.ledger import free_number
 from reactor.engine.link import SND_MIXED, Link
-from reactor.engine.naming import close_again, find, has_to_wait, looks_refused, refuse_unanswered, steal
+from reactor.engine.naming import close_again, find, has_to_wait, looks_refused, refuse_unanswered, steal, was_stolen
 from reactor.engine.receiver import Receiver
 from reactor.engine.sender import Sender
 from reactor.engine.terminus import Terminus
@@ -335,9 +335,10 @@ class Handshakes(Endpoint):
         if window.end_sent:
             return  # it will never be answered, and its session's end is on the way
         if handle in window.handles_in:
-            raise RemoteProtocolError(
-                HANDLE_IN_USE, "attach %r on handle %d, which is in use" % (name, handle), "session"
-            )
+            if not was_stolen(window.handles_in[handle]):
+                text = "attach %r on handle %d, which is in use" % (name, handle)
+                raise RemoteProtocolError(HANDLE_IN_USE, text, "session")
+            self.recv_detach(handle, True)
         if snd_settle_mode not in (None, 0, 1, 2) or rcv_settle_mode not in (None, 0, 1):
             text = "attach %r with the settle modes %r and %r, which there are not [2.8.2, 2.8.3]"
             raise RemoteProtocolError(INVALID_FIELD, text % (name, snd_settle_mode, rcv_settle_mode), "session")

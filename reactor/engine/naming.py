@@ -79,6 +79,12 @@ def steal(connection: Connection, name: str, sends: bool) -> None:
         connection.emit(Event.LINK_REMOTE_CLOSE, link)
 
 
+def was_stolen(link: Link) -> bool:
+    """Whether a link lost its name to a later one, and has said so. rhea, which closes a link and opens another of the
+    name in one turn, forgets the first: its detach never comes, and its handle is the next that is taken."""
+    return link.detach_sent and link.condition is not None and link.condition.name == STOLEN
+
+
 def looks_refused(link: Link) -> bool:
     """Whether the answer to our attach has null for the node that we asked for: refused, says [2.6.3]."""
     asked, answered = link.source, link.remote_source
