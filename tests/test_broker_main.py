@@ -139,6 +139,7 @@ def test_help_teaches(capsys):
     (["--max-message-size", "-1"], "not a size"),
     (["--listen", "amqp://host:port"], "port"),
     (["--nonsense"], "--nonsense"),
+    (["--port", "5673"], "--port"),
 ])  # fmt: skip
 def test_bad_arguments_are_explained(arguments, word, capsys):
     with pytest.raises(SystemExit) as caught:

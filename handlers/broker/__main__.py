@@ -131,6 +131,7 @@ class _Announcement:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,  # `--port 5673` is no `--port-file`
         prog="amqp-broker",
         description=DESCRIPTION,
         epilog=EXAMPLES,
