@@ -55,6 +55,30 @@ def test_a_client_in_this_thread():
         assert broker.queue("jobs").enqueued == 3
 
 
+def test_two_connections_of_one_container_have_a_link_each():
+    """A link of one name over another connection would take the first one over, and be taken over in its turn."""
+
+    class Twice(Exchange):
+        def on_start(self, event):
+            for _ in range(2):
+                connection = event.container.connect(self.url, reconnect=False)
+                event.container.create_sender(connection, "jobs").send(Message(self.bodies.pop()))
+
+        def on_link_error(self, event):
+            self.conditions.append(event.link.remote_condition)
+
+        def on_accepted(self, event):
+            self.outcomes.append(event.link.name)
+            if len(self.outcomes) == 2:
+                for connection in event.container.connections():
+                    connection.close()
+
+    with EmbeddedBroker() as broker:
+        client = Twice(broker.url, ["a", "b"])
+        Container(client, container_id="twice").run()
+    assert sorted(client.outcomes) == ["twice-jobs", "twice-jobs-2"] and client.conditions == []
+
+
 def test_a_queue_that_nobody_has_used_is_empty():
     with EmbeddedBroker() as broker:
         assert broker.queue("never") == NodeStatistics("never") and broker.queue("never").depth == 0

@@ -8,6 +8,7 @@ engine from outside, and no handler class: handlers are any objects.
 from __future__ import annotations
 
 import random as random_module
+import weakref
 from collections.abc import Iterable
 from typing import Any, Optional, Union
 
@@ -91,6 +92,7 @@ class Container(Linking):
         check_truth(raise_errors=raise_errors)
         self.random = random_module.SystemRandom() if random is None else random
         self.container_id = self._uuid() if container_id is None else container_id
+        self._named = weakref.WeakValueDictionary()
         self.user: Optional[str] = None
         self.password: Optional[str] = None
         self.sasl_enabled = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random as random_module
 import uuid
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Optional, TypeVar, Union
 
@@ -34,6 +35,7 @@ class Linking(Keeping):
 
     random: random_module.Random
     container_id: str
+    _named: weakref.WeakValueDictionary[tuple[str, bool], Link]  # by name and direction: the last one that was made
     attach_timeout: Optional[float]
     send_timeout: Optional[float]
     close_timeout: Optional[float]
@@ -101,7 +103,7 @@ class Linking(Keeping):
         session, path = self._session_of(context)
         target = path if target is None else target
         name = name or self._link_name(session, target, source, True)
-        sender = session.sender(name)
+        sender = self._named[name, True] = session.sender(name)
         sender.send_timeout = self.send_timeout if send_timeout is None else send_timeout
         self._limit(sender, attach_timeout, close_timeout)
         if strict:
@@ -148,7 +150,7 @@ class Linking(Keeping):
         session, path = self._session_of(context)
         source = path if source is None else source
         name = name or self._link_name(session, source, target, False)
-        receiver = session.receiver(name)
+        receiver = self._named[name, False] = session.receiver(name)
         self._limit(receiver, attach_timeout, close_timeout)
         if strict:
             insist(receiver, *EVERYTHING)
@@ -203,18 +205,24 @@ class Linking(Keeping):
         return session, _path(context)
 
     def _link_name(self, session: Session, first: Optional[str], second: Optional[str], sends: bool) -> str:
-        """A name that no other link of the connection has. One in each direction may [2.6.1], but servers made with
-        rhea keep both under their name alone: then the second one says what it is."""
+        """A name that no other link of the container has [2.6.1]: over another connection to the same peer it would
+        take that one over. One in each direction may, but servers made with rhea keep both under their name alone: then
+        the second one says what it is."""
         addresses = [address for address in (first, second) if address and isinstance(address, str)]
         name = stem = "-".join([self.container_id] + (addresses or [self._uuid()]))
         taken = {link.name: link.is_sender for link in session.connection.links(0)}
         if taken.get(stem, sends) != sends:
             name = stem = stem + ("-sender" if sends else "-receiver")
         count = 1
-        while name in taken:
+        while name in taken or self._is_used(name, sends):
             count += 1
             name = "%s-%d" % (stem, count)
         return name
+
+    def _is_used(self, name: str, sends: bool) -> bool:
+        """Whether a link of this direction that was made here has this name, and is not closed."""
+        link = self._named.get((name, sends))
+        return link is not None and not (link.state | link.connection.state) & Endpoint.LOCAL_CLOSED
 
     def _uuid(self) -> str:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))

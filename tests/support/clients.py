@@ -27,6 +27,7 @@ class Client(MessagingHandler):
         self.url = url
         self.connection: Any = None
         self.losses = 0
+        self.waits = False  # to connect anew: a link and its connection may both have failed
         self.stopping = False
 
     def on_start(self, event: Any) -> None:
@@ -55,11 +56,13 @@ class Client(MessagingHandler):
             self.begin_anew()
 
     def begin_anew(self) -> None:
-        if not self.stopping:
+        if not self.stopping and not self.waits:
+            self.waits = True
             self.losses += 1
             self.container.schedule(0.1 * min(self.losses, 20), self)
 
     def on_timer_task(self, event: Any) -> None:
+        self.waits = False
         if not self.stopping:
             self.connect()
 
