@@ -93,6 +93,7 @@ class Container(Linking):
         self.random = random_module.SystemRandom() if random is None else random
         self.container_id = self._uuid() if container_id is None else container_id
         self._named = weakref.WeakValueDictionary()
+        self._suffixes = {}
         self.user: Optional[str] = None
         self.password: Optional[str] = None
         self.sasl_enabled = True

@@ -36,6 +36,7 @@ class Linking(Keeping):
     random: random_module.Random
     container_id: str
     _named: weakref.WeakValueDictionary[tuple[str, bool], Link]  # by name and direction: the last one that was made
+    _suffixes: dict[str, int]  # by name without its number: the last number that was given
     attach_timeout: Optional[float]
     send_timeout: Optional[float]
     close_timeout: Optional[float]
@@ -213,10 +214,12 @@ class Linking(Keeping):
         taken = {link.name: link.is_sender for link in session.connection.links(0)}
         if taken.get(stem, sends) != sends:
             name = stem = stem + ("-sender" if sends else "-receiver")
-        count = 1
-        while name in taken or self._is_used(name, sends):
-            count += 1
-            name = "%s-%d" % (stem, count)
+        if name in taken or self._is_used(name, sends):
+            count = self._suffixes.get(stem, 1)  # counted on: thousands of connections may have a link of one address
+            while name in taken or self._is_used(name, sends):
+                count += 1
+                name = "%s-%d" % (stem, count)
+            self._suffixes[stem] = count
         return name
 
     def _is_used(self, name: str, sends: bool) -> bool:
