@@ -30,6 +30,7 @@ class Keeping(Runner):
     def __init__(self, handlers: tuple[Any, ...], clock: Optional[Clock], network: Optional[Network]) -> None:
         super().__init__(handlers, clock, network, Housekeeper(self))
         self._keepers: dict[Connection, Keeper] = {}
+        self._looked_at = -1  # the turn in which `keep` has looked for what fails
         self.deadlines = Deadlines(self.loop)
         self.pulse = Pulse(self._dispatcher, self.loop.clock)
         self._leftover = Leftover()  # of the next stop
@@ -37,8 +38,10 @@ class Keeping(Runner):
     def keep(self, keeper: Keeper) -> None:
         """Have a connection kept, from now until `forget`. Who connects anew has dealt with what went wrong before."""
         self.ended_by = None
-        for other in self._keepers.values():
-            other.replaced = other.replaced or other.is_failing
+        if self._looked_at != self.turns:  # what fails is known when a turn begins: one look for all it connects
+            self._looked_at = self.turns
+            for other in self._keepers.values():
+                other.replaced = other.replaced or other.is_failing
         self._keepers[keeper.connection] = keeper
 
     def keeper_of(self, connection: Any) -> Optional[Keeper]:

@@ -109,6 +109,7 @@ class Runner:
         self.rescue: Optional[Rescue] = None
         self.ended_by: Optional[BaseException] = None
         self.raise_errors = False
+        self.turns = 0  # how many there were
         self.tasks: weakref.WeakSet[Task] = weakref.WeakSet()  # what `schedule` has returned and is not forgotten
         self.after_turn: Optional[Callable[[], None]] = None  # called when all that a turn brought has been dispatched
 
@@ -277,6 +278,7 @@ class Runner:
             owner.busy = busy
 
     def _turn(self) -> bool:
+        self.turns += 1
         if not self._started:
             self.start()
         events, posted = self.collector.events, self._posted
