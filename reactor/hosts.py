@@ -34,13 +34,21 @@ def is_loopback(host: str) -> bool:
 def may_be_this_machine(host: str) -> bool:
     """Whether a host may be this machine, as far as that can be told without looking it up: the other way round from
     `is_loopback`, for whoever wants to keep others away from it."""
-    name = host.lower().rstrip(".")
+    name = _looked_up(host).lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):  # RFC 6761
         return True
     address = _address(name)
     if address is None:
         return not name or _NUMERIC.fullmatch(name) is not None
     return address.is_loopback or address.is_unspecified
+
+
+def _looked_up(host: str) -> str:
+    """A host as a look-up takes it [RFC 3490]: there a circled or full-width figure, and other dots, are plain ones."""
+    try:
+        return host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:  # nothing that can be looked up
+        return host
 
 
 def _address(host: str) -> Union[None, ipaddress.IPv4Address, ipaddress.IPv6Address]:
