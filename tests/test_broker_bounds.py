@@ -143,6 +143,17 @@ def test_there_are_so_many_connections():
     assert four.errors == [] and four.outcomes == [ACCEPTED]
 
 
+def test_those_who_come_at_once_share_the_places_that_are_left():
+    world = BrokerWorld(max_connections=3)
+    first = world.client()
+    world.quiet, quiet = (lambda: None), world.quiet
+    crowd = [world.client() for _ in range(4)]
+    world.quiet = quiet
+    world.quiet()
+    assert first.errors == [] and world.broker.overview().connections == 3
+    assert sorted(client.errors for client in crowd) == [[], [], *2 * [["amqp:resource-limit-exceeded"]]]
+
+
 def test_there_are_so_many_nodes_and_those_without_use_make_room():
     world = BrokerWorld(max_nodes=3, queues=["declared"])
     client = world.client()

@@ -214,6 +214,7 @@ class Broker(MessagingHandler):
         connection = event.connection
         if self.bounds.crowded:
             most = self.bounds.max_connections
+            self.bounds.gone(connection)  # it takes no place: those who came at once with it are counted without it
             log.warning("connection from %r refused: there are %d", connection.remote_container, most)
             connection.open()
             text = f"there are {most} connections, and no more are taken"
