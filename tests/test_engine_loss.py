@@ -398,6 +398,27 @@ def test_a_connection_goes_on_over_another_transport(piece):
     assert bodies(back) == ["back"]
 
 
+def test_what_had_come_of_a_message_does_not_count_for_those_of_the_new_wire():
+    whole = Message("just as large as it may be").encode()
+    pair = Pair()
+    back, far = pair.link("back", False)
+    back.max_message_size = len(whole)
+    back.prefetch = 3
+    pair.pump()
+    far.delivery("half")
+    far.stream(whole[:10])
+    pair.pump()
+    assert back.current.pending == 10
+    pair.client.transport.fail("x:y", "broken")
+    pair.client.take()
+    rewire(pair)
+    pair.pump()
+    next(pair.server.connection.links(0)).transmit(whole)
+    pair.pump()
+    assert bodies(back) == ["just as large as it may be"]
+    assert back.remote_condition is None
+
+
 def test_what_was_closed_does_not_come_back():
     pair = Pair()
     sender, _ = pair.way(True, 5)
