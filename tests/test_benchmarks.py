@@ -28,6 +28,15 @@ def test_a_row_of_the_table(name: str) -> None:
     assert re.search(r"\d", ours), line
 
 
+def test_a_row_beside_another_checkout() -> None:
+    status, out, err = run([*BENCHMARKS, "--only", "direct-10", "--beside", str(CHECKOUT)], CHECKOUT)
+    assert (status, err) == (0, "")
+    header, _, line = [text for text in out.splitlines() if text.startswith("|")]
+    assert "| amqp-reactor before |" in header
+    *_, ours, before, ratio = line.strip("| ").split(" | ")
+    assert re.search(r"\d", ours) and re.search(r"\d", before) and re.fullmatch(r"\d+\.\d\d", ratio), line
+
+
 def test_the_table_of_recoveries() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.recovery", "--runs", "1", "--broker", "handlers.broker"]
     status, out, err = run(command, CHECKOUT)

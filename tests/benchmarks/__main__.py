@@ -1,14 +1,16 @@
-"""The table: every row on amqp-reactor, and beside it on python-qpid-proton when that can be imported."""
+"""The table: every row on amqp-reactor, and beside it on python-qpid-proton when that can be imported; or, with
+`--beside PATH`, on the amqp-reactor of another checkout."""
 
 from __future__ import annotations
 
 import argparse
 import statistics
 import sys
+from pathlib import Path
 from typing import Optional
 
 from tests.benchmarks.process import machine
-from tests.benchmarks.rows import ROWS, DidNotFinish, Figures, Row
+from tests.benchmarks.rows import BEFORE, ROWS, TREES, DidNotFinish, Figures, Row
 from tests.support.libraries import OURS, THEIRS, version
 
 
@@ -18,6 +20,7 @@ def main() -> None:
     parser.add_argument("--only", metavar="ROW", action="append", help=", ".join(row.name for row in ROWS))
     parser.add_argument("--runs", type=int, default=5, help="of which the median (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each run (default: %(default)s)")
+    parser.add_argument("--beside", metavar="PATH", type=Path, help="a checkout to compare with, instead of Proton")
     options = parser.parse_args()
     unknown = set(options.only or ()) - {row.name for row in ROWS}
     if unknown:
@@ -25,11 +28,15 @@ def main() -> None:
     runs, seconds = (1, 0.3) if options.quick else (options.runs, options.seconds)
 
     libraries = [library for library in (OURS, THEIRS) if version(library)]
+    if options.beside is not None:
+        TREES[BEFORE] = options.beside.resolve()
+        libraries = [OURS, BEFORE]
     print(machine())
     print(f"\nMedian of {runs}, bodies of 100 bytes, every peer a process of its own, loopback.\n")
-    if THEIRS not in libraries:
+    if libraries == [OURS]:
         print(f"{THEIRS} cannot be imported: its column is missing. `tox -e bench` installs it.\n")
-    print("| | " + " | ".join(f"{library} {version(library)}" for library in libraries) + " | ratio |")
+    names = [BEFORE if library == BEFORE else f"{library} {version(library)}" for library in libraries]
+    print("| | " + " | ".join(names) + " | ratio |")
     print("|---|" + "---:|" * (len(libraries) + 1))
     for row in ROWS:
         if not options.only or row.name in options.only:
@@ -38,7 +45,7 @@ def main() -> None:
 
 def line(row: Row, libraries: list[str], runs: int, seconds: float) -> str:
     """The row of the table. The libraries take turns, so that what disturbs one disturbs the other."""
-    taking_part = [library for library in libraries if row.only in (None, library)]
+    taking_part = [library for library in libraries if row.only is None or library != THEIRS]
     results: dict[str, list[Figures]] = {library: [] for library in taking_part}
     failures: dict[str, str] = {}
     counts = {}
@@ -64,7 +71,7 @@ def line(row: Row, libraries: list[str], runs: int, seconds: float) -> str:
 def how_many(row: Row, library: str, seconds: float) -> int:
     """How many messages fill the time of a run."""
     if row.counts:
-        return row.counts[library]
+        return row.counts[OURS if library == BEFORE else library]
     rate = row.measure(library, row.count)["rate"]
     return max(row.count // 2, int(rate * seconds))
 
@@ -76,11 +83,12 @@ def median(results: list[Figures]) -> Figures:
 def ratio(row: Row, medians: dict[str, Figures]) -> str:
     """How many times better ours is, or "-"."""
     ours: Optional[Figures] = medians.get(OURS)
-    theirs: Optional[Figures] = medians.get(THEIRS)
+    theirs: Optional[Figures] = medians.get(THEIRS) or medians.get(BEFORE)
     if not row.main or ours is None or theirs is None:
         return "-"
     better = ours[row.main] / theirs[row.main]
-    return f"{1 / better if row.less_is_better else better:.1f}"
+    digits = 2 if BEFORE in medians else 1  # of another build there is less to tell apart
+    return f"{1 / better if row.less_is_better else better:.{digits}f}"
 
 
 if __name__ == "__main__":

@@ -20,6 +20,10 @@ from tests.support.processes import CHECKOUT, unused_port
 
 Figures = dict[str, float]
 
+#: The library of another checkout, such as the build before; TREES says where it lies.
+BEFORE = OURS + " before"
+TREES = {OURS: CHECKOUT, THEIRS: CHECKOUT}
+
 # Nothing is judged by this: it ends a run that would never end.
 LIMIT = 120.0
 
@@ -32,12 +36,13 @@ class Worker:
     """A process of a benchmark, seen from the one that started it."""
 
     def __init__(self, library: str, role: str, url: str, limit: float = LIMIT, **options: Any) -> None:
-        task = json.dumps({"library": library, "role": role, "url": url, **options})
+        named = OURS if library == BEFORE else library
+        task = json.dumps({"library": named, "role": role, "url": url, **options})
         self.role = role
         self.ending = False
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.worker", task],
-            cwd=CHECKOUT,
+            cwd=TREES[library],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -150,13 +155,13 @@ STATEMENTS = {True: "import reactor, handlers", False: "import proton, proton.ha
 
 def importing(library: str, count: int) -> Figures:
     """What a fresh process pays for the import: the second one, for the first one has to compile."""
-    command = [sys.executable, "-c", IMPORTING.format(statement=STATEMENTS[library == OURS])]
+    command = [sys.executable, "-c", IMPORTING.format(statement=STATEMENTS[library != THEIRS])]
     with tempfile.TemporaryDirectory() as compiled:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         for _ in range(2):
             result = subprocess.run(
-                command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+                command, cwd=TREES[library], env=environment, stdout=subprocess.PIPE, text=True, check=True
             )
     took, resident = result.stdout.split()
     return {"took": float(took), "memory": float(resident)}
