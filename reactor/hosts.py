@@ -17,7 +17,7 @@ else:
     ipaddress = Lazily("ipaddress")
 
 #: What systems take for an address in other ways than four numbers with dots between: 127.1, 0x7f000001, 017700000001.
-_NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*", re.ASCII | re.IGNORECASE)
+_NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*")
 
 
 def is_loopback(host: str) -> bool:

@@ -1,0 +1,167 @@
+"""Mutation testing, by cosmic-ray, of the rooms where a wrong line loses or doubles messages, or lets somebody in.
+
+    tox -e mutants                            every room, 60 mutants of each
+    tox -e mutants -- hosts limits --sample 0 these rooms, all of their mutants
+
+A room is a module and the tests that have to notice whatever is changed in it. The mutants are made in a copy of the
+checkout. Of a large room a sample is taken, the same one for the same seed. Those that live are shown, unless
+EQUIVALENT says why nobody can tell them from the original; the status is 1 when there are any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+ENGINE = "engine_flow engine_transfers engine_outcomes engine_first_flow engine_loss engine_message_size"
+BROKER = "broker_node broker_queues broker_bounds"
+
+
+class Room(NamedTuple):
+    """module: its path. tests: the modules that have to notice, without their prefix."""
+
+    module: str
+    tests: str
+
+
+ROOMS = {
+    "hosts": Room("reactor/hosts.py", "hosts"),
+    "reasons": Room("reactor/reasons.py", "reasons container_comeback"),
+    "redirects": Room("reactor/container/redirects.py", "container_redirects"),
+    "limits": Room("reactor/engine/limits.py", "limits engine_limits"),
+    "mechanisms": Room("reactor/engine/mechanisms.py", "sasl sasl_mechanisms sasl_containers"),
+    "sasl": Room("reactor/engine/sasl.py", "sasl sasl_mechanisms sasl_containers sasl_garbage sasl_work"),
+    "naming": Room("reactor/engine/naming.py", "engine_naming"),
+    "ledger": Room("reactor/engine/ledger.py", ENGINE + " engine_limits"),
+    "incoming": Room("reactor/engine/incoming.py", ENGINE + " engine_bad_input"),
+    "outgoing": Room("reactor/engine/outgoing.py", ENGINE),
+    "receiver": Room("reactor/engine/receiver.py", ENGINE + " acknowledgement"),
+    "sender": Room("reactor/engine/sender.py", ENGINE + " acknowledgement"),
+    "queue": Room("handlers/broker/node.py", BROKER),
+    "bounds": Room("handlers/broker/bounds.py", "broker_bounds"),
+}
+
+#: Mutants that behave as the original does: room ("" for every one), the line as it is written then -> why.
+EQUIVALENT = {
+    ("", "if not TYPE_CHECKING:"): "what is imported lazily, or for types alone, is imported at once",
+}
+
+#: Seconds for the tests of one mutant, which may never end.
+PATIENCE = 60.0
+CONFIG = """
+[cosmic-ray]
+module-path = "{module}"
+timeout = {patience}
+excluded-modules = []
+test-command = "{python} -m pytest -q -x -p no:cacheprovider -p no:randomly {tests}"
+[cosmic-ray.distributor]
+name = "local"
+"""
+
+
+class Survivor(NamedTuple):
+    """A mutant that no test has noticed: where it is, and the changed lines, those before first."""
+
+    place: str
+    change: str
+    written: str
+
+
+def copy_of_the_checkout(folder: Path) -> Path:
+    """What the tests need, in a folder where it may be broken."""
+    tree = folder / "tree"
+    shutil.copytree(CHECKOUT, tree, ignore=shutil.ignore_patterns(".git", ".tox", "__pycache__", ".hypothesis"))
+    return tree
+
+
+def run(tree: Path, *command: str) -> str:
+    """What a command of cosmic-ray prints."""
+    return subprocess.run(
+        [sys.executable, "-m", "cosmic_ray.cli", *command], cwd=tree, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+
+def sampled(session: Path, most: int, seed: int) -> int:
+    """Leave at most so many mutants in the session, 0 for all; returns how many there were."""
+    with sqlite3.connect(session) as database:
+        jobs = [job for (job,) in database.execute("select job_id from work_items order by job_id")]
+        places = dict(
+            database.execute(
+                "select job_id, module_path || operator_name || occurrence || start_pos_row from mutation_specs"
+            )
+        )
+        jobs.sort(key=lambda job: str(places.get(job)))  # the numbers of jobs are drawn anew each time
+        drop = random.Random(seed).sample(jobs, len(jobs) - most) if 0 < most < len(jobs) else []
+        for table in ("mutation_specs", "work_items"):
+            database.executemany(f"delete from {table} where job_id = ?", [(job,) for job in drop])
+    return len(jobs)
+
+
+def survivors(dump: str) -> tuple[Counter[str], list[Survivor]]:
+    """How the mutants ended, and those that live."""
+    ends: Counter[str] = Counter()
+    alive = []
+    for line in dump.splitlines():
+        item, result = json.loads(line)
+        outcome = "not run" if result is None else str(result["test_outcome"]).rpartition(".")[2].lower()
+        ends[outcome] += 1
+        if outcome == "survived":
+            lines = [text for text in (result["diff"] or "").splitlines() if re.match(r"[+-](?![+-]{2})", text)]
+            written = " ".join(text[1:].strip() for text in lines if text.startswith("+"))
+            mutation = item["mutations"][0]
+            operator = mutation["operator_name"].rpartition("/")[2]
+            place = f"{mutation['module_path']}:{mutation['start_pos'][0]} ({operator})"
+            alive.append(Survivor(place, "\n    ".join(lines), written))
+    return ends, alive
+
+
+def examine(name: str, tree: Path, most: int, seed: int) -> int:
+    """Run the mutants of one room and say how they ended; returns how many live without an excuse."""
+    room = ROOMS[name]
+    tests = " ".join(f"tests/test_{module}.py" for module in room.tests.split())
+    config, session = tree / f"{name}.toml", tree / f"{name}.sqlite"
+    config.write_text(
+        CONFIG.format(module=room.module, patience=PATIENCE, python=sys.executable, tests=tests), encoding="utf-8"
+    )
+    run(tree, "baseline", config.name)
+    run(tree, "init", config.name, session.name)
+    there = sampled(session, most, seed)
+    run(tree, "exec", config.name, session.name)
+    ends, alive = survivors(run(tree, "dump", session.name))
+    excused = [one for one in alive if {(name, one.written), ("", one.written)} & set(EQUIVALENT)]
+    told = ", ".join(f"{count} {end}" for end, count in sorted(ends.items()))
+    print(f"{name}: {sum(ends.values())} of {there} mutants: {told}, {len(excused)} of these equivalent", flush=True)
+    for one in alive:
+        if one not in excused:
+            print(f"  {one.place}\n    {one.change}", flush=True)
+    return len(alive) - len(excused)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Changes a room line by line, and looks whether a test notices.")
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=", ".join(ROOMS))
+    parser.add_argument("--sample", type=int, default=60, help="mutants of a room, 0 for all (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="which sample (default: %(default)s)")
+    options = parser.parse_args()
+    unknown = set(options.rooms) - set(ROOMS)
+    if unknown:
+        parser.error(f"no such room: {', '.join(sorted(unknown))}")
+    with tempfile.TemporaryDirectory() as folder:
+        tree = copy_of_the_checkout(Path(folder))
+        left = sum([examine(name, tree, options.sample, options.seed) for name in options.rooms or ROOMS])
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
