@@ -55,6 +55,12 @@ ROOMS = {
 #: Mutants that behave as the original does: room ("" for every one), the line as it is written then -> why.
 EQUIVALENT = {
     ("", "if not TYPE_CHECKING:"): "what is imported lazily, or for types alone, is imported at once",
+    ("redirects", "self._last = 1.0"): "before the first one there is no row to go on with",
+    ("redirects", "self._last = -1.0"): "the same",
+    (
+        "redirects",
+        "if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port <= 65536):",
+    ): "a Url has no such port, and that is nowhere to go as well",
 }
 
 #: Seconds for the tests of one mutant, which may never end.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reactor import Condition, Endpoint, Message, Url, symbol
-from reactor.container.redirects import MAX_REDIRECTS, where_to
+from reactor.container.redirects import MAX_REDIRECTS, Followed, where_to
 from reactor.errors import CONNECTION_REDIRECT, LINK_REDIRECT
 from tests.support.stage import Stage, Witness
 from tests.support.tls import client_domain, server_domain
@@ -238,3 +238,36 @@ def test_a_port_that_is_none_is_not_gone_to() -> None:
     for port in (True, 0, -1, 65536, "1", 1.0):
         redirect = Condition(CONNECTION_REDIRECT, None, {symbol("network-host"): "h", symbol("port"): port})
         assert where_to(redirect, Url("amqp://server")) is None
+
+
+@pytest.mark.parametrize("port", [1, 65535])
+def test_a_port_that_is_one_is_gone_to_at_once(port: int) -> None:
+    step = where_to(Condition(LINK_REDIRECT, None, {"network-host": "other", "port": port}), Url("server"))
+    assert step is not None and (step.url.port, step.delay, step.redirected) == (port, 0.0, True)
+
+
+@pytest.mark.parametrize("host", [None, "", 5, True, b"other"])
+def test_without_the_name_of_a_host_there_is_nowhere_to_go(host: Any) -> None:
+    assert where_to(Condition(LINK_REDIRECT, None, {"network-host": host, "port": 5672}), Url("server")) is None
+
+
+@pytest.mark.parametrize("begin", [3.0, 1000.0])
+def test_so_many_in_a_row_are_followed_and_no_more(begin: float) -> None:
+    followed = Followed()
+    for _ in range(5):
+        assert followed.may_follow(begin)
+        followed.follow(begin)
+    assert not followed.may_follow(begin)
+
+
+@pytest.mark.parametrize("later, anew", [(9.5, False), (10.0, False), (10.5, True), (25.0, True)])
+def test_after_a_while_without_one_the_next_begins_a_new_row(later: float, anew: bool) -> None:
+    followed = Followed()
+    for _ in range(5):
+        followed.follow(1000.0)
+    assert followed.may_follow(1000.0 + later) is anew
+    followed.follow(1000.0 + later)
+    for _ in range(4):  # of a new row it was the first
+        assert followed.may_follow(1000.0 + later) is anew
+        followed.follow(1000.0 + later)
+    assert not followed.may_follow(1000.0 + later)
