@@ -55,6 +55,10 @@ ROOMS = {
 #: Mutants that behave as the original does: room ("" for every one), the line as it is written then -> why.
 EQUIVALENT = {
     ("", "if not TYPE_CHECKING:"): "what is imported lazily, or for types alone, is imported at once",
+    ("bounds", "return 0 != self.max_connections < len(self._seen)"): "no bound is below 0",
+    ("bounds", "if 0 < self.max_partial_bytes != self.partial:"): "the second look decides",
+    ("bounds", "if 0 < self.max_partial_bytes <= self.partial:"): "the second look decides",
+    ("bounds", "if 0 < self.max_partial_bytes is not self.partial:"): "the second look decides",
     ("redirects", "self._last = 1.0"): "before the first one there is no row to go on with",
     ("redirects", "self._last = -1.0"): "the same",
     (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+from types import SimpleNamespace
 
 import pytest
 
 from handlers import MessagingHandler
 from handlers.broker import Broker, EmbeddedBroker
 from handlers.broker.__main__ import main
+from handlers.broker.bounds import Bounds
 from reactor import ACCEPTED, Container, Limits, Message
 from tests.support.brokers import BrokerWorld, Capability
 
@@ -375,3 +377,46 @@ def test_elsewhere_no_password_is_asked_for():
         Container(client).run()
         [acceptor] = broker._broker.acceptors
     assert client.mechanism == "ANONYMOUS" and acceptor.authenticator is None
+
+
+# -- what is counted -------------------------------------------------------------------------------------
+
+
+class Wired:
+    """A connection over which so many bytes of messages have come that are not complete."""
+
+    def __init__(self, size=0):
+        self.transport = SimpleNamespace(buffered=size)
+
+
+@pytest.mark.parametrize("most, there", [(1, 1), (1, 2), (3, 3), (3, 4), (0, 9)])
+def test_connections_are_counted_up_to_the_bound(most, there):
+    bounds = Bounds(most, 0)
+    for _ in range(there):
+        bounds.came(Wired())
+    assert bounds.crowded is (0 < most < there)
+
+
+@pytest.mark.parametrize("most, sizes, too_much", [(100, [60, 40], False), (100, [60, 41], True), (0, [60, 41], False)])
+def test_bytes_are_counted_up_to_the_bound(most, sizes, too_much):
+    bounds = Bounds(0, most)
+    connections = [Wired(size) for size in sizes]
+    for connection in connections:
+        bounds.came(connection)
+    assert [bounds.too_much(connection) for connection in connections] == [False, too_much]
+    assert bounds.partial == sum(sizes)
+    for _ in range(2):
+        bounds.gone(connections[0])
+        assert bounds.partial == sizes[1]
+    connections[1].transport = None  # its wire is lost, and what had come over it
+    assert not bounds.too_much(connections[1]) and bounds.partial == 0
+
+
+def test_what_others_have_given_up_meanwhile_does_not_count():
+    bounds = Bounds(0, 100)
+    one, other = Wired(90), Wired(20)
+    for connection in (one, other):
+        bounds.came(connection)
+    assert not bounds.too_much(one)
+    one.transport.buffered = 0
+    assert not bounds.too_much(other) and bounds.partial == 20

@@ -433,3 +433,35 @@ def test_what_the_program_refuses(arguments, words, capsys):
 
 def test_the_program_says_what_it_takes():
     assert "--limit NAME=NUMBER" in run([*COMMAND, "--help"], CHECKOUT)[1]
+
+
+#: Each limit: its default, the least and the most that it can be (None for no bound), and whether 0 is for no limit.
+EDGES = {
+    "max_frame_size": (65_536, 512, 0xFFFFFFFF, True),
+    "max_open_size": (16_384, 512, 0xFFFFFFFF, True),
+    "max_sasl_size": (131_072, 512, 0xFFFFFFFF, True),
+    "max_sasl_rounds": (16, 1, 0xFFFFFFFF, False),
+    "max_sessions": (256, 1, 65_536, False),
+    "max_links": (4_096, 1, 0xFFFFFFFF, False),
+    "max_endpoint_bytes": (2_097_152, 512, None, True),
+    "max_unsettled": (65_536, 1, 0xFFFFFFFF, False),
+    "max_buffered_delivery_bytes": (104_857_600, 1, None, True),
+    "max_buffered_session_bytes": (134_217_728, 1, None, True),
+    "max_buffered_connection_bytes": (268_435_456, 1, None, True),
+}
+
+
+def test_all_limits_have_their_edges_here():
+    assert set(EDGES) == set(Limits.__slots__)
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_a_limit_has_its_default_and_its_edges(name):
+    default, least, most, zero = EDGES[name]
+    assert getattr(Limits(), name) == default
+    for value in [least, *([most] if most else [1 << 70]), *([0] if zero else [])]:
+        assert getattr(Limits(**{name: value}), name) == value
+    beyond = [least - 1] if least > 1 or not zero else []
+    for value in [*beyond, *([most + 1] if most else []), -1, True, False, 600.0, "9"]:
+        with pytest.raises(ValueError, match=f"^{name} is a number from {least} "):
+            Limits(**{name: value})

@@ -280,6 +280,9 @@ def carry(api: SimpleNamespace, url: str, say: Say, address: str, backoff: Any) 
         def on_transport_error(self, event: Any) -> None:
             self.news, self.waiting = True, False
 
+        def on_in_doubt(self, event: Any) -> None:
+            """What was under way when the broker was killed is not sent again: another one is."""
+
     return Carrier()
 
 
