@@ -59,6 +59,15 @@ EQUIVALENT = {
     ("bounds", "if 0 < self.max_partial_bytes != self.partial:"): "the second look decides",
     ("bounds", "if 0 < self.max_partial_bytes <= self.partial:"): "the second look decides",
     ("bounds", "if 0 < self.max_partial_bytes is not self.partial:"): "the second look decides",
+    (
+        "ledger",
+        "queued = [delivery for delivery in self.outgoing if delivery.link == link]",
+    ): "links are equal to themselves",
+    (
+        "ledger",
+        "self.outgoing = deque(delivery for delivery in self.outgoing if delivery.link != link)",
+    ): "links are equal to themselves",
+    ("ledger", "LARGEST_PAYLOAD = 255 * 1024"): "a measure of speed",
     ("redirects", "self._last = 1.0"): "before the first one there is no row to go on with",
     ("redirects", "self._last = -1.0"): "the same",
     (

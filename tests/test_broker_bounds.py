@@ -418,5 +418,9 @@ def test_what_others_have_given_up_meanwhile_does_not_count():
     for connection in (one, other):
         bounds.came(connection)
     assert not bounds.too_much(one)
-    one.transport.buffered = 0
-    assert not bounds.too_much(other) and bounds.partial == 20
+    one.transport.buffered = 80
+    assert not bounds.too_much(other) and bounds.partial == 100, "just as much as may be kept"
+    one.transport.buffered = 81
+    assert not bounds.too_much(other), "of the first one it is not known yet"
+    other.transport.buffered = 21
+    assert bounds.too_much(other) and bounds.partial == 102

@@ -260,14 +260,15 @@ def test_so_many_in_a_row_are_followed_and_no_more(begin: float) -> None:
     assert not followed.may_follow(begin)
 
 
-@pytest.mark.parametrize("later, anew", [(9.5, False), (10.0, False), (10.5, True), (25.0, True)])
-def test_after_a_while_without_one_the_next_begins_a_new_row(later: float, anew: bool) -> None:
+@pytest.mark.parametrize("begin", [3.0, 1000.0])
+@pytest.mark.parametrize("later, anew", [(9.5, False), (10.0, False), (10.5, True), (17.0, True)])
+def test_after_a_while_without_one_the_next_begins_a_new_row(begin: float, later: float, anew: bool) -> None:
     followed = Followed()
     for _ in range(5):
-        followed.follow(1000.0)
-    assert followed.may_follow(1000.0 + later) is anew
-    followed.follow(1000.0 + later)
+        followed.follow(begin)
+    assert followed.may_follow(begin + later) is anew
+    followed.follow(begin + later)
     for _ in range(4):  # of a new row it was the first
-        assert followed.may_follow(1000.0 + later) is anew
-        followed.follow(1000.0 + later)
-    assert not followed.may_follow(1000.0 + later)
+        assert followed.may_follow(begin + later) is anew
+        followed.follow(begin + later)
+    assert not followed.may_follow(begin + later)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reactor import Limits, Transport
+from reactor import Connection, Limits, Transport
 from reactor.codec.definitions import SASL_RESPONSE
 from reactor.codec.types import symbol
 from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
@@ -349,6 +349,17 @@ def test_no_more_is_sent_than_may_be_unsettled():
     assert link.credit == 2
     assert "pn_link_flow" in peer.event_names(), "the application is told to go on"
     assert sent[4].has_left
+
+
+def test_nobody_is_told_to_go_on_whose_credit_is_used_up_by_what_waits():
+    peer = served(max_unsettled=2)
+    link = peer.sender(credit=3)
+    for _ in range(5):
+        link.transmit(b"x")
+    peer.heard()
+    peer.events()
+    peer.say("disposition", role=True, first=0, settled=True)
+    assert "pn_link_flow" not in peer.event_names()
 
 
 def test_the_application_goes_on_when_something_is_settled_that_it_waited_for():
@@ -742,3 +753,24 @@ def test_a_peer_that_opens_is_heard_for_as_long_as_it_likes():
     assert peer.transport.tick(20) == 0.0
     assert peer.transport.condition is None
     assert Event.TRANSPORT_ERROR not in [event.type for event in peer.events()]
+
+
+@pytest.mark.parametrize("most", [1, 300])
+def test_a_session_takes_so_many_links_and_no_more(most):
+    limits = Limits(max_links=most)
+    connection = Connection()
+    session = connection.session()
+    for number in range(most - 1):
+        session.receiver(str(number))
+    limits.admit_link(connection, 10, True)
+    session.receiver("the last one")
+    limits.admit_link(connection, 10, False)
+    with pytest.raises(RemoteProtocolError, match="more than %d links" % most):
+        limits.admit_link(connection, 10, True)
+
+
+def test_a_bound_of_one_byte_is_a_bound():
+    peer = served(max_buffered_session_bytes=1)
+    link = peer.receiver(credit=5)
+    peer.transfer(b"xx", 0, more=True)
+    assert link.session.remote_condition.name == "amqp:resource-limit-exceeded"
