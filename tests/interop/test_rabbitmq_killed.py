@@ -33,6 +33,7 @@ class Restarted:
         self.planned = False
 
     def kill(self) -> None:
+        self.wait()  # it may serve clients, and not be up in all its parts yet
         if self.planned:
             self.server.stop()
         else:

@@ -10,7 +10,7 @@ from typing import Any
 
 from handlers import MessagingHandler
 from handlers.broker import Broker
-from reactor import ACCEPTED, MODIFIED, RELEASED, AtMostOnce, Condition, Message, symbol
+from reactor import ACCEPTED, MODIFIED, RELEASED, AtMostOnce, Condition, Endpoint, Message, symbol
 from reactor.errors import CONNECTION_REDIRECT, LINK_REDIRECT
 
 
@@ -105,7 +105,7 @@ class Producer(Client):
 
     def again(self, event: Any) -> None:
         self.waiting.append(self.under_way.pop(event.delivery))
-        if not self.stopping:
+        if not self.stopping and not event.connection.state & Endpoint.LOCAL_CLOSED:
             self.on_sendable(event)  # where credit is left over, and nothing leaves any more, nobody else calls it
 
     on_rejected = on_released = on_in_doubt = again
