@@ -41,7 +41,9 @@ ROOMS = {
     "redirects": Room("reactor/container/redirects.py", "container_redirects"),
     "limits": Room("reactor/engine/limits.py", "limits engine_limits"),
     "mechanisms": Room("reactor/engine/mechanisms.py", "sasl sasl_mechanisms sasl_containers sasl_credentials"),
-    "sasl": Room("reactor/engine/sasl.py", "sasl sasl_mechanisms sasl_containers sasl_credentials sasl_garbage sasl_work"),
+    "sasl": Room(
+        "reactor/engine/sasl.py", "sasl sasl_mechanisms sasl_containers sasl_credentials sasl_garbage sasl_work"
+    ),
     "naming": Room("reactor/engine/naming.py", "engine_naming engine_handshakes engine_peers"),
     "ledger": Room("reactor/engine/ledger.py", ENGINE + " engine_limits"),
     "incoming": Room("reactor/engine/incoming.py", ENGINE + " engine_bad_input"),
