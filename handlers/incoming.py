@@ -26,8 +26,8 @@ from reactor import (
     Reject,
     Release,
 )
-from reactor.engine.delivery import SETTLED_NOW
-from reactor.engine.disposition import TRANSACTIONAL_STATE
+from reactor.engine.endpoints.delivery import SETTLED_NOW
+from reactor.engine.endpoints.disposition import TRANSACTIONAL_STATE
 from reactor.engine.events import defined
 from reactor.engine.handler import INCOMING
 from reactor.errors import DECODE_ERROR, NOT_IMPLEMENTED, REJECTED_BY_APPLICATION, DataException, DecodeError

@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional
 from handlers.endpoint import call
 from handlers.incoming import take_changes
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Handler
-from reactor.engine.delivery import SETTLED_NOW, STATE_CHANGED
+from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
 from reactor.engine.handler import OUTGOING
 from reactor.shown import shown
 

@@ -28,11 +28,10 @@ from reactor.codec.types import (
     ushort,
 )
 from reactor.container.acceptor import Acceptor
-from reactor.container.backoff import Backoff
 from reactor.container.container import Container
 from reactor.container.draining import Leftover
-from reactor.container.injector import ApplicationEvent, EventInjector
-from reactor.container.options import (
+from reactor.container.reconnect.backoff import Backoff
+from reactor.container.settings.options import (
     AtLeastOnce,
     AtMostOnce,
     AutoAccept,
@@ -49,12 +48,12 @@ from reactor.container.options import (
     Selector,
     SenderOption,
 )
-from reactor.container.runner import Task
-from reactor.engine.condition import Condition
-from reactor.engine.connection import Connection
-from reactor.engine.credentials import ScramSecret
-from reactor.engine.delivery import Delivery
-from reactor.engine.disposition import (
+from reactor.container.sources.injector import ApplicationEvent, EventInjector
+from reactor.container.turns import Task
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.connection import Connection
+from reactor.engine.endpoints.delivery import Delivery
+from reactor.engine.endpoints.disposition import (
     ACCEPTED,
     MODIFIED,
     RECEIVED,
@@ -69,19 +68,20 @@ from reactor.engine.disposition import (
     RejectedDisposition,
     TransactionalDisposition,
 )
-from reactor.engine.endpoint import Endpoint
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.receiver import Receiver
+from reactor.engine.endpoints.sender import Sender
+from reactor.engine.endpoints.session import Session
+from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Collector, Event, EventBase, EventType
 from reactor.engine.handler import Handler
 from reactor.engine.limits import Limits
-from reactor.engine.link import Link
-from reactor.engine.receiver import Receiver
-from reactor.engine.sasl import SASL
-from reactor.engine.sender import Sender
-from reactor.engine.session import Session
-from reactor.engine.terminus import Terminus
-from reactor.engine.tls import SSL
-from reactor.engine.tls_domain import SSLDomain, SSLSessionDetails
-from reactor.engine.transport import Transport
+from reactor.engine.sasl.credentials import ScramSecret
+from reactor.engine.sasl.layer import SASL
+from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
+from reactor.engine.tls.ssl import SSL
+from reactor.engine.wire.transport import Transport
 from reactor.errors import (
     ConnectionClosed,
     ConnectionException,

@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-ENGINE = "engine_flow engine_transfers engine_outcomes engine_first_flow engine_loss engine_message_size"
-BROKER = "broker_node broker_queues broker_bounds"
+ENGINE = "engine/flow engine/transfers engine/outcomes engine/first_flow engine/loss engine/message_size "
+SASL = "engine/sasl engine/sasl_mechanisms engine/sasl_containers engine/sasl_credentials "
+BROKER = "broker/node broker/queues broker/bounds"
 
 
 class Room(NamedTuple):
-    """module: its path. tests: the modules that have to notice, without their prefix."""
+    """module: its path. tests: the modules that have to notice: their paths below tests/, without prefix and suffix."""
 
     module: str
     tests: str
@@ -37,21 +38,19 @@ class Room(NamedTuple):
 
 ROOMS = {
     "hosts": Room("reactor/hosts.py", "hosts"),
-    "reasons": Room("reactor/reasons.py", "reasons container_comeback"),
-    "redirects": Room("reactor/container/redirects.py", "container_redirects"),
-    "limits": Room("reactor/engine/limits.py", "limits engine_limits"),
-    "mechanisms": Room("reactor/engine/mechanisms.py", "sasl sasl_mechanisms sasl_containers sasl_credentials"),
-    "sasl": Room(
-        "reactor/engine/sasl.py", "sasl sasl_mechanisms sasl_containers sasl_credentials sasl_garbage sasl_work"
-    ),
-    "naming": Room("reactor/engine/naming.py", "engine_naming engine_handshakes engine_peers"),
-    "ledger": Room("reactor/engine/ledger.py", ENGINE + " engine_limits"),
-    "incoming": Room("reactor/engine/incoming.py", ENGINE + " engine_bad_input"),
-    "outgoing": Room("reactor/engine/outgoing.py", ENGINE),
-    "receiver": Room("reactor/engine/receiver.py", ENGINE + " acknowledgement"),
-    "sender": Room("reactor/engine/sender.py", ENGINE + " acknowledgement"),
-    "queue": Room("handlers/broker/node.py", BROKER),
-    "bounds": Room("handlers/broker/bounds.py", "broker_bounds"),
+    "reasons": Room("reactor/reasons.py", "reasons container/comeback"),
+    "redirects": Room("reactor/container/reconnect/redirects.py", "container/redirects"),
+    "limits": Room("reactor/engine/limits.py", "container/limits engine/limits"),
+    "mechanisms": Room("reactor/engine/sasl/mechanisms.py", SASL),
+    "sasl": Room("reactor/engine/sasl/layer.py", SASL + "engine/sasl_garbage engine/sasl_work"),
+    "naming": Room("reactor/engine/endpoints/naming.py", "engine/naming engine/handshakes engine/peers"),
+    "channel": Room("reactor/engine/wire/channel.py", ENGINE + "engine/limits"),
+    "incoming_window": Room("reactor/engine/wire/incoming_window.py", ENGINE + "engine/bad_input"),
+    "outgoing_window": Room("reactor/engine/wire/outgoing_window.py", ENGINE),
+    "receiver": Room("reactor/engine/endpoints/receiver.py", ENGINE + "acknowledgement"),
+    "sender": Room("reactor/engine/endpoints/sender.py", ENGINE + "acknowledgement"),
+    "queue": Room("handlers/broker/nodes/node.py", BROKER),
+    "bounds": Room("handlers/broker/bounds.py", "broker/bounds"),
 }
 
 #: Mutants that behave as the original does: room ("" for every one), the line as it is written then -> why.
@@ -62,14 +61,14 @@ EQUIVALENT = {
     ("bounds", "if 0 < self.max_partial_bytes <= self.partial:"): "the second look decides",
     ("bounds", "if 0 < self.max_partial_bytes is not self.partial:"): "the second look decides",
     (
-        "ledger",
+        "channel",
         "queued = [delivery for delivery in self.outgoing if delivery.link == link]",
     ): "links are equal to themselves",
     (
-        "ledger",
+        "channel",
         "self.outgoing = deque(delivery for delivery in self.outgoing if delivery.link != link)",
     ): "links are equal to themselves",
-    ("ledger", "LARGEST_PAYLOAD = 255 * 1024"): "a measure of speed",
+    ("channel", "LARGEST_PAYLOAD = 255 * 1024"): "a measure of speed",
     ("redirects", "self._last = 1.0"): "before the first one there is no row to go on with",
     ("redirects", "self._last = -1.0"): "the same",
     (
@@ -150,7 +149,7 @@ def survivors(dump: str) -> tuple[Counter[str], list[Survivor]]:
 def examine(name: str, tree: Path, most: int, seed: int) -> int:
     """Run the mutants of one room and say how they ended; returns how many live without an excuse."""
     room = ROOMS[name]
-    tests = " ".join(f"tests/test_{module}.py" for module in room.tests.split())
+    tests = " ".join("tests/" + re.sub(r"(\w+)$", r"test_\1.py", module) for module in room.tests.split())
     config, session = tree / f"{name}.toml", tree / f"{name}.sqlite"
     config.write_text(
         CONFIG.format(module=room.module, patience=PATIENCE, python=sys.executable, tests=tests), encoding="utf-8"

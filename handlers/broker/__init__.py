@@ -6,6 +6,6 @@ handler for whoever runs a container of his own.
 
 from handlers.broker.broker import Broker
 from handlers.broker.embedded import EmbeddedBroker
-from handlers.broker.statistics import BrokerStatistics, NodeStatistics
+from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics
 
 __all__ = ["Broker", "BrokerStatistics", "EmbeddedBroker", "NodeStatistics"]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from handlers.broker.directory import Node
 from handlers.broker.net import BrokerTimer
-from handlers.broker.node import Queue
-from handlers.broker.topic import Topic
+from handlers.broker.nodes.directory import Node
+from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.topic import Topic
 
 if TYPE_CHECKING:  # they belong to their broker; the types go round, the imports do not
     from handlers.broker.broker import Broker

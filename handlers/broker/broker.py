@@ -29,7 +29,9 @@ from typing import Any, Callable, Optional
 from handlers import MessagingHandler
 from handlers.broker.alarms import Alarms
 from handlers.broker.bounds import Bounds
-from handlers.broker.directory import (
+from handlers.broker.links import BrokerLink, Intake, Outlet, Relay, Viewer
+from handlers.broker.net import BrokerTimer, Net
+from handlers.broker.nodes.directory import (
     LIFETIME_NAMES,
     ON_CLOSE,
     ON_NO_LINKS,
@@ -39,12 +41,10 @@ from handlers.broker.directory import (
     Record,
     Refused,
 )
-from handlers.broker.links import BrokerLink, Intake, Outlet, Relay, Viewer
-from handlers.broker.net import BrokerTimer, Net
-from handlers.broker.node import Queue
-from handlers.broker.pool import Pool
-from handlers.broker.statistics import BrokerStatistics, NodeStatistics, overview, statistics
-from handlers.broker.topic import Topic
+from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.pool import Pool
+from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics, overview, statistics
+from handlers.broker.nodes.topic import Topic
 from reactor import Condition, Described, Limits, Link, Terminus, Transport, __version__, symbol
 
 log = logging.getLogger("handlers.broker")

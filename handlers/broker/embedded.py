@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Optional
 
 from handlers.broker.broker import Broker
-from handlers.broker.statistics import BrokerStatistics, NodeStatistics
+from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics
 from reactor import ApplicationEvent, Container, EventInjector, ReactorException
 
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Optional
 
-from handlers.broker.directory import Record, Refused, clipped
-from handlers.broker.envelope import (
+from handlers.broker.nodes.directory import Record, Refused, clipped
+from handlers.broker.nodes.envelope import (
     HEADER,
     INSTRUCTIONS,
     LAST_BYTES,
@@ -25,8 +25,8 @@ from handlers.broker.envelope import (
     read_envelope,
     without_instructions,
 )
-from handlers.broker.node import ACKNOWLEDGED, Browser, Consumer, Entry, Queue
-from handlers.broker.node import REJECTED as DROPPED
+from handlers.broker.nodes.node import ACKNOWLEDGED, Browser, Consumer, Entry, Queue
+from handlers.broker.nodes.node import REJECTED as DROPPED
 from reactor import (
     ACCEPTED,
     MODIFIED,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Optional
 
-from reactor.engine.credentials import Decoy
-from reactor.engine.exchange import NONCE_SIZE
 from reactor.engine.limits import USUAL
-from reactor.engine.tls_domain import SSLDomain
-from reactor.engine.transport import Transport
+from reactor.engine.sasl.credentials import Decoy
+from reactor.engine.sasl.exchange import NONCE_SIZE
+from reactor.engine.tls.domain import SSLDomain
+from reactor.engine.wire.transport import Transport
 from reactor.loop.driver import Porter
 from reactor.loop.interface import Listener, Wire
 from reactor.url import Url

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from reactor.engine.condition import Condition
-from reactor.engine.endpoint import Endpoint
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
-from reactor.engine.link import Link
-from reactor.engine.terminus import Terminus
 from reactor.errors import NOT_IMPLEMENTED
 from reactor.shown import quoted, shown
 

@@ -1,6 +1,6 @@
 """Container: what an application holds. It makes connections and listeners; links are made in links.py.
 
-How it runs them is in runner.py, and how it keeps connections in keeping.py. The clock, the network and the random
+How it runs them is in turns.py, how it keeps connections in system_handler.py. The clock, the network and the random
 source come as arguments, so that the same container runs in the real world and in a simulated one. It knows the
 engine from outside, and no handler class: handlers are any objects.
 """
@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from typing import Any, Optional, Union
 
 from reactor.container.acceptor import Acceptor
-from reactor.container.attempts import Attempts, split_addresses
-from reactor.container.backoff import Reconnect, check_reconnect
-from reactor.container.config import find_config
-from reactor.container.connector import Address, Connector, read_address
-from reactor.container.keeper import Keeper
-from reactor.container.keywords import (
+from reactor.container.links import Linking
+from reactor.container.reconnect.attempts import Attempts, split_addresses
+from reactor.container.reconnect.backoff import Reconnect, check_reconnect
+from reactor.container.reconnect.connector import Address, Connector, read_address
+from reactor.container.reconnect.supervisor import Keeper
+from reactor.container.settings.config import find_config
+from reactor.container.settings.keywords import (
     check_frame_size,
     check_heartbeat,
     check_limits,
@@ -29,14 +30,13 @@ from reactor.container.keywords import (
     check_truth,
     refuse_unknown,
 )
-from reactor.container.links import Linking
-from reactor.container.ssl_config import SSLConfig
-from reactor.engine.connection import Connection
-from reactor.engine.credentials import Credentials
-from reactor.engine.exchange import Authenticator, TokenOwner
+from reactor.container.settings.ssl_config import SSLConfig
+from reactor.engine.endpoints.connection import Connection
 from reactor.engine.handler import check_handler
 from reactor.engine.limits import USUAL, Limits
-from reactor.engine.tls_domain import SSLDomain
+from reactor.engine.sasl.credentials import Credentials
+from reactor.engine.sasl.exchange import Authenticator, TokenOwner
+from reactor.engine.tls.domain import SSLDomain
 from reactor.loop.interface import Clock, Network
 from reactor.url import Url
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Callable, Optional
 
-from reactor.engine.condition import Condition
-from reactor.engine.connection import Connection
-from reactor.engine.delivery import OPEN, Delivery
-from reactor.engine.disposition import TERMINAL
-from reactor.engine.endpoint import Endpoint
-from reactor.engine.link import Link
-from reactor.engine.sender import Sender
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.connection import Connection
+from reactor.engine.endpoints.delivery import OPEN, Delivery
+from reactor.engine.endpoints.disposition import TERMINAL
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.sender import Sender
 from reactor.errors import TIMED_OUT
 from reactor.loop.loop import Loop
 from reactor.loop.timers import Task as Timer

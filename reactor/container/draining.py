@@ -11,16 +11,16 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Optional
 
-from reactor.engine.connection import Connection
-from reactor.engine.delivery import Delivery
-from reactor.engine.endpoint import Endpoint
-from reactor.engine.receiver import Receiver
-from reactor.engine.sender import Sender
+from reactor.engine.endpoints.connection import Connection
+from reactor.engine.endpoints.delivery import Delivery
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.receiver import Receiver
+from reactor.engine.endpoints.sender import Sender
 from reactor.loop.driver import Porter
 from reactor.loop.timers import Task as Timer
 
 if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
-    from reactor.container.keeping import Keeping
+    from reactor.container.system_handler import Keeping
 
 #: Seconds for a peer to confirm that it has no credit any more. Not every peer does.
 CONFIRMATION = 1.0

@@ -12,17 +12,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Optional, TypeVar, Union
 
 from reactor.container.agreement import EVERYTHING, insist
-from reactor.container.attempts import split_addresses
-from reactor.container.keeping import Keeping
-from reactor.container.keywords import check_seconds, check_truth, refuse_unknown
-from reactor.container.options import AutoAccept, MaxUnsettled, Prefetch, Resend, apply_options
-from reactor.engine.connection import Connection
-from reactor.engine.endpoint import Endpoint
+from reactor.container.reconnect.attempts import split_addresses
+from reactor.container.settings.keywords import check_seconds, check_truth, refuse_unknown
+from reactor.container.settings.options import AutoAccept, MaxUnsettled, Prefetch, Resend, apply_options
+from reactor.container.system_handler import Keeping
+from reactor.engine.endpoints.connection import Connection
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.receiver import Receiver
+from reactor.engine.endpoints.sender import Sender
+from reactor.engine.endpoints.session import Session
 from reactor.engine.handler import check_handler
-from reactor.engine.link import Link
-from reactor.engine.receiver import Receiver
-from reactor.engine.sender import Sender
-from reactor.engine.session import Session
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 from reactor.url import Url
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from reactor.engine.connection import Connection
-from reactor.engine.endpoint import Endpoint
-from reactor.engine.receiver import Receiver
+from reactor.engine.endpoints.connection import Connection
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.receiver import Receiver
 from reactor.loop.driver import Porter
 
 if TYPE_CHECKING:  # the container enters; the types go round, the imports do not
-    from reactor.container.keeping import Keeping
+    from reactor.container.system_handler import Keeping
 
 #: Sentences about one connection, and connections that are told of: a person reads it.
 MOST_LINKS, MOST_CONNECTIONS = 10, 20

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reactor.errors import RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
 
 if TYPE_CHECKING:  # they count what connections hold; the types go round, the imports do not
-    from reactor.engine.connection import Connection
+    from reactor.engine.endpoints.connection import Connection
 
 KIBIBYTE, MEBIBYTE = 1024, 1024 * 1024
 UNLIMITED = 0xFFFFFFFF  #: what an open has room for [2.7.1]

@@ -168,7 +168,7 @@ class Network(Protocol):
 
 
 class Stream(Protocol):
-    """What a Driver asks of an engine (`reactor.engine.transport.Transport` in real life).
+    """What a Driver asks of an engine (`reactor.engine.wire.transport.Transport` in real life).
 
     After `close_tail()` or `fail()`, `pending()` comes to -1 once `output` is drained.
     """

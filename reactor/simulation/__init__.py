@@ -4,18 +4,17 @@ Programs and their tests enter; nothing here is real, random or timed, so what h
 tests need World and nothing else; MemoryNetwork and Stepper are what it is made of, for those who want less.
 """
 
-from reactor.simulation.clock import VirtualClock
-from reactor.simulation.conversation import Property, WireDelivery, WireEnd, WireLink
-from reactor.simulation.events import Observer, Seen
-from reactor.simulation.explore import explore
-from reactor.simulation.faults import Fault
-from reactor.simulation.frames import Frame, composite
-from reactor.simulation.lane import Conditions
-from reactor.simulation.network import MemoryNetwork
-from reactor.simulation.node import MemoryNode
-from reactor.simulation.peer import ScriptedPeer, ScriptFailed
-from reactor.simulation.program import Program
-from reactor.simulation.properties import (
+from reactor.simulation.network.clock import VirtualClock
+from reactor.simulation.network.lane import Conditions
+from reactor.simulation.network.network import MemoryNetwork
+from reactor.simulation.network.node import MemoryNode
+from reactor.simulation.network.wire import MemoryListener, MemoryWire
+from reactor.simulation.wiretap.conversation import Property, WireDelivery, WireEnd, WireLink
+from reactor.simulation.wiretap.events import Observer, Seen
+from reactor.simulation.wiretap.faults import Fault
+from reactor.simulation.wiretap.frames import Frame, composite
+from reactor.simulation.wiretap.peer import ScriptedPeer, ScriptFailed
+from reactor.simulation.wiretap.properties import (
     AtMostOnce,
     CreditNeverNegative,
     EverySendEndsOnce,
@@ -24,10 +23,11 @@ from reactor.simulation.properties import (
     PropertyViolated,
     SettledOnce,
 )
-from reactor.simulation.stepper import NeverHappens, Stepper, run
-from reactor.simulation.storm import Storm
-from reactor.simulation.wire import MemoryListener, MemoryWire
-from reactor.simulation.world import World
+from reactor.simulation.world.exploration import explore
+from reactor.simulation.world.program import Program
+from reactor.simulation.world.stepper import NeverHappens, Stepper, run
+from reactor.simulation.world.storm import Storm
+from reactor.simulation.world.world import World
 
 __all__ = [
     "AtMostOnce",

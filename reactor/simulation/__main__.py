@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
-from reactor.simulation.replay import read_seeds
-from reactor.simulation.world import World
+from reactor.simulation.world.replay import read_seeds
+from reactor.simulation.world.world import World
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

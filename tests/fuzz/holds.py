@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reactor import errors
-from reactor.engine.connection import Connection
-from reactor.engine.transport import Transport
+from reactor.engine.endpoints.connection import Connection
+from reactor.engine.wire.transport import Transport
 from tests.support.frames import read
 
 CONDITIONS = {value for name, value in vars(errors).items() if name.isupper() and str(value).startswith("amqp:")}

@@ -10,8 +10,8 @@ from pathlib import Path
 from random import Random
 
 from reactor import SSLDomain, Url
-from reactor.container.config import parse_config
-from reactor.engine.transport import Transport
+from reactor.container.settings.config import parse_config
+from reactor.engine.wire.transport import Transport
 from reactor.errors import FRAMING_ERROR, POLICY_ERROR, UNAUTHORIZED_ACCESS
 from tests.fuzz import mutate
 from tests.support.frames import AMQP, SASL

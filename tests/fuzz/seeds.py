@@ -7,7 +7,7 @@ from functools import cache
 from reactor.codec.message import Message
 from reactor.codec.performatives import decode_composite
 from reactor.codec.types import Array, Data, Described, symbol, ulong
-from reactor.engine.disposition import ACCEPTED, RELEASED, ModifiedDisposition, RejectedDisposition
+from reactor.engine.endpoints.disposition import ACCEPTED, RELEASED, ModifiedDisposition, RejectedDisposition
 from reactor.tracing.splitter import Splitter
 from tests.support import corpus
 from tests.support.frames import split

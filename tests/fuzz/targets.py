@@ -14,14 +14,14 @@ from typing import Any, Callable, NamedTuple
 from reactor.codec.decode import read_value
 from reactor.codec.encode import encode_value
 from reactor.codec.message import Message
-from reactor.engine.connection import Connection
-from reactor.engine.disposition import ACCEPTED, REJECTED, RELEASED
-from reactor.engine.endpoint import LOCAL_UNINIT, Endpoint
+from reactor.engine.endpoints.connection import Connection
+from reactor.engine.endpoints.disposition import ACCEPTED, REJECTED, RELEASED
+from reactor.engine.endpoints.endpoint import LOCAL_UNINIT, Endpoint
+from reactor.engine.endpoints.receiver import Receiver
+from reactor.engine.endpoints.sender import Sender
+from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Collector, Event
-from reactor.engine.receiver import Receiver
-from reactor.engine.sender import Sender
-from reactor.engine.session import Session
-from reactor.engine.transport import Transport
+from reactor.engine.wire.transport import Transport
 from reactor.errors import DataException, DecodeError, LocalProtocolError, MessageException, RemoteProtocolError
 from tests.fuzz import mutate, seeds
 from tests.fuzz.holds import check

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from reactor.engine.delivery import Delivery
-from reactor.engine.disposition import ACCEPTED, MODIFIED, REJECTED, RELEASED
-from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED
+from reactor.engine.endpoints.delivery import Delivery
+from reactor.engine.endpoints.disposition import ACCEPTED, MODIFIED, REJECTED, RELEASED
+from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED
 from reactor.engine.events import Event
 from tests.support.pair import Pair, Side
 

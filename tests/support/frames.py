@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, Optional
 from reactor.codec.definitions import BY_CODE, BY_NAME
 from reactor.codec.performatives import decode_composite, encode_composite
 from reactor.codec.types import Described
-from reactor.engine.connection import Connection
+from reactor.engine.endpoints.connection import Connection
 from reactor.engine.events import Collector, Event
-from reactor.engine.transport import Transport
+from reactor.engine.wire.transport import Transport
 
 AMQP = b"AMQP\x00\x01\x00\x00"
 TLS = b"AMQP\x02\x01\x00\x00"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Callable, Optional
 
 from reactor.codec.message import Message
-from reactor.engine.connection import Connection
-from reactor.engine.delivery import Delivery
-from reactor.engine.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT, REMOTE_CLOSED
+from reactor.engine.endpoints.connection import Connection
+from reactor.engine.endpoints.delivery import Delivery
+from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.events import Collector, Event
-from reactor.engine.transport import Transport
+from reactor.engine.wire.transport import Transport
 from tests.support.frames import Frame, read
 
 #: How many bytes are handed over at a time: every scenario runs with each of these.

@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from reactor.codec.performatives import decode_composite
-from reactor.engine.condition import Condition
-from reactor.engine.connection import Connection
-from reactor.engine.delivery import Delivery
-from reactor.engine.disposition import Disposition
-from reactor.engine.endpoint import Endpoint
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.connection import Connection
+from reactor.engine.endpoints.delivery import Delivery
+from reactor.engine.endpoints.disposition import Disposition
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Collector, Event
-from reactor.engine.ledger import MASK, serial_difference
-from reactor.engine.sasl import SASL
-from reactor.engine.terminus import Terminus
-from reactor.engine.transport import Transport
+from reactor.engine.sasl.layer import SASL
+from reactor.engine.wire.channel import MASK, serial_difference
+from reactor.engine.wire.transport import Transport
 from tests.support.frames import SASL as SASL_HEADER
 from tests.support.frames import Frame, read, split
 

@@ -8,7 +8,7 @@ from reactor.codec.definitions import SASL_MECHANISMS
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, symbol
 from reactor.engine.limits import USUAL
-from reactor.engine.sasl import SASL
+from reactor.engine.sasl.layer import SASL
 from reactor.errors import RemoteProtocolError
 
 whole_and_bytewise = pytest.mark.parametrize("step", [1 << 20, 1], ids=["whole", "bytewise"])

@@ -11,7 +11,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable
 
-from reactor.simulation import World, properties
+from reactor.simulation import World
+from reactor.simulation.wiretap import properties
 from tests.support.clients import (
     Bystander,
     Consumer,

@@ -1,0 +1,220 @@
+"""The directory: which node an address means, which nodes are made on demand, and when they go again.
+
+It knows names, kinds and lifetimes; what is attached to a node it knows as things in a set. Whether an
+address is a queue or a topic is decided in this order: by the node that is already there; by the capability
+that the peer asks for (`queue` or `topic`); by the topic prefixes of the broker; else it is a queue.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, Callable, Optional, Union
+
+from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.pool import Pool
+from handlers.broker.nodes.topic import Topic
+
+log = logging.getLogger("handlers.broker")
+
+Node = Union[Queue, Topic]
+
+# Lifetimes of dynamic nodes by the codes of their composites [3.5.10 - 3.5.13].
+ON_CLOSE, ON_NO_LINKS, ON_NO_MESSAGES, ON_NO_LINKS_OR_MESSAGES = range(0x2B, 0x2F)
+
+LIFETIME_NAMES = {
+    ON_CLOSE: "amqp:delete-on-close:list",
+    ON_NO_LINKS: "amqp:delete-on-no-links:list",
+    ON_NO_MESSAGES: "amqp:delete-on-no-messages:list",
+    ON_NO_LINKS_OR_MESSAGES: "amqp:delete-on-no-links-or-messages:list",
+}
+
+MANY = 10_000
+"""Nodes made on demand are kept, for their counters; beyond this number those without use are forgotten."""
+
+
+LONGEST_NAME = 1024
+"""Characters of an address. Names are kept for as long as their nodes, and a frame has room for long ones."""
+
+
+LONGEST_TEXT = 300
+"""Bytes of what a peer is told in an outcome: it has to fit the smallest frame [2.3.1], whatever names it quotes."""
+
+
+def clipped(text: str) -> str:
+    """`text`, as much of it as fits LONGEST_TEXT."""
+    data = text.encode("utf-8", "replace")
+    return text if len(data) <= LONGEST_TEXT else data[:LONGEST_TEXT].decode("utf-8", "ignore") + "..."
+
+
+class Refused(Exception):
+    """The peer cannot have what it asks for. condition: the AMQP symbol that it is told."""
+
+    def __init__(self, condition: str, description: str) -> None:
+        super().__init__(description)
+        self.condition = condition
+        self.description = description
+
+
+class Record:
+    """What the directory knows of a node beside the node: who is attached, and until when it lives.
+
+    links: the attached. lifetime: None for a node that stays, else one of ON_...; creator: the link that a
+    dynamic node was made for. owner: None, or the connection and the container that it was made for: nobody else
+    receives from it. declared: named when the broker was started, so never forgotten.
+    """
+
+    __slots__ = ("node", "links", "lifetime", "creator", "owner", "declared")
+
+    def __init__(self, node: Node, lifetime: Optional[int] = None, declared: bool = False) -> None:
+        self.node = node
+        self.links: dict[Any, None] = {}  # in the order of their coming
+        self.lifetime = lifetime
+        self.creator: Any = None
+        self.owner: Any = None
+        self.declared = declared
+
+
+class Directory:
+    """Addresses and their nodes.
+
+    capacity: bytes that each queue, and each subscription of a topic, holds before its producers must wait.
+    auto_create: whether an unknown address makes a node. topic_prefixes: addresses that begin so are topics.
+    forget: called with the record of each node that was deleted, after it left the directory.
+    pool: what all queues hold together. most: how many nodes there may be, 0 for any number.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        auto_create: bool,
+        topic_prefixes: Iterable[str],
+        forget: Callable[[Record], None],
+        pool: Optional[Pool] = None,
+        most: int = 0,
+    ) -> None:
+        self.capacity = capacity
+        self.auto_create = auto_create
+        self.topic_prefixes = tuple(topic_prefixes)
+        self.records: dict[str, Record] = {}
+        self.pool = Pool() if pool is None else pool
+        self.most = most
+        self._forget = forget
+        self._dynamic_prefix = ""
+        self._token: Callable[[], str] = _no_token
+        self._tidy_at = MANY
+        self._in_vain = 0  # refusals until it is worth while to look again for nodes that nobody uses
+
+    def name_dynamic_nodes(self, prefix: str, token: Callable[[], str]) -> None:
+        """Have the addresses of dynamic nodes begin with `prefix`, which no other broker may use, and go on with what
+        `token` returns, which nobody can guess: who knows an address may send to it."""
+        self._dynamic_prefix = prefix
+        self._token = token
+
+    # -- finding and making
+
+    def declare(self, name: str, kind: str) -> None:
+        """Make a node that is always there."""
+        self._make(name, kind).declared = True
+
+    def find(self, address: Optional[str], capabilities: Iterable[str] = ()) -> Record:
+        """The record of the node at `address`, made if need be. Raises Refused."""
+        if not address:
+            raise Refused("amqp:invalid-field", "to attach, name an address or ask for a dynamic node")
+        name = node_name(address)
+        if len(name) > LONGEST_NAME:
+            raise Refused("amqp:invalid-field", f"an address of {len(name)} characters; {LONGEST_NAME} are taken")
+        asked = next((kind for kind in ("topic", "queue") if kind in capabilities), None)
+        record = self.records.get(name)
+        if record is None:
+            if self._dynamic_prefix and name.startswith(self._dynamic_prefix):
+                raise Refused("amqp:not-found", f"the dynamic node {name!r} went with its creator")
+            if not self.auto_create:
+                raise Refused("amqp:not-found", f"no node {name!r}, and none is made on demand here")
+            return self._make(name, asked or ("topic" if name.startswith(self.topic_prefixes) else "queue"))
+        if asked is not None and asked != record.node.kind:
+            raise Refused("amqp:precondition-failed", f"{name!r} is a {record.node.kind}, not a {asked}")
+        return record
+
+    def make_dynamic(self, capabilities: Iterable[str], lifetime: int) -> Record:
+        """A node with an address that nobody else has. Whoever asks sets its creator and owner."""
+        topic = any(capability in ("topic", "temporary-topic") for capability in capabilities)
+        record = self._make(f"{self._dynamic_prefix}{self._token()}", "topic" if topic else "queue")
+        record.lifetime = lifetime
+        return record
+
+    def _make(self, name: str, kind: str) -> Record:
+        if len(self.records) >= self._tidy_at:
+            self._tidy()
+        if 0 < self.most <= len(self.records):
+            self._make_room(name)
+        kinds: dict[str, Callable[..., Node]] = {"topic": Topic, "queue": Queue}
+        node = kinds[kind](name, self.capacity, self.pool)
+        record = self.records[name] = Record(node)
+        log.info("%s %r made", kind, name)
+        return record
+
+    # -- coming and going
+
+    def attach(self, record: Record, link: Any) -> None:
+        """`link` uses the node from now on."""
+        record.links[link] = None
+
+    def detach(self, record: Record, link: Any) -> None:
+        """`link` does not any more; a dynamic node may go with it."""
+        record.links.pop(link, None)
+        lifetime = record.lifetime
+        created = link is record.creator
+        if created:
+            record.creator = None
+        if lifetime == ON_CLOSE:
+            if created:
+                self.delete(record)
+        elif lifetime is not None:
+            self.consider(record)
+
+    def consider(self, record: Record) -> None:
+        """Delete a dynamic node whose lifetime is over by now."""
+        lifetime = record.lifetime
+        links, messages = bool(record.links), bool(getattr(record.node, "depth", 0))
+        if (lifetime == ON_NO_LINKS and not links) or (
+            lifetime in (ON_NO_MESSAGES, ON_NO_LINKS_OR_MESSAGES) and not links and not messages
+        ):
+            self.delete(record)
+
+    def delete(self, record: Record) -> None:
+        """The node goes, with what it holds."""
+        if self.records.get(record.node.name) is record:
+            del self.records[record.node.name]
+            log.info("%s %r deleted", record.node.kind, record.node.name)
+            self._forget(record)
+            record.node.close()
+
+    def _make_room(self, name: str) -> None:
+        """There are as many nodes as there may be: forget those that nobody uses. Refused, if there are none."""
+        if self._in_vain > 0:
+            self._in_vain -= 1
+        else:
+            self._tidy()
+            self._in_vain = 0 if len(self.records) < self.most else 100
+        if len(self.records) >= self.most:
+            raise Refused("amqp:resource-limit-exceeded", f"no node {name!r}: there are {self.most}, and all in use")
+
+    def _tidy(self) -> None:
+        for record in list(self.records.values()):
+            idle = not record.links and not getattr(record.node, "depth", 0)
+            if idle and record.lifetime is None and not record.declared:
+                self.delete(record)
+        self._tidy_at = max(MANY, 2 * len(self.records))
+
+
+def _no_token() -> str:
+    raise RuntimeError("a broker that does not run makes no dynamic nodes")
+
+
+def node_name(address: str) -> str:
+    """The name of a node: its address; of a whole URL, which some clients send, the path."""
+    scheme, mark, rest = address.partition("://")
+    if mark and scheme in ("amqp", "amqps"):
+        return rest.partition("/")[2] or address
+    return address

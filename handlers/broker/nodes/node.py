@@ -1,0 +1,465 @@
+"""The queues of a broker as plain data, and the turns that consumers take.
+
+Nothing here knows of connections, links, frames or clocks: a message is an opaque envelope and body, a
+consumer is something with credit and a `deliver` method, time is a number that the caller brings. That is
+why every rule of delivery can be tested in memory, and why a store can be put underneath later without
+the links above noticing.
+
+Costs: every operation is O(1), or O(log n) in the messages that came back or carry a deadline. The messages
+of a queue form one linked list in the order of their arrival, whether they are waiting or being worked on;
+that list is what "in its original place" means. Beside it stand three indexes into it, cleaned lazily:
+
+    fresh      never given to anybody: a deque, its head is the oldest
+    returned   given and come back: a heap by place
+    picky      come back from somebody who must not get them again (picky.py)
+
+Priorities are carried but not acted upon: a queue is first in, first out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Any, Optional
+
+from handlers.broker.nodes.browsing import Spot, move, settled, spot_before
+from handlers.broker.nodes.picky import MOST_REFUSERS, Picky
+from handlers.broker.nodes.pool import Pool, Producer
+
+WAITING, ACQUIRED, GONE = range(3)
+"""States of an entry: to be had, in the hands of a consumer, no longer in the queue."""
+
+ACKNOWLEDGED, REJECTED, EXPIRED = range(3)
+"""Why an entry left its queue: indexes into `Queue.outcomes`."""
+
+ENTRY_COST = 600
+"""Bytes that an entry costs beside its body, with a header of its own. Counted, so that a flood of empty messages is
+bounded too."""
+
+_serials = count(1)
+
+
+class Consumer:
+    """Takes messages from a queue while it has credit. The link above derives from this.
+
+    credit: how many more messages it takes now; the queue counts it down.
+    held: what it acquired and has not settled, in order of delivery, under whatever key `deliver` chose.
+    """
+
+    browsing = False
+
+    def __init__(self) -> None:
+        self.credit = 0
+        self.held: dict[Any, Entry] = {}
+        self.serial = next(_serials)
+        self.hungry = False
+        self.refuses_below = 0  # it has refused all picky entries of a lower place ...
+        self.caught_up = 0  # ... as of this change of theirs
+
+    def deliver(self, entry: Entry) -> None:
+        """Take `entry`: either keep it in `held` until its outcome is known, or settle it at once."""
+        raise NotImplementedError
+
+    def was_tried(self, key: Any) -> bool:
+        """Whether what is held under `key` may have reached somebody: then its loss is a failed attempt."""
+        return True
+
+
+class Browser(Consumer):
+    """Looks at the waiting messages of a queue, each once, and takes none.
+
+    What another consumer held while the browser went past is not shown to it later.
+    """
+
+    browsing = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spot: Optional[Spot] = None
+
+
+class Entry:
+    """One message in one queue. A topic's copies share envelope and body, so a copy costs only this."""
+
+    __slots__ = (
+        "queue", "place", "envelope", "body", "expires", "size", "before", "after",
+        "state", "delivery_count", "redelivered", "overdue", "refused", "bar", "grown", "spot",
+    )  # fmt: skip
+
+    before: Entry
+    after: Entry
+
+    def __init__(self, queue: Queue, place: int, envelope: Any, body: bytes, expires: float) -> None:
+        self.queue = queue
+        self.place = place
+        self.envelope = envelope
+        self.body = body
+        self.expires = expires
+        self.size = len(body) + ENTRY_COST
+        self.state = WAITING
+        self.delivery_count = 0
+        self.redelivered = False  # somebody held it before: no longer first-acquirer [3.2.1]
+        self.grown = 0  # bytes that outcomes have added
+        self.overdue = False  # its time ran out while somebody held it
+        self.refused: Optional[set[int]] = None  # serials of the consumers that must not get it again
+        self.bar = 0  # nor may those of this serial and below
+        self.spot: Optional[Spot] = None  # of the browsers that are to see it next
+
+    @property
+    def barred_here(self) -> bool:
+        """Whether it waits for newcomers."""
+        return self.state == WAITING
+
+
+class Queue:
+    """Messages in order, competing consumers in turn.
+
+    name: what reports call it. capacity: bytes that it holds before its producers have to wait, 0 for no
+    bound; they may go on when it is half empty again. pool: what it shares with other queues.
+
+    `put` reports whether there is room for more. It never refuses: what was already under way when the
+    bound was reached is kept, so it is the credit of the producers that bounds a queue, not their loss.
+    """
+
+    kind = "queue"
+
+    def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None) -> None:
+        self.name = name
+        self.capacity = capacity or float("inf")
+        self.pool = Pool() if pool is None else pool
+        self.resume_at = self.capacity / 2
+        self.depth = 0  # waiting and acquired
+        self.acquired = 0
+        self.bytes = 0
+        self.enqueued = 0
+        self.requeued = 0
+        self.outcomes = [0, 0, 0]
+        self.consumers: set[Consumer] = set()
+        # The list is a ring: the first entry follows the root, the last one precedes it.
+        self.root = Entry(self, 0, None, b"", 0.0)
+        self.root.before = self.root.after = self.root
+        self._fresh: deque[Entry] = deque()
+        self._returned: list[tuple[int, Entry]] = []
+        self._deadlines: list[tuple[float, int, Entry]] = []
+        self._stale = 0  # entries in _fresh and _returned that are gone
+        self._picky = Picky()
+        self._serials: set[int] = set()  # of the consumers
+        self._ring: deque[Consumer] = deque()  # consumers with credit, the next in turn first
+        self._looking: dict[Browser, None] = {}  # browsers with credit
+        self._blocked: dict[Producer, None] = {}
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name!r}: {self.waiting} waiting, {self.acquired} acquired>"
+
+    @property
+    def waiting(self) -> int:
+        """Messages that nobody holds."""
+        return self.depth - self.acquired
+
+    @property
+    def full(self) -> bool:
+        """Whether producers have to wait."""
+        return self.bytes >= self.capacity or self.pool.full
+
+    @property
+    def deadline(self) -> Optional[float]:
+        """When `expire` has something to do; None if nothing here expires."""
+        return self._deadlines[0][0] if self._deadlines else None
+
+    # -- messages come
+
+    def put(self, envelope: Any, body: bytes, expires: float = 0.0) -> bool:
+        """Append a message and give it to the consumer whose turn it is. False: enough for now, `block`.
+
+        expires: the time from which on nobody shall get it, 0 for never.
+        """
+        self.enqueued = place = self.enqueued + 1
+        entry = Entry(self, place, envelope, body, expires)
+        root = self.root
+        last = entry.before = root.before
+        entry.after = root
+        last.after = root.before = entry
+        if root.spot is not None:
+            move(root.spot, entry)
+        size = entry.size
+        pool = self.pool
+        self.depth += 1
+        self.bytes += size
+        pool.bytes += size
+        if expires:
+            self._watch(entry)
+        ring = self._ring
+        if ring:
+            # Hungry consumers mean that nothing is waiting which they could have had: this one is next.
+            consumer = ring[0]
+            if consumer.credit == 1:
+                ring.popleft()
+                consumer.hungry = False
+            elif len(ring) > 1:
+                ring.rotate(-1)
+            consumer.credit -= 1
+            entry.state = ACQUIRED
+            self.acquired += 1
+            consumer.deliver(entry)
+        else:
+            self._fresh.append(entry)
+        if self._looking and entry.state != GONE:
+            for browser in list(self._looking):
+                self._browse(browser)
+        return self.bytes < self.capacity and pool.bytes < pool.capacity
+
+    def block(self, producer: Producer) -> None:
+        """`producer` gives no credit until its `resume()` is called, which happens at half the capacity."""
+        if self.bytes >= self.capacity:
+            self._blocked[producer] = None
+        else:
+            self.pool.blocked[producer] = None
+
+    def forget(self, producer: Producer) -> None:
+        """`producer` is gone: it does not wait here any more. For the pool it may still."""
+        self._blocked.pop(producer, None)
+
+    # -- consumers come and go
+
+    def join(self, consumer: Consumer) -> None:
+        """`consumer` takes part from now on; it gets nothing before it is granted credit."""
+        self.consumers.add(consumer)
+        self._serials.add(consumer.serial)
+        if isinstance(consumer, Browser):
+            consumer.spot = spot_before(self.root.after)
+
+    def leave(self, consumer: Consumer) -> None:
+        """`consumer` is gone: what it held waits again, each in its place, the attempt counted as failed."""
+        if consumer not in self.consumers:
+            return
+        self.consumers.remove(consumer)
+        self._serials.discard(consumer.serial)
+        if isinstance(consumer, Browser):
+            self._looking.pop(consumer, None)
+            consumer.spot = None
+            return
+        if consumer.hungry:
+            self._ring.remove(consumer)
+            consumer.hungry = False
+        consumer.credit = 0
+        held, consumer.held = consumer.held, {}
+        for key, entry in held.items():
+            self._put_back(entry, consumer.was_tried(key))
+        self._pump()
+
+    def grant(self, consumer: Consumer, credit: int) -> None:
+        """`consumer` takes `credit` messages from now on (not: more), and gets at once what is there."""
+        consumer.credit = credit
+        if isinstance(consumer, Browser):
+            if credit > 0 and consumer.spot is not None:
+                self._looking[consumer] = None
+                self._browse(consumer)
+            else:
+                self._looking.pop(consumer, None)
+        elif credit > 0:
+            # Those that are hungry already have found nothing that they could have: what is there is for this one.
+            if not consumer.hungry and self._serve(consumer):
+                consumer.hungry = True
+                self._ring.append(consumer)
+        elif consumer.hungry:
+            consumer.hungry = False
+            self._ring.remove(consumer)
+
+    # -- messages go, or come back
+
+    def settle(self, entry: Entry, outcome: int = ACKNOWLEDGED) -> None:
+        """`entry` leaves the queue for good. Doing so twice is harmless."""
+        if entry.state == GONE:
+            return
+        if entry.state == ACQUIRED:
+            self.acquired -= 1
+            entry.state = GONE
+        elif entry.refused or entry.bar:
+            entry.state = GONE
+            self._picky.remove(entry)
+        else:
+            self._stale += 1
+            entry.state = GONE
+        before, after = entry.before, entry.after
+        before.after = after
+        after.before = before
+        if entry.spot is not None:
+            move(entry.spot, after)
+        del entry.before, entry.after  # no cycles: its memory goes with the last reference to it
+        self.outcomes[outcome] += 1
+        self.depth -= 1
+        size = entry.size
+        pool = self.pool
+        self.bytes -= size
+        pool.bytes -= size
+        if self._blocked and self.bytes <= self.resume_at:
+            self._resume()
+        if pool.blocked and pool.bytes <= pool.resume_at:
+            pool.resume()
+
+    def release(self, entry: Entry, failed: bool = False, refused_by: Optional[Consumer] = None) -> None:
+        """`entry` waits again, in its place. failed: the attempt counts. refused_by: who must not get it."""
+        if refused_by is not None and entry.state == ACQUIRED:
+            self._refuse(entry, refused_by.serial)
+        self._put_back(entry, failed, refused_by)
+        self._pump()
+
+    def _refuse(self, entry: Entry, serial: int) -> None:
+        if entry.bar:
+            entry.bar = next(_serials)
+            return
+        if entry.refused is None:
+            entry.refused = set()
+        entry.refused.add(serial)
+        if len(entry.refused) > MOST_REFUSERS:
+            entry.refused &= self._serials
+            if len(entry.refused) > MOST_REFUSERS:
+                entry.bar = next(_serials)
+                entry.refused = None
+
+    def rewrite(self, entry: Entry, body: bytes) -> None:
+        """`entry` goes on with another body."""
+        if entry.state != GONE:
+            longer = len(body) - len(entry.body)
+            self.bytes += longer
+            self.pool.bytes += longer
+            entry.size += longer
+            entry.body = body
+
+    def expire(self, now: float) -> int:
+        """Drop what is waiting beyond its time; what somebody holds is dropped if it comes back. How many?"""
+        dropped = 0
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][0] <= now:
+            entry = heappop(deadlines)[2]
+            if entry.state == WAITING:
+                self.settle(entry, EXPIRED)
+                dropped += 1
+            elif entry.state == ACQUIRED:
+                entry.overdue = True
+        if self._stale > len(self._fresh) + len(self._returned) - self._stale:
+            self._sweep()
+        return dropped
+
+    def close(self) -> None:
+        """The queue is deleted: nobody is served any more, and nobody is kept waiting for room."""
+        self._ring.clear()
+        self._looking.clear()
+        self.consumers.clear()
+        self._serials.clear()
+        pool, self.pool = self.pool, Pool()
+        pool.bytes -= self.bytes
+        self._resume()
+        if pool.blocked and pool.bytes <= pool.resume_at:
+            pool.resume()
+
+    # -- inside
+
+    def _put_back(self, entry: Entry, failed: bool, refuser: Optional[Consumer] = None) -> None:
+        if entry.state != ACQUIRED:
+            return
+        entry.redelivered = True  # acquired it was, whether it counts or not
+        if failed:
+            entry.delivery_count += 1
+        if entry.overdue:
+            self.settle(entry, EXPIRED)
+            return
+        entry.state = WAITING
+        self.acquired -= 1
+        self.requeued += 1
+        if entry.refused or entry.bar:
+            self._picky.add(entry, refuser)
+        else:
+            heappush(self._returned, (entry.place, entry))
+
+    def _pump(self) -> None:
+        """Serve the consumers in turn until credit or messages have run out."""
+        ring = self._ring
+        # Consumers in a row for whom there was nothing. No message remembers more of them than so many; one that waits
+        # for newcomers may wait for the next of them that asks, rather than have all the others asked each time.
+        unlucky, most = 0, min(len(ring), MOST_REFUSERS + 1)
+        while unlucky < most and ring:
+            consumer = ring[0]
+            entry = self._take(consumer)
+            if entry is None:
+                if not self._picky:
+                    return  # nothing for this one is nothing for anyone
+                unlucky += 1
+                ring.rotate(-1)
+                continue
+            unlucky = 0
+            consumer.credit -= 1
+            if consumer.credit > 0:
+                ring.rotate(-1)
+            else:
+                ring.popleft()
+                consumer.hungry = False
+            entry.state = ACQUIRED
+            self.acquired += 1
+            consumer.deliver(entry)
+
+    def _serve(self, consumer: Consumer) -> bool:
+        """Give `consumer` what is there, as far as its credit goes. Returns whether it has some left."""
+        while consumer.credit > 0:
+            entry = self._take(consumer)
+            if entry is None:
+                return True
+            consumer.credit -= 1
+            entry.state = ACQUIRED
+            self.acquired += 1
+            consumer.deliver(entry)
+        return False
+
+    def _take(self, consumer: Consumer) -> Optional[Entry]:
+        """Remove from the indexes the oldest waiting entry that `consumer` may have."""
+        fresh, returned = self._fresh, self._returned
+        while fresh and fresh[0].state == GONE:
+            fresh.popleft()
+            self._stale -= 1
+        while returned and returned[0][1].state == GONE:
+            heappop(returned)
+            self._stale -= 1
+        if self._picky:
+            entry: Optional[Entry] = self._picky.oldest_for(consumer)
+            if entry is not None:
+                place = entry.place
+                if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place < place):
+                    self._picky.remove(entry)
+                    return entry
+        if returned and not (fresh and fresh[0].place < returned[0][0]):
+            return heappop(returned)[1]
+        return fresh.popleft() if fresh else None
+
+    def _browse(self, browser: Browser) -> None:
+        spot, root = browser.spot, self.root
+        if spot is None:
+            return
+        entry = settled(spot).entry
+        while entry is not root and browser.credit > 0:
+            following = entry.after
+            if entry.state == WAITING:
+                browser.credit -= 1
+                browser.deliver(entry)
+            entry = following
+        browser.spot = spot_before(entry)
+        if browser.credit <= 0:
+            self._looking.pop(browser, None)
+
+    def _watch(self, entry: Entry) -> None:
+        deadlines = self._deadlines
+        heappush(deadlines, (entry.expires, entry.place, entry))
+        if len(deadlines) > 2 * self.depth + 1000:  # most were consumed in time: do not keep them until then
+            self._deadlines = [row for row in deadlines if row[2].state != GONE]
+            heapify(self._deadlines)
+
+    def _sweep(self) -> None:
+        self._fresh = deque(entry for entry in self._fresh if entry.state != GONE)
+        self._returned = [row for row in self._returned if row[1].state != GONE]
+        heapify(self._returned)
+        self._stale = 0
+
+    def _resume(self) -> None:
+        blocked, self._blocked = self._blocked, {}
+        for producer in blocked:
+            producer.resume()

@@ -1,0 +1,91 @@
+"""What a node is like at one moment, as numbers that any thread may ask for.
+
+It reads plain attributes and copies of collections, and changes nothing; the numbers of one answer may be a
+turn apart from each other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from handlers.broker.nodes.directory import Record
+from handlers.broker.nodes.node import ACKNOWLEDGED, EXPIRED, REJECTED
+from handlers.broker.nodes.topic import Topic
+
+
+class NodeStatistics(NamedTuple):
+    """A queue or topic at one moment. Of a topic, the sums over its subscriptions.
+
+    name, kind: "queue" or "topic"; a name that nobody has used is an empty queue.
+    depth: messages in it, waiting and acquired. waiting: to be had. acquired: with consumers, unsettled.
+    bytes: what they take. consumers, producers: attached links.
+    enqueued: came in, ever. acknowledged, rejected, expired: left it, ever. requeued: came back, ever.
+    dropped: published to a topic while nobody had subscribed.
+    """
+
+    name: str
+    kind: str = "queue"
+    depth: int = 0
+    waiting: int = 0
+    acquired: int = 0
+    bytes: int = 0
+    consumers: int = 0
+    producers: int = 0
+    enqueued: int = 0
+    acknowledged: int = 0
+    rejected: int = 0
+    expired: int = 0
+    requeued: int = 0
+    dropped: int = 0
+
+
+class BrokerStatistics(NamedTuple):
+    """A whole broker at one moment.
+
+    connections, links, nodes: how many there are. depth, bytes: the messages in all queues, and what they take.
+    refused: messages that reached no node, ever. internal_errors: see `Broker.internal_errors`.
+    """
+
+    connections: int
+    links: int
+    nodes: int
+    depth: int
+    bytes: int
+    refused: int
+    internal_errors: int
+
+
+def overview(
+    records: list[Record], connections: int, links: int, refused: int, internal_errors: int
+) -> BrokerStatistics:
+    """The numbers of a broker with these nodes."""
+    nodes = [record.node for record in records]
+    queues = [queue for node in nodes for queue in (list(node.subscriptions) if isinstance(node, Topic) else [node])]
+    depth, taken = sum(queue.depth for queue in queues), sum(queue.bytes for queue in queues)
+    return BrokerStatistics(connections, links, len(nodes), depth, taken, refused, internal_errors)
+
+
+def statistics(name: str, record: Optional[Record]) -> NodeStatistics:
+    """The numbers of the node `name`, None standing for one that is not there."""
+    if record is None:
+        return NodeStatistics(name)
+    node = record.node
+    queues = list(node.subscriptions) if isinstance(node, Topic) else [node]
+    links = list(record.links)
+    producers = sum(link.produces for link in links)
+    return NodeStatistics(
+        name,
+        node.kind,
+        depth=sum(queue.depth for queue in queues),
+        waiting=sum(queue.waiting for queue in queues),
+        acquired=sum(queue.acquired for queue in queues),
+        bytes=sum(queue.bytes for queue in queues),
+        consumers=len(links) - producers,
+        producers=producers,
+        enqueued=node.enqueued,
+        acknowledged=sum(queue.outcomes[ACKNOWLEDGED] for queue in queues),
+        rejected=sum(queue.outcomes[REJECTED] for queue in queues),
+        expired=sum(queue.outcomes[EXPIRED] for queue in queues),
+        requeued=sum(queue.requeued for queue in queues),
+        dropped=node.dropped if isinstance(node, Topic) else 0,
+    )

@@ -1,0 +1,73 @@
+"""Topics as plain data: each of their subscriptions is a queue of its own (node.py)."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.pool import Pool, Producer
+
+
+class Topic:
+    """Gives a copy of each message to each of its subscriptions. Without any it vanishes, and is counted.
+
+    capacity: that of each subscription. The slowest subscription holds back the producers: nothing is lost.
+    pool: what the subscriptions share with other queues.
+    """
+
+    kind = "topic"
+
+    def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None) -> None:
+        self.name = name
+        self.pool = pool
+        self.capacity = capacity
+        self.enqueued = 0
+        self.dropped = 0  # put while nobody had subscribed
+        self.subscriptions: list[Queue] = []
+
+    def __repr__(self) -> str:
+        return f"<topic {self.name!r}: {len(self.subscriptions)} subscriptions>"
+
+    @property
+    def full(self) -> bool:
+        return any(subscription.full for subscription in self.subscriptions)
+
+    def put(self, envelope: Any, body: bytes, expires: float = 0.0) -> bool:
+        """As `Queue.put`, for every subscription."""
+        self.enqueued += 1
+        if not self.subscriptions:
+            self.dropped += 1
+        room = True
+        for subscription in self.subscriptions:
+            if not subscription.put(envelope, body, expires):
+                room = False
+        return room
+
+    def block(self, producer: Producer) -> None:
+        """As `Queue.block`: on the first subscription that is full; `resume` has to look again for others."""
+        for subscription in self.subscriptions:
+            if subscription.full:
+                subscription.block(producer)
+                return
+        producer.resume()
+
+    def forget(self, producer: Producer) -> None:
+        """As `Queue.forget`."""
+        for subscription in self.subscriptions:
+            subscription.forget(producer)
+
+    def subscribe(self, name: str) -> Queue:
+        """A new subscription: a queue of its own that gets what is published from now on."""
+        subscription = Queue(name, self.capacity, self.pool)
+        self.subscriptions.append(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Queue) -> None:
+        """End `subscription`; what it still held is gone with it."""
+        self.subscriptions.remove(subscription)
+        subscription.close()
+
+    def close(self) -> None:
+        """The topic is deleted, its subscriptions with it."""
+        for subscription in self.subscriptions[:]:
+            self.unsubscribe(subscription)

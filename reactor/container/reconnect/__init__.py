@@ -1,0 +1,1 @@
+"""Reconnect: how a connection is kept, and where it goes next."""

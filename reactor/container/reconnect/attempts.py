@@ -1,0 +1,126 @@
+"""Attempts: where a connection is tried next, and after what delay.
+
+The keeper of a connection enters. It knows addresses, delays and what time it is told; it makes no attempt.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from random import Random
+from typing import NamedTuple, Optional
+
+from reactor.container.reconnect.backoff import Backoff, Reconnect, read_delays
+from reactor.url import Url
+
+
+class Step(NamedTuple):
+    """One attempt. delay: seconds to wait before it. url: where to. hostname: what to ask for there, in open, when
+    that is not the application's to say. redirected: a peer has said where to."""
+
+    delay: float
+    url: Url
+    hostname: Optional[str] = None
+    redirected: bool = False
+
+
+#: Seconds that a connection has to last before its loss is one that has nothing to do with those before it. A peer
+#: that lets everybody in and throws them out again would else be called at once, and at once again.
+STABLE = 1.0
+
+
+class Attempts:
+    """The plan of one connection.
+
+    addresses: where to go, in this order, over and over.
+    reconnect: the delays, as `check_reconnect` gives them, or None: each address is tried once, and a connection
+        that was lost stays lost.
+    random: gives the jitter.
+    redirected: a peer has given these addresses.
+
+    upcoming: the next attempt; None when there is none.
+    """
+
+    def __init__(
+        self, addresses: list[Url], reconnect: Reconnect, random: Random, redirected: bool = False
+    ) -> None:
+        self.addresses = addresses
+        self.reconnect = reconnect
+        self.upcoming: Optional[Step] = None
+        self._random = random
+        self._redirected = redirected
+        self._steps: Iterator[Step] = iter(())
+        self._before: tuple[Optional[Step], Iterator[Step]] = (None, self._steps)
+        self._until: Optional[float] = None
+
+    def begin(self, now: float) -> None:
+        """The connection has never been open: every address is tried at once, and then after each delay."""
+        delays = read_delays(self.reconnect, self._random)
+        first = next(delays, None)
+        rest = delays if not first else itertools.chain((first,), delays)  # a delay of 0 has just been had
+        self._steps = itertools.chain(self._round(iter((0.0,))), self._round(rest))
+        self._limit(now)
+        self._advance()
+
+    def opened(self) -> None:
+        """The connection is open. What comes after its loss is planned anew."""
+        self._before = (self.upcoming, self._steps)
+        self._steps = self._round(read_delays(self.reconnect, self._random))
+        self._advance()
+
+    def lost(self, now: float, lived: float) -> None:
+        """The connection is lost that was open for `lived` seconds."""
+        self._limit(now)
+        if lived < STABLE and isinstance(self.reconnect, Backoff) and self._before[0] is not None:
+            self.upcoming, self._steps = self._before  # what had been waited for was not worth the waiting
+
+    def redirect(self, step: Step) -> None:
+        """The next attempt is `step`; the others come after it."""
+        if self.upcoming is not None:
+            self._steps = itertools.chain((self.upcoming,), self._steps)
+        self.upcoming = step
+
+    def take(self) -> Optional[Step]:
+        """The next attempt, which is to be made now; None when there is none."""
+        step = self.upcoming
+        self._advance()
+        return step
+
+    def in_time(self, now: float) -> bool:
+        """Whether there is a next attempt, and it would begin before the time for all attempts is over."""
+        return self.upcoming is not None and (self._until is None or now + self.upcoming.delay <= self._until)
+
+    def _round(self, delays: Iterator[float]) -> Iterator[Step]:
+        sent = self._redirected
+        return (Step(delay, url, redirected=sent) for delay in delays for url in self.addresses)
+
+    def _advance(self) -> None:
+        self.upcoming = next(self._steps, None)
+
+    def _limit(self, now: float) -> None:
+        most = self.reconnect.max_time if isinstance(self.reconnect, Backoff) else None
+        self._until = None if most is None else now + most
+
+
+def split_addresses(text: str) -> list[str]:
+    """The addresses in a text that lists them with commas in between. One without a scheme has that of the one
+    before it. A comma within a password or a path, where one is allowed, does not part addresses."""
+    addresses: list[str] = []
+    scheme = ""
+    for part in re.split(r",(?=\s*amqps?://)", text):
+        for piece in part.split(",") if _is_list(part) else (part,):
+            piece = piece.strip()
+            if "://" in piece:
+                scheme = piece.partition("://")[0] + "://"
+            else:
+                piece = scheme + piece
+            addresses.append(piece)
+    return addresses
+
+
+def _is_list(text: str) -> bool:
+    try:
+        return "," in (Url(text, defaults=False).host or "")
+    except ValueError:
+        return True

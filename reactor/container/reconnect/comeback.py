@@ -1,0 +1,150 @@
+"""Comeback: sessions and links that a peer has ended for a reason that passes, and that are asked for again.
+
+The keeper of a connection has one. What is asked for again answers the peer at once, and then waits its time, as the
+attempts of a connection do; what was sent over it waits with it. It knows no frame, and decides nothing about reasons
+(reasons.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Optional
+
+from reactor.container.reconnect.attempts import STABLE
+from reactor.container.reconnect.backoff import Backoff, read_delays
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.sender import Sender
+from reactor.engine.endpoints.session import Session
+from reactor.loop.timers import Task as Timer
+from reactor.reasons import passes
+
+if TYPE_CHECKING:  # the keeper makes it; the types go round, the imports do not
+    from reactor.container.reconnect.supervisor import Keeper
+
+log = logging.getLogger(__name__)
+
+
+class _Patience:
+    """The delays of one session or link. upcoming: the next one, in seconds; None when there is none."""
+
+    __slots__ = ("delays", "upcoming", "opened_at", "told", "timer")
+
+    def __init__(self, delays: Iterator[float]) -> None:
+        self.delays = delays
+        self.upcoming: Optional[float] = next(delays, None)
+        self.opened_at: Optional[float] = None
+        self.told = False
+        self.timer: Optional[Timer] = None
+
+
+class Comeback:
+    """The sessions and links of one connection that are to come back."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._patience: dict[Endpoint, _Patience] = {}
+
+    def will_retry(self, endpoint: Any) -> bool:
+        """Whether `endpoint`, which the peer has ended, is asked for again."""
+        connection = self._keeper.connection
+        if not connection.lasting or not connection.state & Endpoint.LOCAL_ACTIVE:
+            return False
+        if connection.state & Endpoint.REMOTE_CLOSED or not endpoint.state & Endpoint.LOCAL_ACTIVE:
+            return False
+        if not endpoint.state & Endpoint.REMOTE_CLOSED:
+            return False
+        if isinstance(endpoint, Link) and endpoint.session.state & Endpoint.REMOTE_CLOSED:
+            return self.will_retry(endpoint.session)  # it went with its session, and comes back with it
+        if endpoint.is_blamed or endpoint.passive or not passes(endpoint.remote_condition):
+            return False
+        if endpoint.window is None or (isinstance(endpoint, Link) and endpoint.handle_out is None):
+            return False  # it never got to the peer: this side has refused it
+        return self._patience_of(endpoint).upcoming is not None
+
+    def opened(self, endpoint: Any) -> None:
+        """The peer has opened it."""
+        patience = self._patience.get(endpoint)
+        if patience is not None:
+            patience.opened_at = self._keeper.container.now
+
+    def ended(self, endpoint: Any) -> None:
+        """The peer has ended it, and the handlers know: ask for it again, or give up what was sent over it."""
+        if not self.will_retry(endpoint):
+            self._patience.pop(endpoint, None)
+            if isinstance(endpoint, Sender) and endpoint.state & Endpoint.REMOTE_CLOSED:
+                endpoint.abandon()
+            elif isinstance(endpoint, Session) and endpoint.state & Endpoint.REMOTE_CLOSED:
+                for link in endpoint.links():
+                    if isinstance(link, Sender):
+                        link.abandon()
+            return
+        if isinstance(endpoint, Link) and endpoint.session.state & Endpoint.REMOTE_CLOSED:
+            return
+        patience = self._patience_of(endpoint)
+        delay = patience.upcoming or 0.0
+        patience.upcoming = next(patience.delays, None)
+        condition = endpoint.remote_condition
+        text = "%s: %s: the peer has ended it: %s; it is asked for again in %.3g s"
+        log.log(
+            logging.DEBUG if patience.told else logging.WARNING,
+            text,
+            endpoint.connection.describe(),
+            endpoint.describe() if isinstance(endpoint, Link) else repr(endpoint),
+            condition.text,
+            delay,
+        )
+        patience.told = True
+        if isinstance(endpoint, Session):
+            endpoint.hold()
+        else:
+            endpoint.session.hold_link(endpoint)
+        if delay > 0:
+            patience.timer = self._keeper.container.loop.schedule(delay, lambda: self._ask(endpoint))
+        else:
+            self._ask(endpoint)
+
+    def closed_here(self, endpoint: Any) -> None:
+        """The application has closed it. If nothing is left to say about it, it is over."""
+        if not endpoint.held:
+            self._forget(endpoint)
+            return
+        if endpoint.bury() if isinstance(endpoint, Session) else endpoint.session.bury_link(endpoint):
+            self._forget(endpoint)
+
+    def clear(self) -> None:
+        """The wire is gone: all of them come back with the next one, or never."""
+        for endpoint in list(self._patience):
+            self._forget(endpoint)
+
+    def _forget(self, endpoint: Endpoint) -> None:
+        patience = self._patience.pop(endpoint, None)
+        if patience is not None and patience.timer is not None:
+            patience.timer.cancel()
+
+    def _ask(self, endpoint: Any) -> None:
+        patience = self._patience.get(endpoint)
+        if patience is not None:
+            patience.timer = None
+        if isinstance(endpoint, Session):
+            endpoint.resume()
+            links = list(endpoint.links())
+        elif endpoint.session.held:
+            return  # it comes with its session
+        else:
+            endpoint.session.adopt(endpoint)
+            links = [endpoint]
+        for link in links:
+            self._keeper.container.deadlines.opened_here(link)
+
+    def _patience_of(self, endpoint: Endpoint) -> _Patience:
+        """Begun anew when it was there for a while: what was waited for was worth the waiting then."""
+        patience, now = self._patience.get(endpoint), self._keeper.container.now
+        lasted = patience is not None and patience.opened_at is not None and now - patience.opened_at >= STABLE
+        if patience is None or lasted:
+            reconnect: Any = self._keeper.attempts.reconnect
+            if not isinstance(reconnect, (Backoff, list, tuple)):
+                reconnect = Backoff()  # one that counts for itself counts the attempts of the connection
+            patience = self._patience[endpoint] = _Patience(read_delays(reconnect, self._keeper.container.random))
+        return patience

@@ -1,0 +1,320 @@
+"""Keeper: what keeps one outgoing connection: when it is tried, what its loss leads to, when it is given up.
+
+A Connection lives through all its wires; its keeper decides whether there will be another one, and the connector
+makes it. The container tells it what has happened, after the handlers were told. It knows no frame.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import TYPE_CHECKING, Any, Optional
+
+from reactor.container.reconnect.attempts import Attempts, Step
+from reactor.container.reconnect.comeback import Comeback
+from reactor.container.reconnect.connector import Connector
+from reactor.container.reconnect.redirects import Followed, info_of, is_same_place, where_to
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.session import Session
+from reactor.engine.events import Event
+from reactor.engine.sasl.layer import SASL
+from reactor.engine.wire.transport import Transport
+from reactor.errors import CONNECTION_REDIRECT, IO_ERROR, LINK_REDIRECT, TIMED_OUT, ConnectionException
+from reactor.loop.driver import Driver
+from reactor.loop.timers import Task as Timer
+from reactor.reasons import UNTRUSTED, passes
+from reactor.shown import shown
+
+if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
+    from reactor.container.container import Container
+
+log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Keeps one connection.
+
+    connector: makes its wires.
+    attempts: where and when.
+    connect_timeout: seconds for one attempt to reach the peer, from the look-up of its name on; None for no limit.
+    open_timeout: seconds for one attempt until the peer has opened the connection, all included; None for no limit.
+    close_timeout: seconds for the peer to answer the close of the connection; None for no limit.
+    failures: how often in a row it could not be had, or was lost: 0 while it is open.
+    due: when the next attempt is made, in seconds of the clock; None while there is none to wait for.
+    replaced: whether the application has connected anew since the present wire has failed.
+    """
+
+    def __init__(self, connector: Connector, attempts: Attempts) -> None:
+        self.connector = connector
+        self.attempts = attempts
+        self.container: Container = connector.container
+        self.connection = connector.connection
+        self.connect_timeout: Optional[float] = None
+        self.open_timeout: Optional[float] = None
+        self.close_timeout: Optional[float] = None
+        self.connection.comes_back = self.will_reconnect
+        self.failures = 0
+        self.replaced = False
+        self.due: Optional[float] = None
+        self._opened_at: Optional[float] = None  # on the present wire
+        self._was_open = False
+        self._followed = Followed()
+        self.family: list[Keeper] = [self]  # with those of the connections that links were redirected to
+        self._alarms: list[Timer] = []  # the deadlines of the attempt that is being made, or its beginning
+        self.comeback = Comeback(self)  # of the sessions and links that the peer has ended
+        self._recovering: dict[Endpoint, None] = {}  # what the peer has not answered since the wire was replaced
+
+    @property
+    def reconnects(self) -> bool:
+        """Whether a connection that is lost is made again."""
+        return self.attempts.reconnect is not None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the present wire has failed, or the peer has closed it and said why."""
+        transport = self.connection.transport
+        broken = transport is not None and transport.condition is not None
+        return broken or self.connection.remote_condition is not None
+
+    # -- attempts ----------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The application has opened the connection."""
+        self.attempts.begin(self.container.now)
+        self._try_next()
+
+    def _try_next(self) -> None:
+        step = self.attempts.take()
+        self.connection.lasting = self.attempts.upcoming is not None
+        if step is None or not self.connection.state & Endpoint.LOCAL_ACTIVE:
+            self.connection.end()
+            self.container.forget(self.connection)
+        elif step.delay > 0:
+            log.info("trying %s in %.3g s", step.url.redacted, step.delay)
+            self._alarms = [self.container.loop.schedule(step.delay, lambda: self._connect(step))]
+            self.due = self._alarms[0].at
+        else:
+            self._connect(step)
+
+    def _connect(self, step: Step) -> None:
+        self._alarms = []
+        self.due = None
+        self.replaced = False
+        log.info("connecting to %s", step.url.redacted)
+        driver = self.connector.connect(step.url, step.hostname, step.redirected)
+        schedule = self.container.loop.schedule
+        if self.connect_timeout is not None:
+            self._alarms.append(schedule(self.connect_timeout, lambda: self._not_connected(driver)))
+        if self.open_timeout is not None:
+            self._alarms.append(schedule(self.open_timeout, lambda: self._not_opened(driver)))
+
+    def _not_connected(self, driver: Driver) -> None:
+        if not driver.connected:
+            where = driver.wire.remote_address
+            driver.fail(IO_ERROR, "cannot connect to %s: timed out after %g s" % (where, self.connect_timeout or 0))
+
+    def _not_opened(self, driver: Driver) -> None:
+        if not self.connection.state & Endpoint.REMOTE_UNINIT:
+            return  # it has come, and is told of next
+        text = "%s has not opened the connection within %g s" % (driver.wire.remote_address, self.open_timeout or 0)
+        transport = self.connection.transport
+        sasl = None if transport is None else transport.sasl()
+        if sasl is not None and sasl.mech is not None and sasl.outcome is None:
+            # RabbitMQ takes 3 s over a wrong password, lest anybody should try many.
+            text += ", nor answered the log-in by %s; some take seconds to refuse a password" % sasl.mech
+        driver.fail(TIMED_OUT, text)
+
+    def _stop_waiting(self) -> None:
+        for alarm in self._alarms:
+            alarm.cancel()
+        self._alarms = []
+        self.due = None
+
+    def stop(self) -> None:
+        """Make no attempt any more."""
+        self._stop_waiting()
+        self.comeback.clear()
+        self.attempts.upcoming = None
+
+    # -- what happens ------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        """The peer has opened the connection; from now on to lose it is another matter."""
+        self._stop_waiting()
+        connection = self.connection
+        self.failures = 0
+        self._opened_at = self.container.now
+        self.attempts.opened()
+        connection.lasting = self.attempts.upcoming is not None
+        log.info("connected to %s", connection.connected_address)
+        if self._was_open:
+            unanswered = (*connection.sessions(0), *connection.links(0))
+            self._recovering = dict.fromkeys(one for one in unanswered if is_unanswered(one))
+            self.answered(connection)
+        self._was_open = True
+
+    def answered(self, endpoint: Any) -> None:
+        """The peer has answered for a session or a link, or it was closed here."""
+        if self._opened_at is None or (endpoint is not self.connection and endpoint not in self._recovering):
+            return
+        self._recovering = {one: None for one in self._recovering if is_unanswered(one)}
+        if not self._recovering:
+            self.connection.emit(Event.CONNECTION_RECONNECTED, self.connection)
+
+    def failed(self) -> None:
+        """The present wire has failed, or could not be had."""
+        self.failures += 1
+
+    def closed(self) -> None:
+        """The application has closed the connection. Without a wire that is the end of it."""
+        transport = self.connection.transport
+        if self is self.family[0] or not self.connection.state & Endpoint.REMOTE_CLOSED:
+            for keeper in self.family:
+                keeper.connection.close()
+        if transport is None:
+            self._stop_waiting()
+            self.connection.end()
+            self.container.forget(self.connection)
+            self.container.deadlines.disconnected(self.connection)
+        elif self.close_timeout is not None and not self.connection.state & Endpoint.REMOTE_CLOSED:
+            self._alarms.append(self.container.loop.schedule(self.close_timeout, lambda: self._not_closed(transport)))
+
+    def _not_closed(self, transport: Transport) -> None:
+        if self.connection.state & Endpoint.REMOTE_CLOSED:
+            return
+        text = "the peer has not closed the connection within %g s" % (self.close_timeout or 0)
+        self.connection.fail(Condition(TIMED_OUT, text))
+        self.container.drop(transport)
+
+    def will_reconnect(self) -> bool:
+        """Whether another attempt is made when the present wire has ended, as things stand."""
+        connection = self.connection
+        if not connection.state & Endpoint.LOCAL_ACTIVE:
+            return False
+        if connection.state & Endpoint.REMOTE_CLOSED:
+            condition = connection.remote_condition
+            if condition is None or not self.reconnects:
+                return False
+            if condition.name == CONNECTION_REDIRECT:
+                return self._followed.may_follow(self.container.now) and self._redirection() is not None
+            return passes(condition, self._was_open) and self.attempts.upcoming is not None
+        transport = connection.transport
+        if transport is not None and transport.condition is not None and transport.condition.name in UNTRUSTED:
+            if transport.sasl().outcome not in (SASL.SYS, SASL.TEMP):  # which may go away by themselves
+                return False
+        if self._opened_at is not None:
+            return self.attempts.upcoming is not None
+        return self.attempts.in_time(self.container.now)
+
+    def ended(self, transport: Transport) -> None:
+        """The transport is closed, and its handlers know: try again, or give the connection up."""
+        self._stop_waiting()
+        connection, now = self.connection, self.container.now
+        again = self.will_reconnect()
+        sent_away = bool(connection.state & Endpoint.REMOTE_CLOSED)
+        redirection = self._redirection() if again and sent_away else None
+        if self._opened_at is not None:
+            self.attempts.lost(now, now - self._opened_at)
+        if redirection is not None:
+            self._followed.follow(now)
+            self.attempts.redirect(redirection)
+        self._opened_at = None
+        self._recovering.clear()
+        self.comeback.clear()
+        connection.lasting = again
+        transport.unbind()
+        if again:
+            self._try_next()
+        elif not connection.state & Endpoint.LOCAL_ACTIVE:
+            log.info("disconnected from %s", connection.connected_address)
+            connection.end()
+            self.container.forget(connection)
+        else:
+            log.info("disconnected from %s, for good", connection.connected_address)
+            if not sent_away and transport.condition is not None:
+                lost = "%s lost: %s" % (connection.connected_address, transport.condition.text)
+                self.container.note_failure(connection, ConnectionException(lost))
+                if self.reconnects:
+                    connection.fail(self._given_up(transport.condition))
+            connection.close()
+            self.container.forget(connection)
+
+    def _given_up(self, condition: Condition) -> Condition:
+        attempts = "1 attempt" if self.failures == 1 else "%d attempts" % self.failures
+        text = "given up after %s: %s" % (attempts, condition.description)
+        return Condition(condition.name, text, condition.info)
+
+    def _redirection(self) -> Optional[Step]:
+        """Where the peer sends the connection instead; None when it does not."""
+        condition = self.connection.remote_condition
+        if condition is None or condition.name != CONNECTION_REDIRECT:
+            return None
+        return where_to(condition, self.connector.url)
+
+    # -- links that are sent elsewhere -------------------------------------------------------------------
+
+    def will_redirect(self, link: Link) -> bool:
+        """Whether the link, which the peer has detached, is attached where the peer sends it."""
+        condition = link.remote_condition
+        if condition is None or condition.name != LINK_REDIRECT or not self.reconnects:
+            return False
+        if not link.state & Endpoint.LOCAL_ACTIVE or not self.connection.state & Endpoint.LOCAL_ACTIVE:
+            return False
+        somewhere = where_to(condition, self.connector.url) or info_of(condition).get("address")
+        return bool(somewhere) and self._followed_by(link).may_follow(self.container.now)
+
+    def redirect_link(self, link: Link) -> None:
+        """Attach the link where the peer sends it: to another address, or over another connection, which then
+        belongs to this one: whoever closes the one closes the other."""
+        condition = link.remote_condition
+        self._followed_by(link).follow(self.container.now)
+        address, step = info_of(condition).get("address"), where_to(condition, self.connector.url)
+        if isinstance(address, str):
+            (link.target if link.is_sender else link.source).address = address
+        if step is None or (self.connector.url is not None and is_same_place(step.url, self.connector.url)):
+            session = link.session
+        else:
+            session = self._branch(step)
+        where = shown(address) if step is None else step.url.redacted
+        log.info("%s: %s is redirected to %s", self.connection.describe(), link.describe(), where)
+        session.adopt(link)
+
+    def _followed_by(self, link: Link) -> Followed:
+        followed: Followed = link.__dict__.setdefault("redirects", Followed())
+        return followed
+
+    def _branch(self, step: Step) -> Session:
+        """A session on another connection, like this one, to another peer."""
+        for keeper in self.family:
+            url, there = keeper.attempts.addresses[0], keeper.connection
+            if keeper is not self and is_same_place(url, step.url) and there.state & Endpoint.LOCAL_ACTIVE:
+                session = there.session_head(Endpoint.LOCAL_ACTIVE)
+                if session is not None:
+                    return session
+        mine = self.connection
+        connection = self.container.connection(mine.handler)
+        for name in ("container", "offered_capabilities", "desired_capabilities", "properties"):
+            setattr(connection, name, getattr(mine, name))
+        connector = copy.copy(self.connector)
+        connector.connection = connection
+        if connector.virtual_host is None:
+            connector.virtual_host = step.hostname
+        keeper = Keeper(connector, Attempts([step.url], self.attempts.reconnect, self.container.random, True))
+        keeper.connect_timeout, keeper.open_timeout = self.connect_timeout, self.open_timeout
+        keeper.close_timeout = self.close_timeout
+        keeper.family = self.family
+        self.family.append(keeper)
+        connection.open()
+        self.container.keep(keeper)
+        session = connection.session()
+        session.open()
+        return session
+
+
+def is_unanswered(endpoint: Any) -> bool:
+    """Whether a session or link is open here, and the peer has yet to say what becomes of it."""
+    if not endpoint.state & Endpoint.LOCAL_ACTIVE or not endpoint.state & Endpoint.REMOTE_UNINIT:
+        return False
+    return not isinstance(endpoint, Link) or not endpoint.session.state & Endpoint.REMOTE_CLOSED

@@ -1,0 +1,1 @@
+"""Settings: what connect, listen and the makers of links take, checked."""

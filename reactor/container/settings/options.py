@@ -1,0 +1,250 @@
+"""Options for links: small objects that set up a sender or receiver before it is opened.
+
+`Container.create_sender` and `create_receiver` take one of them, or a list. An application adds its own by
+subclassing LinkOption, SenderOption or ReceiverOption. They know links and termini, and no connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from reactor.codec.types import Described, symbol
+from reactor.container.agreement import DURABILITY, EXPIRY, FILTER, MODE, PROPERTY, insist
+from reactor.engine.endpoints.fields import symbol_keys
+from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.receiver import Receiver
+from reactor.engine.endpoints.terminus import Terminus
+
+SELECTOR_FILTER = symbol("apache.org:selector-filter:string")
+
+
+class LinkOption:
+    """What can be done to a link before it is opened. Subclass it and define `apply`."""
+
+    def apply(self, link: Any) -> None:
+        """Set up `link`."""
+
+    def test(self, link: Link) -> bool:
+        """Whether this option has anything to say to `link`; always, unless a subclass knows better."""
+        return True
+
+
+class SenderOption(LinkOption):
+    """An option for senders; receivers are left alone."""
+
+    def apply(self, sender: Any) -> None:
+        """Set up `sender`."""
+
+    def test(self, link: Link) -> bool:
+        return link.is_sender
+
+
+class ReceiverOption(LinkOption):
+    """An option for receivers; senders are left alone."""
+
+    def apply(self, receiver: Any) -> None:
+        """Set up `receiver`."""
+
+    def test(self, link: Link) -> bool:
+        return link.is_receiver
+
+
+# -- how surely messages come ----------------------------------------------------------------------------
+
+
+class AtMostOnce(LinkOption):
+    """Messages are settled when they are sent: each comes once or never, and there are no outcomes
+    [2.6.12]."""
+
+    def apply(self, link: Link) -> None:
+        link.snd_settle_mode = Link.SND_SETTLED
+
+
+class AtLeastOnce(LinkOption):
+    """Messages are settled when the receiver has said what became of them: each comes once or more often."""
+
+    def apply(self, link: Link) -> None:
+        link.snd_settle_mode = Link.SND_UNSETTLED
+        link.rcv_settle_mode = Link.RCV_FIRST
+
+
+class Resend(SenderOption):
+    """Whether what has left, and has no outcome when the connection is lost, is sent again when the connection is
+    back: with the same Delivery, in the same order, so that there is one outcome for each `send()`. The message may
+    then come twice. Without this it is in doubt."""
+
+    def __init__(self, resend: bool = True) -> None:
+        self.resend = resend
+
+    def apply(self, sender: Any) -> None:
+        sender.resend = self.resend
+
+
+# -- how a receiver takes them ---------------------------------------------------------------------------
+
+
+class AutoAccept(ReceiverOption):
+    """Whether messages are accepted when `on_message` returns, whatever the handler's `auto_accept` says."""
+
+    def __init__(self, auto_accept: bool = True) -> None:
+        self.auto_accept = auto_accept
+
+    def apply(self, receiver: Receiver) -> None:
+        receiver.auto_accept = self.auto_accept
+
+
+class Prefetch(ReceiverOption):
+    """How many messages may be on their way ahead of `on_message`, whatever the handler's `prefetch` says.
+
+    prefetch: the window of credit; 0: no credit but what `receiver.flow(n)` grants. ValueError if negative.
+    """
+
+    def __init__(self, prefetch: int) -> None:
+        self.prefetch = prefetch
+
+    def apply(self, receiver: Receiver) -> None:
+        receiver.prefetch = self.prefetch
+
+
+class MaxUnsettled(ReceiverOption):
+    """How many messages may be here, or on their way, and not be settled.
+
+    With auto_accept off this bounds what a slow application has to hold; `prefetch` bounds only what it has
+    not seen yet. ValueError if negative.
+    """
+
+    def __init__(self, max_unsettled: int) -> None:
+        self.max_unsettled = max_unsettled
+
+    def apply(self, receiver: Receiver) -> None:
+        receiver.max_unsettled = self.max_unsettled
+
+
+# -- what a receiver wants of the node -------------------------------------------------------------------
+
+
+class Filter(ReceiverOption):
+    """Filters on the source [3.5.8].
+
+    filter_set: filters by name: dict of symbol -> Described, whose descriptor says what kind of filter it is.
+    strict: whether the link is closed when the peer's answer lacks one of the link's filters (False: a warning).
+    """
+
+    def __init__(self, filter_set: Optional[Mapping[Any, Any]] = None, strict: bool = False) -> None:
+        self.strict = strict
+        self.filter_set = _entries("filter_set", filter_set)
+
+    def apply(self, receiver: Receiver) -> None:
+        receiver.source.filter.put_dict(symbol_keys("filter_set", self.filter_set) or {})
+        if self.strict:
+            insist(receiver, FILTER)
+
+
+class Selector(Filter):
+    """Only messages for which `value`, a condition in the language of JMS selectors, is true.
+
+    value: such as ``"colour = 'green' AND weight > 2"``. name: the filter's name on the link. strict: as of Filter.
+    """
+
+    def __init__(self, value: str, name: str = "selector", strict: bool = False) -> None:
+        super().__init__({symbol(name): Described(SELECTOR_FILTER, value)}, strict)
+
+
+class DurableSubscription(ReceiverOption):
+    """The peer keeps the subscription, and what comes for it, while nobody is attached.
+
+    It is found again by the container's id and the link's name: give both. `receiver.detach()` keeps the
+    subscription, `receiver.close()` ends it. strict: whether the link is closed when the peer's answer is that it
+    keeps less (False: a warning).
+    """
+
+    def __init__(self, strict: bool = False) -> None:
+        self.strict = strict
+
+    def apply(self, receiver: Receiver) -> None:
+        if self.strict:
+            insist(receiver, DURABILITY, EXPIRY)
+        receiver.source.durability = Terminus.DELIVERIES
+        receiver.source.expiry_policy = Terminus.EXPIRE_NEVER
+
+
+class Move(ReceiverOption):
+    """Messages are taken from the node: who has one, has it alone. strict: as of Copy."""
+
+    def __init__(self, strict: bool = False) -> None:
+        self.strict = strict
+
+    def apply(self, receiver: Receiver) -> None:
+        if self.strict:
+            insist(receiver, MODE)
+        receiver.source.distribution_mode = Terminus.DIST_MODE_MOVE
+
+
+class Copy(ReceiverOption):
+    """Messages stay in the node: to browse a queue. strict: whether the link is closed when the peer's answer has
+    another distribution mode (False: a warning, and each message may be taken away)."""
+
+    def __init__(self, strict: bool = False) -> None:
+        self.strict = strict
+
+    def apply(self, receiver: Receiver) -> None:
+        if self.strict:
+            insist(receiver, MODE)
+        receiver.source.distribution_mode = Terminus.DIST_MODE_COPY
+
+
+class DynamicNodeProperties(LinkOption):
+    """What the node shall be like that the peer makes for a dynamic link.
+
+    props: dict; names become symbols. strict: whether the link is closed when the peer's answer lacks one of them
+        (False: a warning).
+    """
+
+    def __init__(self, props: Optional[Mapping[Any, Any]] = None, strict: bool = False) -> None:
+        self.strict = strict
+        self.properties = symbol_keys("props", _entries("props", props)) or {}
+
+    def apply(self, link: Link) -> None:
+        terminus = link.source if link.is_receiver else link.target
+        terminus.properties.put_dict(self.properties)
+        if self.strict:
+            insist(link, PROPERTY)
+
+
+def apply_options(link: Link, options: Any) -> None:
+    """Apply one option or several to `link`. TypeError for what has no `apply`."""
+    if options is None:
+        return
+    for option in options if isinstance(options, (list, tuple)) else (options,):
+        if not hasattr(option, "apply") or isinstance(option, type):
+            raise TypeError("options are LinkOption objects (or a list of them), not %r" % (option,))
+        if not hasattr(option, "test") or option.test(link):
+            option.apply(link)
+
+
+def _entries(name: str, given: Optional[Mapping[Any, Any]]) -> dict[Any, Any]:
+    """A dict of one's own; DataException, naming the argument, for what is none or has other keys than names."""
+    entries: Any = dict(given) if isinstance(given, Mapping) else given
+    symbol_keys(name, entries)
+    return entries or {}
+
+
+__all__ = [
+    "AtLeastOnce",
+    "AtMostOnce",
+    "AutoAccept",
+    "Copy",
+    "DurableSubscription",
+    "DynamicNodeProperties",
+    "Filter",
+    "LinkOption",
+    "MaxUnsettled",
+    "Move",
+    "Prefetch",
+    "ReceiverOption",
+    "Resend",
+    "Selector",
+    "SenderOption",
+    "apply_options",
+]

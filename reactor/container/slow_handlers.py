@@ -1,0 +1,86 @@
+"""Pulse: how long handlers may hold a container's loop before a peer believes that its connection is dead.
+
+A peer that told an idle time-out has to hear of us within that time [2.4.5], and while a handler runs it hears
+nothing. The dispatcher is given a limit while there is such a peer, and asks what happens when a turn goes beyond it;
+here it is said who it was. Without such a peer nobody looks at a clock. It knows handlers by their names alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Optional
+
+from reactor.container.threads import Call
+from reactor.engine.events import Event, EventType
+from reactor.engine.handler import Dispatcher
+from reactor.engine.wire.transport import Transport
+from reactor.loop.interface import Clock
+
+log = logging.getLogger(__name__)
+
+_METHODS = {Event.LINK_FLOW: "on_sendable", Event.TIMER_TASK: "on_timer_task"}
+
+
+class Pulse:
+    """Keeps the dispatcher's limit: half of the shortest time-out that a peer has told."""
+
+    __slots__ = ("_clock", "_dispatcher", "_peers", "_times")
+
+    def __init__(self, dispatcher: Dispatcher, clock: Clock) -> None:
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._peers: dict[Transport, float] = {}
+        self._times: dict[float, int] = {}  # time-out -> how many peers have told it
+
+    def begin(self, transport: Optional[Transport]) -> None:
+        """A peer has opened its connection."""
+        seconds = 0.0 if transport is None else transport.remote_idle_timeout
+        if transport is not None and seconds and transport not in self._peers:
+            self._peers[transport] = seconds
+            self._times[seconds] = self._times.get(seconds, 0) + 1
+            self._limit()
+
+    def end(self, transport: Transport) -> None:
+        """Its transport is closed."""
+        seconds = self._peers.pop(transport, None)
+        if seconds is not None:
+            self._times[seconds] -= 1
+            if not self._times[seconds]:
+                del self._times[seconds]
+                self._limit()
+
+    def clear(self) -> None:
+        """All transports are gone."""
+        for transport in list(self._peers):
+            self.end(transport)
+
+    def _limit(self) -> None:
+        dispatcher = self._dispatcher
+        dispatcher.limit = min(self._times, default=0.0) / 2
+        dispatcher.clock = self._clock.now if self._times else None
+        dispatcher.slow = self.slow
+
+    def slow(self, handler: Any, etype: EventType, context: Any, seconds: float) -> None:
+        """The handlers have held the loop for so long when this one, for this event, returned."""
+        limit = self._dispatcher.limit
+        log.warning(
+            "%s held the loop for %.3g s, and nothing was sent meanwhile: a peer gives us up after %g s of silence",
+            describe(handler, etype, context),
+            seconds,
+            limit * 2,
+        )
+
+
+def describe(handler: Any, etype: EventType, context: Any) -> str:
+    """The handler and its method that an event called, as an application knows them."""
+    if isinstance(context, Call):
+        return getattr(context.function, "__qualname__", None) or repr(context.function)
+    names = [handler]
+    if type(handler).__module__.startswith("reactor."):  # the container's list of handlers
+        names = getattr(handler, "handlers", None) or [handler]
+    method = _METHODS.get(etype, etype.method)
+    if etype is Event.DELIVERY:
+        method = "on_message" if context.link.is_receiver else "on_accepted, or another for an outcome,"
+    elif etype.name.startswith("pn_") and etype.name.endswith("_remote_open"):
+        method = etype.method.replace("_remote_open", "_opened")
+    return "%s.%s" % (" and ".join(type(one).__name__ for one in names), method)

@@ -1,0 +1,1 @@
+"""Sources of events beside connections: timers, sockets, other threads."""

@@ -1,0 +1,1 @@
+"""The endpoints: what the application holds, whatever becomes of the wire."""

@@ -1,0 +1,342 @@
+"""Connection: what the application holds of a connection: identity, properties, sessions [2.4].
+
+It survives the wire. The transport it is bound to does the talking; here is what is said in open and close, and
+the list of endpoints that have something to say. It knows no bytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Optional
+
+from reactor.codec.definitions import CLOSE, OPEN
+from reactor.codec.dicts import of_symbols
+from reactor.codec.performatives import encode_composite
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.endpoint import (
+    LOCAL_ACTIVE,
+    LOCAL_CLOSE,
+    LOCAL_CLOSED,
+    LOCAL_OPEN,
+    LOCAL_UNINIT,
+    REMOTE_ACTIVE,
+    REMOTE_CLOSE,
+    REMOTE_CLOSED,
+    REMOTE_OPEN,
+    REMOTE_UNINIT,
+    Endpoint,
+)
+from reactor.engine.endpoints.fields import symbol_keys, symbol_list
+from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.session import Session
+from reactor.engine.events import Collector, Event, EventType
+from reactor.engine.wire.handshakes import Handshakes
+from reactor.shown import quoted, shown
+
+if TYPE_CHECKING:
+    from reactor.engine.wire.transport import Transport
+
+
+#: In the properties of a peer's open: it opens only to say, in its close, why it does not open. ActiveMQ's brokers do,
+#: and the clients of JMS wait for that.
+ESTABLISHMENT_FAILED = "amqp:connection-establishment-failed"
+
+
+class Connection(Endpoint):
+    """An AMQP connection as the application sees it.
+
+    container: the container-id that we open with; str.
+    hostname: the host that we ask for, in open; None for none.
+    user, password: for SASL, on the client's side. authorization: on whose behalf to act; None for one's own.
+    properties: a dict with symbol keys, or None. offered_capabilities, desired_capabilities: names or lists of
+        them, or None.
+    transport: the transport it is bound to, or None.
+    lasting: whether another wire will come when this one is lost: what was sent and has not left waits for it.
+        False by default: it is in doubt then. Whoever makes the wires sets it.
+    guard: called before anything is changed by a call of the application; it raises when the call must not be made
+        now, in another thread for one. None (default) lets everybody.
+    comes_back: whether the connection, which the peer has closed, is made again, and its links attached again. None
+        (default): it is not. Whoever makes the wires sets it.
+    """
+
+    __slots__ = (
+        "container",
+        "hostname",
+        "user",
+        "password",
+        "authorization",
+        "properties",
+        "offered_capabilities",
+        "desired_capabilities",
+        "remote_container",
+        "remote_hostname",
+        "remote_properties",
+        "remote_offered_capabilities",
+        "remote_desired_capabilities",
+        "transport",
+        "collector",
+        "connected_address",
+        "error",
+        "work",
+        "_sessions",
+        "context",
+        "lasting",
+        "doubtful",
+        "guard",
+        "comes_back",
+        "_links_made",
+    )
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.container = ""
+        self.hostname: Optional[str] = None
+        self.user: Optional[str] = None
+        self.password: Optional[str] = None
+        self.authorization: Optional[str] = None
+        self.properties: Optional[dict[Any, Any]] = None
+        self.offered_capabilities: Any = None
+        self.desired_capabilities: Any = None
+        self.remote_container: Optional[str] = None
+        self.remote_hostname: Optional[str] = None
+        self.remote_properties: Optional[dict[Any, Any]] = None
+        self.remote_offered_capabilities: Any = None
+        self.remote_desired_capabilities: Any = None
+        self.transport: Optional[Transport] = None
+        self.collector: Optional[Collector] = None
+        self.connected_address: Optional[str] = None
+        self.error: Optional[Condition] = None
+        self.work: dict[Endpoint, None] = {}  # endpoints that may have a handshake to write, in order
+        self._sessions: dict[Any, None] = {}
+        self.context: Any = None
+        self.lasting = False
+        self.doubtful: Optional[str] = None  # whose open has come, and says that its close comes next
+        self.guard: Optional[Callable[[], None]] = None
+        self.comes_back: Optional[Callable[[], bool]] = None
+        self._links_made = 0
+
+    @property
+    def connection(self) -> Connection:
+        """The connection itself."""
+        return self
+
+    def collect(self, collector: Collector) -> None:
+        """Have the events of this connection put into `collector`. To be called before anything else."""
+        self.collector = collector
+        self.emit(Event.CONNECTION_INIT, self)
+
+    def emit(self, etype: EventType, context: Any) -> None:
+        """Queue an event, if anybody collects them."""
+        if self.collector is not None:
+            self.collector.put(context, etype)
+
+    def event_queue(self) -> deque[tuple[EventType, Any]]:
+        """Where the hot path appends events itself; they go nowhere when nobody collects them."""
+        return deque(maxlen=1) if self.collector is None else self.collector.events
+
+    def check(self) -> None:
+        """Let the guard see to it that the application may do something now."""
+        if self.guard is not None:
+            self.guard()
+
+    def work_on(self, endpoint: Endpoint) -> None:
+        """An endpoint has changed: have the transport see to it."""
+        self.work[endpoint] = None
+        if self.transport is not None:
+            self.transport.wake()
+
+    # -- life --------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open the connection. Raises DataException, naming the field, when something set on it cannot be
+        written, and LocalProtocolError when it was closed before."""
+        encode_composite(OPEN, self.open_fields(0, 0, 0))  # for its error, at the call that caused it
+        if self.change(LOCAL_OPEN):
+            self.emit(Event.CONNECTION_LOCAL_OPEN, self)
+            self.work_on(self)
+
+    def close(self) -> None:
+        """Close the connection, with all that is in it. What was sent leaves first; without a wire it is in doubt."""
+        if self.condition is not None:
+            self.condition.check()
+        if self.change(LOCAL_CLOSE):
+            for link in self.links(0):
+                link.cut_short()
+            if self.transport is None:
+                self.give_up()
+            self.emit(Event.CONNECTION_LOCAL_CLOSE, self)
+            self.work_on(self)
+
+    def fail(self, condition: Condition) -> None:
+        """It cannot be had any more: it is closed here, and the application sees it as if the peer had closed it
+        because of `condition`."""
+        self.state = self.state & ~(REMOTE_UNINIT | REMOTE_ACTIVE) | REMOTE_CLOSED
+        self.remote_condition = condition
+        self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
+        self.close()
+
+    def end(self) -> None:
+        """It was closed here, and nobody is there any more who would answer: the application sees it closed."""
+        if self.state & LOCAL_CLOSED and not self.state & REMOTE_CLOSED:
+            self.state = LOCAL_CLOSED | REMOTE_CLOSED
+            self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
+
+    def free(self) -> None:
+        """Forget the sessions and links; CONNECTION_FINAL is the last that is heard of it."""
+        self.check()
+        for session in self.sessions(0):
+            self.forget(session)
+        self.emit(Event.CONNECTION_FINAL, self)
+
+    def session(self) -> Session:
+        """A new session, to be opened."""
+        self.check()
+        session = Session(self)
+        self._sessions[session] = None
+        self.emit(Event.SESSION_INIT, session)
+        return session
+
+    def count_link(self) -> int:
+        """The number of another link: they are attached again in the order in which they were made."""
+        self._links_made += 1
+        return self._links_made
+
+    def forget(self, session: Handshakes) -> None:
+        """Take a session out, and its links; SESSION_FINAL is the last that is heard of it."""
+        if session in self._sessions:
+            del self._sessions[session]
+            for link in session.links():
+                session.forget(link)
+            self.emit(Event.SESSION_FINAL, session)
+
+    @property
+    def link_count(self) -> int:
+        """How many links there are, in all sessions."""
+        return sum(session.link_count for session in self._sessions)
+
+    @property
+    def weight(self) -> int:
+        """Bytes in which the peer told of the sessions and links that there are."""
+        return sum(session.weight for session in self._sessions)
+
+    def sessions(self, mask: int) -> Iterator[Session]:
+        """The sessions whose state agrees with `mask`, oldest first; 0 for all."""
+        return (session for session in list(self._sessions) if session.matches(mask))
+
+    def session_head(self, mask: int) -> Optional[Session]:
+        """The oldest session whose state agrees with `mask`, or None."""
+        return next(iter(self.sessions(mask)), None)
+
+    def links(self, mask: int) -> Iterator[Link]:
+        """The links of all sessions whose state agrees with `mask`, oldest first; 0 for all."""
+        return (link for session in list(self._sessions) for link in session.links() if link.matches(mask))
+
+    def link_head(self, mask: int) -> Optional[Link]:
+        """The oldest link whose state agrees with `mask`, or None."""
+        return next(iter(self.links(mask)), None)
+
+    def describe(self) -> str:
+        """Where it goes, for a person: ``host:port``; of one that came in, whatever is known of the peer."""
+        place = self.connected_address or ""
+        place = (place.partition("://")[2] or place).partition("/")[0].rpartition("@")[2]
+        if place:
+            return shown(place, 100)
+        return quoted(self.hostname or self.remote_container or self.remote_hostname or "nobody")
+
+    def __repr__(self) -> str:
+        where = self.connected_address or self.hostname or self.remote_container
+        return "<Connection%s>" % (" to " + shown(where) if where else "")
+
+    # -- the wire ----------------------------------------------------------------------------------------
+
+    def open_fields(self, max_frame_size: int, channel_max: int, idle_timeout: float) -> list[Any]:
+        """The fields of our open [2.7.1]; the wire's own part is the transport's."""
+        return [
+            self.container,
+            self.hostname,
+            max_frame_size or None,
+            channel_max,
+            int(idle_timeout * 1000) or None,
+            None,
+            None,
+            symbol_list("offered_capabilities", self.offered_capabilities),
+            symbol_list("desired_capabilities", self.desired_capabilities),
+            symbol_keys("properties", self.properties),
+        ]
+
+    def close_body(self, frame: int) -> bytes:
+        """Our close performative [2.7.9], for a frame of at most so many bytes."""
+        return encode_composite(CLOSE, [None if self.condition is None else self.condition.fitted(frame)])
+
+    def recv_open(
+        self, container: str, hostname: Optional[str], offered: Any, desired: Any, properties: Optional[dict[Any, Any]]
+    ) -> None:
+        """The peer opens the connection; what concerns the wire alone the transport has kept [2.7.1]."""
+        self.remote_hostname = hostname
+        self.remote_offered_capabilities = of_symbols(offered)
+        self.remote_desired_capabilities = of_symbols(desired)
+        self.remote_properties = properties
+        if isinstance(properties, dict) and properties.get(ESTABLISHMENT_FAILED):
+            self.doubtful = container
+        else:
+            self.believe(container)
+
+    def believe(self, container: str) -> None:
+        """The peer has opened the connection, and means it."""
+        self.doubtful = None
+        self.remote_container = container
+        self.change(REMOTE_OPEN)
+        self.emit(Event.CONNECTION_REMOTE_OPEN, self)
+
+    def recv_close(self, error: Any = None) -> None:
+        """The peer closes the connection [2.7.9]."""
+        if self.doubtful is not None:
+            self.change(REMOTE_OPEN)  # nobody has been told of it
+        self.change(REMOTE_CLOSE)
+        self.remote_condition = Condition.from_wire(error)
+        self.leave_wire()
+        if self.state & LOCAL_ACTIVE and not (self.comes_back is not None and self.comes_back()):
+            self._end_attaching()
+        self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
+
+    def _end_attaching(self) -> None:
+        """Whoever waits for the answer to an attach is told that there will be none, as when a session ends."""
+        for link in self.links(0):
+            if link.is_attaching() and not (link.state | link.session.state) & REMOTE_CLOSED:
+                if not link.session.state & LOCAL_CLOSED:
+                    link.remote_condition = self.remote_condition
+                    link.end_unanswered()
+
+    def leave_wire(self) -> None:
+        """Nothing will be heard of what is on its way: sends without an outcome are in doubt, or leave again."""
+        for session in self.sessions(0):
+            window = session.window
+            if window is not None:
+                window.part()
+            for link in session.links():
+                link.abandon(self.lasting)
+            if window is not None:
+                window.parted = None
+
+    def give_up(self) -> None:
+        """No wire will come any more: what waits for one is in doubt."""
+        self.lasting = False
+        self.leave_wire()
+
+    def reset(self) -> None:
+        """Be as before the peer was heard of: every endpoint keeps what the application wants of it."""
+        self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
+        self.remote_condition = None
+        self.doubtful = None
+        for session in self.sessions(0):
+            session.reset(self.lasting)
+        self.work.clear()
+
+    def is_between_wires(self) -> bool:
+        """Whether there is no wire, and another one will come."""
+        return self.transport is None and self.lasting
+
+    def holds_back(self) -> bool:
+        """Whether something was sent that has not left, and could."""
+        return any(session.holds_back() for session in self._sessions if not session.state & REMOTE_CLOSED)

@@ -1,0 +1,372 @@
+"""Delivery: one message on its way, and what becomes of it.
+
+Made once per message, so it is all slots and plain flags. It knows its link and the window of the wire that it
+came or went on; when that wire is lost, `window` becomes None and whatever the application still says about
+the delivery changes nothing, because the peer has forgotten it too. The acknowledgement contract (README,
+"Acknowledgement") is kept here and in window.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.disposition import (
+    ACCEPTED,
+    EMPTY,
+    MODIFIED,
+    RECEIVED,
+    REJECTED,
+    RELEASED,
+    TERMINAL,
+    Disposition,
+    DispositionType,
+    state_bytes,
+)
+from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
+from reactor.errors import ENDED, ILLEGAL_STATE, DataException, LocalProtocolError
+
+if TYPE_CHECKING:  # a delivery is part of its link and its window; the types go round, the imports do not
+    from reactor.engine.wire.channel import Ledger
+
+# How a delivery was finished on this side.
+OPEN, SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST = range(5)
+
+# What an update of the peer changed, in `changes`.
+STATE_CHANGED, SETTLED_NOW = 1, 2
+
+
+class Delivery:
+    """A message in transit over a link.
+
+    link: the link.
+    settled: whether the peer has settled it: it has forgotten it, or never cared.
+    local_state, remote_state: what we and what the peer said became of it: a DispositionType, EMPTY so far.
+    partial: whether more of the message is to come.
+    aborted: whether the sender gave the message up half-way.
+    fate: how it was finished here: OPEN while it is not, else SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST.
+    changes: what the peer's last update changed: STATE_CHANGED, SETTLED_NOW, or both.
+    """
+
+    __slots__ = (
+        "link",
+        "window",
+        "id",
+        "tag_bytes",
+        "payload",
+        "chunks",
+        "local_state",
+        "remote_state",
+        "_local",
+        "_remote",
+        "settled",
+        "fate",
+        "changes",
+        "partial",
+        "aborted",
+        "queued",
+        "frames",
+        "noted",
+        "context",
+        "_doubt",
+        "__dict__",
+    )
+
+    ACCEPTED = ACCEPTED
+    REJECTED = REJECTED
+    RELEASED = RELEASED
+    MODIFIED = MODIFIED
+    RECEIVED = RECEIVED
+
+    def __init__(self, link: Any, window: Optional[Ledger], tag: bytes, id: Optional[int], payload: Any) -> None:
+        self.link = link
+        self.window = window
+        self.id = id
+        self.tag_bytes = tag
+        self.payload: Any = payload
+        self.chunks: Any = None
+        self.local_state: Union[DispositionType, int] = EMPTY
+        self.remote_state: Union[DispositionType, int] = EMPTY
+        self._local: Optional[Disposition] = None
+        self._remote: Optional[Disposition] = None
+        self.settled = False
+        self.fate = OPEN
+        self.changes = 0
+        self.partial = False
+        self.aborted = False
+        self.queued = False
+        self.frames = 1
+        self.noted = False  # an event that tells of an update waits in the queue: another would say no more
+        self.context: Any = None
+
+    # -- what it is --------------------------------------------------------------------------------------
+
+    @property
+    def tag(self) -> str:
+        """The delivery tag as text; bytes that are no UTF-8 come as surrogate escapes. `tag_bytes` has them raw."""
+        return self.tag_bytes.decode("utf-8", "surrogateescape")
+
+    @property
+    def session(self) -> Any:
+        """The session of the link."""
+        return self.link.session
+
+    @property
+    def connection(self) -> Any:
+        """The connection of the link."""
+        return self.link.session.connection
+
+    @property
+    def transport(self) -> Any:
+        """The transport that carries the connection, or None."""
+        return self.link.session.connection.transport
+
+    @property
+    def readable(self) -> bool:
+        """Whether it is incoming and has bytes that were not read, or has come to its end unread."""
+        return self.payload is not None and not self.link.is_sender
+
+    @property
+    def writable(self) -> bool:
+        """Whether it is the outgoing delivery that bytes can be written to now."""
+        link = self.link
+        return link.is_sender and link.current is self and link.credit > 0
+
+    @property
+    def pending(self) -> int:
+        """How many bytes have come and were not read, or were written and not sent."""
+        size = len(self.payload) if self.payload is not None else 0
+        if self.id is not None and self.link.is_sender and self is not self.link.transfer_in_progress:
+            return 0  # it has left; what is kept of it is for another wire
+        return size + sum(map(len, self.chunks)) if self.chunks else size
+
+    @property
+    def updated(self) -> bool:
+        """Whether the peer has changed the state or has settled since `clear()`."""
+        return bool(self.changes)
+
+    def clear(self) -> None:
+        """Forget that it was updated."""
+        self.changes = 0
+
+    @property
+    def local(self) -> Disposition:
+        """Our state with its content. Fill `condition`, `failed`, `annotations` ... in before update()."""
+        if self._local is None:
+            self._local = Disposition(self.local_state)
+        return self._local
+
+    @local.setter
+    def local(self, local: Disposition) -> None:
+        if not isinstance(local, Disposition):
+            raise TypeError("local must be a disposition, not %r" % (local,))
+        self._local = local
+
+    @property
+    def remote(self) -> Disposition:
+        """The peer's state with its content."""
+        if self._remote is None:
+            self._remote = Disposition(self.remote_state)
+        return self._remote
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it is outgoing and some of it has been handed to the wire: the peer may have seen it."""
+        return self.link.is_sender and self.id is not None
+
+    @property
+    def doubt(self) -> Optional[Condition]:
+        """Why nobody will say what became of it, when it is in doubt: that its time was over, or why the link, the
+        session or the connection ended, ``amqp-reactor:ended`` where nobody gave a reason. None for a delivery that is
+        not in doubt."""
+        said: Optional[Condition] = getattr(self, "_doubt", None)
+        if said is not None or self.fate != LOST or self.aborted or self.remote_state in TERMINAL:
+            return said
+        link, connection = self.link, self.link.session.connection
+        ends = (("link", link), ("session", link.session), ("connection", connection))
+        why: Optional[Condition] = next((end.remote_condition for _, end in ends if end.remote_condition), None)
+        if why is not None or connection.error is not None:
+            return why or connection.error
+        for name, end in ends:
+            if end.state & REMOTE_CLOSED:
+                return Condition(ENDED, "the peer has closed the %s, and has not said why" % name)
+            if end.state & LOCAL_CLOSED:
+                return Condition(ENDED, "the %s was closed here before there was an outcome" % name)
+        return Condition(ENDED, "the connection was lost before there was an outcome")
+
+    @doubt.setter
+    def doubt(self, condition: Condition) -> None:
+        self._doubt = condition
+
+    @property
+    def unsettled_next(self) -> Optional[Delivery]:
+        """The next delivery of the link that is not settled here, or None."""
+        following = list(self.link.unsettled_deliveries)
+        at = following.index(self) + 1 if self in following else len(following)
+        return following[at] if at < len(following) else None
+
+    # -- what becomes of it ------------------------------------------------------------------------------
+
+    def update(self, state: Union[Disposition, DispositionType, int, None] = None) -> None:
+        """Say what becomes of the message: ACCEPTED, REJECTED, RELEASED, MODIFIED, another type, or a disposition
+        with its content; None stands for what `local` holds. It is sent at the end of the turn; until settled
+        another state may replace it. To a peer that named the outcomes it knows, and not MODIFIED, that is RELEASED.
+
+        Nothing happens when the connection it came on is lost (the peer delivers it again), when the peer has
+        settled it, or when what was settled on arrival is ACCEPTED. Raises LocalProtocolError when it was settled here
+        with another outcome, or is to be anything else after it was settled on arrival; DataException when the content
+        cannot be written, and TypeError for what is no state.
+        """
+        if state is None:
+            state = self.local.type
+        elif isinstance(state, Disposition):
+            self._local = state
+            state = state.type
+        elif state.__class__ is not DispositionType:
+            if not isinstance(state, int):
+                raise TypeError("the state of a delivery is one like ACCEPTED, or a Disposition, not %r" % (state,))
+            state = DispositionType.or_int(state)
+        if self.fate:
+            if self.fate == PRE_SETTLED:
+                late = state != ACCEPTED  # that is what its sender takes for granted
+            else:
+                late = self.fate == SETTLED_HERE and state != self.local_state
+            if late:
+                raise LocalProtocolError(ILLEGAL_STATE, "%r is settled; it cannot be %s" % (self, _name(state)), "link")
+            return
+        if state is MODIFIED and not self._takes_modified():
+            state, self._local = RELEASED, None
+        if self._local is not None:
+            self._check_content(state, self._local)
+        self._tell()
+        self.local_state = state
+
+    def settle(self) -> None:
+        """Forget the delivery, and tell the peer so. What was not read of it is dropped; what is still being written
+        is complete with that, and nothing can be added to it."""
+        link = self.link
+        if not self.fate:
+            self._tell()
+            self.fate = SETTLED_HERE
+            link.unsettled -= 1
+            if link.is_sender and self.partial:
+                link.complete(self)
+        if self.payload is not None and not link.is_sender:
+            self.take()
+
+    def settle_with(self, state: DispositionType) -> None:
+        """Settle with `state`, unless the application has already said or settled something: that stands."""
+        if self.fate:
+            return
+        if self.local_state is EMPTY or self.local_state is RECEIVED:  # which is no outcome
+            if state is MODIFIED and not self._takes_modified():
+                state, self._local = RELEASED, None
+            if self._local is not None:
+                self._check_content(state, self._local)
+            self.local_state = state
+        self.fate = SETTLED_HERE
+        self.link.unsettled -= 1
+        window = self.window
+        if window is not None and not self.queued:
+            self.queued = True
+            acks = window.acks
+            if not window.dirty:
+                window.touch()
+            acks.append(self)
+
+    def _check_content(self, state: Union[DispositionType, int], content: Disposition) -> None:
+        """Raise DataException for what cannot be written, while the application can still be told."""
+        size = len(state_bytes(state, content))
+        if self.window is not None and size > self.window.largest_payload():
+            raise DataException("%s with %d bytes does not fit a frame of the peer's" % (_name(state), size))
+
+    def _takes_modified(self) -> bool:
+        link = self.link
+        return bool(link.is_sender or link.takes_modified())
+
+    def _tell(self) -> None:
+        """Have the state sent with the next flush. An outgoing delivery that has not left carries it itself."""
+        if self.queued:
+            return
+        window = self.window
+        if window is None or self.id is None:
+            self.link.session.connection.check()
+            return
+        if not window.dirty:
+            window.touch()
+        self.queued = True
+        window.acks.append(self)
+
+    def abort(self) -> None:
+        """Give up a message that is being sent: the peer drops what it has got of it [2.6.14].
+
+        Raises LocalProtocolError for an incoming delivery.
+        """
+        link = self.link
+        if not link.is_sender:
+            raise LocalProtocolError(ILLEGAL_STATE, "%r is incoming; only its sender can abort it" % (self,), "link")
+        if not self.aborted and self.fate != LOST:
+            link.abort(self)
+
+    def start_again(self, payload: bytes) -> None:
+        """Be as if it had not left: it goes over another wire."""
+        self.id = self.window = None
+        self.payload = payload
+        self.chunks = None
+        self.remote_state = EMPTY
+        self._remote = None
+        self.changes = 0
+        self.queued = False
+
+    # -- the message's bytes -----------------------------------------------------------------------------
+
+    def take(self) -> bytes:
+        """The whole payload of a complete incoming delivery; the link goes on to the next one. Once only.
+
+        Of a delivery that is not complete it takes what there is, and the rest is dropped when it comes.
+        """
+        payload: bytes = self.payload
+        chunks = self.chunks
+        if chunks is not None:
+            if self.window is not None:
+                self.window.let_go(chunks)
+            chunks.insert(0, payload)
+            payload = b"".join(chunks)
+            self.chunks = None
+        elif type(payload) is not bytes:
+            payload = bytes(payload)
+        self.payload = None
+        incoming = self.link.incoming
+        if incoming[0] is self:
+            incoming.popleft()
+        else:
+            incoming.remove(self)
+        window = self.window
+        if window is not None:
+            window.unread -= self.frames
+            if window.starved:
+                window.make_room(self.link)
+        return payload
+
+    def has_read(self) -> None:
+        """All bytes that have come so far were read: they make room for others."""
+        window = self.window
+        if window is not None and self.chunks is not None:
+            window.let_go(self.chunks)
+        if window is not None and self.frames:
+            window.unread -= self.frames
+            self.frames = 0
+            if window.starved:
+                window.make_room(self.link)
+
+    def __repr__(self) -> str:
+        state = self.remote_state if self.link.is_sender else self.local_state
+        told = _name(state) if state is not EMPTY else "no outcome yet"
+        if self.fate:
+            told += ", " + ("settled", "settled", "settled by the peer", "pre-settled", "connection lost")[self.fate]
+        tag = self.tag if self.tag.isprintable() else repr(self.tag_bytes)
+        return "<Delivery %s of %s: %s>" % (tag, self.link.describe(), told)
+
+
+def _name(state: Union[DispositionType, int]) -> str:
+    return state.name if isinstance(state, DispositionType) else "state %#x" % state

@@ -1,0 +1,121 @@
+"""Endpoint: what connection, session and link have in common, above all their life cycle.
+
+An endpoint has two halves, ours and the peer's, and each goes from not there over active to closed. The whole
+life cycle is the table LIFE below: what is not in it is a protocol error of the side that did it. Endpoints
+hold what the application wants; what belongs to one wire (handles, channels, windows) lives in window.py and
+transport.py and is replaced when the wire is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from reactor.engine.endpoints.condition import Condition, as_condition
+from reactor.engine.handler import PlanTable, check_handler
+from reactor.errors import ILLEGAL_STATE, LocalProtocolError, RemoteProtocolError
+
+# The numbers are the original's: programs print them, and mask them.
+LOCAL_UNINIT, LOCAL_ACTIVE, LOCAL_CLOSED = 1, 2, 4
+REMOTE_UNINIT, REMOTE_ACTIVE, REMOTE_CLOSED = 8, 16, 32
+
+LOCAL_MASK = LOCAL_UNINIT | LOCAL_ACTIVE | LOCAL_CLOSED
+REMOTE_MASK = REMOTE_UNINIT | REMOTE_ACTIVE | REMOTE_CLOSED
+
+# The inputs of the life cycle.
+LOCAL_OPEN, LOCAL_CLOSE, REMOTE_OPEN, REMOTE_CLOSE = "local open", "local close", "remote open", "remote close"
+
+# (the half's state, what happens) -> the half's next state. Equal to the first: allowed, and nothing happens.
+# To close what was never opened is how a passive side refuses: it answers with an open and a close.
+LIFE: dict[tuple[int, str], int] = {
+    (LOCAL_UNINIT, LOCAL_OPEN): LOCAL_ACTIVE,
+    (LOCAL_ACTIVE, LOCAL_OPEN): LOCAL_ACTIVE,
+    (LOCAL_UNINIT, LOCAL_CLOSE): LOCAL_CLOSED,
+    (LOCAL_ACTIVE, LOCAL_CLOSE): LOCAL_CLOSED,
+    (LOCAL_CLOSED, LOCAL_CLOSE): LOCAL_CLOSED,
+    (REMOTE_UNINIT, REMOTE_OPEN): REMOTE_ACTIVE,
+    (REMOTE_ACTIVE, REMOTE_CLOSE): REMOTE_CLOSED,
+}
+
+
+class Endpoint:
+    """A connection, session or link. `state` is one int of LOCAL_* and REMOTE_* bits."""
+
+    __slots__ = ("state", "plans", "parent", "held", "_condition", "remote_condition", "__dict__", "__weakref__")
+
+    LOCAL_UNINIT = LOCAL_UNINIT
+    REMOTE_UNINIT = REMOTE_UNINIT
+    LOCAL_ACTIVE = LOCAL_ACTIVE
+    REMOTE_ACTIVE = REMOTE_ACTIVE
+    LOCAL_CLOSED = LOCAL_CLOSED
+    REMOTE_CLOSED = REMOTE_CLOSED
+
+    def __init__(self, parent: Optional[Endpoint]) -> None:
+        self.state = LOCAL_UNINIT | REMOTE_UNINIT
+        self.plans: Optional[PlanTable] = None
+        self.parent = parent
+        self.held = False  # a session or a link: it has lost its place on the wire, and is not to be asked for yet
+        self._condition: Optional[Condition] = None
+        self.remote_condition: Optional[Condition] = None
+
+    def change(self, what: str) -> bool:
+        """Go through the life cycle; returns whether anything changed.
+
+        Raises LocalProtocolError or RemoteProtocolError when the table does not have it.
+        """
+        mask = REMOTE_MASK
+        if what in (LOCAL_OPEN, LOCAL_CLOSE):
+            mask = LOCAL_MASK
+            self.check()
+        before = self.state & mask
+        after = LIFE.get((before, what))
+        if after is None:
+            if mask == LOCAL_MASK:
+                raise LocalProtocolError(ILLEGAL_STATE, "%r was closed and cannot be opened again" % (self,))
+            word = "opened twice" if what == REMOTE_OPEN else "closed without being open"
+            raise RemoteProtocolError(ILLEGAL_STATE, "%s was %s by the peer" % (self.label(), word))
+        self.state = self.state & ~mask | after
+        return after != before
+
+    def label(self) -> str:
+        """What it is, in a few words that are true on both sides: for texts that go to the peer."""
+        return "the " + type(self).__name__.lower()
+
+    def check(self) -> None:
+        """Let the connection's guard see to it that the application may do something now."""
+        if self.parent is not None:
+            self.parent.check()
+
+    @property
+    def handler(self) -> Any:
+        """The handler that sees the events of this endpoint and of what is in it, instead of the container's.
+        None (the default) leaves them to the next outer endpoint. TypeError for what has no `on_...` methods."""
+        return None if self.plans is None else self.plans.handler
+
+    @handler.setter
+    def handler(self, handler: Any) -> None:
+        self.plans = None if check_handler(handler) is None else PlanTable(handler)
+
+    @property
+    def condition(self) -> Optional[Condition]:
+        """Why this side closes, to be set before close(); None for no error."""
+        return self._condition
+
+    @condition.setter
+    def condition(self, condition: Any) -> None:
+        self._condition = as_condition(condition)
+
+    @property
+    def is_blamed(self) -> bool:
+        """Whether this side has closed it because of what the peer did, and the application was told at once: the
+        peer's own close is no news then."""
+        return self._condition is not None and self._condition is self.remote_condition
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the peer has ended it because of an error of ours: it listens to nothing more."""
+        return self.remote_condition is not None and self.remote_condition is not self._condition
+
+    def matches(self, mask: int) -> bool:
+        """Whether the state agrees with `mask`: a half without any bit in the mask is not looked at."""
+        local, remote = mask & LOCAL_MASK, mask & REMOTE_MASK
+        return (not local or bool(self.state & local)) and (not remote or bool(self.state & remote))

@@ -1,0 +1,383 @@
+"""Link: one direction of messages between two termini [2.6]; sender.py and receiver.py say what each end is.
+
+A link holds what the application wants of it (termini, modes, credit) and what the peer answered, and queues
+deliveries. Which transfer leaves when, and what arrives, is the business of the window it is attached through
+(window.py). It knows its session, and no frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from reactor.codec.definitions import ATTACH
+from reactor.codec.performatives import encode_composite
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.delivery import Delivery
+from reactor.engine.endpoints.endpoint import (
+    LOCAL_ACTIVE,
+    LOCAL_CLOSE,
+    LOCAL_CLOSED,
+    LOCAL_OPEN,
+    LOCAL_UNINIT,
+    REMOTE_CLOSED,
+    REMOTE_MASK,
+    REMOTE_UNINIT,
+    Endpoint,
+)
+from reactor.engine.endpoints.fields import count, one_of, symbol_keys, symbol_list
+from reactor.engine.endpoints.naming import check_name_is_free
+from reactor.engine.endpoints.terminus import Terminus
+from reactor.engine.events import Event
+from reactor.engine.wire.husk import shed
+from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+from reactor.shown import quoted, shown
+
+if TYPE_CHECKING:
+    from reactor.engine.endpoints.connection import Connection
+    from reactor.engine.endpoints.session import Session
+    from reactor.engine.wire.channel import Ledger
+
+SND_UNSETTLED, SND_SETTLED, SND_MIXED = 0, 1, 2
+RCV_FIRST, RCV_SECOND = 0, 1
+_SND_MODES, _RCV_MODES = (0, 1, 2), (0, 1)
+
+
+class Link(Endpoint):
+    """What sender and receiver have in common. `session.sender(name)` and `session.receiver(name)` make them.
+
+    name: the link's name; both ends know it by that.
+    source, target: what this side asks for; remote_source, remote_target: what the peer said.
+    snd_settle_mode: SND_UNSETTLED, SND_SETTLED or SND_MIXED (default). rcv_settle_mode: RCV_FIRST (default) or
+        RCV_SECOND. remote_snd_settle_mode, remote_rcv_settle_mode: the peer's.
+    max_message_size: bytes of the largest message that this side takes, 0 for no limit (default).
+    remote_max_message_size: the peer's.
+    properties, remote_properties: dicts with symbol keys, or None.
+    offered_capabilities, desired_capabilities: names or lists of them, or None; remote_...: the peer's.
+    available: how many messages the sender says it could send, were there credit.
+    attach_timeout: seconds within which the peer is to answer, each time the link is attached; None (default) for no
+        limit. close_timeout: the same for closing it. Whoever drives the engine keeps the time.
+    drain_mode: whether the sender is to use up its credit at once, with messages or without. A receiver that sets it
+        tells the sender so; a sender's is the receiver's word.
+    unsettled: how many deliveries are not settled here.
+    context: the application's own; nothing here looks at it.
+    """
+
+    __slots__ = (
+        "session",
+        "name",
+        "source",
+        "target",
+        "remote_source",
+        "remote_target",
+        "snd_settle_mode",
+        "rcv_settle_mode",
+        "remote_snd_settle_mode",
+        "remote_rcv_settle_mode",
+        "max_message_size",
+        "remote_max_message_size",
+        "properties",
+        "remote_properties",
+        "offered_capabilities",
+        "desired_capabilities",
+        "remote_offered_capabilities",
+        "remote_desired_capabilities",
+        "available",
+        "_drain_mode",
+        "_drain_stays",
+        "unsettled",
+        "context",
+        "detached",
+        "remote_detached",
+        "window",
+        "handle_out",
+        "handle_in",
+        "detach_sent",
+        "deaf",
+        "passed_over",
+        "doubtful",
+        "wire_credit",
+        "delivery_count",
+        "transfer_in_progress",
+        "passive",
+        "weight",
+        "born",
+        "attach_timeout",
+        "close_timeout",
+    )
+
+    SND_UNSETTLED, SND_SETTLED, SND_MIXED = SND_UNSETTLED, SND_SETTLED, SND_MIXED
+    RCV_FIRST, RCV_SECOND = RCV_FIRST, RCV_SECOND
+
+    is_sender = False
+    is_receiver = False
+
+    def __init__(self, session: Session, name: str) -> None:
+        super().__init__(session)
+        self.session = session
+        self.name = name
+        self.source = Terminus(Terminus.SOURCE)
+        self.target = Terminus(Terminus.TARGET)
+        self.remote_source = Terminus(Terminus.UNSPECIFIED)
+        self.remote_target = Terminus(Terminus.UNSPECIFIED)
+        self.snd_settle_mode = SND_MIXED
+        self.rcv_settle_mode = RCV_FIRST
+        self.remote_snd_settle_mode = SND_MIXED
+        self.remote_rcv_settle_mode = RCV_FIRST
+        self.max_message_size = 0
+        self.remote_max_message_size = 0
+        self.properties: Optional[dict[Any, Any]] = None
+        self.remote_properties: Optional[dict[Any, Any]] = None
+        self.offered_capabilities: Any = None
+        self.desired_capabilities: Any = None
+        self.remote_offered_capabilities: Any = None
+        self.remote_desired_capabilities: Any = None
+        self.available = 0
+        self._drain_mode = False
+        self._drain_stays = False  # it was set, not asked for by `drain(n)`: `flow(n)` does not end it
+        self.unsettled = 0
+        self.attach_timeout: Optional[float] = None
+        self.close_timeout: Optional[float] = None
+        self.context: Any = None
+        self.detached = False  # this side detaches instead of closing
+        self.remote_detached = False
+        # What belongs to the wire, and starts anew with each: how the window knows the link, and the credit.
+        self.window: Optional[Ledger] = None
+        self.handle_out: Optional[int] = None
+        self.handle_in: Optional[int] = None
+        self.detach_sent = False
+        self.deaf = False  # what still comes in is passed over: we detached, or the peer broke the rules here
+        self.passed_over = 0  # transfers that came all the same
+        self.doubtful = False  # attached by the peer in a way that looks like a refusal
+        self.wire_credit = 0
+        self.delivery_count = 0
+        self.transfer_in_progress: Optional[Delivery] = None  # some of its frames have gone, or come
+        self.born = session.connection.count_link()
+        self.weight = 0  # bytes of the peer's attach
+        self.passive = False  # made by the peer's attach: gone with the wire, unless the peer attaches it again
+
+    @property
+    def drain_mode(self) -> bool:
+        """See the class."""
+        return self._drain_mode
+
+    @drain_mode.setter
+    def drain_mode(self, drain: bool) -> None:
+        self.check()
+        self._drain_mode = self._drain_stays = bool(drain)
+        if self.window is not None and self.is_receiver:
+            self.window.tell_flow(self)
+
+    # -- life --------------------------------------------------------------------------------------------
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the session."""
+        return self.session.connection
+
+    @property
+    def transport(self) -> Any:
+        """The transport that carries the connection, or None."""
+        return self.session.connection.transport
+
+    def open(self) -> None:
+        """Attach the link. Raises DataException, naming the field, when something set on it cannot be
+        written, and LocalProtocolError when it was closed before, or when another link of its session has its name
+        and direction, and is open on both sides or about to be [2.6.1]."""
+        encode_composite(ATTACH, self.attach_fields(0))  # for its error, at the call that caused it
+        if self.state & LOCAL_UNINIT and not self.passive:
+            check_name_is_free(self)
+        if self.change(LOCAL_OPEN):
+            self._emit(Event.LINK_LOCAL_OPEN)
+
+    def close(self) -> None:
+        """Close the link: what is queued leaves first. The peer may free its end, a subscription for one."""
+        if self.condition is not None:
+            self.condition.check()
+        if self.passive and self.state & LOCAL_UNINIT:
+            # Refused: the answer has null where a node would be [2.6.3].
+            self.source, self.target = Terminus(Terminus.UNSPECIFIED), Terminus(Terminus.UNSPECIFIED)
+        if self.change(LOCAL_CLOSE):
+            self.cut_short()
+            self._emit(Event.LINK_LOCAL_CLOSE)
+            if self.connection.is_between_wires():
+                self.session.bury_link(self)
+
+    def detach(self) -> None:
+        """Detach the link without closing it: the peer keeps its end if that was made to last [2.6.3]."""
+        if self.condition is not None:
+            self.condition.check()
+        if self.change(LOCAL_CLOSE):
+            self.cut_short()
+            self.detached = True
+            self._emit(Event.LINK_LOCAL_DETACH)
+            if self.connection.is_between_wires():
+                self.session.bury_link(self)
+
+    def may_go_on(self) -> bool:
+        """Whether neither it nor what carries it was closed here."""
+        session = self.session
+        ended = (self.state | session.state | session.connection.state) & LOCAL_CLOSED
+        return bool(self.state & LOCAL_ACTIVE and not ended)
+
+    def fail(self, condition: Condition) -> None:
+        """It cannot be had (any more): the application sees it as if the peer had closed it because of `condition`.
+        What was sent over it is in doubt. On the wire it is closed as soon as the peer lets it."""
+        if self.state & REMOTE_CLOSED:
+            return
+        husk = shed(self)
+        if husk is not None:
+            self.connection.work_on(husk)
+        self.leave_wire()
+        self.detach_sent = True  # it has had its life on this wire
+        self.state = self.state & ~REMOTE_MASK | REMOTE_CLOSED
+        if not self.is_blamed:
+            self.remote_condition = condition
+            self.connection.emit(Event.LINK_REMOTE_CLOSE, self)
+        self.connection.work_on(self)
+
+    def is_attaching(self) -> bool:
+        """Whether somebody here waits for the peer's answer to the attach."""
+        return bool(self.state & LOCAL_ACTIVE and (self.state & REMOTE_UNINIT or self.doubtful))
+
+    def end_unanswered(self) -> None:
+        """What carries it has ended, and the peer will not answer for it any more: the application sees it closed,
+        for the reason in `remote_condition`."""
+        self.state = self.state & ~REMOTE_MASK | REMOTE_CLOSED
+        self.detach_sent = True  # as far as the peer is concerned
+        self.connection.emit(Event.LINK_REMOTE_CLOSE, self)
+        self.connection.work_on(self)
+
+    def confirm(self) -> None:
+        """The peer has attached the link, and it is not refused."""
+        self.doubtful = False
+        self.connection.emit(Event.LINK_REMOTE_OPEN, self)
+
+    def cut_short(self) -> None:
+        """It is going to be closed: give up what is half-written, which nobody will complete."""
+
+    def free(self) -> None:
+        """Take the link out of its session. Its deliveries are forgotten."""
+        self.connection.check()
+        self.session.forget(self)
+
+    def _emit(self, etype: Any) -> None:
+        connection = self.session.connection
+        connection.emit(etype, self)
+        connection.work_on(self)
+
+    def next(self, mask: int) -> Optional[Link]:
+        """The next link of the connection whose state agrees with `mask`, or None."""
+        seen = False
+        for link in self.connection.links(0):
+            if seen and link.matches(mask):
+                return link
+            seen = seen or link is self
+        return None
+
+    def label(self) -> str:
+        """The link in a few words that are true on both sides, for texts that go to the peer: what is a receiver
+        here is a sender there."""
+        ends = (self.target, self.remote_target, self.source, self.remote_source)
+        if not self.is_sender:
+            ends = ends[2:] + ends[:2]
+        node = next((" (%s)" % shown(end.address, 100) for end in ends if end.address), "")
+        return "link %s%s" % (quoted(self.name), node)
+
+    def describe(self) -> str:
+        """The link in a few words, for messages to a person."""
+        ends = (self.target, self.remote_target, self.source, self.remote_source)
+        kind = "sender to"
+        if not self.is_sender:
+            kind, ends = "receiver from", ends[2:] + ends[:2]
+        return "%s %s" % (kind, next((shown(end.address, 100) for end in ends if end.address), "an anonymous node"))
+
+    def __repr__(self) -> str:
+        return "<%s %s: %s>" % (type(self).__name__, quoted(self.name), self.describe())
+
+    # -- deliveries --------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> Optional[Delivery]:
+        """The delivery that is to be written to, or read from, next; None when there is none."""
+        raise NotImplementedError
+
+    @property
+    def queued(self) -> int:
+        """Sender: deliveries that have not left. Receiver: deliveries that were not read."""
+        raise NotImplementedError
+
+    @property
+    def credit(self) -> int:
+        """How many deliveries may still be sent. A receiver counts those that it has not read as not sent."""
+        raise NotImplementedError
+
+    def delivery(self, tag: Union[str, bytes]) -> Delivery:
+        """A new delivery with this tag, to be written with `stream` and finished with `advance`."""
+        raise LocalProtocolError(ILLEGAL_STATE, "only a sender makes deliveries", "link")
+
+    def advance(self) -> bool:
+        """Go on to the next delivery: a sender's current one is complete, a receiver's has been read.
+        Returns whether there was one."""
+        raise NotImplementedError
+
+    @property
+    def unsettled_deliveries(self) -> Iterator[Delivery]:
+        """The deliveries that are not settled here, oldest first. A receiver's are those that came over the present
+        wire, also the ones that `on_message` has not seen yet; a sender's are also those that have not left."""
+        raise NotImplementedError
+
+    @property
+    def unsettled_head(self) -> Optional[Delivery]:
+        """The oldest delivery that is not settled here, or None."""
+        return next(self.unsettled_deliveries, None)
+
+    # -- the wire ----------------------------------------------------------------------------------------
+
+    def attach_fields(self, handle: int) -> list[Any]:
+        """The fields of our attach [2.7.3]."""
+        return [
+            self.name,
+            handle,
+            self.is_receiver,
+            one_of("snd_settle_mode", self.snd_settle_mode, _SND_MODES),
+            one_of("rcv_settle_mode", self.rcv_settle_mode, _RCV_MODES),
+            self.source.to_wire(),
+            self.target.to_wire(),
+            None,
+            None,
+            self.delivery_count if self.is_sender else None,
+            count("max_message_size", self.max_message_size, 0xFFFFFFFFFFFFFFFF) or None,
+            symbol_list("offered_capabilities", self.offered_capabilities),
+            symbol_list("desired_capabilities", self.desired_capabilities),
+            symbol_keys("properties", self.properties),
+        ]
+
+    def leave_wire(self, lasting: bool = False) -> None:
+        """The wire is gone, or the link on it: nothing that is on its way will ever be heard of again.
+
+        lasting: whether another wire will come, and what has not left may wait for it.
+        """
+        self.abandon(lasting)
+        self.window = self.handle_out = self.handle_in = self.transfer_in_progress = None
+        self.detach_sent = self.deaf = self.doubtful = False
+        self.passed_over = 0
+
+    def abandon(self, lasting: bool = False) -> None:
+        """Give up what is unsettled: outcomes will not come, and ours would not arrive. `lasting`: see leave_wire."""
+        raise NotImplementedError
+
+    def has_more(self) -> bool:
+        """Whether something is left to say over this link on another wire although it was closed here."""
+        return False
+
+    def reset(self, lasting: bool = False) -> None:
+        """Be as before the peer was heard of, ready for a new wire. `lasting`: see leave_wire."""
+        self.leave_wire(lasting)
+        self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
+        self.remote_condition = None
+        self.remote_detached = self.held = False
+        self.weight = 0
+        # What the peer said is over: an address that it had made for us (dynamic) above all.
+        self.remote_source = Terminus(Terminus.UNSPECIFIED)
+        self.remote_target = Terminus(Terminus.UNSPECIFIED)

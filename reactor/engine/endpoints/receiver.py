@@ -1,0 +1,288 @@
+"""Receiver: the end of a link where messages arrive.
+
+Credit is granted here, by `flow` or by the credit window `prefetch`, and told to the peer by the window of the
+wire once per turn. It knows no frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Optional
+
+from reactor.engine.endpoints.delivery import LOST, Delivery
+from reactor.engine.endpoints.disposition import MODIFIED, Disposition, state_bytes
+from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
+from reactor.engine.endpoints.link import RCV_SECOND, Link
+
+if TYPE_CHECKING:
+    from reactor.engine.endpoints.session import Session
+
+
+_MODIFIED = "amqp:modified:list"
+
+# Whether the sender was told that it must not send, and has confirmed it.
+PAUSED, CONFIRMED = 1, 2
+
+#: So many messages fit a flow between them without its cost showing. A turn takes in about twice as many small ones:
+#: if that were less than half of a large window, its end would bring no new credit, and the sender would stand still
+#: for the whole next turn.
+OFTEN_ENOUGH = 256
+
+#: What a flow has room for [2.7.4].
+MOST_CREDIT = 0xFFFFFFFF
+
+
+class Receiver(Link):
+    """A link over which this side receives.
+
+    prefetch: the credit window: whenever half of it, or 256, is used up it is filled again, once per turn. None (the
+        default) leaves credit to `flow`.
+    max_unsettled: bounds credit and unsettled deliveries together; None (the default) for no bound.
+    auto_accept: whether handlers accept what the application says nothing about; None leaves it to the handler.
+    """
+
+    __slots__ = (
+        "incoming",
+        "_prefetch",
+        "_max_unsettled",
+        "auto_accept",
+        "refill_at",
+        "_drained",
+        "received",
+        "paused",
+        "told",
+        "overdraft",
+    )
+
+    is_receiver = True
+
+    def __init__(self, session: Session, name: str) -> None:
+        super().__init__(session, name)
+        self.incoming: deque[Delivery] = deque()
+        self._prefetch: Optional[int] = None
+        self._max_unsettled: Optional[int] = None
+        self.auto_accept: Optional[bool] = None
+        self.refill_at = -1
+        self._drained = 0
+        self.paused = 0
+        self.received = 0  # bytes of the delivery that is coming in
+        # So many deliveries are taken beyond the credit: the most that was told in a flow before the last. RabbitMQ
+        # counts what is on its way through itself as not sent, and overruns new credit by as much of the old.
+        self.overdraft = 0
+        self.told = 0  # the credit in our last flow
+
+    @property
+    def prefetch(self) -> Optional[int]:
+        """See the class. Setting it grants the credit that is missing; ValueError if negative."""
+        return self._prefetch
+
+    @prefetch.setter
+    def prefetch(self, prefetch: Optional[int]) -> None:
+        if prefetch is not None and _check_count("prefetch", prefetch) > MOST_CREDIT:
+            raise ValueError("prefetch is at most %d, not %d" % (MOST_CREDIT, prefetch))
+        self.check()
+        self._prefetch = prefetch
+        self._set_refill()
+
+    @property
+    def max_unsettled(self) -> Optional[int]:
+        """See the class. ValueError if negative."""
+        return self._max_unsettled
+
+    @max_unsettled.setter
+    def max_unsettled(self, most: Optional[int]) -> None:
+        self.check()
+        self._max_unsettled = None if most is None else _check_count("max_unsettled", most)
+        self._set_refill()
+
+    def _set_refill(self) -> None:
+        bounds = [bound for bound in (self._prefetch, self._max_unsettled) if bound is not None]
+        least = min(bounds, default=0)
+        self.refill_at = max(least // 2, least - OFTEN_ENOUGH) if self._prefetch else -1
+        if self.window is not None:
+            self.window.tell_flow(self)
+
+    @property
+    def queued(self) -> int:
+        return len(self.incoming)
+
+    @property
+    def credit(self) -> int:
+        return self.wire_credit + len(self.incoming)
+
+    @property
+    def current(self) -> Optional[Delivery]:
+        return self.incoming[0] if self.incoming else None
+
+    @property
+    def unsettled_deliveries(self) -> Iterator[Delivery]:
+        if self.window is not None:
+            for delivery in self.window.unsettled_in.values():
+                if delivery.link is self and not delivery.fate:
+                    yield delivery
+
+    def grant(self) -> None:
+        """Fill the credit window again, as far as the bounds allow. The window calls it when it writes a flow."""
+        if not self._prefetch or self._drain_mode or self.paused or not self.state & LOCAL_ACTIVE:
+            return
+        missing = self._prefetch - self.wire_credit - len(self.incoming)
+        if self._max_unsettled is not None:
+            missing = min(missing, self._max_unsettled - self.unsettled - self.wire_credit)
+        window = self.window
+        if window is not None and missing > 0:
+            room = window.most_unsettled - len(window.unsettled_in) - self.wire_credit
+            if room < missing:
+                missing = room
+                window.held_back[self] = None
+        if missing > 0:
+            self.wire_credit += missing
+        if window is not None and self.incoming and self.wire_credit <= self.refill_at:
+            window.hungry[self] = None
+            window.starved = True
+
+    def confirm(self) -> None:
+        super().confirm()
+        if self.window is not None and (self.wire_credit or self._prefetch):
+            self.window.tell_flow(self)  # what was granted before
+
+    def settles_second(self) -> bool:
+        """Whether an outcome leaves here unsettled, and the sender settles first [2.8.3]: both have said so. A sender
+        that does not know that mode would never settle."""
+        return self.rcv_settle_mode == RCV_SECOND == self.remote_rcv_settle_mode
+
+    def takes_modified(self) -> bool:
+        """Whether the peer knows MODIFIED: it says which outcomes it knows, or nothing [3.5.3], and its default outcome
+        is one of them although Broker-J does not list it. RabbitMQ, which does not name it, ends the session when
+        it gets it."""
+        outcomes, default = self.remote_source.outcomes, self.remote_source.default_outcome
+        if not outcomes or _MODIFIED in outcomes:
+            return True
+        return default is not None and default.descriptor in (int(MODIFIED), _MODIFIED)
+
+    def default_state(self) -> bytes:
+        """What a settlement without a state means: said in full where the peer has named it, because RabbitMQ ends
+        the session on a bare one."""
+        default = self.remote_source.default_outcome
+        if default is None:
+            return b"\x40"
+        disposition = Disposition.from_wire(default)
+        return state_bytes(disposition.type, disposition)
+
+    def flow(self, n: int) -> None:
+        """Grant credit for `n` more messages. ValueError if negative."""
+        self._add_credit(n, False)
+
+    def drain(self, n: int) -> None:
+        """Grant credit for `n` more messages, and have the sender use up all credit now [2.6.7]: `draining()`
+        is true until it has. ValueError if negative."""
+        self._add_credit(n, True)
+
+    def _add_credit(self, n: int, drain: bool) -> None:
+        _check_count("credit", n)
+        if self.wire_credit + n > MOST_CREDIT:
+            raise ValueError("the credit of a link is at most %d, not %d" % (MOST_CREDIT, self.wire_credit + n))
+        if self.window is not None:
+            self.window.tell_flow(self)
+        else:
+            self.connection.check()
+        if drain:
+            self._drain_mode, self._drain_stays = True, False
+        elif not self._drain_stays:
+            self._drain_mode = False
+        self.wire_credit += n
+
+    def pause(self) -> None:
+        """Take back the credit that the sender has, and give none any more. What it has sent before it heard of that
+        still comes; `is_paused` is true when it has heard."""
+        self.connection.check()
+        if not self.paused:
+            self.paused = PAUSED
+            if self.window is not None:
+                self.window.tell_flow(self)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the sender knows that it must not send."""
+        return self.paused == CONFIRMED
+
+    def draining(self) -> bool:
+        """Whether a drain was asked for and the sender has not used up or given back all credit."""
+        return self._drain_mode and self.wire_credit > 0
+
+    def drained(self) -> int:
+        """How much credit the sender gave back unused since this was last asked."""
+        self.connection.check()
+        drained, self._drained = self._drained, 0
+        return drained
+
+    def recv(self, limit: int) -> Optional[bytes]:
+        """At most `limit` bytes of the current delivery; b"" when none are there yet, None at its end or when
+        there is no delivery."""
+        self.connection.check()
+        delivery = self.current
+        if delivery is None:
+            return None
+        if delivery.chunks is not None:
+            if delivery.window is not None:
+                delivery.window.let_go(delivery.chunks)
+            delivery.payload = b"".join([delivery.payload, *delivery.chunks])
+            delivery.chunks = None
+        data = bytes(delivery.payload[:limit])
+        if not data and not delivery.partial:
+            return None
+        delivery.payload = memoryview(delivery.payload)[len(data) :]  # no copy of the rest for every bite
+        if not delivery.payload:
+            delivery.has_read()
+        return data
+
+    def advance(self) -> bool:
+        self.connection.check()
+        delivery = self.current
+        if delivery is None:
+            return False
+        delivery.take()
+        return True
+
+    # -- the wire ----------------------------------------------------------------------------------------
+
+    def abandon(self, lasting: bool = False) -> None:
+        """What is not settled here comes again, to whomever the peer likes; what is said about it is lost."""
+        window = self.window
+        if window is not None and (self.unsettled or self.rcv_settle_mode == RCV_SECOND):
+            for delivery in window.unsettled_of(self):
+                del window.unsettled_in[delivery.id or 0]
+                delivery.fate = delivery.fate or LOST
+                delivery.window = None
+        self.unsettled = 0
+        self.received = 0
+
+    def leave_wire(self, lasting: bool = False) -> None:
+        window = self.window
+        if window is not None:
+            window.hungry.pop(self, None)
+            window.held_back.pop(self, None)
+            for delivery in self.incoming:  # it can still be read, and is in nobody's way
+                delivery.has_read()
+                delivery.window = None
+        started = self.transfer_in_progress
+        if started is not None and started in self.incoming:
+            self.incoming.remove(started)  # the rest of it will not come
+            started.payload = started.chunks = None
+        super().leave_wire(lasting)
+        self.available = self.delivery_count = self.overdraft = self.told = 0
+        self.paused = self.paused and PAUSED
+        # What was granted and not used is granted again, if another wire comes.
+        self.wire_credit = max(0, self.wire_credit) if lasting else 0
+
+    def free(self) -> None:
+        self.deaf = True
+        for delivery in self.incoming:
+            delivery.has_read()
+        super().free()
+
+
+def _check_count(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("%s must be a number of messages, not %r" % (name, value))
+    return value

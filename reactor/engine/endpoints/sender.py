@@ -1,0 +1,493 @@
+"""Sender: the end of a link that messages leave from.
+
+The application enters by `send`; what it sends is queued in the window of the wire, in the order of the calls,
+or here while there is no credit or no wire. It knows no frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.delivery import (
+    LOST,
+    OPEN,
+    PRE_SETTLED,
+    SETTLED_BY_PEER,
+    SETTLED_HERE,
+    SETTLED_NOW,
+    STATE_CHANGED,
+    Delivery,
+)
+from reactor.engine.endpoints.disposition import REJECTED, TERMINAL, RejectedDisposition
+from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
+from reactor.engine.endpoints.link import SND_SETTLED, Link
+from reactor.engine.endpoints.tags import GivenTags
+from reactor.engine.events import Event
+from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, LocalProtocolError
+
+if TYPE_CHECKING:
+    from reactor.engine.endpoints.session import Session
+
+
+#: A receiver can grant four billion. Who sends while there is credit shall come to an end of that, and be told to go
+#: on when some has left: nobody's window is larger than that, as a rule.
+MOST_AHEAD = 2048
+
+_OPEN_BITS = LOCAL_ACTIVE | LOCAL_CLOSED | REMOTE_CLOSED
+
+
+class Sender(Link):
+    """A link over which this side sends.
+
+    tag_generator: called without arguments for each message, returns its tag (str or bytes of at most 32);
+        None, the default, counts from 1.
+    send_timeout: seconds within which the outcome of what is sent is to come; None (default) for no limit. Whoever
+        drives the engine keeps the time.
+    watch: called with each delivery that is made; or None.
+    resend: whether what has left and has no outcome when the wire is lost is sent again, over the next one, with
+        the same Delivery: it may then come twice. False, the default: it is in doubt. To be set before open.
+    """
+
+    __slots__ = (
+        "pending",
+        "waiting",
+        "_queued",
+        "tag_generator",
+        "_given",
+        "counted",
+        "drawn",
+        "writer",
+        "writer_key",
+        "first_delivery_count",
+        "resend",
+        "send_timeout",
+        "watch",
+        "_streamed",
+        "_given_back",
+    )
+
+    is_sender = True
+
+    def __init__(self, session: Session, name: str) -> None:
+        super().__init__(session, name)
+        self.pending: deque[Delivery] = deque()  # made by delivery(), not yet complete
+        self.waiting: deque[Delivery] = deque()  # complete, but without credit or behind another
+        self._queued = 0
+        self.tag_generator: Optional[Callable[[], Union[str, bytes]]] = None
+        self.counted = 0  # the last number that was given as a tag
+        self.drawn = 0  # the last one that delivery_tag() has given, until it is used
+        self._given: Optional[GivenTags] = None
+        self.writer: Any = None
+        self.writer_key = -1
+        self.first_delivery_count = 0  # what our attach says
+        self.resend = False
+        self.send_timeout: Optional[float] = None
+        self.watch: Optional[Callable[[Delivery], None]] = None
+        self._streamed: tuple[Optional[Delivery], int] = (None, 0)  # bytes that were written to it
+        self._given_back = 0  # credit that was given back before our attach has left: that says where we count from
+
+    @property
+    def queued(self) -> int:
+        return self._queued
+
+    @property
+    def credit(self) -> int:
+        """How many deliveries can be sent now: what the receiver granted; but no more at a time than is sensible to
+        have waiting, nor than may be unsettled in the session."""
+        credit, window = self.wire_credit, self.window
+        if credit > MOST_AHEAD:
+            credit = MOST_AHEAD
+        if window is not None and credit > window.most_unsettled - len(window.unsettled_out):
+            credit = window.most_unsettled - len(window.unsettled_out)
+            window.choked = True
+        return credit - self._queued
+
+    @property
+    def current(self) -> Optional[Delivery]:
+        return self.pending[0] if self.pending else None
+
+    @property
+    def unsettled_deliveries(self) -> Iterator[Delivery]:
+        window = self.window
+        if window is not None:
+            for delivery in window.unsettled_out.values():
+                if delivery.link is self and not delivery.fate:
+                    yield delivery
+            for delivery in window.outgoing:
+                if delivery.link is self and delivery.id is None and not delivery.fate:
+                    yield delivery
+        for delivery in self.waiting:
+            if delivery.id is None and not delivery.fate:
+                yield delivery
+        for delivery in self.pending:
+            if delivery.id is None and not delivery.queued and not delivery.fate:
+                yield delivery
+
+    def delivery_tag(self) -> Union[str, bytes]:
+        """The next delivery tag."""
+        self.connection.check()
+        if self.tag_generator is not None:
+            return self.tag_generator()
+        self.counted += 1
+        self.drawn = self.counted
+        return "%d" % self.counted
+
+    def send(self, obj: Any, tag: Union[str, bytes, None] = None) -> Any:
+        """Send a Message and return its Delivery; or write bytes to the current delivery and return their number.
+
+        tag: the delivery's tag; None asks `delivery_tag()`. Without credit the message waits here until there
+        is some; on a link that the peer has closed it is in doubt at once. Raises LocalProtocolError when the
+        link, its session or its connection was closed here, or lost, when another delivery that is not settled has
+        the tag [2.6.12], or when the message is larger than the receiver takes (`remote_max_message_size`); what was
+        sent before that was known is REJECTED here, with the same reason. MessageException or DataException, naming
+        the field, when the message cannot be encoded. Nothing is sent then.
+        """
+        if isinstance(obj, (bytes, bytearray, memoryview)):
+            return self.stream(obj)
+        if not hasattr(obj, "send") or obj.__class__ is type:  # a str has an encode too: that gives no message
+            raise TypeError("a sender sends a Message, not %r: send(Message(...))" % (obj,))
+        if self.pending or not hasattr(obj, "encode"):
+            return obj.send(self, tag)
+        return self.transmit(obj.encode(), tag)
+
+    def transmit(self, payload: bytes, tag: Union[str, bytes, None] = None) -> Delivery:
+        """Send an encoded message as one delivery, and return that. Raises as `send` does."""
+        window = self.window
+        if window is None:
+            self.connection.check()
+        elif not window.dirty:
+            window.touch()
+        session = self.session  # what is closed takes no more
+        if (
+            self.state | (session.state | session.connection.state) & LOCAL_CLOSED
+        ) & _OPEN_BITS != LOCAL_ACTIVE or (window is None and self._is_over()):
+            if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended & REMOTE_CLOSED:
+                raise self._not_open()
+            return self._too_late(tag)
+        if self.remote_max_message_size and len(payload) > self.remote_max_message_size:
+            raise self._too_large(len(payload))
+        if tag is None and self.tag_generator is None:
+            self.counted += 1
+            delivery = Delivery(self, window, b"%d" % self.counted, None, payload)
+        else:
+            delivery = self._tagged(self.delivery_tag() if tag is None else tag, payload)
+        if self.snd_settle_mode == SND_SETTLED:
+            delivery.fate = PRE_SETTLED
+        else:
+            self.unsettled += 1
+        self._queued += 1
+        if window is None:
+            self.waiting.append(delivery)
+        else:
+            window.outgoing.append(delivery)
+        if self.watch is not None:
+            self.watch(delivery)
+        return delivery
+
+    def _too_large(self, size: int) -> LocalProtocolError:
+        text = "a message of %d bytes, and %r takes at most %d: send less in one"
+        return LocalProtocolError(
+            MESSAGE_SIZE_EXCEEDED, text % (size, self, self.remote_max_message_size), "link", endpoint=self
+        )
+
+    def measure(self) -> None:
+        """The peer has said how much it takes: what waits here and is larger is REJECTED, for it must not leave
+        [2.7.3]."""
+        most, window = self.remote_max_message_size, self.window
+        if not most:
+            return
+        queued = [] if window is None else [one for one in window.outgoing if one.link is self and one.id is None]
+        for delivery in dict.fromkeys([*self.waiting, *queued, *self.pending]):
+            size = len(delivery.payload or b"") + sum(map(len, delivery.chunks or ()))
+            if size <= most or delivery.fate not in (OPEN, PRE_SETTLED) or delivery.id is not None:
+                continue
+            for queue in (self.waiting, self.pending, () if window is None else window.outgoing):
+                if delivery in queue:
+                    queue.remove(delivery)  # type: ignore[union-attr]  # what has nothing in it has no delivery
+            if delivery.queued or not delivery.partial:
+                self._queued -= 1
+            self._refuse(delivery, Condition(MESSAGE_SIZE_EXCEEDED, self._too_large(size).description))
+
+    def _refuse(self, delivery: Delivery, why: Condition) -> None:
+        """It has not left and never will: as if the peer had rejected it."""
+        if delivery.fate == OPEN:
+            self.unsettled -= 1
+        delivery.fate = SETTLED_BY_PEER
+        delivery.settled = True
+        delivery.partial = False
+        delivery.payload = delivery.chunks = None
+        delivery.remote_state, delivery._remote = REJECTED, RejectedDisposition(why)
+        delivery.changes = STATE_CHANGED | SETTLED_NOW
+        self.connection.emit(Event.DELIVERY, delivery)
+
+    def _tagged(self, tag: Union[str, bytes], payload: bytes) -> Delivery:
+        """A delivery with a tag that the application has chosen. LocalProtocolError when another one has it."""
+        given = self._given
+        if given is None:
+            given = self._given = GivenTags()
+        raw = _tag_bytes(tag)
+        given.claim(self, raw)
+        delivery = Delivery(self, self.window, raw, None, payload)
+        given.keep(self, delivery)
+        return delivery
+
+    def _too_late(self, tag: Union[str, bytes, None]) -> Delivery:
+        """The peer has closed the link, or what carries it, and the application may not have heard of it yet: that
+        is no mistake of its own. The message does not leave; its delivery is in doubt at once."""
+        delivery = Delivery(self, None, _tag_bytes(self.delivery_tag() if tag is None else tag), None, b"")
+        delivery.fate = LOST
+        self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
+        return delivery
+
+    @property
+    def _ended(self) -> int:
+        """Who has closed the link or what carries it: LOCAL_CLOSED, REMOTE_CLOSED, and bits of no meaning here."""
+        return self.state | self.session.state | self.session.connection.state
+
+    def _is_over(self) -> bool:
+        """Whether what carries the link has ended, so that nothing will ever leave."""
+        session = self.session
+        return bool((session.state | session.connection.state) & (LOCAL_CLOSED | REMOTE_CLOSED))
+
+    def _not_open(self) -> LocalProtocolError:
+        state = "not open" if self.state & LOCAL_UNINIT else "closed"
+        if self.state & (LOCAL_ACTIVE | REMOTE_CLOSED) == LOCAL_ACTIVE:
+            state = "on a session or a connection that has ended"
+        return LocalProtocolError(ILLEGAL_STATE, "%r is %s; nothing can be sent over it" % (self, state), "link")
+
+    def delivery(self, tag: Union[str, bytes]) -> Delivery:
+        """A new delivery with this tag, to be written with `stream` and finished with `advance`. On a link that is not
+        open yet it waits until that is.
+
+        tag: str or bytes of at most 32; ValueError if longer, TypeError if something else, LocalProtocolError if
+        another delivery that is not settled has it [2.6.12].
+        """
+        self.connection.check()
+        window = self.window
+        if self.state & (LOCAL_CLOSED | REMOTE_CLOSED) or (window is None and self._is_over()):
+            raise self._not_open()
+        if self._ended & LOCAL_CLOSED:  # the session or the connection
+            raise self._not_open()
+        delivery = self._tagged(tag, b"")
+        delivery.partial = True
+        self.unsettled += 1
+        self.pending.append(delivery)
+        if self.watch is not None:
+            self.watch(delivery)
+        return delivery
+
+    def stream(self, data: Union[bytes, bytearray, memoryview]) -> int:
+        """Append bytes to the current delivery; returns their number. They may leave before it is complete.
+
+        Raises LocalProtocolError when there is no current delivery, or when it becomes larger than the receiver takes
+        (`abort` it then); TypeError for what is no bytes.
+        """
+        self.connection.check()
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError("stream() takes bytes, not %r" % (data,))
+        delivery = self.current
+        if delivery is None:
+            raise LocalProtocolError(ILLEGAL_STATE, "%r has no current delivery to write to" % (self,), "link")
+        streamed, size = self._streamed
+        size = len(data) + (size if streamed is delivery else 0)
+        if 0 < self.remote_max_message_size < size:
+            raise self._too_large(size)
+        self._streamed = (delivery, size)
+        if delivery.chunks is None:
+            delivery.chunks = []
+        delivery.chunks.append(bytes(data))
+        self._enqueue(delivery)
+        return len(data)
+
+    def advance(self) -> bool:
+        self.connection.check()
+        if not self.pending:
+            return False
+        self.complete(self.pending[0])
+        return True
+
+    def complete(self, delivery: Delivery) -> None:
+        """All of a delivery that was made by `delivery()` is written."""
+        self.pending.remove(delivery)
+        if self._streamed[0] is delivery:
+            self._streamed = (None, 0)
+        if not delivery.queued:
+            delivery.chunks = []  # it has no bytes, and leaves all the same as what is written in parts
+        delivery.partial = False
+        if self.snd_settle_mode == SND_SETTLED and delivery.fate == OPEN:
+            delivery.fate = PRE_SETTLED
+            self.unsettled -= 1
+        self._enqueue(delivery)
+
+    def _enqueue(self, delivery: Delivery) -> None:
+        """Have a delivery sent as far as it is written. It is queued once, at its first byte or its end."""
+        window = self.window
+        if not delivery.queued:
+            delivery.queued = True
+            self._queued += 1
+            if window is None:
+                self.waiting.append(delivery)
+            else:
+                window.outgoing.append(delivery)
+        elif delivery is self.transfer_in_progress and window is not None and delivery not in window.outgoing:
+            window.outgoing.append(delivery)
+        if window is not None:
+            window.touch()
+
+    def abort(self, delivery: Delivery) -> None:
+        """What Delivery.abort does: a delivery of which nothing has left is dropped, else the peer is told."""
+        self.connection.check()
+        started = delivery is self.transfer_in_progress
+        if delivery.id is not None and not started:
+            return  # it has left as a whole
+        counted = delivery.queued or not delivery.partial
+        if delivery in self.pending:
+            self.pending.remove(delivery)
+        delivery.aborted = True
+        delivery.partial = False
+        delivery.payload, delivery.chunks = b"", None
+        window = self.window
+        if started:
+            if window is not None and delivery not in window.outgoing:
+                window.outgoing.append(delivery)
+                window.touch()
+            return
+        if counted:
+            self._queued -= 1
+        self._lose(delivery)
+
+    def _lose(self, delivery: Delivery) -> None:
+        """It will not leave: where it is queued, it is passed over."""
+        if delivery.fate == OPEN:
+            self.unsettled -= 1
+        delivery.fate = LOST
+
+    def expire(self, delivery: Delivery, condition: Condition) -> None:
+        """Wait no longer for the outcome of a delivery, if it has none: it is in doubt because of `condition`. If it
+        has not left it never will; what comes of it later is passed over."""
+        if delivery.fate != OPEN or delivery.remote_state in TERMINAL:
+            return
+        delivery.doubt = condition
+        window = self.window
+        self.abort(delivery)
+        if not delivery.aborted and window is not None:
+            window.unsettled_out.pop(delivery.id or 0, None)
+            self._lose(delivery)
+            if window.choked:
+                window.unchoke()
+        self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
+
+    def cut_short(self) -> None:
+        for delivery in list(self.pending):
+            self.abort(delivery)
+
+    def offered(self, n: int) -> None:
+        """Tell the receiver, with the next flow, that `n` messages are available. ValueError if negative."""
+        self.connection.check()
+        number: Any = n
+        if not isinstance(number, int) or isinstance(number, bool) or n < 0:
+            raise ValueError("offered must be a number of messages, not %r" % (n,))
+        self.available = n
+
+    def drained(self) -> int:
+        """Give back the credit that is left, when the receiver asked for that (`drain_mode`): there is nothing
+        to send. Returns how much it was [2.6.7]."""
+        self.connection.check()
+        unused = self.wire_credit - self._queued
+        window = self.window
+        if not self._drain_mode or unused <= 0 or window is None:
+            return 0
+        if self.handle_out is None:
+            self._given_back += unused
+        else:
+            self.delivery_count = (self.delivery_count + unused) & 0xFFFFFFFF
+        self.wire_credit -= unused
+        window.tell_flow(self)
+        return unused
+
+    # -- the wire ----------------------------------------------------------------------------------------
+
+    def has_more(self) -> bool:
+        return self._queued > 0
+
+    def abandon(self, lasting: bool = False) -> None:
+        """The outcomes of what has left will not come: it is in doubt, or leaves again (`resend`). What has not
+        left waits for the next wire if there will be one, in the order of the calls, and is in doubt if not."""
+        window = self.window
+        again: list[Delivery] = []
+        doubtful: list[Delivery] = []
+        unsent = list(self.waiting)
+        if window is not None:
+            started = self.transfer_in_progress
+            # Many links may go at once, and most are idle: those do not look through what all of them have sent.
+            queued = window.take_queued(self) if self._queued else []
+            unsent += [delivery for delivery in queued if delivery.id is None]
+            sent = window.unsettled_of(self) if self.unsettled else []
+            for delivery in sent:
+                del window.unsettled_out[delivery.id or 0]
+            if started is not None and started.fate == PRE_SETTLED:
+                sent.append(started)
+            for delivery in sent:
+                whole = self._whole(delivery) if lasting else None
+                if delivery.aborted or delivery.fate in (SETTLED_HERE, SETTLED_BY_PEER):
+                    delivery.fate = delivery.fate or LOST
+                    continue  # nobody waits for its outcome
+                if delivery.remote_state in TERMINAL:
+                    delivery.fate = LOST  # the outcome is known, and has been told
+                    delivery.window = None
+                elif whole is not None:
+                    delivery.start_again(whole)
+                    again.append(delivery)
+                else:
+                    doubtful.append(delivery)
+        unsent = [delivery for delivery in unsent if delivery.fate != LOST]
+        unwritten = [delivery for delivery in self.pending if delivery.id is None and not delivery.queued]
+        if not lasting:
+            doubtful += unsent + unwritten
+            unsent = unwritten = []
+        for delivery in doubtful:
+            delivery.fate = LOST
+            delivery.window = None
+            self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
+        for delivery in (*unsent, *unwritten):
+            delivery.window = None
+        self.waiting = deque(again + unsent)
+        self.pending = deque(delivery for delivery in self.pending if delivery.id is None and delivery.fate != LOST)
+        self._queued = len(self.waiting)
+        self.unsettled = sum(delivery.fate == OPEN for delivery in (*self.waiting, *unwritten))
+        self.writer_key = -1
+
+    def _whole(self, delivery: Delivery) -> Optional[bytes]:
+        """All bytes of a delivery that has left, or None: it must not leave again, or its beginning is gone."""
+        payload: Any = delivery.payload
+        if payload is None or delivery.partial or delivery.aborted or not delivery.frames:
+            return None
+        if delivery is self.transfer_in_progress:
+            # The peer has not got all of it, and so has done nothing with it.
+            whole: bytes = payload.obj
+            return whole
+        return payload if self.resend else None
+
+    def count_given_back(self) -> None:
+        """Our attach has left: what was given back before counts from now on."""
+        self.delivery_count = (self.delivery_count + self._given_back) & 0xFFFFFFFF
+        self._given_back = 0
+
+    def leave_wire(self, lasting: bool = False) -> None:
+        super().leave_wire(lasting)
+        self.wire_credit = self._given_back = 0
+        self._drain_mode = False
+        self.writer_key = -1  # the writer knows the old handle
+
+
+def _tag_bytes(tag: Union[str, bytes]) -> bytes:
+    """A delivery tag is binary of at most 32 bytes [2.8.7]."""
+    raw = tag.encode("utf-8", "surrogateescape") if isinstance(tag, str) else tag
+    if not isinstance(raw, bytes):
+        raise TypeError("a delivery tag must be str or bytes, not %r" % (tag,))
+    if len(raw) > 32:
+        raise ValueError("a delivery tag has at most 32 bytes: %r" % (tag,))
+    return raw

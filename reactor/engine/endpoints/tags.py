@@ -1,0 +1,60 @@
+"""Tags: that no two deliveries of a link have the same while they are not settled [2.6.12].
+
+The numbers that a sender gives by itself are never the same, and cost nothing here; what is looked at are the tags that
+an application chooses. Senders enter. It knows deliveries by their tag and their fate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional
+
+from reactor.engine.endpoints.delivery import OPEN, Delivery
+from reactor.errors import NOT_ALLOWED, LocalProtocolError
+
+if TYPE_CHECKING:  # senders enter; the types go round, the imports do not
+    from reactor.engine.endpoints.sender import Sender
+
+#: Digits of the largest number that is looked at: a sender does not get there by counting.
+_DIGITS = 18
+
+
+class GivenTags:
+    """The tags that the application has chosen for deliveries of one sender, while these are open."""
+
+    __slots__ = ("_given", "_jumped_to", "_mixed")
+
+    def __init__(self) -> None:
+        self._given: dict[bytes, Delivery] = {}
+        self._jumped_to = 0  # the number from which the sender counts on, because of a chosen tag
+        self._mixed = False  # whether it has counted before that
+
+    def claim(self, sender: Sender, tag: bytes) -> None:
+        """See to it that `tag` is free, and that the sender will not come to it by counting. LocalProtocolError for
+        one of a delivery that is not settled."""
+        other = self._given.get(tag)
+        if other is None or other.fate != OPEN:
+            other = self._counted(sender, tag)
+        if other is not None:
+            text = "the tag %r is that of a delivery that is not settled: %r" % (tag.decode("utf-8", "replace"), other)
+            raise LocalProtocolError(NOT_ALLOWED, text, "link")
+
+    def keep(self, sender: Sender, delivery: Delivery) -> None:
+        """A delivery was made with a tag that was free."""
+        given = self._given
+        given[delivery.tag_bytes] = delivery
+        if len(given) > 64 and len(given) > 2 * sender.unsettled:
+            self._given = {tag: one for tag, one in given.items() if one.fate == OPEN}
+
+    def _counted(self, sender: Sender, tag: bytes) -> Optional[Delivery]:
+        """The open delivery to which the sender has given this number by itself, or None."""
+        if not tag.isdigit() or tag.startswith(b"0") or len(tag) > _DIGITS:
+            return None
+        number, last = int(tag), sender.counted
+        self._mixed = self._mixed or last != self._jumped_to
+        if number > last:
+            sender.counted = self._jumped_to = number
+        elif number == sender.drawn:
+            sender.drawn = 0  # it was asked for by delivery_tag(), and is used now
+        elif self._mixed:
+            return next((one for one in sender.unsettled_deliveries if one.tag_bytes == tag), None)
+        return None

@@ -1,0 +1,1 @@
+"""SASL: who the peer is, before AMQP begins [part 5]."""

@@ -1,0 +1,219 @@
+"""The SASL mechanisms in one table, strongest first; the choice among them; and those that fit on a page.
+
+`sasl` enters, nobody else. A mechanism knows the identities it is given and the bytes of its own exchange;
+it knows no frame, no transport and no clock. What all of them share is in `exchange`. A further one is a class
+for each side and a row in MECHANISMS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple, Optional
+
+from reactor.engine.sasl.digest import CramMd5Client, CramMd5Server, DigestMd5Client, DigestMd5Server
+from reactor.engine.sasl.exchange import (
+    Challenge,
+    ClientMechanism,
+    Done,
+    Fail,
+    Guard,
+    Identity,
+    MechanismError,
+    ServerMechanism,
+    Step,
+)
+from reactor.engine.sasl.oauth import OAuthBearerClient, OAuthBearerServer, XOAuth2Client, XOAuth2Server
+from reactor.engine.sasl.scram import ScramClient, ScramServer
+from reactor.shown import quoted, shown
+
+
+# -- ANONYMOUS, RFC 4505 ---------------------------------------------------------------------------------
+class AnonymousClient(ClientMechanism):
+    """Come as nobody; the user's name, if there is one, travels as trace information."""
+
+    @classmethod
+    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+        # Who gave a password means to be that user, and would not know that he is nobody.
+        if identity.named or (identity.password is None and identity.token is None):
+            return None
+        return "to be named in allowed_mechs where a password or a token was given: it lets this client in as nobody"
+
+    def start(self) -> bytes:
+        return (self.identity.user or "anonymous").encode("utf-8")
+
+
+class AnonymousServer(ServerMechanism):
+    """Everybody is welcome, as "anonymous": what the client calls itself proves nothing and is ignored."""
+
+    @classmethod
+    def offered(cls, name: str, guard: Guard) -> bool:
+        return guard.named or not guard.asks  # who asks lets others in only where he says so
+
+    def receive(self, response: Optional[bytes]) -> Step:
+        return Done("anonymous", "anonymous")
+
+
+# -- PLAIN, RFC 4616 -------------------------------------------------------------------------------------
+class PlainClient(ClientMechanism):
+    """User and password as they are. Safe only where nobody listens."""
+
+    secret: ClassVar[bool] = True
+    shows: ClassVar[str] = "the password"
+
+    @classmethod
+    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+        if not identity.user:
+            return "a user and a password"
+        return "a password" if identity.password is None else None
+
+    @classmethod
+    def exposes(cls, identity: Identity) -> str:
+        return "" if identity.secure else "the password"
+
+    def start(self) -> bytes:
+        identity = self.identity
+        parts = (identity.authorization or "", identity.user or "", identity.password or "")
+        if any("\0" in part for part in parts):
+            raise MechanismError("PLAIN cannot carry a NUL character in a user's name or password")
+        try:
+            return "\0".join(parts).encode("utf-8")
+        except UnicodeEncodeError:
+            # From None: the original exception holds the whole string, password included.
+            raise MechanismError("the user's name or the password is not text that UTF-8 can hold") from None
+
+
+class PlainServer(ServerMechanism):
+    """Takes the three strings apart and asks the authenticator."""
+
+    @classmethod
+    def offered(cls, name: str, guard: Guard) -> bool:
+        return guard.authenticator is not None or guard.credentials is not None
+
+    def receive(self, response: Optional[bytes]) -> Step:
+        if response is None:
+            return Challenge(b"")  # the client waited to be asked, which RFC 4422 section 3 allows
+        try:
+            authorization, user, password = response.decode("utf-8").split("\0")
+        except ValueError:  # also UnicodeDecodeError; either would quote the password
+            return Fail("the response is not what PLAIN prescribes")
+        if not user:
+            return Fail("the user's name is empty")
+        if not self._is_right(user, password):
+            return Fail(f"wrong user or password for {quoted(user)}")
+        return self.guard.admit(user, authorization)
+
+    def _is_right(self, user: str, password: str) -> bool:
+        guard = self.guard
+        if guard.authenticator is not None:
+            return guard.authenticator(self.name, user, password)
+        return guard.credentials is not None and guard.decoy.check(guard.credentials(self.name, user), password)
+
+
+# -- EXTERNAL, RFC 4422 appendix A -----------------------------------------------------------------------
+class ExternalClient(ClientMechanism):
+    """The wire below has proved who this is: nothing to add but on whose behalf."""
+
+    @classmethod
+    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+        # The server may know the client by what nobody told us of (an address, a tunnel): so by name, too.
+        if identity.external is None and not identity.named:
+            return "a client certificate, or to be named in allowed_mechs"
+        return None
+
+    def start(self) -> bytes:
+        return (self.identity.authorization or "").encode("utf-8")
+
+
+class ExternalServer(ServerMechanism):
+    """Believes the wire below."""
+
+    @classmethod
+    def offered(cls, name: str, guard: Guard) -> bool:
+        return guard.external is not None
+
+    def receive(self, response: Optional[bytes]) -> Step:
+        if response is None:
+            return Challenge(b"")
+        external = self.guard.external
+        if external is None:
+            return Fail("the wire does not tell who the client is")
+        try:
+            authorization = response.decode("utf-8")
+        except UnicodeDecodeError:
+            return Fail("the response is not what EXTERNAL prescribes")
+        return self.guard.admit(external, authorization)
+
+
+# -- all of them -----------------------------------------------------------------------------------------
+class Mechanism(NamedTuple):
+    """One row: the registered name and the class for each side."""
+
+    name: str
+    client: type[ClientMechanism]
+    server: type[ServerMechanism]
+
+
+#: Strongest first: a client takes the first that the server offers and that it can use itself. A password that
+#: is proved goes before a token that is shown, and that before a password that is shown. What is bound to TLS
+#: goes first whatever its hash: RFC 5802 section 6 wants it taken where both sides have it.
+MECHANISMS: Sequence[Mechanism] = (
+    Mechanism("EXTERNAL", ExternalClient, ExternalServer),
+    Mechanism("SCRAM-SHA-512-PLUS", ScramClient, ScramServer),
+    Mechanism("SCRAM-SHA-256-PLUS", ScramClient, ScramServer),
+    Mechanism("SCRAM-SHA-1-PLUS", ScramClient, ScramServer),
+    Mechanism("SCRAM-SHA-512", ScramClient, ScramServer),
+    Mechanism("SCRAM-SHA-256", ScramClient, ScramServer),
+    Mechanism("SCRAM-SHA-1", ScramClient, ScramServer),
+    Mechanism("OAUTHBEARER", OAuthBearerClient, OAuthBearerServer),
+    Mechanism("XOAUTH2", XOAuth2Client, XOAuth2Server),
+    Mechanism("DIGEST-MD5", DigestMd5Client, DigestMd5Server),
+    Mechanism("CRAM-MD5", CramMd5Client, CramMd5Server),
+    Mechanism("PLAIN", PlainClient, PlainServer),
+    Mechanism("ANONYMOUS", AnonymousClient, AnonymousServer),
+)
+
+#: Those that carry a token and no password.
+TOKEN_MECHANISMS = frozenset(row.name for row in MECHANISMS if row.client.shows == "the token")
+
+
+def choose(allowed: Optional[Sequence[str]], identity: Identity, insecure: bool) -> Mechanism:
+    """The strongest mechanism that the server offers and this client can use.
+
+    allowed: the names that may be used, None for all. insecure: secrets may be shown to whoever listens.
+    Raises MechanismError, which says what is missing, when there is none.
+    """
+    missing: dict[str, list[str]] = {}
+    for row in MECHANISMS:
+        if row.name not in identity.offered:
+            continue
+        if allowed is not None and row.name not in allowed:
+            missing.setdefault("", []).append(row.name)
+            continue
+        lacks = row.client.lacks(row.name, identity)
+        if lacks:
+            missing.setdefault(lacks, []).append(row.name)
+            continue
+        exposed = row.client.exposes(identity)
+        if exposed and not insecure:
+            # No weaker one is tried: who gave a password would be let in as somebody else, and not know.
+            raise MechanismError(
+                f"{row.name} would show {exposed} to whoever listens on the network: use amqps://, or "
+                "allow_insecure_mechs=True where every machine on the way is trusted"
+            )
+        return row
+    usable = [
+        row.name
+        for row in MECHANISMS
+        if (row.client.lacks(row.name, identity) is None if allowed is None else row.name in allowed)
+    ]
+    text = f"the server offers {listed(identity.offered)}, this client would use {' '.join(usable) or 'nothing'}"
+    for lacks, names in missing.items():
+        verb = ("is", "needs") if len(names) == 1 else ("are", "need")
+        what = f"{verb[1]} {lacks}" if lacks else f"{verb[0]} not among the allowed ones"
+        text += f"; {' '.join(names)} {what}"
+    raise MechanismError(f"no mechanism in common: {text}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names from a peer, ready for one line of text: few, short and printable."""
+    return " ".join(shown(str(name), 40) for name in names[:12]) + (" ..." if len(names) > 12 else "")

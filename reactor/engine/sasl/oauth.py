@@ -1,0 +1,197 @@
+"""OAUTHBEARER (RFC 7628) and XOAUTH2: somebody else vouches for the user, by a token.
+
+`mechanisms` enters. Where a token comes from and whose it is, others know: here it is only carried. Who has it
+is let in, so it travels only where nobody listens, and nothing shows it.
+
+    client                                            server
+    name, token                      ->
+                                     <-   outcome; or why not, as JSON
+    an empty answer                  ->               so that the exchange ends as every other
+                                     <-   outcome
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, Optional
+
+from reactor.engine.sasl.exchange import (
+    Challenge,
+    ClientMechanism,
+    Fail,
+    Guard,
+    Identity,
+    MechanismError,
+    ServerMechanism,
+    Step,
+)
+from reactor.lazily import Lazily
+from reactor.shown import quoted, shown
+
+if TYPE_CHECKING:
+    import json
+else:
+    json = Lazily("json")
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([\x21-\x7e]+)")
+_GS2 = re.compile(r"(n|y|p=[A-Za-z0-9.-]+),(?:a=([^,\x01]*))?,")
+_END = "\x01"
+
+
+class OAuthClient(ClientMechanism):
+    """What the two share: a token, and what comes back when it is refused."""
+
+    secret: ClassVar[bool] = True
+    shows: ClassVar[str] = "the token"
+    #: the answer to the server's reasons
+    sorry: ClassVar[bytes] = b""
+
+    @classmethod
+    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+        if identity.token is None:
+            return "a token"
+        return None if _TOKEN.fullmatch(identity.token) else "a token of printable ASCII characters"
+
+    @classmethod
+    def exposes(cls, identity: Identity) -> str:
+        return "" if identity.secure else "the token"
+
+    def respond(self, challenge: bytes) -> bytes:
+        if self.hint:
+            raise MechanismError("the server goes on after it has said why it refuses")
+        self.hint = _status(challenge)
+        return self.sorry
+
+    def finish(self, data: Optional[bytes]) -> None:
+        if self.hint:
+            raise MechanismError(f"the server says yes after it has refused ({self.hint})")
+
+
+class OAuthBearerClient(OAuthClient):
+    """As the standard has it."""
+
+    sorry = _END.encode()
+
+    def start(self) -> bytes:
+        identity = self.identity
+        name = _account(identity).replace("=", "=3D").replace(",", "=2C")
+        parts = [f"n,a={name}," if name else "n,,"]
+        if identity.hostname:
+            parts.append(f"host={identity.hostname}")
+        if identity.port is not None:
+            parts.append(f"port={identity.port}")
+        parts += [f"auth=Bearer {identity.token}", _END]
+        return _joined(parts)
+
+
+class XOAuth2Client(OAuthClient):
+    """As it was before the standard, and still is at the large providers of mail."""
+
+    @classmethod
+    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+        return super().lacks(name, identity) or (None if _account(identity) else "a user")
+
+    def start(self) -> bytes:
+        return _joined([f"user={_account(self.identity)}", f"auth=Bearer {self.identity.token}", _END])
+
+
+class OAuthServer(ServerMechanism):
+    """What the two share: ask whose token it is."""
+
+    def __init__(self, name: str, guard: Guard) -> None:
+        super().__init__(name, guard)
+        self._refusal: Optional[Fail] = None
+
+    @classmethod
+    def offered(cls, name: str, guard: Guard) -> bool:
+        return guard.token_owner is not None
+
+    def receive(self, response: Optional[bytes]) -> Step:
+        if self._refusal is not None:
+            return self._refusal  # whatever the client has to say to it
+        if not response:
+            return Challenge(b"")  # the client waited to be asked, which RFC 4422 section 3 allows
+        try:
+            authorization, token = self.read(response.decode("utf-8"))
+        except ValueError:  # also UnicodeDecodeError; either would quote the token
+            return self._refuse("invalid_request", f"the response is not what {self.name} prescribes")
+        token_owner = self.guard.token_owner
+        owner = None if token_owner is None else token_owner(self.name, token)
+        if not owner:
+            return self._refuse("invalid_token", f"a token that is not valid, for {quoted(authorization)}")
+        return self.guard.admit(owner, authorization)
+
+    def read(self, text: str) -> tuple[str, str]:
+        """The name to act as ("" for none) and the token. Raises ValueError."""
+        raise NotImplementedError
+
+    def _refuse(self, status: str, reason: str) -> Step:
+        self._refusal = Fail(reason)
+        return Challenge(json.dumps(self.explain(status)).encode("ascii"))
+
+    def explain(self, status: str) -> dict[str, str]:
+        """What a client that knows the mechanism reads of a refusal."""
+        return {"status": status}
+
+
+class OAuthBearerServer(OAuthServer):
+    """As the standard has it."""
+
+    def read(self, text: str) -> tuple[str, str]:
+        header, *pairs = text.split(_END)
+        match = _GS2.fullmatch(header)
+        # Nothing is bound to the channel here: a client that did so did not mean this mechanism.
+        if match is None or match.group(1).startswith("p"):
+            raise ValueError
+        name = (match.group(2) or "").replace("=2C", ",").replace("=3D", "=")
+        return name, _bearer(pairs)
+
+
+class XOAuth2Server(OAuthServer):
+    """As it was before the standard."""
+
+    def read(self, text: str) -> tuple[str, str]:
+        user, *pairs = text.split(_END)
+        if not user.startswith("user=") or len(user) == 5:
+            raise ValueError
+        return user[5:], _bearer(pairs)
+
+    def explain(self, status: str) -> dict[str, str]:
+        return {"status": "401" if status == "invalid_token" else "400", "schemes": "bearer"}
+
+
+def _account(identity: Identity) -> str:
+    """The account that is asked for; whose token it is, the server knows from the token."""
+    return identity.authorization or identity.user or ""
+
+
+def _joined(parts: list[str]) -> bytes:
+    """Parts of which only the last, the end, may have the character that separates them."""
+    if any(_END in part for part in parts[:-1]):
+        raise MechanismError("a user's name cannot have a control character here")
+    try:
+        return _END.join(parts).encode("utf-8")
+    except UnicodeEncodeError:
+        raise MechanismError("the user's name is not text that UTF-8 can hold") from None
+
+
+def _bearer(pairs: list[str]) -> str:
+    """The token among ``key=value`` pairs. Raises ValueError."""
+    if pairs[-2:] != ["", ""]:
+        raise ValueError
+    found = [pair[5:] for pair in pairs if pair.startswith("auth=")]
+    match = _BEARER.fullmatch(found[0]) if len(found) == 1 else None
+    if match is None:
+        raise ValueError
+    return match.group(1)
+
+
+def _status(challenge: bytes) -> str:
+    """The reason in a server's JSON, as far as it is to be understood."""
+    try:
+        told: Any = json.loads(challenge.decode("utf-8"))
+    except (ValueError, RecursionError):
+        told = None
+    status = told.get("status") if isinstance(told, dict) else None
+    return shown(status, 60) if isinstance(status, str) and status else "without a reason"

@@ -1,0 +1,1 @@
+"""TLS: what hides the bytes, by the standard library's ssl."""

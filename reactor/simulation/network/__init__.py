@@ -1,0 +1,1 @@
+"""A network in memory, and a clock that jumps."""

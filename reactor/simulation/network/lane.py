@@ -1,0 +1,195 @@
+"""Lanes: what is under way on the wires of a network that takes time, and when it arrives.
+
+The network enters, and the wires: a wire that is written to hands its bytes to the lane towards its peer. Each
+lane keeps the order of what it was given, as TCP does, whatever else happens to it. It knows wires, and of
+bytes only that they may be cut into frames, for whoever wants to do something to one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from random import Random
+from typing import TYPE_CHECKING, Any, Optional
+
+from reactor.tracing.splitter import Splitter
+
+if TYPE_CHECKING:  # a lane joins two wires of a network; the types go round, the imports do not
+    from reactor.simulation.network.wire import MemoryWire
+
+_END = "end"  # nothing more will be written
+_RESET = "reset"  # the wire is lost
+
+_SLOWEST_PIECE = 0.05  # seconds: what takes longer to be sent arrives piece by piece, and is heard of meanwhile
+
+
+class Conditions:
+    """How long bytes take to get there.
+
+    random: where delays are drawn from.
+    latency: the least and the most seconds from one end of a wire to the other; drawn for each write, which
+        never overtakes another. A connection is made after two of them.
+    bandwidth: bytes per second in each direction of each wire; None for no bound.
+    patience: seconds after which an attempt to connect that nobody answers has failed.
+    """
+
+    __slots__ = ("bandwidth", "latency", "patience", "random")
+
+    def __init__(
+        self,
+        random: Random,
+        latency: tuple[float, float] = (0.0, 0.0),
+        bandwidth: Optional[float] = None,
+        patience: float = 127.0,
+    ) -> None:
+        least, most = latency
+        if not 0 <= least <= most:
+            raise ValueError(f"latency is the least and the most seconds, and not {latency}")
+        if bandwidth is not None and bandwidth <= 0:
+            raise ValueError(f"bandwidth is bytes per second, and not {bandwidth}")
+        self.random = random
+        self.latency = latency
+        self.bandwidth = bandwidth
+        self.patience = patience
+
+    def delay(self) -> float:
+        """Seconds for the next write to get to the other end."""
+        least, most = self.latency
+        return least if least == most else self.random.uniform(least, most)
+
+    def __repr__(self) -> str:
+        rate = "" if self.bandwidth is None else f", {self.bandwidth:g} bytes/s"
+        return f"<Conditions: {self.latency[0]:g} to {self.latency[1]:g} s{rate}>"
+
+
+class Lane:
+    """One direction of a wire.
+
+    source, sink: the ends of the wire.
+    size: bytes that are under way.
+    muted: what the source writes from now on is swallowed.
+    """
+
+    __slots__ = (
+        "_delay",   # of the write that is being taken
+        "_broken",  # nothing can follow, not even that
+        "_ended",   # no bytes can follow
+        "_free_at", # when what was written so far has left, where there is a bandwidth
+        "_last",    # when the last of it arrives
+        "_queue",   # (when it arrives, what, the frame that ends with it)
+        "_splitter",
+        "muted",
+        "sink",
+        "size",
+        "source",
+    )
+
+    def __init__(self, source: MemoryWire, sink: MemoryWire) -> None:
+        self.source = source
+        self.sink = sink
+        self.size = 0
+        self.muted = False
+        self._queue: deque[tuple[float, Any, Optional[bytes]]] = deque()
+        self._splitter = Splitter()
+        self._delay = self._free_at = self._last = 0.0
+        self._ended = self._broken = False
+
+    def write(self, data: bytes) -> None:
+        """Take what the source writes. Where somebody inspects the network it goes on frame by frame, each
+        when it is complete."""
+        self._draw_delay()
+        inspect = self.source.node.network.inspect
+        if inspect is None:
+            self.put(data, False)
+        else:
+            for part in self._splitter.feed(data):
+                inspect(self, part)
+
+    def put(self, part: bytes, whole: bool = True) -> None:
+        """Send bytes on their way, behind what is under way. whole: it is, or ends, a frame."""
+        if self._ended:
+            return
+        conditions, now = self._conditions(), self.source.node.network.clock.now()
+        bandwidth = None if conditions is None else conditions.bandwidth
+        self.size += len(part)
+        if bandwidth is None:
+            self._append(now + self._delay, part, part if whole else None)
+            return
+        self._free_at = max(now, self._free_at)
+        step = max(1, int(bandwidth * _SLOWEST_PIECE))
+        for start in range(0, len(part), step):
+            piece = part[start : start + step]
+            self._free_at += len(piece) / bandwidth
+            is_last = whole and start + step >= len(part)
+            self._append(self._free_at + self._delay, piece, part if is_last else None)
+
+    def finish(self) -> None:
+        """The source writes no more: its peer learns so behind what is under way."""
+        if not self._ended:
+            rest = self._splitter.rest
+            if rest and not self.muted:
+                self.put(rest, False)
+            self._append(self._draw_delay(), _END, None)
+            self._ended = True
+
+    def break_off(self) -> None:
+        """Behind what is under way the wire is lost, to both ends."""
+        if not self._broken:
+            self._append(self._draw_delay(), _RESET, None)
+            self._ended = self._broken = True
+
+    def lose(self) -> None:
+        """The wire is lost: nothing of what is under way arrives."""
+        self._queue.clear()
+        self._ended = self._broken = True
+        self.size = 0
+
+    def land(self) -> None:
+        """Hand the sink what is due."""
+        network = self.source.node.network
+        queue, now = self._queue, network.clock.now()
+        while queue and queue[0][0] <= now:
+            if network.admitted == 0 or network.is_parted(self.source.node.machine, self.sink.node.machine):
+                network.strand(self)
+                return
+            _, what, frame = queue.popleft()
+            if what is _RESET:
+                self.sink.reset()
+                return
+            if what is _END:
+                self.sink.arrive_end()
+                continue
+            self.size -= len(what)
+            self.sink.arrive(what)
+            self.source.node.stir(self.source)  # there is room again
+            if frame is not None:
+                network.count_frame(frame)
+        if queue:
+            network.schedule(queue[0][0], self.land)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._queue
+
+    def resume(self) -> None:
+        """What could not land is on its way again."""
+        if self._queue:
+            network = self.source.node.network
+            network.schedule(max(self._queue[0][0], network.clock.now()), self.land)
+
+    def _draw_delay(self) -> float:
+        """Draw the latency, once for all that a write takes; returns when what leaves now arrives."""
+        conditions = self._conditions()
+        self._delay = conditions.delay() if conditions is not None else 0.0
+        return self.source.node.network.clock.now() + self._delay
+
+    def _conditions(self) -> Optional[Conditions]:
+        network = self.source.node.network
+        return network.conditions_between(self.source.node.machine, self.sink.node.machine)
+
+    def _append(self, at: float, what: Any, frame: Optional[bytes]) -> None:
+        network = self.source.node.network
+        self._last = at = max(at, self._last, network.clock.now())
+        if not self._queue:
+            network.schedule(at, self.land)
+        self._queue.append((at, what, frame))

@@ -1,0 +1,132 @@
+"""A node: the network in memory, as one container sees it.
+
+The network makes them, and loops hold them as their `interface.Network`. It knows who watches what, and who of
+them may be ready.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Optional
+
+from reactor.loop.interface import Network, Owner, Watchable, join_address
+from reactor.simulation.network.wire import MemoryListener, MemoryWire, place_of
+
+if TYPE_CHECKING:  # a node is part of its network; the types go round, the imports do not
+    from reactor.simulation.network.network import MemoryNetwork
+
+Ready = tuple[Owner, int]
+
+_EVERYWHERE = frozenset(["", "0.0.0.0", "::"])
+
+
+class MemoryNode:
+    """The network as one container sees it: see `interface.Network`.
+
+    name: for messages. machine: see `MemoryNetwork.node`.
+    dying: its program is being ended in the middle of a turn: what it still writes goes nowhere.
+    """
+
+    def __init__(self, network: MemoryNetwork, name: str, machine: str = "") -> None:
+        self.network = network
+        self.name = name
+        self.machine = machine
+        self.dying = False
+        self._watched: dict[int, tuple[Watchable, int, Owner]] = {}
+        # Who may be ready: whatever changed is put here, and stays as long as it is ready. An idle wire
+        # costs nothing, and the order is that in which things happened.
+        self._stirred: dict[int, Watchable] = {}
+        self._poked: dict[int, tuple[Watchable, int]] = {}  # see poke
+        self._woken = False
+
+    def connect(self, host: str, port: int) -> MemoryWire:
+        wire = MemoryWire(self, host, port)
+        self.network.dial(wire)
+        return wire
+
+    def listen(self, host: Optional[str], port: int, backlog: int = 4096) -> MemoryListener:
+        place = "*" if (host or "") in _EVERYWHERE else place_of(host or "")
+        port = port or self.network.free_port()
+        address = join_address("0.0.0.0" if place == "*" else host or "", port)
+        for other in self.network.listeners:
+            same = other.place == place or "*" in (other.place, place)
+            if same and other.port == port and other.node.machine == self.machine and not other.off:
+                why = os.strerror(errno.EADDRINUSE)
+                raise OSError(errno.EADDRINUSE, f"cannot listen on {address}: {why}")
+        listener = MemoryListener(self, place, port, address, backlog)
+        self.network.listeners.append(listener)
+        return listener
+
+    def watch(self, thing: Watchable, interest: int, owner: Owner) -> None:
+        if not interest:
+            self.unwatch(thing)
+        else:
+            self._watched[id(thing)] = (thing, interest, owner)
+            self.stir(thing)
+
+    def unwatch(self, thing: Watchable) -> None:
+        self._watched.pop(id(thing), None)
+        self._stirred.pop(id(thing), None)
+
+    def wait(self, timeout: Optional[float]) -> Sequence[Ready]:
+        network = self.network
+        network.begin_turn()
+        if network.stepped is not None:
+            network.stepped[self] = None
+        network.answer()
+        ready = self._ready()
+        woken, self._woken = self._woken, False
+        if ready or woken or timeout == 0:
+            return ready
+        if network.stepped is None:
+            network.pass_time(self, timeout)
+            return self._ready()
+        network.nap = math.inf if timeout is None else network.clock.now() + timeout
+        return ready
+
+    def wake(self) -> None:
+        self._woken = True
+
+    def close(self) -> None:
+        watched = [thing for thing, _, _ in self._watched.values()]
+        for thing in [*watched, *self.network.dialing, *self.network.listeners]:
+            if isinstance(thing, (MemoryWire, MemoryListener)) and thing.node is self:
+                thing.close()
+        self._watched.clear()
+        self._stirred.clear()
+
+    def poke(self, thing: Watchable, mask: int) -> None:
+        """Say, for a test, that a descriptor of somebody else is ready for `mask` from now on; 0: no more."""
+        self._poked[id(thing)] = (thing, mask)
+        self.stir(thing)
+
+    def stir(self, thing: Watchable) -> None:
+        """Something has changed about it."""
+        if id(thing) in self._watched:
+            self._stirred[id(thing)] = thing
+
+    @property
+    def stirring(self) -> bool:
+        """Whether the next `wait` has something to tell."""
+        return self._woken or bool(self._stirred and self._ready())
+
+    def _ready(self) -> list[Ready]:
+        ready: list[Ready] = []
+        for key, thing in list(self._stirred.items()):
+            _, interest, owner = self._watched[key]
+            if isinstance(thing, (MemoryWire, MemoryListener)):
+                mask = thing.readiness & interest
+            else:
+                mask = self._poked.get(key, (thing, 0))[1] & interest
+            if mask:
+                ready.append((owner, mask))
+            else:
+                del self._stirred[key]
+        return ready
+
+
+if TYPE_CHECKING:
+    _node: type[Network] = MemoryNode

@@ -1,0 +1,242 @@
+"""Faults of frames: what happens to the nth attach, to every flow, after the third transfer.
+
+A World makes them (`world.when`). They stand where a frame is written to a wire, before the network has it: who
+writes it believes that it has left. Frames are recognised by performative and fields, so this sees through TCP
+but not through TLS. It knows frames and lanes, and no engine.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+from reactor.codec.definitions import BY_NAME
+from reactor.simulation.network.lane import Lane
+from reactor.simulation.wiretap.frames import (
+    EMPTY,
+    HEADER,
+    Frame,
+    check_names,
+    composite,
+    differences,
+    make_frame,
+    show,
+)
+
+Action = Callable[[Lane, Frame], object]
+
+
+class Fault:
+    """What shall happen to a frame that is yet to come. Say what by the methods below; several may be said.
+
+    performative, nth, count, sender, receiver, fields: which frames are meant, see `World.when`.
+    happened: how often it did, so far.
+    """
+
+    def __init__(
+        self,
+        faults: Faults,
+        performative: Optional[str],
+        nth: int,
+        count: Optional[int],
+        sender: Optional[str],
+        receiver: Optional[str],
+        fields: dict[str, Any],
+    ) -> None:
+        if performative is not None:
+            check_names(performative, fields)
+        elif fields:
+            raise TypeError("to name fields, name the performative that has them")
+        if nth < 1 or (count is not None and count < 1):
+            raise ValueError("frames are counted from 1")
+        self.performative = performative
+        self.nth = nth
+        self.count = count
+        self.sender = sender
+        self.receiver = receiver
+        self.fields = fields
+        self.happened = 0
+        self._faults = faults
+        self._seen = 0
+        self._held: list[tuple[Lane, bytes]] = []
+        self._keeps: Optional[Action] = None  # what is done with the frame instead of sending it
+        self._then: list[Action] = []
+        self._names: list[str] = []  # what it does, for the history
+
+    # -- what shall happen -------------------------------------------------------------------------------
+
+    def drop(self) -> Fault:
+        """The frame is lost, and nobody is told."""
+        return self._instead("dropped", lambda lane, frame: None)
+
+    def delay(self, seconds: float) -> Fault:
+        """The frame leaves so much later; what is written meanwhile overtakes it."""
+        faults = self._faults
+
+        def later(lane: Lane, frame: Frame) -> None:
+            clock = lane.source.node.network.clock
+            faults.schedule(clock.now() + seconds, lambda: lane.put(frame.raw))
+
+        return self._instead(f"delayed by {seconds:g} s", later)
+
+    def hold(self) -> Fault:
+        """The frame is held back until `release()`, and so are all that follow and are meant, whatever `count`."""
+        self.count = None
+        return self._instead("held back", lambda lane, frame: self._held.append((lane, frame.raw)))
+
+    def release(self) -> None:
+        """Send what was held back, in its order, and hold back nothing more."""
+        self.cancel()
+        held, self._held = self._held, []
+        for lane, part in held:
+            lane.put(part)
+
+    def cut(self, lost: bool = False) -> Fault:
+        """Behind the frame the wire is cut: both ends find it reset. lost: the frame does not arrive either."""
+        if lost:
+            self.drop()
+            return self._afterwards("the wire is cut", lambda lane, frame: lane.source.reset())
+        return self._afterwards("the wire is cut behind it", lambda lane, frame: lane.break_off())
+
+    def half_close(self) -> Fault:
+        """Behind the frame its direction ends, as if the sender had finished; the other one stays open."""
+        return self._afterwards("its direction ends", lambda lane, frame: lane.source.finish())
+
+    def close(self, condition: str, description: Optional[str] = None) -> Fault:
+        """Behind the frame its receiver is told that the connection is closed, and why; what its sender says
+        afterwards does not get there."""
+        body = make_frame("close", error=composite("error", condition=condition, description=description))
+
+        def close(lane: Lane, frame: Frame) -> None:
+            lane.put(body)
+            lane.muted = True
+
+        return self._afterwards(f"close with {condition}", close)
+
+    def stop_reading(self) -> Fault:
+        """Its receiver reads nothing more from this wire: neither this frame nor what follows."""
+
+        def stop(lane: Lane, frame: Frame) -> None:
+            lane.sink.deaf = True
+
+        return self._afterwards("the receiver reads no more", stop)
+
+    def then(self, action: Callable[[], object]) -> Fault:
+        """`action` is called: `broker.crash`, say. What the frame's sender has to say after it in the same
+        turn still leaves, unless it is the sender that goes."""
+        name = getattr(action, "__qualname__", repr(action))
+        return self._afterwards(name, lambda lane, frame: action())
+
+    def cancel(self) -> None:
+        """It shall not happen (again). What is held back stays so."""
+        self._faults.forget(self)
+
+    # -- what happens ------------------------------------------------------------------------------------
+
+    def meets(self, lane: Lane, frame: Frame) -> bool:
+        """Whether this is one of the frames that are meant, and it is to happen now."""
+        if self.sender is not None and lane.source.node.name != self.sender:
+            return False
+        if self.receiver is not None and lane.sink.node.name != self.receiver:
+            return False
+        if self.fields and differences(self.fields, frame):
+            return False
+        self._seen += 1
+        if self._seen < self.nth:
+            return False
+        if self.count is not None and self._seen >= self.nth + self.count - 1:
+            self.cancel()
+        self.happened += 1
+        return True
+
+    def take(self, lane: Lane, frame: Frame) -> bool:
+        """What is done with the frame itself. Returns whether it goes on."""
+        if self._keeps is None:
+            return True
+        self._keeps(lane, frame)
+        return False
+
+    def follow(self, lane: Lane, frame: Frame) -> None:
+        """What is done behind it."""
+        for action in self._then:
+            action(lane, frame)
+
+    def _instead(self, name: str, action: Action) -> Fault:
+        if self._keeps is not None:
+            raise ValueError(f"one thing only can be done with a frame; it is {self._names[0]} already")
+        self._keeps = action
+        self._names.insert(0, name)
+        return self
+
+    def _afterwards(self, name: str, action: Action) -> Fault:
+        self._then.append(action)
+        self._names.append(name)
+        return self
+
+    def __str__(self) -> str:
+        what = "any frame" if self.performative is None else show(self.performative, self.fields)
+        ends = [f" {word} {name}" for word, name in (("of", self.sender), ("to", self.receiver)) if name]
+        return f"{what}{''.join(ends)}: {', '.join(self._names) or 'nothing'}"
+
+    def __repr__(self) -> str:
+        return f"<Fault of number {self.nth}, {self}>"
+
+
+class Faults:
+    """All that is to happen to frames on one network.
+
+    schedule: `MemoryNetwork.schedule`. note: takes a line for the history.
+    injected: how many faults have happened.
+    """
+
+    def __init__(self, schedule: Callable[[float, Callable[[], object]], object], note: Callable[[str], None]) -> None:
+        self.schedule = schedule
+        self.note = note
+        self.injected = 0
+        self._waiting: dict[Optional[int], list[Fault]] = {}  # by the performative's code; None: any frame
+
+    def add(self, fault: Fault) -> Fault:
+        """Have it wait for its frame."""
+        self._waiting.setdefault(_key(fault.performative), []).append(fault)
+        return fault
+
+    def forget(self, fault: Fault) -> None:
+        """It shall wait no more."""
+        waiting = self._waiting.get(_key(fault.performative), [])
+        if fault in waiting:
+            waiting.remove(fault)
+
+    @property
+    def waiting(self) -> list[Fault]:
+        """Those that wait for a frame."""
+        return [fault for faults in self._waiting.values() for fault in faults]
+
+    def pass_on(self, lane: Lane, frame: Frame) -> None:
+        """A frame is written: send it on its way, or do what is to be done with it."""
+        if lane.muted or lane.source.node.dying:
+            return
+        waiting = self._waiting
+        if not waiting:
+            lane.put(frame.raw)
+            return
+        kind: Optional[int] = frame.descriptor
+        if kind == -1:
+            kind = _key(frame.performative)
+        met = [fault for fault in (*waiting.get(kind, ()), *waiting.get(None, ())) if fault.meets(lane, frame)]
+        goes_on = True
+        for fault in met:
+            self.injected += 1
+            self.note(f"fault at {lane.source.node.name}, wire {lane.source.number}: {fault}")
+            goes_on = fault.take(lane, frame) and goes_on
+        if goes_on:
+            lane.put(frame.raw)
+        for fault in met:
+            fault.follow(lane, frame)
+
+
+def _key(performative: Optional[str]) -> Optional[int]:
+    """A number for the kind of a frame: the code of the performative, and others for what has none."""
+    if performative is None:
+        return None
+    if performative in BY_NAME:
+        return BY_NAME[performative].code
+    return {HEADER: -2, EMPTY: -3}.get(performative, -4)

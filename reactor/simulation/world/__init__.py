@@ -1,0 +1,1 @@
+"""The world: programs on nodes of a network in memory, one step at a time."""

@@ -1,0 +1,140 @@
+"""Programs of a World: what runs on a machine of its own, crashes, stands still, and is started again.
+
+A World starts them (`world.start`). A program is made by a factory, so that there can be another one when it is
+started again: nothing of the old one is left then, but what it kept in its store. It knows containers and the
+network; of handlers it knows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Optional
+
+from reactor.container.container import Container
+from reactor.simulation.network.node import MemoryNode
+
+if TYPE_CHECKING:  # a program is part of its world; the types go round, the imports do not
+    from reactor.simulation.world.world import World
+
+_SAME: Any = object()
+
+
+class Program:
+    """One program. The attributes are those of the incarnation that runs, or that ran last.
+
+    name: of the program, and of its machine on the network.
+    handler: what the factory made. container: what runs it.
+    store: handed to the factory as `store=`, unless it is None; what outlives a crash is in there.
+    starts: how often it was started.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        factory: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        store: Any,
+        options: Optional[Mapping[str, Any]],
+    ) -> None:
+        self.name = name
+        self.store = store
+        self.starts = 0
+        self.handler: Any = None
+        self.container: Container
+        self.node: MemoryNode
+        self._world = world
+        self._factory = factory
+        self._args = args
+        self._kwargs = kwargs
+        self._options = dict(options or {})
+        self._down = False
+        self._start()
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs, or stands still: it has not crashed, and has not come to its end."""
+        return self._world.turns.runs(self.container)
+
+    def crash(self, silent: bool = False) -> None:
+        """It ends where it is: no handler is told. Harmless when it does not run.
+
+        Its system closes what it had open, which its peers see as the end of the wire or as a reset. silent: the
+        machine goes down with it: peers hear nothing, and who connects gets no answer, until `restart()`.
+        """
+        if self._world.turns.end(self, silent):
+            self._world.count_fault(f"{self.name} {'goes down' if silent else 'crashes'}")
+
+    def restart(self, store: Any = _SAME) -> None:
+        """Start it again: the factory makes another handler, for another container.
+
+        store: another one than it had; None for none. Raises RuntimeError as long as it runs, or when it was
+        started with a handler instead of a factory.
+        """
+        if self.running:
+            raise RuntimeError(f"{self.name} is running: crash it before")
+        if not callable(self._factory):
+            raise RuntimeError(f"{self.name} was started with a handler; to restart it, start it with a factory")
+        if store is not _SAME:
+            self.store = store
+        if self._down:
+            self._down = False
+            self._world.network.turn_off(self.name, False)
+        self._start()
+
+    def pause(self) -> None:
+        """It stands still, as if its process had been stopped: what comes for it piles up."""
+        self._world.turns.pause(self.container, True)
+
+    def resume(self) -> None:
+        """It goes on where it stood."""
+        self._world.turns.pause(self.container, False)
+
+    def stop_reading(self) -> None:
+        """It goes on, but what comes in on the wires that it has now is not read any more."""
+        self._set_deaf(True)
+
+    def start_reading(self) -> None:
+        """It reads again."""
+        self._set_deaf(False)
+
+    def let_go(self, silent: bool) -> None:
+        """The world's call: all that it had on the network is given up."""
+        self.node.dying = True
+        network = self._world.network
+        own = [wire for wire in (*network.wires, *network.dialing) if wire.node is self.node]
+        for wire in own:
+            if silent:
+                wire.vanish()
+            else:
+                wire.close()
+        if silent:
+            self._down = True
+            network.turn_off(self.name)  # who listened there stays, and answers nobody
+        else:
+            self.node.close()
+        network.nodes.remove(self.node)
+        self._world.tell_gone(self.name)
+
+    def _start(self) -> None:
+        self.starts += 1
+        world = self._world
+        world.note(f"{self.name} starts{' again' if self.starts > 1 else ''}")
+        handler = self._factory
+        if callable(handler):
+            kwargs = self._kwargs if self.store is None else {**self._kwargs, "store": self.store}
+            handler = handler(*self._args, **kwargs)
+        self.handler = handler
+        self.node = world.network.node(self.name, self.name)
+        handlers = handler if isinstance(handler, (list, tuple)) else (handler,)
+        self.container = world.run_on(self.node, handlers, f"{self.name} {self.starts}", self._options)
+
+    def _set_deaf(self, deaf: bool) -> None:
+        for wire in self._world.network.wires:
+            if wire.node is self.node:
+                wire.deaf = deaf
+                self.node.stir(wire)
+
+    def __repr__(self) -> str:
+        return f"<Program {self.name}, {'running' if self.running else 'not running'}>"

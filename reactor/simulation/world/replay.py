@@ -1,0 +1,70 @@
+"""Replay: what a run that failed says, so that it can be run again.
+
+A World enters when something fails in it. This is the one place of the simulation that looks at the real world:
+at the command line and the environment, to tell people what to type.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+if TYPE_CHECKING:  # it speaks of worlds; the types go round, the imports do not
+    from reactor.simulation.world.world import World
+
+#: Seeds to be explored instead of those that the program says: ``"17"``, ``"17,18"``, ``"0-999"``.
+SEEDS = "AMQP_REACTOR_SEEDS"
+
+_SHOWN = 30  # events of the history that a failure shows
+
+
+def tell_failure(world: World, error: BaseException) -> None:
+    """Say on stderr which seed failed, what happened last in its world, and how to run it again."""
+    summary = (str(error).splitlines() or [""])[0]
+    lines = [f"simulation: seed {world.seed} failed after {world.now:.6f} s: {type(error).__name__}: {summary}"]
+    lines.append("what happened last:")
+    lines += [f"  {line}" for line in world.history.lines(_SHOWN)] or ["  nothing but heartbeats"]
+    lines.append(f"to run it again: {command(world.scenario, world.seed)}")
+    sys.stderr.write("\n".join(lines) + "\n")
+
+
+def command(scenario: Optional[Callable[[Any], object]], seed: int) -> str:
+    """What to type to run the same again.
+
+    scenario: what `explore` runs; None where a test makes its World by itself, with the seed that it has there.
+    """
+    place = importable_name(scenario)
+    if place is not None:
+        return f"python -m reactor.simulation {place} --seed {seed}"
+    prefix = "" if scenario is None else f"{SEEDS}={seed} "
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+    if test:
+        return f"{prefix}python -m pytest '{test}'"
+    return f"{prefix}python {' '.join(sys.argv)}"
+
+
+def importable_name(scenario: Optional[Callable[[Any], object]]) -> Optional[str]:
+    """``module:name`` of a function that another process can find; None for any other."""
+    module = getattr(scenario, "__module__", None)
+    name = getattr(scenario, "__qualname__", "<")
+    if module == "__main__":
+        spec = getattr(sys.modules["__main__"], "__spec__", None)
+        module = None if spec is None else spec.name
+    return None if module is None or "<" in name else f"{module}:{name}"
+
+
+def chosen_seeds(seeds: Iterable[int]) -> Iterable[int]:
+    """`seeds`, unless the environment variable SEEDS names others."""
+    said = os.environ.get(SEEDS)
+    return seeds if not said else read_seeds(said)
+
+
+def read_seeds(text: str) -> list[int]:
+    """``"17"``, ``"17,18"``, ``"0-999"``, as numbers. ValueError for anything else."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        found += range(int(first), int(last if dash else first) + 1)
+    return found

@@ -1,0 +1,479 @@
+"""World: programs, their network and their time in a box, where what happened once happens again.
+
+    with World(seed) as world:
+        broker = world.start(Broker, "amqp://broker:5672")
+        worker = world.start(Worker, "amqp://broker:5672")
+        world.when("disposition", nth=3, sender="broker").cut()
+        world.run_until(lambda: worker.handler.done == 10, limit=60)
+
+Tests enter here. Everything that might be otherwise in the real world is drawn from the seed: how long bytes
+take, into what pieces they are cut, who has his turn first, what ids containers give themselves. Time stands
+still while anybody has something to do, and then jumps to the next deadline.
+
+What TLS encrypts is the exception: it has chances of its own, so its bytes are other ones each time, and no fault
+and no property sees the frames in them.
+
+This module brings together what stands in those around it: programs, the network, faults, peers, properties.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from random import Random
+from types import TracebackType
+from typing import Any, Callable, Optional, Union
+
+from reactor.container.container import Container
+from reactor.simulation.network.lane import Conditions, Lane
+from reactor.simulation.network.network import MemoryNetwork
+from reactor.simulation.network.node import MemoryNode
+from reactor.simulation.network.wire import MemoryWire
+from reactor.simulation.wiretap.conversation import Conversations, Property
+from reactor.simulation.wiretap.events import EventGate, EventQueue, Observer, Seen
+from reactor.simulation.wiretap.faults import Fault, Faults
+from reactor.simulation.wiretap.frames import Frame, hint
+from reactor.simulation.wiretap.peer import ScriptedPeer
+from reactor.simulation.world.history import History
+from reactor.simulation.world.program import Program
+from reactor.simulation.world.replay import tell_failure
+from reactor.simulation.world.storm import Storm
+from reactor.simulation.world.turns import Turns
+
+#: What a network may be like where a test does not care.
+_DRAWN: dict[str, tuple[Any, ...]] = {
+    "latency": ((0.0, 0.0), (0.0002, 0.001), (0.005, 0.02), (0.01, 0.15), (0.0, 0.5)),
+    "bandwidth": (math.inf, math.inf, math.inf, 1e6, 50_000.0),
+    "pieces": (0, 2000, 100, 10),
+    "capacity": (262144, 262144, 65536, 4096),
+}
+
+
+class World:
+    """Programs and their network, all of whose chances are drawn from one seed.
+
+    seed: equal seeds give equal runs, byte for byte, in any process.
+    latency: seconds from one machine to another, or the least and the most of them; drawn for each write.
+    bandwidth: bytes per second in each direction of each wire; infinity for no bound.
+    pieces: now and then a read gives no more than so many bytes, as drawn; 0 for always all that there is.
+    capacity: how many bytes a wire holds in one direction.
+    keep: how many events of its history are kept to be read; None for all.
+
+    What is None is drawn from the seed. In a `with` statement a failure tells the seed, the end of the history
+    and the command that runs it again, and an end without a failure checks the properties that are watched.
+
+    random: for choices of the test's own. clock, network: for what has no method here, such as
+    `network.fail_lookup(name)`, `network.refuse(name)` and `network.silence(name)`.
+    programs: by name, those that were started. scenario: what `explore` runs here, if it does.
+    observers: those who watch.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        latency: Union[float, tuple[float, float], None] = None,
+        bandwidth: Optional[float] = None,
+        pieces: Optional[int] = None,
+        capacity: Optional[int] = None,
+        keep: Optional[int] = 10_000,
+    ) -> None:
+        if not isinstance(seed, int):
+            raise TypeError(f"a seed is a whole number, and not {seed!r}")
+        self.seed = seed
+        self.random = self.source("test")
+        self.programs: dict[str, Program] = {}
+        self.scenario: Optional[Callable[[World], object]] = None
+        self.history = History(keep)
+        draw = self.source("conditions")
+        drawn = {name: draw.choice(kinds) for name, kinds in _DRAWN.items()}
+        said = {"latency": latency, "bandwidth": bandwidth, "pieces": pieces, "capacity": capacity}
+        chosen: dict[str, Any] = {name: drawn[name] if value is None else value for name, value in said.items()}
+        self.network = _make_network(self, **chosen)
+        self.network.inspect = self._inspect
+        self.network.witness = self._witness
+        self.network.note = self.note
+        self.clock = self.network.clock
+        self._began = self.clock.now()
+        self._faults = Faults(self.network.schedule, self.note)
+        self.observers: list[Observer] = []
+        self._books: Optional[list[Property]] = None  # those who are told what frames mean
+        self._gate = EventGate(self.observers)
+        self.turns = Turns(self.network, self.source("turns"), self._gate)
+        self._entered = False
+        self._told: Optional[BaseException] = None
+        self.note("seed %d: %s" % (seed, ", ".join(f"{name} {value}" for name, value in chosen.items())))
+
+    def source(self, name: str) -> Random:
+        """A source of chances of its own, drawn from the seed and the name: what is drawn from one is not missing
+        in another."""
+        return Random(f"{self.seed}/{name}")
+
+    # -- programs ----------------------------------------------------------------------------------------
+
+    def start(
+        self,
+        factory: Any,
+        *args: Any,
+        name: Optional[str] = None,
+        store: Any = None,
+        options: Optional[Mapping[str, Any]] = None,
+        **kwargs: Any,
+    ) -> Program:
+        """Start a program: a container with the handler, or the list of handlers, that `factory(*args, **kwargs)`
+        makes. A handler may be given instead of a factory; the program can then not be started again.
+
+        name: of the program and of its machine, by which others reach what it listens to; made from the
+            factory's name by default.
+        store: handed to the factory as `store=`, at each start; None for none.
+        options: of the Container.
+        """
+        name = name or self._name(factory if callable(factory) else type(factory))
+        if name in self.programs:
+            raise ValueError(f"there is a program {name!r} already")
+        program = Program(self, name, factory, args, kwargs, store, options)
+        self.programs[name] = program
+        return program
+
+    def container(self, *handlers: Any, name: Optional[str] = None, **options: Any) -> Container:
+        """A Container that runs in this world, on a machine of its own, to be used from outside of handlers: it
+        goes on whenever it is given something to do. options: those of Container."""
+        name = name or self._name(Container)
+        return self.run_on(self.network.node(name, name), handlers, name, options, lasting=True)
+
+    def peer(self, address: str, *, connect: bool = False, name: Optional[str] = None) -> ScriptedPeer:
+        """A peer that follows a script. address: ``host:port`` to listen at, or to connect to."""
+        host, _, port = address.rpartition(":")
+        if not host or "/" in host or not port.isdecimal():
+            raise ValueError(f"the address of a peer is host:port, such as 'peer:5672', and not {address!r}")
+        name = name or (self._unused("peer") if connect else self._unused(host or "peer"))
+        peer = ScriptedPeer(self.network.node(name, name), address, connect)
+        self.turns.begin(peer, lasting=True)
+        return peer
+
+    def _name(self, factory: Any) -> str:
+        return self._unused(getattr(factory, "__name__", "program").strip("<>").lower())
+
+    def _unused(self, stem: str) -> str:
+        taken = {node.name for node in self.network.nodes} | set(self.programs)
+        return next(name for name in _numbered(stem) if name not in taken)
+
+    # -- time --------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """Seconds since this world began."""
+        return self.clock.now() - self._began
+
+    def run_until(self, condition: Optional[Callable[[], object]] = None, limit: float = 3600.0) -> None:
+        """Let everything happen until the condition is true; without one until every program has come to its end.
+
+        limit: how many seconds of the world's time it may take. NeverHappens is raised when they are over, and
+        as soon as nothing can happen any more. What a handler raises leaves this.
+        """
+        if condition is not None and not callable(condition):
+            raise TypeError(f"run_until() asks a function again and again, lambda: ..., and cannot ask {condition!r}")
+        with self._telling():
+            self.turns.run(condition or self.turns.over, limit)
+
+    def run_for(self, seconds: float) -> None:
+        """Let so much time pass, with all that happens in it."""
+        if seconds < 0:
+            raise ValueError(f"time does not go back, by {-seconds} s or at all")
+        with self._telling():
+            self.turns.run_for(seconds)
+
+    def settle(self) -> None:
+        """Let everything happen that is under way, until everybody waits: for a timer, or for ever."""
+        with self._telling():
+            self.turns.settle()
+
+    def step(self) -> None:
+        """One round: what arrives now, then a turn for each program. Had nobody anything to do, time jumps to the
+        next moment at which somebody has."""
+        with self._telling():
+            deadline = self.turns.round()
+            if deadline is not None and deadline != math.inf:
+                self.clock.advance_to(deadline)
+
+    def step_event(self, limit: float = 3600.0) -> Seen:
+        """Go on until one event of the engine has gone to the handlers of its program, and return it. What it
+        caused waits for the next step. limit: as in `run_until`."""
+        gate = self._gate
+        gate.left = 1
+        try:
+            self.run_until(lambda: not gate.left, limit)
+        finally:
+            gate.left = -1
+        assert gate.last is not None
+        return gate.last
+
+    def step_frame(self, limit: float = 3600.0) -> Frame:
+        """Go on until one frame, or protocol header, has got to the other end of its wire, and return it: it comes
+        alone, and everybody had a turn then. limit: as in `run_until`."""
+        network = self.network
+        network.admitted = 1
+        try:
+            self.run_until(lambda: not network.admitted, limit)
+        finally:
+            network.admitted = None
+            network.unstrand()
+        return Frame(network.landed)
+
+    def after(self, seconds: float, action: Callable[[], object]) -> None:
+        """Have `action` called in so many seconds, between two turns: `broker.restart`, say."""
+        self.network.schedule(self.clock.now() + seconds, action)
+
+    # -- what goes wrong ---------------------------------------------------------------------------------
+
+    def when(
+        self,
+        performative: Optional[str] = None,
+        /,
+        nth: int = 1,
+        count: Optional[int] = 1,
+        sender: Optional[str] = None,
+        receiver: Optional[str] = None,
+        **fields: Any,
+    ) -> Fault:
+        """Something shall happen to a frame: say what by the methods of the Fault that is returned.
+
+            world.when("attach", nth=2).cut()
+            world.when("disposition", nth=3, sender="broker").drop()
+            flows = world.when("flow", link_credit=lambda credit: credit > 0).hold()
+
+        performative: "open" ... "close", "header", "empty" for heartbeats; None for any. nth, count: of those that
+        are meant, how many come before, counted from 1, and to how many it happens; None to all that follow.
+        sender, receiver: names of programs; None for any. fields: those that matter, as in ScriptedPeer.expect.
+        """
+        return self._faults.add(Fault(self._faults, performative, nth, count, sender, receiver, fields))
+
+    def wires(self, one: Optional[str] = None, other: Optional[str] = None) -> list[MemoryWire]:
+        """The wires that are open now, each by its end at `one`, a program's name; None for any. other: at the
+        other end. A wire can be cut (`wire.reset()`) or closed in one direction (`wire.finish()`). ValueError for
+        a name that nobody has."""
+        self._check_names(one, other)
+        found: dict[int, MemoryWire] = {}
+        for wire in self.network.wires:
+            if wire.peer is not None and one in (None, wire.node.name) and other in (None, wire.peer.node.name):
+                found.setdefault(wire.number, wire)
+        return list(found.values())
+
+    def cut(self, one: Optional[str] = None, other: Optional[str] = None) -> int:
+        """Reset those wires; returns how many."""
+        wires = self.wires(one, other)
+        for wire in wires:
+            self.count_fault(f"wire {wire.number} cut")
+            wire.reset()
+        return len(wires)
+
+    def partition(self, one: str, other: str = "") -> None:
+        """From now on nothing gets from one program's machine to the other's, or to any, and nothing says so.
+        ValueError for a name that nobody has."""
+        self._check_names(one, other)
+        self._faults.injected += 1
+        self.network.part(one, other)
+
+    def heal(self) -> None:
+        """Every partition ends: what was under way arrives after all."""
+        self.network.heal()
+
+    def between(
+        self,
+        one: str,
+        other: str = "",
+        *,
+        latency: Union[float, tuple[float, float], None] = None,
+        bandwidth: Optional[float] = None,
+    ) -> None:
+        """From now on bytes take their time in this way between the machines of two programs, or of one and all
+        others. latency, bandwidth: as of a World; None for what holds there. ValueError for a name that nobody has."""
+        self._check_names(one, other)
+        usual = self.network.conditions
+        assert usual is not None
+        span = usual.latency if latency is None else _span(latency)
+        bound = usual.bandwidth if bandwidth is None else _bound(bandwidth)
+        self.network.set_way(one, other, Conditions(usual.random, span, bound, usual.patience))
+        self.note(f"between {one or 'everybody'} and {other or 'everybody'}: latency {span}, bandwidth {bound}")
+
+    def storm(
+        self,
+        seconds: float,
+        kinds: Optional[Iterable[str]] = None,
+        every: float = 1.0,
+        crashing: Sequence[Program] = (),
+    ) -> Storm:
+        """From now on and for so long things go wrong, at times and in ways that are drawn from the seed; then all
+        is well again.
+
+        kinds: of "cut", "cut behind" (a frame), "half-close", "partition", "pause", "deafen", "refuse", "lookup",
+        "crash" and "power"; None for all. every: seconds from one to the next, on the average. crashing: the
+        programs that may crash, and are started again.
+        """
+        return Storm(self, seconds, kinds, every, crashing)
+
+    def count_fault(self, text: str) -> None:
+        """Something was done to the programs on purpose: it is counted, and noted in the history."""
+        self._faults.injected += 1
+        self.note(text)
+
+    @property
+    def faults(self) -> int:
+        """How many faults there were so far: of frames, cuts, partitions, crashes."""
+        return self._faults.injected
+
+    # -- what is watched ---------------------------------------------------------------------------------
+
+    def watch(self, *observers: Observer) -> None:
+        """Have observers, properties for instance, look on. To be called before the first program is started."""
+        for observer in observers:
+            if not isinstance(observer, Observer):
+                raise TypeError(f"watch() takes observers, such as SettledOnce(), and not {observer!r}")
+        if self.network.nodes:
+            raise RuntimeError("watch() comes before the first program: an observer has to see all of it")
+        if self._books is None and any(isinstance(observer, Property) for observer in observers):
+            self._books = []
+            self.observers.append(Conversations(self._books))
+        for observer in observers:
+            self.observers.append(observer)
+            if isinstance(observer, Property) and self._books is not None:
+                self._books.append(observer)
+
+    def check(self) -> None:
+        """Have all that watch say whether everything is as it should be. AssertionError when it is not; ValueError
+        when a fault waited for frames of a program that there never was."""
+        with self._telling():
+            for fault in self._faults.waiting:
+                self._check_names(fault.sender, fault.receiver)
+            for observer in self.observers:
+                observer.check()
+
+    def note(self, text: str) -> None:
+        """A line of its own for the history."""
+        self.history.note(self.now, text)
+
+    def trace(self) -> str:
+        """What happened, for people: a line for each frame that was written, and for all else that was noted."""
+        return "".join(line + "\n" for line in self.history.lines())
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of all that happened: equal runs have equal ones."""
+        return self.history.digest
+
+    def __enter__(self) -> World:
+        self._entered = True
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self._entered = False
+        if error is None:
+            self.check()
+        else:
+            self._tell(error)
+
+    def __repr__(self) -> str:
+        return f"<World of seed {self.seed}, at {self.now:.6f} s>"
+
+    # -- for its programs --------------------------------------------------------------------------------
+
+    def run_on(
+        self, node: MemoryNode, handlers: Sequence[Any], name: str, options: Mapping[str, Any], lasting: bool = False
+    ) -> Container:
+        """A container of this world, at a node, started. name: what its own chances are drawn by. lasting: whether
+        it is kept when it has come to its end."""
+        world = {"clock": self.clock, "network": node, "random": self.source(name)}
+        container = Container(*handlers, **{**world, **options})
+        container.collector.events = EventQueue(self._gate, node.name)
+        self.turns.begin(container, lasting)
+        return container
+
+    def tell_gone(self, program: str) -> None:
+        """A program has crashed."""
+        for observer in self.observers:
+            observer.gone(program)
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _check_names(self, *names: Optional[str]) -> None:
+        """Raise ValueError for one that nobody has or had: what is done to it would have no effect on anybody."""
+        for name in names:
+            if name and name not in self.network.machines:
+                known = ", ".join(sorted(self.network.machines - {""})) or "nobody yet"
+                raise ValueError(f"nobody is called {name!r}{hint(name, self.network.machines)} (there is {known})")
+
+    def _inspect(self, lane: Lane, part: bytes) -> None:
+        """A frame is written."""
+        source = lane.source
+        label = f"{source.node.name} > {lane.sink.node.name} #{source.number}"
+        self.history.frame(self.now, label, part)
+        frame = Frame(part)
+        for observer in self.observers:
+            observer.wrote(source, frame)
+        self._faults.pass_on(lane, frame)
+
+    def _witness(self, wire: MemoryWire, part: bytes) -> None:
+        """A frame is read."""
+        if self.observers:
+            frame = Frame(part)
+            for observer in self.observers:
+                observer.read(wire, frame)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        self.turns.wake_all()
+        try:
+            yield
+        except Exception as error:
+            self._tell(error)
+            raise
+
+    def _tell(self, error: BaseException) -> None:
+        """Once for each failure; in a `with` statement only for what leaves it."""
+        if error is not self._told and not self._entered:
+            self._told = error
+            tell_failure(self, error)
+
+
+def _make_network(world: World, latency: Any, bandwidth: float, pieces: int, capacity: int) -> MemoryNetwork:
+    """The network of a world, all of whose chances are its own."""
+    if pieces < 0 or capacity < 1:
+        raise ValueError(f"pieces and capacity are bytes, and not {pieces} and {capacity}")
+    conditions = Conditions(world.source("network"), _span(latency), _bound(bandwidth))
+    network = MemoryNetwork(capacity=capacity, conditions=conditions)
+    if pieces:
+        network.split(_draw_pieces(world.source("pieces"), pieces, capacity))
+    return network
+
+
+def _span(latency: Any) -> tuple[float, float]:
+    """The least and the most of it."""
+    if isinstance(latency, (int, float)):
+        return latency, latency
+    if isinstance(latency, str) or len(latency) != 2:
+        raise ValueError(f"latency is seconds, or the least and the most of them, and not {latency!r}")
+    least, most = latency
+    return least, most
+
+
+def _bound(bandwidth: float) -> Optional[float]:
+    return None if bandwidth == math.inf else bandwidth
+
+
+def _draw_pieces(random: Random, most: int, all_there_is: int) -> Iterator[int]:
+    while True:
+        yield random.randint(1, most) if random.random() < 0.3 else all_there_is
+
+
+def _numbered(stem: str) -> Iterator[str]:
+    """A name, and the same with numbers behind it."""
+    yield stem
+    for number in count(2):
+        yield f"{stem}-{number}"

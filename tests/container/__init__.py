@@ -1,0 +1,1 @@
+"""Containers, in worlds and on real sockets."""

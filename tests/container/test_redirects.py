@@ -1,0 +1,274 @@
+"""Links that a peer sends elsewhere, to another address or to another peer. Connections: test_supervisor.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reactor import Condition, Endpoint, Message, Url, symbol
+from reactor.container.reconnect.redirects import MAX_REDIRECTS, Followed, where_to
+from reactor.errors import CONNECTION_REDIRECT, LINK_REDIRECT
+from tests.support.stage import Stage, Witness
+from tests.support.tls import client_domain, server_domain
+
+
+class Elsewhere:
+    """A server whose links are served at another address, or by another server."""
+
+    def __init__(self, late: bool = False, reconnect: Any = True, **info: Any) -> None:
+        self.info = {symbol(key.replace("_", "-")): value for key, value in info.items()}
+        self.redirects = 0
+        hook = {"on_link_opened" if late else "on_link_opening": self.send_away}
+        self.stage = Stage(Witness(**hook))
+        self.server = self.stage.server
+        self.other = Witness()
+        self.other_host = self.stage.container(self.other)
+        self.other_acceptor = self.other_host.listen("amqp://other:6000")
+        self.client = Witness(on_link_error=lambda event: None)
+        self.container, self.connection = self.stage.connect(self.client, reconnect)
+
+    def send_away(self, event: Any) -> None:
+        address = event.link.remote_target.address or event.link.remote_source.address
+        if address == "q" or self.info.get("address") == "q":
+            self.redirects += 1
+            event.link.condition = Condition(LINK_REDIRECT, "not here", self.info)
+            event.link.close()
+
+    def run(self, until: Any = None) -> None:
+        self.stage.run(until)
+
+
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize("place", [{}, {"network_host": "server", "port": 5672}, {"hostname": "server"}])
+def test_a_sender_goes_to_the_address_that_it_is_sent_to(late: bool, place: Any) -> None:
+    scene = Elsewhere(late, address="elsewhere", **place)
+    sender = scene.container.create_sender(scene.connection, "q")
+    sent = sender.send(Message("x"))
+    scene.run()
+    assert scene.redirects == 1
+    assert scene.client.count("on_link_error") == scene.client.count("on_link_closed") == 0
+    assert sender.remote_target.address in ("elsewhere", None) and sender.target.address == "elsewhere"
+    assert scene.client.last("on_accepted").delivery is sent
+    assert scene.client.count("on_in_doubt") == 0
+    assert list(scene.connection.links(0)) == [sender]
+    assert sender.connection is scene.connection
+    sender.close()
+    scene.connection.close()
+    scene.run()
+    assert scene.client.count("on_link_closed") == 1
+
+
+def test_a_receiver_takes_its_credit_with_it() -> None:
+    scene = Elsewhere(address="elsewhere")
+    receiver = scene.container.create_receiver(scene.connection, "q", prefetch=0)
+    receiver.flow(7)
+    scene.run()
+    theirs = scene.server.last("on_link_opened").link
+    assert (theirs.remote_source.address, theirs.credit, receiver.credit) == ("elsewhere", 7, 7)
+
+
+def test_a_link_goes_to_another_peer() -> None:
+    scene = Elsewhere(network_host="other", port=6000, hostname="shop.example", address="elsewhere")
+    kept = scene.container.create_sender(scene.connection, "kept")
+    sender = scene.container.create_sender(scene.connection, "q")
+    sent = sender.send(Message("x"))
+    scene.run()
+    assert scene.client.last("on_accepted").delivery is sent
+    assert scene.other.last("on_message").message.body == "x"
+    assert scene.other.last("on_connection_opened").connection.remote_hostname == "shop.example"
+    assert sender.connection is not scene.connection and kept.connection is scene.connection
+    assert sender.connection.connected_address == "amqp://other:6000"
+    assert scene.client.last("on_link_opened").connection is sender.connection
+    assert list(scene.connection.links(0)) == [kept]
+    again = scene.container.create_receiver(scene.connection, "q")
+    scene.run()
+    assert again.connection is sender.connection, "one connection does for all that are sent there"
+
+
+@pytest.mark.parametrize("which", ["the first", "the other"])
+def test_whoever_closes_one_of_its_connections_closes_both(which: str) -> None:
+    scene = Elsewhere(network_host="other", port=6000)
+    sender = scene.container.create_sender(scene.connection, "q")
+    scene.run()
+    (scene.connection if which == "the first" else sender.connection).close()
+    scene.run(lambda: scene.container not in scene.stage.stepper.containers)
+    assert scene.client.count("on_connection_closed") == 2
+    assert scene.other.count("on_connection_closed") == scene.server.count("on_connection_closed") == 1
+
+
+def test_the_other_connection_ends_with_the_first_one_when_that_is_lost_for_good() -> None:
+    scene = Elsewhere(network_host="other", port=6000)
+    scene.container.create_sender(scene.connection, "q")
+    scene.run()
+    scene.server.last("on_connection_opened").connection.close()
+    scene.run(lambda: scene.container not in scene.stage.stepper.containers)
+    assert scene.other.count("on_connection_closed") == 1
+
+
+def test_the_other_connection_is_made_again_too() -> None:
+    scene = Elsewhere(network_host="other", port=6000)
+    sender = scene.container.create_sender(scene.connection, "q")
+    scene.run()
+    scene.stage.cut()
+    scene.run(lambda: scene.client.count("on_connection_reconnected") == 2)
+    sent = sender.send(Message("x"))
+    scene.run(lambda: scene.client.count("on_accepted"))
+    assert scene.client.last("on_accepted").delivery is sent
+    assert scene.redirects == 1
+
+
+def test_a_link_that_is_sent_round_in_circles_is_given_up() -> None:
+    scene = Elsewhere(address="q")
+    sender = scene.container.create_sender(scene.connection, "q")
+    sent = sender.send(Message("x"))
+    scene.run()
+    assert scene.redirects == MAX_REDIRECTS + 1
+    assert scene.client.last("on_link_error").link.remote_condition.name == LINK_REDIRECT
+    assert scene.client.count("on_link_closed") == 1
+    assert scene.client.last("on_in_doubt").delivery is sent
+    assert scene.connection.state & Endpoint.REMOTE_ACTIVE
+
+
+@pytest.mark.parametrize("scene", [{}, {"reconnect": False, "address": "elsewhere"}, {"port": 7}])
+def test_what_cannot_or_shall_not_be_followed_is_an_error(scene: Any) -> None:
+    elsewhere = Elsewhere(**scene)
+    elsewhere.container.create_sender(elsewhere.connection, "q")
+    elsewhere.run()
+    assert elsewhere.client.last("on_link_error").link.remote_condition.name == LINK_REDIRECT
+    assert elsewhere.client.count("on_link_closed") == 1
+
+
+# -- what a redirect must not bring about ------------------------------------------------------------------------
+
+
+class Thief(Stage):
+    """A server that sends whoever comes elsewhere, with a second one there that offers PLAIN alone.
+
+    link: whether links are sent there, or connections.
+    """
+
+    def __init__(self, link: bool, there: str, here: str = "amqp://server:1", **info: Any) -> None:
+        super().__init__()
+        self.here = here
+        self.info = {symbol(key.replace("_", "-")): value for key, value in info.items()}
+        self.heard: list[str] = []
+        self.where = where = Witness(**{"on_link_opening" if link else "on_connection_opened": self.send_away})
+        tls = server_domain() if here.startswith("amqps") else None
+        self.container(where).listen(here, tls, authenticator=lambda *given: True, allowed_mechs="ANONYMOUS")
+        self.there = Witness()
+        self.container(self.there).listen(there, authenticator=self.listen, allowed_mechs="PLAIN")
+
+    def send_away(self, event: Any) -> None:
+        endpoint = event.link or event.connection
+        endpoint.condition = Condition(LINK_REDIRECT if event.link else CONNECTION_REDIRECT, "not here", self.info)
+        endpoint.close()
+
+    def listen(self, mechanism: str, user: str, password: str) -> bool:
+        self.heard.append(password)
+        return True
+
+    def visit(self, link: bool, **options: Any) -> Witness:
+        client = Witness()
+        container = self.container(client)
+        options = {"user": "kim", "password": "secret", "reconnect": [1] * 3, **options}
+        connection = container.connect(self.here, allowed_mechs="PLAIN ANONYMOUS", **options)
+        if link:
+            container.create_sender(connection, "q")
+        self.run()
+        return client
+
+
+both_kinds = pytest.mark.parametrize("link", [False, True], ids=["connection", "link"])
+
+
+@both_kinds
+@pytest.mark.parametrize("insecure", [None, False, True])
+@pytest.mark.parametrize(
+    "host, here", [("127.evil.example", "server"), ("other", "server"), ("localhost", "127.0.0.1")]
+)
+def test_a_redirect_takes_no_password_along_in_clear(link: bool, insecure: Any, host: str, here: str) -> None:
+    stage = Thief(link, f"amqp://{host}:6000", f"amqp://{here}:1", network_host=host, port=6000)
+    client = stage.visit(link, allow_insecure_mechs=insecure)
+    if insecure:
+        assert stage.heard == ["secret"]
+    else:
+        assert stage.heard == [] and stage.there.count("on_transport_error")
+        reasons = [event.transport.condition for event in client.events["on_transport_error"]]
+        assert "PLAIN would show the password" in str(reasons[0])
+
+
+@both_kinds
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1", "0.0.0.0", "x.localhost"])
+def test_another_machine_sends_nobody_to_this_one(link: bool, host: str) -> None:
+    stage = Thief(link, f"amqp://{host}:6000", network_host=host, port=6000)
+    client = stage.visit(link, allow_insecure_mechs=True)
+    assert stage.heard == [] and "on_connection_bound" not in stage.there.told
+    error = client.last("on_link_error" if link else "on_connection_error")
+    assert (error.link or error.connection).remote_condition.info[symbol("network-host")] == host
+
+
+def test_a_server_on_this_machine_may_send_to_another_port_of_it() -> None:
+    stage = Thief(False, "amqp://127.0.0.1:6000", "amqp://localhost:1", network_host="127.0.0.1", port=6000)
+    stage.visit(False, allow_insecure_mechs=True)
+    assert stage.heard == ["secret"]
+
+
+@both_kinds
+@pytest.mark.parametrize("port", [{}, {"port": 6000}, {"port": 5672}])
+def test_a_redirect_does_not_leave_tls(link: bool, port: Any) -> None:
+    number = port.get("port", 5671)
+    stage = Thief(link, f"amqp://other:{number}", "amqps://server", network_host="other", **port)
+    client = stage.visit(link, ssl_domain=client_domain(), allow_insecure_mechs=True)
+    assert stage.heard == []
+    reason = stage.there.last("on_transport_error").transport.condition
+    assert "TLS" in reason.description, "the first bytes are those of TLS"
+    assert "amqp:// for it" in client.last("on_transport_error").transport.condition.description
+    refused = [event.transport.condition.description for event in stage.where.events.get("on_transport_error", [])]
+    assert refused == [], "our close went through TLS, too"
+
+
+@pytest.mark.parametrize("host", ["a b", "a/b", "u@h", "a\nb", "a?b", "a#b", "[::1]", "a,b", "\x1b[1m", "a:1"])
+def test_a_host_that_is_none_is_not_gone_to(host: str) -> None:
+    redirect = Condition(CONNECTION_REDIRECT, None, {symbol("network-host"): host})
+    assert where_to(redirect, Url("amqp://server")) is None
+
+
+def test_a_port_that_is_none_is_not_gone_to() -> None:
+    for port in (True, 0, -1, 65536, "1", 1.0):
+        redirect = Condition(CONNECTION_REDIRECT, None, {symbol("network-host"): "h", symbol("port"): port})
+        assert where_to(redirect, Url("amqp://server")) is None
+
+
+@pytest.mark.parametrize("port", [1, 65535])
+def test_a_port_that_is_one_is_gone_to_at_once(port: int) -> None:
+    step = where_to(Condition(LINK_REDIRECT, None, {"network-host": "other", "port": port}), Url("server"))
+    assert step is not None and (step.url.port, step.delay, step.redirected) == (port, 0.0, True)
+
+
+@pytest.mark.parametrize("host", [None, "", 5, True, b"other"])
+def test_without_the_name_of_a_host_there_is_nowhere_to_go(host: Any) -> None:
+    assert where_to(Condition(LINK_REDIRECT, None, {"network-host": host, "port": 5672}), Url("server")) is None
+
+
+@pytest.mark.parametrize("begin", [3.0, 1000.0])
+def test_so_many_in_a_row_are_followed_and_no_more(begin: float) -> None:
+    followed = Followed()
+    for _ in range(5):
+        assert followed.may_follow(begin)
+        followed.follow(begin)
+    assert not followed.may_follow(begin)
+
+
+@pytest.mark.parametrize("begin", [3.0, 1000.0])
+@pytest.mark.parametrize("later, anew", [(9.5, False), (10.0, False), (10.5, True), (17.0, True)])
+def test_after_a_while_without_one_the_next_begins_a_new_row(begin: float, later: float, anew: bool) -> None:
+    followed = Followed()
+    for _ in range(5):
+        followed.follow(begin)
+    assert followed.may_follow(begin + later) is anew
+    followed.follow(begin + later)
+    for _ in range(4):  # of a new row it was the first
+        assert followed.may_follow(begin + later) is anew
+        followed.follow(begin + later)
+    assert not followed.may_follow(begin + later)

@@ -1,0 +1,1 @@
+"""The engine: AMQP without a socket."""

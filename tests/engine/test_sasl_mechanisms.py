@@ -1,0 +1,138 @@
+"""All mechanisms alike: that each lets in, which is taken, and which are offered."""
+
+from __future__ import annotations
+
+import pytest
+
+from reactor.engine.sasl.exchange import Identity, MechanismError
+from reactor.engine.sasl.layer import SASL
+from reactor.engine.sasl.mechanisms import MECHANISMS, TOKEN_MECHANISMS, choose
+from tests.support.sasl import BINDINGS, Dice, both, directory, mechanisms, server, talk
+
+NAMES = [row.name for row in MECHANISMS]
+each_mechanism = pytest.mark.parametrize("mech", NAMES)
+
+
+@each_mechanism
+@pytest.mark.parametrize("step", [1 << 20, 1, 3])
+def test_each_mechanism_lets_in(mech, step):
+    left, right = talk(*both(mech), step)
+    assert (left.error, right.error) == (None, None)
+    assert (left.sasl.mech, left.sasl.outcome, right.sasl.outcome) == (mech, SASL.OK, SASL.OK)
+    assert right.sasl.user == ("anonymous" if mech == "ANONYMOUS" else "ann")
+
+
+# -- the choice ------------------------------------------------------------------------------------------
+def chosen(offered, allowed=None, insecure=False, **attributes):
+    given = dict(user="ann", password="s3cret", nonce=Dice(), named=allowed is not None, offered=offered)
+    return choose(allowed, Identity(**{**given, **attributes}), insecure).name
+
+
+def test_the_strongest_first():
+    """As each is struck off the offer, the next is taken."""
+    everything = dict(token="T=", external="ann", bindings=BINDINGS, secure=True)
+    order, offered = [], list(reversed(NAMES))
+    while offered:
+        order.append(chosen(offered, NAMES, **everything))
+        offered.remove(order[-1])
+    assert order == NAMES == [
+        "EXTERNAL",
+        "SCRAM-SHA-512-PLUS",
+        "SCRAM-SHA-256-PLUS",
+        "SCRAM-SHA-1-PLUS",
+        "SCRAM-SHA-512",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-1",
+        "OAUTHBEARER",
+        "XOAUTH2",
+        "DIGEST-MD5",
+        "CRAM-MD5",
+        "PLAIN",
+        "ANONYMOUS",
+    ]  # fmt: skip
+
+
+QPIDD = ["ANONYMOUS", "PLAIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"]
+RABBITMQ = ["ANONYMOUS", "PLAIN"]
+
+
+@pytest.mark.parametrize(
+    "offered, given, mech",
+    [
+        (QPIDD, dict(), "SCRAM-SHA-256"),
+        (QPIDD, dict(user=None, password=None), "ANONYMOUS"),
+        (QPIDD, dict(password=None), "ANONYMOUS"),
+        (QPIDD, dict(allowed=["PLAIN"], insecure=True), "PLAIN"),
+        (QPIDD, dict(allowed=["CRAM-MD5", "PLAIN"]), "CRAM-MD5"),
+        (QPIDD, dict(password="tab\t", secure=True), "PLAIN"),
+        (QPIDD, dict(nonce=None, secure=True), "PLAIN"),
+        (RABBITMQ, dict(secure=True), "PLAIN"),
+        (RABBITMQ, dict(insecure=True), "PLAIN"),
+        (RABBITMQ, dict(user=None, password=None), "ANONYMOUS"),
+        ([*RABBITMQ, "EXTERNAL"], dict(external="ann"), "EXTERNAL"),
+        ([*RABBITMQ, "XOAUTH2"], dict(token="T=", secure=True), "XOAUTH2"),
+    ],
+)
+def test_what_is_taken_of_what_brokers_offer(offered, given, mech):
+    assert chosen(offered, **given) == mech
+
+
+@pytest.mark.parametrize(
+    "offered, given, text",
+    [
+        (RABBITMQ, dict(), "PLAIN would show the password to whoever listens on the network"),
+        (QPIDD, dict(nonce=None), "PLAIN would show the password"),
+        (RABBITMQ, dict(token="T=", user=None, allowed=["XOAUTH2"]), "ANONYMOUS are not among the allowed ones"),
+        (["XOAUTH2"], dict(token="T="), "XOAUTH2 would show the token"),
+        (["GSSAPI"], dict(), "the server offers GSSAPI, this client would use SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1"),
+        (["SCRAM-SHA-1-PLUS"], dict(), "SCRAM-SHA-1-PLUS needs a channel binding, which only TLS gives"),
+        (["SCRAM-SHA-1", "PLAIN"], dict(user=None), "SCRAM-SHA-1 PLAIN need a user and a password"),
+        ([], dict(), "the server offers , this client"),
+    ],
+)
+def test_what_is_missing_is_said(offered, given, text):
+    with pytest.raises(MechanismError) as caught:
+        chosen(offered, **given)
+    assert text in str(caught.value) and "s3cret" not in str(caught.value)
+
+
+def test_those_that_carry_a_token():
+    assert TOKEN_MECHANISMS == {"OAUTHBEARER", "XOAUTH2"}
+
+
+@pytest.mark.parametrize(
+    "given, offer",
+    [
+        (dict(), ["ANONYMOUS"]),
+        (dict(credentials=directory), ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]),
+        (dict(credentials=directory, nonce=None), ["PLAIN"]),
+        (dict(credentials=directory, mechs="CRAM-MD5 SCRAM-SHA-256"), ["SCRAM-SHA-256", "CRAM-MD5"]),
+        (
+            dict(credentials=directory, channel_bindings=BINDINGS, mechs="SCRAM-SHA-256 SCRAM-SHA-256-PLUS"),
+            ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"],
+        ),
+        (dict(channel_bindings=BINDINGS, authenticator=lambda *_: True), ["PLAIN"]),
+        (dict(token_owner=lambda *_: None), ["OAUTHBEARER", "XOAUTH2"]),
+        (dict(external="ann", mechs=NAMES), ["EXTERNAL", "ANONYMOUS"]),
+    ],
+)
+def test_a_server_offers_what_can_let_somebody_in(given, offer):
+    sasl = server(**given)
+    sasl.start()
+    assert sasl.output == mechanisms(*offer)
+
+
+def test_who_asks_for_passwords_lets_nobody_in_without_unless_he_says_so():
+    def offered(allowed=None, **settings):
+        sasl = SASL(server=True)
+        for name, value in settings.items():
+            setattr(sasl, name, value)
+        if allowed:
+            sasl.allowed_mechs(allowed)
+        sasl.start()
+        return bytes(sasl.output)
+
+    assert b"ANONYMOUS" in offered()
+    assert b"ANONYMOUS" not in offered(authenticator=lambda *_: True)
+    assert b"ANONYMOUS" not in offered(credentials=lambda *_: None)
+    assert b"ANONYMOUS" in offered("PLAIN ANONYMOUS", authenticator=lambda *_: True)

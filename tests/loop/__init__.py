@@ -1,0 +1,1 @@
+"""The loop: time, selectors and sockets."""
