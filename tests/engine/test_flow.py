@@ -553,7 +553,7 @@ def test_the_capacity_of_a_session_can_be_set_when_it_has_begun():
     for number in range(4, 100):
         peer.transfer(b"x", number)
     received(receiver)
-    assert receiver.window.renew_at == 2 and receiver.window.strict
+    assert receiver.window.renew_at == 2 and receiver.window.counts_every_frame
     for delivery in range(100, 102):
         peer.transfer(b"x", delivery)
 
@@ -572,7 +572,7 @@ def test_a_capacity_that_is_set_while_a_message_comes_in_counts_it_once():
         peer.transfer(b"x", None, more=True)
         peer.transfer(b"x", None)
         receiver.current.take()
-        assert receiver.window.unread == 0
+        assert receiver.window.unread_frames == 0
 
 
 def test_echo_is_answered():

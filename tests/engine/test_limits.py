@@ -625,7 +625,7 @@ def test_a_window_of_one_frame_lets_a_long_message_come():
     pair.pump()
     assert receiver.current.take() == b"y" * 90_000
     pair.pump()
-    assert receiver.session.window.unread == 0
+    assert receiver.session.window.unread_frames == 0
     assert receiver.session.window.incoming_window == 1
 
 

@@ -13,7 +13,7 @@ from reactor.engine.sasl.digest import (
     DigestMd5Client,
     DigestMd5Server,
 )
-from reactor.engine.sasl.exchange import Challenge, Done, Fail, Guard, Identity, MechanismError
+from reactor.engine.sasl.exchange import Challenge, ClientIdentity, Done, Fail, MechanismError, ServerPolicy
 from reactor.engine.sasl.layer import SASL
 from tests.support.sasl import Dice, Side, client, mechanisms, server, talk, whole_and_bytewise
 
@@ -36,7 +36,7 @@ def clear(mech, user):
 # -- the RFCs' examples ----------------------------------------------------------------------------------
 def test_the_example_of_rfc_2195():
     challenge = b"<1896.697170952@postoffice.reston.mci.net>"
-    mechanism = CramMd5Client("CRAM-MD5", Identity("tim", "tanstaaftanstaaf", named=True))
+    mechanism = CramMd5Client("CRAM-MD5", ClientIdentity("tim", "tanstaaftanstaaf", named=True))
     assert mechanism.start() is None
     assert mechanism.respond(challenge) == b"tim b913a602c7eda7a495b4e6e7334d3890"
     mechanism.finish(None)
@@ -64,7 +64,7 @@ def chris(service, monkeypatch):
     challenge, cnonce, _, _ = EXAMPLES[service]
     monkeypatch.setattr(DigestMd5Client, "service", service)
     monkeypatch.setattr(digest.base64, "b64encode", lambda data: data)  # their nonces are none in base64
-    identity = Identity("chris", "secret", named=True, nonce=lambda: cnonce.encode())
+    identity = ClientIdentity("chris", "secret", named=True, nonce=lambda: cnonce.encode())
     mechanism = DigestMd5Client("DIGEST-MD5", identity)
     assert mechanism.start() is None
     return mechanism, mechanism.respond(challenge.encode())
@@ -85,8 +85,8 @@ def test_the_examples_on_the_server(service, monkeypatch):
     challenge, _, _, rspauth = EXAMPLES[service]
     _, said = chris(service, monkeypatch)
     nonce = challenge.partition('nonce="')[2].partition('"')[0]
-    guard = Guard(credentials=clear, nonce=lambda: nonce.encode(), hostname="elwood.innosoft.com")
-    mechanism = DigestMd5Server("DIGEST-MD5", guard)
+    policy = ServerPolicy(credentials=clear, nonce=lambda: nonce.encode(), hostname="elwood.innosoft.com")
+    mechanism = DigestMd5Server("DIGEST-MD5", policy)
     told = mechanism.receive(None).data
     assert sorted(told.decode().split(",")) == sorted(challenge.split(","))
     assert mechanism.receive(said) == Challenge(f"rspauth={rspauth}".encode())
@@ -191,18 +191,18 @@ def test_what_cannot_be_sent_is_not_quoted(mech):
 # -- CRAM-MD5 --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("response", [b"", b"ann", b" 0123", b"\xff 0123", b"ann 0123", b"ann \xff"])
 def test_a_response_that_is_not_cram(response):
-    mechanism = CramMd5Server("CRAM-MD5", Guard(credentials=clear, nonce=Dice()))
+    mechanism = CramMd5Server("CRAM-MD5", ServerPolicy(credentials=clear, nonce=Dice()))
     assert mechanism.receive(None).data.endswith(b"@localhost>")
     assert isinstance(mechanism.receive(response), Fail)
 
 
 def test_a_client_that_speaks_first_is_refused():
-    mechanism = CramMd5Server("CRAM-MD5", Guard(credentials=clear, nonce=Dice()))
+    mechanism = CramMd5Server("CRAM-MD5", ServerPolicy(credentials=clear, nonce=Dice()))
     assert "spoke first" in mechanism.receive(b"ann 0123").reason
 
 
 def test_a_server_that_does_not_ask_or_asks_twice_is_refused():
-    mechanism = CramMd5Client("CRAM-MD5", Identity("ann", "s3cret", named=True))
+    mechanism = CramMd5Client("CRAM-MD5", ClientIdentity("ann", "s3cret", named=True))
     with pytest.raises(MechanismError, match="did not wait"):
         mechanism.finish(None)
     mechanism.respond(b"<1@x>")
@@ -211,13 +211,13 @@ def test_a_server_that_does_not_ask_or_asks_twice_is_refused():
 
 
 def test_challenges_are_not_repeated():
-    guard = Guard(credentials=clear, nonce=Dice())
-    assert CramMd5Server("CRAM-MD5", guard).receive(None) != CramMd5Server("CRAM-MD5", guard).receive(None)
+    policy = ServerPolicy(credentials=clear, nonce=Dice())
+    assert CramMd5Server("CRAM-MD5", policy).receive(None) != CramMd5Server("CRAM-MD5", policy).receive(None)
 
 
 # -- DIGEST-MD5 ------------------------------------------------------------------------------------------
 def asked(challenge, **identity):
-    mechanism = DigestMd5Client("DIGEST-MD5", Identity("ann", "s3cret", nonce=Dice(), named=True, **identity))
+    mechanism = DigestMd5Client("DIGEST-MD5", ClientIdentity("ann", "s3cret", nonce=Dice(), named=True, **identity))
     return mechanism, mechanism.respond(challenge)
 
 
@@ -253,7 +253,7 @@ def test_a_challenge_in_every_dress():
 
 
 def test_characters_that_an_old_server_cannot_read():
-    mechanism = DigestMd5Client("DIGEST-MD5", Identity("\u20ac", "s3cret", nonce=Dice()))
+    mechanism = DigestMd5Client("DIGEST-MD5", ClientIdentity("\u20ac", "s3cret", nonce=Dice()))
     with pytest.raises(MechanismError, match="characters that the server cannot read"):
         mechanism.respond(b'nonce="x",algorithm=md5-sess')
 
@@ -265,7 +265,7 @@ def test_a_server_that_does_not_know_the_password_is_refused(message):
         with pytest.raises(MechanismError, match=r"password|understood"):
             getattr(mechanism, give)(message)
     with pytest.raises(MechanismError, match="without proving"):
-        DigestMd5Client("DIGEST-MD5", Identity("ann", "s3cret", nonce=Dice())).finish(message)
+        DigestMd5Client("DIGEST-MD5", ClientIdentity("ann", "s3cret", nonce=Dice())).finish(message)
 
 
 def test_a_server_that_goes_on_after_the_end_is_refused(monkeypatch):
@@ -278,7 +278,7 @@ def test_a_server_that_goes_on_after_the_end_is_refused(monkeypatch):
 
 def proof(**changes):
     """A server's answer to a good response in which some directives are others; None leaves one out."""
-    mechanism = DigestMd5Server("DIGEST-MD5", Guard(credentials=clear, nonce=Dice(9), hostname="h"))
+    mechanism = DigestMd5Server("DIGEST-MD5", ServerPolicy(credentials=clear, nonce=Dice(9), hostname="h"))
     said = asked(mechanism.receive(b"who comes back may speak first").data)[1].decode()
     parts = dict(part.split("=", 1) for part in said.split(","))
     parts.update(changes)
@@ -320,7 +320,8 @@ def test_a_response_that_is_not_right(changes, reason):
 
 
 def test_a_password_that_the_clients_charset_cannot_hold():
-    mechanism = DigestMd5Server("DIGEST-MD5", Guard(credentials=lambda *_: "\u20ac", nonce=Dice(9), hostname="h"))
+    policy = ServerPolicy(credentials=lambda *_: "\u20ac", nonce=Dice(9), hostname="h")
+    mechanism = DigestMd5Server("DIGEST-MD5", policy)
     said = asked(mechanism.receive(None).data)[1].replace(b"charset=utf-8,", b"")
     assert "its charset" in mechanism.receive(said).reason
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reactor.engine.sasl.exchange import Identity, MechanismError
+from reactor.engine.sasl.exchange import ClientIdentity, MechanismError
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.sasl.mechanisms import MECHANISMS, TOKEN_MECHANISMS, choose
 from tests.support.sasl import BINDINGS, Dice, both, directory, mechanisms, server, talk
@@ -25,7 +25,7 @@ def test_each_mechanism_lets_in(mech, step):
 # -- the choice ------------------------------------------------------------------------------------------
 def chosen(offered, allowed=None, insecure=False, **attributes):
     given = dict(user="ann", password="s3cret", nonce=Dice(), named=allowed is not None, offered=offered)
-    return choose(allowed, Identity(**{**given, **attributes}), insecure).name
+    return choose(allowed, ClientIdentity(**{**given, **attributes}), insecure).name
 
 
 def test_the_strongest_first():

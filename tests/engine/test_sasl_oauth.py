@@ -10,7 +10,7 @@ import pytest
 from reactor import errors
 from reactor.codec.definitions import SASL_CHALLENGE, SASL_INIT, SASL_OUTCOME, SASL_RESPONSE
 from reactor.codec.types import symbol
-from reactor.engine.sasl.exchange import Challenge, Done, Fail, Guard, Identity, MechanismError
+from reactor.engine.sasl.exchange import Challenge, ClientIdentity, Done, Fail, MechanismError, ServerPolicy
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.sasl.oauth import OAuthBearerClient, OAuthBearerServer, XOAuth2Client, XOAuth2Server
 from tests.support.sasl import Side, client, frame, mechanisms, server, talk, whole_and_bytewise
@@ -43,11 +43,12 @@ def owner(mech, token):
 
 # -- the examples ----------------------------------------------------------------------------------------
 def test_the_example_of_rfc_7628():
-    identity = Identity("user@example.com", token=TOKEN, hostname="server.example.com", port=143)
+    identity = ClientIdentity("user@example.com", token=TOKEN, hostname="server.example.com", port=143)
     mechanism = OAuthBearerClient("OAUTHBEARER", identity)
     assert mechanism.start() == RFC
     mechanism.finish(None)
-    assert OAuthBearerServer("OAUTHBEARER", Guard(token_owner=owner)).receive(RFC) == Done(*["user@example.com"] * 2)
+    server = OAuthBearerServer("OAUTHBEARER", ServerPolicy(token_owner=owner))
+    assert server.receive(RFC) == Done(*["user@example.com"] * 2)
 
 
 def test_the_refusal_of_rfc_7628():
@@ -66,14 +67,15 @@ def test_the_refusal_of_rfc_7628():
 
 def test_the_example_of_xoauth2():
     token = "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"
-    mechanism = XOAuth2Client("XOAUTH2", Identity("someuser@example.com", token=token))
+    mechanism = XOAuth2Client("XOAUTH2", ClientIdentity("someuser@example.com", token=token))
     assert mechanism.start() == XOAUTH2
-    server = XOAuth2Server("XOAUTH2", Guard(token_owner=lambda mech, given: given == token and "someuser@example.com"))
+    policy = ServerPolicy(token_owner=lambda mech, given: given == token and "someuser@example.com")
+    server = XOAuth2Server("XOAUTH2", policy)
     assert server.receive(XOAUTH2) == Done(*["someuser@example.com"] * 2)
 
 
 def test_the_refusal_of_xoauth2():
-    mechanism = XOAuth2Client("XOAUTH2", Identity("ann", token="T"))
+    mechanism = XOAuth2Client("XOAUTH2", ClientIdentity("ann", token="T"))
     assert mechanism.respond(b'{"status":"401","schemes":"bearer","scope":"mail"}') == b""
     assert mechanism.hint == "401"
 
@@ -149,7 +151,7 @@ def test_who_decides_about_no_token_offers_none():
     sasl = server()
     sasl.start()
     assert sasl.output == mechanisms("ANONYMOUS")
-    step = OAuthBearerServer("OAUTHBEARER", Guard()).receive(RFC)
+    step = OAuthBearerServer("OAUTHBEARER", ServerPolicy()).receive(RFC)
     assert json.loads(step.data) == {"status": "invalid_token"}
 
 
@@ -192,7 +194,7 @@ def test_a_name_that_cannot_be_sent(mech, user):
 )
 @pytest.mark.parametrize("make", [OAuthBearerServer, XOAuth2Server])
 def test_a_message_that_is_none_is_refused_and_not_quoted(make, hello):
-    mechanism = make("NAME", Guard(token_owner=lambda *_: pytest.fail("asked")))
+    mechanism = make("NAME", ServerPolicy(token_owner=lambda *_: pytest.fail("asked")))
     step = mechanism.receive(hello)
     assert isinstance(step, Challenge) and json.loads(step.data)["status"] in ("invalid_request", "400")
     step = mechanism.receive(b"\x01")
@@ -216,7 +218,7 @@ def test_a_message_that_is_none_is_refused_and_not_quoted(make, hello):
 )
 @pytest.mark.parametrize("make", [OAuthBearerClient, XOAuth2Client])
 def test_reasons_are_read_with_care(make, challenge, hint):
-    mechanism = make("NAME", Identity("ann", token="T="))
+    mechanism = make("NAME", ClientIdentity("ann", token="T="))
     assert mechanism.respond(challenge) == make.sorry
     assert mechanism.hint == hint
     with pytest.raises(MechanismError, match="goes on"):

@@ -15,7 +15,7 @@ from typing import NamedTuple, Optional
 import pytest
 
 from reactor.engine.sasl.credentials import HASHES, ScramSecret
-from reactor.engine.sasl.exchange import Challenge, Done, Guard, Identity
+from reactor.engine.sasl.exchange import Challenge, ClientIdentity, Done, ServerPolicy
 from reactor.engine.sasl.mechanisms import MECHANISMS
 
 OURS = bytes(range(18))
@@ -51,7 +51,7 @@ def recorded(role):
 @pytest.mark.parametrize("exchange", recorded("server"), ids=str)
 def test_other_servers(exchange):
     name = exchange.mechanism
-    identity = Identity(
+    identity = ClientIdentity(
         exchange.user,
         exchange.password,
         hostname="broker.example",
@@ -72,7 +72,7 @@ def test_other_servers(exchange):
 @pytest.mark.parametrize("exchange", recorded("client"), ids=str)
 def test_other_clients(exchange):
     name = exchange.mechanism
-    guard = Guard(
+    policy = ServerPolicy(
         credentials=lambda mech, user: found if user == exchange.user else None,
         authorizer=lambda user, who: (user, who) == (exchange.user, "root"),
         hostname="broker.example",
@@ -86,8 +86,8 @@ def test_other_clients(exchange):
     if base in HASHES:  # the salt was chosen then; so the secret is made with that one
         salt = base64.b64decode(exchange.messages[1].split(b",s=")[1].split(b",")[0])
         found = ScramSecret.derive(base, exchange.password, salt)
-    assert ROWS[name].server.offered(name, guard)
-    mechanism = ROWS[name].server(name, guard)
+    assert ROWS[name].server.offered(name, policy)
+    mechanism = ROWS[name].server(name, policy)
     for response, challenge in zip(exchange.messages[::2], exchange.messages[1::2]):
         assert mechanism.receive(response) == Challenge(challenge)
     assert mechanism.receive(exchange.messages[-1]) == Done(exchange.user, exchange.authorization or exchange.user)

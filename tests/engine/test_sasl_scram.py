@@ -12,7 +12,7 @@ from reactor.codec.definitions import SASL_CHALLENGE, SASL_INIT, SASL_OUTCOME, S
 from reactor.codec.types import symbol
 from reactor.engine.sasl import credentials, scram
 from reactor.engine.sasl.credentials import Decoy, ScramSecret
-from reactor.engine.sasl.exchange import Challenge, Done, Fail, Guard, Identity, MechanismError
+from reactor.engine.sasl.exchange import Challenge, ClientIdentity, Done, Fail, MechanismError, ServerPolicy
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.sasl.scram import ScramClient, ScramServer
 from tests.support.sasl import Dice, Side, client, frame, mechanisms, server, talk, whole_and_bytewise
@@ -149,8 +149,8 @@ def test_the_strongest_is_taken_and_no_secret_is_shown_on_an_open_wire(directory
 
 
 def test_the_client_may_wait_to_be_asked():
-    guard = Guard(credentials=clear, nonce=Dice())
-    mechanism = ScramServer("SCRAM-SHA-1", guard)
+    policy = ServerPolicy(credentials=clear, nonce=Dice())
+    mechanism = ScramServer("SCRAM-SHA-1", policy)
     assert mechanism.receive(None) == Challenge(b"")
     assert isinstance(mechanism.receive(b"n,,n=ann,r=abc"), Challenge)
 
@@ -183,7 +183,7 @@ def test_nobody_finds_out_which_users_there_are(directory):
     decoy = Decoy(b"secret of this server")
 
     def probe(user):
-        mechanism = ScramServer("SCRAM-SHA-256", Guard(credentials=directory, nonce=Dice(), decoy=decoy))
+        mechanism = ScramServer("SCRAM-SHA-256", ServerPolicy(credentials=directory, nonce=Dice(), decoy=decoy))
         challenge = mechanism.receive(f"n,,n={user},r=abc".encode()).data.decode()
         fields = dict(part.split("=", 1) for part in challenge.split(","))
         assert isinstance(mechanism.receive(f"c=biws,r={fields['r']},p={'A' * 43}=".encode()), Fail)
@@ -203,7 +203,7 @@ def test_an_unknown_user_costs_as_much_work(monkeypatch):
 
     def cost(user, directory, mech="SCRAM-SHA-256"):
         del work[:]
-        mechanism = ScramServer(mech, Guard(credentials=directory, nonce=Dice(), decoy=decoy))
+        mechanism = ScramServer(mech, ServerPolicy(credentials=directory, nonce=Dice(), decoy=decoy))
         challenge = mechanism.receive(f"n,,n={user},r=abc".encode()).data.decode()
         mechanism.receive(f"c=biws,{challenge.split(',')[0]},p={'A' * 43}=".encode())
         return list(work)
@@ -340,15 +340,16 @@ def test_who_strikes_the_plus_off_the_offer_is_found_out():
     ],
 )
 def test_a_word_on_channel_binding_that_cannot_stand(mech, header, reason):
-    guard = Guard(credentials=clear, nonce=Dice(), bindings=BINDINGS, offered=["SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"])
-    step = ScramServer(mech, guard).receive(header + b"n=ann,r=abc")
+    offered = ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"]
+    policy = ServerPolicy(credentials=clear, nonce=Dice(), bindings=BINDINGS, offered=offered)
+    step = ScramServer(mech, policy).receive(header + b"n=ann,r=abc")
     assert isinstance(step, Fail) and reason in step.reason
 
 
 def test_a_flag_that_was_changed_on_the_way_is_found_out():
-    guard = Guard(credentials=clear, nonce=Dice())
-    mechanism = ScramServer("SCRAM-SHA-1", guard)
-    identity = Identity("ann", "s3cret", nonce=Dice(), bindings=BINDINGS, offered=["SCRAM-SHA-1"])
+    policy = ServerPolicy(credentials=clear, nonce=Dice())
+    mechanism = ScramServer("SCRAM-SHA-1", policy)
+    identity = ClientIdentity("ann", "s3cret", nonce=Dice(), bindings=BINDINGS, offered=["SCRAM-SHA-1"])
     sent = ScramClient("SCRAM-SHA-1", identity)
     hello = sent.start()
     assert hello.startswith(b"y,,")
@@ -361,8 +362,8 @@ class Pair:
     """One exchange between two mechanisms; a test may change any message on its way."""
 
     def __init__(self, mech="SCRAM-SHA-256", password="s3cret", directory=clear, **limits):
-        self.client = ScramClient(mech, Identity("ann", password, nonce=Dice(), offered=[mech], **limits))
-        self.server = ScramServer(mech, Guard(credentials=directory, nonce=Dice(50)))
+        self.client = ScramClient(mech, ClientIdentity("ann", password, nonce=Dice(), offered=[mech], **limits))
+        self.server = ScramServer(mech, ServerPolicy(credentials=directory, nonce=Dice(50)))
 
     def run(self, **changes):
         """Returns what the server says last; `changes` maps a message's name to what is done to it."""
@@ -436,7 +437,7 @@ def test_what_is_changed_on_the_way_to_the_client_is_refused(message, change, re
 
 
 def test_a_server_that_adds_nothing_to_the_nonce_is_refused():
-    mechanism = ScramClient("SCRAM-SHA-1", Identity("ann", "s3cret", nonce=Dice()))
+    mechanism = ScramClient("SCRAM-SHA-1", ClientIdentity("ann", "s3cret", nonce=Dice()))
     nonce = mechanism.start().rpartition(b"r=")[2]
     with pytest.raises(MechanismError, match="nonce"):
         mechanism.respond(b"r=" + nonce + b",s=QUJD,i=4096")
@@ -485,7 +486,7 @@ def test_extensions_are_ignored_as_the_rfc_says():
     ],
 )
 def test_a_first_message_that_is_none(hello):
-    step = ScramServer("SCRAM-SHA-256", Guard(credentials=clear, nonce=Dice())).receive(hello)
+    step = ScramServer("SCRAM-SHA-256", ServerPolicy(credentials=clear, nonce=Dice())).receive(hello)
     if hello:
         assert isinstance(step, Fail) and "s3cret" not in step.reason
     else:
@@ -509,7 +510,7 @@ def test_a_first_message_that_is_none(hello):
     ],
 )
 def test_a_final_message_that_is_none(final):
-    mechanism = ScramServer("SCRAM-SHA-256", Guard(credentials=clear, nonce=Dice()))
+    mechanism = ScramServer("SCRAM-SHA-256", ServerPolicy(credentials=clear, nonce=Dice()))
     nonce = mechanism.receive(b"n,,n=ann,r=abc").data.decode().split(",")[0][2:]
     assert isinstance(mechanism.receive(final.format(r=nonce).encode()), Fail)
 
@@ -602,7 +603,7 @@ def test_no_repr_no_trace_and_no_error_shows_a_secret(directory):
         left, right = talk(client("ann", password, **hook), server(credentials=directory, **hook))
         for side in (left, right):
             mechanism = side.sasl._mechanism
-            given = getattr(mechanism, "identity", None) or mechanism.guard
+            given = getattr(mechanism, "identity", None) or mechanism.policy
             seen += map(repr, (side.sasl, mechanism, given, side.error))
         seen.append(repr(hashed("SCRAM-SHA-1", "ann")))
         assert "bytes hidden" in "".join(seen)

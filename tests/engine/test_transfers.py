@@ -732,7 +732,7 @@ def test_a_peer_aborts(settled):
         receiver.advance()
     assert receiver.current.take() == b"whole"
     assert receiver.unsettled == 1
-    assert receiver.session.window.unread == 0
+    assert receiver.session.window.unread_frames == 0
 
 
 # -- closing while something is queued -----------------------------------------------------------------------

@@ -18,7 +18,7 @@ def check(transport: Transport, connection: Connection, output: bytes) -> None:
     for session in connection.sessions(0):
         window = session.window
         if window is not None:
-            assert window.unread >= 0
+            assert window.unread_frames >= 0
             assert 0 <= window.incoming_window <= 0xFFFFFFFF
             assert 0 <= window.next_outgoing_id <= 0xFFFFFFFF
     for link in connection.links(0):

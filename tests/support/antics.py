@@ -238,7 +238,7 @@ class Antics:
             assert side.transport.condition is None
             for session in side.connection.sessions(0):
                 window = session.window
-                assert window is None or (window.unread >= 0 and window.incoming_window >= 0)
+                assert window is None or (window.unread_frames >= 0 and window.incoming_window >= 0)
         for way in self.ways:
             sender, receiver = way.sender, way.receiver
             assert sender.wire_credit >= 0

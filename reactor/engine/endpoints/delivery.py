@@ -343,7 +343,7 @@ class Delivery:
             incoming.remove(self)
         window = self.window
         if window is not None:
-            window.unread -= self.frames
+            window.unread_frames -= self.frames
             if window.starved:
                 window.make_room(self.link)
         return payload
@@ -354,7 +354,7 @@ class Delivery:
         if window is not None and self.chunks is not None:
             window.let_go(self.chunks)
         if window is not None and self.frames:
-            window.unread -= self.frames
+            window.unread_frames -= self.frames
             self.frames = 0
             if window.starved:
                 window.make_room(self.link)

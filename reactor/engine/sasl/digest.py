@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Optional
 
 from reactor.engine.sasl.exchange import (
     Challenge,
+    ClientIdentity,
     ClientMechanism,
     Fail,
-    Guard,
-    Identity,
     MechanismError,
     ServerMechanism,
+    ServerPolicy,
     Step,
 )
 from reactor.lazily import Lazily
@@ -69,7 +69,7 @@ class _OldClient(ClientMechanism):
     shows: ClassVar[str] = "the password"
 
     @classmethod
-    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+    def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
         if not identity.named:
             return "to be named in allowed_mechs, for it is outdated"
         if not md5_is_there():
@@ -83,17 +83,17 @@ class _OldServer(ServerMechanism):
     """What the two share on the server's side."""
 
     @classmethod
-    def offered(cls, name: str, guard: Guard) -> bool:
-        return guard.named and guard.credentials is not None and guard.nonce is not None and md5_is_there()
+    def offered(cls, name: str, policy: ServerPolicy) -> bool:
+        return policy.named and policy.credentials is not None and policy.nonce is not None and md5_is_there()
 
     def _password(self, user: str) -> Optional[str]:
-        credentials = self.guard.credentials
+        credentials = self.policy.credentials
         found = None if credentials is None else credentials(self.name, user)
         return found if isinstance(found, str) else None  # a ScramSecret is of no use here
 
     def _fresh(self) -> str:
-        assert self.guard.nonce is not None
-        return base64.b64encode(self.guard.nonce()).decode("ascii")
+        assert self.policy.nonce is not None
+        return base64.b64encode(self.policy.nonce()).decode("ascii")
 
 
 # -- CRAM-MD5, RFC 2195 ----------------------------------------------------------------------------------
@@ -101,13 +101,13 @@ class CramMd5Client(_OldClient):
     """The server's challenge, hashed with the password."""
 
     @classmethod
-    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+    def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
         lacks = super().lacks(name, identity)
         if lacks is None and identity.authorization not in (None, "", identity.user):
             return "a user who acts as himself"  # it has no place for another name
         return lacks
 
-    def __init__(self, name: str, identity: Identity) -> None:
+    def __init__(self, name: str, identity: ClientIdentity) -> None:
         super().__init__(name, identity)
         self._answered = False
 
@@ -129,15 +129,15 @@ class CramMd5Client(_OldClient):
 class CramMd5Server(_OldServer):
     """Sends a challenge that is never sent again."""
 
-    def __init__(self, name: str, guard: Guard) -> None:
-        super().__init__(name, guard)
+    def __init__(self, name: str, policy: ServerPolicy) -> None:
+        super().__init__(name, policy)
         self._challenge: Optional[bytes] = None
 
     def receive(self, response: Optional[bytes]) -> Step:
         if self._challenge is None:
             if response:
                 return Fail("the client spoke first, which CRAM-MD5 does not allow")
-            text = f"<{self._fresh()}@{self.guard.hostname or 'localhost'}>"
+            text = f"<{self._fresh()}@{self.policy.hostname or 'localhost'}>"
             self._challenge = text.encode("utf-8", "replace")
             return Challenge(self._challenge)
         name, _, digest = (response or b"").rpartition(b" ")
@@ -151,7 +151,7 @@ class CramMd5Server(_OldServer):
         right = hmac.new(_encoded(password or ""), self._challenge, "md5").hexdigest().encode("ascii")
         if not hmac.compare_digest(digest.lower(), right) or password is None:
             return Fail(f"wrong user or password for {quoted(user)}")
-        return self.guard.admit(user, "")
+        return self.policy.admit(user, "")
 
 
 # -- DIGEST-MD5, RFC 2831 --------------------------------------------------------------------------------
@@ -184,13 +184,13 @@ class DigestMd5Client(_OldClient):
 
     service: ClassVar[str] = "amqp"
 
-    def __init__(self, name: str, identity: Identity) -> None:
+    def __init__(self, name: str, identity: ClientIdentity) -> None:
         super().__init__(name, identity)
         self._account: Optional[_Account] = None
         self._verified = False
 
     @classmethod
-    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+    def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
         return super().lacks(name, identity) or ("a source of random bytes" if identity.nonce is None else None)
 
     def start(self) -> None:
@@ -262,9 +262,9 @@ class DigestMd5Client(_OldClient):
 class DigestMd5Server(_OldServer):
     """Its realm is the server's host name; the client may as well name none."""
 
-    def __init__(self, name: str, guard: Guard) -> None:
-        super().__init__(name, guard)
-        self._realm = guard.hostname or "localhost"
+    def __init__(self, name: str, policy: ServerPolicy) -> None:
+        super().__init__(name, policy)
+        self._realm = policy.hostname or "localhost"
         self._nonce = ""
         self._admitted: Optional[Step] = None
 
@@ -307,7 +307,7 @@ class DigestMd5Server(_OldServer):
         right = account.digest("AUTHENTICATE").encode("ascii")
         if not hmac.compare_digest(said["response"][0].encode("utf-8"), right) or password is None:
             return Fail(f"wrong user or password for {quoted(user)}")
-        self._admitted = self.guard.admit(user, authorization)
+        self._admitted = self.policy.admit(user, authorization)
         return Challenge(f"rspauth={account.digest('')}".encode("ascii"))
 
 

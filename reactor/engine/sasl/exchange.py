@@ -48,7 +48,7 @@ class MechanismError(Exception):
     """The exchange cannot go on; the text says why and holds no secret."""
 
 
-class Identity(NamedTuple):
+class ClientIdentity(NamedTuple):
     """What a client has to show, and what it knows of the wire.
 
     user, password: None when not given. token: for OAUTHBEARER and XOAUTH2.
@@ -79,10 +79,10 @@ class Identity(NamedTuple):
 
     def __repr__(self) -> str:
         """Without what is nobody else's business."""
-        return "<Identity of %s>" % (self.user or self.external or "anonymous")
+        return "<ClientIdentity of %s>" % (self.user or self.external or "anonymous")
 
 
-class Guard:
+class ServerPolicy:
     """What a server asks before it lets somebody in.
 
     authenticator: decides about passwords in clear; None leaves that to `credentials`.
@@ -171,20 +171,20 @@ class ClientMechanism:
     #: what is to blame when the server says no, as the end of "the server refused user 'ann' or ..."
     shows: ClassVar[str] = ""
 
-    def __init__(self, name: str, identity: Identity) -> None:
+    def __init__(self, name: str, identity: ClientIdentity) -> None:
         self.name = name
         self.identity = identity
         #: what else may explain a refusal, such as what the server said about it before
         self.hint = ""
 
     @classmethod
-    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+    def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
         """What `identity` misses for the mechanism `name`, as the end of the sentence 'PLAIN needs ...'; or
         None."""
         return None
 
     @classmethod
-    def exposes(cls, identity: Identity) -> str:
+    def exposes(cls, identity: ClientIdentity) -> str:
         """What using it on this wire would show to whoever listens ("the password"); "" for nothing."""
         return ""
 
@@ -203,13 +203,13 @@ class ClientMechanism:
 class ServerMechanism:
     """What every mechanism of the server shares."""
 
-    def __init__(self, name: str, guard: Guard) -> None:
+    def __init__(self, name: str, policy: ServerPolicy) -> None:
         self.name = name
-        self.guard = guard
+        self.policy = policy
 
     @classmethod
-    def offered(cls, name: str, guard: Guard) -> bool:
-        """Whether a server with this guard can let anybody in by the mechanism `name`."""
+    def offered(cls, name: str, policy: ServerPolicy) -> bool:
+        """Whether a server with this policy can let anybody in by the mechanism `name`."""
         return True
 
     def receive(self, response: Optional[bytes]) -> Step:

@@ -166,9 +166,9 @@ class SASL(SASLSettings):
         """
         if not self.server:
             return
-        guard = self.guard(())
+        policy = self.policy(())
         allowed = [row for row in MECHANISMS if self.allows(row.name)]
-        self._offered = [row.name for row in allowed if row.server.offered(row.name, guard)]
+        self._offered = [row.name for row in allowed if row.server.offered(row.name, policy)]
         if not self._offered:
             self._fail(
                 self.SYS,
@@ -306,7 +306,7 @@ class SASL(SASLSettings):
         if row is None:  # [5.3.3.2] prescribes this outcome
             self._conclude(self.AUTH, f"the client chose a mechanism not offered: {listed([mechanism])}")
             return
-        self._mechanism = row.server(row.name, self.guard(self._offered))
+        self._mechanism = row.server(row.name, self.policy(self._offered))
         self._step(initial_response)
 
     def recv_response(self, response: bytes) -> None:

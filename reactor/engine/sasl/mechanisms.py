@@ -13,13 +13,13 @@ from typing import ClassVar, NamedTuple, Optional
 from reactor.engine.sasl.digest import CramMd5Client, CramMd5Server, DigestMd5Client, DigestMd5Server
 from reactor.engine.sasl.exchange import (
     Challenge,
+    ClientIdentity,
     ClientMechanism,
     Done,
     Fail,
-    Guard,
-    Identity,
     MechanismError,
     ServerMechanism,
+    ServerPolicy,
     Step,
 )
 from reactor.engine.sasl.oauth import OAuthBearerClient, OAuthBearerServer, XOAuth2Client, XOAuth2Server
@@ -32,7 +32,7 @@ class AnonymousClient(ClientMechanism):
     """Come as nobody; the user's name, if there is one, travels as trace information."""
 
     @classmethod
-    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+    def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
         # Who gave a password means to be that user, and would not know that he is nobody.
         if identity.named or (identity.password is None and identity.token is None):
             return None
@@ -46,8 +46,8 @@ class AnonymousServer(ServerMechanism):
     """Everybody is welcome, as "anonymous": what the client calls itself proves nothing and is ignored."""
 
     @classmethod
-    def offered(cls, name: str, guard: Guard) -> bool:
-        return guard.named or not guard.asks  # who asks lets others in only where he says so
+    def offered(cls, name: str, policy: ServerPolicy) -> bool:
+        return policy.named or not policy.asks  # who asks lets others in only where he says so
 
     def receive(self, response: Optional[bytes]) -> Step:
         return Done("anonymous", "anonymous")
@@ -61,13 +61,13 @@ class PlainClient(ClientMechanism):
     shows: ClassVar[str] = "the password"
 
     @classmethod
-    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+    def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
         if not identity.user:
             return "a user and a password"
         return "a password" if identity.password is None else None
 
     @classmethod
-    def exposes(cls, identity: Identity) -> str:
+    def exposes(cls, identity: ClientIdentity) -> str:
         return "" if identity.secure else "the password"
 
     def start(self) -> bytes:
@@ -86,8 +86,8 @@ class PlainServer(ServerMechanism):
     """Takes the three strings apart and asks the authenticator."""
 
     @classmethod
-    def offered(cls, name: str, guard: Guard) -> bool:
-        return guard.authenticator is not None or guard.credentials is not None
+    def offered(cls, name: str, policy: ServerPolicy) -> bool:
+        return policy.authenticator is not None or policy.credentials is not None
 
     def receive(self, response: Optional[bytes]) -> Step:
         if response is None:
@@ -100,13 +100,13 @@ class PlainServer(ServerMechanism):
             return Fail("the user's name is empty")
         if not self._is_right(user, password):
             return Fail(f"wrong user or password for {quoted(user)}")
-        return self.guard.admit(user, authorization)
+        return self.policy.admit(user, authorization)
 
     def _is_right(self, user: str, password: str) -> bool:
-        guard = self.guard
-        if guard.authenticator is not None:
-            return guard.authenticator(self.name, user, password)
-        return guard.credentials is not None and guard.decoy.check(guard.credentials(self.name, user), password)
+        policy = self.policy
+        if policy.authenticator is not None:
+            return policy.authenticator(self.name, user, password)
+        return policy.credentials is not None and policy.decoy.check(policy.credentials(self.name, user), password)
 
 
 # -- EXTERNAL, RFC 4422 appendix A -----------------------------------------------------------------------
@@ -114,7 +114,7 @@ class ExternalClient(ClientMechanism):
     """The wire below has proved who this is: nothing to add but on whose behalf."""
 
     @classmethod
-    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+    def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
         # The server may know the client by what nobody told us of (an address, a tunnel): so by name, too.
         if identity.external is None and not identity.named:
             return "a client certificate, or to be named in allowed_mechs"
@@ -128,20 +128,20 @@ class ExternalServer(ServerMechanism):
     """Believes the wire below."""
 
     @classmethod
-    def offered(cls, name: str, guard: Guard) -> bool:
-        return guard.external is not None
+    def offered(cls, name: str, policy: ServerPolicy) -> bool:
+        return policy.external is not None
 
     def receive(self, response: Optional[bytes]) -> Step:
         if response is None:
             return Challenge(b"")
-        external = self.guard.external
+        external = self.policy.external
         if external is None:
             return Fail("the wire does not tell who the client is")
         try:
             authorization = response.decode("utf-8")
         except UnicodeDecodeError:
             return Fail("the response is not what EXTERNAL prescribes")
-        return self.guard.admit(external, authorization)
+        return self.policy.admit(external, authorization)
 
 
 # -- all of them -----------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ MECHANISMS: Sequence[Mechanism] = (
 TOKEN_MECHANISMS = frozenset(row.name for row in MECHANISMS if row.client.shows == "the token")
 
 
-def choose(allowed: Optional[Sequence[str]], identity: Identity, insecure: bool) -> Mechanism:
+def choose(allowed: Optional[Sequence[str]], identity: ClientIdentity, insecure: bool) -> Mechanism:
     """The strongest mechanism that the server offers and this client can use.
 
     allowed: the names that may be used, None for all. insecure: secrets may be shown to whoever listens.

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
 from reactor.engine.sasl.exchange import (
     Challenge,
+    ClientIdentity,
     ClientMechanism,
     Fail,
-    Guard,
-    Identity,
     MechanismError,
     ServerMechanism,
+    ServerPolicy,
     Step,
 )
 from reactor.lazily import Lazily
@@ -48,13 +48,13 @@ class OAuthClient(ClientMechanism):
     sorry: ClassVar[bytes] = b""
 
     @classmethod
-    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+    def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
         if identity.token is None:
             return "a token"
         return None if _TOKEN.fullmatch(identity.token) else "a token of printable ASCII characters"
 
     @classmethod
-    def exposes(cls, identity: Identity) -> str:
+    def exposes(cls, identity: ClientIdentity) -> str:
         return "" if identity.secure else "the token"
 
     def respond(self, challenge: bytes) -> bytes:
@@ -89,7 +89,7 @@ class XOAuth2Client(OAuthClient):
     """As it was before the standard, and still is at the large providers of mail."""
 
     @classmethod
-    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+    def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
         return super().lacks(name, identity) or (None if _account(identity) else "a user")
 
     def start(self) -> bytes:
@@ -99,13 +99,13 @@ class XOAuth2Client(OAuthClient):
 class OAuthServer(ServerMechanism):
     """What the two share: ask whose token it is."""
 
-    def __init__(self, name: str, guard: Guard) -> None:
-        super().__init__(name, guard)
+    def __init__(self, name: str, policy: ServerPolicy) -> None:
+        super().__init__(name, policy)
         self._refusal: Optional[Fail] = None
 
     @classmethod
-    def offered(cls, name: str, guard: Guard) -> bool:
-        return guard.token_owner is not None
+    def offered(cls, name: str, policy: ServerPolicy) -> bool:
+        return policy.token_owner is not None
 
     def receive(self, response: Optional[bytes]) -> Step:
         if self._refusal is not None:
@@ -116,11 +116,11 @@ class OAuthServer(ServerMechanism):
             authorization, token = self.read(response.decode("utf-8"))
         except ValueError:  # also UnicodeDecodeError; either would quote the token
             return self._refuse("invalid_request", f"the response is not what {self.name} prescribes")
-        token_owner = self.guard.token_owner
+        token_owner = self.policy.token_owner
         owner = None if token_owner is None else token_owner(self.name, token)
         if not owner:
             return self._refuse("invalid_token", f"a token that is not valid, for {quoted(authorization)}")
-        return self.guard.admit(owner, authorization)
+        return self.policy.admit(owner, authorization)
 
     def read(self, text: str) -> tuple[str, str]:
         """The name to act as ("" for none) and the token. Raises ValueError."""
@@ -161,7 +161,7 @@ class XOAuth2Server(OAuthServer):
         return {"status": "401" if status == "invalid_token" else "400", "schemes": "bearer"}
 
 
-def _account(identity: Identity) -> str:
+def _account(identity: ClientIdentity) -> str:
     """The account that is asked for; whose token it is, the server knows from the token."""
     return identity.authorization or identity.user or ""
 

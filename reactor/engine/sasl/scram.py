@@ -11,7 +11,7 @@ too: a yes without its signature is refused. Where TLS is below, the -PLUS varia
 that nobody stands between; the gs2 header tells each side what the other could have done, and is signed: so
 who strikes the -PLUS off the server's offer is found out.
 
-`mechanisms` enters. Which bytes bind to the wire, and which are random, is told by Identity and Guard.
+`mechanisms` enters. Which bytes bind to the wire, and which are random, is told by ClientIdentity and ServerPolicy.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Optional, Union
 from reactor.engine.sasl.credentials import HASHES, ScramSecret, salted_password
 from reactor.engine.sasl.exchange import (
     Challenge,
+    ClientIdentity,
     ClientMechanism,
     Fail,
-    Guard,
-    Identity,
     MechanismError,
     Nonce,
     ServerMechanism,
+    ServerPolicy,
     Step,
 )
 from reactor.engine.sasl.saslprep import saslprep
@@ -65,7 +65,7 @@ class ScramClient(ClientMechanism):
     secret: ClassVar[bool] = True  # a proof and its challenge are enough to try passwords on
     shows: ClassVar[str] = "the password"
 
-    def __init__(self, name: str, identity: Identity) -> None:
+    def __init__(self, name: str, identity: ClientIdentity) -> None:
         super().__init__(name, identity)
         self._hash = HASHES[name[: -len(_PLUS)] if name.endswith(_PLUS) else name]
         self._header = b""
@@ -76,7 +76,7 @@ class ScramClient(ClientMechanism):
         self._verified = False
 
     @classmethod
-    def lacks(cls, name: str, identity: Identity) -> Optional[str]:
+    def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
         if name.endswith(_PLUS) and _best_binding(identity) is None:
             return "a channel binding, which only TLS gives"
         if not identity.user:
@@ -190,8 +190,8 @@ class ScramServer(ServerMechanism):
     The signature goes out in a last challenge, which every client can read, and not beside the outcome.
     """
 
-    def __init__(self, name: str, guard: Guard) -> None:
-        super().__init__(name, guard)
+    def __init__(self, name: str, policy: ServerPolicy) -> None:
+        super().__init__(name, policy)
         self._base = name[: -len(_PLUS)] if name.endswith(_PLUS) else name
         self._hash = HASHES[self._base]
         self._next = self._greet
@@ -205,10 +205,10 @@ class ScramServer(ServerMechanism):
         self._iterations = 0
 
     @classmethod
-    def offered(cls, name: str, guard: Guard) -> bool:
-        if guard.credentials is None or guard.nonce is None:
+    def offered(cls, name: str, policy: ServerPolicy) -> bool:
+        if policy.credentials is None or policy.nonce is None:
             return False
-        return not name.endswith(_PLUS) or bool(guard.bindings)
+        return not name.endswith(_PLUS) or bool(policy.bindings)
 
     def receive(self, response: Optional[bytes]) -> Step:
         try:
@@ -229,7 +229,7 @@ class ScramServer(ServerMechanism):
         if refusal:
             return Fail(refusal)
         if kind:
-            self._bound = self.guard.bindings[kind]
+            self._bound = self.policy.bindings[kind]
         self._bound = header + self._bound
         first, fields = _fields(bare, "nr")
         self._authorization = _unescape(authorization or "")
@@ -240,7 +240,7 @@ class ScramServer(ServerMechanism):
         if not self._user or not _NONCE.fullmatch(fields["r"]):
             raise _Malformed("the user's name is empty" if not self._user else "the nonce is none")
         self._look_up()
-        self._nonce = fields["r"] + _fresh(self.guard.nonce)
+        self._nonce = fields["r"] + _fresh(self.policy.nonce)
         answer = f"r={self._nonce},s={_base64(self._salt)},i={self._iterations}"
         self._signed = f"{first},{answer}"
         self._next = self._check
@@ -249,29 +249,29 @@ class ScramServer(ServerMechanism):
     def _mismatch(self, flag: str, kind: Optional[str]) -> str:
         """Why the client's word on channel binding cannot stand [RFC 5802 section 6]; "" if it can."""
         plus = self.name.endswith(_PLUS)
-        if plus and kind not in self.guard.bindings:
+        if plus and kind not in self.policy.bindings:
             if kind:
                 return f"the client binds to {shown(kind, 60)}, which this server does not have"
             return f"the client chose {self.name} and binds to nothing"
         if not plus and kind:
             return f"the client binds to the channel, which {self.name} does not"
-        if flag == "y" and any(name.endswith(_PLUS) for name in self.guard.offered):
+        if flag == "y" and any(name.endswith(_PLUS) for name in self.policy.offered):
             return "the client did not see the -PLUS mechanisms that were offered: somebody took them away"
         return ""
 
     def _look_up(self) -> None:
         """Salt and iterations of the user: the stored ones, or as if they were."""
-        guard = self.guard
-        found = None if guard.credentials is None else guard.credentials(self._base, self._user)
+        policy = self.policy
+        found = None if policy.credentials is None else policy.credentials(self._base, self._user)
         if isinstance(found, ScramSecret) and found.mechanism != self._base:
             found = None  # stored for another mechanism: that one should be allowed alone
-        guard.decoy.learn(found)
+        policy.decoy.learn(found)
         self._found = found
         if isinstance(found, ScramSecret):
             self._salt, self._iterations = found.salt, found.iterations
         else:
-            self._salt = guard.decoy.salt(self._base, self._user)
-            self._iterations = guard.decoy.shape.iterations
+            self._salt = policy.decoy.salt(self._base, self._user)
+            self._iterations = policy.decoy.shape.iterations
 
     def _check(self, response: bytes) -> Step:
         """The proof. A user that does not exist fails only here, and takes as long."""
@@ -298,7 +298,7 @@ class ScramServer(ServerMechanism):
         found = self._found
         if isinstance(found, ScramSecret):
             return found
-        if found is None and not self.guard.decoy.shape.clear:
+        if found is None and not self.policy.decoy.shape.clear:
             size = hashlib.new(self._hash).digest_size
             return ScramSecret(self._salt, self._iterations, bytes(size), bytes(size))
         try:
@@ -311,7 +311,7 @@ class ScramServer(ServerMechanism):
         """The client has seen the signature, and has nothing to add."""
         if response:
             raise _Malformed("there is one too many")
-        return self.guard.admit(self._user, self._authorization)
+        return self.policy.admit(self._user, self._authorization)
 
 
 # -- the text of the messages ----------------------------------------------------------------------------
@@ -362,7 +362,7 @@ def _fresh(nonce: Optional[Nonce]) -> str:
     return _base64(nonce())
 
 
-def _best_binding(identity: Identity) -> Optional[str]:
+def _best_binding(identity: ClientIdentity) -> Optional[str]:
     return next((kind for kind in BINDINGS if kind in identity.bindings), None)
 
 

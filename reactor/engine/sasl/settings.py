@@ -16,9 +16,9 @@ from reactor.engine.sasl.exchange import (
     MIN_ITERATIONS,
     Authenticator,
     Authorizer,
-    Guard,
-    Identity,
+    ClientIdentity,
     Nonce,
+    ServerPolicy,
     TokenOwner,
 )
 from reactor.engine.sasl.mechanisms import TOKEN_MECHANISMS
@@ -129,19 +129,19 @@ class SASLSettings:
         It is as soon as a server asks for anything: a password, a token, or mechanisms of which ANONYMOUS is none.
         Only where nothing but a certificate is asked for, one that TLS has verified does without SASL.
         """
-        guard = self.guard(())
+        policy = self.policy(())
         if self.allowed is None:
-            return guard.asks
+            return policy.asks
         if "ANONYMOUS" in self.allowed:
             return False
-        return guard.asks or self.external is None or "EXTERNAL" not in self.allowed
+        return policy.asks or self.external is None or "EXTERNAL" not in self.allowed
 
-    def identity(self, offered: Sequence[str]) -> Identity:
+    def identity(self, offered: Sequence[str]) -> ClientIdentity:
         """What a client has to show to a server that offers these mechanisms."""
         token = self.token
         if token is None and self.allowed and TOKEN_MECHANISMS.issuperset(self.allowed):
             token = self.password  # how programs written for the original hand it over
-        return Identity(
+        return ClientIdentity(
             user=self.user,
             password=self.password,
             token=token,
@@ -158,11 +158,11 @@ class SASLSettings:
             offered=offered,
         )
 
-    def guard(self, offered: Sequence[str]) -> Guard:
+    def policy(self, offered: Sequence[str]) -> ServerPolicy:
         """What a server that offers these mechanisms asks before it lets somebody in."""
         if self.decoy is None:
             self.decoy = Decoy(b"" if self.nonce is None or self.credentials is None else self.nonce())
-        return Guard(
+        return ServerPolicy(
             authenticator=self.authenticator,
             credentials=self.credentials,
             token_owner=self.token_owner,

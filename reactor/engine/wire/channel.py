@@ -83,8 +83,8 @@ class Ledger:
         "incoming_window",
         "incoming_limit",
         "renew_at",
-        "strict",
-        "unread",
+        "counts_every_frame",
+        "unread_frames",
         "hungry",
         "starved",
         "most_unsettled",
@@ -123,7 +123,7 @@ class Ledger:
         self.outgoing_window = session.outgoing_window
         # Receiving. The window is counted in frames, and holds back while the application does not read.
         self.next_incoming_id = 0
-        self.unread = 0
+        self.unread_frames = 0
         self.hungry: dict[Receiver, None] = {}  # those whose credit could not be filled, for what was not read
         self.starved = False  # somebody waits until the application has read
         self.buffered = 0  # what has come of deliveries that are not complete, as it is counted
@@ -156,8 +156,8 @@ class Ledger:
         self.renew_at = self.incoming_limit // 2
         # Without a capacity of the application's a message in many frames counts as one: whoever waits for all of
         # it must not stop the rest of it from coming.
-        self.strict = self.session.incoming_capacity > 0
-        if self.begin_sent and self.incoming_limit - self.unread > self.incoming_window:
+        self.counts_every_frame = self.session.incoming_capacity > 0
+        if self.begin_sent and self.incoming_limit - self.unread_frames > self.incoming_window:
             if not self.session.state & REMOTE_UNINIT:  # not before it is known from what the peer counts [2.7.4]
                 self.touch_flow()
 
@@ -292,7 +292,7 @@ class Ledger:
     def renew(self) -> None:
         """Open the incoming window again, as far as the application has read."""
         self.flow_due = False
-        room = self.incoming_limit - self.unread
+        room = self.incoming_limit - self.unread_frames
         if room > self.incoming_window:
             self.incoming_window = room
         self.starved = self.incoming_window <= self.renew_at or bool(self.hungry)

@@ -99,7 +99,7 @@ class Incoming(Ledger):
             if resume:
                 self._pass_over(link, delivery, bool(more and not aborted))
                 return
-            self.unread += 1
+            self.unread_frames += 1
             link.incoming.append(delivery)
             if settled:
                 delivery.settled = True
@@ -108,8 +108,8 @@ class Incoming(Ledger):
                 self.unsettled_in[delivery_id] = delivery
                 link.unsettled += 1
             if more and not aborted:
-                if not self.strict:  # it counts when it is complete: until then its rest must not be held back
-                    self.unread -= 1
+                if not self.counts_every_frame:  # it counts when it is complete: its rest must not be held back
+                    self.unread_frames -= 1
                     delivery.frames = 0
                 self.hold(delivery, len(payload))
             if more or aborted or state is not None or link.max_message_size:
@@ -124,8 +124,8 @@ class Incoming(Ledger):
             self._pass_over(link, delivery, bool(more and not aborted))
             return
         if delivery.payload is not None:  # else nobody will read it: what is still to come of it is passed over
-            if self.strict:
-                self.unread += 1
+            if self.counts_every_frame:
+                self.unread_frames += 1
                 delivery.frames += 1
             self.hold(delivery, len(payload))
             delivery.chunks.append(payload)
@@ -192,9 +192,9 @@ class Incoming(Ledger):
     def _completed(self, delivery: Delivery, pieces: Any) -> None:
         """Nobody has to wait for the rest of it any more: what was not read is held back by the window."""
         self.let_go(pieces)
-        if not self.strict:
+        if not self.counts_every_frame:
             frames = 1 + len(pieces)
-            self.unread += frames - delivery.frames
+            self.unread_frames += frames - delivery.frames
             delivery.frames = frames
 
     def recv_disposition(
