@@ -10,7 +10,7 @@ from reactor.engine.sasl.credentials import Decoy
 from reactor.engine.sasl.exchange import NONCE_SIZE
 from reactor.engine.tls.domain import SSLDomain
 from reactor.engine.wire.transport import Transport
-from reactor.loop.driver import Porter
+from reactor.loop.driver import ListenerDriver
 from reactor.loop.interface import Listener, Wire
 from reactor.url import Url
 
@@ -46,7 +46,7 @@ class Acceptor:
         self._listener = listener
         self._port = listener.port
         self._address = listener.address
-        self._porter = Porter(container.loop, listener, self._admit)
+        self._driver = ListenerDriver(container.loop, listener, self._admit)
 
     @property
     def port(self) -> int:
@@ -76,7 +76,7 @@ class Acceptor:
     def close(self) -> None:
         """Listen no more; the connections that came in stay. Harmless when repeated."""
         self.container.owner.check()
-        self._porter.close()
+        self._driver.close()
 
     def _admit(self, wire: Wire) -> None:
         """A peer has connected."""
@@ -99,4 +99,4 @@ class Acceptor:
         self.container.drive(transport, wire)
 
     def __repr__(self) -> str:
-        return "<Acceptor at %s%s>" % (self._address, ", closed" if self._porter.closed else "")
+        return "<Acceptor at %s%s>" % (self._address, ", closed" if self._driver.closed else "")

@@ -17,7 +17,7 @@ from reactor.container.links import Linking
 from reactor.container.reconnect.attempts import Attempts, split_addresses
 from reactor.container.reconnect.backoff import Reconnect, check_reconnect
 from reactor.container.reconnect.connector import Address, Connector, read_address
-from reactor.container.reconnect.supervisor import Keeper
+from reactor.container.reconnect.supervisor import ConnectionSupervisor
 from reactor.container.settings.config import find_config
 from reactor.container.settings.keywords import (
     check_frame_size,
@@ -225,12 +225,12 @@ class Container(Linking):
         connector.allow_insecure_mechs = insecure
         connector.user = user or self.user
         connector.password = password or self.password
-        keeper = Keeper(connector, Attempts(addresses, delays, self.random))
-        keeper.connect_timeout = self.connect_timeout if connect_timeout is None else connect_timeout
-        keeper.close_timeout = self.close_timeout if close_timeout is None else close_timeout
-        keeper.open_timeout = self.open_timeout if open_timeout is None else open_timeout
+        supervisor = ConnectionSupervisor(connector, Attempts(addresses, delays, self.random))
+        supervisor.connect_timeout = self.connect_timeout if connect_timeout is None else connect_timeout
+        supervisor.close_timeout = self.close_timeout if close_timeout is None else close_timeout
+        supervisor.open_timeout = self.open_timeout if open_timeout is None else open_timeout
         connection.open()
-        self.keep(keeper)
+        self.keep(supervisor)
         return connection
 
     def listen(

@@ -19,7 +19,7 @@ from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.sender import Sender
 from reactor.errors import TIMED_OUT
 from reactor.loop.loop import Loop
-from reactor.loop.timers import Task as Timer
+from reactor.loop.timers import Timer
 
 
 class Deadlines:

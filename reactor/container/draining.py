@@ -16,8 +16,8 @@ from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.endpoints.receiver import Receiver
 from reactor.engine.endpoints.sender import Sender
-from reactor.loop.driver import Porter
-from reactor.loop.timers import Task as Timer
+from reactor.loop.driver import ListenerDriver
+from reactor.loop.timers import Timer
 
 if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
     from reactor.container.system_handler import Keeping
@@ -84,9 +84,9 @@ class Drain:
         """Take nothing in any more."""
         container = self.container
         loop = container.loop
-        for owner in list(loop.owners):
-            if isinstance(owner, Porter):
-                owner.close()
+        for watcher in list(loop.watchers):
+            if isinstance(watcher, ListenerDriver):
+                watcher.close()
         self._confirm_by = loop.clock.now() + min(CONFIRMATION, self.seconds)
         loop.timers.schedule(self._confirm_by, lambda: None)  # it is looked again then
         self._deadline = loop.schedule(self.seconds, self._time_is_over)

@@ -1,4 +1,4 @@
-"""Pulse: how long handlers may hold a container's loop before a peer believes that its connection is dead.
+"""SlowHandlerWatch: how long handlers may hold a container's loop before a peer believes that its connection is dead.
 
 A peer that told an idle time-out has to hear of us within that time [2.4.5], and while a handler runs it hears
 nothing. The dispatcher is given a limit while there is such a peer, and asks what happens when a turn goes beyond it;
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Optional
 
-from reactor.container.threads import Call
+from reactor.container.threads import PostedCall
 from reactor.engine.events import Event, EventType
 from reactor.engine.handler import Dispatcher
 from reactor.engine.wire.transport import Transport
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _METHODS = {Event.LINK_FLOW: "on_sendable", Event.TIMER_TASK: "on_timer_task"}
 
 
-class Pulse:
+class SlowHandlerWatch:
     """Keeps the dispatcher's limit: half of the shortest time-out that a peer has told."""
 
     __slots__ = ("_clock", "_dispatcher", "_peers", "_times")
@@ -73,7 +73,7 @@ class Pulse:
 
 def describe(handler: Any, etype: EventType, context: Any) -> str:
     """The handler and its method that an event called, as an application knows them."""
-    if isinstance(context, Call):
+    if isinstance(context, PostedCall):
         return getattr(context.function, "__qualname__", None) or repr(context.function)
     names = [handler]
     if type(handler).__module__.startswith("reactor."):  # the container's list of handlers

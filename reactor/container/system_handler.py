@@ -1,7 +1,8 @@
 """Keeping: what a container does about its connections when something happens to them.
 
-The Housekeeper sees every event after the handlers did and asks the keeper of the connection (supervisor.py) to act;
-connections that came in have none. Container, which is a Keeping, makes the keepers. It knows no link but by name.
+The Housekeeper sees every event after the handlers did and asks the supervisor of the connection (supervisor.py) to
+act; connections that came in have none. Container, which is a Keeping, makes the supervisors. It knows no link but by
+name.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Any, Optional
 from reactor.container.agreement import look_at
 from reactor.container.deadlines import Deadlines
 from reactor.container.draining import Drain, Leftover
-from reactor.container.reconnect.supervisor import Keeper
+from reactor.container.reconnect.supervisor import ConnectionSupervisor
 from reactor.container.settings.keywords import check_seconds
-from reactor.container.slow_handlers import Pulse
+from reactor.container.slow_handlers import SlowHandlerWatch
 from reactor.container.turns import Runner
 from reactor.container.waiting import sentences
 from reactor.engine.endpoints.connection import Connection
@@ -29,50 +30,50 @@ class Keeping(Runner):
 
     def __init__(self, handlers: tuple[Any, ...], clock: Optional[Clock], network: Optional[Network]) -> None:
         super().__init__(handlers, clock, network, Housekeeper(self))
-        self._keepers: dict[Connection, Keeper] = {}
+        self._supervisors: dict[Connection, ConnectionSupervisor] = {}
         self._looked_at = -1  # the turn in which `keep` has looked for what fails
         self.deadlines = Deadlines(self.loop)
-        self.pulse = Pulse(self._dispatcher, self.loop.clock)
+        self.slow_handlers = SlowHandlerWatch(self._dispatcher, self.loop.clock)
         self._leftover = Leftover()  # of the next stop
 
-    def keep(self, keeper: Keeper) -> None:
+    def keep(self, supervisor: ConnectionSupervisor) -> None:
         """Have a connection kept, from now until `forget`. Who connects anew has dealt with what went wrong before."""
         self.ended_by = None
         if self._looked_at != self.turns:  # what fails is known when a turn begins: one look for all it connects
             self._looked_at = self.turns
-            for other in self._keepers.values():
+            for other in self._supervisors.values():
                 other.replaced = other.replaced or other.is_failing
-        self._keepers[keeper.connection] = keeper
+        self._supervisors[supervisor.connection] = supervisor
 
-    def keeper_of(self, connection: Any) -> Optional[Keeper]:
+    def supervisor_of(self, connection: Any) -> Optional[ConnectionSupervisor]:
         """Who keeps `connection`, or None: it came in, or has ended."""
-        return self._keepers.get(connection)
+        return self._supervisors.get(connection)
 
     def forget(self, connection: Connection) -> None:
         """The connection is closed: nothing more is done for it."""
-        self._keepers.pop(connection, None)
+        self._supervisors.pop(connection, None)
 
     def will_reconnect(self, connection: Connection) -> bool:
         """Whether another attempt is made when the present wire of `connection` has ended, as things stand."""
-        keeper = self._keepers.get(connection)
-        return keeper is not None and keeper.will_reconnect()
+        supervisor = self._supervisors.get(connection)
+        return supervisor is not None and supervisor.will_reconnect()
 
     def will_redirect(self, link: Any) -> bool:
         """Whether a link that the peer has detached is attached where the peer sends it."""
-        keeper = self._keepers.get(link.connection)
-        return keeper is not None and keeper.will_redirect(link)
+        supervisor = self._supervisors.get(link.connection)
+        return supervisor is not None and supervisor.will_redirect(link)
 
     def will_retry(self, endpoint: Any) -> bool:
         """Whether a session or link that the peer has ended is asked for again: the peer's reason passes."""
-        keeper = self._keepers.get(endpoint.connection)
-        return keeper is not None and keeper.comeback.will_retry(endpoint)
+        supervisor = self._supervisors.get(endpoint.connection)
+        return supervisor is not None and supervisor.comeback.will_retry(endpoint)
 
     def next_attempt(self, connection: Connection) -> Optional[float]:
         """In how many seconds `connection`, whose wire has failed, is tried again; None when it is not."""
-        keeper = self._keepers.get(connection)
-        if keeper is None or not keeper.will_reconnect() or keeper.attempts.upcoming is None:
+        supervisor = self._supervisors.get(connection)
+        if supervisor is None or not supervisor.will_reconnect() or supervisor.attempts.upcoming is None:
             return None
-        return keeper.attempts.upcoming.delay
+        return supervisor.attempts.upcoming.delay
 
     def waiting_for(self) -> list[str]:
         """What the container waits for, in sentences for a person: connections that are tried again, and when, peers
@@ -89,25 +90,25 @@ class Keeping(Runner):
     def note_failure(self, connection: Any, error: BaseException) -> None:
         """`connection` ends because of `error`, and nobody was told who could have gone on without it: that is what
         `run()` ended by. What happens to connections that came in is no failure of this container."""
-        keeper = self._keepers.get(connection)
-        if keeper is not None and not keeper.replaced:
+        supervisor = self._supervisors.get(connection)
+        if supervisor is not None and not supervisor.replaced:
             self.ended_by = error
 
     def failures(self, connection: Connection) -> int:
         """How often in a row `connection` could not be had, or was lost, before this time; 0 while it is open."""
-        keeper = self._keepers.get(connection)
-        return 0 if keeper is None else keeper.failures
+        supervisor = self._supervisors.get(connection)
+        return 0 if supervisor is None else supervisor.failures
 
     def ended(self, transport: Transport, connection: Optional[Connection]) -> None:
-        keeper = None if connection is None else self._keepers.get(connection)
-        if keeper is None:
+        supervisor = None if connection is None else self._supervisors.get(connection)
+        if supervisor is None:
             super().ended(transport, connection)
         else:
             self.let_go(transport)
-            keeper.ended(transport)
+            supervisor.ended(transport)
 
     def parted(self, transport: Transport, connection: Connection) -> None:
-        self.pulse.end(transport)
+        self.slow_handlers.end(transport)
         super().parted(transport, connection)
         self.deadlines.disconnected(connection)
 
@@ -148,31 +149,31 @@ class Keeping(Runner):
     def connections(self) -> list[Connection]:
         """Those that have a wire, or will have one."""
         bound = (transport.connection for transport in self._drivers)
-        return list(dict.fromkeys((*(one for one in bound if one is not None), *self._keepers)))
+        return list(dict.fromkeys((*(one for one in bound if one is not None), *self._supervisors)))
 
     def drop_all(self) -> None:
         """Let go of every wire, with what can be written at once, and tell the handlers how that went."""
-        for keeper in list(self._keepers.values()):
-            keeper.stop()
+        for supervisor in list(self._supervisors.values()):
+            supervisor.stop()
         for driver in list(self._drivers.values()):
             driver.flush()
             driver.close()
 
     def close_all(self) -> None:
-        for keeper in list(self._keepers.values()):
-            keeper.stop()
+        for supervisor in list(self._supervisors.values()):
+            supervisor.stop()
         for connection in self.connections():
             self._leftover.add(connection)
         super().close_all()
         self.finished()
 
     def close_connections(self) -> None:
-        for keeper in list(self._keepers.values()):
-            keeper.stop()
+        for supervisor in list(self._supervisors.values()):
+            supervisor.stop()
         self.deadlines.clear()
-        self.pulse.clear()
+        self.slow_handlers.clear()
         super().close_connections()
-        self._keepers.clear()
+        self._supervisors.clear()
         self.after_turn = None
 
     def finished(self) -> None:
@@ -190,19 +191,19 @@ class Housekeeper:
     def _deadlines(self) -> Deadlines:
         return self._container.deadlines
 
-    def _keeper(self, event: Any) -> Any:
-        return self._container.keeper_of(event.connection) or _NOBODY
+    def _supervisor(self, event: Any) -> Any:
+        return self._container.supervisor_of(event.connection) or _NOBODY
 
     def on_connection_local_open(self, event: Any) -> None:
-        self._keeper(event).begin()
+        self._supervisor(event).begin()
 
     def on_connection_remote_open(self, event: Any) -> None:
-        self._keeper(event).opened()
+        self._supervisor(event).opened()
         self._deadlines.connected(event.connection)
-        self._container.pulse.begin(event.transport)
+        self._container.slow_handlers.begin(event.transport)
 
     def on_connection_local_close(self, event: Any) -> None:
-        self._keeper(event).closed()
+        self._supervisor(event).closed()
 
     def on_connection_remote_close(self, event: Any) -> None:
         connection, container = event.connection, self._container
@@ -211,50 +212,50 @@ class Housekeeper:
             container.note_failure(connection, ConnectionClosed(connection))
 
     def on_transport_error(self, event: Any) -> None:
-        self._keeper(event).failed()
+        self._supervisor(event).failed()
 
     def on_transport_closed(self, event: Any) -> None:
         connection = event.connection
-        self._container.pulse.end(event.context)
+        self._container.slow_handlers.end(event.context)
         self._container.ended(event.context, connection)
         self._deadlines.disconnected(connection)
 
     def on_session_remote_open(self, event: Any) -> None:
-        self._keeper(event).answered(event.context)
+        self._supervisor(event).answered(event.context)
 
-        self._keeper(event).comeback.opened(event.context)
+        self._supervisor(event).comeback.opened(event.context)
 
     def on_session_remote_close(self, event: Any) -> None:
-        self._keeper(event).answered(event.context)
-        self._keeper(event).comeback.ended(event.context)
+        self._supervisor(event).answered(event.context)
+        self._supervisor(event).comeback.ended(event.context)
 
     def on_session_local_close(self, event: Any) -> None:
-        self._keeper(event).answered(event.context)
-        self._keeper(event).comeback.closed_here(event.context)
+        self._supervisor(event).answered(event.context)
+        self._supervisor(event).comeback.closed_here(event.context)
 
     def on_link_local_open(self, event: Any) -> None:
         self._deadlines.opened_here(event.context)
 
     def on_link_remote_open(self, event: Any) -> None:
-        self._keeper(event).answered(event.context)
-        self._keeper(event).comeback.opened(event.context)
+        self._supervisor(event).answered(event.context)
+        self._supervisor(event).comeback.opened(event.context)
         self._deadlines.answered(event.context)
         look_at(event.context)
 
     def on_link_remote_close(self, event: Any) -> None:
         link = event.context
-        self._keeper(event).answered(link)
+        self._supervisor(event).answered(link)
         self._deadlines.answered(link)
         if self._container.will_redirect(link):
-            self._keeper(event).redirect_link(link)
+            self._supervisor(event).redirect_link(link)
         else:
-            self._keeper(event).comeback.ended(link)
+            self._supervisor(event).comeback.ended(link)
 
     on_link_remote_detach = on_link_remote_close
 
     def on_link_local_close(self, event: Any) -> None:
-        self._keeper(event).answered(event.context)
-        self._keeper(event).comeback.closed_here(event.context)
+        self._supervisor(event).answered(event.context)
+        self._supervisor(event).comeback.closed_here(event.context)
         self._deadlines.closed_here(event.context)
 
     on_link_local_detach = on_link_local_close
@@ -264,7 +265,7 @@ class Housekeeper:
 
 
 class _NothingReturns:
-    """Stands where a connection has no keeper: what its peer ends, stays ended."""
+    """Stands where a connection has no supervisor: what its peer ends, stays ended."""
 
     def opened(self, endpoint: Any) -> None: ...
     def ended(self, endpoint: Any) -> None: ...
@@ -272,7 +273,7 @@ class _NothingReturns:
 
 
 class _Nobody:
-    """Stands where a connection has no keeper."""
+    """Stands where a connection has no supervisor."""
 
     comeback = _NothingReturns()
 

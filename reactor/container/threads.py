@@ -20,7 +20,7 @@ _CALL = EventType("call")
 _OURS = ("reactor.", "handlers.")
 
 
-class Call(EventBase):
+class PostedCall(EventBase):
     """An event that is a call of a function, whatever the handler."""
 
     __slots__ = ("_arguments", "function")
@@ -34,10 +34,10 @@ class Call(EventBase):
         self.function(*self._arguments)
 
     def __repr__(self) -> str:
-        return "Call(%r)" % (self.function,)
+        return "PostedCall(%r)" % (self.function,)
 
 
-class Owner:
+class OwningThread:
     """The thread that something belongs to.
 
     ident: of the thread; None: it belongs to nobody yet, and anybody may touch it.

@@ -20,16 +20,16 @@ from typing import Any, Callable, Optional, TypeVar
 from reactor.container.settings.keywords import check_delay
 from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.selectable import Selectable
-from reactor.container.threads import Call, Owner
+from reactor.container.threads import OwningThread, PostedCall
 from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.events import Collector, Event, EventBase, EventType
 from reactor.engine.handler import Dispatcher, Handler, check_handler
 from reactor.engine.wire.transport import Transport
-from reactor.loop.driver import Driver, Porter
+from reactor.loop.driver import Driver, ListenerDriver
 from reactor.loop.interface import Clock, Network, Wire
 from reactor.loop.loop import Loop
-from reactor.loop.timers import Task as Timer
+from reactor.loop.timers import Timer
 from reactor.tracing.text import TextTrace, is_wanted
 
 #: Tells the connections of a process apart in its trace, whichever container they belong to.
@@ -105,7 +105,7 @@ class Runner:
         self._trace = is_wanted(os.environ.get("PN_TRACE_FRM"))
         self._started = False
         self._stopping = False
-        self.owner = Owner()
+        self.owner = OwningThread()
         self.rescue: Optional[Rescue] = None
         self.ended_by: Optional[BaseException] = None
         self.raise_errors = False
@@ -185,7 +185,7 @@ class Runner:
         """
         if not callable(function):
             raise TypeError("call_soon_threadsafe() takes a function, not %r" % (function,))
-        self._posted.append((Call(function, arguments), None))
+        self._posted.append((PostedCall(function, arguments), None))
         self.loop.wake()
 
     # -- running -----------------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ class Runner:
             self.close_all()
             return False
         if not happened:
-            if not self.loop.owners and not self._busy:  # most turns have an owner, and ask no further
+            if not self.loop.watchers and not self._busy:  # most turns have a watcher, and ask no further
                 return False
             if self._dispatcher.root[Event.REACTOR_QUIESCED]:
                 self._dispatch_own(Event.REACTOR_QUIESCED)
@@ -297,7 +297,7 @@ class Runner:
         self._advance()
         if self.after_turn is not None:
             self.after_turn()
-        return bool(self.loop.owners) or self._busy or self._stopping
+        return bool(self.loop.watchers) or self._busy or self._stopping
 
     def do_work(self, timeout: Optional[float] = None) -> bool:
         """One turn, as `process()`, that waits for at most `timeout` seconds; None leaves that to
@@ -397,7 +397,7 @@ class Runner:
     @property
     def watched(self) -> list[Any]:
         """The application's own descriptors and injectors."""
-        return [*(owner for owner in self.loop.owners if isinstance(owner, Selectable)), *self._injectors]
+        return [*(watcher for watcher in self.loop.watchers if isinstance(watcher, Selectable)), *self._injectors]
 
     def drive(self, transport: Transport, wire: Wire) -> Driver:
         """Have `transport` exchange its bytes over `wire`. Connectors and acceptors call it."""
@@ -436,8 +436,8 @@ class Runner:
     def close_all(self) -> None:
         """Close politely what can be closed at once, then let go of everything."""
         self.close_connections()
-        for owner in list(self.loop.owners):
-            owner.close()
+        for watcher in list(self.loop.watchers):
+            watcher.close()
         self.loop.timers.clear()
         self._injectors.clear()
         self._posted.clear()
@@ -451,9 +451,9 @@ class Runner:
                 connection.close()
             driver.flush()
             driver.close()
-        for owner in list(self.loop.owners):
-            if isinstance(owner, Porter):
-                owner.close()
+        for watcher in list(self.loop.watchers):
+            if isinstance(watcher, ListenerDriver):
+                watcher.close()
         self._drivers.clear()
         self.collector.release()
 

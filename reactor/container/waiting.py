@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.endpoints.receiver import Receiver
-from reactor.loop.driver import Porter
+from reactor.loop.driver import ListenerDriver
 
 if TYPE_CHECKING:  # the container enters; the types go round, the imports do not
     from reactor.container.system_handler import Keeping
@@ -28,9 +28,9 @@ def sentences(container: Keeping) -> list[str]:
         told += _of_connection(container, connection)
     if len(connections) > MOST_CONNECTIONS:
         told.append("%d more connections" % (len(connections) - MOST_CONNECTIONS))
-    for owner in list(container.loop.owners):
-        if isinstance(owner, Porter):
-            told.append("peers that connect to %s" % owner.listener.address)
+    for watcher in list(container.loop.watchers):
+        if isinstance(watcher, ListenerDriver):
+            told.append("peers that connect to %s" % watcher.listener.address)
     now = container.loop.clock.now()
     for task in sorted(container.tasks, key=lambda task: task.timer.at if task.timer else 0.0):
         if not task.cancelled and task.timer is not None and task.timer.pending:
@@ -42,10 +42,10 @@ def sentences(container: Keeping) -> list[str]:
 
 
 def _of_connection(container: Keeping, connection: Connection) -> Iterator[str]:
-    where, keeper = connection.describe(), container.keeper_of(connection)
-    if keeper is not None and keeper.due is not None:
-        seconds = max(0.0, keeper.due - container.loop.clock.now())
-        failed = _count(keeper.failures, "failure", "failures")
+    where, supervisor = connection.describe(), container.supervisor_of(connection)
+    if supervisor is not None and supervisor.due is not None:
+        seconds = max(0.0, supervisor.due - container.loop.clock.now())
+        failed = _count(supervisor.failures, "failure", "failures")
         yield "connection to %s: it is tried again in %.3g s, after %s" % (where, seconds, failed)
         return
     if not connection.state & Endpoint.LOCAL_ACTIVE:

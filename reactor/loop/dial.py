@@ -19,7 +19,7 @@ from collections import deque
 from typing import Any, Callable, Union
 
 from reactor.loop.interface import WRITE, ConnectError, join_address
-from reactor.loop.timers import Task
+from reactor.loop.timers import Timer
 
 HEAD_START = 0.25  #: seconds for one address to answer in before the next one is tried beside it
 
@@ -109,8 +109,8 @@ class Resolver:
 class Dial:
     """An attempt to connect, over all the addresses of a name.
 
-    selector: where the sockets on their way are registered, each with an owner that advances the dial.
-    schedule: schedule(delay, callback) -> Task.
+    selector: where the sockets on their way are registered, each with a watcher that advances the dial.
+    schedule: schedule(delay, callback) -> Timer.
     done: called once with (socket, its address, None), or (None, "", the error). Not called by `start`
         itself, and not after `cancel`.
     """
@@ -121,7 +121,7 @@ class Dial:
         "_done",
         "_errors",
         "_schedule",
-        "_task",
+        "_timer",
         "host",
         "port",
         "selector",
@@ -132,7 +132,7 @@ class Dial:
         host: str,
         port: int,
         selector: selectors.BaseSelector,
-        schedule: Callable[[float, Callable[[], object]], Task],
+        schedule: Callable[[float, Callable[[], object]], Timer],
         done: Callable[[socket.socket | None, str, ConnectError | None], None],
     ) -> None:
         self.host = host
@@ -143,14 +143,14 @@ class Dial:
         self._addresses: deque[AddressInfo] = deque()
         self._attempts: list[_Attempt] = []
         self._errors: list[tuple[str, OSError]] = []
-        self._task: Task | None = None
+        self._timer: Timer | None = None
 
     def start(self) -> bool:
         """Begin, if there is no name to look up; otherwise return False, and wait for `found`."""
         if not 0 < self.port < 65536:
             error = OSError(errno.EINVAL, "a port lies between 1 and 65535")
             self._errors.append((join_address(self.host, self.port), error))
-            self._task = self._schedule(0.0, self._try_next)
+            self._timer = self._schedule(0.0, self._try_next)
             return True
         try:
             # Without a host it is this machine that is meant, and there is nothing to look up either.
@@ -158,7 +158,7 @@ class Dial:
             found = look_up(self.host, self.port, flags, socket.getaddrinfo)
         except OSError:
             return False
-        self._task = self._schedule(0.0, lambda: self.found(found))
+        self._timer = self._schedule(0.0, lambda: self.found(found))
         return True
 
     def found(self, found: Found) -> None:
@@ -205,7 +205,7 @@ class Dial:
                 self._errors.append((format_address(info[4]), error))
                 continue
             if self._addresses:
-                self._task = self._schedule(HEAD_START, self._try_next)
+                self._timer = self._schedule(HEAD_START, self._try_next)
             return
         done = self._done
         if not self._attempts and done is not None:
@@ -213,13 +213,13 @@ class Dial:
             done(None, "", ConnectError(self.host, self.port, self._errors))
 
     def _stop_waiting(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class _Attempt:
-    """A socket on its way to one address. The selector's key names it as the owner to be told."""
+    """A socket on its way to one address. The selector's key names it as the watcher to be told."""
 
     __slots__ = ("_dial", "address", "sock")
 

@@ -1,5 +1,5 @@
 """Drivers: what joins an engine to the loop. A Driver moves bytes between one transport and one wire, a
-Porter lets wires in at a listener.
+ListenerDriver lets wires in at a listener.
 
 The container enters. It knows the loop and the few calls of a transport (`interface.Stream`), and no frame:
 whatever it learns it tells the transport, which queues events about it.
@@ -12,7 +12,7 @@ from typing import Callable
 from reactor.errors import IO_ERROR
 from reactor.loop.interface import READ, WRITE, Listener, Stream, Wire, reason
 from reactor.loop.loop import Loop
-from reactor.loop.timers import Task
+from reactor.loop.timers import Timer
 
 #: Bytes that one read takes at most. More would cost fewer turns, and be slower: what a turn has read is answered at
 #: its end, with new credit among it, and a peer that has used its credit up waits for that with nothing to do.
@@ -22,7 +22,7 @@ READ_SIZE = 65536
 #: whoever gave a wrong password waiting; what is not read yet is at most the end of their TLS.
 BRIEF = 0.25
 
-BURST = 64  #: peers that one porter lets in before others have their turn
+BURST = 64  #: peers that one listener driver lets in before others have their turn
 
 
 class Driver:
@@ -53,7 +53,7 @@ class Driver:
         "_lingering", # one side has ended: from here on the deadline is ours
         "_moved",     # whether the peer took anything since the last look; asked when lingering
         "_reading",   # the peer has not finished
-        "_task",      # the deadline of the transport or, when one side has ended, that of lingering
+        "_timer",     # the deadline of the transport or, when one side has ended, that of lingering
         "_trouble",   # why writing ended, while there may still be something to read
         "_writing",   # we have not finished
         "closed",
@@ -76,9 +76,9 @@ class Driver:
         self._moved = False
         self._reading = True
         self._writing = True
-        self._task: Task | None = None
+        self._timer: Timer | None = None
         self._trouble = ""
-        loop.owners.add(self)
+        loop.watchers.add(self)
         self._want(WRITE)
         self._look_whether_connected()
 
@@ -214,7 +214,7 @@ class Driver:
     # -- time --------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        """Tell the transport the time. A deadline that moved away costs nothing: the task for the earlier one
+        """Tell the transport the time. A deadline that moved away costs nothing: the timer for the earlier one
         is left to come, and asks again."""
         if self._lingering:
             return
@@ -223,17 +223,17 @@ class Driver:
             if deadline < 0:
                 self._let_go()
                 return
-            task = self._task
-            if task is None or deadline < task.at:
+            timer = self._timer
+            if timer is None or deadline < timer.at:
                 self._plan(deadline)
 
     def _plan(self, at: float) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        self._task = self.loop.timers.schedule(at, self._due)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.timers.schedule(at, self._due)
 
     def _due(self) -> None:
-        self._task = None
+        self._timer = None
         if not self._lingering:
             self._tick()
             self.flush()
@@ -267,17 +267,17 @@ class Driver:
     def _let_go(self) -> None:
         self.closed = True
         self._reading = self._writing = False
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self.wire.close()
-        self.loop.owners.discard(self)
+        self.loop.watchers.discard(self)
 
 
 _STALLED = "the peer takes nothing more"
 
 
-class Porter:
+class ListenerDriver:
     """Lets wires in: every peer that waits at a listener, up to BURST a turn.
 
     admit: called with each wire; it makes a Driver of it. What it raises leaves the turn, the wire is closed.
@@ -287,7 +287,7 @@ class Porter:
     closed: whether it has stopped listening.
     """
 
-    __slots__ = ("_task", "admit", "closed", "error", "listener", "loop", "pause")
+    __slots__ = ("_timer", "admit", "closed", "error", "listener", "loop", "pause")
 
     def __init__(
         self, loop: Loop, listener: Listener, admit: Callable[[Wire], object], pause: float = 0.25
@@ -298,21 +298,21 @@ class Porter:
         self.pause = pause
         self.error: OSError | None = None
         self.closed = False
-        self._task: Task | None = None
-        loop.owners.add(self)
+        self._timer: Timer | None = None
+        loop.watchers.add(self)
         loop.watch(listener, READ, self)
 
     def ready(self, mask: int) -> None:
         """The loop's call: somebody waits."""
         for _ in range(BURST):
-            if self.closed or self._task is not None:
+            if self.closed or self._timer is not None:
                 return  # `admit` may close us
             try:
                 wire = self.listener.accept()
             except OSError as error:
                 self.error = error
                 self.loop.unwatch(self.listener)
-                self._task = self.loop.schedule(self.pause, self._look_again)
+                self._timer = self.loop.schedule(self.pause, self._look_again)
                 return
             if wire is None:
                 return
@@ -326,12 +326,12 @@ class Porter:
     def close(self) -> None:
         """Stop listening; the wires that were let in stay."""
         self.closed = True
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self.listener.close()
-        self.loop.owners.discard(self)
+        self.loop.watchers.discard(self)
 
     def _look_again(self) -> None:
-        self._task = None
+        self._timer = None
         self.loop.watch(self.listener, READ, self)

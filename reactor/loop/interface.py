@@ -30,13 +30,13 @@ class Clock(Protocol):
         ...
 
 
-class Owner(Protocol):
+class Watcher(Protocol):
     """Who is told that something watched is ready."""
 
     def ready(self, mask: int) -> None:
         """Act on it. mask: READ, WRITE or both.
 
-        May be called once more after `unwatch` or `close` when both happened in the same turn: an owner that
+        May be called once more after `unwatch` or `close` when both happened in the same turn: a watcher that
         has finished ignores it.
         """
         ...
@@ -109,7 +109,7 @@ class Listener(Watchable, Protocol):
         """The next wire, connected; None: nobody waits now.
 
         Raises OSError when it cannot be had, as when the process has no descriptor left (EMFILE): the peer
-        goes on waiting, so look away for a while before asking again (`reactor.loop.driver.Porter` does).
+        goes on waiting, so look away for a while before asking again (`reactor.loop.driver.ListenerDriver` does).
         """
         ...
 
@@ -137,8 +137,8 @@ class Network(Protocol):
         """
         ...
 
-    def watch(self, thing: Watchable, interest: int, owner: Owner) -> None:
-        """Report `thing` to `owner` while it is ready for `interest`; replaces what was asked before.
+    def watch(self, thing: Watchable, interest: int, watcher: Watcher) -> None:
+        """Report `thing` to `watcher` while it is ready for `interest`; replaces what was asked before.
 
         interest: READ, WRITE, both, or 0, which is the same as `unwatch`.
         """
@@ -148,11 +148,11 @@ class Network(Protocol):
         """Report it no more. Harmless for what is not watched."""
         ...
 
-    def wait(self, timeout: float | None) -> Sequence[tuple[Owner, int]]:
+    def wait(self, timeout: float | None) -> Sequence[tuple[Watcher, int]]:
         """Who is ready for what; may be empty at any time, after a `wake` for one.
 
         timeout: seconds to wait for at most, 0 to look only, None for as long as it takes. The network may
-        add owners of its own, for its own housekeeping: call `ready(mask)` of each, whoever it is.
+        add watchers of its own, for its own housekeeping: call `ready(mask)` of each, whoever it is.
         """
         ...
 

@@ -1,7 +1,7 @@
 """The loop: one turn waits for the network and the clock, and tells who is ready.
 
 The container enters, and drivers. It knows a clock, a network and timers, and no engine: it never looks into
-what it carries. Nothing here runs a handler; an owner or a task puts an event into a queue and returns.
+what it carries. Nothing here runs a handler; a watcher or a timer puts an event into a queue and returns.
 """
 
 from __future__ import annotations
@@ -9,71 +9,71 @@ from __future__ import annotations
 from typing import Callable, Protocol
 
 from reactor.loop.clock import MonotonicClock
-from reactor.loop.interface import Clock, Network, Owner, Watchable
+from reactor.loop.interface import Clock, Network, Watchable, Watcher
 from reactor.loop.sockets import SocketNetwork
-from reactor.loop.timers import Task, Timers
+from reactor.loop.timers import Timer, Timers
 
 
-class Closable(Owner, Protocol):
-    """An owner that the loop closes with itself."""
+class Closable(Watcher, Protocol):
+    """A watcher that the loop closes with itself."""
 
     def close(self) -> None: ...
 
 
-class Owners(dict[Closable, None]):
+class Watchers(dict[Closable, None]):
     """A set that keeps the order of those who came, so that what happens once happens again."""
 
     __slots__ = ()
 
-    def add(self, owner: Closable) -> None:
+    def add(self, watcher: Closable) -> None:
         """It is at work."""
-        self[owner] = None
+        self[watcher] = None
 
-    def discard(self, owner: Closable) -> None:
+    def discard(self, watcher: Closable) -> None:
         """It has finished. Harmless when repeated."""
-        self.pop(owner, None)
+        self.pop(watcher, None)
 
 
 class Loop:
-    """Turns, timers, and the owners that are still at work.
+    """Turns, timers, and the watchers that are still at work.
 
     clock: the monotonic clock of the system by default.
     network: the sockets of the system by default.
     now: the time of this turn, read once when `wait` returned; whoever needs it to the point asks `clock`.
-    owners: the drivers and porters that have not finished; they add and discard themselves.
+    watchers: the drivers, of wires and of listeners, that have not finished; they add and discard themselves.
     """
 
-    __slots__ = ("clock", "network", "timers", "now", "owners")
+    __slots__ = ("clock", "network", "timers", "now", "watchers")
 
     def __init__(self, clock: Clock | None = None, network: Network | None = None) -> None:
         self.clock: Clock = MonotonicClock() if clock is None else clock
         self.network: Network = SocketNetwork(self.clock) if network is None else network
         self.timers = Timers()
         self.now = self.clock.now()
-        self.owners = Owners()
+        self.watchers = Watchers()
 
     @property
     def busy(self) -> bool:
-        """Whether anything is left that can ever happen by itself: an owner at work, or a task."""
-        return True if self.owners else len(self.timers) > 0
+        """Whether anything is left that can ever happen by itself: a watcher at work, or a timer."""
+        return True if self.watchers else len(self.timers) > 0
 
-    def schedule(self, delay: float, callback: Callable[[], object]) -> Task:
+    def schedule(self, delay: float, callback: Callable[[], object]) -> Timer:
         """Have `callback` called by a later turn, `delay` seconds from now (0: by the next turn)."""
         return self.timers.schedule(self.clock.now() + max(0.0, delay), callback)
 
-    def watch(self, thing: Watchable, interest: int, owner: Owner) -> None:
+    def watch(self, thing: Watchable, interest: int, watcher: Watcher) -> None:
         """Network.watch, said shortly."""
-        self.network.watch(thing, interest, owner)
+        self.network.watch(thing, interest, watcher)
 
     def unwatch(self, thing: Watchable) -> None:
         """Network.unwatch, said shortly."""
         self.network.unwatch(thing)
 
     def turn(self, timeout: float | None = None) -> bool:
-        """One turn: wait, tell those who are ready, run the tasks that are due.
+        """One turn: wait, tell those who are ready, run the timers that are due.
 
-        timeout: seconds to wait for at most, 0 to look only, None until something happens; a task that is due
-        earlier ends the wait. Returns whether anybody was told. An exception of an owner or a task leaves the
+        timeout: seconds to wait for at most, 0 to look only, None until something happens; a timer that is due
+        earlier ends the wait. Returns whether anybody was told. An exception of a watcher or a timer leaves the
         turn at once; what was not told is told by the next one.
         """
         deadline = self.timers.deadline()
@@ -85,8 +85,8 @@ class Loop:
                 timeout = left
         ready = self.network.wait(timeout)
         self.now = now = self.clock.now()
-        for owner, mask in ready:
-            owner.ready(mask)
+        for watcher, mask in ready:
+            watcher.ready(mask)
         ran = self.timers.run(now) if deadline is not None else 0
         return bool(ready) or ran > 0
 
@@ -95,8 +95,8 @@ class Loop:
         self.network.wake()
 
     def close(self) -> None:
-        """Close every owner at once, cancel every task, close the network. Nothing more happens."""
-        for owner in list(self.owners):
-            owner.close()
+        """Close every watcher at once, cancel every timer, close the network. Nothing more happens."""
+        for watcher in list(self.watchers):
+            watcher.close()
         self.timers.clear()
         self.network.close()

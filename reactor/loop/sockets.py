@@ -1,7 +1,7 @@
 """The real network: non-blocking sockets over `selectors.DefaultSelector`.
 
 The loop enters, through `interface` alone. It knows no engine. Whatever is watched is a key of one selector,
-with its owner as the key's data, so that a turn is one call into the system and one list.
+with its watcher as the key's data, so that a turn is one call into the system and one list.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from reactor.loop.interface import (
     Buffer,
     Clock,
     ConnectError,
-    Owner,
     Watchable,
+    Watcher,
     join_address,
     reason,
 )
-from reactor.loop.timers import Task, Timers
+from reactor.loop.timers import Timer, Timers
 
 # select() on Windows does not end when Ctrl-C is pressed, so nobody waits there for longer than this. For the
 # others it is a limit that the system's own call accepts in any unit.
@@ -179,8 +179,8 @@ class SocketNetwork:
         self._answers: deque[tuple[Dial, Found]] = deque()  # filled by the threads of the resolver
         # Wires without a descriptor, and who wants to know of them: those that are being dialled, and those
         # whose attempt has failed and that are ready until somebody looks.
-        self._dialing: dict[SocketWire, tuple[Owner, int] | None] = {}
-        self._failed: dict[SocketWire, tuple[Owner, int]] = {}
+        self._dialing: dict[SocketWire, tuple[Watcher, int] | None] = {}
+        self._failed: dict[SocketWire, tuple[Watcher, int]] = {}
         self.listeners: set[SocketListener] = set()  # those that are open
         self._waker = _Waker(self._take_answers)
         self.selector.register(self._waker, READ, self._waker)
@@ -205,19 +205,19 @@ class SocketNetwork:
         self.listeners.add(listener)
         return listener
 
-    def watch(self, thing: Watchable, interest: int, owner: Owner) -> None:
+    def watch(self, thing: Watchable, interest: int, watcher: Watcher) -> None:
         if isinstance(thing, SocketWire) and thing.sock is None:
             if thing.dial is not None:
-                self._dialing[thing] = (owner, interest)
+                self._dialing[thing] = (watcher, interest)
             elif thing.error is not None and interest:
-                self._failed[thing] = (owner, interest)
+                self._failed[thing] = (watcher, interest)
         elif not interest:
             self.unwatch(thing)
         elif isinstance(thing, SocketListener):
             for sock in thing.sockets:
-                self._register(sock, interest, owner)
+                self._register(sock, interest, watcher)
         else:
-            self._register(thing, interest, owner)
+            self._register(thing, interest, watcher)
 
     def unwatch(self, thing: Watchable) -> None:
         if isinstance(thing, SocketWire) and thing.sock is None:
@@ -229,7 +229,7 @@ class SocketNetwork:
         else:
             self._unregister(thing)
 
-    def wait(self, timeout: float | None) -> Sequence[tuple[Owner, int]]:
+    def wait(self, timeout: float | None) -> Sequence[tuple[Watcher, int]]:
         deadline = self._timers.deadline()
         if self._failed:
             timeout = 0
@@ -268,18 +268,18 @@ class SocketNetwork:
         if watched is not None:
             self.watch(wire, watched[1], watched[0])
 
-    def _register(self, thing: Any, interest: int, owner: Owner) -> None:
+    def _register(self, thing: Any, interest: int, watcher: Watcher) -> None:
         selector = self.selector
         try:
             key = selector.get_key(thing)
         except (KeyError, ValueError):
-            selector.register(thing, interest, owner)
+            selector.register(thing, interest, watcher)
             return
         if key.fileobj is thing:
-            selector.modify(thing, interest, owner)
+            selector.modify(thing, interest, watcher)
         else:  # a descriptor that somebody closed while it was watched, and that the system gave out again
             selector.unregister(key.fileobj)
-            selector.register(thing, interest, owner)
+            selector.register(thing, interest, watcher)
 
     def _unregister(self, thing: Any) -> None:
         try:
@@ -287,7 +287,7 @@ class SocketNetwork:
         except (KeyError, ValueError):
             pass  # it was not watched; ValueError: it is closed
 
-    def _schedule(self, delay: float, callback: Callable[[], object]) -> Task:
+    def _schedule(self, delay: float, callback: Callable[[], object]) -> Timer:
         return self._timers.schedule(self._clock.now() + delay, callback)
 
     def _answer(self, dial: Dial, found: Found) -> None:

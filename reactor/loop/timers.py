@@ -1,4 +1,4 @@
-"""What is to happen later: a heap of tasks.
+"""What is to happen later: a heap of timers.
 
 The loop enters, and through it whoever schedules. It knows no clock: it is told the time.
 """
@@ -9,7 +9,7 @@ import heapq
 from typing import Callable
 
 
-class Task:
+class Timer:
     """One call in the future.
 
     at: when, in seconds of the clock.
@@ -40,36 +40,36 @@ class Task:
             callback()
 
     def __repr__(self) -> str:
-        return f"<Task at {self.at:.3f}{'' if self.pending else ', over'}>"
+        return f"<Timer at {self.at:.3f}{'' if self.pending else ', over'}>"
 
 
 class Timers:
-    """The tasks that are due at some time, the earliest first; those due at the same time in the order in
+    """The timers that are due at some time, the earliest first; those due at the same time in the order in
     which they were scheduled. `len()` counts what is pending."""
 
     __slots__ = ("_heap", "_made", "_cancelled")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Task]] = []  # compared in C; no two numbers are equal
+        self._heap: list[tuple[float, int, Timer]] = []  # compared in C; no two numbers are equal
         self._made = 0
         self._cancelled = 0  # of those in the heap
 
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled
 
-    def schedule(self, at: float, callback: Callable[[], object]) -> Task:
+    def schedule(self, at: float, callback: Callable[[], object]) -> Timer:
         """Have `callback` called at `at`, in seconds of the clock."""
-        task = Task(at, callback, self)
+        timer = Timer(at, callback, self)
         self._made += 1
-        heapq.heappush(self._heap, (at, self._made, task))
-        return task
+        heapq.heappush(self._heap, (at, self._made, timer))
+        return timer
 
     def deadline(self) -> float | None:
-        """When the next task is due; None: nothing is planned."""
+        """When the next timer is due; None: nothing is planned."""
         heap = self._heap
         while heap:
-            at, _, task = heap[0]
-            if task.pending:
+            at, _, timer = heap[0]
+            if timer.pending:
                 return at
             heapq.heappop(heap)
             self._cancelled -= 1
@@ -78,23 +78,23 @@ class Timers:
     def run(self, now: float) -> int:
         """Call what is due at `now`, and count it.
 
-        What is scheduled meanwhile waits for the next time even if due: a task that schedules itself at once
-        must not starve the network. When a task raises, those behind it stay and are due the next time.
+        What is scheduled meanwhile waits for the next time even if due: a timer that schedules itself at once
+        must not starve the network. When a timer raises, those behind it stay and are due the next time.
         """
         heap = self._heap
         last = self._made
         count = 0
         while heap and heap[0][0] <= now and heap[0][1] <= last:
-            task = heapq.heappop(heap)[2]
-            if task.pending:
+            timer = heapq.heappop(heap)[2]
+            if timer.pending:
                 count += 1
-                task.run()
+                timer.run()
             else:
                 self._cancelled -= 1
         return count
 
     def forget(self) -> None:
-        """A task in the heap was cancelled. Time-outs are nearly all cancelled long before they are due: once
+        """A timer in the heap was cancelled. Time-outs are nearly all cancelled long before they are due: once
         those are the greater part they are swept out, at a constant cost for each."""
         self._cancelled += 1
         if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
@@ -104,5 +104,5 @@ class Timers:
 
     def clear(self) -> None:
         """Cancel everything."""
-        for _, _, task in list(self._heap):
-            task.cancel()
+        for _, _, timer in list(self._heap):
+            timer.cancel()

@@ -181,7 +181,7 @@ def test_a_container_whose_run_was_left_by_an_exception_is_closed(server: Any) -
     assert isinstance(container.ended_by, Trouble)
     wait(lambda: witness.count("on_connection_closed") + witness.count("on_disconnected"))
     assert witness.count("on_transport_error") == 0, "it was told, and not just left"
-    assert not container.loop.owners and handler.receiver.connection.state & Endpoint.LOCAL_CLOSED
+    assert not container.loop.watchers and handler.receiver.connection.state & Endpoint.LOCAL_CLOSED
     container.run()
     assert container.ended_by is None
 

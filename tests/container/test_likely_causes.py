@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional
 import pytest
 
 from reactor.errors import FRAMING_ERROR, IO_ERROR, UNAUTHORIZED_ACCESS
-from reactor.loop.driver import Driver, Porter
+from reactor.loop.driver import Driver, ListenerDriver
 from reactor.simulation.network.lane import Conditions
 from tests.support.stage import Stage, Witness
 from tests.support.streams import ScriptedStream
@@ -34,7 +34,7 @@ def speaks(data: bytes, hang_up: bool = True) -> Setting:
                 stream.finish()
             Driver(loop, stream, wire).flush()
 
-        Porter(loop, loop.network.listen("server", 6000), admit)
+        ListenerDriver(loop, loop.network.listen("server", 6000), admit)
 
     return set_up
 

@@ -54,9 +54,9 @@ class Scene:
             self.connection.state,
             (self.delivery.local_state, self.delivery.fate, self.sent.fate),
             (self.receiver.prefetch, self.receiver.max_unsettled, self.task.cancelled),
-            (len(self.container.loop.timers), len(self.container.loop.owners)),
+            (len(self.container.loop.timers), len(self.container.loop.watchers)),
             len(self.container.collector.events),
-            (self.acceptor._porter.closed, self.selectable.is_terminal, self.receiver.paused, self.reader.queued),
+            (repr(self.acceptor), self.selectable.is_terminal, self.receiver.paused, self.reader.queued),
             (self.sender.available, self.sender.counted, self.reader.current and self.reader.current.pending),
         )
 

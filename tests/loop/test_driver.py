@@ -1,4 +1,4 @@
-"""Driver and Porter, in both worlds: what the transport and the peer see of each thing that can happen."""
+"""Driver and ListenerDriver, in both worlds: what the transport and the peer see of each thing that can happen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from reactor.errors import IO_ERROR
-from reactor.loop.driver import BRIEF, BURST, READ_SIZE, Driver, Porter
+from reactor.loop.driver import BRIEF, BURST, READ_SIZE, Driver, ListenerDriver
 from reactor.loop.sockets import SocketWire
 from tests.support.streams import ScriptedStream
 from tests.support.worlds import WORLDS, MemoryWorld, Pair, SocketWorld
@@ -448,7 +448,7 @@ def test_the_loop_closes_what_is_open(world):
     world.loops.remove(pair.server_loop)
     world.spin(lambda: pair.client_stream.told)
     assert pair.server.closed
-    assert pair.porter.closed
+    assert pair.listening.closed
 
 
 # -- letting in -------------------------------------------------------------------------------------------------
@@ -458,29 +458,29 @@ def test_many_at_once(world):
     server, client = world.loop(), world.loop()
     accepted = []
     listener = server.network.listen(world.host, 0)
-    porter = Porter(server, listener, lambda wire: accepted.append(Driver(server, ScriptedStream(), wire)))
+    driver = ListenerDriver(server, listener, lambda wire: accepted.append(Driver(server, ScriptedStream(), wire)))
     count = 3 * BURST
     drivers = [
         Driver(client, ScriptedStream(), client.network.connect(world.host, listener.port)) for _ in range(count)
     ]
     world.spin(lambda: all(driver.connected for driver in drivers) and len(accepted) == count)
-    porter.close()
-    assert len(server.owners) == count
+    driver.close()
+    assert len(server.watchers) == count
 
 
 def test_a_porter_that_is_closed_while_it_lets_in(world):
     server, client = world.loop(), world.loop()
     listener = server.network.listen(world.host, 0)
     accepted = []
-    porter = Porter(server, listener, lambda wire: (accepted.append(wire), porter.close()))
+    driver = ListenerDriver(server, listener, lambda wire: (accepted.append(wire), driver.close()))
     for _ in range(3):
         Driver(client, ScriptedStream(), client.network.connect(world.host, listener.port))
     world.spin(lambda: accepted)
     for _ in range(5):
         world.turn()
     assert len(accepted) == 1
-    porter.ready(1)
-    porter.close()
+    driver.ready(1)
+    driver.close()
     accepted[0].close()
 
 
@@ -493,7 +493,7 @@ def test_what_admit_raises_leaves_the_turn_and_closes_the_wire(world):
         wires.append(wire)
         raise ZeroDivisionError
 
-    Porter(server, listener, admit)
+    ListenerDriver(server, listener, admit)
     stream = ScriptedStream()
     Driver(client, stream, client.network.connect(world.host, listener.port))
     with pytest.raises(ZeroDivisionError):
@@ -507,25 +507,25 @@ def test_a_process_that_can_take_no_more_looks_away_and_comes_back(memory):
     server, client = memory.loop(), memory.loop()
     accepted = []
     listener = server.network.listen("localhost", 0)
-    porter = Porter(server, listener, accepted.append, pause=0.5)
+    driver = ListenerDriver(server, listener, accepted.append, pause=0.5)
     listener.exhausted = True
     client.network.connect("localhost", listener.port)
-    memory.spin(lambda: porter.error)
+    memory.spin(lambda: driver.error)
     assert not server.turn(0), "the loop spins"
     listener.exhausted = False
     memory.clock.advance(0.5)
     memory.spin(lambda: accepted)
-    assert porter.error is None
+    assert driver.error is None
 
 
 def test_a_porter_closed_while_looking_away(memory):
     server, client = memory.loop(), memory.loop()
     listener = server.network.listen("localhost", 0)
-    porter = Porter(server, listener, lambda wire: None)
+    driver = ListenerDriver(server, listener, lambda wire: None)
     listener.exhausted = True
     client.network.connect("localhost", listener.port)
-    memory.spin(lambda: porter.error)
-    porter.close()
+    memory.spin(lambda: driver.error)
+    driver.close()
     assert not server.busy
 
 

@@ -17,7 +17,7 @@ from tests.support.worlds import WORLDS, SocketWorld
 
 
 class Recorder:
-    """An owner that notes what it is told, and does something about it if it was given something to do."""
+    """A watcher that notes what it is told, and does something about it if it was given something to do."""
 
     def __init__(self, act=lambda mask: None) -> None:
         self.masks = []
@@ -104,9 +104,9 @@ def test_a_deadline_ends_a_real_wait(real):
 def test_busy_is_who_has_something_left_to_do(world):
     loop = world.loop()
     assert not loop.busy
-    task = loop.schedule(1.0, lambda: None)
+    timer = loop.schedule(1.0, lambda: None)
     assert loop.busy
-    task.cancel()
+    timer.cancel()
     assert not loop.busy
 
 
@@ -145,15 +145,15 @@ def test_ctrl_c_leaves_the_wait_and_everything_can_go_on(real):
     main = threading.main_thread().ident
     listener = real.network.listen("127.0.0.1", 0)
     wire = real.network.connect("127.0.0.1", listener.port)
-    owner = Recorder(lambda mask: real.unwatch(wire))
+    watcher = Recorder(lambda mask: real.unwatch(wire))
     arm = threading.Thread(target=signal.pthread_kill, args=(main, signal.SIGINT))
     real.schedule(0, arm.start)
     with pytest.raises(KeyboardInterrupt):
         while True:
             real.turn(None)
     arm.join()
-    real.watch(wire, WRITE, owner)
-    while not owner.masks:
+    real.watch(wire, WRITE, watcher)
+    while not watcher.masks:
         real.turn(30.0)
     assert wire.connected()
     wire.close()
@@ -164,13 +164,13 @@ def test_ctrl_c_leaves_the_wait_and_everything_can_go_on(real):
 
 def test_a_descriptor_is_reported_as_long_as_it_is_ready(real, descriptors):
     near, far = descriptors
-    owner = Recorder()
-    real.watch(near, READ, owner)
+    watcher = Recorder()
+    real.watch(near, READ, watcher)
     assert not real.turn(0)
     far.send(b"x")
     real.turn(None)
     real.turn(None)
-    assert owner.masks == [READ, READ]
+    assert watcher.masks == [READ, READ]
     near.recv(1)
     assert not real.turn(0)
 
@@ -210,11 +210,11 @@ def test_a_descriptor_that_was_closed_while_watched_and_came_again(real, descrip
             return number
 
     thing = Thing()
-    owner = Recorder()
-    real.watch(thing, READ, owner)
+    watcher = Recorder()
+    real.watch(thing, READ, watcher)
     other_far.send(b"y")
     real.turn(None)
-    assert (lost.masks, owner.masks) == ([], [READ])
+    assert (lost.masks, watcher.masks) == ([], [READ])
     real.unwatch(thing)
     other_near.close()
     other_far.close()

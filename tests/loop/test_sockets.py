@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from reactor.loop.dial import HEAD_START
-from reactor.loop.driver import Porter
+from reactor.loop.driver import ListenerDriver
 from reactor.loop.interface import READ, WRITE, ConnectError
 from reactor.loop.loop import Loop
 from reactor.loop.sockets import SocketNetwork
@@ -83,16 +83,16 @@ def settle(network, wire):
     told = Told()
     network.watch(wire, WRITE, told)
     while not told.count:
-        for owner, mask in network.wait(30.0):
-            owner.ready(mask)
+        for watcher, mask in network.wait(30.0):
+            watcher.ready(mask)
     network.unwatch(wire)
     return wire.connected()
 
 
 def peek(network, turns=20):
     for _ in range(turns):
-        for owner, mask in network.wait(0.001):
-            owner.ready(mask)
+        for watcher, mask in network.wait(0.001):
+            watcher.ready(mask)
 
 
 def accept(network, listener):
@@ -104,8 +104,8 @@ def accept(network, listener):
         if wire is not None:
             network.unwatch(listener)
             return wire
-        for owner, mask in network.wait(30.0):
-            owner.ready(mask)
+        for watcher, mask in network.wait(30.0):
+            watcher.ready(mask)
 
 
 def free_port():
@@ -275,8 +275,8 @@ def test_a_failed_wire_stays_ready_until_nobody_looks(network):
     told = Told()
     network.watch(wire, WRITE, told)
     while told.count < 3:
-        for owner, mask in network.wait(30.0):
-            owner.ready(mask)
+        for watcher, mask in network.wait(30.0):
+            watcher.ready(mask)
     network.unwatch(wire)
     assert not network.wait(0)
     network.watch(wire, WRITE, told)
@@ -319,8 +319,8 @@ def test_an_address_that_does_not_answer_is_overtaken(network, names, clock, dea
     assert not wire.connected()
     clock.advance(HEAD_START)
     while not told.count:
-        for owner, mask in network.wait(30.0):
-            owner.ready(mask)
+        for watcher, mask in network.wait(30.0):
+            watcher.ready(mask)
     assert wire.connected()
     assert wire.remote_address == listener.address
     wire.close()
@@ -383,8 +383,8 @@ def wait_for(network, wire, interest=READ):
     told = Told()
     network.watch(wire, interest, told)
     while not told.count:
-        for owner, mask in network.wait(30.0):
-            owner.ready(mask)
+        for watcher, mask in network.wait(30.0):
+            watcher.ready(mask)
     network.unwatch(wire)
 
 
@@ -544,7 +544,7 @@ def test_a_burst_of_a_thousand():
     try:
         listener = server.network.listen("127.0.0.1", 0)
         accepted = []
-        porter = Porter(server, listener, accepted.append)
+        driver = ListenerDriver(server, listener, accepted.append)
         wires = [client.network.connect("127.0.0.1", listener.port) for _ in range(1000)]
         told = Told()
         for wire in wires:
@@ -552,7 +552,7 @@ def test_a_burst_of_a_thousand():
         while not (len(accepted) == 1000 and all(wire.connected() for wire in wires)):
             client.turn(0)
             server.turn(0)
-        porter.close()
+        driver.close()
         for wire in [*wires, *accepted]:
             wire.close()
     finally:
@@ -568,16 +568,16 @@ def test_out_of_descriptors_the_loop_does_not_spin_and_the_peer_is_served_later(
     client.settimeout(30)
     listener = loop.network.listen("127.0.0.1", 0)
     accepted = []
-    porter = Porter(loop, listener, accepted.append, pause=1.0)
+    driver = ListenerDriver(loop, listener, accepted.append, pause=1.0)
     client.connect(("127.0.0.1", listener.port))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     with open(os.devnull) as null:
         lowest = null.fileno()
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
     try:
-        while porter.error is None:
+        while driver.error is None:
             loop.turn(0.01)
-        assert porter.error.errno == errno.EMFILE
+        assert driver.error.errno == errno.EMFILE
         assert not loop.turn(0)
         assert accepted == []
     finally:
@@ -585,7 +585,7 @@ def test_out_of_descriptors_the_loop_does_not_spin_and_the_peer_is_served_later(
     clock.advance(1.0)
     while not accepted:
         loop.turn(0)
-    assert porter.error is None
+    assert driver.error is None
     accepted[0].close()
     client.close()
     loop.close()

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from reactor.loop.timers import Task, Timers
+from reactor.loop.timers import Timer, Timers
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def test_a_cancelled_task_does_not_happen(timers):
 
 
 def test_cancelling_what_has_happened_is_harmless(timers):
-    task = timers.schedule(1.0, lambda: None)
+    timer = timers.schedule(1.0, lambda: None)
     timers.run(1.0)
-    task.cancel()
+    timer.cancel()
     assert len(timers) == 0
     timers.schedule(2.0, lambda: None)
     assert len(timers) == 1
@@ -107,7 +107,7 @@ def test_what_stands_behind_a_task_that_raises_is_still_due(timers):
 
 def test_a_hundred_thousand_cancelled_tasks_leave_nothing_behind(timers):
     def there() -> int:
-        return sum(isinstance(thing, Task) for thing in gc.get_objects())
+        return sum(isinstance(thing, Timer) for thing in gc.get_objects())
 
     keeper = timers.schedule(1e6, lambda: None)
     before = there()  # what other tests have left for the collector is not counted
@@ -121,9 +121,9 @@ def test_a_hundred_thousand_cancelled_tasks_leave_nothing_behind(timers):
 def test_cancelling_many_at_once_keeps_the_others_in_order(timers):
     seen = []
     tasks = [timers.schedule(float(at), lambda at=at: seen.append(at)) for at in range(1000, 0, -1)]
-    for task in tasks:
-        if task.at % 10:
-            task.cancel()
+    for timer in tasks:
+        if timer.at % 10:
+            timer.cancel()
     assert len(timers) == 100
     timers.run(1000.0)
     assert seen == list(range(10, 1001, 10))
@@ -132,12 +132,12 @@ def test_cancelling_many_at_once_keeps_the_others_in_order(timers):
 def test_clear_cancels_everything(timers):
     tasks = [timers.schedule(float(at), lambda: None) for at in range(200)]
     timers.clear()
-    assert not any(task.pending for task in tasks)
+    assert not any(timer.pending for timer in tasks)
     assert (len(timers), timers.deadline(), timers.run(1e9)) == (0, None, 0)
 
 
 def test_a_task_shows_its_time(timers):
-    task = timers.schedule(1.5, lambda: None)
-    assert repr(task) == "<Task at 1.500>"
-    task.cancel()
-    assert repr(task) == "<Task at 1.500, over>"
+    timer = timers.schedule(1.5, lambda: None)
+    assert repr(timer) == "<Timer at 1.500>"
+    timer.cancel()
+    assert repr(timer) == "<Timer at 1.500, over>"

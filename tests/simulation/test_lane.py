@@ -13,7 +13,7 @@ from reactor.simulation import Conditions, MemoryNetwork
 EMPTY = b"\x00\x00\x00\x08\x02\x00\x00\x00"
 
 
-class Owner:
+class Watcher:
     def ready(self, mask):
         raise AssertionError("the network itself calls nobody")
 
@@ -110,23 +110,23 @@ def test_a_bandwidth_spreads_bytes_over_time():
 def test_what_is_under_way_counts_when_the_wire_is_full():
     scene = Scene(capacity=10)
     wire, peer = scene.join()
-    owner = Owner()
+    watcher = Watcher()
     assert wire.write(bytes(15)) == 10
     assert wire.write(b"x") == 0
-    scene.here.watch(wire, WRITE, owner)
+    scene.here.watch(wire, WRITE, watcher)
     assert scene.here.wait(0) == []
     scene.pass_time(1.0)
     assert wire.write(b"x") == 0, "it has arrived, and is not read"
     peer.read(4)
-    assert scene.here.wait(0) == [(owner, WRITE)]
+    assert scene.here.wait(0) == [(watcher, WRITE)]
     assert wire.write(bytes(15)) == 4
 
 
 def test_who_does_not_read_lets_the_wire_fill_up():
     scene = Scene(capacity=10)
     wire, peer = scene.join()
-    owner = Owner()
-    scene.there.watch(peer, READ, owner)
+    watcher = Watcher()
+    scene.there.watch(peer, READ, watcher)
     peer.deaf = True
     wire.write(bytes(10))
     scene.pass_time(1.0)
@@ -135,7 +135,7 @@ def test_who_does_not_read_lets_the_wire_fill_up():
     assert wire.write(b"x") == 0
     peer.deaf = False
     scene.there.stir(peer)
-    assert scene.there.wait(0) == [(owner, READ)]
+    assert scene.there.wait(0) == [(watcher, READ)]
     assert len(peer.read(20)) == 10
 
 
@@ -406,14 +406,14 @@ def test_what_happens_is_noted(scene):
 
 def test_one_container_alone_waits_for_what_is_under_way(scene):
     wire, peer = scene.join()
-    owner = Owner()
-    scene.here.watch(wire, READ, owner)
+    watcher = Watcher()
+    scene.here.watch(wire, READ, watcher)
     peer.write(b"hello")
     before = scene.now
     ready = []
     while not ready:
         ready = scene.here.wait(None)
-    assert ready == [(owner, READ)]
+    assert ready == [(watcher, READ)]
     assert scene.now == before + 1.0
 
 

@@ -13,7 +13,7 @@ from reactor.simulation import MemoryNetwork
 REFUSED = os.strerror(errno.ECONNREFUSED)
 
 
-class Owner:
+class Watcher:
     def ready(self, mask):
         raise AssertionError("the network itself calls nobody")
 
@@ -74,12 +74,12 @@ def test_somebody_who_does_not_answer_until_he_does(network, node):
     node.listen("", 5672)
     network.silence("far")
     wire = node.connect("far", 5672)
-    owner = Owner()
-    node.watch(wire, WRITE, owner)
+    watcher = Watcher()
+    node.watch(wire, WRITE, watcher)
     assert node.wait(0) == []
     assert network.quiet
     network.silence("far", False)
-    assert node.wait(0) == [(owner, WRITE)]
+    assert node.wait(0) == [(watcher, WRITE)]
     assert wire.connected()
 
 
@@ -191,11 +191,11 @@ def test_a_full_wire_takes_nothing_until_it_is_read(network, node):
     wire, peer = join(node)
     assert wire.write(bytes(15)) == 10
     assert wire.write(b"x") == 0
-    owner = Owner()
-    node.watch(wire, WRITE, owner)
+    watcher = Watcher()
+    node.watch(wire, WRITE, watcher)
     assert node.wait(0) == []
     peer.read(3)
-    assert node.wait(0) == [(owner, WRITE)]
+    assert node.wait(0) == [(watcher, WRITE)]
     assert wire.write(bytes(15)) == 3
 
 
@@ -272,23 +272,23 @@ def test_a_closed_wire_is_of_no_use(node):
 
 def test_readiness_is_a_level(node):
     wire, peer = join(node)
-    owner = Owner()
-    node.watch(peer, READ, owner)
+    watcher = Watcher()
+    node.watch(peer, READ, watcher)
     assert node.wait(0) == []
     wire.write(b"ab")
-    assert node.wait(0) == node.wait(None) == [(owner, READ)]
+    assert node.wait(0) == node.wait(None) == [(watcher, READ)]
     peer.read(1)
-    assert node.wait(0) == [(owner, READ)]
+    assert node.wait(0) == [(watcher, READ)]
     peer.read(1)
     assert node.wait(0) == []
     wire.finish()
-    assert node.wait(0) == [(owner, READ)]
+    assert node.wait(0) == [(watcher, READ)]
 
 
 def test_interest_is_replaced_and_ended(node):
     wire, peer = join(node)
     wire.write(b"x")
-    first, second = Owner(), Owner()
+    first, second = Watcher(), Watcher()
     node.watch(peer, READ, first)
     node.watch(peer, READ | WRITE, second)
     assert node.wait(0) == [(second, READ | WRITE)]
@@ -303,7 +303,7 @@ def test_interest_is_replaced_and_ended(node):
 def test_lost_and_failed_wires_are_ready_for_anything(node):
     wire, _ = join(node)
     failed = node.connect("localhost", 1)
-    first, second = Owner(), Owner()
+    first, second = Watcher(), Watcher()
     node.watch(wire, READ, first)
     node.watch(failed, WRITE, second)
     wire.reset()
@@ -315,11 +315,11 @@ def test_descriptors_of_others_are_ready_when_a_test_says_so(node):
         def fileno(self):
             return 77
 
-    thing, owner = Thing(), Owner()
-    node.watch(thing, READ | WRITE, owner)
+    thing, watcher = Thing(), Watcher()
+    node.watch(thing, READ | WRITE, watcher)
     assert node.wait(0) == []
     node.poke(thing, READ)
-    assert node.wait(0) == [(owner, READ)]
+    assert node.wait(0) == [(watcher, READ)]
     node.poke(thing, 0)
     assert node.wait(0) == []
 
@@ -338,7 +338,7 @@ def test_closing_a_node_leaves_the_others(network, node):
     wire = node.connect("localhost", 5672)
     node.wait(0)
     peer = listener.accept()
-    node.watch(wire, READ, Owner())
+    node.watch(wire, READ, Watcher())
     pending = node.connect("localhost", 5672)
     node.close()
     assert wire.closed and pending.closed
@@ -366,7 +366,7 @@ def test_waiting_for_ever_alone_is_an_error_and_not_a_hang(node):
 def test_waiting_for_somebody_whom_nobody_runs_is_an_error_and_not_a_hang(network, node):
     other = network.node("there")
     wire, peer = join(other)
-    other.watch(peer, READ, Owner())
+    other.watch(peer, READ, Watcher())
     wire.write(b"do something")
     start = network.clock.now()
     with pytest.raises(RuntimeError, match="here waits for ever for there, which nobody runs: use a Stepper"):

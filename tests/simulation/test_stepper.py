@@ -7,7 +7,7 @@ import random
 import pytest
 
 from reactor.errors import Timeout
-from reactor.loop.driver import Driver, Porter
+from reactor.loop.driver import Driver, ListenerDriver
 from reactor.loop.loop import Loop
 from reactor.simulation import Conditions, MemoryNetwork, NeverHappens, Stepper, run
 from tests.support.streams import ScriptedStream
@@ -44,10 +44,10 @@ class EchoServer(Program):
     def __init__(self, network):
         super().__init__(network, "server", self.echo)
         self.driver = None
-        self.porter = Porter(self.loop, self.loop.network.listen("", 5672), self.admit)
+        self.listening = ListenerDriver(self.loop, self.loop.network.listen("", 5672), self.admit)
 
     def admit(self, wire):
-        self.porter.close()
+        self.listening.close()
         self.driver = Driver(self.loop, ScriptedStream(), wire)
 
     def echo(self):
@@ -185,7 +185,7 @@ def test_rounds_are_limited(network):
 
 def test_a_wake_from_outside_is_a_turn(network):
     program = Program(network)
-    program.loop.owners.add(program)
+    program.loop.watchers.add(program)
     stepper = Stepper(network, program)
     assert stepper.round() == float("inf")
     program.loop.wake()

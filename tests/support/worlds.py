@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Callable, Optional
 
-from reactor.loop.driver import Driver, Porter
+from reactor.loop.driver import Driver, ListenerDriver
 from reactor.loop.interface import Network, Wire
 from reactor.loop.loop import Loop
 from reactor.loop.sockets import SocketNetwork
@@ -88,7 +88,7 @@ class Pair:
         self.client_loop, self.server_loop = world.loop(), world.loop()
         self.accepted: list[Driver] = []
         self.listener = self.server_loop.network.listen(world.host, 0)
-        self.porter = Porter(self.server_loop, self.listener, self.admit)
+        self.listening = ListenerDriver(self.server_loop, self.listener, self.admit)
         self.client_stream = client or ScriptedStream()
         wire = self.client_loop.network.connect(world.host, self.listener.port)
         self.client = Driver(self.client_loop, self.client_stream, wire)

@@ -1,6 +1,6 @@
 """Attempts: where a connection is tried next, and after what delay.
 
-The keeper of a connection enters. It knows addresses, delays and what time it is told; it makes no attempt.
+The supervisor of a connection enters. It knows addresses, delays and what time it is told; it makes no attempt.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Comeback: sessions and links that a peer has ended for a reason that passes, and that are asked for again.
 
-The keeper of a connection has one. What is asked for again answers the peer at once, and then waits its time, as the
-attempts of a connection do; what was sent over it waits with it. It knows no frame, and decides nothing about reasons
-(reasons.py).
+The supervisor of a connection has one. What is asked for again answers the peer at once, and then waits its time, as
+the attempts of a connection do; what was sent over it waits with it. It knows no frame, and decides nothing about
+reasons (reasons.py).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.endpoints.session import Session
-from reactor.loop.timers import Task as Timer
+from reactor.loop.timers import Timer
 from reactor.reasons import passes
 
-if TYPE_CHECKING:  # the keeper makes it; the types go round, the imports do not
-    from reactor.container.reconnect.supervisor import Keeper
+if TYPE_CHECKING:  # the supervisor makes it; the types go round, the imports do not
+    from reactor.container.reconnect.supervisor import ConnectionSupervisor
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +42,13 @@ class _Patience:
 class Comeback:
     """The sessions and links of one connection that are to come back."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
+    def __init__(self, supervisor: ConnectionSupervisor) -> None:
+        self._supervisor = supervisor
         self._patience: dict[Endpoint, _Patience] = {}
 
     def will_retry(self, endpoint: Any) -> bool:
         """Whether `endpoint`, which the peer has ended, is asked for again."""
-        connection = self._keeper.connection
+        connection = self._supervisor.connection
         if not connection.lasting or not connection.state & Endpoint.LOCAL_ACTIVE:
             return False
         if connection.state & Endpoint.REMOTE_CLOSED or not endpoint.state & Endpoint.LOCAL_ACTIVE:
@@ -67,7 +67,7 @@ class Comeback:
         """The peer has opened it."""
         patience = self._patience.get(endpoint)
         if patience is not None:
-            patience.opened_at = self._keeper.container.now
+            patience.opened_at = self._supervisor.container.now
 
     def ended(self, endpoint: Any) -> None:
         """The peer has ended it, and the handlers know: ask for it again, or give up what was sent over it."""
@@ -101,7 +101,7 @@ class Comeback:
         else:
             endpoint.session.hold_link(endpoint)
         if delay > 0:
-            patience.timer = self._keeper.container.loop.schedule(delay, lambda: self._ask(endpoint))
+            patience.timer = self._supervisor.container.loop.schedule(delay, lambda: self._ask(endpoint))
         else:
             self._ask(endpoint)
 
@@ -136,15 +136,15 @@ class Comeback:
             endpoint.session.adopt(endpoint)
             links = [endpoint]
         for link in links:
-            self._keeper.container.deadlines.opened_here(link)
+            self._supervisor.container.deadlines.opened_here(link)
 
     def _patience_of(self, endpoint: Endpoint) -> _Patience:
         """Begun anew when it was there for a while: what was waited for was worth the waiting then."""
-        patience, now = self._patience.get(endpoint), self._keeper.container.now
+        patience, now = self._patience.get(endpoint), self._supervisor.container.now
         lasted = patience is not None and patience.opened_at is not None and now - patience.opened_at >= STABLE
         if patience is None or lasted:
-            reconnect: Any = self._keeper.attempts.reconnect
+            reconnect: Any = self._supervisor.attempts.reconnect
             if not isinstance(reconnect, (Backoff, list, tuple)):
                 reconnect = Backoff()  # one that counts for itself counts the attempts of the connection
-            patience = self._patience[endpoint] = _Patience(read_delays(reconnect, self._keeper.container.random))
+            patience = self._patience[endpoint] = _Patience(read_delays(reconnect, self._supervisor.container.random))
         return patience

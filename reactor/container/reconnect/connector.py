@@ -1,7 +1,7 @@
 """Connector: how one outgoing connection gets to its peer.
 
 It knows what the application asked for (identity, heart-beat, frame size, TLS), and makes a transport and a wire for
-each attempt. A Connection lives through all of them. Where to go, and when, is the keeper's business (supervisor.py).
+each attempt. A Connection lives through all of them. Where to go, and when, the supervisor decides (supervisor.py).
 """
 
 from __future__ import annotations

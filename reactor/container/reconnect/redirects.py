@@ -1,6 +1,6 @@
 """Redirects: where a peer sends a connection or a link instead, and for how long that is believed.
 
-The keeper of a connection enters. It knows conditions and addresses, and follows nobody.
+The supervisor of a connection enters. It knows conditions and addresses, and follows nobody.
 """
 
 from __future__ import annotations

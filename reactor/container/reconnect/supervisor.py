@@ -1,6 +1,6 @@
-"""Keeper: what keeps one outgoing connection: when it is tried, what its loss leads to, when it is given up.
+"""ConnectionSupervisor: when an outgoing connection is tried, what its loss leads to, and when it is given up.
 
-A Connection lives through all its wires; its keeper decides whether there will be another one, and the connector
+A Connection lives through all its wires; its supervisor decides whether there will be another one, and the connector
 makes it. The container tells it what has happened, after the handlers were told. It knows no frame.
 """
 
@@ -23,7 +23,7 @@ from reactor.engine.sasl.layer import SASL
 from reactor.engine.wire.transport import Transport
 from reactor.errors import CONNECTION_REDIRECT, IO_ERROR, LINK_REDIRECT, TIMED_OUT, ConnectionException
 from reactor.loop.driver import Driver
-from reactor.loop.timers import Task as Timer
+from reactor.loop.timers import Timer
 from reactor.reasons import UNTRUSTED, passes
 from reactor.shown import shown
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # the container makes them; the types go round, the imports d
 log = logging.getLogger(__name__)
 
 
-class Keeper:
+class ConnectionSupervisor:
     """Keeps one connection.
 
     connector: makes its wires.
@@ -61,7 +61,7 @@ class Keeper:
         self._opened_at: Optional[float] = None  # on the present wire
         self._was_open = False
         self._followed = Followed()
-        self.family: list[Keeper] = [self]  # with those of the connections that links were redirected to
+        self.family: list[ConnectionSupervisor] = [self]  # with those of the connections that links were redirected to
         self._alarms: list[Timer] = []  # the deadlines of the attempt that is being made, or its beginning
         self.comeback = Comeback(self)  # of the sessions and links that the peer has ended
         self._recovering: dict[Endpoint, None] = {}  # what the peer has not answered since the wire was replaced
@@ -171,8 +171,8 @@ class Keeper:
         """The application has closed the connection. Without a wire that is the end of it."""
         transport = self.connection.transport
         if self is self.family[0] or not self.connection.state & Endpoint.REMOTE_CLOSED:
-            for keeper in self.family:
-                keeper.connection.close()
+            for supervisor in self.family:
+                supervisor.connection.close()
         if transport is None:
             self._stop_waiting()
             self.connection.end()
@@ -287,9 +287,9 @@ class Keeper:
 
     def _branch(self, step: Step) -> Session:
         """A session on another connection, like this one, to another peer."""
-        for keeper in self.family:
-            url, there = keeper.attempts.addresses[0], keeper.connection
-            if keeper is not self and is_same_place(url, step.url) and there.state & Endpoint.LOCAL_ACTIVE:
+        for supervisor in self.family:
+            url, there = supervisor.attempts.addresses[0], supervisor.connection
+            if supervisor is not self and is_same_place(url, step.url) and there.state & Endpoint.LOCAL_ACTIVE:
                 session = there.session_head(Endpoint.LOCAL_ACTIVE)
                 if session is not None:
                     return session
@@ -301,13 +301,14 @@ class Keeper:
         connector.connection = connection
         if connector.virtual_host is None:
             connector.virtual_host = step.hostname
-        keeper = Keeper(connector, Attempts([step.url], self.attempts.reconnect, self.container.random, True))
-        keeper.connect_timeout, keeper.open_timeout = self.connect_timeout, self.open_timeout
-        keeper.close_timeout = self.close_timeout
-        keeper.family = self.family
-        self.family.append(keeper)
+        attempts = Attempts([step.url], self.attempts.reconnect, self.container.random, True)
+        supervisor = ConnectionSupervisor(connector, attempts)
+        supervisor.connect_timeout, supervisor.open_timeout = self.connect_timeout, self.open_timeout
+        supervisor.close_timeout = self.close_timeout
+        supervisor.family = self.family
+        self.family.append(supervisor)
         connection.open()
-        self.container.keep(keeper)
+        self.container.keep(supervisor)
         session = connection.session()
         session.open()
         return session

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.engine.events import Event, EventType
 from reactor.loop.interface import READ, WRITE
-from reactor.loop.timers import Task as Timer
+from reactor.loop.timers import Timer
 
 if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
     from reactor.container.turns import Runner
@@ -40,7 +40,7 @@ class Selectable:
         self.reading = False
         self.writing = False
         self.deadline = 0.0
-        container.loop.owners.add(self)
+        container.loop.watchers.add(self)
         self._tell(Event.SELECTABLE_INIT)
 
     def __getattr__(self, name: str) -> Any:
@@ -60,7 +60,7 @@ class Selectable:
     def update(self) -> None:
         """Let what was set take effect."""
         self.container.owner.check()
-        if self not in self.container.loop.owners:
+        if self not in self.container.loop.watchers:
             return
         if self._terminated:
             self.close()
@@ -84,7 +84,7 @@ class Selectable:
         self.container.owner.check()
         self._terminated = True
         self._forget_deadline()
-        self.container.loop.owners.discard(self)
+        self.container.loop.watchers.discard(self)
         self.container.loop.unwatch(self)
 
     release = close

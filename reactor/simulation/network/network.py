@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Callable, Optional, Union
 
-from reactor.loop.timers import Task, Timers
+from reactor.loop.timers import Timer, Timers
 from reactor.simulation.network.clock import VirtualClock
 from reactor.simulation.network.lane import Conditions, Lane
 from reactor.simulation.network.node import MemoryNode
@@ -182,7 +182,7 @@ class MemoryNetwork:
 
     # -- time ----------------------------------------------------------------------------------------------
 
-    def schedule(self, at: float, action: Callable[[], object]) -> Task:
+    def schedule(self, at: float, action: Callable[[], object]) -> Timer:
         """Have `action` called between two turns at that time, in seconds of the clock."""
         return self._agenda.schedule(at, action)
 

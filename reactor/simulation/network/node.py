@@ -12,13 +12,13 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Optional
 
-from reactor.loop.interface import Network, Owner, Watchable, join_address
+from reactor.loop.interface import Network, Watchable, Watcher, join_address
 from reactor.simulation.network.wire import MemoryListener, MemoryWire, place_of
 
 if TYPE_CHECKING:  # a node is part of its network; the types go round, the imports do not
     from reactor.simulation.network.network import MemoryNetwork
 
-Ready = tuple[Owner, int]
+Ready = tuple[Watcher, int]
 
 _EVERYWHERE = frozenset(["", "0.0.0.0", "::"])
 
@@ -35,7 +35,7 @@ class MemoryNode:
         self.name = name
         self.machine = machine
         self.dying = False
-        self._watched: dict[int, tuple[Watchable, int, Owner]] = {}
+        self._watched: dict[int, tuple[Watchable, int, Watcher]] = {}
         # Who may be ready: whatever changed is put here, and stays as long as it is ready. An idle wire
         # costs nothing, and the order is that in which things happened.
         self._stirred: dict[int, Watchable] = {}
@@ -60,11 +60,11 @@ class MemoryNode:
         self.network.listeners.append(listener)
         return listener
 
-    def watch(self, thing: Watchable, interest: int, owner: Owner) -> None:
+    def watch(self, thing: Watchable, interest: int, watcher: Watcher) -> None:
         if not interest:
             self.unwatch(thing)
         else:
-            self._watched[id(thing)] = (thing, interest, owner)
+            self._watched[id(thing)] = (thing, interest, watcher)
             self.stir(thing)
 
     def unwatch(self, thing: Watchable) -> None:
@@ -116,13 +116,13 @@ class MemoryNode:
     def _ready(self) -> list[Ready]:
         ready: list[Ready] = []
         for key, thing in list(self._stirred.items()):
-            _, interest, owner = self._watched[key]
+            _, interest, watcher = self._watched[key]
             if isinstance(thing, (MemoryWire, MemoryListener)):
                 mask = thing.readiness & interest
             else:
                 mask = self._poked.get(key, (thing, 0))[1] & interest
             if mask:
-                ready.append((owner, mask))
+                ready.append((watcher, mask))
             else:
                 del self._stirred[key]
         return ready

@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Optional
 
 from reactor.loop.interface import READ, WRITE, Buffer, ConnectError, join_address
-from reactor.loop.timers import Task
+from reactor.loop.timers import Timer
 from reactor.simulation.network.lane import Lane
 from reactor.tracing.splitter import Splitter
 
@@ -83,7 +83,7 @@ class MemoryWire:
     deaf: whether nothing is read here any more, as long as that is set: what comes piles up, until the wire is
         full.
     answer_at: when an attempt to connect can be answered, in seconds of the clock.
-    patience: the task that ends it when nobody has, or None.
+    patience: the timer that ends it when nobody has, or None.
     """
 
     def __init__(self, node: MemoryNode, host: str, port: int) -> None:
@@ -97,7 +97,7 @@ class MemoryWire:
         self.lane: Optional[Lane] = None
         self.closed = False
         self.answer_at = 0.0
-        self.patience: Optional[Task] = None
+        self.patience: Optional[Timer] = None
         self.deaf = False
         self._error: Optional[ConnectError] = None
         self._arrived = bytearray()
