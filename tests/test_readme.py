@@ -1,6 +1,6 @@
-"""The README, held against what is there: its programs and commands are run, and what they print is compared.
+"""The documents, held against the code: their programs and commands are run, and the output is compared.
 
-Comments in the README, which nobody sees who reads it as a page, say what a block is:
+Comments in a chapter, which no reader of the page sees, say what a block is:
 
     <!-- program: NAME -->     a complete program; <!-- output: NAME --> is what it prints. `NAME in DIRECTORY`
                                is run there, else it is in an empty one
@@ -14,7 +14,6 @@ Ports and UUIDs are other ones each time; everything else must be as it stands t
 
 from __future__ import annotations
 
-import ast
 import re
 import shlex
 import subprocess
@@ -28,49 +27,27 @@ import handlers
 import reactor
 from handlers.broker import EmbeddedBroker
 from reactor import errors
+from tests.support.chapters import CHAPTERS, Block, Chapter
 from tests.support.processes import CHECKOUT, environment, unused_port
 
-README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+README = CHAPTERS["README.md"]
+USING = CHAPTERS["reactor/README.md"]
+ARCHITECTURE = CHAPTERS["reactor/ARCHITECTURE.md"]
+BROKER = CHAPTERS["handlers/broker/README.md"]
+LESSONS = CHAPTERS["examples/README.md"]
+DEVELOPMENT = CHAPTERS["tests/README.md"]
+ALL = "\n".join(chapter.text for chapter in CHAPTERS.values())
 
 #: Ends what would never end; nothing is judged by it.
 DEADLINE = 60.0
 
+#: The README is read in ten minutes.
+LINES_OF_THE_README = 350
 
-class Block(NamedTuple):
-    """A fenced block: its language, its text, and the comment that stands above it."""
-
-    language: str
-    text: str
-    mark: str
-
-
-def read_blocks() -> list[Block]:
-    fence = re.compile(r"^(?:<!-- ([^\n]*?) -->\n)?```(\w*)\n(.*?)^```$", re.M | re.S)
-    return [Block(language, text, mark or "") for mark, language, text in fence.findall(README)]
-
-
-def marked(kind: str) -> dict[str, str]:
-    """The blocks marked `kind: NAME`, by name."""
-    begin = f"{kind}: "
-    return {block.mark[len(begin) :]: block.text for block in BLOCKS if block.mark.startswith(begin)}
-
-
-def section(title: str) -> str:
-    """What stands below a heading, up to the next one of its level."""
-    found = re.search(rf"^(#+) {re.escape(title)}$\n(.*?)(?=^\1 |\Z)", README, re.M | re.S)
-    assert found is not None, f"no chapter {title!r}"
-    return found.group(2)
-
-
-def slug(title: str) -> str:
-    """The anchor that a heading gets."""
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-
-
-BLOCKS = read_blocks()
-PROGRAMS = marked("program")
-CONSOLES = [block for block in BLOCKS if block.language == "console"]
-HEADINGS = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S), re.M)
+PROGRAMS = [(chapter, name) for chapter in CHAPTERS.values() for name in chapter.marked("program")]
+CONSOLES = [
+    (chapter, block) for chapter in CHAPTERS.values() for block in chapter.blocks if block.language == "console"
+]
 
 
 # -- running ---------------------------------------------------------------------------------------------
@@ -125,50 +102,70 @@ def carry_out(step: Step, port: Optional[int]) -> tuple[int, str]:
     return run(words, CHECKOUT, **extra)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_prints_what_the_readme_says(name: str, tmp_path: Path) -> None:
+def title(value: object) -> str:
+    """How a case is called: a chapter by its path, a console by its first command."""
+    return steps(value.text)[0].command if isinstance(value, Block) else str(value)
+
+
+@pytest.mark.parametrize(("chapter", "name"), PROGRAMS, ids=title)
+def test_a_program_prints_what_its_chapter_says(chapter: Chapter, name: str, tmp_path: Path) -> None:
+    text, output = chapter.marked("program")[name], chapter.marked("output")
     name, _, place = name.partition(" in ")
     program = tmp_path / name
-    program.write_text(PROGRAMS[f"{name} in {place}" if place else name], encoding="utf-8")
+    program.write_text(text, encoding="utf-8")
     status, printed = run([sys.executable, "-W", "error", str(program)], CHECKOUT / place if place else tmp_path)
-    assert plain(printed) == plain(marked("output")[name])
+    assert plain(printed) == plain(output[name])
     assert status == 0
 
 
-def test_every_program_has_its_output() -> None:
-    assert PROGRAMS and [name.partition(" in ")[0] for name in PROGRAMS] == list(marked("output"))
+@pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=title)
+def test_every_program_has_its_output(chapter: Chapter) -> None:
+    assert [name.partition(" in ")[0] for name in chapter.marked("program")] == list(chapter.marked("output"))
 
 
-@pytest.mark.parametrize("block", [b for b in CONSOLES if b.mark == "console"], ids=lambda b: steps(b.text)[0].command)
-def test_a_command_prints_what_the_readme_says(block: Block) -> None:
+def test_no_program_is_left_out() -> None:
+    """A block of Python without a mark would be run by no test."""
+    unmarked = [
+        (chapter, block.text)
+        for chapter in CHAPTERS.values()
+        for block in chapter.blocks
+        if block.language == "python" and not block.mark.startswith("program: ")
+    ]
+    assert PROGRAMS and not unmarked
+
+
+@pytest.mark.parametrize(("chapter", "block"), [row for row in CONSOLES if row[1].mark == "console"], ids=title)
+def test_a_command_prints_what_its_chapter_says(chapter: Chapter, block: Block) -> None:
     for step in steps(block.text):
         status, printed = carry_out(step, None)
         assert plain(printed) == plain(step.output)
         assert status == 0
 
 
-def console(kind: str) -> list[Step]:
-    (block,) = [block for block in CONSOLES if block.mark == f"console: {kind}"]
-    return steps(block.text)
+def consoles(kind: str) -> list[Step]:
+    """The steps of all blocks of this kind, in any chapter."""
+    found = [step for _, block in CONSOLES if block.mark == f"console: {kind}" for step in steps(block.text)]
+    assert found, f"no console {kind}"
+    return found
 
 
-def test_commands_that_need_a_broker_print_what_the_readme_says() -> None:
+def test_commands_that_need_a_broker_print_what_their_chapter_says() -> None:
     with EmbeddedBroker() as broker:
-        for step in console("with a broker"):
+        for step in consoles("with a broker"):
             status, printed = carry_out(step, broker.port)
             assert plain(printed) == plain(step.output)
             assert status == 0
 
 
-def test_commands_without_a_broker_print_what_the_readme_says() -> None:
-    for step in console("without a broker"):
+def test_commands_without_a_broker_print_what_their_chapter_says() -> None:
+    for step in consoles("without a broker"):
         status, printed = carry_out(step, unused_port())
         assert plain(printed) == plain(step.output)
         assert status == 1
 
 
-def test_the_trace_has_the_lines_that_the_readme_shows() -> None:
-    (step,) = console("trace")
+def test_the_trace_has_the_lines_that_its_chapter_shows() -> None:
+    (step,) = consoles("trace")
     status, printed = carry_out(step, None)
     assert status == 0
     shown = [line for line in plain(step.output) if line != "..."]
@@ -177,34 +174,61 @@ def test_the_trace_has_the_lines_that_the_readme_shows() -> None:
 
 def test_every_console_block_is_run() -> None:
     kinds = {"console", "console: with a broker", "console: without a broker", "console: trace"}
-    assert {block.mark for block in CONSOLES} == kinds
+    assert {block.mark for _, block in CONSOLES} == kinds
 
 
-# -- what it names ---------------------------------------------------------------------------------------
+# -- pages and links -------------------------------------------------------------------------------------
+
+
+def test_the_readme_is_short() -> None:
+    assert README.text.count("\n") <= LINES_OF_THE_README
 
 
 def test_it_begins_with_exactly_two_commands() -> None:
-    job, tests = BLOCKS[0].text.splitlines()
-    assert BLOCKS[0].language == "sh"
+    first = README.blocks[0]
+    job, tests = first.text.splitlines()
+    assert first.language == "sh"
     assert job == "python3 -m examples.helloworld"
     assert tests.endswith(" -m tox -e py")
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)\s]+)\)", README))))
-def test_a_link_leads_somewhere(target: str) -> None:
+LINKS = [(chapter, target) for chapter in CHAPTERS.values() for target in chapter.links if "://" not in target]
+
+
+@pytest.mark.parametrize(("chapter", "target"), LINKS, ids=title)
+def test_a_link_leads_somewhere(chapter: Chapter, target: str) -> None:
     path, _, anchor = target.partition("#")
-    if path.startswith("http"):
-        return
-    if path:
-        assert (CHECKOUT / path).exists()
-    else:
-        assert anchor in {slug(title) for title in HEADINGS}
+    place = (chapter.file.parent / path).resolve() if path else chapter.file
+    assert place.exists()
+    assert CHECKOUT in place.parents
+    if anchor:
+        assert anchor in CHAPTERS[place.relative_to(CHECKOUT).as_posix()].anchors
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=title)
+def test_no_anchor_is_there_twice(chapter: Chapter) -> None:
+    if chapter.path != "CHANGELOG.md":  # whose parts have the same headings in each version, and no links to them
+        assert len(set(chapter.anchors)) == len(chapter.anchors)
+
+
+def test_the_readme_leads_to_every_chapter() -> None:
+    reached, waiting = {"README.md"}, ["README.md"]
+    while waiting:
+        chapter = CHAPTERS[waiting.pop()]
+        targets = {(chapter.file.parent / target.partition("#")[0]).resolve() for target in chapter.links}
+        found = {path for path in CHAPTERS if CHECKOUT / path in targets} - reached
+        reached |= found
+        waiting += found
+    assert reached == CHAPTERS.keys()
+
+
+# -- names -----------------------------------------------------------------------------------------------
 
 
 def test_every_example_is_listed() -> None:
     scripts = {path.stem for path in (CHECKOUT / "examples").glob("*.py")}
     scripts = {name for name in scripts if "__main__" in (CHECKOUT / "examples" / f"{name}.py").read_text("utf-8")}
-    assert set(re.findall(r"\]\(examples/(\w+)\.py\)", section("Send and receive through a broker"))) == scripts
+    assert set(re.findall(r"\]\((\w+)\.py\)", LESSONS.text)) == scripts
 
 
 def modules_on_disk() -> set[str]:
@@ -212,8 +236,8 @@ def modules_on_disk() -> set[str]:
     return {path.relative_to(CHECKOUT).as_posix() for path in found if path.name != "__init__.py"}
 
 
-def modules_of_the_readme() -> list[str]:
-    (block,) = [block for block in BLOCKS if block.mark == "modules"]
+def listed_modules() -> list[str]:
+    (block,) = [block for block in ARCHITECTURE.blocks if block.mark == "modules"]
     directory, found = "", []
     for line in block.text.splitlines():
         word = line.split()[0]
@@ -226,20 +250,20 @@ def modules_of_the_readme() -> list[str]:
 
 
 def test_the_architecture_lists_the_modules_that_there_are() -> None:
-    listed = modules_of_the_readme()
+    listed = listed_modules()
     assert len(listed) == len(set(listed))
     assert set(listed) - modules_on_disk() == set(), "listed, and not there"
-    assert modules_on_disk() - set(listed) == set(), "there, and not listed: say in the README what it is for"
+    assert modules_on_disk() - set(listed) == set(), "there, and not listed: say in ARCHITECTURE.md what it is for"
 
 
 def mistakes() -> list[tuple[str, str]]:
-    """The calls that the README says to be wrong, and what comes of them; of those that can be called so."""
-    rows = re.findall(r"^\| `((?:connect|send)\(.*?\))` \| `(.*?)` \|$", section("Errors"), re.M)
+    """The calls that the chapter says to be wrong, and what comes of them; of those that can be called so."""
+    rows = re.findall(r"^\| `((?:connect|send)\(.*?\))` \| `(.*?)` \|$", USING.section("Errors"), re.M)
     return [(call, said) for call, said in rows if "..." not in call]
 
 
 @pytest.mark.parametrize(("call", "said"), mistakes())
-def test_a_mistake_raises_what_the_readme_says(call: str, said: str) -> None:
+def test_a_mistake_raises_what_the_chapter_says(call: str, said: str) -> None:
     container = reactor.Container()
     sender = container.create_sender("amqp://127.0.0.1/jobs")
     names = {"connect": container.connect, "send": sender.send, "Message": reactor.Message}
@@ -252,7 +276,7 @@ def test_there_are_mistakes() -> None:
     assert len(mistakes()) >= 3
 
 
-@pytest.mark.parametrize("symbol", sorted(set(re.findall(r"\bamqp:[a-z][a-z:-]+[a-z]\b(?!/)", README))))
+@pytest.mark.parametrize("symbol", sorted(set(re.findall(r"\bamqp:[a-z][a-z:-]+[a-z]\b(?!/)", ALL))))
 def test_a_condition_exists(symbol: str) -> None:
     assert symbol in {value for name, value in vars(errors).items() if name.isupper()}
 
@@ -264,36 +288,30 @@ def methods_that_are_called() -> set[str]:
     return names | {etype.method for etype in vars(reactor.Event).values() if isinstance(etype, reactor.EventType)}
 
 
-@pytest.mark.parametrize("method", sorted(set(re.findall(r"\bon_[a-z]+(?:_[a-z]+)*\b", README))))
+@pytest.mark.parametrize("method", sorted(set(re.findall(r"\bon_[a-z]+(?:_[a-z]+)*\b", ALL))))
 def test_a_method_exists(method: str) -> None:
-    own = set(re.findall(r"ApplicationEvent\(\"(\w+)\"", README))
+    own = set(re.findall(r"ApplicationEvent\(\"(\w+)\"", ALL))
     assert method in methods_that_are_called() or method[3:] in own
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"from (?:reactor|handlers) import ([\w, ]+)", README))))
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"from (?:reactor|handlers) import ([\w, ]+)", ALL))))
 def test_imported_names_exist(name: str) -> None:
     public = {*reactor.__all__, *handlers.__all__}
     assert set(re.findall(r"\w+", name)) <= public
 
 
-def test_everything_that_looks_like_python_is_python() -> None:
-    for block in BLOCKS:
-        if block.language == "python":
-            ast.parse(block.text)
-
-
 def test_options_of_the_broker_are_those_of_the_broker() -> None:
     _, said = run([sys.executable, "-m", "handlers.broker", "--help"], CHECKOUT)
     there = set(re.findall(r"--[a-z][a-z-]+", said.partition("examples:")[0])) - {"--help"}
-    assert set(re.findall(r"--[a-z][a-z-]+", section("The embedded broker"))) - {"--help"} == there
+    assert set(re.findall(r"--[a-z][a-z-]+", BROKER.text)) - {"--help"} == there
 
 
 def test_environments_of_tox_are_there() -> None:
     ini = (CHECKOUT / "tox.ini").read_text(encoding="utf-8")
-    for name in re.findall(r"tox -e (\w+)", section("Development")):
+    for name in re.findall(r"tox -e (\w+)", DEVELOPMENT.text):
         assert name == "py" or f"[testenv:{name}]" in ini
 
 
 def test_benchmarks_have_their_place() -> None:
-    chapter = section("Benchmarks, as measured")
+    chapter = DEVELOPMENT.section("Benchmarks, as measured")
     assert re.search(r"^<!-- benchmarks -->\n.*?^<!-- /benchmarks -->$", chapter, re.M | re.S)

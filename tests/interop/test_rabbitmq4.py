@@ -1,6 +1,6 @@
 """Our clients at RabbitMQ 4.0 and 4.3, which speak AMQP 1.0 by themselves, and differ from 3.10 and from each other.
 
-What the README says of them in its table is shown here.
+What handlers/README.md says of them in its table is shown here.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Made once per message, so it is all slots and plain flags. It knows its link and the window of the wire that it
 came or went on; when that wire is lost, `window` becomes None and whatever the application still says about
-the delivery changes nothing, because the peer has forgotten it too. The acknowledgement contract (README,
+the delivery changes nothing, because the peer has forgotten it too. The acknowledgement contract (reactor/README.md,
 "Acknowledgement") is kept here and in window.py.
 """
 
