@@ -1,0 +1,165 @@
+"""The house rules' exceptions that still wait: each is a debt with a reason, and the lists may only shrink.
+
+tests/test_house.py fails on what breaks a rule and is not listed here, and on what is listed and breaks no rule any
+more. Mend a room, and take its lines out.
+"""
+
+from __future__ import annotations
+
+WIRE = "the wire becomes parts that Transport and Channel own"
+SASL = "the mechanisms get an interface"
+CONTAINER = "the container becomes parts that it owns"
+WORLD = "the simulation gets interfaces"
+MESSAGE = "the sections of a message become a part that it owns"
+BROKER = "the broker gets an interface"
+
+#: Imports for type checkers that close a circle: "importer -> imported".
+CIRCLES: dict[str, str] = {
+    "handlers.broker.alarms -> handlers.broker.broker": BROKER,
+    "handlers.broker.links -> handlers.broker.broker": BROKER,
+    "handlers.broker.net -> handlers.broker.broker": BROKER,
+    "handlers.broker.net -> handlers.broker.links": BROKER,
+    "reactor.container.draining -> reactor.container.system_handler": CONTAINER,
+    "reactor.container.reconnect.comeback -> reactor.container.reconnect.supervisor": CONTAINER,
+    "reactor.container.reconnect.connector -> reactor.container.container": CONTAINER,
+    "reactor.container.reconnect.supervisor -> reactor.container.container": CONTAINER,
+    "reactor.container.sources.injector -> reactor.container.turns": CONTAINER,
+    "reactor.container.sources.selectable -> reactor.container.turns": CONTAINER,
+    "reactor.container.waiting -> reactor.container.system_handler": CONTAINER,
+    "reactor.engine.endpoints.connection -> reactor.engine.wire.transport": WIRE,
+    "reactor.engine.endpoints.delivery -> reactor.engine.wire.channel": WIRE,
+    "reactor.engine.endpoints.link -> reactor.engine.endpoints.connection": WIRE,
+    "reactor.engine.endpoints.link -> reactor.engine.endpoints.session": WIRE,
+    "reactor.engine.endpoints.link -> reactor.engine.wire.channel": WIRE,
+    "reactor.engine.endpoints.naming -> reactor.engine.endpoints.connection": WIRE,
+    "reactor.engine.endpoints.naming -> reactor.engine.endpoints.link": WIRE,
+    "reactor.engine.endpoints.naming -> reactor.engine.wire.handshakes": WIRE,
+    "reactor.engine.endpoints.receiver -> reactor.engine.endpoints.session": WIRE,
+    "reactor.engine.endpoints.sender -> reactor.engine.endpoints.session": WIRE,
+    "reactor.engine.endpoints.tags -> reactor.engine.endpoints.sender": WIRE,
+    "reactor.engine.limits -> reactor.engine.endpoints.connection": WIRE,
+    "reactor.engine.tls.ssl -> reactor.engine.wire.transport": WIRE,
+    "reactor.engine.wire.channel -> reactor.engine.wire.handshakes": WIRE,
+    "reactor.engine.wire.channel -> reactor.engine.wire.state": WIRE,
+    "reactor.engine.wire.handshakes -> reactor.engine.endpoints.connection": WIRE,
+    "reactor.engine.wire.handshakes -> reactor.engine.wire.state": WIRE,
+    "reactor.engine.wire.handshakes -> reactor.engine.wire.transport": WIRE,
+    "reactor.engine.wire.husk -> reactor.engine.endpoints.link": WIRE,
+    "reactor.engine.wire.state -> reactor.engine.endpoints.link": WIRE,
+    "reactor.engine.wire.state -> reactor.engine.tls.ssl": WIRE,
+    "reactor.engine.wire.state -> reactor.engine.wire.channel": WIRE,
+    "reactor.engine.wire.state -> reactor.engine.wire.transport": WIRE,
+    "reactor.engine.wire.state -> reactor.engine.wire.window": WIRE,
+    "reactor.simulation.network.lane -> reactor.simulation.network.wire": WORLD,
+    "reactor.simulation.network.node -> reactor.simulation.network.network": WORLD,
+    "reactor.simulation.network.wire -> reactor.simulation.network.node": WORLD,
+    "reactor.simulation.world.program -> reactor.simulation.world.world": WORLD,
+    "reactor.simulation.world.replay -> reactor.simulation.world.world": WORLD,
+    "reactor.simulation.world.storm -> reactor.simulation.world.program": WORLD,
+    "reactor.simulation.world.storm -> reactor.simulation.world.world": WORLD,
+    "reactor.simulation.world.turns -> reactor.simulation.world.program": WORLD,
+}
+
+#: The endpoints survive a connection loss, the wire does not; arrows run from the wire to the endpoints.
+FROM_ENDPOINTS_TO_WIRE: dict[str, str] = {
+    "reactor.engine.endpoints.connection -> reactor.engine.wire.handshakes": WIRE,
+    "reactor.engine.endpoints.connection -> reactor.engine.wire.transport": WIRE,
+    "reactor.engine.endpoints.delivery -> reactor.engine.wire.channel": WIRE,
+    "reactor.engine.endpoints.link -> reactor.engine.wire.channel": WIRE,
+    "reactor.engine.endpoints.link -> reactor.engine.wire.husk": WIRE,
+    "reactor.engine.endpoints.naming -> reactor.engine.wire.handshakes": WIRE,
+    "reactor.engine.endpoints.session -> reactor.engine.wire.handshakes": WIRE,
+    "reactor.engine.endpoints.session -> reactor.engine.wire.husk": WIRE,
+}
+
+#: Base classes with methods that only raise NotImplementedError.
+STUBS: dict[str, str] = {
+    "handlers.broker.links.Intake": BROKER,
+    "handlers.broker.net.BrokerTimer": BROKER,
+    "handlers.broker.nodes.node.Consumer": BROKER,
+    "reactor.container.links.Linking": CONTAINER,
+    "reactor.engine.endpoints.link.Link": WIRE,
+    "reactor.engine.sasl.exchange.ClientMechanism": SASL,
+    "reactor.engine.sasl.exchange.ServerMechanism": SASL,
+    "reactor.engine.sasl.oauth.OAuthServer": SASL,
+    "reactor.engine.wire.handshakes.Handshakes": WIRE,
+    "reactor.engine.wire.state.WireState": WIRE,
+}
+
+#: Functions of more than LINES lines.
+LONG: dict[str, str] = {
+    "reactor.container.container.connect": CONTAINER,
+    "reactor.engine.wire.incoming_window.recv_transfer": WIRE,
+}
+
+#: Modules that set `.state` past the table of endpoint.py.
+STATES: dict[str, str] = {
+    "reactor.engine.endpoints.connection": WIRE,
+    "reactor.engine.endpoints.link": WIRE,
+    "reactor.engine.endpoints.naming": WIRE,
+    "reactor.engine.endpoints.session": WIRE,
+    "reactor.engine.wire.husk": WIRE,
+}
+
+#: Private names used outside the class that has them: module -> expressions, and why they wait.
+PRIVATES: dict[str, tuple[str, str]] = {
+    "reactor.codec.attributes": (
+        "message._changed message._fields message._header message._load_fields message._load_header",
+        MESSAGE,
+    ),
+    "reactor.codec.message": (
+        "m._fields m._header m._load_fields m._load_header m._parts self._as_it_came self._load_body "
+        "self._load_fields self._load_header self._locate self._read_annotations self._read_map self._spans",
+        MESSAGE,
+    ),
+    "reactor.container.container": ("self._uuid", CONTAINER),
+    "reactor.container.system_handler": ("self._dispatcher self._drivers", CONTAINER),
+    "reactor.engine.endpoints.sender": ("delivery._remote", WIRE),
+    "reactor.engine.endpoints.session": ("self._links self._names", WIRE),
+    "reactor.engine.tls.ssl": ("self._certificate self._object", WIRE),
+    "reactor.engine.wire.incoming_window": ("delivery._remote link._drain_mode link._drained link._given_back", WIRE),
+    "reactor.engine.wire.outgoing_window": (
+        "delivery._local link._drain_mode link._max_unsettled link._queued sender._drain_mode sender._queued",
+        WIRE,
+    ),
+    "reactor.engine.wire.reader": (
+        "self._answer self._auth_required self._encryption_required self._limits self._sasl self._tail_closed "
+        "self._windows_in self._windows_out",
+        WIRE,
+    ),
+    "reactor.engine.wire.transport": (
+        "self._amqp_out self._header_sent self._open_sent self._read_frames self._read_header self._read_sasl "
+        "self._reader self._tell_sasl self._windows_in self._windows_out self._write_headers self._write_open",
+        WIRE,
+    ),
+    "reactor.engine.wire.writer": (
+        "self._answer self._encryption_required self._end_with self._finished self._head_closed "
+        "self._idle_timeout self._layer self._opened self._read_frames self._reader self._sasl",
+        WIRE,
+    ),
+}
+
+#: How often the words of LANGUAGE_BOUNDS may stand in the comments and docstrings of a wing, per 1,000 words, until
+#: it meets the final bounds.
+LANGUAGE: dict[str, dict[str, int]] = {
+    "handlers": dict(what=11, says=14, who=5, somebody=5),
+    "handlers.broker": dict(what=16, says=7, who=8, somebody=5),
+    "handlers.broker.nodes": dict(what=17, who=7, somebody=10),
+    "reactor": dict(what=16, says=5, who=5, somebody=11),
+    "reactor.codec": dict(what=13, says=5, who=5, somebody=3),
+    "reactor.container": dict(what=19, says=8, who=6, somebody=4),
+    "reactor.container.reconnect": dict(what=19, says=8, who=3, somebody=6),
+    "reactor.container.settings": dict(what=21, says=11, who=6, somebody=7),
+    "reactor.container.sources": dict(what=14, says=11, who=3),
+    "reactor.engine": dict(what=21, says=7, who=7, somebody=7),
+    "reactor.engine.endpoints": dict(what=19, says=9, who=5, somebody=4),
+    "reactor.engine.sasl": dict(what=19, says=9, who=11, somebody=10),
+    "reactor.engine.tls": dict(what=18, says=10, who=8, somebody=4),
+    "reactor.engine.wire": dict(what=26, says=11, who=5, somebody=5),
+    "reactor.loop": dict(what=13, says=10, who=5, somebody=4),
+    "reactor.simulation": dict(what=32, who=11),
+    "reactor.simulation.network": dict(what=18, says=5, who=13, somebody=12),
+    "reactor.simulation.wiretap": dict(what=26, says=14, who=6, somebody=3),
+    "reactor.simulation.world": dict(what=20, says=5, who=8, somebody=8),
+    "reactor.tracing": dict(what=17, says=8, who=6),
+}
