@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 import weakref
-from typing import Any
+from typing import Any, Optional
 
-from reactor import Endpoint, Handler
+from reactor import Connection, Container, Endpoint, Event, Handler
 from reactor.engine.events import defined
 from reactor.errors import CONNECTION_FORCED
 from reactor.shown import quoted
@@ -20,7 +20,7 @@ from reactor.shown import quoted
 log = logging.getLogger(__name__)
 
 
-def call(delegate: Any, method: str, event: Any) -> None:
+def call(delegate: Any, method: str, event: Event) -> None:
     """Call `delegate.method(event)`, or its `on_unhandled` where there is no such method."""
     found = defined(delegate, method)
     if found is not None:
@@ -29,6 +29,16 @@ def call(delegate: Any, method: str, event: Any) -> None:
         unhandled = getattr(delegate, "on_unhandled", None)
         if unhandled is not None:
             unhandled(method, event)
+
+
+def container_of(event: Event) -> Optional[Container]:
+    """The container that dispatches `event`; None where a program drives a transport by itself."""
+    return event.container
+
+
+def connection_of(event: Event) -> Optional[Connection]:
+    """The connection that `event` is about; None for a transport that is bound to none."""
+    return event.connection
 
 
 def condition_text(condition: Any) -> str:
@@ -101,16 +111,16 @@ class EndpointStateHandler(Handler):
 
     # -- the engine's events -----------------------------------------------------------------------------
 
-    def on_connection_local_open(self, event: Any) -> None:
+    def on_connection_local_open(self, event: Event) -> None:
         self._local_open(event, event.connection, "connection")
 
-    def on_connection_remote_open(self, event: Any) -> None:
+    def on_connection_remote_open(self, event: Event) -> None:
         self._remote_open(event, event.connection, "connection")
 
-    def on_connection_local_close(self, event: Any) -> None:
+    def on_connection_local_close(self, event: Event) -> None:
         self._local_close(event, event.connection, "connection")
 
-    def on_connection_remote_close(self, event: Any) -> None:
+    def on_connection_remote_close(self, event: Event) -> None:
         condition = event.connection.remote_condition
         if self._will_reconnect(event):
             return  # its end is told when its transport ends
@@ -122,33 +132,33 @@ class EndpointStateHandler(Handler):
         else:
             self._remote_close(event, event.connection, "connection")
 
-    def on_session_local_open(self, event: Any) -> None:
+    def on_session_local_open(self, event: Event) -> None:
         self._local_open(event, event.session, "session")
 
-    def on_session_remote_open(self, event: Any) -> None:
+    def on_session_remote_open(self, event: Event) -> None:
         self._remote_open(event, event.session, "session")
 
-    def on_session_local_close(self, event: Any) -> None:
+    def on_session_local_close(self, event: Event) -> None:
         self._local_close(event, event.session, "session")
 
-    def on_session_remote_close(self, event: Any) -> None:
+    def on_session_remote_close(self, event: Event) -> None:
         if not self._will_retry(event):
             self._remote_close(event, event.session, "session")
 
-    def on_link_local_open(self, event: Any) -> None:
+    def on_link_local_open(self, event: Event) -> None:
         self._local_open(event, event.link, "link")
 
-    def on_link_remote_open(self, event: Any) -> None:
+    def on_link_remote_open(self, event: Event) -> None:
         self._remote_open(event, event.link, "link")
 
-    def on_link_local_close(self, event: Any) -> None:
+    def on_link_local_close(self, event: Event) -> None:
         self._local_close(event, event.link, "link")
 
-    def on_link_remote_close(self, event: Any) -> None:
+    def on_link_remote_close(self, event: Event) -> None:
         if not self._will_redirect(event) and not self._will_retry(event):
             self._remote_close(event, event.link, "link")
 
-    def on_link_remote_detach(self, event: Any) -> None:
+    def on_link_remote_detach(self, event: Event) -> None:
         """A detach that does not close: it is answered in kind, and nobody is told, as with the original. With a
         condition the link has come to its end all the same [2.6.4]: that is an error, and then it is closed."""
         link = event.link
@@ -164,10 +174,10 @@ class EndpointStateHandler(Handler):
         if failed:
             self._tell_closed(event, link, "link")
 
-    def on_transport_closed(self, event: Any) -> None:
+    def on_transport_closed(self, event: Event) -> None:
         """Nothing goes in or out any more. A connection that was in use has been lost: that is told once, and not
         for every attempt to make it again. One that never was in use is told of when it is given up."""
-        connection = event.connection
+        connection = connection_of(event)
         if connection is None or not self.is_local_open(connection):
             return
         never = connection.remote_container is None
@@ -176,27 +186,30 @@ class EndpointStateHandler(Handler):
             self.on_disconnected(event)
 
     @staticmethod
-    def _will_reconnect(event: Any) -> bool:
+    def _will_reconnect(event: Event) -> bool:
         """Whether the container will make the connection again."""
-        return event.container is not None and event.container.will_reconnect(event.connection)
+        container = container_of(event)
+        return container is not None and container.will_reconnect(event.connection)
 
     @staticmethod
-    def _will_redirect(event: Any) -> bool:
+    def _will_redirect(event: Event) -> bool:
         """Whether the container will attach the link where the peer sends it: that is told by its being opened."""
-        return event.container is not None and event.container.will_redirect(event.link)
+        container = container_of(event)
+        return container is not None and container.will_redirect(event.link)
 
     @staticmethod
-    def _will_retry(event: Any) -> bool:
+    def _will_retry(event: Event) -> bool:
         """Whether the container will ask again for what the peer has ended: that is told by its being opened."""
-        return event.container is not None and event.container.will_retry(event.context)
+        container = container_of(event)
+        return container is not None and container.will_retry(event.context)
 
     # -- what they mean ----------------------------------------------------------------------------------
 
-    def _local_open(self, event: Any, endpoint: Any, kind: str) -> None:
+    def _local_open(self, event: Event, endpoint: Any, kind: str) -> None:
         if self.is_remote_open(endpoint) and not self._within_ended(endpoint):
             self._tell(kind, "opened", event)
 
-    def _remote_open(self, event: Any, endpoint: Any, kind: str) -> None:
+    def _remote_open(self, event: Event, endpoint: Any, kind: str) -> None:
         if self.is_local_open(endpoint):
             self._tell(kind, "opened", event)
         elif self.is_local_uninitialised(endpoint) and not self._within_closed(endpoint):
@@ -215,11 +228,11 @@ class EndpointStateHandler(Handler):
         parent = endpoint.parent
         return parent is not None and (self.is_remote_closed(parent) or self._within_ended(parent))
 
-    def _local_close(self, event: Any, endpoint: Any, kind: str) -> None:
+    def _local_close(self, event: Event, endpoint: Any, kind: str) -> None:
         if self.is_remote_closed(endpoint):
             self._tell_closed(event, endpoint, kind)
 
-    def _remote_close(self, event: Any, endpoint: Any, kind: str) -> None:
+    def _remote_close(self, event: Event, endpoint: Any, kind: str) -> None:
         unasked = self.is_local_open(endpoint)
         try:
             if endpoint.remote_condition is not None or (unasked and self.peer_close_is_error):
@@ -229,93 +242,93 @@ class EndpointStateHandler(Handler):
         finally:
             self._finish(event, endpoint, kind)  # the peer waits for it, whatever the method raised
 
-    def _finish(self, event: Any, endpoint: Any, kind: str) -> None:
+    def _finish(self, event: Event, endpoint: Any, kind: str) -> None:
         if self.is_local_closed(endpoint):
             self._tell_closed(event, endpoint, kind)
         else:
             endpoint.close()  # whose own event then tells that it is closed
 
-    def _tell_closed(self, event: Any, endpoint: Any, kind: str) -> None:
+    def _tell_closed(self, event: Event, endpoint: Any, kind: str) -> None:
         if endpoint not in self._over:
             self._over.add(endpoint)
             self._tell(kind, "closed", event)
 
-    def _tell(self, kind: str, what: str, event: Any) -> None:
+    def _tell(self, kind: str, what: str, event: Event) -> None:
         getattr(self, "on_%s_%s" % (kind, what))(event)
 
     # -- the application's methods: the delegate's, unless a subclass overrides them ---------------------
 
-    def on_connection_opening(self, event: Any) -> None:
+    def on_connection_opening(self, event: Event) -> None:
         """The peer opened the connection; it is opened here when this returns, unless it was closed."""
         call(self.delegate, "on_connection_opening", event)
 
-    def on_connection_opened(self, event: Any) -> None:
+    def on_connection_opened(self, event: Event) -> None:
         """Both sides have opened the connection."""
         call(self.delegate, "on_connection_opened", event)
 
-    def on_connection_closing(self, event: Any) -> None:
+    def on_connection_closing(self, event: Event) -> None:
         """The peer closed the connection first; it is closed here when this returns."""
         call(self.delegate, "on_connection_closing", event)
 
-    def on_connection_closed(self, event: Any) -> None:
+    def on_connection_closed(self, event: Event) -> None:
         """Both sides have closed the connection."""
         call(self.delegate, "on_connection_closed", event)
 
-    def on_connection_error(self, event: Any) -> None:
+    def on_connection_error(self, event: Event) -> None:
         """The peer closed the connection and said why: `event.connection.remote_condition`."""
         if self.delegate is None:
             self.print_error(event.connection, "connection")
         else:
             call(self.delegate, "on_connection_error", event)
 
-    def on_session_opening(self, event: Any) -> None:
+    def on_session_opening(self, event: Event) -> None:
         """The peer began a session; it is opened here when this returns, unless it was closed."""
         call(self.delegate, "on_session_opening", event)
 
-    def on_session_opened(self, event: Any) -> None:
+    def on_session_opened(self, event: Event) -> None:
         """Both sides have opened the session."""
         call(self.delegate, "on_session_opened", event)
 
-    def on_session_closing(self, event: Any) -> None:
+    def on_session_closing(self, event: Event) -> None:
         """The peer ended the session first; it is closed here when this returns."""
         call(self.delegate, "on_session_closing", event)
 
-    def on_session_closed(self, event: Any) -> None:
+    def on_session_closed(self, event: Event) -> None:
         """Both sides have closed the session."""
         call(self.delegate, "on_session_closed", event)
 
-    def on_session_error(self, event: Any) -> None:
+    def on_session_error(self, event: Event) -> None:
         """The peer ended the session and said why: `event.session.remote_condition`."""
         if self.delegate is None:
             self.print_error(event.session, "session")
         else:
             call(self.delegate, "on_session_error", event)
 
-    def on_link_opening(self, event: Any) -> None:
+    def on_link_opening(self, event: Event) -> None:
         """The peer attached a link: the place to set its source and target, or to refuse it by closing it
         with a condition. It is opened here when this returns, unless it was closed."""
         call(self.delegate, "on_link_opening", event)
 
-    def on_link_opened(self, event: Any) -> None:
+    def on_link_opened(self, event: Event) -> None:
         """Both sides have attached the link."""
         call(self.delegate, "on_link_opened", event)
 
-    def on_link_closing(self, event: Any) -> None:
+    def on_link_closing(self, event: Event) -> None:
         """The peer closed the link first; it is closed here when this returns."""
         call(self.delegate, "on_link_closing", event)
 
-    def on_link_closed(self, event: Any) -> None:
+    def on_link_closed(self, event: Event) -> None:
         """Both sides have closed the link."""
         call(self.delegate, "on_link_closed", event)
 
-    def on_link_error(self, event: Any) -> None:
+    def on_link_error(self, event: Event) -> None:
         """The peer closed or detached the link and said why: `event.link.remote_condition`."""
         if self.delegate is None:
             self.print_error(event.link, "link")
         else:
             call(self.delegate, "on_link_error", event)
 
-    def on_disconnected(self, event: Any) -> None:
+    def on_disconnected(self, event: Event) -> None:
         """The connection was lost, or the peer is about to let it go, or it could not be had at all; nothing came to
         a regular end."""
         call(self.delegate, "on_disconnected", event)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reactor import Handler
+from reactor import Event, Handler
 
 
 class FlowController(Handler):
@@ -22,11 +22,11 @@ class FlowController(Handler):
             raise ValueError("prefetch is a number of messages, not %r" % (window,))
         self.window = window
 
-    def on_link_local_open(self, event: Any) -> None:
+    def on_link_local_open(self, event: Event) -> None:
         """We attached a receiver."""
         self._open_window(event.link)
 
-    def on_link_remote_open(self, event: Any) -> None:
+    def on_link_remote_open(self, event: Event) -> None:
         """The peer attached a sender of its own."""
         self._open_window(event.link)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reactor import Endpoint, Handler
+from reactor import Endpoint, Event, Handler
 
 
 class Handshaker(Handler):
@@ -15,15 +15,15 @@ class Handshaker(Handler):
     """
 
     @staticmethod
-    def on_connection_remote_open(event: Any) -> None:
+    def on_connection_remote_open(event: Event) -> None:
         _open(event.connection)
 
     @staticmethod
-    def on_session_remote_open(event: Any) -> None:
+    def on_session_remote_open(event: Event) -> None:
         _open(event.session)
 
     @staticmethod
-    def on_link_remote_open(event: Any) -> None:
+    def on_link_remote_open(event: Event) -> None:
         link = event.link
         if link.state & Endpoint.LOCAL_UNINIT:
             link.source.copy(link.remote_source)
@@ -31,15 +31,15 @@ class Handshaker(Handler):
             link.open()
 
     @staticmethod
-    def on_connection_remote_close(event: Any) -> None:
+    def on_connection_remote_close(event: Event) -> None:
         _close(event.connection)
 
     @staticmethod
-    def on_session_remote_close(event: Any) -> None:
+    def on_session_remote_close(event: Event) -> None:
         _close(event.session)
 
     @staticmethod
-    def on_link_remote_close(event: Any) -> None:
+    def on_link_remote_close(event: Event) -> None:
         _close(event.link)
 
 

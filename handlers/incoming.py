@@ -21,6 +21,7 @@ from reactor import (
     Delivery,
     DispositionType,
     Endpoint,
+    Event,
     Handler,
     Message,
     Reject,
@@ -109,7 +110,7 @@ class _GiveBack:
     def __init__(self, delivery: Any) -> None:
         self.delivery = delivery
 
-    def on_timer_task(self, event: Any) -> None:
+    def on_timer_task(self, event: Event) -> None:
         self.delivery.settle_with(MODIFIED)
 
 
@@ -144,7 +145,7 @@ class IncomingMessageHandler(Handler, Acking):
         self._target: Any = self if own or not hasattr(delegate, "on_message") else delegate
 
     @INCOMING
-    def on_delivery(self, event: Any) -> None:
+    def on_delivery(self, event: Event) -> None:
         """The engine's event: bytes came, or the peer changed or settled something."""
         delivery = event.context
         link = delivery.link
@@ -174,7 +175,7 @@ class IncomingMessageHandler(Handler, Acking):
             if self.auto_accept if auto_accept is None else auto_accept:
                 delivery.settle_with(ACCEPTED)
 
-    def _no_message(self, event: Any, delivery: Any) -> None:
+    def _no_message(self, event: Event, delivery: Any) -> None:
         if delivery.remote_state is TRANSACTIONAL_STATE and delivery.payload is not None and not delivery.aborted:
             if not delivery.partial:
                 self._refuse(delivery)
@@ -200,7 +201,7 @@ class IncomingMessageHandler(Handler, Acking):
             delivery.local.condition = why
             delivery.settle_with(REJECTED)
 
-    def _failed(self, event: Any, delivery: Any, error: BaseException) -> None:
+    def _failed(self, event: Event, delivery: Any, error: BaseException) -> None:
         """on_message was left by `error`, or was not reached."""
         if isinstance(error, Reject):
             try:
@@ -240,19 +241,19 @@ class IncomingMessageHandler(Handler, Acking):
 
     # -- the application's methods: the delegate's, unless a subclass overrides them ---------------------
 
-    def on_message(self, event: Any) -> None:
+    def on_message(self, event: Event) -> None:
         """A message came: `event.message`, to be acknowledged by `event.delivery`."""
         call(self.delegate, "on_message", event)
 
-    def on_settled(self, event: Any) -> None:
+    def on_settled(self, event: Event) -> None:
         """The peer settled a delivery before, or after, we did: nothing more will be said about it."""
         call(self.delegate, "on_settled", event)
 
-    def on_aborted(self, event: Any) -> None:
+    def on_aborted(self, event: Event) -> None:
         """The sender gave a message up when it had sent a part of it; there is nothing to acknowledge."""
         call(self.delegate, "on_aborted", event)
 
-    def on_decode_error(self, event: Any) -> None:
+    def on_decode_error(self, event: Event) -> None:
         """A message could not be decoded and was rejected; `event.delivery.local.condition` says why."""
         method = defined(self.delegate, "on_decode_error")
         if method is not None:

@@ -13,11 +13,11 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from handlers.endpoint import EndpointStateHandler, condition_text
+from handlers.endpoint import EndpointStateHandler, condition_text, connection_of, container_of
 from handlers.flow import FlowController
 from handlers.incoming import Acking, IncomingMessageHandler
 from handlers.outgoing import OutgoingMessageHandler
-from reactor import SASL, Endpoint, EventType, Handler
+from reactor import SASL, Endpoint, Event, EventType, Handler
 from reactor.errors import IO_ERROR, UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
 from reactor.hosts import is_loopback
 from reactor.lazily import Lazily
@@ -53,10 +53,11 @@ def _hint(connection: Any, condition: Any) -> str:
     return ". Start a broker with: python -m handlers.broker" + ("" if default else " --listen amqp://" + place)
 
 
-def note_failure(event: Any, error: Exception) -> None:
+def note_failure(event: Event, error: Exception) -> None:
     """The container is told why it may come to its end: nobody else deals with it."""
-    if event.container is not None:
-        event.container.note_failure(event.connection, error)
+    container = container_of(event)
+    if container is not None:
+        container.note_failure(event.connection, error)
 
 
 def declared(method: Method) -> Method:
@@ -115,7 +116,7 @@ class MessagingHandler(Handler, Acking):
 
     # -- the container -----------------------------------------------------------------------------------
 
-    def on_reactor_init(self, event: Any) -> None:
+    def on_reactor_init(self, event: Event) -> None:
         """The container begins to run; calls `on_start`."""
         if "fatal_conditions" not in self.__dict__:
             # Without the parts that __init__ puts together nothing would ever happen, and nobody would say why.
@@ -123,12 +124,12 @@ class MessagingHandler(Handler, Acking):
         self.on_start(event)
 
     @does_nothing
-    def on_start(self, event: Any) -> None:
+    def on_start(self, event: Event) -> None:
         """The container begins to run: the place to connect, to listen and to create links."""
 
     # -- connections -------------------------------------------------------------------------------------
 
-    def on_transport_error(self, event: Any) -> None:
+    def on_transport_error(self, event: Event) -> None:
         """The connection failed: `event.transport.condition` says how.
 
         Logs it: as an error, but while attempts to make the connection go on failing only the first time, and
@@ -136,16 +137,16 @@ class MessagingHandler(Handler, Acking):
         broker. After a condition in `fatal_conditions` the connection is closed, so that nobody tries
         again.
         """
-        transport, connection = event.transport, event.connection
+        transport, connection, container = event.transport, connection_of(event), container_of(event)
         condition = transport.condition
-        again = event.container is not None and event.container.failures(connection) > 0
+        again = container is not None and connection is not None and container.failures(connection) > 0
         level = logging.DEBUG if again else logging.ERROR
         if condition is None:
             log.log(level, "unspecified transport error")
             return
         text = condition_text(condition)
         where = "" if connection is None else connection.describe()
-        delay = None if connection is None or event.container is None else event.container.next_attempt(connection)
+        delay = None if connection is None or container is None else container.next_attempt(connection)
         then = _hint(connection, condition) if delay is None else "; it is tried again in %.3g s, and so on" % delay
         log.log(level, "%s%s", text if where in text else "%s: %s" % (where, text), then)
         if condition.name in self.fatal_conditions and connection is not None:
@@ -155,26 +156,26 @@ class MessagingHandler(Handler, Acking):
                 connection.close()
 
     @declared
-    def on_connection_opening(self, event: Any) -> None:
+    def on_connection_opening(self, event: Event) -> None:
         """The peer opened the connection; it is opened here when this returns, unless it was closed."""
 
     @declared
-    def on_connection_opened(self, event: Any) -> None:
+    def on_connection_opened(self, event: Event) -> None:
         """Both sides have opened the connection."""
 
-    def on_connection_error(self, event: Any) -> None:
+    def on_connection_error(self, event: Event) -> None:
         """The peer closed the connection and said why: `event.connection.remote_condition`. Logs it."""
         EndpointStateHandler.print_error(event.connection, "connection")
 
     @does_nothing
-    def on_connection_closing(self, event: Any) -> None:
+    def on_connection_closing(self, event: Event) -> None:
         """The peer closed the connection first; it is closed here when this returns."""
 
     @does_nothing
-    def on_connection_closed(self, event: Any) -> None:
+    def on_connection_closed(self, event: Event) -> None:
         """Both sides have closed the connection."""
 
-    def on_disconnected(self, event: Any) -> None:
+    def on_disconnected(self, event: Event) -> None:
         """The connection was lost, or it could not be had and nobody tries any more; `on_transport_error` came
         before. Once for each loss, however many attempts it takes to make the connection again.
 
@@ -187,21 +188,21 @@ class MessagingHandler(Handler, Acking):
             log.warning("%s: lost; the peer closed it: %s", connection.describe(), condition_text(condition))
 
     @does_nothing
-    def on_connection_reconnected(self, event: Any) -> None:
+    def on_connection_reconnected(self, event: Event) -> None:
         """The connection that was lost is open again, and so are its sessions and links, as far as the peer let
         them: `on_connection_opened`, `on_session_opened` and `on_link_opened` came before."""
 
     # -- sessions ----------------------------------------------------------------------------------------
 
     @declared
-    def on_session_opening(self, event: Any) -> None:
+    def on_session_opening(self, event: Event) -> None:
         """The peer began a session; it is opened here when this returns, unless it was closed."""
 
     @declared
-    def on_session_opened(self, event: Any) -> None:
+    def on_session_opened(self, event: Event) -> None:
         """Both sides have opened the session."""
 
-    def on_session_error(self, event: Any) -> None:
+    def on_session_error(self, event: Event) -> None:
         """The peer ended the session and said why: `event.session.remote_condition`. Logs it and closes the
         connection."""
         EndpointStateHandler.print_error(event.session, "session")
@@ -211,25 +212,25 @@ class MessagingHandler(Handler, Acking):
         event.connection.close()
 
     @does_nothing
-    def on_session_closing(self, event: Any) -> None:
+    def on_session_closing(self, event: Event) -> None:
         """The peer ended the session first; it is closed here when this returns."""
 
     @does_nothing
-    def on_session_closed(self, event: Any) -> None:
+    def on_session_closed(self, event: Event) -> None:
         """Both sides have closed the session."""
 
     # -- links -------------------------------------------------------------------------------------------
 
     @declared
-    def on_link_opening(self, event: Any) -> None:
+    def on_link_opening(self, event: Event) -> None:
         """The peer attached a link: the place to set its source and target, or to refuse it by closing it with a
         condition. It is opened here when this returns, unless it was closed."""
 
     @declared
-    def on_link_opened(self, event: Any) -> None:
+    def on_link_opened(self, event: Event) -> None:
         """Both sides have attached the link: its remote source and target are known."""
 
-    def on_link_error(self, event: Any) -> None:
+    def on_link_error(self, event: Event) -> None:
         """The peer closed or detached the link and said why: `event.link.remote_condition`. Logs it and
         closes the connection."""
         EndpointStateHandler.print_error(event.link, "link")
@@ -237,56 +238,56 @@ class MessagingHandler(Handler, Acking):
         event.connection.close()
 
     @does_nothing
-    def on_link_closing(self, event: Any) -> None:
+    def on_link_closing(self, event: Event) -> None:
         """The peer closed the link first; it is closed here when this returns."""
 
     @does_nothing
-    def on_link_closed(self, event: Any) -> None:
+    def on_link_closed(self, event: Event) -> None:
         """Both sides have closed the link."""
 
     # -- messages ----------------------------------------------------------------------------------------
 
     @does_nothing
-    def on_message(self, event: Any) -> None:
+    def on_message(self, event: Event) -> None:
         """A message came: `event.message`. Acknowledge it by `event.delivery`, or by accept(), reject() and
         release(), or leave that to `auto_accept`."""
 
     @declared
-    def on_aborted(self, event: Any) -> None:
+    def on_aborted(self, event: Event) -> None:
         """The sender gave up a message of which a part had come (`event.delivery`): there is nothing to acknowledge."""
 
     @declared
-    def on_decode_error(self, event: Any) -> None:
+    def on_decode_error(self, event: Event) -> None:
         """A message could not be decoded and was rejected: `event.delivery.local.condition` says why. It is logged
         where no subclass defines this."""
 
     @does_nothing
-    def on_sendable(self, event: Any) -> None:
+    def on_sendable(self, event: Event) -> None:
         """A sender has credit: at least one message can go out now, by `event.sender.send()`."""
 
     @does_nothing
-    def on_delivery_updated(self, event: Any) -> None:
+    def on_delivery_updated(self, event: Event) -> None:
         """The peer changed the state of a delivery that was sent; the methods for outcomes come after it."""
 
     @does_nothing
-    def on_accepted(self, event: Any) -> None:
+    def on_accepted(self, event: Event) -> None:
         """The peer accepted a message that was sent."""
 
     @does_nothing
-    def on_rejected(self, event: Any) -> None:
+    def on_rejected(self, event: Event) -> None:
         """The peer rejected a message that was sent; `event.delivery.remote.condition` may say why."""
 
     @does_nothing
-    def on_released(self, event: Any) -> None:
+    def on_released(self, event: Event) -> None:
         """The peer gave a message back. `event.delivery.remote_state` tells RELEASED (never tried) from
         MODIFIED."""
 
     @does_nothing
-    def on_settled(self, event: Any) -> None:
+    def on_settled(self, event: Event) -> None:
         """The peer settled a delivery: it has forgotten it and will say no more."""
 
     @does_nothing
-    def on_in_doubt(self, event: Any) -> None:
+    def on_in_doubt(self, event: Event) -> None:
         """Nobody will ever say what became of a message that was sent (`event.delivery`): the connection,
         or the link, went away first. It may or may not have been processed; sending it again may do so
         twice."""
@@ -294,29 +295,29 @@ class MessagingHandler(Handler, Acking):
     # -- the engine's own events, for those who need them ------------------------------------------------
 
     @declared
-    def on_delivery(self, event: Any) -> None:
+    def on_delivery(self, event: Event) -> None:
         """Bytes of a delivery came, or the peer changed or settled one; before the methods above are called."""
 
     @declared
-    def on_link_flow(self, event: Any) -> None:
+    def on_link_flow(self, event: Event) -> None:
         """The peer granted credit, or told how much of ours it has used; `on_sendable` comes after it."""
 
     @declared
-    def on_link_remote_detach(self, event: Any) -> None:
+    def on_link_remote_detach(self, event: Event) -> None:
         """The peer detached the link without closing it."""
 
     @declared
-    def on_timer_task(self, event: Any) -> None:
+    def on_timer_task(self, event: Event) -> None:
         """The time of a task has come that `event.container.schedule(delay, self)` made."""
 
     @declared
-    def on_transport_tail_closed(self, event: Any) -> None:
+    def on_transport_tail_closed(self, event: Event) -> None:
         """Nothing will come from the peer any more."""
 
     @declared
-    def on_transport_head_closed(self, event: Any) -> None:
+    def on_transport_head_closed(self, event: Event) -> None:
         """Nothing can be sent to the peer any more."""
 
     @declared
-    def on_transport_closed(self, event: Any) -> None:
+    def on_transport_closed(self, event: Event) -> None:
         """Nothing goes in or out any more: the end of a connection on this wire, in good order or not."""

@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 
 from handlers.endpoint import call
 from handlers.incoming import take_changes
-from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Handler
+from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Event, Handler
 from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
 from reactor.engine.handler import OUTGOING
 from reactor.shown import shown
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 BOTH_ACTIVE = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
 
-OUTCOMES = {
+OUTCOMES: dict[int, str] = {
     ACCEPTED: "on_accepted",
     REJECTED: "on_rejected",
     RELEASED: "on_released",
     MODIFIED: "on_released",
 }
 
-FAILURES = {REJECTED: "rejected", RELEASED: "released", MODIFIED: "modified"}
+FAILURES: dict[int, str] = {REJECTED: "rejected", RELEASED: "released", MODIFIED: "modified"}
 
 Calls = tuple[Callable[[Any], Any], ...]
 
@@ -53,7 +53,7 @@ class OutgoingMessageHandler(Handler):
 
     # -- the engine's events -----------------------------------------------------------------------------
 
-    def on_link_flow(self, event: Any) -> None:
+    def on_link_flow(self, event: Event) -> None:
         """The peer granted credit, or messages that were queued went out."""
         link = event.context
         if link.is_sender and link.state & BOTH_ACTIVE == BOTH_ACTIVE and link.credit > 0:
@@ -67,7 +67,7 @@ class OutgoingMessageHandler(Handler):
                 tell(event)
 
     @OUTGOING
-    def on_delivery(self, event: Any) -> None:
+    def on_delivery(self, event: Event) -> None:
         """The peer changed or settled something."""
         delivery = event.context
         if not delivery.link.is_sender:
@@ -92,7 +92,7 @@ class OutgoingMessageHandler(Handler):
         if self.auto_settle and not delivery.fate and delivery.remote_state in OUTCOMES:
             delivery.settle()  # the outcome is known: a receiver that waits for us to settle first may forget too
 
-    def on_delivery_in_doubt(self, event: Any) -> None:
+    def on_delivery_in_doubt(self, event: Event) -> None:
         """The connection or the link went away before the peer said what became of it."""
         self.on_in_doubt(event)
         link = event.delivery.link
@@ -101,7 +101,7 @@ class OutgoingMessageHandler(Handler):
         if not closed and not self._find("on_in_doubt"):
             self._unheard_of(event)
 
-    def on_link_final(self, event: Any) -> None:
+    def on_link_final(self, event: Event) -> None:
         """Nothing more is heard of the link."""
         count = self._unheard.pop(event.link, 0)
         if count > 1:
@@ -111,7 +111,7 @@ class OutgoingMessageHandler(Handler):
         """How many messages of a sender were rejected, released, modified or in doubt, and no method listens for it."""
         return self._unheard.get(link, 0)
 
-    def _unheard_of(self, event: Any) -> None:
+    def _unheard_of(self, event: Event) -> None:
         """A message was not accepted, and nobody listens for that: one warning for each link, then they are counted."""
         delivery = event.delivery
         link = delivery.link
@@ -142,33 +142,33 @@ class OutgoingMessageHandler(Handler):
 
     # -- the application's methods: the delegate's, unless a subclass overrides them ---------------------
 
-    def on_sendable(self, event: Any) -> None:
+    def on_sendable(self, event: Event) -> None:
         """The sender has credit: at least one message can go out now."""
         call(self.delegate, "on_sendable", event)
 
-    def on_delivery_updated(self, event: Any) -> None:
+    def on_delivery_updated(self, event: Event) -> None:
         """The peer changed the state of a delivery: an outcome, or another state,
         `event.delivery.remote_state`."""
         call(self.delegate, "on_delivery_updated", event)
 
-    def on_accepted(self, event: Any) -> None:
+    def on_accepted(self, event: Event) -> None:
         """The peer accepted a message."""
         call(self.delegate, "on_accepted", event)
 
-    def on_rejected(self, event: Any) -> None:
+    def on_rejected(self, event: Event) -> None:
         """The peer rejected a message: it can never be processed; `event.delivery.remote.condition` may say
         why."""
         call(self.delegate, "on_rejected", event)
 
-    def on_released(self, event: Any) -> None:
+    def on_released(self, event: Event) -> None:
         """The peer gave a message back. `event.delivery.remote_state` tells RELEASED (never tried) from
         MODIFIED."""
         call(self.delegate, "on_released", event)
 
-    def on_settled(self, event: Any) -> None:
+    def on_settled(self, event: Event) -> None:
         """The peer settled a delivery: it has forgotten it and will say no more."""
         call(self.delegate, "on_settled", event)
 
-    def on_in_doubt(self, event: Any) -> None:
+    def on_in_doubt(self, event: Event) -> None:
         """Nobody will ever say what became of a message: it may or may not have been processed."""
         call(self.delegate, "on_in_doubt", event)

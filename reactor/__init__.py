@@ -48,11 +48,9 @@ from reactor.container.settings.options import (
     Selector,
     SenderOption,
 )
-from reactor.container.sources.injector import ApplicationEvent, EventInjector
+from reactor.container.sources.injector import EventInjector
 from reactor.container.turns import Task
 from reactor.engine.endpoints.condition import Condition
-from reactor.engine.endpoints.connection import Connection
-from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,
     MODIFIED,
@@ -69,26 +67,31 @@ from reactor.engine.endpoints.disposition import (
     TransactionalDisposition,
 )
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.receiver import Receiver
-from reactor.engine.endpoints.sender import Sender
-from reactor.engine.endpoints.session import Session
 from reactor.engine.endpoints.terminus import Terminus
-from reactor.engine.events import Collector, Event, EventBase, EventType
+from reactor.engine.events import Collector, EventType
 from reactor.engine.handler import Handler
 from reactor.engine.limits import Limits
+from reactor.engine.public import (
+    Connection,
+    ConnectionClosed,
+    Delivery,
+    Link,
+    LinkDetached,
+    Receiver,
+    Sender,
+    SendException,
+    Session,
+    Transport,
+)
 from reactor.engine.sasl.credentials import ScramSecret
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
 from reactor.engine.tls.ssl import SSL
-from reactor.engine.wire.transport import Transport
 from reactor.errors import (
-    ConnectionClosed,
     ConnectionException,
     DataException,
     DecodeError,
     Interrupt,
-    LinkDetached,
     LinkException,
     LocalProtocolError,
     MessageException,
@@ -99,7 +102,6 @@ from reactor.errors import (
     Release,
     RemoteProtocolError,
     SASLException,
-    SendException,
     SessionException,
     SSLException,
     SSLUnavailable,
@@ -108,6 +110,7 @@ from reactor.errors import (
     TransactionRolledBack,
     TransportException,
 )
+from reactor.event import ApplicationEvent, Event, EventBase
 from reactor.url import Url
 from reactor.version import VERSION, VERSION_MAJOR, VERSION_MINOR, VERSION_POINT
 

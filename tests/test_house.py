@@ -31,6 +31,7 @@ FLOORS = {
     "reactor.tracing": 3,
     "reactor.loop": 4,
     "reactor.container": 5,
+    "reactor.event": 5,
     "reactor.blocking": 5,
     "reactor.simulation": 6,
     "reactor.utils": 6,

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any, Optional
 
 from reactor.engine.limits import USUAL
+from reactor.engine.public import Transport
 from reactor.engine.sasl.credentials import Decoy
 from reactor.engine.sasl.exchange import NONCE_SIZE
 from reactor.engine.tls.domain import SSLDomain
-from reactor.engine.wire.transport import Transport
 from reactor.loop.driver import ListenerDriver
 from reactor.loop.interface import Listener, Wire
 from reactor.url import Url

@@ -12,9 +12,9 @@ from typing import Any
 
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
+from reactor.engine.public import Link
 from reactor.errors import NOT_IMPLEMENTED
 from reactor.shown import quoted, shown
 

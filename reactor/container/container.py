@@ -31,9 +31,9 @@ from reactor.container.settings.keywords import (
     refuse_unknown,
 )
 from reactor.container.settings.ssl_config import SSLConfig
-from reactor.engine.endpoints.connection import Connection
 from reactor.engine.handler import check_handler
 from reactor.engine.limits import USUAL, Limits
+from reactor.engine.public import Connection
 from reactor.engine.sasl.credentials import Credentials
 from reactor.engine.sasl.exchange import Authenticator, TokenOwner
 from reactor.engine.tls.domain import SSLDomain

@@ -11,12 +11,10 @@ from collections import deque
 from typing import Any, Callable, Optional
 
 from reactor.engine.endpoints.condition import Condition
-from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.delivery import OPEN, Delivery
 from reactor.engine.endpoints.disposition import TERMINAL
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.sender import Sender
+from reactor.engine.public import Connection, Link, Sender
 from reactor.errors import TIMED_OUT
 from reactor.loop.loop import Loop
 from reactor.loop.timers import Timer

@@ -11,11 +11,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Optional
 
-from reactor.engine.endpoints.connection import Connection
-from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.endpoints.receiver import Receiver
-from reactor.engine.endpoints.sender import Sender
+from reactor.engine.public import Connection, Delivery, Receiver, Sender
 from reactor.loop.driver import ListenerDriver
 from reactor.loop.timers import Timer
 

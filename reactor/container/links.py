@@ -16,13 +16,9 @@ from reactor.container.reconnect.attempts import split_addresses
 from reactor.container.settings.keywords import check_seconds, check_truth, refuse_unknown
 from reactor.container.settings.options import AutoAccept, MaxUnsettled, Prefetch, Resend, apply_options
 from reactor.container.system_handler import Keeping
-from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.receiver import Receiver
-from reactor.engine.endpoints.sender import Sender
-from reactor.engine.endpoints.session import Session
 from reactor.engine.handler import check_handler
+from reactor.engine.public import Connection, Link, Receiver, Sender, Session
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 from reactor.url import Url
 

@@ -13,7 +13,7 @@ from typing import Any, Optional
 from reactor.container.threads import PostedCall
 from reactor.engine.events import Event, EventType
 from reactor.engine.handler import Dispatcher
-from reactor.engine.wire.transport import Transport
+from reactor.engine.public import Transport
 from reactor.loop.interface import Clock
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,7 @@ from reactor.container.settings.keywords import check_seconds
 from reactor.container.slow_handlers import SlowHandlerWatch
 from reactor.container.turns import Runner
 from reactor.container.waiting import sentences
-from reactor.engine.endpoints.connection import Connection
-from reactor.engine.wire.transport import Transport
+from reactor.engine.public import Connection, Transport
 from reactor.errors import ConnectionClosed
 from reactor.loop.interface import Clock, Network
 

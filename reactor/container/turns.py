@@ -21,11 +21,10 @@ from reactor.container.settings.keywords import check_delay
 from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.selectable import Selectable
 from reactor.container.threads import OwningThread, PostedCall
-from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.events import Collector, Event, EventBase, EventType
 from reactor.engine.handler import Dispatcher, Handler, check_handler
-from reactor.engine.wire.transport import Transport
+from reactor.engine.public import Connection, Transport
 from reactor.loop.driver import Driver, ListenerDriver
 from reactor.loop.interface import Clock, Network, Wire
 from reactor.loop.loop import Loop

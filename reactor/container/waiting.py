@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.endpoints.receiver import Receiver
+from reactor.engine.public import Connection, Receiver
 from reactor.loop.driver import ListenerDriver
 
 if TYPE_CHECKING:  # the container enters; the types go round, the imports do not

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from reactor.container.reconnect.attempts import STABLE
 from reactor.container.reconnect.backoff import Backoff, read_delays
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.sender import Sender
-from reactor.engine.endpoints.session import Session
+from reactor.engine.public import Link, Sender, Session
 from reactor.loop.timers import Timer
 from reactor.reasons import passes
 

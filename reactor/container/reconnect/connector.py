@@ -10,11 +10,10 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from reactor.engine.endpoints.connection import Connection
 from reactor.engine.limits import USUAL
+from reactor.engine.public import Connection, Transport
 from reactor.engine.sasl.exchange import NONCE_SIZE
 from reactor.engine.tls.domain import SSLDomain
-from reactor.engine.wire.transport import Transport
 from reactor.hosts import is_loopback
 from reactor.loop.driver import Driver
 from reactor.shown import shown

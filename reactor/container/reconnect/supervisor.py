@@ -16,11 +16,9 @@ from reactor.container.reconnect.connector import Connector
 from reactor.container.reconnect.redirects import Followed, info_of, is_same_place, where_to
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
+from reactor.engine.public import Link, Session, Transport
 from reactor.engine.sasl.layer import SASL
-from reactor.engine.wire.transport import Transport
 from reactor.errors import CONNECTION_REDIRECT, IO_ERROR, LINK_REDIRECT, TIMED_OUT, ConnectionException
 from reactor.loop.driver import Driver
 from reactor.loop.timers import Timer

@@ -12,9 +12,8 @@ from typing import Any, Optional
 from reactor.codec.types import Described, symbol
 from reactor.container.agreement import DURABILITY, EXPIRY, FILTER, MODE, PROPERTY, insist
 from reactor.engine.endpoints.fields import symbol_keys
-from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.receiver import Receiver
 from reactor.engine.endpoints.terminus import Terminus
+from reactor.engine.public import Link, Receiver
 
 SELECTOR_FILTER = symbol("apache.org:selector-filter:string")
 
