@@ -26,6 +26,7 @@ FLOORS = {
     "reactor.hosts": 0,
     "reactor.shown": 0,
     "reactor.reasons": 0,
+    "reactor.help": 6,
     "reactor.codec": 1,
     "reactor.engine": 2,
     "reactor.tracing": 3,
