@@ -5,7 +5,7 @@ tests need World and nothing else; MemoryNetwork and Stepper are what it is made
 """
 
 from reactor.simulation.network.clock import VirtualClock
-from reactor.simulation.network.lane import Conditions
+from reactor.simulation.network.conditions import Conditions
 from reactor.simulation.network.network import MemoryNetwork
 from reactor.simulation.network.node import MemoryNode
 from reactor.simulation.network.wire import MemoryListener, MemoryWire

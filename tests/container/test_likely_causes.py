@@ -13,7 +13,7 @@ import pytest
 
 from reactor.errors import FRAMING_ERROR, IO_ERROR, UNAUTHORIZED_ACCESS
 from reactor.loop.driver import Driver, ListenerDriver
-from reactor.simulation.network.lane import Conditions
+from reactor.simulation.network.conditions import Conditions
 from tests.support.stage import Stage, Witness
 from tests.support.streams import ScriptedStream
 from tests.support.tls import client_domain, server_domain

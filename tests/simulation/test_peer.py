@@ -108,7 +108,7 @@ def test_what_is_seen_is_shown_beside_what_was_expected(world, capsys):
         world.run_until(lambda: peer.done)
     first, expected, seen, *rest = str(caught.value).splitlines()
     assert first.startswith("<peer at peer:5672, step 5 of 5: @attach [")
-    assert "test_simulation_peer.py:" in first
+    assert "test_peer.py:" in first
     assert expected == '  expected: @attach [name="other", role=true, source=@source [address="jobs"]]'
     assert seen.startswith('  seen:     @attach(18) [name="link", handle=0, role=false, ')
     assert rest[:3] == [

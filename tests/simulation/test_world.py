@@ -447,7 +447,7 @@ def test_what_never_happens_is_told_in_words_of_the_test(capsys):
     with pytest.raises(NeverHappens) as caught:
         world.run_until(lambda: world.now < 0)  # one cannot know
     text = str(caught.value)
-    assert "the condition at test_simulation_world.py:" in text and "(world.run_until(lambda: world.now < 0)  #" in text
+    assert "the condition at test_world.py:" in text and "(world.run_until(lambda: world.now < 0)  #" in text
     assert "still running: server\n" in text
     assert "could not connect: client to server:5672: Connection refused" in text
     world.start(Client, URL + "1", name="other", heartbeat=1.0)

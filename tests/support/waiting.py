@@ -9,7 +9,6 @@ from __future__ import annotations
 WIRE = "the wire becomes parts that Transport and Channel own"
 SASL = "the mechanisms get an interface"
 CONTAINER = "the container becomes parts that it owns"
-WORLD = "the simulation gets interfaces"
 MESSAGE = "the sections of a message become a part that it owns"
 BROKER = "the broker gets an interface"
 
@@ -50,14 +49,6 @@ CIRCLES: dict[str, str] = {
     "reactor.engine.wire.state -> reactor.engine.wire.channel": WIRE,
     "reactor.engine.wire.state -> reactor.engine.wire.transport": WIRE,
     "reactor.engine.wire.state -> reactor.engine.wire.window": WIRE,
-    "reactor.simulation.network.lane -> reactor.simulation.network.wire": WORLD,
-    "reactor.simulation.network.node -> reactor.simulation.network.network": WORLD,
-    "reactor.simulation.network.wire -> reactor.simulation.network.node": WORLD,
-    "reactor.simulation.world.program -> reactor.simulation.world.world": WORLD,
-    "reactor.simulation.world.replay -> reactor.simulation.world.world": WORLD,
-    "reactor.simulation.world.storm -> reactor.simulation.world.program": WORLD,
-    "reactor.simulation.world.storm -> reactor.simulation.world.world": WORLD,
-    "reactor.simulation.world.turns -> reactor.simulation.world.program": WORLD,
 }
 
 #: The endpoints survive a connection loss, the wire does not; arrows run from the wire to the endpoints.

@@ -6,7 +6,7 @@ leads to it. Nodes that are given machines of their own are reached by the names
 is no machine's. Each container gets a node of its own.
 
 A connect that nobody listens for is refused; what wires do stands in wire.py. Where the network has conditions,
-bytes and attempts to connect take their time (lane.py); else what is done is done at once.
+bytes and attempts to connect take their time (pipe.py); else what is done is done at once.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import itertools
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Callable, Optional, Union
+from typing import TYPE_CHECKING, Callable, Optional, Union
 
 from reactor.loop.timers import Timer, Timers
 from reactor.simulation.network.clock import VirtualClock
-from reactor.simulation.network.lane import Conditions, Lane
+from reactor.simulation.network.conditions import Conditions
+from reactor.simulation.network.interface import NetworkView
 from reactor.simulation.network.node import MemoryNode
-from reactor.simulation.network.wire import MemoryListener, MemoryWire, place_of
+from reactor.simulation.network.wire import MemoryListener, MemoryWire, WirePipe, place_of
 
 _EPHEMERAL = 49152  # the first port that is given to whoever asks for none
 _PATIENCE = 10_000  # waits of one node, while another has something to do and does not do it
@@ -45,8 +46,8 @@ class MemoryNetwork:
     nap: until when the last `wait` would have waited (infinity: for ever), None: not at all.
 
     For whoever looks on, or has a hand in it (a World does), where there are conditions:
-    inspect: called with a lane and each whole frame or header that is written to it, which it hands on to
-        `lane.put`, or not.
+    inspect: called with a pipe and each whole frame or header that is written to it, which it hands on to
+        `pipe.put`, or not.
     witness: called with a wire and each whole frame or header that is read from it.
     note: called with a line about what happens besides.
     admitted: how many frames may still land; None for any number. landed: the last of those that were admitted.
@@ -68,13 +69,13 @@ class MemoryNetwork:
         self.listeners: list[MemoryListener] = []
         self.stepped: Optional[dict[MemoryNode, None]] = None
         self.nap: Optional[float] = None
-        self.inspect: Optional[Callable[[Lane, bytes], None]] = None
+        self.inspect: Optional[Callable[[WirePipe, bytes], None]] = None
         self.witness: Optional[Callable[[MemoryWire, bytes], None]] = None
         self.note: Callable[[str], None] = _ignore
         self.admitted: Optional[int] = None
         self.landed = b""
         self._agenda = Timers()
-        self._stranded: dict[Lane, None] = {}  # those with something due that cannot land
+        self._stranded: dict[WirePipe, None] = {}  # those with something due that cannot land
         self._parted: list[tuple[str, str]] = []
         self._ways: list[tuple[tuple[str, str], Conditions]] = []
         self._failures: dict[str, str] = {}  # who could not connect the last time he tried, and why
@@ -177,8 +178,8 @@ class MemoryNetwork:
         now = self.clock.now()
         if any(wire.answer_at > now for wire in self.dialing):
             return True
-        ends = [end for wire in self.wires for end in (wire, wire.peer) if end is not None and end.lane is not None]
-        return any(not end.lane.empty and end.lane not in self._stranded for end in ends if end.lane is not None)
+        ends = [end for wire in self.wires for end in (wire, wire.peer) if end is not None and end.pipe is not None]
+        return any(not end.pipe.empty and end.pipe not in self._stranded for end in ends if end.pipe is not None)
 
     # -- time ----------------------------------------------------------------------------------------------
 
@@ -207,7 +208,7 @@ class MemoryNetwork:
             self.clock.advance(left if due is None else min(left, max(0.0, due - now)))
         self.land()
 
-    # -- for lanes -----------------------------------------------------------------------------------------
+    # -- for pipes -----------------------------------------------------------------------------------------
 
     def is_parted(self, source: str, sink: str) -> bool:
         """Whether nothing gets from one machine to the other."""
@@ -224,15 +225,15 @@ class MemoryNetwork:
                 return conditions
         return self.conditions
 
-    def strand(self, lane: Lane) -> None:
-        """What is due on the lane cannot land."""
-        self._stranded[lane] = None
+    def strand(self, pipe: WirePipe) -> None:
+        """What is due on the pipe cannot land."""
+        self._stranded[pipe] = None
 
     def unstrand(self) -> None:
         """Perhaps it can."""
         stranded, self._stranded = self._stranded, {}
-        for lane in stranded:
-            lane.resume()
+        for pipe in stranded:
+            pipe.resume()
 
     def count_frame(self, frame: bytes) -> None:
         """A frame has landed."""
@@ -253,6 +254,31 @@ class MemoryNetwork:
         """The number of another wire."""
         self._last_wire += 1
         return self._last_wire
+
+    def add(self, *ends: MemoryWire) -> None:
+        """A wire has been made."""
+        self.wires += ends
+
+    def remove(self, thing: Union[MemoryWire, MemoryListener]) -> None:
+        """A wire or a listener has been closed."""
+        for things in (self.wires, self.dialing, self.listeners):
+            if thing in things:
+                things.remove(thing)  # type: ignore[arg-type]
+
+    def owned_by(self, node: MemoryNode) -> list[Union[MemoryWire, MemoryListener]]:
+        """The attempts to connect and the listeners of a node."""
+        things: list[Union[MemoryWire, MemoryListener]] = [*self.dialing, *self.listeners]
+        return [thing for thing in things if thing.node is node]
+
+    def admit(self, listener: MemoryListener) -> None:
+        """A node listens. OSError when its address is taken."""
+        for other in self.listeners:
+            same = other.place == listener.place or "*" in (other.place, listener.place)
+            machine = other.node.machine == listener.node.machine
+            if same and machine and other.port == listener.port and not other.off:
+                why = os.strerror(errno.EADDRINUSE)
+                raise OSError(errno.EADDRINUSE, f"cannot listen on {listener.address}: {why}")
+        self.listeners.append(listener)
 
     def begin_turn(self) -> None:
         """Another container has its turn: whether it waits is not known yet."""
@@ -348,3 +374,7 @@ def _ignore(line: str) -> None:
 
 def _nothing() -> None:
     """Only the time is of interest."""
+
+
+if TYPE_CHECKING:
+    _network: type[NetworkView] = MemoryNetwork

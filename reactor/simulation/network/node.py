@@ -6,17 +6,13 @@ them may be ready.
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Optional
 
 from reactor.loop.interface import Network, Watchable, Watcher, join_address
+from reactor.simulation.network.interface import NetworkView
 from reactor.simulation.network.wire import MemoryListener, MemoryWire, place_of
-
-if TYPE_CHECKING:  # a node is part of its network; the types go round, the imports do not
-    from reactor.simulation.network.network import MemoryNetwork
 
 Ready = tuple[Watcher, int]
 
@@ -30,7 +26,7 @@ class MemoryNode:
     dying: its program is being ended in the middle of a turn: what it still writes goes nowhere.
     """
 
-    def __init__(self, network: MemoryNetwork, name: str, machine: str = "") -> None:
+    def __init__(self, network: NetworkView, name: str, machine: str = "") -> None:
         self.network = network
         self.name = name
         self.machine = machine
@@ -51,13 +47,8 @@ class MemoryNode:
         place = "*" if (host or "") in _EVERYWHERE else place_of(host or "")
         port = port or self.network.free_port()
         address = join_address("0.0.0.0" if place == "*" else host or "", port)
-        for other in self.network.listeners:
-            same = other.place == place or "*" in (other.place, place)
-            if same and other.port == port and other.node.machine == self.machine and not other.off:
-                why = os.strerror(errno.EADDRINUSE)
-                raise OSError(errno.EADDRINUSE, f"cannot listen on {address}: {why}")
         listener = MemoryListener(self, place, port, address, backlog)
-        self.network.listeners.append(listener)
+        self.network.admit(listener)
         return listener
 
     def watch(self, thing: Watchable, interest: int, watcher: Watcher) -> None:
@@ -92,7 +83,7 @@ class MemoryNode:
 
     def close(self) -> None:
         watched = [thing for thing, _, _ in self._watched.values()]
-        for thing in [*watched, *self.network.dialing, *self.network.listeners]:
+        for thing in [*watched, *self.network.owned_by(self)]:
             if isinstance(thing, (MemoryWire, MemoryListener)) and thing.node is self:
                 thing.close()
         self._watched.clear()

@@ -3,7 +3,7 @@
 The network makes them, loops hold them by `interface`. A full wire takes nothing, what was written before the
 end arrives before the end, an end of one direction leaves the other open, who writes to a peer that has gone is
 reset, and who goes with something unread resets the peer. Where the network has conditions, bytes travel by
-lanes and take their time; else what is written is there. They know no engine.
+pipes and take their time; else what is written is there. They know no engine.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from reactor.loop.interface import READ, WRITE, Buffer, ConnectError, join_address
 from reactor.loop.timers import Timer
-from reactor.simulation.network.lane import Lane
+from reactor.simulation.network.interface import NodeView
+from reactor.simulation.network.pipe import Pipe
 from reactor.tracing.splitter import Splitter
-
-if TYPE_CHECKING:  # a wire lies in a network; the types go round, the imports do not
-    from reactor.simulation.network.node import MemoryNode
 
 HERE = frozenset(["", "localhost", "127.0.0.1", "::1"])
 
@@ -35,7 +33,7 @@ class MemoryListener:
     off: the machine is down, and nobody answers here.
     """
 
-    def __init__(self, node: MemoryNode, place: str, port: int, address: str, backlog: int) -> None:
+    def __init__(self, node: NodeView, place: str, port: int, address: str, backlog: int) -> None:
         self.node = node
         self.place = place
         self.port = port
@@ -68,8 +66,7 @@ class MemoryListener:
 
     def close(self) -> None:
         self.node.unwatch(self)
-        if self in self.node.network.listeners:
-            self.node.network.listeners.remove(self)
+        self.node.network.remove(self)
         while self._waiting:
             self._waiting.popleft().reset()
 
@@ -79,14 +76,14 @@ class MemoryWire:
 
     peer: the other end, None before it is connected.
     number: tells wires apart, and is that of both ends; 0 before it is connected.
-    lane: carries what is written here; None where that takes no time.
+    pipe: carries what is written here; None where that takes no time.
     deaf: whether nothing is read here any more, as long as that is set: what comes piles up, until the wire is
         full.
     answer_at: when an attempt to connect can be answered, in seconds of the clock.
     patience: the timer that ends it when nobody has, or None.
     """
 
-    def __init__(self, node: MemoryNode, host: str, port: int) -> None:
+    def __init__(self, node: NodeView, host: str, port: int) -> None:
         self.node = node
         self.host = host
         self.port = port
@@ -94,7 +91,7 @@ class MemoryWire:
         self.remote_address = join_address(host or "localhost", port)
         self.peer: Optional[MemoryWire] = None
         self.number = 0
-        self.lane: Optional[Lane] = None
+        self.pipe: Optional[WirePipe] = None
         self.closed = False
         self.answer_at = 0.0
         self.patience: Optional[Timer] = None
@@ -139,9 +136,9 @@ class MemoryWire:
         if self.node.dying:
             return len(data)
         size = min(len(data), self._room())
-        if self.lane is not None:
+        if self.pipe is not None:
             if size > 0:
-                self.lane.write(bytes(memoryview(data)[:size]))
+                self.pipe.write(bytes(memoryview(data)[:size]))
             return max(0, size)
         if peer.closed:  # it is taken, and the peer's system answers that there is nobody
             self._lose()
@@ -153,8 +150,8 @@ class MemoryWire:
     def finish(self) -> None:
         if self.peer is not None and not self._finished and not self._reset:
             self._finished = True
-            if self.lane is not None:
-                self.lane.finish()
+            if self.pipe is not None:
+                self.pipe.finish()
             else:
                 self.peer.arrive_end()
 
@@ -179,7 +176,7 @@ class MemoryWire:
         self._finished = True
         self._leave()
 
-    def join(self, node: MemoryNode) -> MemoryWire:
+    def join(self, node: NodeView) -> MemoryWire:
         """Connect it, to a new end at `node`."""
         network = self.node.network
         other = MemoryWire(node, self.host, self.port)
@@ -188,8 +185,8 @@ class MemoryWire:
         self.peer, other.peer = other, self
         self.number = other.number = network.next_wire()
         if network.conditions is not None:
-            self.lane, other.lane = Lane(self, other), Lane(other, self)
-        network.wires += [self, other]
+            self.pipe, other.pipe = Pipe(self, other), Pipe(other, self)
+        network.add(self, other)
         self.node.stir(self)
         return other
 
@@ -229,20 +226,20 @@ class MemoryWire:
         if self.peer is None:
             return 0
         mask = READ if (self._arrived or self._ended) and not self.deaf else 0
-        if self._room() > 0 or (self.peer.closed and self.lane is None):
+        if self._room() > 0 or (self.peer.closed and self.pipe is None):
             mask |= WRITE
         return mask
 
     def _room(self) -> int:
         """How many bytes may still be under way to the peer, or lie there unread."""
         assert self.peer is not None
-        taken = len(self.peer._arrived) + (0 if self.lane is None else self.lane.size)
+        taken = len(self.peer._arrived) + (0 if self.pipe is None else self.pipe.size)
         return self.node.network.capacity - taken
 
     def _refuse(self) -> None:
         """There is nobody here who takes what comes: the peer learns so, in time."""
-        if self.lane is not None and not self._reset:
-            self.lane.break_off()
+        if self.pipe is not None and not self._reset:
+            self.pipe.break_off()
         else:
             self.reset()
 
@@ -250,14 +247,12 @@ class MemoryWire:
         self.closed = True
         self.end_patience()
         self.node.unwatch(self)
-        for wires in (self.node.network.wires, self.node.network.dialing):
-            if self in wires:
-                wires.remove(self)
+        self.node.network.remove(self)
 
     def _lose(self) -> None:
         self._reset = True
-        if self.lane is not None:
-            self.lane.lose()
+        if self.pipe is not None:
+            self.pipe.lose()
         self.node.stir(self)
 
     def _tell_witnesses(self, data: bytes) -> None:
@@ -278,3 +273,6 @@ class MemoryWire:
         state = next(name for true, name in states if true)
         where = f"{self.node.name}: {self.local_address} to {self.remote_address}"
         return f"<{where}, {state}, {len(self._arrived)} bytes unread>"
+
+
+WirePipe = Pipe[MemoryWire]

@@ -2,7 +2,7 @@
 
 A World makes them (`world.when`). They stand where a frame is written to a wire, before the network has it: who
 writes it believes that it has left. Frames are recognised by performative and fields, so this sees through TCP
-but not through TLS. It knows frames and lanes, and no engine.
+but not through TLS. It knows frames and pipes, and no engine.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Callable, Optional
 
 from reactor.codec.definitions import BY_NAME
-from reactor.simulation.network.lane import Lane
+from reactor.simulation.network.wire import WirePipe
 from reactor.simulation.wiretap.frames import (
     EMPTY,
     HEADER,
@@ -22,7 +22,7 @@ from reactor.simulation.wiretap.frames import (
     show,
 )
 
-Action = Callable[[Lane, Frame], object]
+Action = Callable[[WirePipe, Frame], object]
 
 
 class Fault:
@@ -57,7 +57,7 @@ class Fault:
         self.happened = 0
         self._faults = faults
         self._seen = 0
-        self._held: list[tuple[Lane, bytes]] = []
+        self._held: list[tuple[WirePipe, bytes]] = []
         self._keeps: Optional[Action] = None  # what is done with the frame instead of sending it
         self._then: list[Action] = []
         self._names: list[str] = []  # what it does, for the history
@@ -66,57 +66,57 @@ class Fault:
 
     def drop(self) -> Fault:
         """The frame is lost, and nobody is told."""
-        return self._instead("dropped", lambda lane, frame: None)
+        return self._instead("dropped", lambda pipe, frame: None)
 
     def delay(self, seconds: float) -> Fault:
         """The frame leaves so much later; what is written meanwhile overtakes it."""
         faults = self._faults
 
-        def later(lane: Lane, frame: Frame) -> None:
-            clock = lane.source.node.network.clock
-            faults.schedule(clock.now() + seconds, lambda: lane.put(frame.raw))
+        def later(pipe: WirePipe, frame: Frame) -> None:
+            clock = pipe.source.node.network.clock
+            faults.schedule(clock.now() + seconds, lambda: pipe.put(frame.raw))
 
         return self._instead(f"delayed by {seconds:g} s", later)
 
     def hold(self) -> Fault:
         """The frame is held back until `release()`, and so are all that follow and are meant, whatever `count`."""
         self.count = None
-        return self._instead("held back", lambda lane, frame: self._held.append((lane, frame.raw)))
+        return self._instead("held back", lambda pipe, frame: self._held.append((pipe, frame.raw)))
 
     def release(self) -> None:
         """Send what was held back, in its order, and hold back nothing more."""
         self.cancel()
         held, self._held = self._held, []
-        for lane, part in held:
-            lane.put(part)
+        for pipe, part in held:
+            pipe.put(part)
 
     def cut(self, lost: bool = False) -> Fault:
         """Behind the frame the wire is cut: both ends find it reset. lost: the frame does not arrive either."""
         if lost:
             self.drop()
-            return self._afterwards("the wire is cut", lambda lane, frame: lane.source.reset())
-        return self._afterwards("the wire is cut behind it", lambda lane, frame: lane.break_off())
+            return self._afterwards("the wire is cut", lambda pipe, frame: pipe.source.reset())
+        return self._afterwards("the wire is cut behind it", lambda pipe, frame: pipe.break_off())
 
     def half_close(self) -> Fault:
         """Behind the frame its direction ends, as if the sender had finished; the other one stays open."""
-        return self._afterwards("its direction ends", lambda lane, frame: lane.source.finish())
+        return self._afterwards("its direction ends", lambda pipe, frame: pipe.source.finish())
 
     def close(self, condition: str, description: Optional[str] = None) -> Fault:
         """Behind the frame its receiver is told that the connection is closed, and why; what its sender says
         afterwards does not get there."""
         body = make_frame("close", error=composite("error", condition=condition, description=description))
 
-        def close(lane: Lane, frame: Frame) -> None:
-            lane.put(body)
-            lane.muted = True
+        def close(pipe: WirePipe, frame: Frame) -> None:
+            pipe.put(body)
+            pipe.muted = True
 
         return self._afterwards(f"close with {condition}", close)
 
     def stop_reading(self) -> Fault:
         """Its receiver reads nothing more from this wire: neither this frame nor what follows."""
 
-        def stop(lane: Lane, frame: Frame) -> None:
-            lane.sink.deaf = True
+        def stop(pipe: WirePipe, frame: Frame) -> None:
+            pipe.sink.deaf = True
 
         return self._afterwards("the receiver reads no more", stop)
 
@@ -124,7 +124,7 @@ class Fault:
         """`action` is called: `broker.crash`, say. What the frame's sender has to say after it in the same
         turn still leaves, unless it is the sender that goes."""
         name = getattr(action, "__qualname__", repr(action))
-        return self._afterwards(name, lambda lane, frame: action())
+        return self._afterwards(name, lambda pipe, frame: action())
 
     def cancel(self) -> None:
         """It shall not happen (again). What is held back stays so."""
@@ -132,11 +132,11 @@ class Fault:
 
     # -- what happens ------------------------------------------------------------------------------------
 
-    def meets(self, lane: Lane, frame: Frame) -> bool:
+    def meets(self, pipe: WirePipe, frame: Frame) -> bool:
         """Whether this is one of the frames that are meant, and it is to happen now."""
-        if self.sender is not None and lane.source.node.name != self.sender:
+        if self.sender is not None and pipe.source.node.name != self.sender:
             return False
-        if self.receiver is not None and lane.sink.node.name != self.receiver:
+        if self.receiver is not None and pipe.sink.node.name != self.receiver:
             return False
         if self.fields and differences(self.fields, frame):
             return False
@@ -148,17 +148,17 @@ class Fault:
         self.happened += 1
         return True
 
-    def take(self, lane: Lane, frame: Frame) -> bool:
+    def take(self, pipe: WirePipe, frame: Frame) -> bool:
         """What is done with the frame itself. Returns whether it goes on."""
         if self._keeps is None:
             return True
-        self._keeps(lane, frame)
+        self._keeps(pipe, frame)
         return False
 
-    def follow(self, lane: Lane, frame: Frame) -> None:
+    def follow(self, pipe: WirePipe, frame: Frame) -> None:
         """What is done behind it."""
         for action in self._then:
-            action(lane, frame)
+            action(pipe, frame)
 
     def _instead(self, name: str, action: Action) -> Fault:
         if self._keeps is not None:
@@ -210,27 +210,27 @@ class Faults:
         """Those that wait for a frame."""
         return [fault for faults in self._waiting.values() for fault in faults]
 
-    def pass_on(self, lane: Lane, frame: Frame) -> None:
+    def pass_on(self, pipe: WirePipe, frame: Frame) -> None:
         """A frame is written: send it on its way, or do what is to be done with it."""
-        if lane.muted or lane.source.node.dying:
+        if pipe.muted or pipe.source.node.dying:
             return
         waiting = self._waiting
         if not waiting:
-            lane.put(frame.raw)
+            pipe.put(frame.raw)
             return
         kind: Optional[int] = frame.descriptor
         if kind == -1:
             kind = _key(frame.performative)
-        met = [fault for fault in (*waiting.get(kind, ()), *waiting.get(None, ())) if fault.meets(lane, frame)]
+        met = [fault for fault in (*waiting.get(kind, ()), *waiting.get(None, ())) if fault.meets(pipe, frame)]
         goes_on = True
         for fault in met:
             self.injected += 1
-            self.note(f"fault at {lane.source.node.name}, wire {lane.source.number}: {fault}")
-            goes_on = fault.take(lane, frame) and goes_on
+            self.note(f"fault at {pipe.source.node.name}, wire {pipe.source.number}: {fault}")
+            goes_on = fault.take(pipe, frame) and goes_on
         if goes_on:
-            lane.put(frame.raw)
+            pipe.put(frame.raw)
         for fault in met:
-            fault.follow(lane, frame)
+            fault.follow(pipe, frame)
 
 
 def _key(performative: Optional[str]) -> Optional[int]:

@@ -8,13 +8,11 @@ network; of handlers it knows nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from reactor.container.container import Container
 from reactor.simulation.network.node import MemoryNode
-
-if TYPE_CHECKING:  # a program is part of its world; the types go round, the imports do not
-    from reactor.simulation.world.world import World
+from reactor.simulation.world.interface import WorldView
 
 _SAME: Any = object()
 
@@ -30,7 +28,7 @@ class Program:
 
     def __init__(
         self,
-        world: World,
+        world: WorldView,
         name: str,
         factory: Any,
         args: tuple[Any, ...],

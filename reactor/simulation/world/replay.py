@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import Any, Callable, Optional
 
-if TYPE_CHECKING:  # it speaks of worlds; the types go round, the imports do not
-    from reactor.simulation.world.world import World
+from reactor.simulation.world.history import History
 
 #: Seeds to be explored instead of those that the program says: ``"17"``, ``"17,18"``, ``"0-999"``.
 SEEDS = "AMQP_REACTOR_SEEDS"
@@ -20,13 +19,15 @@ SEEDS = "AMQP_REACTOR_SEEDS"
 _SHOWN = 30  # events of the history that a failure shows
 
 
-def tell_failure(world: World, error: BaseException) -> None:
-    """Say on stderr which seed failed, what happened last in its world, and how to run it again."""
+def print_failure(
+    error: BaseException, seed: int, now: float, history: History, scenario: Optional[Callable[[Any], object]]
+) -> None:
+    """Write to stderr the seed that failed, the end of the history, and the command that runs it again."""
     summary = (str(error).splitlines() or [""])[0]
-    lines = [f"simulation: seed {world.seed} failed after {world.now:.6f} s: {type(error).__name__}: {summary}"]
+    lines = [f"simulation: seed {seed} failed after {now:.6f} s: {type(error).__name__}: {summary}"]
     lines.append("what happened last:")
-    lines += [f"  {line}" for line in world.history.lines(_SHOWN)] or ["  nothing but heartbeats"]
-    lines.append(f"to run it again: {command(world.scenario, world.seed)}")
+    lines += [f"  {line}" for line in history.lines(_SHOWN)] or ["  nothing but heartbeats"]
+    lines.append(f"to run it again: {command(scenario, seed)}")
     sys.stderr.write("\n".join(lines) + "\n")
 
 

@@ -7,12 +7,10 @@ frame is forged, lost or overtaken within a wire that stands. It knows the world
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import Any, Callable, Optional
 
-if TYPE_CHECKING:  # it has a world to itself; the types go round, the imports do not
-    from reactor.simulation.wiretap.faults import Fault
-    from reactor.simulation.world.program import Program
-    from reactor.simulation.world.world import World
+from reactor.simulation.wiretap.faults import Fault
+from reactor.simulation.world.interface import ProgramView, WorldView
 
 
 class Storm:
@@ -23,7 +21,12 @@ class Storm:
     """
 
     def __init__(
-        self, world: World, seconds: float, kinds: Optional[Iterable[str]], every: float, crashing: Sequence[Program]
+        self,
+        world: WorldView,
+        seconds: float,
+        kinds: Optional[Iterable[str]],
+        every: float,
+        crashing: Sequence[ProgramView],
     ) -> None:
         self.world = world
         self.every = every
@@ -64,7 +67,7 @@ class Storm:
         for fault in self._waiting:
             fault.cancel()
 
-    def _program(self) -> Optional[Program]:
+    def _program(self) -> Optional[ProgramView]:
         running = [program for program in self.world.programs.values() if program.running]
         return self._random.choice(running) if running else None
 

@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import math
 from random import Random
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from reactor.container.container import Container
 from reactor.simulation.network.network import MemoryNetwork
 from reactor.simulation.network.node import MemoryNode
 from reactor.simulation.wiretap.events import EventGate, EventQueue
+from reactor.simulation.world.interface import ProgramView
 from reactor.simulation.world.stepper import Stepper
 
-if TYPE_CHECKING:  # it moves programs about; the types go round, the imports do not
-    from reactor.simulation.world.program import Program
 
-
-class _Seat:
+class _Slot:
     """What is known of one who has turns.
 
-    rest: until when it would wait, where it had nothing to do. lasting: it keeps its seat when it has come to its
+    rest: until when it would wait, where it had nothing to do. lasting: it keeps its slot when it has come to its
     end, because somebody may give it something to do again.
     """
 
@@ -58,13 +56,13 @@ class Turns(Stepper):
         super().__init__(network)
         self.random = random
         self.gate = gate
-        self._seats: dict[Any, _Seat] = {}
+        self._slots: dict[Any, _Slot] = {}
         self._current: Any = None
         self._paused: list[Any] = []
-        self._ending: list[tuple[Program, bool]] = []  # those that crashed in their own turn
+        self._ending: list[tuple[ProgramView, bool]] = []  # those that crashed in their own turn
 
     def name(self, container: Any) -> str:
-        return self._seats[container].node.name
+        return self._slots[container].node.name
 
     def round(self) -> Optional[float]:
         network = self.network
@@ -89,7 +87,7 @@ class Turns(Stepper):
     def begin(self, container: Any, lasting: bool = False) -> None:
         """Start a container or a peer, and give it its first turn at once where that can be done, so that it
         listens before anybody is started who connects to it."""
-        self._seats[container] = _Seat(container, lasting)
+        self._slots[container] = _Slot(container, lasting)
         self.add(container)
         if self._current is None and self.gate.left:
             before, self.network.stepped = self.network.stepped, {}
@@ -100,20 +98,20 @@ class Turns(Stepper):
 
     def wake_all(self) -> None:
         """Nobody rests: what was done to them from outside may have been anything."""
-        for seat in self._seats.values():
-            seat.rest = None
+        for slot in self._slots.values():
+            slot.rest = None
 
     # -- programs ------------------------------------------------------------------------------------------
 
     def over(self) -> bool:
         """Whether every program has come to its end; who would have nothing to do but for others does not count."""
-        return not self._paused and all(self._seats[container].lasting for container in self.containers)
+        return not self._paused and all(self._slots[container].lasting for container in self.containers)
 
     def runs(self, container: Any) -> bool:
         """Whether it has its turns, or would have them if it did not stand still."""
         return container in self.containers or container in self._paused
 
-    def end(self, program: Program, silent: bool) -> bool:
+    def end(self, program: ProgramView, silent: bool) -> bool:
         """Take a program out, for good. Returns whether it was in."""
         container: Any = program.container
         if not self.runs(container):
@@ -137,7 +135,7 @@ class Turns(Stepper):
 
     def _remove(self, container: Any) -> None:
         self._take_out(container)
-        self._seats.pop(container, None)
+        self._slots.pop(container, None)
 
     def _take_out(self, container: Any) -> None:
         for some in (self.containers, self._paused):
@@ -147,14 +145,14 @@ class Turns(Stepper):
     # -- one turn ------------------------------------------------------------------------------------------
 
     def _wants_turn(self, container: Any) -> bool:
-        deadline = self._seats[container].deadline()
+        deadline = self._slots[container].deadline()
         return deadline is None or deadline <= self.network.clock.now()
 
     def _give_turn(self, container: Any) -> bool:
         """Returns whether it has more to do."""
-        network, seat = self.network, self._seats[container]
+        network, slot = self.network, self._slots[container]
         network.begin_turn()
-        seat.rest = None
+        slot.rest = None
         self._current = container
         try:
             goes_on = container.process()
@@ -163,23 +161,23 @@ class Turns(Stepper):
             for program, silent in self._ending:
                 program.let_go(silent)
             self._ending.clear()
-        queue = seat.queue
+        queue = slot.queue
         if isinstance(queue, EventQueue):
             for observer in self.gate.observers:
                 observer.turned(queue.program, container)
-        seat.rest = network.nap
+        slot.rest = network.nap
         if not goes_on and not len(queue):  # what is behind a shut gate has yet to happen
-            seat.rest = math.inf
-            if not seat.lasting:
+            slot.rest = math.inf
+            if not slot.lasting:
                 self._remove(container)
-        return seat.rest is None
+        return slot.rest is None
 
     def _next_deadline(self) -> Optional[float]:
         if self.network.answerable:
             return None
         earliest = math.inf if self.network.due is None else self.network.due
         for container in self.containers:
-            deadline = self._seats[container].deadline()
+            deadline = self._slots[container].deadline()
             if deadline is None:
                 return None
             earliest = min(earliest, deadline)

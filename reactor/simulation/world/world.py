@@ -27,10 +27,10 @@ from types import TracebackType
 from typing import Any, Callable, Optional, Union
 
 from reactor.container.container import Container
-from reactor.simulation.network.lane import Conditions, Lane
+from reactor.simulation.network.conditions import Conditions
 from reactor.simulation.network.network import MemoryNetwork
 from reactor.simulation.network.node import MemoryNode
-from reactor.simulation.network.wire import MemoryWire
+from reactor.simulation.network.wire import MemoryWire, WirePipe
 from reactor.simulation.wiretap.conversation import Conversations, Property
 from reactor.simulation.wiretap.events import EventGate, EventQueue, Observer, Seen
 from reactor.simulation.wiretap.faults import Fault, Faults
@@ -38,7 +38,7 @@ from reactor.simulation.wiretap.frames import Frame, hint
 from reactor.simulation.wiretap.peer import ScriptedPeer
 from reactor.simulation.world.history import History
 from reactor.simulation.world.program import Program
-from reactor.simulation.world.replay import tell_failure
+from reactor.simulation.world.replay import print_failure
 from reactor.simulation.world.storm import Storm
 from reactor.simulation.world.turns import Turns
 
@@ -409,15 +409,15 @@ class World:
                 known = ", ".join(sorted(self.network.machines - {""})) or "nobody yet"
                 raise ValueError(f"nobody is called {name!r}{hint(name, self.network.machines)} (there is {known})")
 
-    def _inspect(self, lane: Lane, part: bytes) -> None:
+    def _inspect(self, pipe: WirePipe, part: bytes) -> None:
         """A frame is written."""
-        source = lane.source
-        label = f"{source.node.name} > {lane.sink.node.name} #{source.number}"
+        source = pipe.source
+        label = f"{source.node.name} > {pipe.sink.node.name} #{source.number}"
         self.history.frame(self.now, label, part)
         frame = Frame(part)
         for observer in self.observers:
             observer.wrote(source, frame)
-        self._faults.pass_on(lane, frame)
+        self._faults.pass_on(pipe, frame)
 
     def _witness(self, wire: MemoryWire, part: bytes) -> None:
         """A frame is read."""
@@ -439,7 +439,7 @@ class World:
         """Once for each failure; in a `with` statement only for what leaves it."""
         if error is not self._told and not self._entered:
             self._told = error
-            tell_failure(self, error)
+            print_failure(error, self.seed, self.now, self.history, self.scenario)
 
 
 def _make_network(world: World, latency: Any, bandwidth: float, pieces: int, capacity: int) -> MemoryNetwork:

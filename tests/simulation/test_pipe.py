@@ -104,7 +104,7 @@ def test_a_bandwidth_spreads_bytes_over_time():
     scene.pass_time(0.02)
     scene.pass_time(10)
     peer.read(1000)
-    assert wire.lane.size == 0
+    assert wire.pipe.size == 0
 
 
 def test_what_is_under_way_counts_when_the_wire_is_full():
@@ -332,10 +332,10 @@ def test_a_machine_that_goes_down_says_nothing_and_knows_nothing_when_it_is_back
 def test_who_inspects_sees_whole_frames_and_decides(scene):
     seen = []
 
-    def inspect(lane, part):
-        seen.append((lane.source.node.name, part))
+    def inspect(pipe, part):
+        seen.append((pipe.source.node.name, part))
         if len(seen) != 2:
-            lane.put(part)
+            pipe.put(part)
 
     scene.network.inspect = inspect
     wire, peer = scene.join()
@@ -349,7 +349,7 @@ def test_who_inspects_sees_whole_frames_and_decides(scene):
 
 
 def test_what_is_cut_short_arrives_before_the_end(scene):
-    scene.network.inspect = lambda lane, part: lane.put(part)
+    scene.network.inspect = lambda pipe, part: pipe.put(part)
     wire, peer = scene.join()
     wire.write(EMPTY + EMPTY[:3])
     wire.finish()
@@ -358,9 +358,9 @@ def test_what_is_cut_short_arrives_before_the_end(scene):
 
 
 def test_a_muted_lane_says_no_more_but_ends(scene):
-    scene.network.inspect = lambda lane, part: lane.muted or lane.put(part)
+    scene.network.inspect = lambda pipe, part: pipe.muted or pipe.put(part)
     wire, peer = scene.join()
-    wire.lane.muted = True
+    wire.pipe.muted = True
     wire.write(EMPTY + b"\x00")
     wire.finish()
     scene.pass_time(1.0)
@@ -368,7 +368,7 @@ def test_a_muted_lane_says_no_more_but_ends(scene):
 
 
 def test_frames_are_admitted_one_by_one(scene):
-    scene.network.inspect = lambda lane, part: lane.put(part)
+    scene.network.inspect = lambda pipe, part: pipe.put(part)
     wire, peer = scene.join()
     wire.write(EMPTY * 3)
     scene.network.admitted = 1

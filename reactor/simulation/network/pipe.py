@@ -1,20 +1,20 @@
-"""Lanes: what is under way on the wires of a network that takes time, and when it arrives.
+"""Pipes: what is under way on the wires of a network that takes time, and when it arrives.
 
-The network enters, and the wires: a wire that is written to hands its bytes to the lane towards its peer. Each
-lane keeps the order of what it was given, as TCP does, whatever else happens to it. It knows wires, and of
+The network enters, and the wires: a wire that is written to hands its bytes to the pipe towards its peer. Each
+pipe keeps the order of what it was given, as TCP does, whatever else happens to it. It knows wires, and of
 bytes only that they may be cut into frames, for whoever wants to do something to one.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from random import Random
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Generic, Optional, TypeVar
 
+from reactor.simulation.network.conditions import Conditions
+from reactor.simulation.network.interface import EndView
 from reactor.tracing.splitter import Splitter
 
-if TYPE_CHECKING:  # a lane joins two wires of a network; the types go round, the imports do not
-    from reactor.simulation.network.wire import MemoryWire
+End = TypeVar("End", bound=EndView)
 
 _END = "end"  # nothing more will be written
 _RESET = "reset"  # the wire is lost
@@ -22,46 +22,7 @@ _RESET = "reset"  # the wire is lost
 _SLOWEST_PIECE = 0.05  # seconds: what takes longer to be sent arrives piece by piece, and is heard of meanwhile
 
 
-class Conditions:
-    """How long bytes take to get there.
-
-    random: where delays are drawn from.
-    latency: the least and the most seconds from one end of a wire to the other; drawn for each write, which
-        never overtakes another. A connection is made after two of them.
-    bandwidth: bytes per second in each direction of each wire; None for no bound.
-    patience: seconds after which an attempt to connect that nobody answers has failed.
-    """
-
-    __slots__ = ("bandwidth", "latency", "patience", "random")
-
-    def __init__(
-        self,
-        random: Random,
-        latency: tuple[float, float] = (0.0, 0.0),
-        bandwidth: Optional[float] = None,
-        patience: float = 127.0,
-    ) -> None:
-        least, most = latency
-        if not 0 <= least <= most:
-            raise ValueError(f"latency is the least and the most seconds, and not {latency}")
-        if bandwidth is not None and bandwidth <= 0:
-            raise ValueError(f"bandwidth is bytes per second, and not {bandwidth}")
-        self.random = random
-        self.latency = latency
-        self.bandwidth = bandwidth
-        self.patience = patience
-
-    def delay(self) -> float:
-        """Seconds for the next write to get to the other end."""
-        least, most = self.latency
-        return least if least == most else self.random.uniform(least, most)
-
-    def __repr__(self) -> str:
-        rate = "" if self.bandwidth is None else f", {self.bandwidth:g} bytes/s"
-        return f"<Conditions: {self.latency[0]:g} to {self.latency[1]:g} s{rate}>"
-
-
-class Lane:
+class Pipe(Generic[End]):
     """One direction of a wire.
 
     source, sink: the ends of the wire.
@@ -83,7 +44,7 @@ class Lane:
         "source",
     )
 
-    def __init__(self, source: MemoryWire, sink: MemoryWire) -> None:
+    def __init__(self, source: End, sink: End) -> None:
         self.source = source
         self.sink = sink
         self.size = 0
