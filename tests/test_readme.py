@@ -27,6 +27,7 @@ import handlers
 import reactor
 from handlers.broker import EmbeddedBroker
 from reactor import errors
+from reactor import help as pages
 from tests.support.chapters import CHAPTERS, Block, Chapter
 from tests.support.processes import CHECKOUT, environment, unused_port
 
@@ -40,6 +41,9 @@ ALL = "\n".join(chapter.text for chapter in CHAPTERS.values())
 
 #: Ends what would never end; nothing is judged by it.
 DEADLINE = 60.0
+
+#: Chapters whose parts the README does not name one by one: it is one itself, and the others are of one piece.
+OWN_TOPICS = {"start", "broker", "testing"}
 
 #: The README is read in ten minutes.
 LINES_OF_THE_README = 350
@@ -220,6 +224,17 @@ def test_the_readme_leads_to_every_chapter() -> None:
         reached |= found
         waiting += found
     assert reached == CHAPTERS.keys()
+
+
+def test_the_readme_names_the_topics_by_which_help_shows_them() -> None:
+    """In a package index the words of a link are all that is left of it."""
+    topics = set()
+    for words, target in re.findall(r"\[([\w-]+)\]\(([^)\s]+\.md(?:#[\w-]+)?)\)", README.section("Chapters")):
+        path, _, anchor = target.partition("#")
+        assert words == (anchor or next(name for name, file in pages.CHAPTERS.items() if file == path))
+        topics.add(words)
+    second = {t.name for c in pages.CHAPTERS for t in pages.read_topics(c) if t.level == 2 and c not in OWN_TOPICS}
+    assert topics >= second | pages.CHAPTERS.keys() - {"start"}
 
 
 # -- names -----------------------------------------------------------------------------------------------
