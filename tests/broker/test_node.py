@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from handlers.broker.nodes.node import ACKNOWLEDGED, EXPIRED, REJECTED, WAITING, Browser, Consumer, Queue
+from handlers.broker.nodes.picky import MOST_REFUSERS
+from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.topic import Topic
 
 
@@ -262,6 +264,81 @@ def test_refused_messages_keep_their_order_among_the_others():
     assert two.log == list("abcde")
 
 
+def test_what_comes_back_goes_round_as_what_arrives_does():
+    queue = filled(*"abcdefg")
+    gone = Reader(queue, 7)
+    readers = [Reader(queue, credit) for credit in (3, 1, 5)]
+    queue.leave(gone)
+    assert [reader.log for reader in readers] == [["a", "d", "f"], ["b"], ["c", "e", "g"]]
+    assert [reader.credit for reader in readers] == [0, 0, 2] and [reader.hungry for reader in readers] == [0, 0, 1]
+
+
+def test_what_the_next_in_turn_has_refused_goes_to_the_one_behind():
+    queue = Queue("q")
+    refuser, following, last = Reader(queue, 1), Reader(queue), Reader(queue)
+    fill(queue, "a")
+    refuser.release("a", again=False)
+    holder = Reader(queue, 1)
+    for reader in (refuser, following, last):
+        queue.grant(reader, 1)
+    holder.release("a")
+    assert (refuser.log, following.log, last.log, holder.log) == (["a"], ["a"], [], ["a"])
+
+
+@pytest.mark.parametrize("refusers", [1, MOST_REFUSERS - 1, MOST_REFUSERS])
+def test_as_many_as_a_message_remembers_may_stand_before_the_one_that_gets_it(refusers):
+    queue = filled("a")
+    readers = [Reader(queue) for _ in range(refusers)]
+    for reader in readers:
+        queue.grant(reader, 2)
+        reader.release("a", again=False)
+    last = Reader(queue, 2)
+    last.release("a")
+    assert last.log == ["a", "a"] and all(reader.log == ["a"] for reader in readers)
+    assert next(_all(queue)).bar == 0, "it knows them one by one"
+
+
+def test_those_who_are_gone_are_not_counted_among_those_who_refused():
+    queue = filled("a")
+    for _ in range(MOST_REFUSERS):
+        reader = Reader(queue, 1)
+        reader.release("a", again=False)
+        queue.leave(reader)
+    stays = Reader(queue, 1)
+    stays.release("a", again=False)
+    entry = next(_all(queue))
+    assert entry.refused == {stays.serial} and entry.bar == 0
+
+
+def test_a_consumer_that_comes_back_starts_anew():
+    queue = filled("a")
+    reader = Reader(queue, 3)
+    queue.leave(reader)
+    assert (reader.credit, reader.held, queue.waiting) == (0, {}, 1)
+    queue.join(reader)
+    assert reader.log == ["a"], "nothing before it is granted credit"
+    fill(queue, "b")
+    queue.grant(reader, 3)
+    fill(queue, "c")
+    assert reader.log == ["a", "a", "b", "c"] and reader.credit == 0
+
+
+@pytest.mark.parametrize("take_back", [True, False])
+def test_credit_that_was_taken_back_or_used_up_is_granted_anew(take_back):
+    queue = Queue("q")
+    reader, other = Reader(queue, 1), Reader(queue)
+    if take_back:
+        queue.grant(reader, 0)
+        queue.grant(reader, 0)
+    else:
+        fill(queue, "0")
+    fill(queue, "a")
+    queue.grant(other, 1)
+    queue.grant(reader, 2)
+    fill(queue, "b", "c")
+    assert other.log == ["a"] and reader.log[-2:] == ["b", "c"]
+
+
 def test_one_consumer_that_refuses_does_not_hold_up_another():
     queue = filled("a")
     one, two = Reader(queue, 5), Reader(queue, 5)
@@ -418,6 +495,44 @@ def test_deadlines_of_what_was_consumed_in_time_are_forgotten():
     assert len(queue._deadlines) <= 1001
 
 
+def sweeps(function):
+    """How often `function` has a list put in order anew."""
+    made = 0
+
+    def count(frame, event, argument):
+        nonlocal made
+        name = frame.f_code.co_name if event == "call" else getattr(argument, "__name__", "")
+        made += event in ("call", "c_call") and name == "heapify"
+
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return made
+
+
+def test_deadlines_of_what_waits_are_not_looked_through_time_and_again():
+    queue = Queue("q")
+    assert sweeps(lambda: fill(queue, *"x" * 5000, expires=1e9)) == 0
+    reader = Presettled(queue, 4000)
+    assert (queue.depth, len(reader.log)) == (1000, 4000)
+    assert sweeps(lambda: fill(queue, "x", expires=1e9)) == 1
+    assert sweeps(lambda: fill(queue, *"x" * 5000, expires=1e9)) == 0
+    assert queue.expire(1e9) == queue.outcomes[EXPIRED] == 6001 and queue.depth == 0 and queue.deadline is None
+
+
+def test_what_is_gone_is_swept_when_it_is_most_of_what_is_remembered():
+    queue = Queue("q")
+    fill(queue, *"x" * 100, expires=1.0)
+    fill(queue, *"y" * 100, expires=2.0)
+    assert sweeps(lambda: queue.expire(1.0)) == 0 and len(queue._fresh) == 200
+    fill(queue, "z", expires=2.0)
+    assert sweeps(lambda: queue.expire(2.0)) == 1 and not queue._fresh
+    fill(queue, "a", "b")
+    assert Reader(queue, 5).log == ["a", "b"]
+
+
 # -- browsing
 
 
@@ -492,6 +607,67 @@ def test_put_says_when_it_is_enough_and_producers_resume_at_half():
     assert filler.resumed == 1
     queue.settle(entries[2])
     assert filler.resumed == 1 and reader.log
+
+
+@pytest.mark.parametrize("share", ["settle", "close"])
+def test_producers_that_wait_for_the_pool_resume_at_half_of_it(share):
+    pool = Pool(4000)
+    one, two = Queue("one", pool=pool), Queue("two", pool=pool)
+    body = "x" * 400  # 1000 bytes each with what an entry costs
+    fill(one, body, body)
+    fill(two, body)
+    assert not two.full and not two.put(None, body.encode()) and one.full and two.full
+    filler = Filler()
+    two.block(filler)
+    entries = list(_all(one))
+    one.settle(entries[0])
+    assert filler.resumed == 0 and not two.full
+    if share == "settle":
+        one.settle(entries[1])
+    else:
+        one.close()
+    assert filler.resumed == 1 and pool.bytes == 2000
+    two.settle(next(_all(two)))
+    assert filler.resumed == 1, "once for each block()"
+
+
+def test_closing_a_small_queue_does_not_make_room_in_a_pool_that_is_full_of_others():
+    pool = Pool(4000)
+    one, two = Queue("one", pool=pool), Queue("two", pool=pool)
+    body = "x" * 400
+    fill(one, body)
+    fill(two, body, body, body)
+    filler = Filler()
+    two.block(filler)
+    one.close()
+    assert filler.resumed == 0 and pool.bytes == 3000
+    two.settle(next(_all(two)))
+    assert filler.resumed == 1
+
+
+def test_a_producer_that_is_gone_is_not_called_and_what_it_waits_for_is_the_tighter_bound():
+    queue = Queue("q", capacity=1200, pool=Pool(1800))
+    stays, gone = Filler(), Filler()
+    fill(queue, "", "")
+    for filler in (stays, gone):
+        queue.block(filler)
+    queue.forget(gone)
+    queue.settle(next(_all(queue)))
+    assert (stays.resumed, gone.resumed) == (1, 0)
+    assert queue.full is False and queue.pool.full is False
+
+
+def test_another_body_changes_what_is_counted():
+    queue = Queue("q", capacity=2000)
+    assert queue.put(None, b"x" * 400)
+    entry = next(_all(queue))
+    queue.rewrite(entry, b"y" * 1400)
+    assert (queue.bytes, queue.pool.bytes, entry.size, entry.body) == (2000, 2000, 2000, b"y" * 1400) and queue.full
+    queue.rewrite(entry, b"z")
+    assert (queue.bytes, queue.pool.bytes, queue.full) == (601, 601, False)
+    queue.settle(entry)
+    queue.rewrite(entry, b"gone")
+    assert (queue.bytes, queue.pool.bytes) == (0, 0)
 
 
 def test_closing_lets_producers_go():
