@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from handlers.broker.links import MOST_ANNOTATED
+from handlers.broker.nodes.envelope import annotated
 from reactor import (
     ACCEPTED,
     MODIFIED,
@@ -218,6 +220,24 @@ def test_no_more_than_a_little_is_added_to_a_message_by_outcomes(world):
     added = client.inbox[0].message.annotations
     assert 10 < len(added) < 17 and added["x-opt-0"] and client.bodies() == ["a"]
     assert world.node("jobs").bytes < 20_000
+
+
+@pytest.mark.parametrize("too_much", [0, 1])
+def test_what_outcomes_may_add_is_added_to_the_last_byte(world, too_much):
+    client = world.client()
+    client.send("jobs", "a")
+    receiver = client.receiver("jobs", 1)
+    body = client.inbox[0].message.encode()
+    added = len(annotated(body, {symbol("x-opt-a"): "x" * 1000})) - len(body)
+    for name, size in zip("ab", (1000, 15_000)):
+        known = client.inbox[0].message.encode()
+        if name == "b":  # so large that with it the bound is reached exactly, or exceeded by one
+            longer = len(annotated(known, {symbol("x-opt-b"): "x" * size})) - len(known)
+            size += MOST_ANNOTATED + too_much - added - longer
+        client.take()[0].settle(ModifiedDisposition(annotations={symbol("x-opt-" + name): "x" * size}))
+        receiver.flow(1)
+        world.quiet()
+    assert set(client.inbox[0].message.annotations) == ({"x-opt-a"} if too_much else {"x-opt-a", "x-opt-b"})
 
 
 def test_a_header_that_is_larger_than_headers_are_is_refused(world):

@@ -428,6 +428,19 @@ def test_what_very_many_have_refused_waits_for_newcomers():
     assert len(queue._picky) == 0 and Reader(queue, 5).log == []
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_what_waits_for_newcomers_and_is_gone_meanwhile_is_given_to_nobody(first):
+    queue = filled("a", "b")
+    for _ in range(MOST_REFUSERS + 1):
+        reader = Reader(queue, 2)
+        for text in list(reader.held):
+            reader.release(text, again=False)
+    gone, stays = _all(queue) if first else reversed(list(_all(queue)))
+    assert gone.bar and stays.bar
+    queue.settle(gone)
+    assert Reader(queue, 5).log == [stays.body.decode()] and queue.waiting == 0
+
+
 def test_idle_browsers_cost_a_queue_nothing():
     def pass_by(browsers):
         queue = filled("0")
