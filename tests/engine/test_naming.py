@@ -101,6 +101,100 @@ def test_an_attached_link_is_stolen(pair, sends, elsewhere, monkeypatch):
     assert receiver.queued == 1
 
 
+@pytest.mark.parametrize("end", ["detach", "close", "end", "both"])
+@pytest.mark.parametrize("sends", [True, False])
+def test_a_link_that_is_about_to_go_is_not_stolen(sends, end):
+    """The peer attaches the name anew, on another session, before it can have heard that we let go of it."""
+    peer = Peer.client()
+    peer.connection.session().open()
+    peer.flush()
+    peer.begin(1, remote_channel=1)
+    link = peer.sender() if sends else peer.receiver()
+    if end in ("detach", "close"):
+        getattr(link, end)()
+    else:
+        link.session.close()
+        if end == "both":
+            link.close()
+    peer.attach("link", role=sends, channel=1)
+    assert "LINK_REMOTE_CLOSE" not in peer.event_names() and link.remote_condition is link.condition is None
+    other = next(one for one in peer.connection.links(0) if one is not link)
+    other.open()
+    assert named(peer) == {"detach": [("detach", 0)], "close": [("detach", 0)], "end": [("end", None)]}.get(
+        end, [("detach", 0), ("end", None)]
+    ) + [("attach", 0)]
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_a_link_that_is_not_attached_yet_is_not_stolen(sends):
+    """It has asked for the name on another session, and may yet have it."""
+    peer = Peer.client()
+    peer.connection.session().open()
+    peer.flush()
+    peer.begin(1, remote_channel=1)
+    first = peer.session.sender("link") if sends else peer.session.receiver("link")
+    first.source.address = first.target.address = "q"
+    first.open()
+    peer.flush()
+    peer.attach("link", role=sends, channel=1)
+    assert first.remote_condition is None and "LINK_REMOTE_CLOSE" not in peer.event_names()
+    peer.attach("link", role=sends)
+    assert first.state & first.REMOTE_ACTIVE
+
+
+@pytest.mark.parametrize("ended", ["link", "session", "both"])
+def test_the_name_is_free_on_another_session_when_the_end_of_it_has_left(ended):
+    peer = Peer.client()
+    other = peer.connection.session()
+    other.open()
+    peer.flush()
+    peer.begin(1, remote_channel=1)
+    link = peer.sender()
+    if ended != "session":
+        link.close()
+    if ended != "link":
+        link.session.close()
+    again(link, other)
+    written = [name for name, _ in named(peer)]
+    assert written == {"link": ["detach"], "session": ["end"], "both": ["detach", "end"]}[ended] + ["attach"]
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_answers_to_attaches_of_one_name_go_to_each_in_turn(sends):
+    peer = Peer.client()
+    links = [peer.session.sender("link") if sends else peer.session.receiver("link")]
+    links[0].source.address = links[0].target.address = "q"
+    links[0].open()
+    peer.flush()
+    for _ in range(2):
+        links[-1].close()
+        links.append(again(links[-1]))
+        peer.flush()
+    assert [name for name, _ in named(peer)] == ["attach", "detach", "attach", "detach", "attach"]
+    for link in links:
+        before = [one.state & one.REMOTE_UNINIT for one in links]
+        assert before[links.index(link) :] == [link.REMOTE_UNINIT] * len(before[links.index(link) :])
+        peer.attach("link", links.index(link), sends)
+        assert link.state & link.REMOTE_ACTIVE
+        if link is not links[-1]:
+            peer.say("detach", handle=links.index(link), closed=True)
+    assert links[-1].state & links[-1].LOCAL_ACTIVE and links[-1].remote_condition is None
+
+
+@pytest.mark.parametrize("order", ["open, given up", "given up, open"])
+def test_an_attach_of_the_peer_s_goes_to_the_link_that_is_open(order):
+    """Both have the name, and the attach of neither has left."""
+    peer = Peer.client()
+    links = {}
+    for what in order.split(", "):
+        links[what] = peer.session.sender("link")
+    links["given up"].close()
+    links["open"].target.address = "q"
+    links["open"].open()
+    peer.transport.receive(frame("attach", name="link", handle=0, role=True, target=target("q")))
+    assert links["open"].state & links["open"].REMOTE_ACTIVE and not links["given up"].state & peer.session.REMOTE_ACTIVE
+
+
 @pytest.mark.parametrize("answered", [True, False])
 @pytest.mark.parametrize("sends", [True, False])
 def test_a_second_one_of_the_name_is_an_error_at_the_call(pair, sends, answered):
@@ -156,8 +250,10 @@ def test_a_detach_that_is_answered_by_a_close_is_closed():
     peer.say("detach", handle=0, closed=True)
     attach, detach = [one for one in peer.heard() if one.name in ("attach", "detach")]
     assert (attach.name, attach.fields["name"], detach.name, detach.closed) == ("attach", "link", "detach", True)
-    peer.attach(role=False).say("detach", handle=0, closed=True)
-    assert list(peer.session.links()) == [] and named(peer) == []
+    peer.events()
+    peer.attach(role=False).transfer(b"in flight", handle=0).say("detach", handle=0, closed=True)
+    assert list(peer.session.links()) == [] and peer.heard() == []
+    assert "DELIVERY" not in peer.event_names()
 
 
 def test_few_sessions_and_links_go_ahead_of_what_the_peer_takes():
@@ -221,6 +317,8 @@ def test_an_attach_that_cannot_be_answered_is_refused(receives, behind):
         link.close()
     attach, detach = [one for one in peer.heard() if one.name in ("attach", "detach")]
     assert attach.source is attach.target is None and detach.error == "amqp:frame-size-too-small"
+    told = [event.link for event in peer.events() if event.type in (Event.LINK_REMOTE_CLOSE, Event.LINK_REMOTE_DETACH)]
+    assert told == [link], "the application hears of the end once"
     assert peer.session.state & peer.session.REMOTE_ACTIVE and peer.session.remote_condition is None
     if "detach" not in (behind,) and behind != "both":
         peer.say("detach", handle=0, closed=True)
