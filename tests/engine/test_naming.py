@@ -117,7 +117,7 @@ def test_a_link_that_is_about_to_go_is_not_stolen(sends, end):
         if end == "both":
             link.close()
     peer.attach("link", role=sends, channel=1)
-    assert "LINK_REMOTE_CLOSE" not in peer.event_names() and link.remote_condition is link.condition is None
+    assert "pn_link_remote_close" not in peer.event_names() and link.remote_condition is link.condition is None
     other = next(one for one in peer.connection.links(0) if one is not link)
     other.open()
     assert named(peer) == {"detach": [("detach", 0)], "close": [("detach", 0)], "end": [("end", None)]}.get(
@@ -137,7 +137,7 @@ def test_a_link_that_is_not_attached_yet_is_not_stolen(sends):
     first.open()
     peer.flush()
     peer.attach("link", role=sends, channel=1)
-    assert first.remote_condition is None and "LINK_REMOTE_CLOSE" not in peer.event_names()
+    assert first.remote_condition is None and "pn_link_remote_close" not in peer.event_names()
     peer.attach("link", role=sends)
     assert first.state & first.REMOTE_ACTIVE
 
@@ -192,7 +192,7 @@ def test_an_attach_of_the_peer_s_goes_to_the_link_that_is_open(order):
     links["open"].target.address = "q"
     links["open"].open()
     peer.transport.receive(frame("attach", name="link", handle=0, role=True, target=target("q")))
-    assert links["open"].state & links["open"].REMOTE_ACTIVE and not links["given up"].state & peer.session.REMOTE_ACTIVE
+    assert [links[what].state & peer.session.REMOTE_ACTIVE for what in ("open", "given up")] == [16, 0]
 
 
 @pytest.mark.parametrize("answered", [True, False])
@@ -253,7 +253,23 @@ def test_a_detach_that_is_answered_by_a_close_is_closed():
     peer.events()
     peer.attach(role=False).transfer(b"in flight", handle=0).say("detach", handle=0, closed=True)
     assert list(peer.session.links()) == [] and peer.heard() == []
-    assert "DELIVERY" not in peer.event_names()
+    assert "pn_delivery" not in peer.event_names()
+
+
+def test_what_the_peer_attaches_right_behind_its_close_is_answered_by_ours_and_nothing_else():
+    """It took our detach for less than it was; what it sends over the new attachment was in flight."""
+    peer = Peer.client()
+    peer.receiver().detach()
+    assert named(peer) == [("detach", 0)]
+    peer.events()
+    peer.say_bytes(
+        frame("detach", handle=0, closed=True)
+        + frame("attach", name="link", handle=0, role=False, initial_delivery_count=0, source=source("q"))
+        + frame("transfer", payload=b"in flight", handle=0, delivery_id=0, delivery_tag=b"t")
+    )
+    attach, detach = peer.heard()
+    assert (attach.name, detach.name, detach.closed, detach.error) == ("attach", "detach", True, None)
+    assert "pn_delivery" not in peer.event_names()
 
 
 def test_few_sessions_and_links_go_ahead_of_what_the_peer_takes():
