@@ -14,7 +14,7 @@ from reactor.codec.definitions import (
     SASL_RESPONSE,
 )
 from reactor.codec.types import symbol
-from reactor.engine.limits import USUAL
+from reactor.engine.limits import USUAL, Limits
 from reactor.engine.sasl.exchange import Challenge, MechanismError
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.sasl.mechanisms import AnonymousClient, PlainClient, PlainServer
@@ -432,6 +432,142 @@ def test_an_exchange_without_end_is_ended(is_server, monkeypatch):
     with pytest.raises(RemoteProtocolError, match="rounds") as caught:
         sasl.receive(again, 0, len(again))
     assert caught.value.condition == errors.RESOURCE_LIMIT_EXCEEDED
+
+
+# -- bounds, from both sides -----------------------------------------------------------------------------
+@pytest.mark.parametrize("size", [*range(8), 8, 15, 16, 17, 65536, 65537])
+def test_a_frame_has_a_least_and_a_largest_size(size):
+    """Known from its first four bytes, and told."""
+    sasl = client(max_frame_size=16 if size < 20 else 65536)
+    begun = size.to_bytes(4, "big")
+    if size < 8:
+        assert heard(sasl, begun).description == f"a SASL frame of {size} bytes, which is less than its header"
+    elif size > sasl.max_frame_size:
+        assert f"a SASL frame of {size} bytes; at most {sasl.max_frame_size} are" in heard(sasl, begun).description
+    else:
+        assert sasl.receive(begun, 0, 4) == 0
+        assert sasl.receive(begun + b"\x02\x01\x00\x00", 0, 8) == 0 if size > 8 else True
+
+
+@pytest.mark.parametrize("before", [0, 1, 3, 4, 8, 100])
+@pytest.mark.parametrize("what, words", [
+    (b"AMQP\x00\x01\x00\x00", "a protocol header within the SASL exchange"),
+    (b"HTTP/1.1", "a SASL frame of 1213486160 bytes; at most 65536 are accepted"),
+    (b"AMQO\x00\x01\x00\x00", "a SASL frame of 1095586127 bytes; at most 65536 are accepted"),
+])  # fmt: skip
+def test_what_comes_instead_of_a_frame_is_named(what, words, before):
+    data = b"\x00" * before + what
+    with pytest.raises(RemoteProtocolError) as caught:
+        client().receive(data, before, len(data))
+    assert caught.value.description == words
+    sasl, offer = client(), mechanisms("ANONYMOUS")
+    assert heard(sasl, offer + what).description == words and sasl.mech == "ANONYMOUS"
+
+
+@pytest.mark.parametrize("before", [0, 7, 64, 255])
+def test_frames_that_are_not_whole_yet_wait_wherever_they_are_cut(before):
+    offer, challenge = mechanisms("PLAIN"), frame(SASL_CHALLENGE, b"")
+    for cut in range(len(offer) + len(challenge)):
+        sasl = client("ann", "s3cret", secure=True)
+        data = b"\xff" * before + (offer + challenge)[:cut] + b"\x00" * 100
+        taken = sasl.receive(data, before, before + cut)
+        assert taken - before == (len(offer) if cut >= len(offer) else 0)
+        assert (sasl.mech == "PLAIN") is (cut >= len(offer)) and not sasl.finished
+
+
+@pytest.mark.parametrize("before", [0, 5])
+@pytest.mark.parametrize("extra", [1, 2, 9])
+def test_bytes_behind_a_frame_s_fields_are_counted(extra, before):
+    data = b"\x00" * before + frame(SASL_MECHANISMS, symbol("ANONYMOUS"), extra=b"\x40" * extra)
+    with pytest.raises(RemoteProtocolError) as caught:
+        client().receive(data, before, len(data))
+    assert caught.value.description == f"{extra} bytes behind the sasl-mechanisms"
+
+
+@pytest.mark.parametrize("offset", range(6))
+def test_a_data_offset_is_within_its_frame(offset):
+    sasl = server()
+    init = frame(SASL_INIT, symbol("ANONYMOUS"), offset=3)
+    init = init[:4] + bytes([offset]) + init[5:]
+    sasl.start()
+    if offset == 3:
+        assert sasl.receive(init, 0, len(init)) == len(init) and sasl.outcome == SASL.OK
+        return
+    with pytest.raises(RemoteProtocolError) as caught:
+        sasl.receive(init, 0, len(init))
+    assert (caught.value.condition == errors.FRAMING_ERROR) is (offset < 2 or offset * 4 > len(init))
+    assert sasl.outcome is None
+    tiny = b"\x00\x00\x00\x0c" + bytes([offset]) + b"\x01\x00\x00" + b"\x00" * 4
+    error = heard(server(), tiny)
+    assert ("data offset" in error.description) is (offset < 2 or offset > 3)
+
+
+@whole_and_bytewise
+@pytest.mark.parametrize("room", [-1, 0, 1])
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_all_of_an_exchange_is_bounded_to_the_byte(rounds, room, step):
+    response = b"\0ann\0" + b"s3cret" * 100
+    data = frame(SASL_INIT, symbol("PLAIN"), response)
+    if rounds > 1:
+        data = frame(SASL_INIT, symbol("PLAIN")) + frame(SASL_RESPONSE, response)
+    limits = Limits(max_sasl_size=len(data) + room)
+    side = Side(server(authenticator=lambda mech, user, password: True, limits=limits), step)
+    side.sasl.start()
+    side.hear(data)
+    if room < 0:
+        assert side.error.condition == errors.RESOURCE_LIMIT_EXCEEDED and side.sasl.outcome is None
+        assert side.error.description == f"a SASL exchange of more than {len(data) + room} bytes"
+    else:
+        assert side.error is None and side.sasl.outcome == SASL.OK
+
+
+def test_no_bound_of_an_exchange_is_none():
+    sasl = server(authenticator=knows, limits=Limits(max_sasl_size=0))
+    sasl.start()
+    init = frame(SASL_INIT, symbol("PLAIN"), b"\0ann\0s3cret")
+    assert sasl.receive(init, 0, len(init)) == len(init) and sasl.outcome == SASL.OK
+
+
+@pytest.mark.parametrize("first", range(5))
+@pytest.mark.parametrize("then", range(5))
+def test_an_outcome_stands_whatever_done_says_later(first, then):
+    sasl = server(authenticator=knows)
+    sasl.start()
+    init = frame(SASL_INIT, symbol("PLAIN"))
+    sasl.receive(init, 0, len(init))
+    sasl.done(first)
+    said = bytes(sasl.output)
+    if first == then:
+        sasl.done(then)
+    else:
+        with pytest.raises(SASLException, match=f"already ended with outcome {first}"):
+            sasl.done(then)
+    assert (sasl.outcome, bytes(sasl.output)) == (first, said)
+
+
+@pytest.mark.parametrize("outcome", range(5))
+def test_what_done_says_before_the_choice_is_said_once(outcome):
+    sasl = server()
+    for other in (4, 0, outcome):
+        sasl.done(other)  # the last word counts: nothing was told yet
+    sasl.start()
+    sasl.output.clear()
+    init = frame(SASL_INIT, symbol("GSSAPI"))
+    if outcome == SASL.OK:
+        assert sasl.receive(init, 0, len(init)) == len(init)
+    else:
+        with pytest.raises(RemoteProtocolError, match=r"\[mech=none\]: the application said so"):
+            sasl.receive(init, 0, len(init))
+    assert sasl.output == frame(SASL_OUTCOME, outcome) and (sasl.outcome, sasl.finished) == (outcome, True)
+
+
+@pytest.mark.parametrize("code", [*range(1, 5), 5, 255])
+def test_only_the_outcome_ok_lets_a_client_go_on(code):
+    sasl = client()
+    error = heard(sasl, mechanisms("ANONYMOUS") + frame(SASL_OUTCOME, code))
+    assert (error.condition == errors.DECODE_ERROR) is (code > 4)
+    assert sasl.outcome == (code if code < 5 else None)
+    assert sasl.finished is (code < 5)
 
 
 # -- secrets ---------------------------------------------------------------------------------------------
