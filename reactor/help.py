@@ -34,7 +34,8 @@ CHAPTERS = {
     "development": "tests/README.md",
 }
 
-#: Columns of a terminal that does not say how many it has, and of text that is easy to read.
+#: Columns of a terminal that does not say how many it has, and of text that is easy to read; those of a table's column
+#: in which words are not cut shorter.
 USUAL_WIDTH, GREATEST_WIDTH = 100, 120
 LEAST_COLUMN = 10
 
@@ -222,9 +223,9 @@ def _sizes(table: Sequence[Sequence[str]], room: int) -> list[int]:
     if sum(natural) <= room:
         return natural
     least = [max(len(word) for cell in column for word in cell.split() or [""]) for column in table]
-    spare = room - sum(least)
-    if spare < 0:
-        return [max(LEAST_COLUMN, room * size // sum(least)) for size in least]
+    while sum(least) > room and max(least) > LEAST_COLUMN:  # the longest words are cut
+        least[least.index(max(least))] -= 1
+    spare = max(0, room - sum(least))
     wish = [size - smallest for size, smallest in zip(natural, least)]
     return [smallest + spare * more // sum(wish) for smallest, more in zip(least, wish)]
 

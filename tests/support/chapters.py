@@ -28,6 +28,16 @@ def slug(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
+def split_row(line: str) -> list[str]:
+    """The cells of a line of a table."""
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
+
+
+def in_code(cell: str) -> list[str]:
+    """What a cell has between backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
 class Chapter:
     """One document. path: from the checkout, with slashes."""
 
@@ -52,6 +62,13 @@ class Chapter:
         found = re.search(rf"^(#+) {re.escape(title)}$\n(.*?)(?=^\1 |\Z)", self.text, re.M | re.S)
         assert found is not None, f"{self.path}: no section {title!r}"
         return found.group(2)
+
+    def table(self, name: str) -> list[list[str]]:
+        """The cells of the table marked `table: NAME`, without its head, and without rows that only divide it."""
+        found = re.search(rf"^<!-- table: {name} -->\n((?:\|.*\n)+)", self.text, re.M)
+        assert found is not None, f"{self.path}: no table {name!r}"
+        rows = [split_row(line) for line in found.group(1).splitlines()[2:]]
+        return [row for row in rows if not row[0].startswith("**")]
 
     def __repr__(self) -> str:
         return self.path
