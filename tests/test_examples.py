@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from handlers import Reject
+from handlers import MessagingHandler, Reject
 from handlers.broker import EmbeddedBroker
-from reactor import Condition, Delivery, Message
+from reactor import Condition, Container, Delivery, Message
 from tests.support.peers import Listening, Peer
 from tests.support.processes import CHECKOUT, DEADLINE, Script, example, run, unused_port
 
@@ -316,9 +316,34 @@ class Colours(Listening):
                     event.sender.send(Message(colour, properties={"colour": colour}))
 
 
+class Publisher(MessagingHandler):
+    """Sends a message of each colour, and leaves when all are accepted."""
+
+    def __init__(self, url: str, colours: list[str]) -> None:
+        super().__init__()
+        self.url = url
+        self.colours = colours
+
+    def on_start(self, event: Any) -> None:
+        sender = event.container.create_sender(self.url)
+        for colour in self.colours:
+            sender.send(Message(colour, properties={"colour": colour}))
+
+    def on_accepted(self, event: Any) -> None:
+        self.colours.pop()
+        if not self.colours:
+            event.connection.close()
+
+
 def test_selected_recv(way: str, place: Path) -> None:
     with Peer(Colours(knows_selectors=True)) as url:
         out = lines(run([*example("selected_recv", way), "-a", f"{url}/q", "-m", "1"], place, **DEVELOPER))
+    assert out == ["The broker applies the selector colour = 'green'", "green"]
+
+
+def test_selected_recv_with_the_embedded_broker(way: str, place: Path, broker: str) -> None:
+    Container(Publisher(f"{broker}/q", ["red", "green", "blue"]), raise_errors=True).run()
+    out = lines(run([*example("selected_recv", way), "-a", f"{broker}/q", "-m", "1"], place, **DEVELOPER))
     assert out == ["The broker applies the selector colour = 'green'", "green"]
 
 

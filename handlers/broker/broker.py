@@ -15,7 +15,8 @@ What it promises:
 * A message to a topic that nobody has subscribed to is accepted and dropped. A subscription ends with its
   link, detached or closed.
 * Rejected and expired messages are dropped and counted. Priorities are carried, not acted upon.
-* A filter that is asked for is not applied and therefore not echoed: the client can see that.
+* A selector among the filters of a source is applied: to waiting messages, and at a topic to new ones. A bad one
+  refuses the link. Any other filter is not applied and therefore not echoed: the client can see that.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ from handlers.broker.nodes.directory import (
 )
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.pool import Pool
+from handlers.broker.nodes.selection import selection_of
+from handlers.broker.nodes.selector import SelectorError
 from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics, overview, statistics
 from handlers.broker.nodes.topic import Topic
 from reactor import Condition, Described, Limits, Link, Terminus, Transport, __version__, symbol
@@ -348,8 +351,12 @@ class Broker(MessagingHandler):
         return handler
 
     def _outlet(self, link: Any) -> Outlet:
-        """A peer that receives. What it asked for and does not get (a filter, above all) is not in the answer."""
+        """A peer that receives. What it asked for and does not get is not in the answer."""
         wanted, source = link.remote_source, link.source
+        try:
+            selection, applied = selection_of(wanted.filter)
+        except SelectorError as error:
+            raise Refused("amqp:invalid-field", str(error)) from None
         record = self._record(link, wanted)
         if record.owner is not None and not self._may_receive(link.connection, record):
             text = "a dynamic node is received from over the connection that it was made for"
@@ -359,16 +366,17 @@ class Broker(MessagingHandler):
         handler: Outlet
         if isinstance(node, Topic):
             name = f"{node.name} -> {link.connection.remote_container}/{link.name}"
-            handler = Outlet(self, link, record, node.subscribe(name))
+            handler = Outlet(self, link, record, node.subscribe(name, selection))
             source.expiry_policy = Terminus.EXPIRE_WITH_LINK
             if wanted.distribution_mode == Terminus.DIST_MODE_COPY:
                 source.distribution_mode = Terminus.DIST_MODE_COPY
         elif wanted.distribution_mode == Terminus.DIST_MODE_COPY:
             source.distribution_mode = Terminus.DIST_MODE_COPY
-            handler = Viewer(self, link, record, node)
+            handler = Viewer(self, link, record, node, selection)
         else:
             source.distribution_mode = wanted.distribution_mode
-            handler = Outlet(self, link, record, node)
+            handler = Outlet(self, link, record, node, selection)
+        source.filter.put_dict(applied)
         self._answer(source, wanted, record, handler)
         return handler
 

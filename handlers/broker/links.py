@@ -15,7 +15,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Optional
 
+from handlers.broker.net import BrokerTimer
+from handlers.broker.nodes.consumer import Browser, Consumer
 from handlers.broker.nodes.directory import Record, Refused, clipped
+from handlers.broker.nodes.entry import ACKNOWLEDGED, Entry
+from handlers.broker.nodes.entry import REJECTED as DROPPED
 from handlers.broker.nodes.envelope import (
     HEADER,
     INSTRUCTIONS,
@@ -25,8 +29,7 @@ from handlers.broker.nodes.envelope import (
     read_envelope,
     without_instructions,
 )
-from handlers.broker.nodes.node import ACKNOWLEDGED, Browser, Consumer, Entry, Queue
-from handlers.broker.nodes.node import REJECTED as DROPPED
+from handlers.broker.nodes.node import Queue
 from reactor import (
     ACCEPTED,
     MODIFIED,
@@ -77,11 +80,11 @@ class BrokerLink(Handler):
         self.struck = False  # it has failed, and is about to be ended (net.py)
 
     def describe(self) -> str:
-        """Who it is, for the log."""
+        """Its name and its peer, for the log."""
         return f"link {self.link.name!r} of {self.link.connection.remote_container!r}"
 
     def where(self) -> str:
-        """What it is attached to, for the log."""
+        """Its node, for the log."""
         return "each message's own address" if self.record is None else repr(self.record.node.name)
 
     def on_link_remote_close(self, event: Any) -> None:
@@ -109,7 +112,7 @@ class BrokerLink(Handler):
                 self.broker.directory.detach(self.record, self)
 
     def let_go(self) -> None:
-        """What a kind of link has to put in order at its node when it leaves."""
+        """The part of leaving that each kind of link has for itself."""
 
     def evict(self, condition: str, description: str) -> None:
         """End the link from this side."""
@@ -252,11 +255,13 @@ class Relay(Intake):
 class Outlet(BrokerLink, Consumer):
     """Messages of a queue or subscription, acquired until the receiver tells their outcome."""
 
-    def __init__(self, broker: Broker, link: Any, record: Record, queue: Queue) -> None:
+    def __init__(self, broker: Broker, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
         BrokerLink.__init__(self, broker, link, record)
         Consumer.__init__(self)
         self.queue = queue
+        self.selection = selection
         self.presettled = link.remote_snd_settle_mode == Link.SND_SETTLED
+        self.resting = False
 
     def open(self) -> None:
         """Take part; messages follow with the receiver's first credit."""
@@ -306,10 +311,34 @@ class Outlet(BrokerLink, Consumer):
         if queue.bytes > MOST_AHEAD:  # however much credit it has: it may not be reading
             credit = min(credit, max(1, MOST_AHEAD * queue.depth // queue.bytes) - link.queued)
         queue.grant(self, credit)
-        link.offered(queue.waiting)
-        if link.drain_mode and (self.credit or not queue.waiting):
+        if self.selection is None:
+            link.offered(queue.waiting)
+        self.drained()
+
+    def drained(self) -> None:
+        """Give back what is left of the credit, if that was asked for and there are no more messages."""
+        link, queue = self.link, self.queue
+        resting = self.resting or (self.view is not None and self.view.resting)
+        if link.drain_mode and not resting and (self.credit or not queue.waiting):
             link.drained()
             queue.grant(self, link.credit)
+
+    def rest(self) -> None:
+        """Much was read in vain: go on in another turn."""
+        if not self.resting:
+            self.resting = True
+            self.broker.call(_WakeUp(self))
+
+    def wake(self) -> None:
+        """Go on."""
+        self.resting = False
+        if self.attached:
+            self.queue.wake(self)
+            self.drained()
+
+    def idle(self) -> None:
+        """There is nothing more that it could have."""
+        self.drained()
 
     def on_delivery(self, event: Any) -> None:
         """The receiver tells what became of a message."""
@@ -379,11 +408,22 @@ class Outlet(BrokerLink, Consumer):
             self.broker.alarms.unwatch(self.queue)
 
 
+class _WakeUp(BrokerTimer):
+    """The end of a rest."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self.outlet = outlet
+
+    def on_timer_task(self, event: Any) -> None:
+        """Others had their turn."""
+        self.outlet.wake()
+
+
 class Viewer(Outlet, Browser):
     """Copies of the waiting messages of a queue. Outcomes of them mean nothing, and nothing is taken."""
 
-    def __init__(self, broker: Broker, link: Any, record: Record, queue: Queue) -> None:
-        Outlet.__init__(self, broker, link, record, queue)
+    def __init__(self, broker: Broker, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
+        Outlet.__init__(self, broker, link, record, queue, selection)
         self.spot = None
 
     def deliver(self, entry: Entry) -> None:

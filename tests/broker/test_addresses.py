@@ -14,8 +14,8 @@ from reactor import (
     Described,
     DynamicNodeProperties,
     Endpoint,
+    Filter,
     Message,
-    Selector,
     Terminus,
     symbol,
     ulong,
@@ -155,7 +155,7 @@ def test_the_wrong_kind_of_node_is_refused(world):
 
 def test_a_filter_that_is_not_applied_is_not_echoed(world):
     client = world.client()
-    receiver = client.receiver("jobs", options=Selector("colour = 'green'"))
+    receiver = client.receiver("jobs", options=Filter({symbol("x"): Described(symbol("y"), "z")}))
     assert not receiver.remote_source.filter and receiver.remote_source.address == "jobs"
 
 

@@ -16,7 +16,6 @@ from reactor import (
     Link,
     Message,
     ModifiedDisposition,
-    Selector,
     TransactionalDisposition,
     symbol,
 )
@@ -203,9 +202,10 @@ def test_an_outcome_in_a_transaction_is_none(world, settled):
 
 def test_what_is_not_applied_is_not_in_the_answer(world):
     client = world.client()
-    receiver = client.receiver("jobs", options=Selector("colour = 'red'"))
+    unknown = Filter({symbol("x"): Described(symbol("y"), "z")})
+    receiver = client.receiver("jobs", options=unknown)
     assert receiver.source.filter and not receiver.remote_source.filter
-    both = client.receiver("jobs", options=[Filter({symbol("x"): Described(symbol("y"), "z")}), Copy()], name="both")
+    both = client.receiver("jobs", options=[unknown, Copy()], name="both")
     assert not both.remote_source.filter and both.remote_source.distribution_mode == both.source.DIST_MODE_COPY
 
 

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-from handlers.broker.nodes.node import ACKNOWLEDGED, EXPIRED, REJECTED, WAITING, Browser, Consumer, Queue
+from handlers.broker.nodes.consumer import Browser, Consumer
+from handlers.broker.nodes.entry import ACKNOWLEDGED, EXPIRED, REJECTED, WAITING
+from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.picky import MOST_REFUSERS
 from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.topic import Topic

@@ -67,7 +67,7 @@ FROM_ENDPOINTS_TO_WIRE: dict[str, str] = {
 STUBS: dict[str, str] = {
     "handlers.broker.links.Intake": BROKER,
     "handlers.broker.net.BrokerTimer": BROKER,
-    "handlers.broker.nodes.node.Consumer": BROKER,
+    "handlers.broker.nodes.consumer.Consumer": BROKER,
     "reactor.container.links.Linking": CONTAINER,
     "reactor.engine.endpoints.link.Link": WIRE,
     "reactor.engine.sasl.exchange.ClientMechanism": SASL,

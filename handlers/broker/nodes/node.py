@@ -13,6 +13,8 @@ that list is what "in its original place" means. Beside it stand three indexes i
     returned   given and come back: a heap by place
     picky      come back from somebody who must not get them again (picky.py)
 
+Consumers that select have views of the queue (views.py). They come before the others, which take anything.
+
 Priorities are carried but not acted upon: a queue is first in, first out.
 """
 
@@ -20,96 +22,14 @@ from __future__ import annotations
 
 from collections import deque
 from heapq import heapify, heappop, heappush
-from itertools import count
 from typing import Any, Optional
 
-from handlers.broker.nodes.browsing import Spot, move, settled, spot_before
+from handlers.broker.nodes.browsing import move, settled, spot_before
+from handlers.broker.nodes.consumer import Browser, Consumer, serials
+from handlers.broker.nodes.entry import ACKNOWLEDGED, ACQUIRED, EXPIRED, GONE, WAITING, Entry
 from handlers.broker.nodes.picky import MOST_REFUSERS, Picky
 from handlers.broker.nodes.pool import Pool, Producer
-
-WAITING, ACQUIRED, GONE = range(3)
-"""States of an entry: to be had, in the hands of a consumer, no longer in the queue."""
-
-ACKNOWLEDGED, REJECTED, EXPIRED = range(3)
-"""Why an entry left its queue: indexes into `Queue.outcomes`."""
-
-ENTRY_COST = 600
-"""Bytes that an entry costs beside its body, with a header of its own. Counted, so that a flood of empty messages is
-bounded too."""
-
-_serials = count(1)
-
-
-class Consumer:
-    """Takes messages from a queue while it has credit. The link above derives from this.
-
-    credit: how many more messages it takes now; the queue counts it down.
-    held: what it acquired and has not settled, in order of delivery, under whatever key `deliver` chose.
-    """
-
-    browsing = False
-
-    def __init__(self) -> None:
-        self.credit = 0
-        self.held: dict[Any, Entry] = {}
-        self.serial = next(_serials)
-        self.hungry = False
-        self.refuses_below = 0  # it has refused all picky entries of a lower place ...
-        self.caught_up = 0  # ... as of this change of theirs
-
-    def deliver(self, entry: Entry) -> None:
-        """Take `entry`: either keep it in `held` until its outcome is known, or settle it at once."""
-        raise NotImplementedError
-
-    def was_tried(self, key: Any) -> bool:
-        """Whether what is held under `key` may have reached somebody: then its loss is a failed attempt."""
-        return True
-
-
-class Browser(Consumer):
-    """Looks at the waiting messages of a queue, each once, and takes none.
-
-    What another consumer held while the browser went past is not shown to it later.
-    """
-
-    browsing = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.spot: Optional[Spot] = None
-
-
-class Entry:
-    """One message in one queue. A topic's copies share envelope and body, so a copy costs only this."""
-
-    __slots__ = (
-        "queue", "place", "envelope", "body", "expires", "size", "before", "after",
-        "state", "delivery_count", "redelivered", "overdue", "refused", "bar", "grown", "spot",
-    )  # fmt: skip
-
-    before: Entry
-    after: Entry
-
-    def __init__(self, queue: Queue, place: int, envelope: Any, body: bytes, expires: float) -> None:
-        self.queue = queue
-        self.place = place
-        self.envelope = envelope
-        self.body = body
-        self.expires = expires
-        self.size = len(body) + ENTRY_COST
-        self.state = WAITING
-        self.delivery_count = 0
-        self.redelivered = False  # somebody held it before: no longer first-acquirer [3.2.1]
-        self.grown = 0  # bytes that outcomes have added
-        self.overdue = False  # its time ran out while somebody held it
-        self.refused: Optional[set[int]] = None  # serials of the consumers that must not get it again
-        self.bar = 0  # nor may those of this serial and below
-        self.spot: Optional[Spot] = None  # of the browsers that are to see it next
-
-    @property
-    def barred_here(self) -> bool:
-        """Whether it waits for newcomers."""
-        return self.state == WAITING
+from handlers.broker.nodes.views import LOOKS, View
 
 
 class Queue:
@@ -137,7 +57,7 @@ class Queue:
         self.outcomes = [0, 0, 0]
         self.consumers: set[Consumer] = set()
         # The list is a ring: the first entry follows the root, the last one precedes it.
-        self.root = Entry(self, 0, None, b"", 0.0)
+        self.root = Entry(0, None, b"", 0.0)
         self.root.before = self.root.after = self.root
         self._fresh: deque[Entry] = deque()
         self._returned: list[tuple[int, Entry]] = []
@@ -147,6 +67,7 @@ class Queue:
         self._serials: set[int] = set()  # of the consumers
         self._ring: deque[Consumer] = deque()  # consumers with credit, the next in turn first
         self._looking: dict[Browser, None] = {}  # browsers with credit
+        self._views: dict[str, View] = {}  # by the text of their selection
         self._blocked: dict[Producer, None] = {}
 
     def __repr__(self) -> str:
@@ -175,7 +96,7 @@ class Queue:
         expires: the time from which on nobody shall get it, 0 for never.
         """
         self.enqueued = place = self.enqueued + 1
-        entry = Entry(self, place, envelope, body, expires)
+        entry = Entry(place, envelope, body, expires)
         root = self.root
         last = entry.before = root.before
         entry.after = root
@@ -190,7 +111,10 @@ class Queue:
         if expires:
             self._watch(entry)
         ring = self._ring
-        if ring:
+        if self._views:
+            self._fresh.append(entry)
+            self._pump()
+        elif ring:
             # Hungry consumers mean that nothing is waiting which they could have had: this one is next.
             consumer = ring[0]
             if consumer.credit == 1:
@@ -228,6 +152,11 @@ class Queue:
         self._serials.add(consumer.serial)
         if isinstance(consumer, Browser):
             consumer.spot = spot_before(self.root.after)
+        elif consumer.selection is not None:
+            text = consumer.selection.text
+            consumer.view = view = self._views.get(text) or View(self, consumer.selection)
+            self._views[text] = view
+            view.members += 1
 
     def leave(self, consumer: Consumer) -> None:
         """`consumer` is gone: what it held waits again, each in its place, the attempt counted as failed."""
@@ -239,9 +168,14 @@ class Queue:
             self._looking.pop(consumer, None)
             consumer.spot = None
             return
+        view = consumer.view
         if consumer.hungry:
-            self._ring.remove(consumer)
+            (self._ring if view is None else view.ring).remove(consumer)
             consumer.hungry = False
+        if view is not None:
+            view.members -= 1
+            if not view.members:
+                del self._views[view.selection.text]
         consumer.credit = 0
         held, consumer.held = consumer.held, {}
         for key, entry in held.items():
@@ -257,6 +191,15 @@ class Queue:
                 self._browse(consumer)
             else:
                 self._looking.pop(consumer, None)
+        elif consumer.view is not None:
+            ring = consumer.view.ring
+            if credit > 0 and not consumer.hungry:
+                consumer.hungry = True
+                ring.append(consumer)
+                consumer.view.pump()
+            elif credit <= 0 and consumer.hungry:
+                consumer.hungry = False
+                ring.remove(consumer)
         elif credit > 0:
             # Those that are hungry already have found nothing that they could have: what is there is for this one.
             if not consumer.hungry and self._serve(consumer):
@@ -277,7 +220,7 @@ class Queue:
             entry.state = GONE
         elif entry.refused or entry.bar:
             entry.state = GONE
-            self._picky.remove(entry)
+            self._unpick(entry)
         else:
             self._stale += 1
             entry.state = GONE
@@ -287,6 +230,8 @@ class Queue:
         if entry.spot is not None:
             move(entry.spot, after)
         del entry.before, entry.after  # no cycles: its memory goes with the last reference to it
+        if entry.aside:
+            entry.body = b""  # which an index may have for long
         self.outcomes[outcome] += 1
         self.depth -= 1
         size = entry.size
@@ -307,7 +252,7 @@ class Queue:
 
     def _refuse(self, entry: Entry, serial: int) -> None:
         if entry.bar:
-            entry.bar = next(_serials)
+            entry.bar = next(serials)
             return
         if entry.refused is None:
             entry.refused = set()
@@ -315,7 +260,7 @@ class Queue:
         if len(entry.refused) > MOST_REFUSERS:
             entry.refused &= self._serials
             if len(entry.refused) > MOST_REFUSERS:
-                entry.bar = next(_serials)
+                entry.bar = next(serials)
                 entry.refused = None
 
     def rewrite(self, entry: Entry, body: bytes) -> None:
@@ -338,14 +283,35 @@ class Queue:
                 dropped += 1
             elif entry.state == ACQUIRED:
                 entry.overdue = True
-        if self._stale > len(self._fresh) + len(self._returned) - self._stale:
-            self._sweep()
+        self._sweep_if_due()
         return dropped
+
+    def pick(self, entry: Entry) -> None:
+        """A view takes `entry`, from wherever it stands."""
+        if entry.refused or entry.bar:
+            self._unpick(entry)
+        else:
+            entry.aside = True
+            self._stale += 1
+        entry.state = ACQUIRED
+        self.acquired += 1
+        self._sweep_if_due()
+
+    def wake(self, consumer: Consumer) -> None:
+        """Read on for a consumer that was asked to `rest`."""
+        if consumer not in self.consumers:
+            return
+        if isinstance(consumer, Browser):
+            if consumer in self._looking:
+                self._browse(consumer)
+        elif consumer.view is not None:
+            consumer.view.pump()
 
     def close(self) -> None:
         """The queue is deleted: nobody is served any more, and nobody is kept waiting for room."""
         self._ring.clear()
         self._looking.clear()
+        self._views.clear()
         self.consumers.clear()
         self._serials.clear()
         pool, self.pool = self.pool, Pool()
@@ -369,12 +335,21 @@ class Queue:
         self.acquired -= 1
         self.requeued += 1
         if entry.refused or entry.bar:
-            self._picky.add(entry, refuser)
+            # Who selects asks its view, and the view has a book of its own.
+            self._picky.add(entry, refuser if refuser is not None and refuser.view is None else None)
+        elif entry.aside:
+            entry.aside = False  # it has never left its index
+            self._stale -= 1
         else:
             heappush(self._returned, (entry.place, entry))
+        for view in self._views.values():
+            view.returned(entry, refuser)
 
     def _pump(self) -> None:
         """Serve the consumers in turn until credit or messages have run out."""
+        for view in list(self._views.values()):
+            if view.ring:
+                view.pump()
         ring = self._ring
         # Consumers in a row for whom there was nothing. No message remembers more of them than so many; one that waits
         # for newcomers may wait for the next of them that asks, rather than have all the others asked each time.
@@ -414,18 +389,18 @@ class Queue:
     def _take(self, consumer: Consumer) -> Optional[Entry]:
         """Remove from the indexes the oldest waiting entry that `consumer` may have."""
         fresh, returned = self._fresh, self._returned
-        while fresh and fresh[0].state == GONE:
-            fresh.popleft()
+        while fresh and (fresh[0].state or fresh[0].aside):
+            fresh.popleft().aside = False
             self._stale -= 1
-        while returned and returned[0][1].state == GONE:
-            heappop(returned)
+        while returned and (returned[0][1].state or returned[0][1].aside):
+            heappop(returned)[1].aside = False
             self._stale -= 1
         if self._picky:
             entry: Optional[Entry] = self._picky.oldest_for(consumer)
             if entry is not None:
                 place = entry.place
                 if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place < place):
-                    self._picky.remove(entry)
+                    self._unpick(entry)
                     return entry
         if returned and not (fresh and fresh[0].place < returned[0][0]):
             return heappop(returned)[1]
@@ -436,15 +411,20 @@ class Queue:
         if spot is None:
             return
         entry = settled(spot).entry
-        while entry is not root and browser.credit > 0:
+        looks, selection = LOOKS, browser.selection
+        while entry is not root and browser.credit > 0 and looks:
             following = entry.after
             if entry.state == WAITING:
-                browser.credit -= 1
-                browser.deliver(entry)
+                looks -= 1
+                if selection is None or selection.selects(entry):
+                    browser.credit -= 1
+                    browser.deliver(entry)
             entry = following
         browser.spot = spot_before(entry)
         if browser.credit <= 0:
             self._looking.pop(browser, None)
+        elif entry is not root:
+            browser.rest()
 
     def _watch(self, entry: Entry) -> None:
         deadlines = self._deadlines
@@ -453,10 +433,21 @@ class Queue:
             self._deadlines = [row for row in deadlines if row[2].state != GONE]
             heapify(self._deadlines)
 
-    def _sweep(self) -> None:
-        self._fresh = deque(entry for entry in self._fresh if entry.state != GONE)
-        self._returned = [row for row in self._returned if row[1].state != GONE]
+    def _unpick(self, entry: Entry) -> None:
+        """`entry`, which not all may have, is waited for no more."""
+        self._picky.remove(entry)
+        for view in self._views.values():
+            view.taken(entry)
+
+    def _sweep_if_due(self) -> None:
+        if self._stale <= len(self._fresh) + len(self._returned) - self._stale:
+            return
+        fresh, returned = self._fresh, self._returned
+        self._fresh = deque(entry for entry in fresh if not entry.state and not entry.aside)
+        self._returned = [row for row in returned if not row[1].state and not row[1].aside]
         heapify(self._returned)
+        for entry in (*fresh, *(row[1] for row in returned)):
+            entry.aside = False
         self._stale = 0
 
     def _resume(self) -> None:

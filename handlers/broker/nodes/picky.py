@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from heapq import heappop, heappush
+from itertools import count
 from typing import Any, Optional
 
 MOST_REFUSERS = 32
@@ -23,8 +24,9 @@ class Picky:
 
     def __init__(self) -> None:
         self._rows: list[tuple[int, Any]] = []  # those without a bar, by place
-        self._barred: list[tuple[int, int, Any]] = []  # a heap by bar; some of them are gone
-        self.barred = 0  # of these, the waiting ones
+        self._barred: list[tuple[int, int, int, Any]] = []  # a heap by bar; some of them are gone, or have another bar
+        self._members: set[Any] = set()
+        self._serial = count()  # entries have no order
         # A consumer remembers the place below which it has refused all there is. What came later lowers that: here are
         # the changes that no later one has fallen below, by number, their places rising.
         self._falls: list[tuple[int, int]] = []
@@ -32,14 +34,17 @@ class Picky:
         self._forgotten = 0
 
     def __len__(self) -> int:
-        return len(self._rows) + self.barred
+        return len(self._members)
+
+    def __contains__(self, entry: Any) -> bool:
+        return entry in self._members
 
     def add(self, entry: Any, refuser: Any = None) -> None:
         """`entry` waits. refuser: the consumer that has just refused it, which is not what it waits for."""
         place = entry.place
+        self._members.add(entry)
         if entry.bar:
-            self.barred += 1
-            heappush(self._barred, (entry.bar, place, entry))
+            heappush(self._barred, (entry.bar, place, next(self._serial), entry))
             return
         if refuser is not None:
             self._catch_up(refuser)
@@ -69,20 +74,23 @@ class Picky:
             else:
                 consumer.refuses_below = rows[-1][0] + 1
         barred = self._barred
-        while barred and not barred[0][2].barred_here:
+        while barred and not self._stands(*barred[0]):
             heappop(barred)
         if barred and barred[0][0] < serial and (found is None or barred[0][1] < found.place):
-            found = barred[0][2]
+            found = barred[0][3]
         return found
 
     def remove(self, entry: Any) -> None:
         """`entry` does not wait any more."""
+        self._members.remove(entry)
         if entry.bar:
-            self.barred -= 1
-            if self._barred[0][2] is entry:
+            if self._barred[0][3] is entry:
                 heappop(self._barred)
         else:
             del self._rows[bisect_left(self._rows, (entry.place,))]
+
+    def _stands(self, bar: int, place: int, serial: int, entry: Any) -> bool:
+        return entry in self._members and entry.bar == bar
 
     def _catch_up(self, consumer: Any) -> None:
         if consumer.caught_up == self._change:

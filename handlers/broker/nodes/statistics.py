@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from handlers.broker.nodes.directory import Record
-from handlers.broker.nodes.node import ACKNOWLEDGED, EXPIRED, REJECTED
+from handlers.broker.nodes.entry import ACKNOWLEDGED, EXPIRED, REJECTED
 from handlers.broker.nodes.topic import Topic
 
 

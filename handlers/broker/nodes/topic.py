@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.pool import Pool, Producer
 
@@ -24,6 +25,7 @@ class Topic:
         self.enqueued = 0
         self.dropped = 0  # put while nobody had subscribed
         self.subscriptions: list[Queue] = []
+        self.selections: dict[Queue, Any] = {}  # of the subscriptions that do not want everything
 
     def __repr__(self) -> str:
         return f"<topic {self.name!r}: {len(self.subscriptions)} subscriptions>"
@@ -38,7 +40,11 @@ class Topic:
         if not self.subscriptions:
             self.dropped += 1
         room = True
+        selections = self.selections
+        entry = Entry(0, envelope, body, expires) if selections else None
         for subscription in self.subscriptions:
+            if entry is not None and subscription in selections and not selections[subscription].selects(entry):
+                continue
             if not subscription.put(envelope, body, expires):
                 room = False
         return room
@@ -56,15 +62,21 @@ class Topic:
         for subscription in self.subscriptions:
             subscription.forget(producer)
 
-    def subscribe(self, name: str) -> Queue:
-        """A new subscription: a queue of its own that gets what is published from now on."""
+    def subscribe(self, name: str, selection: Any = None) -> Queue:
+        """A new subscription: a queue of its own that gets what is published from now on.
+
+        selection: which messages, by `selects(entry)`; None for all.
+        """
         subscription = Queue(name, self.capacity, self.pool)
         self.subscriptions.append(subscription)
+        if selection is not None:
+            self.selections[subscription] = selection
         return subscription
 
     def unsubscribe(self, subscription: Queue) -> None:
         """End `subscription`; what it still held is gone with it."""
         self.subscriptions.remove(subscription)
+        self.selections.pop(subscription, None)
         subscription.close()
 
     def close(self) -> None:

@@ -1,0 +1,61 @@
+"""Consumers take messages from a queue, browsers look at them: the face that a queue sees, and its notes on each."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any, Optional
+
+from handlers.broker.nodes.browsing import Spot
+from handlers.broker.nodes.entry import Entry
+
+serials = count(1)
+"""Numbers of consumers, and of the bars that messages have for all that were there before."""
+
+
+class Consumer:
+    """Takes messages from a queue while it has credit. The link above derives from this.
+
+    credit: how many more messages it takes now; the queue counts it down.
+    held: what it acquired and has not settled, in order of delivery, under whatever key `deliver` chose.
+    selection: which messages it wants, by `selects(entry)`, and by the same `text` as others; None for any.
+    """
+
+    browsing = False
+    selection: Any = None
+
+    def __init__(self) -> None:
+        self.credit = 0
+        self.held: dict[Any, Entry] = {}
+        self.serial = next(serials)
+        self.hungry = False
+        self.refuses_below = 0  # it has refused all picky entries of a lower place ...
+        self.caught_up = 0  # ... as of this change of theirs
+        self.view: Any = None  # the queue's, of this selection
+
+    def deliver(self, entry: Entry) -> None:
+        """Take `entry`: either keep it in `held` until its outcome is known, or settle it at once."""
+        raise NotImplementedError
+
+    def rest(self) -> None:
+        """Much was read for it in vain: see that `queue.wake(self)` is called, after others had their turn."""
+        raise NotImplementedError
+
+    def idle(self) -> None:
+        """Others rested on its behalf, and now there is nothing more for it."""
+
+    def was_tried(self, key: Any) -> bool:
+        """Whether what is held under `key` may have reached somebody: then its loss is a failed attempt."""
+        return True
+
+
+class Browser(Consumer):
+    """Looks at the waiting messages of a queue, each once, and takes none.
+
+    What another consumer held while the browser went past is not shown to it later.
+    """
+
+    browsing = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spot: Optional[Spot] = None

@@ -1,0 +1,54 @@
+"""A message in a queue, as plain data."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from handlers.broker.nodes.browsing import Spot
+
+WAITING, ACQUIRED, GONE = range(3)
+"""States of an entry: to be had, in the hands of a consumer, no longer in the queue."""
+
+ACKNOWLEDGED, REJECTED, EXPIRED = range(3)
+"""Why an entry left its queue: indexes into `Queue.outcomes`."""
+
+ENTRY_COST = 600
+"""Bytes that an entry costs beside its body, with a header of its own. Counted, so that a flood of empty messages is
+bounded too."""
+
+
+class Entry:
+    """One message in one queue. A topic's copies share envelope and body, so a copy costs only this."""
+
+    __slots__ = (
+        "place", "envelope", "body", "expires", "size", "before", "after",
+        "state", "delivery_count", "redelivered", "overdue", "refused", "bar", "grown", "spot", "aside",
+    )  # fmt: skip
+
+    before: Entry
+    after: Entry
+
+    def __init__(self, place: int, envelope: Any, body: bytes, expires: float) -> None:
+        self.place = place
+        self.envelope = envelope
+        self.body = body
+        self.expires = expires
+        self.size = len(body) + ENTRY_COST
+        self.state = WAITING
+        self.delivery_count = 0
+        self.redelivered = False  # it was acquired before: no longer first-acquirer [3.2.1]
+        self.grown = 0  # bytes that outcomes have added
+        self.overdue = False  # its time ran out while a consumer held it
+        self.refused: Optional[set[int]] = None  # serials of the consumers that must not get it again
+        self.bar = 0  # nor may those of this serial and below
+        self.spot: Optional[Spot] = None  # of the browsers that are to see it next
+        self.aside = False  # taken by a view, while an index of the queue still has it, which has to pass it over
+
+    @property
+    def plainly_waits(self) -> bool:
+        """Whether every consumer may have it."""
+        return self.state == WAITING and not self.refused and not self.bar
+
+    def may_go_to(self, serial: int) -> bool:
+        """Whether the consumer of this number has not refused it."""
+        return not (self.refused and serial in self.refused) and self.bar < serial
