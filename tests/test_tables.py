@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
+import uuid
 from typing import Any, Callable
 
 import pytest
 
 import handlers
 import reactor
+from reactor.codec.definitions import BY_NAME
+from reactor.codec.encode import encode_value
+from reactor.codec.message import _ATTRIBUTES
 from tests.support.chapters import CHAPTERS, in_code
 
 USING = CHAPTERS["reactor/README.md"]
@@ -70,3 +75,70 @@ def test_every_option_of_links_is_in_the_table() -> None:
 
 def _is_option(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, reactor.LinkOption)
+
+
+# -- messages --------------------------------------------------------------------------------------------
+
+ATTRIBUTES = USING.table("message attributes")
+
+#: The constructors of AMQP's types [1.6]: what the encoding of an example may begin with.
+CODES = {
+    "null": {0x40}, "boolean": {0x41, 0x42, 0x56}, "ubyte": {0x50}, "ushort": {0x60}, "uint": {0x43, 0x52, 0x70},
+    "ulong": {0x44, 0x53, 0x80}, "byte": {0x51}, "short": {0x61}, "int": {0x54, 0x71}, "long": {0x55, 0x81},
+    "float": {0x72}, "double": {0x82}, "decimal32": {0x74}, "decimal64": {0x84}, "decimal128": {0x94}, "char": {0x73},
+    "timestamp": {0x83}, "uuid": {0x98}, "binary": {0xA0, 0xB0}, "string": {0xA1, 0xB1}, "symbol": {0xA3, 0xB3},
+    "list": {0x45, 0xC0, 0xD0}, "map": {0xC1, 0xD1}, "array": {0xE0, 0xF0}, "described": {0x00},
+}
+
+
+def test_every_attribute_of_a_message_is_in_the_table() -> None:
+    assert sorted(row[0].strip("`") for row in ATTRIBUTES) == sorted(_ATTRIBUTES)
+
+
+@pytest.mark.parametrize("row", [row for row in ATTRIBUTES if row[2]], ids=lambda row: row[0])
+def test_the_table_shows_the_default_of_an_attribute(row: list[str]) -> None:
+    assert row[2].strip("`") == repr(getattr(reactor.Message(), row[0].strip("`")))
+
+
+@pytest.mark.parametrize("section", ["header", "properties"])
+def test_the_table_names_all_fields_of_a_section_in_their_order(section: str) -> None:
+    listed = [row[3].partition(".")[2] for row in ATTRIBUTES if row[3].startswith(section + ".")]
+    assert listed == [field.name for field in BY_NAME[section].fields]
+
+
+def test_the_table_has_every_type() -> None:
+    assert [row[0] for row in USING.table("types")] == list(CODES)
+
+
+@pytest.mark.parametrize("row", USING.table("types"), ids=lambda row: row[0])
+def test_a_python_value_travels_as_its_type_and_comes_back(row: list[str]) -> None:
+    value = eval(in_code(row[1])[0], {**vars(reactor), "uuid": uuid})
+    assert encode_value(value)[0] in CODES[row[0]]
+    came = reactor.Message.from_bytes(reactor.Message(value).encode()).body
+    assert type(came) is type(value)
+    assert came == value
+
+
+# -- callbacks -------------------------------------------------------------------------------------------
+
+CALLBACKS = USING.table("callbacks")
+
+
+def test_every_callback_is_in_the_table() -> None:
+    known = {name for name in dir(handlers.MessagingHandler) if name.startswith("on_")}
+    assert sorted(row[0].strip("`") for row in CALLBACKS) == sorted(known)
+
+
+@pytest.mark.parametrize("row", CALLBACKS, ids=lambda row: row[0])
+def test_the_table_says_whether_a_callback_does_something_by_default(row: list[str]) -> None:
+    method = getattr(handlers.MessagingHandler, row[0].strip("`"))
+    idle = getattr(method, "does_nothing", False) or getattr(method, "declared_only", False)
+    # The part for incoming messages logs what cannot be decoded where no subclass has the method.
+    assert bool(row[3]) == (not idle or row[0] == "`on_decode_error`")
+
+
+def test_the_other_events_of_the_engine_are_listed() -> None:
+    paragraph = USING.text.partition("<!-- engine events -->\n")[2].partition("\n\n")[0]
+    types = [value for value in vars(reactor.Event).values() if isinstance(value, reactor.EventType)]
+    others = {etype.method for etype in types} - {row[0].strip("`") for row in CALLBACKS}
+    assert sorted(re.findall(r"`(on_\w*[a-z])`", paragraph)) == sorted(others)
