@@ -14,10 +14,16 @@ import pytest
 PATIENCE = 120
 _stderr = pytest.StashKey[int]()
 _interrupt = pytest.StashKey[object]()
+_left_out = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the tests that are marked as slow, too")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "internal_errors: the broker is made to fail, and shall go on")
+    config.addinivalue_line("markers", "slow: takes seconds; runs with --slow, with -m slow, or by its own name")
     # A copy of the real stream: while a test runs, descriptor 2 belongs to pytest's capture.
     config.stash[_stderr] = os.dup(sys.__stderr__.fileno())
     # A script's background job has SIGINT ignored, and what is ignored stays so in the processes that it starts; what
@@ -28,6 +34,23 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     signal.signal(signal.SIGINT, config.stash[_interrupt])
     os.close(config.stash[_stderr])
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the slow tests, unless an option or the name of a test asks for them."""
+    if config.option.slow or config.option.markexpr or any("::" in argument for argument in config.args):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.stash[_left_out] = len(slow)
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    count = config.stash.get(_left_out, 0)
+    if count:
+        terminalreporter.write_line(f"{count} slow tests were left out: `tox -e slow` or `pytest -m slow` runs them")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,6 +1,6 @@
 """Random well-formed clients against the broker: it never ends, nothing fails inside, and what they held is free again.
 
-The seeded histories need nothing installed; with hypothesis there are more, and a failure is made small.
+These are seeded. `tests/broker/test_any_clients.py` has more, and makes a failure small.
 BROKER_CLIENTS_SECONDS says for how long more of them are to be run (0); each is told of by its seed.
 """
 
@@ -19,12 +19,6 @@ from handlers.broker.nodes.topic import Topic
 from reactor import ACCEPTED
 from tests.support.brokers import BrokerWorld
 from tests.support.wild import run
-
-try:
-    from hypothesis import HealthCheck, given, settings
-    from hypothesis import strategies as st
-except ImportError:
-    given = None  # type: ignore[assignment]
 
 SECONDS = float(os.environ.get("BROKER_CLIENTS_SECONDS", "0"))
 BOUNDS = [{}, {"max_queue_bytes": 4000}, {"max_total_bytes": 20_000, "max_partial_bytes": 2000, "max_nodes": 6}]
@@ -85,14 +79,6 @@ def entries(queue):
 @pytest.mark.parametrize("seed", range(8))
 def test_seeded_clients(seed: int) -> None:
     live(numbers(seed))
-
-
-if given is not None:
-
-    @settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(st.integers(0, (1 << 16) - 1), min_size=30, max_size=400))
-    def test_any_clients(steps: list[int]) -> None:
-        live(steps)
 
 
 @pytest.mark.skipif(not SECONDS, reason="BROKER_CLIENTS_SECONDS is not set")

@@ -34,8 +34,9 @@ from reactor.codec.types import (
 )
 from reactor.errors import DECODE_ERROR, RemoteProtocolError
 from tests.support.bytes import read_everything, same
+from tests.support.properties import needs_hypothesis
 
-hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed")
+hypothesis = needs_hypothesis()
 given, settings, st = hypothesis.given, hypothesis.settings, hypothesis.strategies
 quick = settings(max_examples=50, deadline=None, derandomize=True)
 

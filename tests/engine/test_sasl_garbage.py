@@ -10,9 +10,10 @@ from reactor.codec.types import symbol
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.sasl.mechanisms import MECHANISMS
 from reactor.errors import RemoteProtocolError
+from tests.support.properties import needs_hypothesis
 from tests.support.sasl import Side, both, frame, mechanisms
 
-hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed")
+hypothesis = needs_hypothesis()
 given, settings, st = hypothesis.given, hypothesis.settings, hypothesis.strategies
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 
