@@ -4,6 +4,8 @@ Comments in a chapter, which no reader of the page sees, say what a block is:
 
     <!-- program: NAME -->     a complete program; <!-- output: NAME --> is what it prints. `NAME in DIRECTORY`
                                is run there, else it is in an empty one
+    <!-- service: NAME -->     a program that runs until it is told to end, run by test_production.py
+    <!-- tests: NAME -->       tests for pytest, which are run by it and pass
     <!-- console -->           lines that begin with $ are commands, the others are what they print; it may
                                say: with a broker, without a broker, trace
     <!-- modules -->           every module of the packages, by directory
@@ -41,6 +43,9 @@ ALL = "\n".join(chapter.text for chapter in CHAPTERS.values())
 
 #: Ends what would never end; nothing is judged by it.
 DEADLINE = 60.0
+
+#: The marks of blocks of Python, each of which is run: `service` by test_production.py.
+RUN = {"program", "service", "tests"}
 
 #: Chapters whose parts the README does not name one by one: it is one itself, and the others are of one piece.
 OWN_TOPICS = {"start", "broker", "testing"}
@@ -122,6 +127,18 @@ def test_a_program_prints_what_its_chapter_says(chapter: Chapter, name: str, tmp
     assert status == 0
 
 
+SUITES = [(chapter, name) for chapter in CHAPTERS.values() for name in chapter.marked("tests")]
+
+
+@pytest.mark.parametrize(("chapter", "name"), SUITES, ids=title)
+def test_tests_that_a_chapter_shows_pass(chapter: Chapter, name: str, tmp_path: Path) -> None:
+    text = chapter.marked("tests")[name]
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    status, printed = run([sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"], tmp_path)
+    assert status == 0, printed
+    assert f"{text.count('def test_')} passed" in printed
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=title)
 def test_every_program_has_its_output(chapter: Chapter) -> None:
     assert [name.partition(" in ")[0] for name in chapter.marked("program")] == list(chapter.marked("output"))
@@ -133,7 +150,7 @@ def test_no_program_is_left_out() -> None:
         (chapter, block.text)
         for chapter in CHAPTERS.values()
         for block in chapter.blocks
-        if block.language == "python" and not block.mark.startswith("program: ")
+        if block.language == "python" and block.mark.partition(": ")[0] not in RUN
     ]
     assert PROGRAMS and not unmarked
 
