@@ -7,15 +7,13 @@ only that.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from handlers.broker.interface import BrokerView
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.directory import Node
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.topic import Topic
-
-if TYPE_CHECKING:  # they belong to their broker; the types go round, the imports do not
-    from handlers.broker.broker import Broker
 
 log = logging.getLogger("handlers.broker")
 
@@ -23,7 +21,7 @@ log = logging.getLogger("handlers.broker")
 class Alarms:
     """When to look for expired messages."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: BrokerView) -> None:
         self.broker = broker
         self._set: dict[Queue, tuple[float, Any]] = {}
 
@@ -48,7 +46,8 @@ class Alarms:
             self._set.pop(queue, None)
         else:
             delay = max(least, deadline - self.broker.now())
-            self._set[queue] = deadline, self.broker.call(_Alarm(self, queue), delay)
+            timer = BrokerTimer(f"expiry of {queue.name!r}", lambda: self.expire(queue))
+            self._set[queue] = deadline, self.broker.call(timer, delay)
 
     def expire(self, queue: Queue) -> None:
         """Drop what is beyond its time, and come back for the rest."""
@@ -64,15 +63,3 @@ class Alarms:
         record = directory.records.get(queue.name)
         if record is not None and record.node is queue:
             directory.consider(record)
-
-
-class _Alarm(BrokerTimer):
-    """The timer of one queue."""
-
-    def __init__(self, alarms: Alarms, queue: Queue) -> None:
-        self.alarms = alarms
-        self.queue = queue
-
-    def on_timer_task(self, event: Any) -> None:
-        """Some message may have come to its end."""
-        self.alarms.expire(self.queue)

@@ -23,36 +23,22 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any, Callable, Optional
 
 from handlers import MessagingHandler
 from handlers.broker.alarms import Alarms
+from handlers.broker.attaching import Attaching
 from handlers.broker.bounds import Bounds
-from handlers.broker.links import BrokerLink, Intake, Outlet, Relay, Viewer
+from handlers.broker.links import BrokerLink
 from handlers.broker.net import BrokerTimer, Net
-from handlers.broker.nodes.directory import (
-    LIFETIME_NAMES,
-    ON_CLOSE,
-    ON_NO_LINKS,
-    ON_NO_LINKS_OR_MESSAGES,
-    ON_NO_MESSAGES,
-    Directory,
-    Record,
-    Refused,
-)
+from handlers.broker.nodes.directory import Directory, Record
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.pool import Pool
-from handlers.broker.nodes.selection import selection_of
-from handlers.broker.nodes.selector import SelectorError
 from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics, overview, statistics
-from handlers.broker.nodes.topic import Topic
-from reactor import Condition, Described, Limits, Link, Terminus, Transport, __version__, symbol
+from reactor import Condition, Handler, Limits, Transport, __version__, symbol
 
 log = logging.getLogger("handlers.broker")
-
-LIFETIME = symbol("lifetime-policy")
 
 MEBIBYTE = 1024 * 1024
 
@@ -131,7 +117,7 @@ class Broker(MessagingHandler):
         self._container: Any = None
         # By connection, in the order of their coming: what happens once shall happen again.
         self._links: dict[Any, dict[BrokerLink, None]] = {}
-        self._named: dict[Any, BrokerLink] = {}  # by container and name, whatever their connection
+        self.attaching = Attaching(self)
         self.alarms = Alarms(self)
         self._stopping = False
         self.net = Net(self)
@@ -174,7 +160,7 @@ class Broker(MessagingHandler):
             connection.condition = Condition("amqp:connection:forced", "the broker is shutting down")
             connection.close()
         if self._links:
-            self._container.schedule(patience, _Stop())
+            self._container.schedule(patience, BrokerTimer("end of patience", self._container.stop))
         return bool(self._links)
 
     def on_shutdown(self, event: Any) -> None:
@@ -268,7 +254,7 @@ class Broker(MessagingHandler):
         if self._links.pop(connection, None) is not None:
             log.info("connection from %r is gone", connection.remote_container)
 
-    def call(self, timer: BrokerTimer, delay: float = 0.0) -> Any:
+    def call(self, timer: Handler, delay: float = 0.0) -> Any:
         """Have the container call `timer` when what it is at is finished, and `delay` seconds have passed. Returns the
         task, which can be cancelled."""
         return self._container.schedule(delay, timer)
@@ -300,128 +286,14 @@ class Broker(MessagingHandler):
         links = self._links.get(event.connection)
         if links is None:
             return
-        try:
-            handler = self._outlet(link) if link.is_sender else self._intake(link)
-        except Refused as refusal:
-            log.info("link %r of %r refused: %s", link.name, event.connection.remote_container, refusal)
-            link.source.type = link.target.type = Terminus.UNSPECIFIED
-            link.condition = Condition(refusal.condition, refusal.description)
-            link.open()
-            link.close()
-            return
-        self._steal(link, handler)
-        if log.isEnabledFor(logging.INFO):
-            does = "sends to" if handler.produces else "receives from"
-            log.info("%s %s %s", handler.describe(), does, handler.where())
-        links[handler] = None
-        link.handler = handler
-        if link.remote_snd_settle_mode in (Link.SND_UNSETTLED, Link.SND_SETTLED, Link.SND_MIXED):
-            link.snd_settle_mode = link.remote_snd_settle_mode
-        # A receiver that settles second is really waited for. A sender is not: its message is accepted and settled
-        # at once, whatever it asked for, and it is told that.
-        if link.is_sender and link.remote_rcv_settle_mode == Link.RCV_SECOND:
-            link.rcv_settle_mode = Link.RCV_SECOND
-        link.open()
-        handler.open()
-
-    def _steal(self, link: Any, handler: BrokerLink) -> None:
-        """A link has one name between two containers [2.6.1]: who comes again over another connection, before his old
-        one is known to be lost, takes it over."""
-        container = link.connection.remote_container
-        if not container:
-            return
-        handler.key = container, link.name, link.is_sender
-        ghost = self._named.get(handler.key)
-        self._named[handler.key] = handler
-        if ghost is not None and ghost.link.connection is not link.connection:
-            ghost.evict("amqp:link:stolen", f"{container} has attached it again over another connection")
-
-    def _intake(self, link: Any) -> Intake:
-        """A peer that sends."""
-        wanted, target = link.remote_target, link.target
-        if wanted.type == Terminus.COORDINATOR:
-            raise Refused("amqp:not-implemented", "this broker has no transactions")
-        link.source.address = link.remote_source.address
-        link.max_message_size = self.max_message_size
-        if not wanted.address and not wanted.dynamic:
-            return Relay(self, link, None)
-        record = self._record(link, wanted)
-        handler = Intake(self, link, record)
-        self._answer(target, wanted, record, handler)
-        return handler
-
-    def _outlet(self, link: Any) -> Outlet:
-        """A peer that receives. What it asked for and does not get is not in the answer."""
-        wanted, source = link.remote_source, link.source
-        try:
-            selection, applied = selection_of(wanted.filter)
-        except SelectorError as error:
-            raise Refused("amqp:invalid-field", str(error)) from None
-        record = self._record(link, wanted)
-        if record.owner is not None and not self._may_receive(link.connection, record):
-            text = "a dynamic node is received from over the connection that it was made for"
-            raise Refused("amqp:unauthorized-access", text)
-        node = record.node
-        link.target.address = link.remote_target.address
-        handler: Outlet
-        if isinstance(node, Topic):
-            name = f"{node.name} -> {link.connection.remote_container}/{link.name}"
-            handler = Outlet(self, link, record, node.subscribe(name, selection))
-            source.expiry_policy = Terminus.EXPIRE_WITH_LINK
-            if wanted.distribution_mode == Terminus.DIST_MODE_COPY:
-                source.distribution_mode = Terminus.DIST_MODE_COPY
-        elif wanted.distribution_mode == Terminus.DIST_MODE_COPY:
-            source.distribution_mode = Terminus.DIST_MODE_COPY
-            handler = Viewer(self, link, record, node, selection)
-        else:
-            source.distribution_mode = wanted.distribution_mode
-            handler = Outlet(self, link, record, node, selection)
-        source.filter.put_dict(applied)
-        self._answer(source, wanted, record, handler)
-        return handler
-
-    def _may_receive(self, connection: Any, record: Record) -> bool:
-        """Whether a dynamic node is of this connection, or of a lost one of the same container, which has come back."""
-        known, container = record.owner
-        owner = known()
-        if owner is not connection and (owner in self._links or connection.remote_container != container):
-            return False
-        record.owner = weakref.ref(connection), container
-        return True
-
-    def _record(self, link: Any, wanted: Any) -> Record:
-        """The node that is wanted, or a new one that nobody else has."""
-        capabilities = [str(capability) for capability in wanted.capabilities]
-        if not wanted.dynamic:
-            return self.directory.find(wanted.address, capabilities)
-        return self.directory.make_dynamic(capabilities, _lifetime(wanted.properties.get(LIFETIME)))
-
-    def _answer(self, terminus: Any, wanted: Any, record: Record, handler: BrokerLink) -> None:
-        """Tell the peer what it has got."""
-        node = record.node
-        kinds = [node.kind]
-        if wanted.dynamic and f"temporary-{node.kind}" in wanted.capabilities:
-            kinds.append(f"temporary-{node.kind}")
-        terminus.capabilities.put_object([symbol(kind) for kind in kinds])
-        if wanted.dynamic:
-            record.creator = handler
-            connection = handler.link.connection
-            record.owner = weakref.ref(connection), connection.remote_container
-            terminus.address = node.name
-            terminus.dynamic = True
-            kind = LIFETIME_NAMES[record.lifetime or ON_CLOSE]
-            terminus.properties.put_dict({LIFETIME: Described(symbol(kind), [])})
-        else:
-            terminus.address = wanted.address
-        self.directory.attach(record, handler)
+        self.attaching.attach(link, links)
 
     def forget_link(self, handler: BrokerLink) -> None:
         """`handler` has left its node."""
         links = self._links.get(handler.link.connection)
         if links is not None:
             links.pop(handler, None)
-        if self._named.get(handler.key) is handler:
-            del self._named[handler.key]
+        self.attaching.forget(handler)
 
     def _evict(self, record: Record) -> None:
         """A node was deleted: end the links that still use it."""
@@ -429,14 +301,6 @@ class Broker(MessagingHandler):
             link.evict("amqp:resource-deleted", f"the {record.node.kind} {record.node.name!r} was deleted")
         if isinstance(record.node, Queue):
             self.alarms.unwatch(record.node)
-
-
-class _Stop(BrokerTimer):
-    """The end of patience."""
-
-    def on_timer_task(self, event: Any) -> None:
-        """Whoever has not said good-bye by now will not."""
-        event.container.stop()
 
 
 def _anybody(mechanism: str, user: str, password: str) -> bool:
@@ -450,12 +314,3 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address.rpartition(":")[0].strip("[]").partition("%")[0]).is_loopback
     except ValueError:  # a name: of a simulated network
         return False
-
-
-def _lifetime(policy: Any) -> int:
-    """The lifetime that a peer asks for by the dynamic-node-properties [3.5.9]; delete-on-close if none."""
-    descriptor = getattr(policy, "descriptor", None)
-    for code in (ON_NO_LINKS, ON_NO_MESSAGES, ON_NO_LINKS_OR_MESSAGES):
-        if descriptor == code or descriptor == LIFETIME_NAMES[code]:
-            return code
-    return ON_CLOSE

@@ -13,8 +13,9 @@ What a link may attach to was decided before, in broker.py; the rules of deliver
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
+from handlers.broker.interface import BrokerView
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.consumer import Browser, Consumer
 from handlers.broker.nodes.directory import Record, Refused, clipped
@@ -44,9 +45,6 @@ from reactor import (
     Message,
 )
 
-if TYPE_CHECKING:  # a link belongs to its broker; the types go round, the imports do not
-    from handlers.broker.broker import Broker
-
 log = logging.getLogger("handlers.broker")
 
 TOO_LARGE = "amqp:link:message-size-exceeded"
@@ -71,7 +69,7 @@ class BrokerLink(Handler):
 
     produces = False  # whether messages come in by it
 
-    def __init__(self, broker: Broker, link: Any, record: Optional[Record]) -> None:
+    def __init__(self, broker: BrokerView, link: Any, record: Optional[Record]) -> None:
         self.broker = broker
         self.link = link
         self.record = record
@@ -129,7 +127,7 @@ class Intake(BrokerLink):
 
     produces = True
 
-    def __init__(self, broker: Broker, link: Any, record: Optional[Record]) -> None:
+    def __init__(self, broker: BrokerView, link: Any, record: Optional[Record]) -> None:
         super().__init__(broker, link, record)
         self.node = None if record is None else record.node
         self.largest = 0
@@ -184,8 +182,8 @@ class Intake(BrokerLink):
             self._hold(node)
 
     def route(self, payload: bytes) -> Any:
-        """The node for a message on a link that belongs to none."""
-        raise NotImplementedError
+        """The node that a message is for: here that of the link."""
+        return self.node
 
     def _no_message(self, delivery: Any) -> None:
         if delivery.aborted:
@@ -255,7 +253,7 @@ class Relay(Intake):
 class Outlet(BrokerLink, Consumer):
     """Messages of a queue or subscription, acquired until the receiver tells their outcome."""
 
-    def __init__(self, broker: Broker, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
+    def __init__(self, broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
         BrokerLink.__init__(self, broker, link, record)
         Consumer.__init__(self)
         self.queue = queue
@@ -327,7 +325,7 @@ class Outlet(BrokerLink, Consumer):
         """Much was read in vain: go on in another turn."""
         if not self.resting:
             self.resting = True
-            self.broker.call(_WakeUp(self))
+            self.broker.call(BrokerTimer(f"rest of {self.describe()}", self.wake))
 
     def wake(self) -> None:
         """Go on."""
@@ -408,21 +406,10 @@ class Outlet(BrokerLink, Consumer):
             self.broker.alarms.unwatch(self.queue)
 
 
-class _WakeUp(BrokerTimer):
-    """The end of a rest."""
-
-    def __init__(self, outlet: Outlet) -> None:
-        self.outlet = outlet
-
-    def on_timer_task(self, event: Any) -> None:
-        """Others had their turn."""
-        self.outlet.wake()
-
-
 class Viewer(Outlet, Browser):
     """Copies of the waiting messages of a queue. Outcomes of them mean nothing, and nothing is taken."""
 
-    def __init__(self, broker: Broker, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
+    def __init__(self, broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
         Outlet.__init__(self, broker, link, record, queue, selection)
         self.spot = None
 

@@ -8,13 +8,10 @@ what the link or connection held goes back to its queues. Who may enter: the bro
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any, Callable
 
+from handlers.broker.interface import BrokerView, LinkView
 from reactor import Condition, Endpoint, Handler, Terminus, Transport
-
-if TYPE_CHECKING:  # a net belongs to its broker; the types go round, the imports do not
-    from handlers.broker.broker import Broker
-    from handlers.broker.links import BrokerLink
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +22,7 @@ SORRY = "an internal error of the broker, whose log tells more"
 class Net:
     """The safety net of one broker. errors: how much it has caught so far."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: BrokerView) -> None:
         self.broker = broker
         self.errors = 0
 
@@ -36,7 +33,7 @@ class Net:
                 return False  # of the loop itself: it would only come again
             self._note(error, "a connection, which is closed")
         elif isinstance(getattr(getattr(event, "context", None), "handler", None), BrokerTimer):
-            self._note(error, f"its timer {type(event.context.handler).__name__}")
+            self._note(error, f"its timer: {event.context.handler.name}")
         elif getattr(event, "transport", None) is not None and event.transport.mode == Transport.SERVER:
             self._end(error, event.link, event.connection)
         else:
@@ -44,12 +41,13 @@ class Net:
         self._sweep()
         return True
 
-    def strike(self, handler: BrokerLink, error: Exception) -> None:
+    def strike(self, handler: LinkView, error: Exception) -> None:
         """`handler` has raised `error` while its node served it: end its link, as soon as the node has finished."""
         if not handler.struck:
             handler.struck = True
             self._note(error, f"{handler.describe()}, which is closed")
-            self.broker.call(_Ending(handler))
+            # Not at once: the node is still at work on another client's event.
+            self.broker.call(BrokerTimer("end of a failed link", lambda: end_link(handler.link)))
 
     def _end(self, error: Exception, link: Any, connection: Any) -> None:
         who = "a connection" if connection is None else f"a connection of {connection.remote_container!r}"
@@ -86,22 +84,15 @@ class Net:
 
 
 class BrokerTimer(Handler):
-    """What the broker has its container call later."""
+    """An action that the broker has its container call later. name: for the log, where it fails."""
+
+    def __init__(self, name: str, action: Callable[[], object]) -> None:
+        self.name = name
+        self.action = action
 
     def on_timer_task(self, event: Any) -> None:
         """It is time."""
-        raise NotImplementedError
-
-
-class _Ending(BrokerTimer):
-    """The end of a link that failed while somebody else's event was dealt with."""
-
-    def __init__(self, handler: BrokerLink) -> None:
-        self.handler = handler
-
-    def on_timer_task(self, event: Any) -> None:
-        """The node has finished with it."""
-        end_link(self.handler.link)
+        self.action()
 
 
 def end_link(link: Any) -> None:

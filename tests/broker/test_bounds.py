@@ -289,7 +289,7 @@ def test_the_one_that_is_taken_over_is_told(world):
     for client in (third, other, first):
         client.connection.close()
     world.quiet()
-    assert world.broker._named == {}
+    assert world.broker.attaching.named == {}
 
 
 def test_a_link_that_is_attached_anew_on_the_same_connection_is_taken_over_too(world, monkeypatch):

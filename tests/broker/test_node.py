@@ -860,5 +860,3 @@ def test_reports_name_the_node():
     assert repr(queue) == "<queue 'q': 1 waiting, 1 acquired>"
     assert repr(Topic("t")) == "<topic 't': 0 subscriptions>"
     assert next(_all(filled("a"))).state == WAITING
-    with pytest.raises(NotImplementedError):
-        Consumer().deliver(next(_all(queue)))

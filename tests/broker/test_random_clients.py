@@ -50,7 +50,7 @@ def live(steps: list[int]) -> None:
 def came_back(world: BrokerWorld) -> None:
     """Nobody is there: nothing of anybody is kept but messages in queues that stay, and they all wait."""
     broker = world.broker
-    assert broker.overview()[:2] == (0, 0) and broker._named == {}
+    assert broker.overview()[:2] == (0, 0) and broker.attaching.named == {}
     assert broker.bounds.partial == 0 and broker.bounds._seen == {} and world.container._drivers == {}
     queues = []
     for record in broker.directory.records.values():

@@ -10,14 +10,9 @@ WIRE = "the wire becomes parts that Transport and Channel own"
 SASL = "the mechanisms get an interface"
 CONTAINER = "the container becomes parts that it owns"
 MESSAGE = "the sections of a message become a part that it owns"
-BROKER = "the broker gets an interface"
 
 #: Imports for type checkers that close a circle: "importer -> imported".
 CIRCLES: dict[str, str] = {
-    "handlers.broker.alarms -> handlers.broker.broker": BROKER,
-    "handlers.broker.links -> handlers.broker.broker": BROKER,
-    "handlers.broker.net -> handlers.broker.broker": BROKER,
-    "handlers.broker.net -> handlers.broker.links": BROKER,
     "reactor.container.draining -> reactor.container.system_handler": CONTAINER,
     "reactor.container.reconnect.comeback -> reactor.container.reconnect.supervisor": CONTAINER,
     "reactor.container.reconnect.connector -> reactor.container.container": CONTAINER,
@@ -65,9 +60,6 @@ FROM_ENDPOINTS_TO_WIRE: dict[str, str] = {
 
 #: Base classes with methods that only raise NotImplementedError.
 STUBS: dict[str, str] = {
-    "handlers.broker.links.Intake": BROKER,
-    "handlers.broker.net.BrokerTimer": BROKER,
-    "handlers.broker.nodes.consumer.Consumer": BROKER,
     "reactor.container.links.Linking": CONTAINER,
     "reactor.engine.endpoints.link.Link": WIRE,
     "reactor.engine.sasl.exchange.ClientMechanism": SASL,

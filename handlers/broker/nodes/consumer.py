@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from handlers.broker.nodes.browsing import Spot
 from handlers.broker.nodes.entry import Entry
@@ -15,11 +15,17 @@ serials = count(1)
 class Consumer:
     """Takes messages from a queue while it has credit. The link above derives from this.
 
-    credit: how many more messages it takes now; the queue counts it down.
-    held: what it acquired and has not settled, in order of delivery, under whatever key `deliver` chose.
-    selection: which messages it wants, by `selects(entry)`, and by the same `text` as others; None for any.
+    deliver: takes an entry: it keeps the entry in `held` until the outcome is known, or settles it at once.
+    rest: called after many entries were read in vain: it has `queue.wake(self)` called after others had their turn.
+    Subclasses have both.
+
+    credit: the number of messages that it takes now; the queue counts it down.
+    held: the acquired and unsettled entries, in order of delivery, under the keys that `deliver` chose.
+    selection: the messages that it wants, by `selects(entry)`, and by the same `text` as others; None for any.
     """
 
+    deliver: Callable[[Entry], None]
+    rest: Callable[[], None]
     browsing = False
     selection: Any = None
 
@@ -31,14 +37,6 @@ class Consumer:
         self.refuses_below = 0  # it has refused all picky entries of a lower place ...
         self.caught_up = 0  # ... as of this change of theirs
         self.view: Any = None  # the queue's, of this selection
-
-    def deliver(self, entry: Entry) -> None:
-        """Take `entry`: either keep it in `held` until its outcome is known, or settle it at once."""
-        raise NotImplementedError
-
-    def rest(self) -> None:
-        """Much was read for it in vain: see that `queue.wake(self)` is called, after others had their turn."""
-        raise NotImplementedError
 
     def idle(self) -> None:
         """Others rested on its behalf, and now there is nothing more for it."""

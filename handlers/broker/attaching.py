@@ -1,0 +1,175 @@
+"""Attaching: the answer to each attach of a peer, and the handler that a link gets.
+
+The broker enters when a link opens. A link that may not be is refused: an attach without terminus, and then a detach
+with the reason [2.6.3]. The node that an address means is decided in directory.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from typing import Any
+
+from handlers.broker.interface import BrokerView
+from handlers.broker.links import BrokerLink, Intake, Outlet, Relay, Viewer
+from handlers.broker.nodes.directory import (
+    LIFETIME_NAMES,
+    ON_CLOSE,
+    ON_NO_LINKS,
+    ON_NO_LINKS_OR_MESSAGES,
+    ON_NO_MESSAGES,
+    Record,
+    Refused,
+)
+from handlers.broker.nodes.selection import selection_of
+from handlers.broker.nodes.selector import SelectorError
+from handlers.broker.nodes.topic import Topic
+from reactor import Condition, Described, Link, Terminus, symbol
+
+log = logging.getLogger("handlers.broker")
+
+LIFETIME = symbol("lifetime-policy")
+
+
+class Attaching:
+    """The attached links of one broker.
+
+    named: by container, name and direction, over all connections.
+    """
+
+    def __init__(self, broker: BrokerView) -> None:
+        self.broker = broker
+        self.named: dict[Any, BrokerLink] = {}
+
+    def attach(self, link: Any, links: dict[BrokerLink, None]) -> None:
+        """Decide, answer, and give `link` its handler, which is added to `links`."""
+        try:
+            handler = self._outlet(link) if link.is_sender else self._intake(link)
+        except Refused as refusal:
+            log.info("link %r of %r refused: %s", link.name, link.connection.remote_container, refusal)
+            link.source.type = link.target.type = Terminus.UNSPECIFIED
+            link.condition = Condition(refusal.condition, refusal.description)
+            link.open()
+            link.close()
+            return
+        self._steal(link, handler)
+        if log.isEnabledFor(logging.INFO):
+            does = "sends to" if handler.produces else "receives from"
+            log.info("%s %s %s", handler.describe(), does, handler.where())
+        links[handler] = None
+        link.handler = handler
+        if link.remote_snd_settle_mode in (Link.SND_UNSETTLED, Link.SND_SETTLED, Link.SND_MIXED):
+            link.snd_settle_mode = link.remote_snd_settle_mode
+        # The broker does wait for a receiver that settles second. It does not wait for a sender: a message is
+        # accepted and settled at once, whatever mode the sender asked for, and the attach says so.
+        if link.is_sender and link.remote_rcv_settle_mode == Link.RCV_SECOND:
+            link.rcv_settle_mode = Link.RCV_SECOND
+        link.open()
+        handler.open()
+
+    def forget(self, handler: BrokerLink) -> None:
+        """`handler` has left its node."""
+        if self.named.get(handler.key) is handler:
+            del self.named[handler.key]
+
+    def _steal(self, link: Any, handler: BrokerLink) -> None:
+        """A link has one name between two containers [2.6.1]: a client that comes again over another connection,
+        before its old one is known to be lost, takes the link over."""
+        container = link.connection.remote_container
+        if not container:
+            return
+        handler.key = container, link.name, link.is_sender
+        ghost = self.named.get(handler.key)
+        self.named[handler.key] = handler
+        if ghost is not None and ghost.link.connection is not link.connection:
+            ghost.evict("amqp:link:stolen", f"{container} has attached it again over another connection")
+
+    def _intake(self, link: Any) -> Intake:
+        """A peer that sends."""
+        wanted, target = link.remote_target, link.target
+        if wanted.type == Terminus.COORDINATOR:
+            raise Refused("amqp:not-implemented", "this broker has no transactions")
+        link.source.address = link.remote_source.address
+        link.max_message_size = self.broker.max_message_size
+        if not wanted.address and not wanted.dynamic:
+            return Relay(self.broker, link, None)
+        record = self._record(wanted)
+        handler = Intake(self.broker, link, record)
+        self._answer(target, wanted, record, handler)
+        return handler
+
+    def _outlet(self, link: Any) -> Outlet:
+        """A peer that receives. An extension that it asked for and does not get is not in the answer."""
+        wanted, source = link.remote_source, link.source
+        try:
+            selection, applied = selection_of(wanted.filter)
+        except SelectorError as error:
+            raise Refused("amqp:invalid-field", str(error)) from None
+        record = self._record(wanted)
+        if record.owner is not None and not self._may_receive(link.connection, record):
+            text = "a dynamic node is received from over the connection that it was made for"
+            raise Refused("amqp:unauthorized-access", text)
+        node = record.node
+        link.target.address = link.remote_target.address
+        handler: Outlet
+        if isinstance(node, Topic):
+            name = f"{node.name} -> {link.connection.remote_container}/{link.name}"
+            handler = Outlet(self.broker, link, record, node.subscribe(name, selection))
+            source.expiry_policy = Terminus.EXPIRE_WITH_LINK
+            if wanted.distribution_mode == Terminus.DIST_MODE_COPY:
+                source.distribution_mode = Terminus.DIST_MODE_COPY
+        elif wanted.distribution_mode == Terminus.DIST_MODE_COPY:
+            source.distribution_mode = Terminus.DIST_MODE_COPY
+            handler = Viewer(self.broker, link, record, node, selection)
+        else:
+            source.distribution_mode = wanted.distribution_mode
+            handler = Outlet(self.broker, link, record, node, selection)
+        source.filter.put_dict(applied)
+        self._answer(source, wanted, record, handler)
+        return handler
+
+    def _may_receive(self, connection: Any, record: Record) -> bool:
+        """Whether a dynamic node is of this connection, or of a lost one of the same container, which has come back."""
+        known, container = record.owner
+        owner = known()
+        if owner is not connection and (
+            owner in self.broker.connections() or connection.remote_container != container
+        ):
+            return False
+        record.owner = weakref.ref(connection), container
+        return True
+
+    def _record(self, wanted: Any) -> Record:
+        """The node that is wanted, or a new one with an address of its own."""
+        capabilities = [str(capability) for capability in wanted.capabilities]
+        if not wanted.dynamic:
+            return self.broker.directory.find(wanted.address, capabilities)
+        return self.broker.directory.make_dynamic(capabilities, _lifetime(wanted.properties.get(LIFETIME)))
+
+    def _answer(self, terminus: Any, wanted: Any, record: Record, handler: BrokerLink) -> None:
+        """Describe the node to the peer."""
+        node = record.node
+        kinds = [node.kind]
+        if wanted.dynamic and f"temporary-{node.kind}" in wanted.capabilities:
+            kinds.append(f"temporary-{node.kind}")
+        terminus.capabilities.put_object([symbol(kind) for kind in kinds])
+        if wanted.dynamic:
+            record.creator = handler
+            connection = handler.link.connection
+            record.owner = weakref.ref(connection), connection.remote_container
+            terminus.address = node.name
+            terminus.dynamic = True
+            kind = LIFETIME_NAMES[record.lifetime or ON_CLOSE]
+            terminus.properties.put_dict({LIFETIME: Described(symbol(kind), [])})
+        else:
+            terminus.address = wanted.address
+        self.broker.directory.attach(record, handler)
+
+
+def _lifetime(policy: Any) -> int:
+    """The lifetime that a peer asks for by the dynamic-node-properties [3.5.9]; delete-on-close if none."""
+    descriptor = getattr(policy, "descriptor", None)
+    for code in (ON_NO_LINKS, ON_NO_MESSAGES, ON_NO_LINKS_OR_MESSAGES):
+        if descriptor == code or descriptor == LIFETIME_NAMES[code]:
+            return code
+    return ON_CLOSE

@@ -1,0 +1,62 @@
+"""The broker and its links, as the parts of a broker see them.
+
+A broker makes its links, its net and its alarms, and each of these also needs the broker. The arrows back end here,
+so that no module imports the one above it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from handlers.broker.bounds import Bounds
+from handlers.broker.nodes.directory import Directory, Node
+from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.pool import Pool
+from reactor import Handler
+
+
+class LinkView(Protocol):
+    """A BrokerLink, as the net sees it. struck: it has failed, and is about to be ended."""
+
+    link: Any
+    struck: bool
+
+    def describe(self) -> str: ...
+    def leave(self) -> None: ...
+
+
+class AlarmsView(Protocol):
+    """Alarms, as links see them."""
+
+    def watch(self, node: Node, expires: float) -> None: ...
+    def unwatch(self, queue: Queue) -> None: ...
+
+
+class NetView(Protocol):
+    """The safety net, as links see it."""
+
+    def strike(self, handler: LinkView, error: Exception) -> None: ...
+
+
+class BrokerView(Protocol):
+    """A Broker, as its parts see it; each name is explained there."""
+
+    capacity: int
+    max_message_size: int
+    refused: int
+    bounds: Bounds
+    pool: Pool
+    directory: Directory
+
+    @property
+    def alarms(self) -> AlarmsView: ...
+
+    @property
+    def net(self) -> NetView: ...
+
+    def now(self) -> float: ...
+    def call(self, timer: Handler, delay: float = 0.0) -> Any: ...
+    def connections(self) -> list[Any]: ...
+    def links_of(self, connection: Any) -> list[Any]: ...
+    def forget_connection(self, connection: Any) -> None: ...
+    def forget_link(self, handler: Any) -> None: ...
