@@ -68,7 +68,7 @@ from reactor.engine.endpoints.disposition import (
 )
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.endpoints.terminus import Terminus
-from reactor.engine.events import Collector, EventType
+from reactor.engine.events import EventType
 from reactor.engine.handler import Handler
 from reactor.engine.limits import Limits
 from reactor.engine.public import (
@@ -110,7 +110,7 @@ from reactor.errors import (
     TransactionRolledBack,
     TransportException,
 )
-from reactor.event import ApplicationEvent, Event, EventBase
+from reactor.event import ApplicationEvent, Collector, Event, EventBase
 from reactor.url import Url
 from reactor.version import VERSION, VERSION_MAJOR, VERSION_MINOR, VERSION_POINT
 

@@ -6,6 +6,7 @@ Floor 0: everybody may enter. A condition is a plain string here, because the ty
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from reactor.shown import shown
@@ -95,8 +96,8 @@ class ProtocolError(ReactorException):
         condition: str,
         description: str = "",
         scope: str = "connection",
-        info: Optional[dict[str, Any]] = None,
-        endpoint: Any = None,
+        info: Optional[Mapping[str, object]] = None,
+        endpoint: Optional[object] = None,
     ) -> None:
         super().__init__("%s: %s" % (condition, description) if description else condition)
         self.condition = condition

@@ -48,8 +48,12 @@ if TYPE_CHECKING:
 
     class ApplicationEvent(EventBase, injector.ApplicationEvent): ...
 
+    class Collector(events.Collector):
+        def peek(self) -> Optional[Event]: ...
+
 
 if not TYPE_CHECKING:
     EventBase = events.EventBase
     Event = events.Event
     ApplicationEvent = injector.ApplicationEvent
+    Collector = events.Collector

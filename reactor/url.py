@@ -8,7 +8,7 @@ logs. Who needs the whole says so, and asks for `full`.
 from __future__ import annotations
 
 import re
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 from urllib.parse import quote, unquote
 
 _HIDDEN = "***"
@@ -70,28 +70,49 @@ class Url:
 
         __format__ = object.__format__
 
-    def __init__(self, url: Union[str, Url, None] = None, defaults: bool = True, **kwargs: Any) -> None:
-        self.scheme: Optional[str] = None
-        self.username: Optional[str] = None
-        self.password: Optional[str] = None
-        self._host: Optional[str] = None
-        self._port: Optional[Url.Port] = None
-        self.path: Optional[str] = None
-        self.rest = ""
-        if isinstance(url, Url):
-            self.__dict__.update(url.__dict__)
-        elif isinstance(url, str):
-            self._parse(url.strip())
-        elif url is not None:
-            raise TypeError(f"an address is a str or a Url, not {type(url).__name__}")
-        for name, value in kwargs.items():
-            if name not in _PARTS:
-                raise TypeError(f"{name!r} is no part of an address: it has {', '.join(_PARTS)}")
-            if name == "scheme" and value is not None and value != self.scheme and "port" not in kwargs:
-                self._follow_scheme(value)
-            setattr(self, name, value)
-        if defaults:
-            self.defaults()
+    scheme: Optional[str]
+    username: Optional[str]
+    password: Optional[str]
+    path: Optional[str]
+    rest: str
+    _host: Optional[str]
+    _port: Optional[Url.Port]
+
+    if TYPE_CHECKING:  # the parts come as they are given, and an unknown one is refused
+
+        def __init__(
+            self,
+            url: Union[str, Url, None] = None,
+            defaults: bool = True,
+            *,
+            scheme: Optional[str] = None,
+            username: Optional[str] = None,
+            password: Optional[str] = None,
+            host: Optional[str] = None,
+            port: Union[int, str, None] = None,
+            path: Optional[str] = None,
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, url: Union[str, Url, None] = None, defaults: bool = True, **kwargs: Any) -> None:
+            self.scheme = self.username = self.password = self.path = None
+            self._host = self._port = None
+            self.rest = ""
+            if isinstance(url, Url):
+                self.__dict__.update(url.__dict__)
+            elif isinstance(url, str):
+                self._parse(url.strip())
+            elif url is not None:
+                raise TypeError(f"an address is a str or a Url, not {type(url).__name__}")
+            for name, value in kwargs.items():
+                if name not in _PARTS:
+                    raise TypeError(f"{name!r} is no part of an address: it has {', '.join(_PARTS)}")
+                if name == "scheme" and value is not None and value != self.scheme and "port" not in kwargs:
+                    self._follow_scheme(value)
+                setattr(self, name, value)
+            if defaults:
+                self.defaults()
 
     def _follow_scheme(self, scheme: str) -> None:
         """Another scheme: a port that was only the old one's default must not outlive it."""

@@ -7,22 +7,28 @@ made from it when it is read, and checked when it is assigned, so that the error
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Protocol, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, TypeVar, Union
 from uuid import UUID
 
 from reactor.codec.sections import FIELDS_CHANGED, HEADER_CHANGED, Sections
-from reactor.codec.types import clipped, symbol, timestamp, ulong
+from reactor.codec.types import AnyValue, clipped, symbol, timestamp, ulong
 from reactor.errors import MessageException
 
-T_co = TypeVar("T_co", covariant=True)
+Read = TypeVar("Read", covariant=True)
+Written = TypeVar("Written", contravariant=True)
+
+#: What names a message.
+MessageId = Union[str, int, UUID, bytes, None]
 
 
-class Attribute(Protocol[T_co]):
-    """What a type checker knows of an attribute below: it reads as `T_co`, and the assignment checks itself."""
+class Attribute(Protocol[Read, Written]):
+    """What a type checker knows of an attribute below: as what it reads, and what may be assigned. None, where an
+    attribute is never None, is its default."""
 
-    def __get__(self, message: Any, owner: Any) -> T_co: ...
+    def __get__(self, message: Any, owner: Any) -> Read: ...
 
-    def __set__(self, message: Any, value: Any) -> None: ...
+    def __set__(self, message: Any, value: Written) -> None: ...
 
 
 class Kind:
@@ -183,57 +189,90 @@ class FieldAttributes(Sections):
 
     __slots__ = ()
 
-    durable: Attribute[bool] = in_header(
+    if TYPE_CHECKING:  # Message takes keywords as they come, and refuses the unknown ones
+
+        def __init__(
+            self,
+            body: AnyValue = None,
+            *,
+            id: MessageId = None,
+            address: Optional[str] = None,
+            subject: Optional[str] = None,
+            properties: Optional[Mapping[str, AnyValue]] = None,
+            inferred: bool = False,
+            durable: bool = False,
+            priority: Optional[int] = None,
+            ttl: Optional[float] = None,
+            first_acquirer: bool = False,
+            delivery_count: Optional[int] = None,
+            user_id: Union[bytes, str, None] = None,
+            reply_to: Optional[str] = None,
+            correlation_id: MessageId = None,
+            content_type: Optional[str] = None,
+            content_encoding: Optional[str] = None,
+            expiry_time: Optional[float] = None,
+            creation_time: Optional[float] = None,
+            group_id: Optional[str] = None,
+            group_sequence: Optional[int] = None,
+            reply_to_group_id: Optional[str] = None,
+            instructions: Optional[Mapping[AnyValue, AnyValue]] = None,
+            annotations: Optional[Mapping[AnyValue, AnyValue]] = None,
+            footer: Optional[Mapping[AnyValue, AnyValue]] = None,
+            data_sections: Iterable[bytes] = (),
+            sequence_sections: Iterable[Iterable[AnyValue]] = (),
+        ) -> None: ...
+
+    durable: Attribute[bool, Optional[bool]] = in_header(
         "durable", 0, FLAG, "True: the message survives a restart of whoever holds it. Default False."
     )
-    priority: Attribute[int] = in_header(
+    priority: Attribute[int, Optional[int]] = in_header(
         "priority", 1, PRIORITY, "0 to 255, the higher the sooner. Default 4."
     )
-    ttl: Attribute[float] = in_header(
+    ttl: Attribute[float, Optional[float]] = in_header(
         "ttl", 2, SECONDS, "How long the message is worth delivering, in seconds. Default 0.0: for ever."
     )
-    first_acquirer: Attribute[bool] = in_header(
+    first_acquirer: Attribute[bool, Optional[bool]] = in_header(
         "first_acquirer", 3, FLAG, "True: nobody else has acquired the message before. Default False."
     )
-    delivery_count: Attribute[int] = in_header(
+    delivery_count: Attribute[int, Optional[int]] = in_header(
         "delivery_count", 4, COUNT, "How many deliveries of the message have failed. Default 0."
     )
-    id: Attribute[Any] = in_properties(
+    id: Attribute[MessageId, MessageId] = in_properties(
         "id", 0, MESSAGE_ID, "Names the message: a str, an int (it travels as ulong), a UUID, bytes, or None."
     )
-    user_id: Attribute[bytes] = in_properties(
+    user_id: Attribute[bytes, Union[bytes, str, None]] = in_properties(
         "user_id", 1, OCTETS, "Who made the message, as bytes; a str becomes UTF-8. Default empty."
     )
-    address: Attribute[Optional[str]] = in_properties(
+    address: Attribute[Optional[str], Optional[str]] = in_properties(
         "address", 2, TEXT, "Where the message is meant to go: the field `to`. A str or None."
     )
-    subject: Attribute[Optional[str]] = in_properties(
+    subject: Attribute[Optional[str], Optional[str]] = in_properties(
         "subject", 3, TEXT, "What the message is about. A str or None."
     )
-    reply_to: Attribute[Optional[str]] = in_properties(
+    reply_to: Attribute[Optional[str], Optional[str]] = in_properties(
         "reply_to", 4, TEXT, "Where answers go. A str or None."
     )
-    correlation_id: Attribute[Any] = in_properties(
+    correlation_id: Attribute[MessageId, MessageId] = in_properties(
         "correlation_id", 5, MESSAGE_ID, "The id of the message that this one belongs to; the types of `id`."
     )
-    content_type: Attribute[Optional[symbol]] = in_properties(
+    content_type: Attribute[Optional[symbol], Optional[str]] = in_properties(
         "content_type", 6, NAME, "The MIME type of a data body. A symbol or None."
     )
-    content_encoding: Attribute[Optional[symbol]] = in_properties(
+    content_encoding: Attribute[Optional[symbol], Optional[str]] = in_properties(
         "content_encoding", 7, NAME, "How a data body is encoded, as gzip. A symbol or None."
     )
-    expiry_time: Attribute[float] = in_properties(
+    expiry_time: Attribute[float, Optional[float]] = in_properties(
         "expiry_time", 8, MOMENT, "When the message expires, in seconds since 1970 UTC. Default 0.0: never."
     )
-    creation_time: Attribute[float] = in_properties(
+    creation_time: Attribute[float, Optional[float]] = in_properties(
         "creation_time", 9, MOMENT, "When it was made, in seconds since 1970 UTC. Default 0.0: not told."
     )
-    group_id: Attribute[Optional[str]] = in_properties(
+    group_id: Attribute[Optional[str], Optional[str]] = in_properties(
         "group_id", 10, TEXT, "The group that the message belongs to. A str or None."
     )
-    group_sequence: Attribute[int] = in_properties(
+    group_sequence: Attribute[int, Optional[int]] = in_properties(
         "group_sequence", 11, COUNT, "Its position within the group, 0 to 2**32 - 1. Default 0."
     )
-    reply_to_group_id: Attribute[Optional[str]] = in_properties(
+    reply_to_group_id: Attribute[Optional[str], Optional[str]] = in_properties(
         "reply_to_group_id", 12, TEXT, "The group that answers belong to. A str or None."
     )

@@ -6,13 +6,17 @@ that ``PropertyDict(product="x")`` is ready for a peer that insists on the type.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Optional, SupportsIndex, Union
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional, SupportsIndex, TypeVar, Union
 
-from reactor.codec.types import UNDESCRIBED, Array, Data, symbol, ulong
+from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, symbol, ulong
+
+#: What a dict is made of.
+Entries = Union[Mapping[AnyValue, AnyValue], Iterable[tuple[AnyValue, AnyValue]]]
+Same = TypeVar("Same", bound="_RestrictedDict")
 
 
-class _RestrictedDict(dict[Any, Any]):
+class _RestrictedDict(dict[AnyValue, AnyValue]):
     """A dict that checks and converts its keys.
 
     e: what `dict` takes: a dict, pairs, or None; further keys as keywords.
@@ -20,7 +24,7 @@ class _RestrictedDict(dict[Any, Any]):
     Raises KeyError for a key that may not be there.
     """
 
-    def __init__(self, e: Any = None, raise_on_error: bool = True, **kwargs: Any) -> None:
+    def __init__(self, e: Optional[Entries] = None, raise_on_error: bool = True, **kwargs: AnyValue) -> None:
         super().__init__({} if e is None else e, **kwargs)
         self.raise_on_error = raise_on_error
         if not all(type(key) is symbol for key in self):
@@ -40,21 +44,21 @@ class _RestrictedDict(dict[Any, Any]):
     def _allows(self, key: Any) -> bool:
         return False
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: AnyValue, value: AnyValue) -> None:
         super().__setitem__(self._key(key), value)
 
-    def setdefault(self, key: Any, default: Any = None) -> Any:
+    def setdefault(self, key: AnyValue, default: AnyValue = None) -> AnyValue:
         return super().setdefault(self._key(key), default)
 
-    def update(self, *args: Any, **kwargs: Any) -> None:
+    def update(self, *args: AnyValue, **kwargs: AnyValue) -> None:
         for key, value in dict(*args, **kwargs).items():
             self[key] = value
 
-    def __ior__(self, other: Any) -> Any:  # type: ignore[misc]  # `|` answers a plain dict, as in Proton
+    def __ior__(self: Same, other: Entries) -> Same:  # type: ignore[override,misc]  # `|` answers a plain dict, as in Proton
         self.update(other)
         return self
 
-    def copy(self) -> Any:
+    def copy(self: Same) -> Same:
         return type(self)(self, self.raise_on_error)
 
     def __repr__(self) -> str:
@@ -72,13 +76,13 @@ class AnnotationDict(_RestrictedDict):
         return type(key) is ulong
 
 
-class SymbolList(list[Any]):
+class SymbolList(list[symbol]):
     """A list of symbols, such as capabilities; a single string is a list of one.
 
     Raises TypeError for anything that is no string, unless `raise_on_error` is False.
     """
 
-    def __init__(self, t: Union[str, Iterable[Any], None] = None, raise_on_error: bool = True) -> None:
+    def __init__(self, t: Union[str, Iterable[str], None] = None, raise_on_error: bool = True) -> None:
         super().__init__()
         self.raise_on_error = raise_on_error
         if t is not None:
@@ -95,22 +99,22 @@ class SymbolList(list[Any]):
         """The same symbols as an AMQP array, which is what most fields of the protocol want."""
         return Array(UNDESCRIBED, Data.SYMBOL, *self)
 
-    def append(self, v: Any) -> None:
+    def append(self, v: str) -> None:
         super().append(self._symbol(v))
 
-    def extend(self, t: Iterable[Any]) -> None:
+    def extend(self, t: Iterable[str]) -> None:
         super().extend([self._symbol(v) for v in t])
 
-    def insert(self, i: SupportsIndex, v: Any) -> None:
+    def insert(self, i: SupportsIndex, v: str) -> None:
         super().insert(i, self._symbol(v))
 
-    def __setitem__(self, i: Any, v: Any) -> None:
+    def __setitem__(self, i: Any, v: AnyValue) -> None:  # a name, or names for a slice
         super().__setitem__(i, [self._symbol(x) for x in v] if isinstance(i, slice) else self._symbol(v))
 
-    def __add__(self, t: Any) -> Any:
+    def __add__(self, t: Iterable[str]) -> SymbolList:  # type: ignore[override]  # of names, not of symbols alone
         return SymbolList([*self, *t], self.raise_on_error)
 
-    def __iadd__(self, t: Any) -> Any:
+    def __iadd__(self, t: Iterable[str]) -> SymbolList:  # type: ignore[override]  # as above
         self.extend(t)
         return self
 

@@ -12,7 +12,7 @@ else on as it is, including encodings that this library would not have chosen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 from uuid import UUID
 
 from reactor.codec.attributes import FieldAttributes
@@ -34,6 +34,7 @@ from reactor.codec.encode import (
     write_sequence,
     write_value,
 )
+from reactor.codec.interface import IncomingDelivery, OutgoingDelivery, ReceivingLink, SendingLink
 from reactor.codec.performatives import write_composite
 from reactor.codec.sections import (
     BODY_CHANGED,
@@ -43,7 +44,7 @@ from reactor.codec.sections import (
     UNREAD,
     Sections,
 )
-from reactor.codec.types import clipped, decimal128, symbol
+from reactor.codec.types import AnyValue, clipped, decimal128, symbol
 from reactor.codec.writers import UNWRITABLE, write_binary
 from reactor.errors import DataException, DecodeError, MessageException, ProtocolError
 from reactor.lazily import Lazily
@@ -79,16 +80,18 @@ class Message(FieldAttributes):
 
     __slots__ = ()
 
-    def __init__(self, body: Any = None, **kwargs: Any) -> None:
-        self._raw = self._header = self._fields = self._parts = None
-        self._instructions = self._annotations = self._properties = self._footer = None
-        self._inferred = False
-        self._changed = 0
-        self._body = body
-        for name, value in kwargs.items():
-            if name not in _ATTRIBUTES:
-                raise _unknown_attribute(name)
-            setattr(self, name, value)
+    if not TYPE_CHECKING:  # for type checkers the keywords stand in FieldAttributes, each with its type
+
+        def __init__(self, body: AnyValue = None, **kwargs: Any) -> None:
+            self._raw = self._header = self._fields = self._parts = None
+            self._instructions = self._annotations = self._properties = self._footer = None
+            self._inferred = False
+            self._changed = 0
+            self._body = body
+            for name, value in kwargs.items():
+                if name not in _ATTRIBUTES:
+                    raise _unknown_attribute(name)
+                setattr(self, name, value)
 
     # -- bytes --------------------------------------------------------------------------------------------
 
@@ -200,7 +203,9 @@ class Message(FieldAttributes):
 
     # -- links --------------------------------------------------------------------------------------------
 
-    def send(self, sender: Any, tag: Optional[Any] = None) -> Any:
+    def send(
+        self, sender: SendingLink[OutgoingDelivery], tag: Union[str, bytes, None] = None
+    ) -> OutgoingDelivery:
         """Send this message as the next delivery of `sender`; answers the delivery.
 
         tag: the delivery's tag, by default the sender's next.
@@ -217,7 +222,7 @@ class Message(FieldAttributes):
             delivery.settle()
         return delivery
 
-    def recv(self, link: Any) -> Optional[Any]:
+    def recv(self, link: ReceivingLink[IncomingDelivery]) -> Optional[IncomingDelivery]:
         """Become the message of the current delivery of `link`, a receiver, and go on to its next.
 
         Answers the delivery, or None if there is no complete one. A delivery that its sender has settled is
@@ -238,59 +243,59 @@ class Message(FieldAttributes):
     # -- the sections that are maps -----------------------------------------------------------------------
 
     @property
-    def instructions(self) -> Optional[dict[Any, Any]]:
+    def instructions(self) -> Optional[dict[AnyValue, AnyValue]]:
         """The delivery annotations [3.2.2], for the next hop only: a dict with symbol keys, or None."""
         if self._instructions is UNREAD:
             self._instructions = self._read_annotations(DELIVERY_ANNOTATIONS)
         return self._instructions
 
     @instructions.setter
-    def instructions(self, value: Optional[Mapping[Any, Any]]) -> None:
+    def instructions(self, value: Optional[Mapping[AnyValue, AnyValue]]) -> None:
         self._instructions = _mapping("instructions", value)
 
     @property
-    def annotations(self) -> Optional[dict[Any, Any]]:
+    def annotations(self) -> Optional[dict[AnyValue, AnyValue]]:
         """The message annotations [3.2.3], for the infrastructure: a dict with symbol keys, or None."""
         if self._annotations is UNREAD:
             self._annotations = self._read_annotations(MESSAGE_ANNOTATIONS)
         return self._annotations
 
     @annotations.setter
-    def annotations(self, value: Optional[Mapping[Any, Any]]) -> None:
+    def annotations(self, value: Optional[Mapping[AnyValue, AnyValue]]) -> None:
         self._annotations = _mapping("annotations", value)
 
     @property
-    def properties(self) -> Optional[dict[str, Any]]:
+    def properties(self) -> Optional[dict[str, AnyValue]]:
         """The application's own properties [3.2.5]: a dict with str keys, or None."""
         if self._properties is UNREAD:
             self._properties = self._read_map(APPLICATION_PROPERTIES)
         return self._properties
 
     @properties.setter
-    def properties(self, value: Optional[Mapping[str, Any]]) -> None:
+    def properties(self, value: Optional[Mapping[str, AnyValue]]) -> None:
         self._properties = _mapping("properties", value)
 
     @property
-    def footer(self) -> Optional[dict[Any, Any]]:
+    def footer(self) -> Optional[dict[AnyValue, AnyValue]]:
         """What is only known after the body, as signatures [3.2.9]: a dict with symbol keys, or None."""
         if self._footer is UNREAD:
             self._footer = self._read_annotations(FOOTER)
         return self._footer
 
     @footer.setter
-    def footer(self, value: Optional[Mapping[Any, Any]]) -> None:
+    def footer(self, value: Optional[Mapping[AnyValue, AnyValue]]) -> None:
         self._footer = _mapping("footer", value)
 
     # -- the body [3.2.6], [3.2.7], [3.2.8] ---------------------------------------------------------------
 
     @property
-    def body(self) -> Any:
+    def body(self) -> AnyValue:
         """What the message is for. Several data sections are one bytes here, several sequences one list."""
         body = self._body
         return self._load_body() if body is UNREAD else body
 
     @body.setter
-    def body(self, value: Any) -> None:
+    def body(self, value: AnyValue) -> None:
         if self._inferred is None:
             self._inferred = self.inferred
         self._body = value
@@ -331,7 +336,7 @@ class Message(FieldAttributes):
         self._inferred = True
 
     @property
-    def sequence_sections(self) -> list[list[Any]]:
+    def sequence_sections(self) -> list[list[AnyValue]]:
         """The values of each amqp-sequence section, in order; empty if the body is of another kind.
 
         Assigning sets `body` to all of them together, and `inferred`.
@@ -340,7 +345,7 @@ class Message(FieldAttributes):
         return [list(section) for section in sections]
 
     @sequence_sections.setter
-    def sequence_sections(self, value: Iterable[Iterable[Any]]) -> None:
+    def sequence_sections(self, value: Iterable[Iterable[AnyValue]]) -> None:
         parts = _parts("sequence_sections", list, value)
         self.body = [item for part in parts for item in part] if parts else None
         self._parts = parts

@@ -133,6 +133,7 @@ class Sections:
     )
     _raw: Optional[bytes]
     _spans: Spans
+    _changed: int
     _header: Optional[list[Any]]
     _fields: Optional[list[Any]]
     _instructions: Optional[dict[Any, Any]]

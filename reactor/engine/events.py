@@ -8,7 +8,7 @@ themselves and builds an Event only where somebody listens. Nothing here knows a
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Callable, ClassVar, Optional
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
 
 # What the context of an event is: it decides whose handlers see it (handler.py).
 NOTHING, TRANSPORT_SCOPE, CONNECTION_SCOPE, SESSION_SCOPE, LINK_SCOPE, DELIVERY_SCOPE = range(6)
@@ -155,14 +155,16 @@ class Event(EventBase):
         """The delivery that the event is about, or None."""
         return self.context if self.type.scope == DELIVERY_SCOPE else None
 
-    def __getattr__(self, name: str) -> Any:
-        """What the context has under this name, as in the original. AttributeError when it has no such thing."""
-        if not name.startswith("_"):
-            try:
-                return getattr(self.context, name)
-            except AttributeError:
-                pass
-        raise AttributeError("neither the event %s nor its context has %r" % (self.type.name, name))
+    if not TYPE_CHECKING:  # which would let every misspelt name pass
+
+        def __getattr__(self, name: str) -> Any:
+            """What the context has under this name, as in the original. AttributeError when it has no such thing."""
+            if not name.startswith("_"):
+                try:
+                    return getattr(self.context, name)
+                except AttributeError:
+                    pass
+            raise AttributeError("neither the event %s nor its context has %r" % (self.type.name, name))
 
     def __repr__(self) -> str:
         return "%s(%r)" % (self.type.name, self.context)

@@ -8,9 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from random import Random
-from typing import Any, Optional, Union
-
-Reconnect = Union[None, bool, Iterable[float], Any]
+from typing import Any, Optional, Protocol, Union
 
 
 class Backoff:
@@ -70,6 +68,16 @@ class Backoff:
             self.jitter,
             self.max_time,
         )
+
+
+class Delays(Protocol):
+    """An object that gives delays, as the original takes it. `reset`, where it has that too, begins anew."""
+
+    def next(self) -> Optional[float]: ...
+
+
+#: What `reconnect` of `Container.connect` may be.
+Reconnect = Union[None, bool, Backoff, Iterable[float], Delays]
 
 
 def _check_numbers(**given: Any) -> None:

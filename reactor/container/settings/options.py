@@ -6,14 +6,14 @@ subclassing LinkOption, SenderOption or ReceiverOption. They know links and term
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional, Union
 
-from reactor.codec.types import Described, symbol
+from reactor.codec.types import AnyValue, Described, symbol
 from reactor.container.agreement import DURABILITY, EXPIRY, FILTER, MODE, PROPERTY, insist
 from reactor.engine.endpoints.fields import symbol_keys
 from reactor.engine.endpoints.terminus import Terminus
-from reactor.engine.public import Link, Receiver
+from reactor.engine.public import Link, Receiver, Sender
 
 SELECTOR_FILTER = symbol("apache.org:selector-filter:string")
 
@@ -22,7 +22,7 @@ class LinkOption:
     """What can be done to a link before it is opened. Subclass it and define `apply`."""
 
     def apply(self, link: Any) -> None:
-        """Set up `link`."""
+        """Set up `link`: any link here, a Sender or a Receiver in options for one of them."""
 
     def test(self, link: Link) -> bool:
         """Whether this option has anything to say to `link`; always, unless a subclass knows better."""
@@ -32,7 +32,7 @@ class LinkOption:
 class SenderOption(LinkOption):
     """An option for senders; receivers are left alone."""
 
-    def apply(self, sender: Any) -> None:
+    def apply(self, sender: Sender) -> None:
         """Set up `sender`."""
 
     def test(self, link: Link) -> bool:
@@ -42,7 +42,7 @@ class SenderOption(LinkOption):
 class ReceiverOption(LinkOption):
     """An option for receivers; senders are left alone."""
 
-    def apply(self, receiver: Any) -> None:
+    def apply(self, receiver: Receiver) -> None:
         """Set up `receiver`."""
 
     def test(self, link: Link) -> bool:
@@ -76,7 +76,7 @@ class Resend(SenderOption):
     def __init__(self, resend: bool = True) -> None:
         self.resend = resend
 
-    def apply(self, sender: Any) -> None:
+    def apply(self, sender: Sender) -> None:
         sender.resend = self.resend
 
 
@@ -130,7 +130,7 @@ class Filter(ReceiverOption):
     strict: whether the link is closed when the peer's answer lacks one of the link's filters (False: a warning).
     """
 
-    def __init__(self, filter_set: Optional[Mapping[Any, Any]] = None, strict: bool = False) -> None:
+    def __init__(self, filter_set: Optional[Mapping[str, AnyValue]] = None, strict: bool = False) -> None:
         self.strict = strict
         self.filter_set = _entries("filter_set", filter_set)
 
@@ -200,7 +200,7 @@ class DynamicNodeProperties(LinkOption):
         (False: a warning).
     """
 
-    def __init__(self, props: Optional[Mapping[Any, Any]] = None, strict: bool = False) -> None:
+    def __init__(self, props: Optional[Mapping[str, AnyValue]] = None, strict: bool = False) -> None:
         self.strict = strict
         self.properties = symbol_keys("props", _entries("props", props)) or {}
 
@@ -209,6 +209,10 @@ class DynamicNodeProperties(LinkOption):
         terminus.properties.put_dict(self.properties)
         if self.strict:
             insist(link, PROPERTY)
+
+
+#: What `create_sender` and `create_receiver` take.
+Options = Union[None, LinkOption, Sequence[LinkOption]]
 
 
 def apply_options(link: Link, options: Any) -> None:

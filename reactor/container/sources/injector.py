@@ -9,9 +9,11 @@ atomic.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar, Optional
+from typing import TYPE_CHECKING, ClassVar, Optional
 
+from reactor.codec.types import AnyValue
 from reactor.engine.events import EventBase, EventType
+from reactor.engine.public import Connection, Delivery, Link, Session, Transport
 from reactor.errors import ReactorException
 
 if TYPE_CHECKING:  # the container takes them in; the types go round, the imports do not
@@ -33,11 +35,11 @@ class ApplicationEvent(EventBase):
     def __init__(
         self,
         typename: str,
-        connection: Any = None,
-        session: Any = None,
-        link: Any = None,
-        delivery: Any = None,
-        subject: Any = None,
+        connection: Optional[Connection] = None,
+        session: Optional[Session] = None,
+        link: Optional[Link] = None,
+        delivery: Optional[Delivery] = None,
+        subject: AnyValue = None,
     ) -> None:
         if not isinstance(typename, str):
             raise TypeError("the type of an ApplicationEvent is a name such as 'job_done', not %r" % (typename,))
@@ -65,7 +67,7 @@ class ApplicationEvent(EventBase):
         return self
 
     @property
-    def handler(self) -> Any:
+    def handler(self) -> Optional[object]:
         """The handler of what it is about: link, session or connection; None leaves it to the container's."""
         for endpoint in (self.link, self.session, self.connection):
             if endpoint is not None and endpoint.handler is not None:
@@ -73,7 +75,7 @@ class ApplicationEvent(EventBase):
         return None
 
     @property
-    def transport(self) -> Any:
+    def transport(self) -> Optional[Transport]:
         """The transport of the connection that it is about, or None."""
         return None if self.connection is None else self.connection.transport
 

@@ -5,12 +5,13 @@ It knows how it looks on the wire and nothing of those who carry it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from reactor.codec.definitions import ERROR
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE
 from reactor.codec.performatives import encode_composite
-from reactor.codec.types import Described, clipped, symbol
+from reactor.codec.types import AnyValue, Described, clipped, symbol
 from reactor.errors import DataException
 from reactor.shown import LONGEST, quoted, shown
 
@@ -25,7 +26,9 @@ class Condition:
 
     __slots__ = ("name", "description", "info", "__dict__")
 
-    def __init__(self, name: str, description: Optional[str] = None, info: Optional[Any] = None) -> None:
+    def __init__(
+        self, name: str, description: Optional[str] = None, info: Optional[Mapping[AnyValue, AnyValue]] = None
+    ) -> None:
         self.name = name
         self.description = description
         self.info = info

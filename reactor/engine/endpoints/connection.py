@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.definitions import CLOSE, OPEN
-from reactor.codec.dicts import of_symbols
+from reactor.codec.dicts import SymbolList, of_symbols
 from reactor.codec.performatives import encode_composite
+from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import (
     LOCAL_ACTIVE,
@@ -27,7 +28,7 @@ from reactor.engine.endpoints.endpoint import (
     REMOTE_UNINIT,
     Endpoint,
 )
-from reactor.engine.endpoints.fields import symbol_keys, symbol_list
+from reactor.engine.endpoints.fields import Names, symbol_keys, symbol_list
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Collector, Event, EventType
@@ -95,21 +96,21 @@ class Connection(Endpoint):
         self.user: Optional[str] = None
         self.password: Optional[str] = None
         self.authorization: Optional[str] = None
-        self.properties: Optional[dict[Any, Any]] = None
-        self.offered_capabilities: Any = None
-        self.desired_capabilities: Any = None
+        self.properties: Optional[dict[AnyValue, AnyValue]] = None
+        self.offered_capabilities: Names = None
+        self.desired_capabilities: Names = None
         self.remote_container: Optional[str] = None
         self.remote_hostname: Optional[str] = None
-        self.remote_properties: Optional[dict[Any, Any]] = None
-        self.remote_offered_capabilities: Any = None
-        self.remote_desired_capabilities: Any = None
+        self.remote_properties: Optional[dict[AnyValue, AnyValue]] = None
+        self.remote_offered_capabilities: Optional[SymbolList] = None
+        self.remote_desired_capabilities: Optional[SymbolList] = None
         self.transport: Optional[Transport] = None
         self.collector: Optional[Collector] = None
         self.connected_address: Optional[str] = None
         self.error: Optional[Condition] = None
         self.work: dict[Endpoint, None] = {}  # endpoints that may have a handshake to write, in order
         self._sessions: dict[Any, None] = {}
-        self.context: Any = None
+        self.context: AnyValue = None
         self.lasting = False
         self.doubtful: Optional[str] = None  # whose open has come, and says that its close comes next
         self.guard: Optional[Callable[[], None]] = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,
@@ -97,7 +98,7 @@ class Delivery:
         self.queued = False
         self.frames = 1
         self.noted = False  # an event that tells of an update waits in the queue: another would say no more
-        self.context: Any = None
+        self.context: AnyValue = None
 
     # -- what it is --------------------------------------------------------------------------------------
 

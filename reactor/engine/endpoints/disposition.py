@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any, Optional, Union
 
 from reactor.codec.encode import encode_value
-from reactor.codec.types import Described, clipped, symbol, ulong
+from reactor.codec.types import AnyValue, Described, clipped, symbol, ulong
 from reactor.engine.endpoints.condition import Condition
 from reactor.errors import DECODE_ERROR, DataException, RemoteProtocolError
 
@@ -88,10 +88,10 @@ class Disposition:
         self.condition: Optional[Condition] = None
         self.failed = False
         self.undeliverable = False
-        self.annotations: Optional[dict[Any, Any]] = None
+        self.annotations: Optional[dict[AnyValue, AnyValue]] = None
         self.section_number = 0
         self.section_offset = 0
-        self.data: Any = None
+        self.data: AnyValue = None
 
     @property
     def id(self) -> Optional[bytes]:
@@ -196,7 +196,10 @@ class ModifiedDisposition(Disposition):
     __slots__ = ()
 
     def __init__(
-        self, failed: bool = True, undeliverable: Optional[bool] = None, annotations: Optional[dict[Any, Any]] = None
+        self,
+        failed: bool = True,
+        undeliverable: Optional[bool] = None,
+        annotations: Optional[dict[AnyValue, AnyValue]] = None,
     ) -> None:
         super().__init__(MODIFIED)
         self.failed = bool(failed)
@@ -209,7 +212,7 @@ class CustomDisposition(Disposition):
 
     __slots__ = ()
 
-    def __init__(self, type: int, data: Any = None) -> None:
+    def __init__(self, type: int, data: AnyValue = None) -> None:
         super().__init__(type)
         self.data = data
 

@@ -8,7 +8,7 @@ transport.py and is replaced when the wire is.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Optional, Union
 
 from reactor.engine.endpoints.condition import Condition, as_condition
 from reactor.engine.handler import PlanTable, check_handler
@@ -86,13 +86,13 @@ class Endpoint:
             self.parent.check()
 
     @property
-    def handler(self) -> Any:
+    def handler(self) -> Optional[object]:
         """The handler that sees the events of this endpoint and of what is in it, instead of the container's.
         None (the default) leaves them to the next outer endpoint. TypeError for what has no `on_...` methods."""
         return None if self.plans is None else self.plans.handler
 
     @handler.setter
-    def handler(self, handler: Any) -> None:
+    def handler(self, handler: Optional[object]) -> None:
         self.plans = None if check_handler(handler) is None else PlanTable(handler)
 
     @property
@@ -101,7 +101,7 @@ class Endpoint:
         return self._condition
 
     @condition.setter
-    def condition(self, condition: Any) -> None:
+    def condition(self, condition: Union[Condition, str, None]) -> None:
         self._condition = as_condition(condition)
 
     @property

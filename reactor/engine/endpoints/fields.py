@@ -7,12 +7,15 @@ name of the attribute. It knows no endpoint.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Optional
+from collections.abc import Collection, Iterable
+from typing import Any, Optional, Union
 
 from reactor.codec.dicts import SymbolList
 from reactor.codec.types import Array, symbol
 from reactor.errors import DataException
+
+#: Names as the application may give them: one, several, or none.
+Names = Union[None, str, Iterable[str], Array]
 
 
 def symbol_keys(name: str, entries: Any) -> Optional[dict[Any, Any]]:

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import ATTACH
+from reactor.codec.dicts import SymbolList
 from reactor.codec.performatives import encode_composite
+from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.endpoint import (
@@ -25,7 +27,7 @@ from reactor.engine.endpoints.endpoint import (
     REMOTE_UNINIT,
     Endpoint,
 )
-from reactor.engine.endpoints.fields import count, one_of, symbol_keys, symbol_list
+from reactor.engine.endpoints.fields import Names, count, one_of, symbol_keys, symbol_list
 from reactor.engine.endpoints.naming import check_name_is_free
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
@@ -126,19 +128,19 @@ class Link(Endpoint):
         self.remote_rcv_settle_mode = RCV_FIRST
         self.max_message_size = 0
         self.remote_max_message_size = 0
-        self.properties: Optional[dict[Any, Any]] = None
-        self.remote_properties: Optional[dict[Any, Any]] = None
-        self.offered_capabilities: Any = None
-        self.desired_capabilities: Any = None
-        self.remote_offered_capabilities: Any = None
-        self.remote_desired_capabilities: Any = None
+        self.properties: Optional[dict[AnyValue, AnyValue]] = None
+        self.remote_properties: Optional[dict[AnyValue, AnyValue]] = None
+        self.offered_capabilities: Names = None
+        self.desired_capabilities: Names = None
+        self.remote_offered_capabilities: Optional[SymbolList] = None
+        self.remote_desired_capabilities: Optional[SymbolList] = None
         self.available = 0
         self._drain_mode = False
         self._drain_stays = False  # it was set, not asked for by `drain(n)`: `flow(n)` does not end it
         self.unsettled = 0
         self.attach_timeout: Optional[float] = None
         self.close_timeout: Optional[float] = None
-        self.context: Any = None
+        self.context: AnyValue = None
         self.detached = False  # this side detaches instead of closing
         self.remote_detached = False
         # What belongs to the wire, and starts anew with each: how the window knows the link, and the credit.

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from typing import Any, Optional
 
 from reactor.codec.definitions import COORDINATOR, SOURCE, TARGET
+from reactor.codec.dicts import Entries
 from reactor.codec.performatives import encode_composite
-from reactor.codec.types import UNDESCRIBED, Array, Data, Described, clipped, symbol
+from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, Described, clipped, symbol
 from reactor.engine.endpoints.fields import as_symbols, check_key, count, one_of, symbol_list
 from reactor.errors import INVALID_FIELD, RemoteProtocolError
 from reactor.shown import quoted
@@ -27,7 +28,7 @@ _DURABILITIES = (0, 1, 2)
 _LONGEST = 0xFFFFFFFF  # seconds that the field for a time-out has room for
 
 
-class Values(list[Any]):
+class Values(list[AnyValue]):
     """A list of values that also takes them the way the original's data does: by put_object and its kin.
 
     listed: whether an array or a list was put: a single value goes out as an array then, and as itself otherwise. To
@@ -36,12 +37,12 @@ class Values(list[Any]):
 
     __slots__ = ("listed", "_read")
 
-    def __init__(self, values: Iterable[Any] = ()) -> None:
+    def __init__(self, values: Iterable[AnyValue] = ()) -> None:
         super().__init__(values)
         self._read = False
         self.listed: bool = getattr(values, "listed", False)
 
-    def put_object(self, value: Any) -> None:
+    def put_object(self, value: AnyValue) -> None:
         """Append `value`: a symbol, or a list or array of them."""
         if isinstance(value, (Array, list, tuple)):
             self.extend(value)
@@ -53,7 +54,7 @@ class Values(list[Any]):
     put_sequence = put_object
     put_py_array = put_object
 
-    def get_object(self) -> Any:
+    def get_object(self) -> AnyValue:
         """None when empty, the value when one was put, else an Array of them."""
         if not self:
             return None
@@ -72,32 +73,32 @@ class Values(list[Any]):
         return Data.SYMBOL if len(self) == 1 and not self.listed else Data.ARRAY
 
 
-class Map(dict[Any, Any]):
+class Map(dict[AnyValue, AnyValue]):
     """A dict that also takes entries the way the original's data does: by put_dict and put_object. DataException for
     a key that is neither a symbol nor a str; made of what a peer has sent it holds whatever that is."""
 
     __slots__ = ("_read",)
 
-    def __init__(self, entries: Any = ()) -> None:
+    def __init__(self, entries: Entries = ()) -> None:
         super().__init__(entries)
         self._read = False
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: AnyValue, value: AnyValue) -> None:
         check_key("filters and properties", key)
         super().__setitem__(key, value)
 
-    def put_dict(self, entries: dict[Any, Any]) -> None:
+    def put_dict(self, entries: Entries) -> None:
         """Add `entries`."""
         for key, value in dict(entries).items():
             self[key] = value
 
     put_object = put_dict
 
-    def get_dict(self) -> dict[Any, Any]:
+    def get_dict(self) -> dict[AnyValue, AnyValue]:
         """The entries as a plain dict."""
         return dict(self)
 
-    def get_object(self) -> Optional[dict[Any, Any]]:
+    def get_object(self) -> Optional[dict[AnyValue, AnyValue]]:
         """The entries as a plain dict, None when there are none."""
         return dict(self) or None
 

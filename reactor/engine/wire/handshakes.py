@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import ATTACH, BEGIN, DETACH, END
-from reactor.codec.dicts import of_symbols
+from reactor.codec.dicts import SymbolList, of_symbols
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE, write_frame
 from reactor.codec.performatives import encode_composite
+from reactor.codec.types import AnyValue
 from reactor.engine.endpoints import naming
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import (
@@ -25,7 +26,7 @@ from reactor.engine.endpoints.endpoint import (
     REMOTE_UNINIT,
     Endpoint,
 )
-from reactor.engine.endpoints.fields import symbol_keys, symbol_list
+from reactor.engine.endpoints.fields import Names, symbol_keys, symbol_list
 from reactor.engine.endpoints.link import SND_MIXED, Link
 from reactor.engine.endpoints.receiver import Receiver
 from reactor.engine.endpoints.sender import Sender
@@ -91,15 +92,15 @@ class Handshakes(Endpoint):
         self._names: dict[str, list[Link]] = {}  # the same by name, because a peer names the link it attaches
         self._incoming_capacity = 0
         self.outgoing_window = DEFAULT_WINDOW
-        self.properties: Optional[dict[Any, Any]] = None
-        self.offered_capabilities: Any = None
-        self.desired_capabilities: Any = None
-        self.remote_properties: Optional[dict[Any, Any]] = None
-        self.remote_offered_capabilities: Any = None
-        self.remote_desired_capabilities: Any = None
+        self.properties: Optional[dict[AnyValue, AnyValue]] = None
+        self.offered_capabilities: Names = None
+        self.desired_capabilities: Names = None
+        self.remote_properties: Optional[dict[AnyValue, AnyValue]] = None
+        self.remote_offered_capabilities: Optional[SymbolList] = None
+        self.remote_desired_capabilities: Optional[SymbolList] = None
         self.handle_max = DEFAULT_HANDLE_MAX
         self.first_outgoing_id = 0
-        self.context: Any = None
+        self.context: AnyValue = None
         self.passive = False  # begun by the peer: gone with the wire
         self.weight = 0  # bytes of the peer's begin, and of the attaches of the links that are there
 

@@ -8,11 +8,13 @@ any other exception that escapes here is a bug of ours.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from collections.abc import Mapping
+from typing import Any, Optional, Union
 
 from reactor.codec.definitions import CLOSE
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE, write_frame
 from reactor.codec.performatives import encode_composite
+from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition, as_condition
 from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
@@ -60,7 +62,7 @@ class Transport(Input, Output):
         return self._condition
 
     @condition.setter
-    def condition(self, condition: Any) -> None:
+    def condition(self, condition: Union[Condition, str, None]) -> None:
         self._condition = as_condition(condition)
 
     @property
@@ -300,7 +302,7 @@ class Transport(Input, Output):
         if not self._finished:
             self._end_with(Condition(INTERNAL_ERROR, "an internal error, of which the other side's log tells"))
 
-    def fail(self, name: str, description: str, info: Any = None) -> None:
+    def fail(self, name: str, description: str, info: Optional[Mapping[AnyValue, AnyValue]] = None) -> None:
         """The driver could not read, write or connect: everything ends at once, because of this condition; unless
         the peer's close has come, after which nothing that happens to the wire is news."""
         if self.closed:

@@ -1,0 +1,67 @@
+"""What a message asks of the links that it is sent and received over, which are far above it.
+
+Messages enter; the endpoints of the engine look like this.
+"""
+
+from __future__ import annotations
+
+from typing import Optional, Protocol, TypeVar, Union
+
+
+class Outgoing(Protocol):
+    """A delivery that is being written."""
+
+    def abort(self) -> None: ...
+
+    def settle(self) -> None: ...
+
+
+class Incoming(Protocol):
+    """A delivery that can be read."""
+
+    partial: bool
+
+    @property
+    def pending(self) -> int: ...
+
+    def settle(self) -> None: ...
+
+
+OutgoingDelivery = TypeVar("OutgoingDelivery", bound=Outgoing, covariant=True)
+IncomingDelivery = TypeVar("IncomingDelivery", bound=Incoming, covariant=True)
+
+
+class SendingLink(Protocol[OutgoingDelivery]):
+    """A sender."""
+
+    snd_settle_mode: int
+
+    @property
+    def SND_SETTLED(self) -> int: ...
+
+    def delivery(self, tag: Union[str, bytes]) -> OutgoingDelivery: ...
+
+    def delivery_tag(self) -> Union[str, bytes]: ...
+
+    def stream(self, data: bytes) -> int: ...
+
+    def advance(self) -> bool: ...
+
+
+class ReceivingLink(Protocol[IncomingDelivery]):
+    """A receiver."""
+
+    remote_snd_settle_mode: int
+
+    @property
+    def SND_SETTLED(self) -> int: ...
+
+    @property
+    def is_sender(self) -> bool: ...
+
+    @property
+    def current(self) -> Optional[IncomingDelivery]: ...
+
+    def recv(self, limit: int) -> Optional[bytes]: ...
+
+    def advance(self) -> bool: ...
