@@ -18,13 +18,13 @@ from reactor.errors import MessageException
 Read = TypeVar("Read", covariant=True)
 Written = TypeVar("Written", contravariant=True)
 
-#: What names a message.
+#: The name of a message.
 MessageId = Union[str, int, UUID, bytes, None]
 
 
 class Attribute(Protocol[Read, Written]):
-    """What a type checker knows of an attribute below: as what it reads, and what may be assigned. None, where an
-    attribute is never None, is its default."""
+    """An attribute below, for type checkers: the type that it reads as, and the types that it takes. An attribute that
+    is never None takes None for its default."""
 
     def __get__(self, message: Any, owner: Any) -> Read: ...
 

@@ -11,7 +11,7 @@ from typing import Any, Optional, SupportsIndex, TypeVar, Union
 
 from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, symbol, ulong
 
-#: What a dict is made of.
+#: A dict, or the entries of one.
 Entries = Union[Mapping[AnyValue, AnyValue], Iterable[tuple[AnyValue, AnyValue]]]
 Same = TypeVar("Same", bound="_RestrictedDict")
 

@@ -1,4 +1,4 @@
-"""What a message asks of the links that it is sent and received over, which are far above it.
+"""The links that a message is sent and received over, as a message sees them: they stand far above it.
 
 Messages enter; the endpoints of the engine look like this.
 """

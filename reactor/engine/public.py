@@ -1,4 +1,4 @@
-"""The engine's classes as applications know them: one name for each, and for type checkers what each leads to.
+"""The engine's classes as applications know them: one name for each, complete for type checkers.
 
 A connection leads to its sessions, these to their links, those to their deliveries, and each of them back to what it
 belongs to and to the transport. Types that lead round in a ring need rooms that import one another in a ring, also

@@ -76,7 +76,7 @@ class Delays(Protocol):
     def next(self) -> Optional[float]: ...
 
 
-#: What `reconnect` of `Container.connect` may be.
+#: The values of `reconnect` of `Container.connect`.
 Reconnect = Union[None, bool, Backoff, Iterable[float], Delays]
 
 

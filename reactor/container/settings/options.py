@@ -211,7 +211,7 @@ class DynamicNodeProperties(LinkOption):
             insist(link, PROPERTY)
 
 
-#: What `create_sender` and `create_receiver` take.
+#: None, one or several, for `create_sender` and `create_receiver`.
 Options = Union[None, LinkOption, Sequence[LinkOption]]
 
 
