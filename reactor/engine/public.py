@@ -1,13 +1,14 @@
 """The engine's classes as applications know them: one name for each, complete for type checkers.
 
-A connection leads to its sessions, these to their links, those to their deliveries, and each of them back to what it
-belongs to and to the transport. Types that lead round in a ring need rooms that import one another in a ring, also
-where only a type checker imports (TYPE_CHECKING), and here imports are a tree. So the rooms below say only where they
-lead downwards, and this room, which knows them all, says for type checkers where they lead upwards: each class below is
-the class of that name and nothing else, with the ends of the ring filled in. At run time nothing of that exists: the
-names are the classes themselves.
+A connection leads to its sessions, a session to its links, a link to its deliveries; and each of them back to its owner
+and to the transport. Types that form a ring need modules that import one another in a ring, if only for type checkers
+(TYPE_CHECKING), and imports are a tree here. A Protocol for each owner would break the ring, but would give users a type
+that is not the class they know: no isinstance, and no argument for a function of theirs that takes a Session. So the
+modules below declare the types that lead downwards, and this room, which knows all of them, adds those that lead
+upwards: for a type checker each class here is a subclass that redeclares a few attributes, and at run time it is the
+class itself.
 
-Whoever hands an endpoint to an application imports it from here. The event, which leads to the container too, is
+The container and everything above it import these names from here. The event, which leads to the container too, is
 completed in the same way in reactor/event.py.
 """
 
