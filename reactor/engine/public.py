@@ -2,8 +2,8 @@
 
 A connection leads to its sessions, a session to its links, a link to its deliveries; and each of them back to its owner
 and to the transport. Types that form a ring need modules that import one another in a ring, if only for type checkers
-(TYPE_CHECKING), and imports are a tree here. A Protocol for each owner would break the ring, but would give users a type
-that is not the class they know: no isinstance, and no argument for a function of theirs that takes a Session. So the
+(TYPE_CHECKING), and imports are a tree here. A Protocol for each owner would break the ring, and give users a type that
+is not the class they know: no isinstance, and no argument for a function of theirs that takes a Session. So the
 modules below declare the types that lead downwards, and this room, which knows all of them, adds those that lead
 upwards: for a type checker each class here is a subclass that redeclares a few attributes, and at run time it is the
 class itself.
