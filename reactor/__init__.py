@@ -49,7 +49,7 @@ from reactor.container.settings.options import (
     SenderOption,
 )
 from reactor.container.sources.injector import EventInjector
-from reactor.container.turns import Task
+from reactor.container.sources.task import Task
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,

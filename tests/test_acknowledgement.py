@@ -47,6 +47,7 @@ class Scene:
         send_options: Any = None,
         reconnect: bool = False,
         max_frame_size: Optional[int] = None,
+        send_timeout: Optional[float] = None,
         **options: Any,
     ) -> None:
         self.stage = Stage(Witness(on_message=on_message, **options) if on_message else Witness(**options))
@@ -55,7 +56,9 @@ class Scene:
         container, self.connection = self.stage.connect(
             self.client, reconnect=reconnect, max_frame_size=max_frame_size
         )
-        self.sender = container.create_sender(self.connection, "q", options=send_options)
+        self.sender = container.create_sender(
+            self.connection, "q", options=send_options, send_timeout=send_timeout
+        )
         self.stage.run()
 
     def lose(self) -> None:
@@ -454,9 +457,7 @@ def test_a_send_whose_connection_does_not_come_back_is_in_doubt() -> None:
 
 
 def test_a_send_without_an_outcome_in_time_is_in_doubt() -> None:
-    scene = Scene(auto_accept=False)
-    scene.sender.send_timeout = 5
-    scene.stage.stepper.containers[-1].deadlines.watch(scene.sender)
+    scene = Scene(auto_accept=False, send_timeout=5)
     (sent,) = scene.send("one")
     scene.stage.run(lambda: scene.client.count("on_in_doubt"))
     assert sent.doubt.name == TIMED_OUT

@@ -108,7 +108,7 @@ class EmbeddedBroker:
             self._container.run()
         except BaseException as error:  # kept for whoever stops it
             self._error = error
-            self._container.close_all()  # nobody shall wait for a broker that is no more
+            self._container.close()  # no thread shall wait for a broker that is no more
         finally:
             self._injector.close()
             self._started.set()

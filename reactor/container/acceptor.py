@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
-from reactor.engine.limits import USUAL
+from reactor.container.interface import AcceptorHost
+from reactor.container.settings.listen import ListenSettings
 from reactor.engine.public import Transport
 from reactor.engine.sasl.credentials import Decoy
 from reactor.engine.sasl.exchange import NONCE_SIZE
 from reactor.engine.tls.domain import SSLDomain
 from reactor.loop.driver import ListenerDriver
-from reactor.loop.interface import Listener, Wire
+from reactor.loop.interface import Wire
 from reactor.url import Url
 
 
+class _Setting:
+    """One of the settings of an acceptor, as an attribute of its own: it holds for connections that come in later."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, acceptor: Any, owner: type) -> Any:
+        return self if acceptor is None else getattr(acceptor.settings, self._name)
+
+    def __set__(self, acceptor: Any, value: Any) -> None:
+        setattr(acceptor.settings, self._name, value)
+
+
 class Acceptor:
-    """Listens; `Container.listen` makes it.
+    """Listens; `Container.listen` makes it. Its attributes may be set: that holds for connections that come in later.
 
     handler: sees the events of the connections that come in; None leaves them to the container's.
     authenticator: called as (mechanism, user, password), answers whether that password is right; None
@@ -31,19 +45,23 @@ class Acceptor:
     limits: how much is taken of a peer, at most.
     """
 
-    def __init__(self, container: Any, listener: Listener) -> None:
+    handler = _Setting()
+    authenticator = _Setting()
+    credentials = _Setting()
+    token_owner = _Setting()
+    allowed_mechs = _Setting()
+    open_timeout = _Setting()
+    write_timeout = _Setting()
+    limits = _Setting()
+
+    def __init__(
+        self, container: AcceptorHost, settings: ListenSettings, drive: Callable[[Transport, Wire], object]
+    ) -> None:
+        listener = container.loop.network.listen(settings.host, settings.port)
         self.container = container
-        self.handler: Any = None
-        self.authenticator: Any = None
-        self.credentials: Any = None
-        self.token_owner: Any = None
-        self.allowed_mechs: Any = None
-        self.open_timeout: Optional[float] = None
-        self.write_timeout: Optional[float] = None
-        self.limits = USUAL
-        self._ssl_domain: Optional[SSLDomain] = None
+        self.settings = settings
+        self._drive = drive
         self._decoy = Decoy(container.random.randbytes(NONCE_SIZE))
-        self._listener = listener
         self._port = listener.port
         self._address = listener.address
         self._driver = ListenerDriver(container.loop, listener, self._admit)
@@ -64,14 +82,14 @@ class Acceptor:
         host = self._address.rpartition(":")[0]
         if host in ("0.0.0.0", "[::]", ""):
             host = "127.0.0.1"
-        plain = self._ssl_domain is None or self._ssl_domain.takes_unsecured
+        plain = self.settings.ssl_domain is None or self.settings.ssl_domain.takes_unsecured
         return "%s://%s:%d" % (Url.AMQP if plain else Url.AMQPS, host, self._port)
 
     def set_ssl_domain(self, ssl_domain: Optional[SSLDomain]) -> None:
         """What TLS is to be like for those who come from now on; None for no TLS. SSLException for the domain of
         a client, or without a certificate."""
         self.container.owner.check()
-        self._ssl_domain = None if ssl_domain is None else self.container.ssl.of_server(ssl_domain)
+        self.settings.ssl_domain = None if ssl_domain is None else self.container.ssl.of_server(ssl_domain)
 
     def close(self) -> None:
         """Listen no more; the connections that came in stay. Harmless when repeated."""
@@ -80,23 +98,24 @@ class Acceptor:
 
     def _admit(self, wire: Wire) -> None:
         """A peer has connected."""
-        connection = self.container.connection(self.handler)
+        settings = self.settings
+        connection = self.container.connection(settings.handler)
         transport = Transport(Transport.SERVER)
-        transport.limits = self.limits
-        transport.open_timeout, transport.write_timeout = self.open_timeout, self.write_timeout
-        if self._ssl_domain is not None:
-            transport.ssl(self._ssl_domain)
+        transport.limits = settings.limits
+        transport.open_timeout, transport.write_timeout = settings.open_timeout, settings.write_timeout
+        if settings.ssl_domain is not None:
+            transport.ssl(settings.ssl_domain)
         sasl = transport.sasl()
-        sasl.authenticator = self.authenticator
-        sasl.credentials = self.credentials
-        sasl.token_owner = self.token_owner
+        sasl.authenticator = settings.authenticator
+        sasl.credentials = settings.credentials
+        sasl.token_owner = settings.token_owner
         sasl.decoy = self._decoy
         sasl.nonce = partial(self.container.random.randbytes, NONCE_SIZE)
-        if self.allowed_mechs:
-            sasl.allowed_mechs(self.allowed_mechs)
+        if settings.allowed_mechs:
+            sasl.allowed_mechs(settings.allowed_mechs)
         connection.connected_address = wire.remote_address
         transport.bind(connection)
-        self.container.drive(transport, wire)
+        self._drive(transport, wire)
 
     def __repr__(self) -> str:
         return "<Acceptor at %s%s>" % (self._address, ", closed" if self._driver.closed else "")

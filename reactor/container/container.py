@@ -1,77 +1,75 @@
-"""Container: what an application holds. It makes connections and listeners; links are made in links.py.
+"""Container: the one object that an application holds. It owns the parts, and each of its calls goes to one of them:
+the loop and its turns (turns.py), connections and their supervisors (connections.py), links (links.py), their
+deadlines. The settings of a call are checked and completed in settings/.
 
-How it runs them is in turns.py, how it keeps connections in system_handler.py. The clock, the network and the random
-source come as arguments, so that the same container runs in the real world and in a simulated one. It knows the
-engine from outside, and no handler class: handlers are any objects.
+The clock, the network and the random source come as arguments, so that the same container runs in the real world and
+in a simulated one. It knows the engine from outside, and no handler class: handlers are any objects.
 """
 
 from __future__ import annotations
 
 import random as random_module
 import weakref
-from collections.abc import Iterable
-from typing import Any, Optional, Union
+from collections.abc import Iterable, Iterator
+from typing import Any, Callable, Optional, TypeVar, Union
 
 from reactor.container.acceptor import Acceptor
-from reactor.container.links import Linking
-from reactor.container.reconnect.attempts import Attempts, split_addresses
-from reactor.container.reconnect.backoff import Reconnect, check_reconnect
-from reactor.container.reconnect.connector import Address, Connector, read_address
-from reactor.container.reconnect.supervisor import ConnectionSupervisor
-from reactor.container.settings.config import find_config
-from reactor.container.settings.keywords import (
-    check_frame_size,
-    check_heartbeat,
-    check_limits,
-    check_mechanisms,
-    check_offer,
-    check_seconds,
-    check_texts,
-    check_truth,
-    refuse_unknown,
-)
+from reactor.container.connections import Connections
+from reactor.container.draining import Drain, Leftover
+from reactor.container.interface import Rescue
+from reactor.container.links import Context, LinkMaker, random_uuid
+from reactor.container.reconnect.backoff import Reconnect
+from reactor.container.settings.addresses import Address
+from reactor.container.settings.connect import CONNECT_TIMEOUT, OPEN_TIMEOUT, WRITE_TIMEOUT, ConnectSettings
+from reactor.container.settings.keywords import check_delay, check_keywords, check_seconds, explained_by
+from reactor.container.settings.links import ReceiverSettings, SenderSettings
+from reactor.container.settings.listen import ListenSettings
 from reactor.container.settings.ssl_config import SSLConfig
+from reactor.container.sources.injector import EventInjector
+from reactor.container.sources.selectable import Selectable
+from reactor.container.sources.task import Task
+from reactor.container.system_handler import SystemHandler
+from reactor.container.threads import OwningThread
+from reactor.container.turns import Turns
+from reactor.container.waiting import print_interrupted, sentences
+from reactor.engine.events import Event, EventBase
 from reactor.engine.handler import check_handler
 from reactor.engine.limits import USUAL, Limits
-from reactor.engine.public import Connection
+from reactor.engine.public import Connection, Receiver, Sender, Session
 from reactor.engine.sasl.credentials import Credentials
 from reactor.engine.sasl.exchange import Authenticator, TokenOwner
 from reactor.engine.tls.domain import SSLDomain
 from reactor.loop.interface import Clock, Network
-from reactor.url import Url
+from reactor.loop.loop import Loop
 
-#: Seconds for one attempt to reach a peer, and for the peer to have opened the connection.
-CONNECT_TIMEOUT, OPEN_TIMEOUT = 15.0, 30.0
-#: Seconds for a peer to take something of what is to be sent.
-WRITE_TIMEOUT = 60.0
+Self = TypeVar("Self", bound="Container")
 
 
-class Container(Linking):
+class Container:
     """Connections, listeners, timers and the loop that runs them.
 
-    handlers: see what happens to everything that has no handler of its own, in this order.
+    handlers: get the events of everything that has no handler of its own, in this order.
     container_id: the name by which peers know this container; a random UUID by default.
     clock, network, random: the world: a `reactor.loop.interface.Clock`, a Network, and a `random.Random`. The
-        real ones by default; simulations give their own. What has to be unguessable is drawn from it, too: a
-        seeded one is for tests.
+        real ones by default; simulations give their own. Nonces and names that have to be unguessable are drawn from
+        `random`, too: a seeded one is for tests.
+    raise_errors: whether `run()` raises `ended_by` when a connection could not be kept (False).
 
-    raise_errors: whether `run()` raises what `ended_by` says when a connection could not be kept (False).
+    `ended_by` is the reason why `run()` has returned: None when nothing was left to do, or after `stop()`; else an
+    exception: the one that left it, or a ConnectionException, SessionException or LinkException when a connection of
+    `connect` was given up for an error: by the peer, when attempts are used up, or by the default of an
+    `on_..._error`. An application that connects anew after that has dealt with it: None again.
 
-    `ended_by` says why `run()` has returned: None when nothing was left to do, or after `stop()`; else an exception:
-    the one that left it, or a ConnectionException, SessionException or LinkException when a connection of `connect`
-    was given up for an error: by the peer, when attempts are used up, or by the default of an `on_..._error`. An
-    application that connects anew after that has dealt with it: None again.
-
-    The attributes `user`, `password`, `allowed_mechs`, `allow_insecure_mechs` and `sasl_enabled` are what
-    `connect` takes where it is not told otherwise; `ssl.client` and `ssl.server` are the SSLDomain of connections
-    with TLS in the one and the other direction. `connect_timeout` (15 seconds), `open_timeout` (30), `write_timeout`
-    (60) and `limits` (`Limits()`) are defaults of `connect` and `listen` as well, and `attach_timeout`,
-    `send_timeout` and `close_timeout` of links and connections; None, the default of these, is for no limit.
+    The attributes `user`, `password`, `allowed_mechs`, `allow_insecure_mechs` and `sasl_enabled` are the defaults of
+    these keywords of `connect`; `ssl.client` and `ssl.server` are the SSLDomain of connections with TLS in the one and
+    the other direction. `connect_timeout` (15 seconds), `open_timeout` (30), `write_timeout` (60) and `limits`
+    (`Limits()`) are defaults of `connect` and `listen` as well, and `attach_timeout`, `send_timeout` and
+    `close_timeout` of links and connections; None, the default of these, is for no limit.
     `timeout` bounds, in seconds, how long one `process()` waits; None (default) for as long as nothing happens.
 
     `rescue` is for servers, which go on whatever one peer brings about: called with an exception that would leave
-    `run()`, and with the event that the handler was called for (None where it was none: what happened while bytes were
-    read or written, whose connection has been closed with amqp:internal-error). It ends what the event is about, and
+    `run()`, and with the event that the handler was called for (None where it was none: bytes were read or written,
+    and their connection has been closed with amqp:internal-error). It ends the endpoint that the event is about, and
     returns whether the container goes on; else the exception leaves `run()`. None (default): each one does.
 
     All of it belongs to one thread, the one that runs it; a call from another one raises RuntimeError. Other threads
@@ -88,12 +86,9 @@ class Container(Linking):
         raise_errors: bool = False,
         **unknown: Any,
     ) -> None:
-        refuse_unknown("Container()", Container.__init__, unknown)
-        check_truth(raise_errors=raise_errors)
+        check_keywords("Container()", Container.__init__, dict(unknown=unknown, raise_errors=raise_errors))
         self.random = random_module.SystemRandom() if random is None else random
-        self.container_id = self._uuid() if container_id is None else container_id
-        self._named = weakref.WeakValueDictionary()
-        self._suffixes = {}
+        self.container_id = random_uuid(self.random) if container_id is None else container_id
         self.user: Optional[str] = None
         self.password: Optional[str] = None
         self.sasl_enabled = True
@@ -107,11 +102,25 @@ class Container(Linking):
         self.attach_timeout: Optional[float] = None
         self.send_timeout: Optional[float] = None
         self.close_timeout: Optional[float] = None
-        super().__init__(handlers, clock, network)
+        self.timeout: Optional[float] = None
+        self.rescue: Optional[Rescue] = None
         self.raise_errors = bool(raise_errors)
+        self.owner = OwningThread()
+        self.loop = Loop(clock, network)
+        if network is None:
+            # No application has to close a container: what it holds of the system goes with it.
+            weakref.finalize(self, self.loop.network.close)
+        self._turns = Turns(self, self.loop, self.owner, handlers)
+        self.collector = self._turns.collector
+        self._connections = Connections(self._turns, self.random)
+        self._turns.obey(SystemHandler(self._connections), self._connections.parted, self._close_all)
+        self._links = LinkMaker(self, self._connections.deadlines)
+        self._tasks: weakref.WeakSet[Task] = weakref.WeakSet()  # those of `schedule` that are not forgotten
+        self._leftover = Leftover()  # of the next stop
 
     # -- connections -------------------------------------------------------------------------------------
 
+    @explained_by(ConnectSettings)
     def connect(
         self,
         url: Optional[Address] = None,
@@ -125,114 +134,32 @@ class Container(Linking):
         sasl_enabled: Optional[bool] = None,
         allowed_mechs: Union[None, str, list[str]] = None,
         allow_insecure_mechs: Optional[bool] = None,
-        user: Optional[str] = None,
-        password: Optional[str] = None,
+        user: Optional[str] = None, password: Optional[str] = None,
         virtual_host: Optional[str] = None,
-        offered_capabilities: Any = None,
-        desired_capabilities: Any = None,
+        offered_capabilities: Any = None, desired_capabilities: Any = None,
         properties: Optional[dict[Any, Any]] = None,
         sni: Optional[str] = None,
         max_frame_size: Optional[int] = None,
         container_id: Optional[str] = None,
-        connect_timeout: Optional[float] = None,
-        open_timeout: Optional[float] = None,
-        write_timeout: Optional[float] = None,
-        close_timeout: Optional[float] = None,
+        connect_timeout: Optional[float] = None, open_timeout: Optional[float] = None,
+        write_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
         limits: Optional[Limits] = None,
         **unknown: Any,
     ) -> Connection:
-        """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the
-        container runs.
+        """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the container runs.
 
-        url: where to, as ``"amqp://user:password@host:port"`` or a Url; ``amqps`` is with TLS. Or several, with
-            commas in between; urls: several in a list, tried in turn until the connection is opened. address: one
-            or several, as an older name for these.
-            Without any of them connect.json says where to, and as whom (config.py); what this call is told goes
-            before that.
-        handler: sees the events of this connection, of its sessions and links; None leaves them to the
-        container's.
-        reconnect: None, the default, and True: a connection that cannot be had is tried again, and one that is
-            lost is made again, after the delays of a Backoff; or a Backoff, a list of seconds, or an object with
-            `next()` and `reset()`. Sessions and links are opened again as they were. False: every address is
-            tried once, and a connection that is lost stays lost.
-        heartbeat: seconds within which the peer is to be heard of; None for no limit.
-        ssl_domain: what TLS is to be like; None for `container.ssl.client`. It is for addresses with ``amqps``,
-            and makes one of an address without a scheme; with ``amqp`` there is no TLS all the same.
-        sni: the name by which TLS asks for the server and verifies it; None for `virtual_host`, or the host.
-        sasl_enabled: whether to authenticate at all (True).
-        allowed_mechs: SASL mechanisms that may be used, in one string or a list; None for all.
-        allow_insecure_mechs: whether a password may be sent in clear text to another machine. None, the
-            default, allows it to this machine only.
-        user, password: go before those in the url.
-        virtual_host: what the peer is asked for by name; the host of the url by default, nothing with "".
-        offered_capabilities, desired_capabilities: names, a list of them, or None.
-        properties: told to the peer about this connection, a dict; or None.
-        max_frame_size: bytes of the largest frame that the peer may send (at least 512), 0 for any; None leaves it to
-            `limits`.
-        container_id: another name than the container's for this connection.
-        connect_timeout: seconds for each attempt to reach the peer; None for the container's own. open_timeout:
-            seconds for each attempt until the peer has opened the connection, all included. write_timeout: seconds for
-            the peer to take something of what is to be sent; then the connection is lost. close_timeout: seconds for
-            the peer to answer the close of the connection; then `on_connection_error`. None as before.
-        limits: how much is taken of the peer, at most; None for the container's own.
+        Raises TypeError for an unknown keyword, suggesting the nearest, and for a value of the wrong kind, naming the
+        keyword; ValueError for an address, a number or a connect.json that is wrong; SSLException for the SSLDomain of
+        a server; DataException, naming the field, for a value that cannot be sent.
 
-        Raises TypeError for a keyword that it does not know, suggesting the nearest, and for a value of the wrong
-        kind, naming the keyword; ValueError for an address or a number that is none, or for a connect.json that is
-        none; SSLException for the SSLDomain of a server; DataException, naming the field, for a value that cannot
-        be sent.
+        The keywords are described in `reactor.container.settings.connect.ConnectSettings`; `help()` shows them here.
         """
-        refuse_unknown("connect()", Container.connect, unknown)
+        given = dict(locals())  # the arguments: no other local is there yet
+        check_keywords("connect()", Container.connect, given)
         self.owner.check()
-        if url is None and urls is None and address is None:
-            file = find_config()
-            url, ssl_domain = file.url, ssl_domain or file.ssl_domain
-            user, password = user or file.user, password or file.password
-            allowed_mechs = allowed_mechs or file.allowed_mechs
-            sasl_enabled = file.sasl_enabled if sasl_enabled is None else sasl_enabled
-            allow_insecure_mechs = file.allow_insecure_mechs if allow_insecure_mechs is None else allow_insecure_mechs
-        addresses = _addresses(url, urls, address)
-        for one in addresses:
-            if ssl_domain is not None and one.scheme is None:
-                one.scheme = Url.AMQPS
-        ssl_domain = self.ssl.of_client(ssl_domain)
-        delays = check_reconnect(reconnect)
-        check_heartbeat(heartbeat)
-        check_frame_size(max_frame_size)
-        check_seconds(connect_timeout=connect_timeout, open_timeout=open_timeout, close_timeout=close_timeout)
-        check_seconds(write_timeout=write_timeout)
-        check_limits(limits)
-        check_mechanisms(allowed_mechs)
-        check_texts(user=user, password=password, sni=sni)
-        sasl_enabled = self.sasl_enabled if sasl_enabled is None else sasl_enabled
-        insecure = self.allow_insecure_mechs if allow_insecure_mechs is None else allow_insecure_mechs
-        check_truth(sasl_enabled=sasl_enabled, allow_insecure_mechs=insecure)
-        connection = self.connection(handler)
-        connection.container = container_id or self.container_id
-        connection.hostname = virtual_host or None
-        connection.offered_capabilities = offered_capabilities
-        connection.desired_capabilities = desired_capabilities
-        connection.properties = properties
-        connector = Connector(self, connection)
-        connector.heartbeat = heartbeat
-        connector.max_frame_size = max_frame_size
-        connector.limits = limits or self.limits
-        connector.write_timeout = self.write_timeout if write_timeout is None else write_timeout
-        connector.virtual_host = virtual_host
-        connector.ssl_domain = ssl_domain
-        connector.sni = sni
-        connector.sasl_enabled = sasl_enabled
-        connector.allowed_mechs = allowed_mechs or self.allowed_mechs
-        connector.allow_insecure_mechs = insecure
-        connector.user = user or self.user
-        connector.password = password or self.password
-        supervisor = ConnectionSupervisor(connector, Attempts(addresses, delays, self.random))
-        supervisor.connect_timeout = self.connect_timeout if connect_timeout is None else connect_timeout
-        supervisor.close_timeout = self.close_timeout if close_timeout is None else close_timeout
-        supervisor.open_timeout = self.open_timeout if open_timeout is None else open_timeout
-        connection.open()
-        self.keep(supervisor)
-        return connection
+        return self._connections.connect(ConnectSettings(given, self), self.container_id)
 
+    @explained_by(ListenSettings)
     def listen(
         self,
         url: Address,
@@ -243,54 +170,21 @@ class Container(Linking):
         *,
         credentials: Optional[Credentials] = None,
         token_owner: Optional[TokenOwner] = None,
-        open_timeout: Optional[float] = None,
-        write_timeout: Optional[float] = None,
+        open_timeout: Optional[float] = None, write_timeout: Optional[float] = None,
         limits: Optional[Limits] = None,
     ) -> Acceptor:
         """Listen for peers, and return the Acceptor, whose `close()` ends that.
 
-        url: where, as ``"amqp://127.0.0.1:5672"``; without a host, on all addresses of this machine; port 0
-            lets the system choose (`acceptor.port`). ``amqps`` is with TLS.
-        ssl_domain: what TLS is to be like, whatever the scheme; None for `container.ssl.server` with ``amqps``,
-            and for no TLS with ``amqp``.
-        handler: sees the events of connections that come in here; None leaves them to the container's.
-        authenticator: called as (mechanism, user, password), says whether to let that user in by a password
-            that comes in clear. credentials: called as (mechanism, user), gives that user's password, or better
-            a ScramSecret; None for a user that there is not. Without either, no mechanism with a password is
-            offered; without `credentials`, only PLAIN is.
-        token_owner: called as (mechanism, token), gives the name of the user whose token it is, or None; without
-            it no mechanism with a token is offered.
-        allowed_mechs: which mechanisms to offer; None for all that make sense. With it, or any of the three above, a
-            client that leaves SASL out is refused, unless it names ANONYMOUS. Over TLS, too; only where nothing but
-            EXTERNAL can be meant a certificate that was verified is enough by itself.
-        open_timeout: seconds for a peer to open its connection, TLS and SASL included; then it is let go.
-            write_timeout, limits: as in `connect`. None for the container's own.
+        Raises ValueError for a wrong number, and for an empty `allowed_mechs`; OSError, naming the address, when it is
+        in use or not to be had; SSLException for TLS without a certificate, or for the SSLDomain of a client.
 
-        Raises ValueError for a number that is none, and for an empty `allowed_mechs`; OSError, naming the address,
-        when it is in use or not to be had; SSLException for TLS without a certificate, or for the SSLDomain of a
-        client.
+        The keywords are described in `reactor.container.settings.listen.ListenSettings`; `help()` shows them here.
         """
+        given = dict(locals())
+        check_keywords("listen()", Container.listen, given)
         self.owner.check()
         check_handler(handler)
-        check_offer(allowed_mechs)
-        check_seconds(open_timeout=open_timeout, write_timeout=write_timeout)
-        check_limits(limits)
-        place = read_address(url)
-        if place.scheme == Url.AMQPS or ssl_domain is not None:
-            ssl_domain = self.ssl.of_server(ssl_domain)
-            place.scheme = place.scheme or Url.AMQPS
-        port = int(place.port if place.port is not None else Url.Port(place.scheme or Url.AMQP))
-        acceptor = Acceptor(self, self.loop.network.listen(place.host, port))
-        acceptor.set_ssl_domain(ssl_domain)
-        acceptor.handler = handler
-        acceptor.authenticator = authenticator
-        acceptor.credentials = credentials
-        acceptor.token_owner = token_owner
-        acceptor.allowed_mechs = allowed_mechs
-        acceptor.open_timeout = self.open_timeout if open_timeout is None else open_timeout
-        acceptor.write_timeout = self.write_timeout if write_timeout is None else write_timeout
-        acceptor.limits = limits or self.limits
-        return acceptor
+        return Acceptor(self, ListenSettings(given, self), self._turns.drive)
 
     def connection(self, handler: Any = None) -> Connection:
         """A new Connection whose events this container dispatches: to `handler`, or to its own handlers.
@@ -298,30 +192,304 @@ class Container(Linking):
         It has no transport; `connect` and `listen` are what applications want.
         """
         self.owner.check()
-        connection = Connection()
+        connection = self._connections.connection(handler)
         connection.container = self.container_id
-        connection.handler = handler
-        connection.collect(self.collector)
-        connection.guard = self.owner.check
         return connection
+
+    def connections(self) -> list[Connection]:
+        """Those that have a wire, or will have one."""
+        return self._connections.all()
+
+    # -- links -------------------------------------------------------------------------------------------
+
+    def create_session(self, context: Context) -> Session:
+        """A new session, opened, of a connection or of a new connection to a url. LocalProtocolError on a connection
+        that was closed."""
+        return self._links.session(context)
+
+    @explained_by(SenderSettings)
+    def create_sender(
+        self,
+        context: Context,
+        target: Optional[str] = None, source: Optional[str] = None, name: Optional[str] = None,
+        handler: Any = None,
+        tags: Union[None, Callable[[], Any], Iterator[Any]] = None,
+        options: Any = None,
+        resend: Optional[bool] = None,
+        send_timeout: Optional[float] = None,
+        attach_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
+        strict: bool = False,
+        **unknown: Any,
+    ) -> Sender:
+        """Open a link to send over, and return the Sender: it can be used when `on_sendable` is called for it.
+
+        Raises LocalProtocolError on a connection or session that was closed here, or that has an open sender of this
+        name [2.6.1]; TypeError, ValueError or DataException, naming it, for a value that is of no use. Nothing is made
+        then.
+
+        The keywords are described in `reactor.container.settings.links.SenderSettings`; `help()` shows them here.
+        """
+        given = dict(locals())
+        check_keywords("create_sender()", Container.create_sender, given)
+        check_handler(handler)
+        return self._links.sender(context, SenderSettings(given, self))
+
+    @explained_by(ReceiverSettings)
+    def create_receiver(
+        self,
+        context: Context,
+        source: Optional[str] = None, target: Optional[str] = None, name: Optional[str] = None,
+        dynamic: bool = False,
+        handler: Any = None,
+        options: Any = None,
+        auto_accept: Optional[bool] = None,
+        prefetch: Optional[int] = None, max_unsettled: Optional[int] = None,
+        attach_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
+        strict: bool = False,
+        **unknown: Any,
+    ) -> Receiver:
+        """Open a link to receive from, and return the Receiver. Raises as `create_sender` does.
+
+        The keywords are described in `reactor.container.settings.links.ReceiverSettings`; `help()` shows them here.
+        """
+        given = dict(locals())
+        check_keywords("create_receiver()", Container.create_receiver, given)
+        check_handler(handler)
+        return self._links.receiver(context, ReceiverSettings(given, self))
+
+    # -- timers, descriptors and events of the application's own -----------------------------------------
+
+    def schedule(self, delay: float, handler: Any) -> Task:
+        """Call `on_timer_task` of `handler` (of the container's own handlers when None) in `delay` seconds; at once,
+        in its turn, when that is not above 0. ValueError for a delay that is no number, TypeError for a handler that
+        is none."""
+        self.owner.check()
+        check_delay("delay", delay)
+        check_handler(handler)
+        task = Task(self, handler)
+        self._tasks.add(task)
+        task.timer = self.loop.schedule(delay, lambda: self.post(Event(Event.TIMER_TASK, task), handler))
+        return task
+
+    def selectable(self, handler: Any = None, delegate: Any = None) -> Any:
+        """Watch a descriptor of the application's own, or take in an EventInjector.
+
+        handler: gets the events, see Selectable; it has the descriptor (`fileno()`) unless `delegate` has it.
+        Returns the Selectable, or the injector.
+        """
+        self.owner.check()
+        if isinstance(handler, EventInjector):
+            self._turns.injectors.append(handler)
+            handler.attach(self)
+            return handler
+        return Selectable(handler if delegate is None else delegate, self, handler)
+
+    def update(self, selectable: Selectable) -> None:
+        """`selectable.update()`, under its older name."""
+        selectable.update()
+
+    def post(self, event: EventBase, handler: Any = None) -> None:
+        """Dispatch `event` in this turn or the next: to `handler`, or to the container's own handlers."""
+        self.owner.check()
+        self._turns.post(event, handler)
+
+    def call_soon_threadsafe(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Have the container call `function(*arguments)` on its own thread, in this turn or the next. From any thread.
+
+        Calls are made in the order in which they were handed over; an exception of one leaves `run()`. They wait for a
+        container that does not run yet, and are forgotten by one that is stopped. They do not keep it running: while
+        one is to come there has to be something else that does, such as a connection.
+        """
+        if not callable(function):
+            raise TypeError("call_soon_threadsafe() takes a function, not %r" % (function,))
+        self._turns.call_soon(function, arguments)
+
+    # -- running -----------------------------------------------------------------------------------------
+
+    @property
+    def handler(self) -> Any:
+        """The handler of everything that has none of its own; the container's handlers are its children. Another one
+        takes its place, and theirs, from the next event on. TypeError for a handler that is none."""
+        return self._turns.handler
+
+    @handler.setter
+    def handler(self, handler: Any) -> None:
+        self.owner.check()
+        self._turns.handler = handler
+
+    def _no_global_handler(self, *handler: Any) -> Any:
+        """Not there: AttributeError. In the original it does the reading and writing, which is no handler's work here;
+        a handler that is to see every event is given to the container as another one."""
+        raise AttributeError(
+            "a container reads and writes by itself: there is no global_handler; a handler that is to see every event "
+            "is given as another one, Container(one, other), or added by container.handler.add(other)"
+        )
+
+    global_handler = property(_no_global_handler, _no_global_handler)
+
+    @property
+    def now(self) -> float:
+        """The time of this turn, in seconds of the container's clock."""
+        return self.loop.now
+
+    def mark(self) -> float:
+        """The time now, in seconds of the container's clock."""
+        return self.loop.clock.now()
+
+    @property
+    def ended_by(self) -> Optional[BaseException]:
+        """Why `run()` has returned; see Container."""
+        return self._connections.failure
+
+    def run(self) -> None:
+        """Run until nothing is left to do: no connection, no listener, no timer, nothing that is watched;
+        or until `stop()`. It may be called again.
+
+        An exception of a handler leaves it, with all written that was to be written. Connections and listeners are
+        closed on its way out, so that nothing is received which no handler would process; timers stay, for another
+        `run()`. Ctrl-C gives everything up, after it has printed what the container was waiting for.
+
+        `ended_by` is then the reason why it returned; with `raise_errors` that is raised.
+
+        Until it returns the container belongs to the thread that called it.
+        """
+        self.owner.enter()
+        self._connections.failure = None
+        try:
+            while self.process():
+                pass
+            self._turns.announce(Event.REACTOR_FINAL)
+            self._turns.advance()
+            self._finish()
+        except BaseException as error:
+            self._connections.failure = error
+            if isinstance(error, KeyboardInterrupt):
+                print_interrupted(self.waiting_for())
+                self._close_all()
+            else:
+                self._connections.close()
+            raise
+        finally:
+            self.owner.leave()
+        if self.raise_errors and self.ended_by is not None:
+            raise self.ended_by
+
+    def start(self) -> None:
+        """Announce to the handlers that the container begins to run. Once; `run` and `process` see to it."""
+        self._turns.start()
+
+    def process(self) -> bool:
+        """One turn: dispatch, write, wait, and dispatch and write again. Returns whether anything is left
+        to do.
+
+        The container belongs to the thread that did this last.
+        """
+        return self._turns.process()
+
+    def do_work(self, timeout: Optional[float] = None) -> bool:
+        """One turn, as `process()`, that waits for at most `timeout` seconds; None leaves that to
+        `self.timeout`."""
+        before = self.timeout
+        if timeout is not None:
+            self.timeout = timeout
+        try:
+            return self.process()
+        finally:
+            self.timeout = before
+
+    def wakeup(self) -> None:
+        """End the wait of the container, if it waits. From any thread."""
+        self.loop.wake()
+
+    @property
+    def quiesced(self) -> bool:
+        """Whether nothing waits to be dispatched."""
+        return not self._turns.is_waiting
+
+    def waiting_for(self) -> list[str]:
+        """The events that the container waits for, in sentences for a person: connections that are tried again, and
+        when, peers that owe an answer, senders without credit, outcomes that have not come, receivers with credit or
+        without, listeners, timers. Empty when there is nothing left to wait for. Ctrl-C prints it."""
+        self.owner.check()
+        return sentences(self._turns, self._connections, self._tasks)
+
+    # -- stopping ----------------------------------------------------------------------------------------
+
+    def stop(self, drain: Optional[float] = None) -> Leftover:
+        """End `run()`: after this turn, or when all that is in flight has ended. From any thread.
+
+        drain: None, the default: connections are closed, listeners, timers and descriptors given up, at once. A number
+            of seconds: no peer is let in any more, receivers take back the credit they have given, and deliveries in
+            flight go on to their end: messages that came until they are settled, messages that were sent until they
+            have an outcome. Then the connections are closed; when they are, or when so many seconds have passed, it
+            stops as without `drain`.
+
+        Returns the work that was left undone, which is known when `run()` has returned.
+        """
+        left = self._leftover  # the container's own thread may have stopped, and have another one, when we return
+        if drain is None:
+            self._turns.end()
+        else:
+            check_seconds("drain", drain)
+            self.call_soon_threadsafe(Drain(self._turns, self._connections, left, drain).begin)
+        return left
+
+    def close(self) -> None:
+        """Close every connection politely, and give up listeners, timers and descriptors, at once: nothing is received
+        any more. Harmless when repeated; in a handler it is `stop()`. ``with Container(...) as container:`` does it at
+        the end of the block, however that is left."""
+        self.owner.check()
+        if self.owner.busy:
+            self._turns.end()
+        else:
+            self._close_all()
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _close_all(self) -> None:
+        """Close politely what can be closed at once, then let go of everything."""
+        self._connections.stop()
+        for connection in self._connections.all():
+            self._leftover.add(connection)
+        self._connections.close()
+        self._turns.clear()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Nothing is left to do: threads that wait for the end of `run()` go on."""
+        left, self._leftover = self._leftover, Leftover()
+        left.finish()
+
+    # -- for handlers: what becomes of a connection ------------------------------------------------------
+
+    def will_reconnect(self, connection: Connection) -> bool:
+        """Whether another attempt is made when the present wire of `connection` has ended, as things stand."""
+        return self._connections.will_reconnect(connection)
+
+    def will_redirect(self, link: Any) -> bool:
+        """Whether a link that the peer has detached is attached where the peer sends it."""
+        return self._connections.will_redirect(link)
+
+    def will_retry(self, endpoint: Any) -> bool:
+        """Whether a session or link that the peer has ended is asked for again: the peer's reason passes."""
+        return self._connections.will_retry(endpoint)
+
+    def next_attempt(self, connection: Connection) -> Optional[float]:
+        """In how many seconds `connection`, whose wire has failed, is tried again; None when it is not."""
+        return self._connections.next_attempt(connection)
+
+    def failures(self, connection: Connection) -> int:
+        """How many attempts and wires of `connection` in a row have failed before this time; 0 while it is open."""
+        return self._connections.failures(connection)
+
+    def note_failure(self, connection: Any, error: BaseException) -> None:
+        """`connection` ends because of `error`, and the handlers go no further: that is the reason why `run()` ends.
+        A failure of a connection that came in is none of this container."""
+        self._connections.note_failure(connection, error)
 
     def __repr__(self) -> str:
         return "<Container %s>" % self.container_id
-
-
-def _addresses(url: Optional[Address], urls: Optional[Iterable[Address]], address: Any) -> list[Url]:
-    """Where to connect to, in order."""
-    if url is not None:
-        given: Iterable[Address] = [url]
-    elif urls is not None:
-        given = [urls] if isinstance(urls, (str, Url)) else urls
-    elif address is not None:
-        given = [address] if isinstance(address, (str, Url)) else address
-    else:
-        given = ()
-    pieces = [piece for one in given for piece in (split_addresses(one) if isinstance(one, str) else (one,))]
-    addresses = [read_address(one) for one in pieces]
-    if not addresses:
-        raise ValueError("connect() needs to know where to: give a url, or urls")
-    return addresses
-

@@ -1,8 +1,8 @@
 """Deadlines: what is done when a peer does not answer for a link, or says nothing about a message, in time.
 
-The housekeeper tells what happens to links; links tell what is sent. It knows the loop's clock and timers, and of the
-engine that a link can `fail` and a delivery can `expire`. A timer is pending only while somebody waits for something,
-so that a container whose work is done is not kept running.
+The system handler calls it for links, and links call it for each message sent. It knows the loop's clock and timers,
+and of the engine that a link can `fail` and a delivery can `expire`. A timer is pending only while an answer or an
+outcome is to come, so that a container whose work is done is not kept running.
 """
 
 from __future__ import annotations
@@ -122,6 +122,10 @@ class SendDeadlines:
         self._queue: deque[tuple[float, Delivery]] = deque()
         self._timer: Optional[Timer] = None
         sender.watch = self.add
+
+    def __len__(self) -> int:
+        """How many deliveries are kept: those that wait, and some that are done."""
+        return len(self._queue)
 
     def add(self, delivery: Delivery) -> None:
         """It was sent now."""

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
+from reactor.container.connections import Connections
+from reactor.container.turns import Turns
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Delivery, Receiver, Sender
-from reactor.loop.driver import ListenerDriver
 from reactor.loop.timers import Timer
-
-if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
-    from reactor.container.system_handler import Keeping
 
 #: Seconds for a peer to confirm that it has no credit any more. Not every peer does.
 CONFIRMATION = 1.0
@@ -69,41 +67,38 @@ class Leftover:
 class Drain:
     """One stop of a container, from the wish to the end."""
 
-    def __init__(self, container: Keeping, left: Leftover, seconds: float) -> None:
-        self.container = container
+    def __init__(self, turns: Turns, connections: Connections, left: Leftover, seconds: float) -> None:
         self.seconds = seconds
         self.left = left
+        self._turns = turns
+        self._connections = connections
         self._deadline: Optional[Timer] = None
         self._confirm_by = 0.0
         self._closing = False
 
     def begin(self) -> None:
         """Take nothing in any more."""
-        container = self.container
-        loop = container.loop
-        for watcher in list(loop.watchers):
-            if isinstance(watcher, ListenerDriver):
-                watcher.close()
+        loop = self._turns.loop
+        self._turns.close_listeners()
         self._confirm_by = loop.clock.now() + min(CONFIRMATION, self.seconds)
         loop.timers.schedule(self._confirm_by, lambda: None)  # it is looked again then
         self._deadline = loop.schedule(self.seconds, self._time_is_over)
-        container.after_turn = self.look
+        self._turns.after_turn = self.look
         self.look()
 
     def look(self) -> None:
         """Go on, if what was waited for has happened."""
-        container = self.container
-        connections = list(container.connections())
+        connections = self._connections.all()
         if not self._closing:
             at_work = [connection for connection in connections if self._is_at_work(connection)]
             if at_work:
                 return
             self._close(connections)
-        if not container.connections():
+        if not self._connections.all():
             self._stop()
 
     def _is_at_work(self, connection: Connection) -> bool:
-        confirming = self.container.loop.clock.now() < self._confirm_by
+        confirming = self._turns.loop.clock.now() < self._confirm_by
         busy = False
         for link in connection.links(Endpoint.LOCAL_ACTIVE):
             if isinstance(link, Receiver):
@@ -122,17 +117,16 @@ class Drain:
 
     def _time_is_over(self) -> None:
         """What is not finished is left; who does not answer our close is left, too."""
-        container = self.container
         if not self._closing:
-            self._close(list(container.connections()))
-        container.drop_all()
+            self._close(self._connections.all())
+        self._connections.drop_all()
         self._stop()
 
     def _stop(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self.container.after_turn = None
-        self.container.end()
+        self._turns.after_turn = None
+        self._turns.end()
 
 
 def _extend(known: list[Delivery], more: Iterable[Delivery]) -> None:

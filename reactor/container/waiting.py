@@ -5,45 +5,54 @@ The container enters. It knows endpoints by what they count, and changes nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from reactor.container.connections import Connections
+from reactor.container.sources.selectable import Selectable
+from reactor.container.sources.task import Task
+from reactor.container.turns import Turns
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Receiver
 from reactor.loop.driver import ListenerDriver
-
-if TYPE_CHECKING:  # the container enters; the types go round, the imports do not
-    from reactor.container.system_handler import Keeping
 
 #: Sentences about one connection, and connections that are told of: a person reads it.
 MOST_LINKS, MOST_CONNECTIONS = 10, 20
 
 
-def sentences(container: Keeping) -> list[str]:
-    """What `container` waits for, connections first."""
+def sentences(turns: Turns, connections: Connections, tasks: Iterable[Task]) -> list[str]:
+    """The events that a container waits for, connections first."""
     told: list[str] = []
-    connections = container.connections()
-    for connection in connections[:MOST_CONNECTIONS]:
-        told += _of_connection(container, connection)
-    if len(connections) > MOST_CONNECTIONS:
-        told.append("%d more connections" % (len(connections) - MOST_CONNECTIONS))
-    for watcher in list(container.loop.watchers):
+    listed = connections.all()
+    for connection in listed[:MOST_CONNECTIONS]:
+        told += _of_connection(connections, connection)
+    if len(listed) > MOST_CONNECTIONS:
+        told.append("%d more connections" % (len(listed) - MOST_CONNECTIONS))
+    watchers = list(turns.loop.watchers)
+    for watcher in watchers:
         if isinstance(watcher, ListenerDriver):
             told.append("peers that connect to %s" % watcher.listener.address)
-    now = container.loop.clock.now()
-    for task in sorted(container.tasks, key=lambda task: task.timer.at if task.timer else 0.0):
+    now = turns.loop.clock.now()
+    for task in sorted(tasks, key=lambda task: task.timer.at if task.timer else 0.0):
         if not task.cancelled and task.timer is not None and task.timer.pending:
             told.append("a timer, due in %.3g s" % max(0.0, task.timer.at - now))
-    others = len(container.watched)
+    others = len(turns.injectors) + sum(isinstance(watcher, Selectable) for watcher in watchers)
     if others:
         told.append(_count(others, "descriptor or injector", "descriptors or injectors") + " of the application's own")
     return told
 
 
-def _of_connection(container: Keeping, connection: Connection) -> Iterator[str]:
-    where, supervisor = connection.describe(), container.supervisor_of(connection)
+def print_interrupted(waits: list[str]) -> None:
+    """Print the sentences about a container that Ctrl-C has interrupted; nothing when there is none."""
+    if waits:
+        sys.stderr.write("\n  ".join(["interrupted; the container was waiting for:", *waits]) + "\n")
+
+
+def _of_connection(connections: Connections, connection: Connection) -> Iterator[str]:
+    where, supervisor = connection.describe(), connections.supervisor_of(connection)
     if supervisor is not None and supervisor.due is not None:
-        seconds = max(0.0, supervisor.due - container.loop.clock.now())
+        seconds = max(0.0, supervisor.due - connections.loop.clock.now())
         failed = _count(supervisor.failures, "failure", "failures")
         yield "connection to %s: it is tried again in %.3g s, after %s" % (where, seconds, failed)
         return

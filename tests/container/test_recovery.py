@@ -596,7 +596,7 @@ def test_many_losses_leave_nothing_behind() -> None:
     assert len(scene.accepted) == 50 and len({id(delivery) for delivery in scene.accepted}) == 50
     assert len(list(scene.connection.links(0))) == 2
     assert len(scene.container.loop.timers) == 0
-    assert len(scene.container._drivers) == 1
+    assert len(scene.container.loop.watchers) == 1
     assert scene.sender.unsettled == scene.sender.queued == 0
 
 

@@ -6,8 +6,11 @@ from typing import Any, Callable
 
 import pytest
 
-from reactor import AtMostOnce, Message
+from reactor import AtMostOnce, Collector, Message, Transport
+from reactor.container.slow_handlers import SlowHandlerWatch
+from reactor.engine.handler import Dispatcher
 from reactor.errors import RESOURCE_LIMIT_EXCEEDED
+from reactor.simulation import VirtualClock
 from tests.support.stage import Stage, Witness
 
 
@@ -172,24 +175,41 @@ def test_where_no_peer_told_a_time_out_nobody_is_watched(caplog: pytest.LogCaptu
     scene = Scene(ours=10, client=Sleepy(on_message=lambda event: scene.stage.clock.advance(600)))
     scene.container.create_receiver(scene.connection, "q")
     scene.stage.run()
-    dispatcher = scene.container._dispatcher
-    assert dispatcher.clock is None
     scene.server.last("on_link_opened").link.send(Message("x"))
     scene.stage.run()
     assert warnings(caplog) == []
 
 
-def test_the_strictest_peer_counts_as_long_as_it_is_there() -> None:
+def test_the_strictest_peer_counts_as_long_as_it_is_there(caplog: pytest.LogCaptureFixture) -> None:
     scene = Scene(theirs=20)
-    dispatcher = scene.container._dispatcher
-    assert dispatcher.limit == 5
+
+    def warns(seconds: float) -> bool:
+        caplog.clear()
+        scene.container.call_soon_threadsafe(scene.stage.clock.advance, seconds)
+        scene.stage.run()
+        return bool(warnings(caplog))
+
+    assert warns(5.1) and not warns(4.9)
     scene.theirs = 8
     other = scene.container.connect(Stage.url, reconnect=False)
     scene.stage.run()
-    assert dispatcher.limit == 2
+    assert warns(2.1) and not warns(1.9)
     other.close()
     scene.stage.run()
-    assert dispatcher.limit == 5
+    assert warns(5.1) and not warns(4.9)
     scene.stage.cut()
     scene.stage.run()
-    assert dispatcher.clock is None
+    assert not warns(600)
+
+
+def test_without_such_a_peer_the_dispatcher_reads_no_clock() -> None:
+    dispatcher = Dispatcher(Collector(), None, object())
+    watch = SlowHandlerWatch(dispatcher, VirtualClock())
+    for seconds, limits in (((), [0]), ((20, 8), [10, 4]), ((8, 20, 8), [4, 4, 4])):
+        transports = [Transport() for _ in seconds]
+        for transport, theirs, limit in zip(transports, seconds, limits):
+            transport.remote_idle_timeout = theirs
+            watch.begin(transport)
+            assert dispatcher.clock is not None and dispatcher.limit == limit
+        watch.clear()
+        assert dispatcher.clock is None

@@ -8,18 +8,10 @@ from __future__ import annotations
 
 WIRE = "the wire becomes parts that Transport and Channel own"
 SASL = "the mechanisms get an interface"
-CONTAINER = "the container becomes parts that it owns"
 MESSAGE = "the sections of a message become a part that it owns"
 
 #: Imports for type checkers that close a circle: "importer -> imported".
 CIRCLES: dict[str, str] = {
-    "reactor.container.draining -> reactor.container.system_handler": CONTAINER,
-    "reactor.container.reconnect.comeback -> reactor.container.reconnect.supervisor": CONTAINER,
-    "reactor.container.reconnect.connector -> reactor.container.container": CONTAINER,
-    "reactor.container.reconnect.supervisor -> reactor.container.container": CONTAINER,
-    "reactor.container.sources.injector -> reactor.container.turns": CONTAINER,
-    "reactor.container.sources.selectable -> reactor.container.turns": CONTAINER,
-    "reactor.container.waiting -> reactor.container.system_handler": CONTAINER,
     "reactor.engine.endpoints.connection -> reactor.engine.wire.transport": WIRE,
     "reactor.engine.endpoints.delivery -> reactor.engine.wire.channel": WIRE,
     "reactor.engine.endpoints.link -> reactor.engine.endpoints.connection": WIRE,
@@ -60,7 +52,6 @@ FROM_ENDPOINTS_TO_WIRE: dict[str, str] = {
 
 #: Base classes with methods that only raise NotImplementedError.
 STUBS: dict[str, str] = {
-    "reactor.container.links.Linking": CONTAINER,
     "reactor.engine.endpoints.link.Link": WIRE,
     "reactor.engine.sasl.exchange.ClientMechanism": SASL,
     "reactor.engine.sasl.exchange.ServerMechanism": SASL,
@@ -71,7 +62,6 @@ STUBS: dict[str, str] = {
 
 #: Functions of more than LINES lines.
 LONG: dict[str, str] = {
-    "reactor.container.container.connect": CONTAINER,
     "reactor.engine.wire.incoming_window.recv_transfer": WIRE,
 }
 
@@ -95,8 +85,6 @@ PRIVATES: dict[str, tuple[str, str]] = {
         "self._load_fields self._load_header self._locate self._read_annotations self._read_map self._spans",
         MESSAGE,
     ),
-    "reactor.container.container": ("self._uuid", CONTAINER),
-    "reactor.container.system_handler": ("self._dispatcher self._drivers", CONTAINER),
     "reactor.engine.endpoints.sender": ("delivery._remote", WIRE),
     "reactor.engine.endpoints.session": ("self._links self._names", WIRE),
     "reactor.engine.tls.ssl": ("self._certificate self._object", WIRE),
@@ -131,7 +119,7 @@ LANGUAGE: dict[str, dict[str, int]] = {
     "reactor": dict(what=16, says=5, who=5, somebody=11),
     "reactor.codec": dict(what=13, says=5, who=5, somebody=3),
     "reactor.container": dict(what=19, says=8, who=6, somebody=4),
-    "reactor.container.reconnect": dict(what=19, says=8, who=3, somebody=6),
+    "reactor.container.reconnect": dict(what=19, says=8, somebody=6),
     "reactor.container.settings": dict(what=21, says=11, who=6, somebody=7),
     "reactor.container.sources": dict(what=14, says=11, who=3),
     "reactor.engine": dict(what=21, says=7, who=7, somebody=7),

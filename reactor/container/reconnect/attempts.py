@@ -6,7 +6,6 @@ The supervisor of a connection enters. It knows addresses, delays and what time 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple, Optional
@@ -101,26 +100,3 @@ class Attempts:
     def _limit(self, now: float) -> None:
         most = self.reconnect.max_time if isinstance(self.reconnect, Backoff) else None
         self._until = None if most is None else now + most
-
-
-def split_addresses(text: str) -> list[str]:
-    """The addresses in a text that lists them with commas in between. One without a scheme has that of the one
-    before it. A comma within a password or a path, where one is allowed, does not part addresses."""
-    addresses: list[str] = []
-    scheme = ""
-    for part in re.split(r",(?=\s*amqps?://)", text):
-        for piece in part.split(",") if _is_list(part) else (part,):
-            piece = piece.strip()
-            if "://" in piece:
-                scheme = piece.partition("://")[0] + "://"
-            else:
-                piece = scheme + piece
-            addresses.append(piece)
-    return addresses
-
-
-def _is_list(text: str) -> bool:
-    try:
-        return "," in (Url(text, defaults=False).host or "")
-    except ValueError:
-        return True

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
-from reactor.container.reconnect.attempts import STABLE
+from reactor.container.interface import ConnectionHost
+from reactor.container.reconnect.attempts import STABLE, Attempts
 from reactor.container.reconnect.backoff import Backoff, read_delays
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.public import Link, Sender, Session
+from reactor.engine.public import Connection, Link, Sender, Session
 from reactor.loop.timers import Timer
 from reactor.reasons import passes
-
-if TYPE_CHECKING:  # the supervisor makes it; the types go round, the imports do not
-    from reactor.container.reconnect.supervisor import ConnectionSupervisor
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +38,15 @@ class _Patience:
 class Comeback:
     """The sessions and links of one connection that are to come back."""
 
-    def __init__(self, supervisor: ConnectionSupervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(self, connection: Connection, attempts: Attempts, host: ConnectionHost) -> None:
+        self._connection = connection
+        self._attempts = attempts
+        self._host = host
         self._patience: dict[Endpoint, _Patience] = {}
 
     def will_retry(self, endpoint: Any) -> bool:
         """Whether `endpoint`, which the peer has ended, is asked for again."""
-        connection = self._supervisor.connection
+        connection = self._connection
         if not connection.lasting or not connection.state & Endpoint.LOCAL_ACTIVE:
             return False
         if connection.state & Endpoint.REMOTE_CLOSED or not endpoint.state & Endpoint.LOCAL_ACTIVE:
@@ -65,7 +65,7 @@ class Comeback:
         """The peer has opened it."""
         patience = self._patience.get(endpoint)
         if patience is not None:
-            patience.opened_at = self._supervisor.container.now
+            patience.opened_at = self._host.loop.now
 
     def ended(self, endpoint: Any) -> None:
         """The peer has ended it, and the handlers know: ask for it again, or give up what was sent over it."""
@@ -99,7 +99,7 @@ class Comeback:
         else:
             endpoint.session.hold_link(endpoint)
         if delay > 0:
-            patience.timer = self._supervisor.container.loop.schedule(delay, lambda: self._ask(endpoint))
+            patience.timer = self._host.loop.schedule(delay, lambda: self._ask(endpoint))
         else:
             self._ask(endpoint)
 
@@ -134,15 +134,15 @@ class Comeback:
             endpoint.session.adopt(endpoint)
             links = [endpoint]
         for link in links:
-            self._supervisor.container.deadlines.opened_here(link)
+            self._host.deadlines.opened_here(link)
 
     def _patience_of(self, endpoint: Endpoint) -> _Patience:
         """Begun anew when it was there for a while: what was waited for was worth the waiting then."""
-        patience, now = self._patience.get(endpoint), self._supervisor.container.now
+        patience, now = self._patience.get(endpoint), self._host.loop.now
         lasted = patience is not None and patience.opened_at is not None and now - patience.opened_at >= STABLE
         if patience is None or lasted:
-            reconnect: Any = self._supervisor.attempts.reconnect
+            reconnect: Any = self._attempts.reconnect
             if not isinstance(reconnect, (Backoff, list, tuple)):
                 reconnect = Backoff()  # one that counts for itself counts the attempts of the connection
-            patience = self._patience[endpoint] = _Patience(read_delays(reconnect, self._supervisor.container.random))
+            patience = self._patience[endpoint] = _Patience(read_delays(reconnect, self._host.random))
         return patience

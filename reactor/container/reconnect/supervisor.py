@@ -1,32 +1,30 @@
 """ConnectionSupervisor: when an outgoing connection is tried, what its loss leads to, and when it is given up.
 
 A Connection lives through all its wires; its supervisor decides whether there will be another one, and the connector
-makes it. The container tells it what has happened, after the handlers were told. It knows no frame.
+makes it. The system handler calls it when something has happened, after the handlers. It knows no frame.
 """
 
 from __future__ import annotations
 
-import copy
 import logging
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
+from reactor.container.interface import ConnectionHost, Family
 from reactor.container.reconnect.attempts import Attempts, Step
 from reactor.container.reconnect.comeback import Comeback
 from reactor.container.reconnect.connector import Connector
-from reactor.container.reconnect.redirects import Followed, info_of, is_same_place, where_to
+from reactor.container.reconnect.link_redirects import LinkRedirects
+from reactor.container.reconnect.redirects import Followed, where_to
+from reactor.container.settings.connect import ConnectSettings
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.events import Event
-from reactor.engine.public import Link, Session, Transport
+from reactor.engine.public import Connection, Link, Transport
 from reactor.engine.sasl.layer import SASL
-from reactor.errors import CONNECTION_REDIRECT, IO_ERROR, LINK_REDIRECT, TIMED_OUT, ConnectionException
+from reactor.errors import CONNECTION_REDIRECT, IO_ERROR, TIMED_OUT, ConnectionException
 from reactor.loop.driver import Driver
 from reactor.loop.timers import Timer
 from reactor.reasons import UNTRUSTED, passes
-from reactor.shown import shown
-
-if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
-    from reactor.container.container import Container
 
 log = logging.getLogger(__name__)
 
@@ -34,40 +32,43 @@ log = logging.getLogger(__name__)
 class ConnectionSupervisor:
     """Keeps one connection.
 
-    connector: makes its wires.
-    attempts: where and when.
-    connect_timeout: seconds for one attempt to reach the peer, from the look-up of its name on; None for no limit.
-    open_timeout: seconds for one attempt until the peer has opened the connection, all included; None for no limit.
-    close_timeout: seconds for the peer to answer the close of the connection; None for no limit.
-    failures: how often in a row it could not be had, or was lost: 0 while it is open.
-    due: when the next attempt is made, in seconds of the clock; None while there is none to wait for.
+    settings: as the application has asked for it.
+    host: the connections of the container.
+    family: of the connection that this one is made for, because a peer has redirected a link; None: of its own.
+
+    attempts: the places and times of its attempts. connector: makes its wires.
+    comeback: its sessions and links that the peer has ended. redirects: its links that peers send elsewhere.
+    failures: how many attempts and wires in a row have failed: 0 while it is open.
+    due: the time of the next attempt, in seconds of the clock; None while there is none to wait for.
     replaced: whether the application has connected anew since the present wire has failed.
     """
 
-    def __init__(self, connector: Connector, attempts: Attempts) -> None:
-        self.connector = connector
-        self.attempts = attempts
-        self.container: Container = connector.container
-        self.connection = connector.connection
-        self.connect_timeout: Optional[float] = None
-        self.open_timeout: Optional[float] = None
-        self.close_timeout: Optional[float] = None
-        self.connection.comes_back = self.will_reconnect
+    def __init__(
+        self, connection: Connection, settings: ConnectSettings, host: ConnectionHost, family: Optional[Family] = None
+    ) -> None:
+        self.connection = connection
+        self.settings = settings
+        self.attempts = Attempts(settings.addresses, settings.delays, host.random, settings.redirected)
+        self.connector = Connector(connection, settings, host)
+        self.comeback = Comeback(connection, self.attempts, host)
+        family = [] if family is None else family
+        family.append((settings, connection))
+        self.redirects = LinkRedirects(connection, settings, self.connector, host, family)
         self.failures = 0
         self.replaced = False
         self.due: Optional[float] = None
+        self._host = host
         self._opened_at: Optional[float] = None  # on the present wire
         self._was_open = False
         self._followed = Followed()
-        self.family: list[ConnectionSupervisor] = [self]  # with those of the connections that links were redirected to
         self._alarms: list[Timer] = []  # the deadlines of the attempt that is being made, or its beginning
-        self.comeback = Comeback(self)  # of the sessions and links that the peer has ended
-        self._recovering: dict[Endpoint, None] = {}  # what the peer has not answered since the wire was replaced
+        self._recovering: dict[Endpoint, None] = {}  # not answered by the peer since the wire was replaced
+        connection.comes_back = self.will_reconnect
 
     @property
     def reconnects(self) -> bool:
         """Whether a connection that is lost is made again."""
-        return self.attempts.reconnect is not None
+        return self.settings.delays is not None
 
     @property
     def is_failing(self) -> bool:
@@ -80,7 +81,7 @@ class ConnectionSupervisor:
 
     def begin(self) -> None:
         """The application has opened the connection."""
-        self.attempts.begin(self.container.now)
+        self.attempts.begin(self._host.loop.now)
         self._try_next()
 
     def _try_next(self) -> None:
@@ -88,10 +89,10 @@ class ConnectionSupervisor:
         self.connection.lasting = self.attempts.upcoming is not None
         if step is None or not self.connection.state & Endpoint.LOCAL_ACTIVE:
             self.connection.end()
-            self.container.forget(self.connection)
+            self._host.forget(self.connection)
         elif step.delay > 0:
             log.info("trying %s in %.3g s", step.url.redacted, step.delay)
-            self._alarms = [self.container.loop.schedule(step.delay, lambda: self._connect(step))]
+            self._alarms = [self._host.loop.schedule(step.delay, lambda: self._connect(step))]
             self.due = self._alarms[0].at
         else:
             self._connect(step)
@@ -102,21 +103,23 @@ class ConnectionSupervisor:
         self.replaced = False
         log.info("connecting to %s", step.url.redacted)
         driver = self.connector.connect(step.url, step.hostname, step.redirected)
-        schedule = self.container.loop.schedule
-        if self.connect_timeout is not None:
-            self._alarms.append(schedule(self.connect_timeout, lambda: self._not_connected(driver)))
-        if self.open_timeout is not None:
-            self._alarms.append(schedule(self.open_timeout, lambda: self._not_opened(driver)))
+        schedule = self._host.loop.schedule
+        if self.settings.connect_timeout is not None:
+            self._alarms.append(schedule(self.settings.connect_timeout, lambda: self._not_connected(driver)))
+        if self.settings.open_timeout is not None:
+            self._alarms.append(schedule(self.settings.open_timeout, lambda: self._not_opened(driver)))
 
     def _not_connected(self, driver: Driver) -> None:
         if not driver.connected:
             where = driver.wire.remote_address
-            driver.fail(IO_ERROR, "cannot connect to %s: timed out after %g s" % (where, self.connect_timeout or 0))
+            seconds = self.settings.connect_timeout or 0
+            driver.fail(IO_ERROR, "cannot connect to %s: timed out after %g s" % (where, seconds))
 
     def _not_opened(self, driver: Driver) -> None:
         if not self.connection.state & Endpoint.REMOTE_UNINIT:
             return  # it has come, and is told of next
-        text = "%s has not opened the connection within %g s" % (driver.wire.remote_address, self.open_timeout or 0)
+        seconds = self.settings.open_timeout or 0
+        text = "%s has not opened the connection within %g s" % (driver.wire.remote_address, seconds)
         transport = self.connection.transport
         sasl = None if transport is None else transport.sasl()
         if sasl is not None and sasl.mech is not None and sasl.outcome is None:
@@ -143,7 +146,7 @@ class ConnectionSupervisor:
         self._stop_waiting()
         connection = self.connection
         self.failures = 0
-        self._opened_at = self.container.now
+        self._opened_at = self._host.loop.now
         self.attempts.opened()
         connection.lasting = self.attempts.upcoming is not None
         log.info("connected to %s", connection.connected_address)
@@ -168,23 +171,25 @@ class ConnectionSupervisor:
     def closed(self) -> None:
         """The application has closed the connection. Without a wire that is the end of it."""
         transport = self.connection.transport
-        if self is self.family[0] or not self.connection.state & Endpoint.REMOTE_CLOSED:
-            for supervisor in self.family:
-                supervisor.connection.close()
+        if self.redirects.is_first or not self.connection.state & Endpoint.REMOTE_CLOSED:
+            for _, connection in self.redirects.family:
+                connection.close()
         if transport is None:
             self._stop_waiting()
             self.connection.end()
-            self.container.forget(self.connection)
-            self.container.deadlines.disconnected(self.connection)
-        elif self.close_timeout is not None and not self.connection.state & Endpoint.REMOTE_CLOSED:
-            self._alarms.append(self.container.loop.schedule(self.close_timeout, lambda: self._not_closed(transport)))
+            self._host.forget(self.connection)
+            self._host.deadlines.disconnected(self.connection)
+            return
+        seconds = self.settings.close_timeout
+        if seconds is not None and not self.connection.state & Endpoint.REMOTE_CLOSED:
+            self._alarms.append(self._host.loop.schedule(seconds, lambda: self._not_closed(transport)))
 
     def _not_closed(self, transport: Transport) -> None:
         if self.connection.state & Endpoint.REMOTE_CLOSED:
             return
-        text = "the peer has not closed the connection within %g s" % (self.close_timeout or 0)
+        text = "the peer has not closed the connection within %g s" % (self.settings.close_timeout or 0)
         self.connection.fail(Condition(TIMED_OUT, text))
-        self.container.drop(transport)
+        self._host.drop(transport)
 
     def will_reconnect(self) -> bool:
         """Whether another attempt is made when the present wire has ended, as things stand."""
@@ -196,7 +201,7 @@ class ConnectionSupervisor:
             if condition is None or not self.reconnects:
                 return False
             if condition.name == CONNECTION_REDIRECT:
-                return self._followed.may_follow(self.container.now) and self._redirection() is not None
+                return self._followed.may_follow(self._host.loop.now) and self._redirection() is not None
             return passes(condition, self._was_open) and self.attempts.upcoming is not None
         transport = connection.transport
         if transport is not None and transport.condition is not None and transport.condition.name in UNTRUSTED:
@@ -204,12 +209,12 @@ class ConnectionSupervisor:
                 return False
         if self._opened_at is not None:
             return self.attempts.upcoming is not None
-        return self.attempts.in_time(self.container.now)
+        return self.attempts.in_time(self._host.loop.now)
 
     def ended(self, transport: Transport) -> None:
         """The transport is closed, and its handlers know: try again, or give the connection up."""
         self._stop_waiting()
-        connection, now = self.connection, self.container.now
+        connection, now = self.connection, self._host.loop.now
         again = self.will_reconnect()
         sent_away = bool(connection.state & Endpoint.REMOTE_CLOSED)
         redirection = self._redirection() if again and sent_away else None
@@ -228,16 +233,16 @@ class ConnectionSupervisor:
         elif not connection.state & Endpoint.LOCAL_ACTIVE:
             log.info("disconnected from %s", connection.connected_address)
             connection.end()
-            self.container.forget(connection)
+            self._host.forget(connection)
         else:
             log.info("disconnected from %s, for good", connection.connected_address)
             if not sent_away and transport.condition is not None:
                 lost = "%s lost: %s" % (connection.connected_address, transport.condition.text)
-                self.container.note_failure(connection, ConnectionException(lost))
+                self._host.note_failure(connection, ConnectionException(lost))
                 if self.reconnects:
                     connection.fail(self._given_up(transport.condition))
             connection.close()
-            self.container.forget(connection)
+            self._host.forget(connection)
 
     def _given_up(self, condition: Condition) -> Condition:
         attempts = "1 attempt" if self.failures == 1 else "%d attempts" % self.failures
@@ -250,66 +255,6 @@ class ConnectionSupervisor:
         if condition is None or condition.name != CONNECTION_REDIRECT:
             return None
         return where_to(condition, self.connector.url)
-
-    # -- links that are sent elsewhere -------------------------------------------------------------------
-
-    def will_redirect(self, link: Link) -> bool:
-        """Whether the link, which the peer has detached, is attached where the peer sends it."""
-        condition = link.remote_condition
-        if condition is None or condition.name != LINK_REDIRECT or not self.reconnects:
-            return False
-        if not link.state & Endpoint.LOCAL_ACTIVE or not self.connection.state & Endpoint.LOCAL_ACTIVE:
-            return False
-        somewhere = where_to(condition, self.connector.url) or info_of(condition).get("address")
-        return bool(somewhere) and self._followed_by(link).may_follow(self.container.now)
-
-    def redirect_link(self, link: Link) -> None:
-        """Attach the link where the peer sends it: to another address, or over another connection, which then
-        belongs to this one: whoever closes the one closes the other."""
-        condition = link.remote_condition
-        self._followed_by(link).follow(self.container.now)
-        address, step = info_of(condition).get("address"), where_to(condition, self.connector.url)
-        if isinstance(address, str):
-            (link.target if link.is_sender else link.source).address = address
-        if step is None or (self.connector.url is not None and is_same_place(step.url, self.connector.url)):
-            session = link.session
-        else:
-            session = self._branch(step)
-        where = shown(address) if step is None else step.url.redacted
-        log.info("%s: %s is redirected to %s", self.connection.describe(), link.describe(), where)
-        session.adopt(link)
-
-    def _followed_by(self, link: Link) -> Followed:
-        followed: Followed = link.__dict__.setdefault("redirects", Followed())
-        return followed
-
-    def _branch(self, step: Step) -> Session:
-        """A session on another connection, like this one, to another peer."""
-        for supervisor in self.family:
-            url, there = supervisor.attempts.addresses[0], supervisor.connection
-            if supervisor is not self and is_same_place(url, step.url) and there.state & Endpoint.LOCAL_ACTIVE:
-                session = there.session_head(Endpoint.LOCAL_ACTIVE)
-                if session is not None:
-                    return session
-        mine = self.connection
-        connection = self.container.connection(mine.handler)
-        for name in ("container", "offered_capabilities", "desired_capabilities", "properties"):
-            setattr(connection, name, getattr(mine, name))
-        connector = copy.copy(self.connector)
-        connector.connection = connection
-        if connector.virtual_host is None:
-            connector.virtual_host = step.hostname
-        attempts = Attempts([step.url], self.attempts.reconnect, self.container.random, True)
-        supervisor = ConnectionSupervisor(connector, attempts)
-        supervisor.connect_timeout, supervisor.open_timeout = self.connect_timeout, self.open_timeout
-        supervisor.close_timeout = self.close_timeout
-        supervisor.family = self.family
-        self.family.append(supervisor)
-        connection.open()
-        self.container.keep(supervisor)
-        session = connection.session()
-        session.open()
-        return session
 
 
 def is_unanswered(endpoint: Any) -> bool:

@@ -1,14 +1,15 @@
-"""Keyword arguments: what is misspelt is refused at once, with the name that was probably meant.
+"""Keywords: one check for all calls of the package that take many of them.
 
-The calls of this package take many keywords, and one that is silently ignored (``alowed_mechs="PLAIN"``) is
-a fault found in production. So is a value of the wrong kind that nobody looks at before the peer answers.
-Everybody in the package may enter; it knows nothing.
+A keyword that is misspelt and silently ignored (``alowed_mechs="PLAIN"``) is a fault found in production; so is a
+value of the wrong kind that is found out by the peer. Both are refused at the call, before anything is changed: a
+name with the nearest one that the call has, a value with the name of its keyword. A keyword has one meaning in all
+calls, so one table holds the checks. Every room of the package may enter; it knows no container.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from reactor.engine.limits import Limits
 from reactor.lazily import Lazily
@@ -18,81 +19,111 @@ if TYPE_CHECKING:
 else:
     difflib = Lazily("difflib")
 
+Call = TypeVar("Call", bound=Callable[..., Any])
+
 #: An open has 32 bits for the milliseconds of half a heartbeat, and 32 for the size of a frame [2.7.1].
 LONGEST_HEARTBEAT = 2 * 0xFFFFFFFF / 1000
 LARGEST_FRAME = 0xFFFFFFFF
 
 
-def refuse_unknown(call: str, function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
-    """Raise TypeError for the first name in `unknown`, saying which argument of `function` is nearest.
+def check_keywords(call: str, function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Check the arguments of a call: TypeError or ValueError, naming the keyword, for the first that is wrong.
 
-    call: how the call looks to whoever made it, such as ``"connect()"``.
+    call: the call as the application wrote it, such as ``"connect()"``.
+    function: the function that was called. Where it collects unknown keywords, their name is ``unknown``.
+    given: all arguments by name.
     """
-    for name in unknown:
+    for name in given.get("unknown", ()):
         code = function.__code__
         known = sorted(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])  # without self
         near = difflib.get_close_matches(name, known, 1, 0.6)
         hint = "did you mean %r?" % near[0] if near else "it knows %s" % ", ".join(known)
         raise TypeError("%s got an unexpected keyword argument %r; %s" % (call, name, hint))
+    for name, value in given.items():
+        check = CHECKS.get(name)
+        if check is not None and value is not None:
+            check(name, value)
 
 
-def check_seconds(**seconds: Any) -> None:
-    """Raise ValueError, naming the keyword, for what is neither None nor a time to wait."""
-    for name, value in seconds.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0):
-            raise ValueError("%s is a number of seconds, or None, not %r" % (name, value))
+def explained_by(settings: type) -> Callable[[Call], Call]:
+    """Append the docstring of `settings`, which describes the keywords of a call, to that of the call: `help()` of the
+    call shows both."""
+
+    def explain(function: Call) -> Call:
+        if function.__doc__ and settings.__doc__:  # Python started with -OO has none
+            function.__doc__ = "%s\n\n%s\n" % (_unindented(function.__doc__), _unindented(settings.__doc__))
+        return function
+
+    return explain
 
 
-def check_delay(delay: Any) -> None:
+def _unindented(doc: str) -> str:
+    first, *lines = doc.strip().splitlines()
+    margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
+    return "\n".join([first, *(line[margin:] for line in lines)])
+
+
+# -- checks: each takes the keyword and a value that is not None ----------------------------------------------
+
+
+def check_seconds(name: str, value: Any) -> None:
+    """ValueError unless it is a time to wait."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise ValueError("%s is a number of seconds, or None, not %r" % (name, value))
+
+
+def check_delay(name: str, value: Any) -> None:
     """ValueError unless it is a number of seconds; those below 0 are over."""
-    if isinstance(delay, bool) or not isinstance(delay, (int, float)) or delay != delay:
-        raise ValueError("delay is a number of seconds, not %r" % (delay,))
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        raise ValueError("%s is a number of seconds, not %r" % (name, value))
 
 
-def check_truth(**values: Any) -> None:
-    """Raise TypeError, naming the keyword, for what is neither True, False nor None."""
-    for name, value in values.items():
-        if value is not None and not isinstance(value, bool):
-            raise TypeError("%s is True, False or None, not %r" % (name, value))
+def check_truth(name: str, value: Any) -> None:
+    """TypeError unless it is True or False."""
+    if value is not None and not isinstance(value, bool):
+        raise TypeError("%s is True, False or None, not %r" % (name, value))
 
 
-def check_heartbeat(seconds: Any) -> None:
-    """ValueError unless it is None, or a time that an open can name: in it is half of this, in milliseconds."""
-    if seconds is None:
+def check_heartbeat(name: str, value: Any) -> None:
+    """ValueError unless an open can name it: in it is half of this, in milliseconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LONGEST_HEARTBEAT:
+        raise ValueError("%s is a number of seconds from 0 to %d, not %r" % (name, LONGEST_HEARTBEAT, value))
+
+
+def check_frame_size(name: str, value: Any) -> None:
+    """ValueError unless it is a number of bytes that an open can name."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_FRAME:
+        raise ValueError("%s is a number of bytes from 512 to %d, not %r" % (name, LARGEST_FRAME, value))
+
+
+def check_limits(name: str, value: Any) -> None:
+    """TypeError unless it is Limits."""
+    if not isinstance(value, Limits):
+        raise TypeError("%s are Limits(...), or None, not %r" % (name, value))
+
+
+def check_text(name: str, value: Any) -> None:
+    """TypeError unless it is a str. It may be a password: the value is not shown."""
+    if not isinstance(value, str):
+        raise TypeError("%s is a str, not %s" % (name, type(value).__name__))
+
+
+def check_mechanisms(name: str, value: Any) -> None:
+    """TypeError unless it is names in one str, or several of them."""
+    if isinstance(value, str):
         return
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= LONGEST_HEARTBEAT:
-        raise ValueError("heartbeat is a number of seconds from 0 to %d, not %r" % (LONGEST_HEARTBEAT, seconds))
+    if not isinstance(value, Iterable) or not all(isinstance(one, str) for one in value):
+        raise TypeError("%s is a str such as 'PLAIN ANONYMOUS', or a list of such names, not %r" % (name, value))
 
 
-def check_frame_size(size: Any) -> None:
-    """ValueError unless it is None, or a number of bytes that an open can name."""
-    if size is not None and not (isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= LARGEST_FRAME):
-        raise ValueError("max_frame_size is a number of bytes from 512 to %d, not %r" % (LARGEST_FRAME, size))
-
-
-def check_limits(limits: Any) -> None:
-    """TypeError unless it is None, or Limits."""
-    if limits is not None and not isinstance(limits, Limits):
-        raise TypeError("limits are Limits(...), or None, not %r" % (limits,))
-
-
-def check_texts(**texts: Any) -> None:
-    """TypeError for the first that is neither a str nor None. It may be a password: the value is not shown."""
-    for name, text in texts.items():
-        if text is not None and not isinstance(text, str):
-            raise TypeError("%s is a str, not %s" % (name, type(text).__name__))
-
-
-def check_offer(mechs: Any) -> None:
-    """As `check_mechanisms`; ValueError, too, where none is named: a listener that takes nobody, or everybody?"""
-    check_mechanisms(mechs)
-    if mechs is not None and not (mechs.split() if isinstance(mechs, str) else list(mechs)):
-        raise ValueError("allowed_mechs names no mechanism; None offers all that make sense")
-
-
-def check_mechanisms(mechs: Any) -> None:
-    """TypeError unless it is None, names in one str, or several of them."""
-    if mechs is None or isinstance(mechs, str):
-        return
-    if not isinstance(mechs, Iterable) or not all(isinstance(name, str) for name in mechs):
-        raise TypeError("allowed_mechs is a str such as 'PLAIN ANONYMOUS', or a list of such names, not %r" % (mechs,))
+CHECKS: dict[str, Callable[[str, Any], None]] = {
+    **dict.fromkeys(("allow_insecure_mechs", "auto_accept", "raise_errors", "resend", "sasl_enabled"), check_truth),
+    **dict.fromkeys(("attach_timeout", "close_timeout", "connect_timeout", "open_timeout"), check_seconds),
+    **dict.fromkeys(("send_timeout", "write_timeout"), check_seconds),
+    **dict.fromkeys(("password", "sni", "user"), check_text),
+    "allowed_mechs": check_mechanisms,
+    "heartbeat": check_heartbeat,
+    "limits": check_limits,
+    "max_frame_size": check_frame_size,
+    "strict": check_truth,
+}

@@ -9,15 +9,13 @@ atomic.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, ClassVar, Optional
+from typing import ClassVar, Optional
 
 from reactor.codec.types import AnyValue
+from reactor.container.interface import SourceHost
 from reactor.engine.events import EventBase, EventType
 from reactor.engine.public import Connection, Delivery, Link, Session, Transport
 from reactor.errors import ReactorException
-
-if TYPE_CHECKING:  # the container takes them in; the types go round, the imports do not
-    from reactor.container.turns import Runner
 
 
 class ApplicationEvent(EventBase):
@@ -93,7 +91,7 @@ class EventInjector:
 
     def __init__(self) -> None:
         self._events: deque[ApplicationEvent] = deque()
-        self._container: Optional[Runner] = None
+        self._container: Optional[SourceHost] = None
         self.closed = False
 
     def trigger(self, event: ApplicationEvent) -> None:
@@ -122,7 +120,7 @@ class EventInjector:
 
     # -- the container's side ----------------------------------------------------------------------------
 
-    def attach(self, container: Runner) -> None:
+    def attach(self, container: SourceHost) -> None:
         """The container has registered it."""
         self._container = container
         self._wake()

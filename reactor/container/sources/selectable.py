@@ -7,14 +7,12 @@ events; of AMQP it knows nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
+from reactor.container.interface import SourceHost
 from reactor.engine.events import Event, EventType
 from reactor.loop.interface import READ, WRITE
 from reactor.loop.timers import Timer
-
-if TYPE_CHECKING:  # the container makes them; the types go round, the imports do not
-    from reactor.container.turns import Runner
 
 
 class Selectable:
@@ -31,7 +29,7 @@ class Selectable:
     Attributes that it does not have are those of the object with the descriptor.
     """
 
-    def __init__(self, delegate: Any, container: Runner, handler: Any = None) -> None:
+    def __init__(self, delegate: Any, container: SourceHost, handler: Any = None) -> None:
         self._delegate = delegate
         self._timer: Optional[Timer] = None
         self._terminated = False

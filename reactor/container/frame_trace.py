@@ -1,0 +1,40 @@
+"""The trace of frames on stderr, or in a transport's own tracer: which transports write one, and where it goes."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from functools import partial
+from itertools import count
+from typing import Callable, Optional
+
+from reactor.engine.public import Transport
+from reactor.tracing.text import TextTrace
+
+#: Numbers the transports of a process in its trace, whichever container they belong to.
+_traced = count(1)
+
+
+def trace_with(transport: Transport, wanted: bool) -> None:
+    """Have `transport` write its frames down when it is asked to trace, and at once where that is wanted."""
+    transport.trace_maker = partial(_trace, weakref.ref(transport))
+    if wanted or transport.trace_flags:
+        transport.trace(transport.trace_flags or transport.TRACE_FRM)
+
+
+def _trace(ref: Callable[[], Optional[Transport]]) -> TextTrace:
+    """The trace of one transport."""
+
+    def write(line: str) -> None:
+        transport = ref()
+        if transport is None or transport.tracer is None:
+            _print(line)
+        else:
+            transport.log(line)
+
+    return TextTrace(write, "0x%x" % next(_traced))
+
+
+def _print(line: str) -> None:
+    """One line of the trace, in one write: containers in other threads trace too."""
+    sys.stderr.write(line + "\n")

@@ -1,0 +1,127 @@
+"""The container as its rooms see it: protocols, and nothing else.
+
+A room that is owned by another one, and has to call back, gets one of these. So no two rooms import each other, and
+each says what it needs: a source of events cannot close a connection, a supervisor cannot run a handler.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Callable, Optional, Protocol
+
+from reactor.container.deadlines import Deadlines
+from reactor.container.settings.connect import ConnectSettings
+from reactor.container.settings.ssl_config import SSLConfig
+from reactor.container.threads import OwningThread
+from reactor.engine.events import EventBase
+from reactor.engine.public import Connection, Transport
+from reactor.loop.driver import Driver
+from reactor.loop.interface import Wire
+from reactor.loop.loop import Loop
+
+#: Connections that belong together, each with the settings of its supervisor: the first one was made by the
+#: application, the others for links that peers have redirected.
+Family = list[tuple[ConnectSettings, Connection]]
+
+
+#: See Container, `rescue`.
+Rescue = Callable[[Exception, Optional[EventBase]], bool]
+
+
+class TurnHost(Protocol):
+    """The container whose turns are run."""
+
+    @property
+    def timeout(self) -> Optional[float]: ...
+    @property
+    def rescue(self) -> Optional[Rescue]: ...
+
+
+class SourceHost(Protocol):
+    """The container of a Task, a Selectable or an EventInjector."""
+
+    @property
+    def loop(self) -> Loop: ...
+    @property
+    def owner(self) -> OwningThread: ...
+
+    def post(self, event: EventBase, handler: Any = None) -> None:
+        """Dispatch the event in this turn or the next: to `handler`, or to the container's own handlers."""
+        ...
+
+    def wakeup(self) -> None:
+        """End the wait of the loop. From any thread."""
+        ...
+
+
+class Injected(Protocol):
+    """A source that other threads fill: an EventInjector."""
+
+    @property
+    def closed(self) -> bool: ...
+    def take(self) -> Any:
+        """The next event, or None."""
+        ...
+
+
+class AcceptorHost(Protocol):
+    """The container of an Acceptor."""
+
+    @property
+    def loop(self) -> Loop: ...
+    @property
+    def owner(self) -> OwningThread: ...
+    @property
+    def random(self) -> Random: ...
+    @property
+    def ssl(self) -> SSLConfig: ...
+    def connection(self, handler: Any = None) -> Connection:
+        """A new Connection whose events go to `handler`, or to the container's own handlers."""
+        ...
+
+
+class LinkHost(Protocol):
+    """The container of a LinkMaker."""
+
+    @property
+    def container_id(self) -> str: ...
+    @property
+    def random(self) -> Random: ...
+    def connect(self, url: Any) -> Connection:
+        """A new connection to the peer."""
+        ...
+
+
+class ConnectionHost(Protocol):
+    """The connections of the container, as the supervisor of one of them sees them."""
+
+    @property
+    def loop(self) -> Loop: ...
+    @property
+    def random(self) -> Random: ...
+    @property
+    def deadlines(self) -> Deadlines: ...
+
+    def connection(self, handler: Any = None) -> Connection:
+        """A new Connection whose events go to `handler`, or to the container's own handlers."""
+        ...
+
+    def supervise(self, connection: Connection, settings: ConnectSettings, family: Optional[Family] = None) -> None:
+        """Open the connection and keep it; `family`: of the connection that it is made for."""
+        ...
+
+    def drive(self, transport: Transport, wire: Wire) -> Driver:
+        """Have the transport exchange its bytes over the wire."""
+        ...
+
+    def drop(self, transport: Transport) -> None:
+        """Close the wire of the transport, if it has one, at once."""
+        ...
+
+    def forget(self, connection: Connection) -> None:
+        """The connection has ended: nothing more is done for it."""
+        ...
+
+    def note_failure(self, connection: Connection, error: BaseException) -> None:
+        """The connection has ended because of `error`, and no handler has been called that could have gone on."""
+        ...

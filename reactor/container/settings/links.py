@@ -1,0 +1,107 @@
+"""SenderSettings and ReceiverSettings: all that one link was asked to be, in one value each.
+
+`Container.create_sender()` and `create_receiver()` make them of their keywords and of the container's own attributes;
+the LinkMaker reads them. They know options, and no link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable, Optional, Protocol
+
+from reactor.container.settings.options import AutoAccept, MaxUnsettled, Prefetch, Resend
+
+
+class LinkDefaults(Protocol):
+    """The attributes of a container that stand in for keywords of its links that are not given."""
+
+    attach_timeout: Optional[float]
+    close_timeout: Optional[float]
+    send_timeout: Optional[float]
+
+
+class LinkSettings:
+    """The part that senders and receivers share.
+
+    options: those of the call, after those that its keywords stand for.
+    """
+
+    __slots__ = ("attach_timeout", "close_timeout", "handler", "name", "options", "source", "strict", "target")
+
+    def __init__(self, given: Mapping[str, Any], defaults: LinkDefaults) -> None:
+        """given: the arguments of the call, each checked by itself."""
+        self.source: Optional[str] = given["source"]
+        self.target: Optional[str] = given["target"]
+        self.name: Optional[str] = given["name"]
+        self.handler: Any = given["handler"]
+        self.strict: bool = given["strict"]
+        self.options: tuple[Any, ...] = (given["options"],)
+        attach_timeout: Optional[float] = given["attach_timeout"]
+        self.attach_timeout = defaults.attach_timeout if attach_timeout is None else attach_timeout
+        close_timeout: Optional[float] = given["close_timeout"]
+        self.close_timeout = defaults.close_timeout if close_timeout is None else close_timeout
+
+
+class SenderSettings(LinkSettings):
+    """The keywords of `Container.create_sender()`:
+
+    context: a Connection, a Session, or a url to connect to, whose path is the target.
+    target: the address to send to; None for a sender whose messages carry their address (`Message.address`).
+    source: an address of this side, for the peer to read.
+    name: the link's name, by which both sides know it; made from the container's id and the addresses by default.
+    handler: gets the events of this link; None leaves them to its session, connection or container.
+    tags: called for each message for its delivery tag, or an iterator of tags; None counts from 1.
+    options: a LinkOption or a list of them.
+    resend: for a message that has left and has no outcome when the connection is lost. False, the default: it is in
+        doubt, `on_in_doubt`. True: it is sent again when the connection is back, with the same Delivery, and may then
+        come twice; the receiver knows it by the message's id. A message that had not left is sent then in either case.
+    send_timeout: seconds within which the outcome of a message is to come, counted from `send`; then it is in doubt,
+        `on_in_doubt`, and `event.delivery.doubt` is the reason. None for the container's own.
+    attach_timeout: seconds within which the peer is to attach the link, each time it is asked to; then
+        `on_link_error` with ``amqp-reactor:timed-out``. close_timeout: the same for closing it. None for the
+        container's own.
+    strict: whether the link is closed, `on_link_error` with ``amqp:not-implemented``, when the peer's answer lacks
+        something of the terminus that was asked for: filters, distribution mode, durability, expiry policy,
+        capabilities, properties of a dynamic node. False, the default: one warning for each link names it.
+    """
+
+    __slots__ = ("send_timeout", "tag_generator")
+
+    def __init__(self, given: Mapping[str, Any], defaults: LinkDefaults) -> None:
+        super().__init__(given, defaults)
+        send_timeout: Optional[float] = given["send_timeout"]
+        self.send_timeout = defaults.send_timeout if send_timeout is None else send_timeout
+        self.tag_generator = _tag_generator(given["tags"])
+        if given["resend"] is not None:
+            self.options += (Resend(given["resend"]),)
+
+
+class ReceiverSettings(LinkSettings):
+    """The keywords of `Container.create_receiver()`:
+
+    context: a Connection, a Session, or a url to connect to, whose path is the source.
+    source: the address to receive from. dynamic: have the peer make one: `receiver.remote_source.address`, once the
+        link is opened.
+    target, name, handler, options, attach_timeout, close_timeout, strict: as in `create_sender`.
+    auto_accept: whether messages are accepted when `on_message` returns; None leaves it to the handler.
+    prefetch: how many messages may be on their way ahead of `on_message`, 0 for the credit of `receiver.flow(n)`
+        alone; None leaves it to the handler.
+    max_unsettled: bounds the messages on their way together with those not settled here; None for no bound.
+    """
+
+    __slots__ = ("dynamic",)
+
+    def __init__(self, given: Mapping[str, Any], defaults: LinkDefaults) -> None:
+        super().__init__(given, defaults)
+        self.dynamic = bool(given["dynamic"])
+        kinds: Any = {"auto_accept": AutoAccept, "prefetch": Prefetch, "max_unsettled": MaxUnsettled}
+        self.options += tuple(kind(given[name]) for name, kind in kinds.items() if given[name] is not None)
+
+
+def _tag_generator(tags: Any) -> Optional[Callable[[], Any]]:
+    """The function that gives the tags of a sender, of the argument of `create_sender`."""
+    if tags is None or callable(tags):
+        return tags  # type: ignore[no-any-return]  # a function of the application's
+    if isinstance(tags, (str, bytes)) or not isinstance(tags, Iterable):
+        raise TypeError("tags is a function that returns a tag, or an iterator of tags, not %r" % (tags,))
+    return iter(tags).__next__
