@@ -150,7 +150,8 @@ class MessagingHandler(Handler, Acking):
         then = _hint(connection, condition) if delay is None else "; it is tried again in %.3g s, and so on" % delay
         log.log(level, "%s%s", text if where in text else "%s: %s" % (where, text), then)
         if condition.name in self.fatal_conditions and connection is not None:
-            if transport.sasl().outcome not in (SASL.SYS, SASL.TEMP):  # else the server had troubles of its own
+            sasl = transport.layers.sasl
+            if sasl is None or sasl.outcome not in (SASL.SYS, SASL.TEMP):  # else the server had troubles of its own
                 text = "%s lost: %s" % (connection.connected_address, condition_text(condition))
                 note_failure(event, ConnectionException(text))
                 connection.close()

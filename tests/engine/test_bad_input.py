@@ -14,6 +14,7 @@ from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.disposition import REJECTED
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, REMOTE_ACTIVE
 from reactor.engine.events import Event
+from reactor.engine.wire.reader import FrameReader
 from reactor.engine.wire.transport import Transport
 from reactor.errors import DataException
 from tests.support.frames import AMQP, SASL, TLS, Peer, error, frame, performative, raw, read, split
@@ -312,31 +313,35 @@ def test_a_channel_above_the_largest_is_a_framing_error(name):
 # -- bytes one by one cost no more than all at once ----------------------------------------------------------
 
 
-def joined(transport, data):
-    """How many bytes were put together while `data` came byte by byte."""
-    total = 0
-    begun = transport._begun
+@pytest.fixture
+def joined(monkeypatch):
+    """Feeds a transport byte by byte; returns how many bytes were put together meanwhile."""
+    begun = FrameReader._begun
+    sizes = []
 
-    def count(more):
-        nonlocal total
-        whole = begun(more)
-        total += len(whole)
+    def count(reader, data):
+        whole = begun(reader, data)
+        sizes.append(len(whole))
         return whole
 
-    transport._begun = count
-    for number in range(len(data)):
-        transport.receive(data[number : number + 1])
-    return total
+    monkeypatch.setattr(FrameReader, "_begun", count)
+
+    def feed(transport, data):
+        for number in range(len(data)):
+            transport.receive(data[number : number + 1])
+        return sum(sizes)
+
+    return feed
 
 
-def test_a_sasl_frame_that_comes_byte_by_byte_is_put_together_once():
+def test_a_sasl_frame_that_comes_byte_by_byte_is_put_together_once(joined):
     transport = Transport(Transport.SERVER)
     transport.sasl().allowed_mechs("PLAIN")
     body = performative("sasl-init", mechanism=symbol("PLAIN"), initial_response=b"\0u\0" + b"x" * 5000)
     assert joined(transport, SASL + raw(body, kind=1)) < 3 * len(body)
 
 
-def test_a_frame_that_comes_byte_by_byte_before_there_is_a_connection_is_put_together_once():
+def test_a_frame_that_comes_byte_by_byte_before_there_is_a_connection_is_put_together_once(joined):
     transport = Transport(Transport.SERVER)
     opened = frame("open", container_id="x" * 5000)
     assert joined(transport, AMQP + opened) < 3 * len(opened)

@@ -713,7 +713,7 @@ def test_what_came_before_a_forged_record_is_heard():
 def test_an_error_of_amqp_is_told_through_it():
     pair = tls_pair().open()
     pair.server.polite = False
-    pair.client.transport.plain += b"\x00\x00\x00\x08\x00\x00\x00\x00"
+    pair.client.transport.layers.plain += b"\x00\x00\x00\x08\x00\x00\x00\x00"
     pair.client.transport.wake()
     pair.pump()
     assert pair.server.transport.condition.name == FRAMING_ERROR

@@ -24,18 +24,11 @@ CIRCLES: dict[str, str] = {
     "reactor.engine.endpoints.sender -> reactor.engine.endpoints.session": WIRE,
     "reactor.engine.endpoints.tags -> reactor.engine.endpoints.sender": WIRE,
     "reactor.engine.limits -> reactor.engine.endpoints.connection": WIRE,
-    "reactor.engine.tls.ssl -> reactor.engine.wire.transport": WIRE,
     "reactor.engine.wire.channel -> reactor.engine.wire.handshakes": WIRE,
-    "reactor.engine.wire.channel -> reactor.engine.wire.state": WIRE,
+    "reactor.engine.wire.channel -> reactor.engine.wire.channels": WIRE,
     "reactor.engine.wire.handshakes -> reactor.engine.endpoints.connection": WIRE,
-    "reactor.engine.wire.handshakes -> reactor.engine.wire.state": WIRE,
-    "reactor.engine.wire.handshakes -> reactor.engine.wire.transport": WIRE,
+    "reactor.engine.wire.handshakes -> reactor.engine.wire.channels": WIRE,
     "reactor.engine.wire.husk -> reactor.engine.endpoints.link": WIRE,
-    "reactor.engine.wire.state -> reactor.engine.endpoints.link": WIRE,
-    "reactor.engine.wire.state -> reactor.engine.tls.ssl": WIRE,
-    "reactor.engine.wire.state -> reactor.engine.wire.channel": WIRE,
-    "reactor.engine.wire.state -> reactor.engine.wire.transport": WIRE,
-    "reactor.engine.wire.state -> reactor.engine.wire.window": WIRE,
 }
 
 #: The endpoints survive a connection loss, the wire does not; arrows run from the wire to the endpoints.
@@ -57,7 +50,6 @@ STUBS: dict[str, str] = {
     "reactor.engine.sasl.exchange.ServerMechanism": SASL,
     "reactor.engine.sasl.oauth.OAuthServer": SASL,
     "reactor.engine.wire.handshakes.Handshakes": WIRE,
-    "reactor.engine.wire.state.WireState": WIRE,
 }
 
 #: Functions of more than LINES lines.
@@ -87,25 +79,9 @@ PRIVATES: dict[str, tuple[str, str]] = {
     ),
     "reactor.engine.endpoints.sender": ("delivery._remote", WIRE),
     "reactor.engine.endpoints.session": ("self._links self._names", WIRE),
-    "reactor.engine.tls.ssl": ("self._certificate self._object", WIRE),
     "reactor.engine.wire.incoming_window": ("delivery._remote link._drain_mode link._drained link._given_back", WIRE),
     "reactor.engine.wire.outgoing_window": (
         "delivery._local link._drain_mode link._max_unsettled link._queued sender._drain_mode sender._queued",
-        WIRE,
-    ),
-    "reactor.engine.wire.reader": (
-        "self._answer self._auth_required self._encryption_required self._limits self._sasl self._tail_closed "
-        "self._windows_in self._windows_out",
-        WIRE,
-    ),
-    "reactor.engine.wire.transport": (
-        "self._amqp_out self._header_sent self._open_sent self._read_frames self._read_header self._read_sasl "
-        "self._reader self._tell_sasl self._windows_in self._windows_out self._write_headers self._write_open",
-        WIRE,
-    ),
-    "reactor.engine.wire.writer": (
-        "self._answer self._encryption_required self._end_with self._finished self._head_closed "
-        "self._idle_timeout self._layer self._opened self._read_frames self._reader self._sasl",
         WIRE,
     ),
 }

@@ -121,7 +121,7 @@ class ConnectionSupervisor:
         seconds = self.settings.open_timeout or 0
         text = "%s has not opened the connection within %g s" % (driver.wire.remote_address, seconds)
         transport = self.connection.transport
-        sasl = None if transport is None else transport.sasl()
+        sasl = None if transport is None else transport.layers.sasl
         if sasl is not None and sasl.mech is not None and sasl.outcome is None:
             # RabbitMQ takes 3 s over a wrong password, lest anybody should try many.
             text += ", nor answered the log-in by %s; some take seconds to refuse a password" % sasl.mech
@@ -205,7 +205,8 @@ class ConnectionSupervisor:
             return passes(condition, self._was_open) and self.attempts.upcoming is not None
         transport = connection.transport
         if transport is not None and transport.condition is not None and transport.condition.name in UNTRUSTED:
-            if transport.sasl().outcome not in (SASL.SYS, SASL.TEMP):  # which may go away by themselves
+            sasl = transport.layers.sasl
+            if sasl is None or sasl.outcome not in (SASL.SYS, SASL.TEMP):  # which may go away by themselves
                 return False
         if self._opened_at is not None:
             return self.attempts.upcoming is not None

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
-from reactor.codec.definitions import CLOSE, OPEN
+from reactor.codec.definitions import OPEN
 from reactor.codec.dicts import SymbolList, of_symbols
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import AnyValue
@@ -265,10 +265,6 @@ class Connection(Endpoint):
             symbol_list("desired_capabilities", self.desired_capabilities),
             symbol_keys("properties", self.properties),
         ]
-
-    def close_body(self, frame: int) -> bytes:
-        """Our close performative [2.7.9], for a frame of at most so many bytes."""
-        return encode_composite(CLOSE, [None if self.condition is None else self.condition.fitted(frame)])
 
     def recv_open(
         self, container: str, hostname: Optional[str], offered: Any, desired: Any, properties: Optional[dict[Any, Any]]

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import Any, NamedTuple, NoReturn, Optional, Protocol, Union
+from typing import Any, NamedTuple, NoReturn, Optional, Union
 
 from reactor.codec.definitions import SASL_CHALLENGE, SASL_INIT, SASL_MECHANISMS, SASL_OUTCOME, SASL_RESPONSE
 from reactor.codec.performatives import decode_composite, encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, symbol
+from reactor.engine.interface import SASLCarrier
 from reactor.engine.sasl.exchange import Challenge, ClientMechanism, Done, Fail, MechanismError, ServerMechanism
 from reactor.engine.sasl.mechanisms import MECHANISMS, choose, listed
 from reactor.engine.sasl.settings import SASLSettings
@@ -44,13 +45,6 @@ _WANT_INIT = "sasl-init"
 _WANT_CHALLENGE = "sasl-challenge or sasl-outcome"
 _WANT_RESPONSE = "sasl-response"
 _FINISHED = "no further SASL frame"
-
-
-class Carrier(Protocol):
-    """What has a SASL layer: a Transport."""
-
-    def sasl(self) -> SASL:
-        """The layer, which is put in by the first call."""
 
 
 class _Row(NamedTuple):
@@ -89,12 +83,12 @@ class SASL(SASLSettings):
     PERM = 3  #: the server failed, and will until somebody repairs it; or no mechanism is in common
     TEMP = 4  #: the server failed for now; trying again may help
 
-    def __new__(cls, transport: Optional[Carrier] = None, *, server: bool = False) -> SASL:
+    def __new__(cls, transport: Optional[SASLCarrier] = None, *, server: bool = False) -> SASL:
         if transport is not None and not hasattr(transport, "sasl"):
             raise TypeError(f"SASL is made on a Transport, not on {type(transport).__name__}")
         return object.__new__(cls) if transport is None else transport.sasl()
 
-    def __init__(self, transport: Optional[Carrier] = None, *, server: bool = False) -> None:
+    def __init__(self, transport: Optional[SASLCarrier] = None, *, server: bool = False) -> None:
         if transport is not None:
             return  # it may be the object that was there before
         super().__init__()

@@ -47,6 +47,8 @@ class TLSLayer:
     ended: the peer has said that nothing more will follow.
     details: under which name a client's session is kept, or None.
     trouble: why it cannot go on, to be answered when what came before it is dealt with; or None.
+    tls_object: Python's `ssl.SSLObject`, from the first bytes of the handshake on. remote_certificate: the peer's, from
+        the end of it on.
     """
 
     def __init__(self, domain: SSLDomain, server: bool, details: Optional[SSLSessionDetails] = None) -> None:
@@ -58,8 +60,8 @@ class TLSLayer:
         self.trouble: Optional[RemoteProtocolError] = None
         self._host = ""
         self.details = details
-        self._object: Optional[ssl.SSLObject] = None
-        self._certificate: Optional[Certificate] = None  # the peer's
+        self.tls_object: Optional[ssl.SSLObject] = None
+        self.remote_certificate: Optional[Certificate] = None
         self._own: Optional[Certificate] = None
         self._verified = False
         self._incoming = ssl.MemoryBIO()
@@ -88,7 +90,7 @@ class TLSLayer:
             data = self._opening + data
             if not self._look_at(data):
                 return data if self.absent else b""
-        if self._object is None:
+        if self.tls_object is None:
             self._begin()
         self._incoming.write(data)
         if not self.established:
@@ -117,8 +119,8 @@ class TLSLayer:
 
     def _unseal(self) -> bytes:
         """Everything that is complete."""
-        assert self._object is not None
-        incoming, read, left = self._incoming, self._object.read, self._object.pending
+        assert self.tls_object is not None
+        incoming, read, left = self._incoming, self.tls_object.read, self.tls_object.pending
         pieces = []
         try:
             while incoming.pending or left():
@@ -157,7 +159,7 @@ class TLSLayer:
 
         last: nothing will follow. The peer is told so, unless something went wrong with TLS itself.
         """
-        if self._object is None and not self.server and self.trouble is None:
+        if self.tls_object is None and not self.server and self.trouble is None:
             self._begin()
             self._shake_hands()
         if self._finished:
@@ -171,10 +173,10 @@ class TLSLayer:
             output += self._outgoing.read()
 
     def _write(self, plain: bytearray) -> None:
-        assert self._object is not None
+        assert self.tls_object is not None
         try:
             while plain:
-                written = self._object.write(plain)
+                written = self.tls_object.write(plain)
                 del plain[:written]
         except ssl.SSLError as error:
             self._fail(error)
@@ -182,11 +184,11 @@ class TLSLayer:
 
     def _say_goodbye(self) -> None:
         """Our close_notify. The peer may go on talking: what it says is still read."""
-        assert self._object is not None
+        assert self.tls_object is not None
         self._keep_session()
         self._finished = True
         try:
-            self._object.unwrap()
+            self.tls_object.unwrap()
         except ssl.SSLError:
             pass  # mostly that the peer's is not there yet; there is nobody left to tell anything else
 
@@ -211,20 +213,20 @@ class TLSLayer:
                 raise ValueError("the server's name is to be verified, and is not known: set ssl.peer_hostname")
             wrap = domain.context.wrap_bio
             if self.server:
-                self._object = wrap(self._incoming, self._outgoing, server_side=True)
+                self.tls_object = wrap(self._incoming, self._outgoing, server_side=True)
             else:
                 session = None if self.details is None else domain.session(self.details.get_session_id(), self._host)
-                self._object = wrap(self._incoming, self._outgoing, server_hostname=host, session=session)
+                self.tls_object = wrap(self._incoming, self._outgoing, server_hostname=host, session=session)
         except (ValueError, TypeError) as error:  # the name is none, such as ".example" or one with a NUL in it
             self._fail(error)
         except ssl.SSLError as error:
             self._fail(error)
 
     def _shake_hands(self) -> None:
-        if self._object is None or self.trouble is not None:
+        if self.tls_object is None or self.trouble is not None:
             return
         try:
-            self._object.do_handshake()
+            self.tls_object.do_handshake()
         except ssl.SSLWantReadError:
             if self._heard > MAX_HANDSHAKE:
                 self._give_up(failed("the handshake did not end within %d bytes" % MAX_HANDSHAKE))
@@ -233,10 +235,10 @@ class TLSLayer:
             self._fail(error)
             return
         self.established = True
-        der = self._object.getpeercert(True)
+        der = self.tls_object.getpeercert(True)
         if der:
             try:
-                self._certificate = Certificate(der)
+                self.remote_certificate = Certificate(der)
             except ValueError:
                 self._give_up(failed("the peer's certificate cannot be read"))
 
@@ -251,9 +253,9 @@ class TLSLayer:
     # -- what was agreed on ------------------------------------------------------------------------------
 
     def _keep_session(self) -> None:
-        if self.details is None or self.server or self._object is None or not self.established:
+        if self.details is None or self.server or self.tls_object is None or not self.established:
             return
-        session = self._object.session
+        session = self.tls_object.session
         if session is not None:
             self._kept = True
             self.domain.keep_session(self.details.get_session_id(), self._host, session)
@@ -262,7 +264,7 @@ class TLSLayer:
     def identity(self) -> Optional[str]:
         """Who the wire proves the client to be: on a server, the subject of the client's verified certificate; on
         a client, that of its own, for which the server may have asked. None for nobody."""
-        certificate = self._certificate if self.server else self._own
+        certificate = self.remote_certificate if self.server else self._own
         if certificate is None or (self.server and not self._verified):
             return None
         return certificate.subject or (None if self.server else "a certificate without a subject")
@@ -270,13 +272,13 @@ class TLSLayer:
     @property
     def channel_bindings(self) -> dict[str, bytes]:
         """What an exchange on top of this can prove to happen over this very TLS, by its registered name."""
-        assert self._object is not None
+        assert self.tls_object is not None
         bindings = {}
-        if self._object.version() == "TLSv1.2":  # later ones have none that is unique [RFC 9266]
-            unique = self._object.get_channel_binding("tls-unique")
+        if self.tls_object.version() == "TLSv1.2":  # later ones have none that is unique [RFC 9266]
+            unique = self.tls_object.get_channel_binding("tls-unique")
             if unique:
                 bindings["tls-unique"] = unique
-        certificate = self._own if self.server else self._certificate
+        certificate = self._own if self.server else self.remote_certificate
         end_point = certificate and certificate.end_point
         if end_point:
             bindings["tls-server-end-point"] = end_point

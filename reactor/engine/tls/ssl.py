@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional
 
+from reactor.engine.interface import TLSCarrier
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
 from reactor.engine.tls.layer import TLSLayer
 from reactor.errors import SSLException
@@ -16,8 +17,6 @@ from reactor.shown import shown
 
 if TYPE_CHECKING:
     import hashlib
-
-    from reactor.engine.wire.transport import Transport
 else:
     hashlib = Lazily("hashlib")
 
@@ -40,7 +39,7 @@ class SSL(TLSLayer):
 
     def __new__(
         cls,
-        transport: Transport,
+        transport: TLSCarrier,
         domain: Optional[SSLDomain] = None,
         session_details: Optional[SSLSessionDetails] = None,
     ) -> SSL:
@@ -49,7 +48,7 @@ class SSL(TLSLayer):
             mode = SSLDomain.MODE_SERVER if server else SSLDomain.MODE_CLIENT
             if domain is not None and domain.mode != mode:
                 raise SSLException("the SSLDomain of a %s is of no use here" % ("client" if server else "server"))
-            layer = object.__new__(cls)
+            layer: SSL = object.__new__(cls)
             TLSLayer.__init__(layer, domain or SSLDomain(mode), server, session_details)
             transport.secure(layer)
             return layer
@@ -70,19 +69,19 @@ class SSL(TLSLayer):
 
     def cipher_name(self) -> Optional[str]:
         """How it is encrypted, as OpenSSL calls it; None before the handshake."""
-        cipher = self._object.cipher() if self._object is not None and self.established else None
+        cipher = self.tls_object.cipher() if self.tls_object is not None and self.established else None
         return cipher and cipher[0]
 
     def protocol_name(self) -> Optional[str]:
         """The version, such as ``"TLSv1.3"``; None before the handshake."""
-        return self._object.version() if self._object is not None and self.established else None
+        return self.tls_object.version() if self.tls_object is not None and self.established else None
 
     def resume_status(self) -> int:
         """RESUME_REUSED: an earlier session goes on. RESUME_NEW: it does not. RESUME_UNKNOWN: before the
         handshake."""
-        if self._object is None or not self.established:
+        if self.tls_object is None or not self.established:
             return self.RESUME_UNKNOWN
-        return self.RESUME_REUSED if self._object.session_reused else self.RESUME_NEW
+        return self.RESUME_REUSED if self.tls_object.session_reused else self.RESUME_NEW
 
     # -- who the peer is ---------------------------------------------------------------------------------
 
@@ -90,7 +89,7 @@ class SSL(TLSLayer):
     def remote_subject(self) -> Optional[str]:
         """The subject of the peer's certificate, such as ``"CN=alice,O=Example,C=CZ"``; None when it has shown
         none. Believe it only where the domain verifies."""
-        return None if self._certificate is None else self._certificate.subject
+        return None if self.remote_certificate is None else self.remote_certificate.subject
 
     def get_cert_subject(self) -> Optional[str]:
         """`remote_subject`, under its other name."""
@@ -100,7 +99,7 @@ class SSL(TLSLayer):
         """One part of the peer's subject, the first of its kind: CERT_COUNTRY_NAME and so on. None for what is
         not there."""
         name = _SUBFIELDS.get(subfield_name)
-        return None if self._certificate is None or name is None else self._certificate.first(name)
+        return None if self.remote_certificate is None or name is None else self.remote_certificate.first(name)
 
     def get_cert_common_name(self) -> Optional[str]:
         """CN of the peer's subject, or None."""
@@ -133,10 +132,10 @@ class SSL(TLSLayer):
         MD5. None when there is no certificate, or no such hash, or it is longer.
         """
         algorithm = _DIGESTS.get(digest_name)
-        if self._certificate is None or algorithm is None:
+        if self.remote_certificate is None or algorithm is None:
             return None
         # To tell certificates apart, not to trust them; and some systems have MD5 for such ends only.
-        digest = hashlib.new(algorithm, self._certificate.der, usedforsecurity=False).hexdigest()
+        digest = hashlib.new(algorithm, self.remote_certificate.der, usedforsecurity=False).hexdigest()
         return digest if fingerprint_length > len(digest) else None
 
     def get_cert_fingerprint_sha1(self) -> Optional[str]:
@@ -163,7 +162,7 @@ class SSL(TLSLayer):
         return "<SSL %s with %s, peer %s>" % (
             self.protocol_name(),
             self.cipher_name(),
-            "unknown" if self._certificate is None else shown(self.remote_subject),
+            "unknown" if self.remote_certificate is None else shown(self.remote_subject),
         )
 
 

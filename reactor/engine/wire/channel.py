@@ -19,8 +19,8 @@ from reactor.engine.events import Event
 from reactor.errors import MESSAGE_SIZE_EXCEEDED, RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
 
 if TYPE_CHECKING:
+    from reactor.engine.wire.channels import Channels
     from reactor.engine.wire.handshakes import Handshakes
-    from reactor.engine.wire.state import WireState
 
 MASK = 0xFFFFFFFF
 HALF = 0x80000000
@@ -104,7 +104,7 @@ class Ledger:
         "parted",
     )
 
-    def __init__(self, session: Handshakes, transport: WireState, channel: int) -> None:
+    def __init__(self, session: Handshakes, transport: Channels, channel: int) -> None:
         self.session = session
         self.transport = transport
         self.events = session.connection.event_queue()

@@ -49,8 +49,7 @@ from reactor.reasons import passes
 
 if TYPE_CHECKING:
     from reactor.engine.endpoints.connection import Connection
-    from reactor.engine.wire.state import WireState
-    from reactor.engine.wire.transport import Transport
+    from reactor.engine.wire.channels import Channels
 
 #: How many frames a peer may send before we answer, when the application sets no `incoming_capacity`.
 DEFAULT_WINDOW = 2048
@@ -137,7 +136,7 @@ class Handshakes(Endpoint):
         """How many links there are."""
         return len(self._links)
 
-    def incoming_frames(self, transport: Optional[WireState] = None) -> int:
+    def incoming_frames(self, transport: Optional[Channels] = None) -> int:
         """The incoming window when nothing is unread, in frames."""
         if self._incoming_capacity:
             frame = transport.max_frame_size if transport is not None else 0
@@ -179,7 +178,7 @@ class Handshakes(Endpoint):
             symbol_keys("properties", self.properties),
         ]
 
-    def send_begin(self, out: bytearray, transport: Transport) -> None:
+    def send_begin(self, out: bytearray, transport: Channels) -> None:
         """Write our begin if it is time. LocalProtocolError when no channel is left."""
         if self.state & LOCAL_UNINIT or self.held:
             return

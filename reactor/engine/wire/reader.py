@@ -1,13 +1,14 @@
-"""Input: bytes that arrive, taken apart: protocol headers, SASL, and the frame loop with its dispatch table.
+"""FrameReader: bytes that arrive, taken apart: protocol headers, SASL, and the frame loop with its dispatch table.
 
-What a frame means is the business of connection, session and window; performatives that concern the wire itself
-(open, begin, close) are handled here. A peer's error is raised as RemoteProtocolError and answered by `_answer`,
-the one place that turns it into a frame.
+The transport hands over what came, in the clear. What a frame means is the business of its target: the transport, the
+channels, or a session's channel with its parts. A peer's error is raised as RemoteProtocolError, and answered by the
+transport, in the one place that turns it into a frame.
 """
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from reactor.codec.decode import read_fields
 from reactor.codec.definitions import (
@@ -22,24 +23,28 @@ from reactor.codec.definitions import (
     OPEN,
     TRANSFER,
 )
-from reactor.codec.frames import AMQP_HEADER, MIN_MAX_FRAME_SIZE, SASL_HEADER, read_header
+from reactor.codec.frames import SASL_HEADER, read_header
 from reactor.codec.performatives import check_fields, decode_composite
 from reactor.engine.headers import explain_header, is_unclear
 from reactor.engine.limits import UNLIMITED
-from reactor.engine.tls.layer import TLSLayer
-from reactor.engine.wire.channel import free_number
-from reactor.engine.wire.handshakes import Handshakes
-from reactor.engine.wire.state import DEFAULT_MAX_FRAME_SIZE, WireState
-from reactor.engine.wire.window import Window
-from reactor.errors import (
-    FRAMING_ERROR,
-    NOT_ALLOWED,
-    POLICY_ERROR,
-    RESOURCE_LIMIT_EXCEEDED,
-    LocalProtocolError,
-    RemoteProtocolError,
-    TransportException,
+from reactor.engine.wire.channels import Channels
+from reactor.engine.wire.interface import OwningTransport
+from reactor.engine.wire.layers import Layers
+from reactor.engine.wire.stages import (
+    AMQP_HEADING,
+    EXPECT_AMQP_HEADER,
+    EXPECT_FRAMES,
+    EXPECT_HEADER,
+    EXPECT_OPEN,
+    EXPECT_SASL,
+    FINISHED,
+    NOTHING_SENT,
+    SASL_DONE,
+    SASL_HEADING,
+    Stages,
 )
+from reactor.engine.wire.writer import FrameWriter
+from reactor.errors import FRAMING_ERROR, NOT_ALLOWED, POLICY_ERROR, RemoteProtocolError
 
 #: From how many bytes on a payload is not copied out of what was read before its message is complete; unless that
 #: is so many times as large: it would all be kept for it.
@@ -50,54 +55,88 @@ SHORT_PIECE = 512
 
 _CLOSE_HEAD = bytes((0x00, 0x53, CLOSE))
 
-# Who handles which performative. `open` comes first and once [2.4.1]; all others come after it.
-_TO_TRANSPORT, _TO_SESSION, _TO_WINDOW = range(3)
-_ROWS: dict[int, tuple[int, str]] = {
-    OPEN: (_TO_TRANSPORT, "recv_open"),
-    BEGIN: (_TO_TRANSPORT, "recv_begin"),
-    ATTACH: (_TO_SESSION, "recv_attach"),
-    FLOW: (_TO_WINDOW, "recv_flow"),
-    TRANSFER: (_TO_WINDOW, "recv_transfer"),
-    DISPOSITION: (_TO_WINDOW, "recv_disposition"),
-    DETACH: (_TO_SESSION, "recv_detach"),
-    END: (_TO_SESSION, "recv_end"),
-    CLOSE: (_TO_TRANSPORT, "recv_close"),
+
+class Row(NamedTuple):
+    """One performative: the target that handles it, by which method, and the stages in which it is legal.
+
+    CHANNELS and ENDING are parts of the transport; each other target is a part of the session's channel, by the name of
+    its attribute, and CHANNEL that itself.
+    """
+
+    target: str
+    method: str
+    stages: tuple[int, ...]
+
+
+CHANNELS, ENDING, CHANNEL, SESSION = "channels", "ending", "channel", "session"
+
+#: `open` comes first and once [2.4.1]; all others come after it.
+ROWS: dict[int, Row] = {
+    OPEN: Row(CHANNELS, "recv_open", (EXPECT_OPEN,)),
+    BEGIN: Row(CHANNELS, "recv_begin", (EXPECT_FRAMES,)),
+    ATTACH: Row(SESSION, "recv_attach", (EXPECT_FRAMES,)),
+    FLOW: Row(CHANNEL, "recv_flow", (EXPECT_FRAMES,)),
+    TRANSFER: Row(CHANNEL, "recv_transfer", (EXPECT_FRAMES,)),
+    DISPOSITION: Row(CHANNEL, "recv_disposition", (EXPECT_FRAMES,)),
+    DETACH: Row(SESSION, "recv_detach", (EXPECT_FRAMES,)),
+    END: Row(SESSION, "recv_end", (EXPECT_FRAMES,)),
+    CLOSE: Row(ENDING, "recv_close", (EXPECT_FRAMES,)),
+}
+_LEGAL = {
+    stage: frozenset(code for code, row in ROWS.items() if stage in row.stages)
+    for stage in (EXPECT_OPEN, EXPECT_FRAMES)
 }
 
 
-class Input(WireState):
-    """The half of a transport that listens."""
+class FrameReader:
+    """Reads the frames of one wire.
 
-    __slots__ = ()
+    frames_input: how many have come, heartbeats too. heard: whether bytes have come since the last look at it.
+    """
 
-    def capacity(self) -> int:
-        """How many bytes may be pushed; -1 once the input has ended."""
-        return -1 if self._tail_closed else max(self.max_frame_size, DEFAULT_MAX_FRAME_SIZE)
+    __slots__ = (
+        "frames_input",
+        "heard",
+        "_transport",
+        "_server",
+        "_stages",
+        "_layers",
+        "_channels",
+        "_writer",
+        "_partial",
+        "_have",
+        "_need",
+    )
 
-    def push(self, binary: bytes) -> None:
-        """Hand over bytes that have come. TransportException once the input has ended."""
-        if self._tail_closed:
-            raise TransportException("the input has ended: %d bytes come too late" % len(binary))
-        self.receive(bytes(binary))
+    def __init__(
+        self,
+        transport: OwningTransport,
+        server: bool,
+        stages: Stages,
+        layers: Layers,
+        channels: Channels,
+        writer: FrameWriter,
+    ) -> None:
+        self.frames_input = 0
+        self.heard = True
+        self._transport = transport
+        self._server = server
+        self._stages = stages
+        self._layers = layers
+        self._channels = channels
+        self._writer = writer
+        self._partial: list[Any] = []  # of something that is not complete: pieces, their sum, what it needs
+        self._have = 0
+        self._need = 0
 
-    def receive(self, data: bytes, unsealed: bool = False) -> None:
-        """Take bytes that have come; what is incomplete is kept. After the end they are dropped.
+    # -- bytes -------------------------------------------------------------------------------------------
 
-        unsealed: they have come through TLS already; the engine's own to say.
-        """
-        try:
-            if self._layer is not None and not unsealed:
-                self._unseal(self._layer, data)
-            elif self._accepts():
-                self._receive(data)
-        except Exception:
-            self.break_down()
-            raise
-
-    def _receive(self, data: bytes) -> None:
-        self._heard = True
-        if self.recorder is not None and data:
-            self.recorder("in", data)
+    def receive(self, data: bytes) -> None:
+        """Take bytes that have come, in the clear; what is incomplete is kept."""
+        self.heard = True
+        recorder = self._transport.recorder
+        if recorder is not None and data:
+            recorder("in", data)
         pos = 0
         if self._have:
             missing = self._need - self._have
@@ -111,6 +150,17 @@ class Input(WireState):
             if self._have or not pos:
                 data, pos = self._begun(data[pos:]), 0
         self._consume(data, pos)
+
+    def resume(self) -> None:
+        """There is a connection: read what was kept until then."""
+        if self._have:
+            self._need = 0
+            self.receive(b"")
+
+    def drop(self) -> None:
+        """What is kept is not read any more."""
+        self._partial = []
+        self._have = 0
 
     def _keep(self, data: bytes) -> None:
         """What was begun goes on, and is not complete."""
@@ -131,116 +181,101 @@ class Input(WireState):
 
     def _consume(self, data: bytes, pos: int) -> None:
         """Read `data` from `pos` on, and keep what is not complete."""
-        if not self._accepts():
+        stages = self._stages
+        if stages.input >= FINISHED:
             return
         end = len(data)
         self._need = 0
+        last = None
         try:
             while pos < end:
-                reader = self._reader
-                pos = reader(data, pos, end)
-                if reader == self._reader:
+                read = _READERS.get(stages.input)
+                if read is None or read is last:
                     break
+                pos = read(self, data, pos, end)
+                last = read
         except RemoteProtocolError as error:
-            self._answer(error)
+            self._transport.ending.answer(error)
             return
-        if pos < end and self._accepts():
+        if pos < end and stages.input < FINISHED:
             self._partial.append(data[pos:] if pos else data)
             self._have = end - pos
 
-    def _unseal(self, layer: TLSLayer, data: bytes) -> None:
-        """Take bytes that TLS has sealed: what they hold goes on as if it had come in the clear."""
-        if not self._accepts():
-            return
-        self._heard = True
-        already = layer.established
-        data = layer.receive(data)
-        if layer.absent:
-            self._layer = None
-            self.output += self.plain
-            self.plain = self.output
-        elif layer.has_to_say or layer.established is not already:
-            self._tell_sasl()
-            self.wake()
-        if data:
-            self.receive(data, True)
-        if layer.trouble is not None and self._accepts():
-            self._answer(layer.trouble)
-        elif layer.ended:
-            self.close_tail()
+    def explain_end(self, stage: int) -> str:
+        """Why the end of the input is an error at this stage."""
+        layers = self._layers
+        text = "" if layers.sealing is None else layers.sealing.hung_up()
+        if text:
+            return text
+        if stage in (EXPECT_HEADER, EXPECT_AMQP_HEADER):
+            text = "connection aborted: the peer hung up without a protocol header"
+            if self._have:
+                text = "connection aborted: the peer hung up within its protocol header"
+            elif not self._server and layers.sealing is None:
+                text += "; a server that insists on TLS may do that: try amqps://"
+            return text
+        if stage == EXPECT_SASL:
+            return "connection aborted: the peer hung up during SASL; it may refuse the user or the mechanism"
+        where = "within a frame" if self._have else "without a close"
+        return "connection aborted: the peer hung up %s" % where
 
-    def _tell_sasl(self) -> None:
-        """What TLS knows of the wire is for SASL to use."""
-        layer, sasl = self._layer, self._sasl
-        if layer is not None and layer.established and sasl is not None:
-            sasl.secure = True
-            sasl.external = sasl.external or layer.identity
-            sasl.channel_bindings = layer.channel_bindings
-
-    def _accepts(self) -> bool:
-        """Whether input still means anything."""
-        return not (self._finished or self._tail_closed)
+    # -- headers and SASL --------------------------------------------------------------------------------
 
     def _read_header(self, data: bytes, pos: int, end: int) -> int:
         """A protocol header: which layer comes next [2.2]."""
+        layers, stages, transport = self._layers, self._stages, self._transport
         header = data[pos : pos + 8]
-        if self._encryption_required and not self.encrypted:
+        if layers.encryption_required and not layers.is_encrypted():
             raise RemoteProtocolError(POLICY_ERROR, "the peer is not encrypted, and has to be: it should use amqps://")
-        expected: tuple[bytes, ...] = (AMQP_HEADER,)
-        if self.mode == self.SERVER:
-            if self._sasl is None or self._sasl.outcome is None:
-                expected = (SASL_HEADER,) if self._authenticates() else (SASL_HEADER, AMQP_HEADER)
-        elif self._sasl is not None and self._sasl.outcome is None:
-            expected = (SASL_HEADER,)
+        expected = layers.expected_headers()
         known = any(one.startswith(header) for one in expected)
         if not known and not is_unclear(header):
-            if self.mode == self.SERVER and not self._header_sent:
-                self.plain += expected[0]  # what would have been right [2.2]
-            raise RemoteProtocolError(FRAMING_ERROR, explain_header(header, expected[0], self.mode == self.SERVER))
+            if self._server and stages.output == NOTHING_SENT:
+                layers.plain += expected[0]  # what would have been right [2.2]
+            raise RemoteProtocolError(FRAMING_ERROR, explain_header(header, expected[0], self._server))
         if len(header) < 8:
             self._need = 8 if known else len(header) + 1
             return pos
         if header == SASL_HEADER:
-            sasl = self.sasl()
-            if self.connection is not None and not sasl.server:
-                sasl.user = sasl.user or self.connection.user
-                sasl.password = sasl.password or self.connection.password
-                sasl.authorization = sasl.authorization or self.connection.authorization
-            if self.mode == self.SERVER:
-                self.plain += SASL_HEADER
-                self._header_sent = True
+            sasl = layers.put_in_sasl(self._channels.limits)
+            connection = transport.connection
+            if connection is not None and not self._server:
+                sasl.user = sasl.user or connection.user
+                sasl.password = sasl.password or connection.password
+                sasl.authorization = sasl.authorization or connection.authorization
+            if self._server:
+                self._writer.answer_sasl_header()
             sasl.start()
-            self._reader = self._read_sasl
+            stages.heard(SASL_HEADING)
         else:
-            self._reader = self._read_frames
-        self.wake()
+            stages.heard(AMQP_HEADING)
+        self._channels.wake()
         return pos + 8
 
-    def _authenticates(self) -> bool:
-        """Whether a client has to go through SASL."""
-        if self._auth_required is None:
-            return self._sasl is not None and self._sasl.demanded
-        return self._auth_required
-
     def _read_sasl(self, data: bytes, pos: int, end: int) -> int:
-        sasl = self.sasl()
+        sasl = self._layers.sasl
+        assert sasl is not None
         pos = sasl.receive(data, pos, end)
-        self.wake()
+        self._channels.wake()
         if sasl.finished:
-            self._reader = self._read_header
+            self._stages.heard(SASL_DONE)
         elif end - pos >= 8:
             self._need = int.from_bytes(data[pos : pos + 4], "big")  # a frame, so far as it has come
         return pos
 
+    # -- frames ------------------------------------------------------------------------------------------
+
     def _read_frames(self, data: bytes, pos: int, end: int) -> int:
         """Take all whole frames. This loop runs for every message: it makes four calls for a transfer."""
-        if self.connection is None:
+        if self._transport.connection is None:
             self._need = UNLIMITED  # not bound yet
             return pos
-        windows = self._windows_in
-        largest = self.frame_limit if self._opened else self._opening_limit()
+        stages = self._stages
+        channels = self._channels.incoming
+        legal = _LEGAL[stages.input]
+        largest = self._largest_frame()
         while end - pos >= 8:
-            size, offset, kind, channel = read_header(data, pos)
+            size, offset, kind, number = read_header(data, pos)
             if size > largest or size < 8 or kind or (offset != 2 and not 8 <= offset * 4 <= size):
                 self._misframed(size, offset, kind)
             stop = pos + size
@@ -258,19 +293,19 @@ class Input(WireState):
                     fields, at = read_fields(data, at + 3, stop)
                 else:
                     code, fields, at = decode_composite(data, at, stop)
-                if code not in _ROWS or (code == OPEN) is self._opened:
+                if code not in legal:
                     self._unexpected(code)
                 check_fields(code, fields)
                 if code == TRANSFER or code == DISPOSITION:
-                    window = windows.get(channel)
-                    if window is None:
-                        raise self._no_session(code, channel)
-                    if window.deaf:
+                    channel = channels.get(number)
+                    if channel is None:
+                        raise self._no_session(code, number)
+                    if channel.deaf:
                         if code == TRANSFER:
-                            window.recv_late()
+                            channel.recv_late()
                         continue  # only its end matters, as in `_dispatch`
                     if code == DISPOSITION:
-                        window.recv_disposition(*fields)
+                        channel.recv_disposition(*fields)
                     else:
                         # Short pieces are cut out. Long ones are looked at where they lie, until they are joined.
                         length = stop - at
@@ -278,22 +313,39 @@ class Input(WireState):
                             payload: Any = data[at:stop]
                         else:
                             payload = memoryview(data)[at:stop]
-                        window.recv_transfer(payload, *fields)
+                        channel.recv_transfer(payload, *fields)
                 else:
-                    self.frame_size = size
-                    self._dispatch(code, channel, fields)
+                    self._channels.frame_size = size
+                    self._dispatch(code, number, fields)
                     if code == OPEN:
-                        largest = self.frame_limit
+                        legal = _LEGAL[EXPECT_FRAMES]
+                        largest = self._channels.frame_limit
             except RemoteProtocolError as error:
-                self._answer_or_hear(error, channel, data[pos:end])
-            if self._finished:
+                self._answer_or_hear(error, number, data[pos:end])
+            if stages.input >= FINISHED:
                 return end
         return pos
 
-    def _answer_or_hear(self, error: RemoteProtocolError, channel: int, rest: bytes) -> None:
+    def _dispatch(self, code: int, number: int, fields: list[Any]) -> None:
+        row = ROWS[code]
+        if row.target == CHANNELS:
+            getattr(self._channels, row.method)(number, *fields)
+            return
+        if row.target == ENDING:
+            getattr(self._transport.ending, row.method)(*fields)
+            return
+        channel = self._channels.incoming.get(number)
+        if channel is None:
+            raise self._no_session(code, number)
+        if channel.deaf and code != END:
+            return  # we have ended, or refused, the session: only its end matters [2.5.5]
+        target = channel if row.target == CHANNEL else getattr(channel, row.target)
+        getattr(target, row.method)(*fields)
+
+    def _answer_or_hear(self, error: RemoteProtocolError, number: int, rest: bytes) -> None:
         """A fault of the peer's. Where it ends the connection, and the peer has closed that in the same breath, its own
         reason says more than the fault does: a refusal often stands behind an open that is odd."""
-        if error.scope == "connection" or (error.scope == "session" and channel not in self._windows_in):
+        if error.scope == "connection" or (error.scope == "session" and number not in self._channels.incoming):
             pos = 0
             while len(rest) - pos >= 8:
                 size, offset, kind, _ = read_header(rest, pos)
@@ -308,31 +360,23 @@ class Input(WireState):
                 except RemoteProtocolError:
                     break
                 if fields and fields[0] is not None:
-                    self.recv_close(0, *fields)
+                    self._dispatch(CLOSE, 0, fields)
                     return
-        self._answer(error, channel)
+        self._transport.ending.answer(error, number)
 
-    def _dispatch(self, code: int, channel: int, fields: list[Any]) -> None:
-        whom, name = _ROWS[code]
-        if whom == _TO_TRANSPORT:
-            getattr(self, name)(channel, *fields)
-            return
-        window = self._windows_in.get(channel)
-        if window is None:
-            raise self._no_session(code, channel)
-        if window.deaf and code != END:
-            return  # we have ended, or refused, the session: only its end matters [2.5.5]
-        getattr(window if whom == _TO_WINDOW else window.session, name)(*fields)
-
-    def _opening_limit(self) -> int:
-        """The size of frames before open, which can be longer than the 512 bytes that are allowed [2.4.1]."""
-        return min(self.frame_limit, self._limits.max_open_size or UNLIMITED)
+    def _largest_frame(self) -> int:
+        """Bytes of the largest frame that may come now. Before open it can be longer than the 512 bytes that are
+        allowed [2.4.1]."""
+        if self._stages.input >= EXPECT_FRAMES:
+            return self._channels.frame_limit
+        return min(self._channels.frame_limit, self._channels.limits.max_open_size or UNLIMITED)
 
     def _misframed(self, size: int, offset: int, kind: int) -> None:
-        if not self._opened and size > self._opening_limit():
-            text = "a frame of %d bytes; at most %d are taken before open" % (size, self._opening_limit())
-        elif size > self.frame_limit:
-            text = "a frame of %d bytes; at most %d were agreed on" % (size, self.frame_limit)
+        largest = self._largest_frame()
+        if self._stages.input < EXPECT_FRAMES and size > largest:
+            text = "a frame of %d bytes; at most %d are taken before open" % (size, largest)
+        elif size > self._channels.frame_limit:
+            text = "a frame of %d bytes; at most %d were agreed on" % (size, self._channels.frame_limit)
         elif kind:
             text = "a frame of type %d, where AMQP's type 0 was expected" % kind
         else:
@@ -340,7 +384,7 @@ class Input(WireState):
         raise RemoteProtocolError(FRAMING_ERROR, text)
 
     def _unexpected(self, code: int) -> None:
-        if code not in _ROWS:
+        if code not in ROWS:
             composite = BY_CODE.get(code)
             text = "a frame with %s, which is no performative" % (composite.name if composite else "%#x" % code)
         elif code == OPEN:
@@ -349,89 +393,18 @@ class Input(WireState):
             text = "%s before open" % BY_CODE[code].name
         raise RemoteProtocolError(NOT_ALLOWED, text)
 
-    def _no_session(self, code: int, channel: int) -> RemoteProtocolError:
-        if channel > self.channel_max:
-            text = "%s on channel %d, above channel-max %d" % (BY_CODE[code].name, channel, self.channel_max)
+    def _no_session(self, code: int, number: int) -> RemoteProtocolError:
+        most = self._channels.channel_max
+        if number > most:
+            text = "%s on channel %d, above channel-max %d" % (BY_CODE[code].name, number, most)
             return RemoteProtocolError(FRAMING_ERROR, text)
-        return RemoteProtocolError(
-            NOT_ALLOWED, "%s on channel %d, where no session is" % (BY_CODE[code].name, channel)
-        )
+        return RemoteProtocolError(NOT_ALLOWED, "%s on channel %d, where no session is" % (BY_CODE[code].name, number))
 
-    # -- performatives that concern the wire -------------------------------------------------------------
 
-    def recv_open(
-        self,
-        channel: int,
-        container_id: str,
-        hostname: Optional[str] = None,
-        max_frame_size: Optional[int] = None,
-        channel_max: Optional[int] = None,
-        idle_time_out: Optional[int] = None,
-        outgoing_locales: Any = None,
-        incoming_locales: Any = None,
-        offered_capabilities: Any = None,
-        desired_capabilities: Any = None,
-        properties: Optional[dict[Any, Any]] = None,
-    ) -> None:
-        """The peer opens the connection [2.7.1]."""
-        assert self.connection is not None
-        self._opened = True
-        # Everybody takes frames of 512 bytes, whatever is said [2.3.1].
-        self.remote_max_frame_size = UNLIMITED if max_frame_size is None else max(max_frame_size, MIN_MAX_FRAME_SIZE)
-        self.remote_channel_max = 0xFFFF if channel_max is None else channel_max
-        self.remote_idle_timeout = (idle_time_out or 0) / 1000.0  # 0 means none, as brokers send it
-        self._spoke = True
-        self.connection.recv_open(
-            container_id, hostname, offered_capabilities, desired_capabilities, properties
-        )
-        self.wake()
-
-    def recv_begin(self, channel: int, remote_channel: Optional[int] = None, *fields: Any) -> None:
-        """The peer begins a session, or answers our begin [2.7.2]."""
-        if channel in self._windows_in:
-            raise RemoteProtocolError(NOT_ALLOWED, "begin on channel %d, where a session is" % channel)
-        if channel > self.channel_max:
-            raise RemoteProtocolError(
-                FRAMING_ERROR, "begin on channel %d, above channel-max %d" % (channel, self.channel_max)
-            )
-        assert self.connection is not None
-        if self.connection.doubtful is not None:
-            self.connection.believe(self.connection.doubtful)  # it goes on all the same
-        self._limits.admit_session(self.connection, self.frame_size)
-        if remote_channel is None:
-            session = self.connection.session()
-            session.passive = True
-            try:
-                window = session.window = self.make_window(session)
-            except LocalProtocolError as error:  # the peer knows how many it can have: it told us itself
-                raise RemoteProtocolError(error.condition, error.description) from None
-        else:
-            answered = self._windows_out.get(remote_channel)
-            if answered is None or answered.remote_channel is not None:
-                raise RemoteProtocolError(
-                    NOT_ALLOWED, "begin answers channel %d, which waits for no answer" % remote_channel
-                )
-            window = answered
-        window.remote_channel = channel
-        window.session.weight += self.frame_size
-        self._windows_in[channel] = window
-        window.session.recv_begin(remote_channel, *fields)
-
-    def recv_close(self, channel: int, error: Any = None) -> None:
-        """The peer closes the connection [2.7.9]; nothing may follow."""
-        assert self.connection is not None
-        self._finished = True
-        self.connection.recv_close(error)
-        self.close_tail()
-
-    def make_window(self, session: Handshakes) -> Window:
-        """A channel for a session. LocalProtocolError when none is left."""
-        most = min(self.remote_channel_max, self.channel_max)
-        channel = free_number(self._windows_out)
-        if channel > most:
-            raise LocalProtocolError(
-                RESOURCE_LIMIT_EXCEEDED, "no channel is left for another session: channel-max is %d" % most, "session"
-            )
-        window = Window(session, self, channel)
-        self._windows_out[channel] = window
-        return window
+_READERS: dict[int, Callable[[FrameReader, bytes, int, int], int]] = {
+    EXPECT_HEADER: FrameReader._read_header,
+    EXPECT_SASL: FrameReader._read_sasl,
+    EXPECT_AMQP_HEADER: FrameReader._read_header,
+    EXPECT_OPEN: FrameReader._read_frames,
+    EXPECT_FRAMES: FrameReader._read_frames,
+}

@@ -1,35 +1,40 @@
 """Transport: bytes in, bytes out, for one connection. The wire itself, without a socket.
 
-Whoever drives it hands over what arrived (`receive`, `close_tail`), takes what is to be sent (`pending`,
-`output`, `pop`) and tells the time (`tick`). Input is in reader.py, output in writer.py; here is what the
-application sets, and how a wire ends. A peer's error becomes the frame that answers it in one place, `_answer`;
-any other exception that escapes here is a bug of ours.
+Its driver hands over the bytes that arrived (`receive`, `close_tail`), takes those that are to be sent (`pending`,
+`output`, `pop`) and passes the time on (`tick`). The work is done by the parts that it owns: reader.py, writer.py,
+timeouts.py, layers.py, channels.py, ending.py and, for what may come when, stages.py. Here they are put together, and
+given the names that applications know. An exception that escapes from here, and is no error of the call, is a bug of
+ours: the connection ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Optional, Union
 
-from reactor.codec.definitions import CLOSE
-from reactor.codec.frames import MIN_MAX_FRAME_SIZE, write_frame
-from reactor.codec.performatives import encode_composite
+from reactor.codec.frames import MIN_MAX_FRAME_SIZE
 from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition, as_condition
 from reactor.engine.endpoints.connection import Connection
-from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
+from reactor.engine.endpoints.endpoint import LOCAL_CLOSED
 from reactor.engine.endpoints.link import Link
 from reactor.engine.events import Event
-from reactor.engine.limits import UNLIMITED, Limits
+from reactor.engine.limits import UNLIMITED, USUAL, Limits
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
+from reactor.engine.tls.layer import TLSLayer
 from reactor.engine.tls.ssl import SSL
-from reactor.engine.wire.reader import Input
-from reactor.engine.wire.writer import Output
-from reactor.errors import FRAMING_ERROR, INTERNAL_ERROR, RemoteProtocolError, SSLException, TransportException
+from reactor.engine.wire.channels import Channels
+from reactor.engine.wire.ending import Ending
+from reactor.engine.wire.layers import Layers
+from reactor.engine.wire.reader import FrameReader
+from reactor.engine.wire.stages import AMQP_HEADER_SENT, CLOSE_SENT, ENDED, ENDED_CLOSED, FINISHED, OPEN_SENT, Stages
+from reactor.engine.wire.timeouts import Timeouts
+from reactor.engine.wire.writer import FrameWriter
+from reactor.errors import POLICY_ERROR, TransportException
 
 
-class Transport(Input, Output):
+class Transport:
     """One end of an AMQP connection on one wire.
 
     mode: CLIENT (default) speaks first; SERVER waits for the client's protocol header.
@@ -52,78 +57,209 @@ class Transport(Input, Output):
     tracer: called with (transport, text) by `log`; or None.
     """
 
-    __slots__ = ("__dict__", "__weakref__")
+    __slots__ = (
+        "mode",
+        "connection",
+        "parted",
+        "output",
+        "recorder",
+        "tracer",
+        "trace_flags",
+        "trace_maker",
+        "stages",
+        "layers",
+        "channels",
+        "writer",
+        "reader",
+        "ending",
+        "timeouts",
+        "_traced",
+        "__dict__",
+        "__weakref__",
+    )
+
+    CLIENT, SERVER = 1, 2
+    TRACE_OFF, TRACE_RAW, TRACE_FRM, TRACE_DRV = 0, 1, 2, 4
+
+    def __init__(self, mode: Optional[int] = None) -> None:
+        if mode not in (None, self.CLIENT, self.SERVER):
+            raise TransportException("a transport's mode is Transport.CLIENT or Transport.SERVER, not %r" % (mode,))
+        self.mode = mode or self.CLIENT
+        self.connection: Optional[Connection] = None
+        self.parted: Optional[Connection] = None  # the one that was let go of
+        self.recorder: Optional[Callable[[str, bytes], None]] = None
+        self.tracer: Optional[Callable[[Transport, str], None]] = None
+        self.trace_flags = 0
+        self.trace_maker: Optional[Callable[[], Callable[[str, bytes], None]]] = None
+        self._traced: Any = None  # the recorder that was made for `trace`
+        # The parts, each with those that it needs.
+        server = self.mode == self.SERVER
+        self.stages = stages = Stages()
+        self.layers = layers = Layers(stages, server)
+        self.channels = channels = Channels(self, stages, layers)
+        self.writer = writer = FrameWriter(self, server, stages, layers, channels)
+        self.reader = reader = FrameReader(self, server, stages, layers, channels, writer)
+        self.ending = ending = Ending(self, stages, layers, channels, reader, writer)
+        self.timeouts = Timeouts(server, stages, layers, channels, reader, writer, ending)
+        self.output = layers.output
 
     # -- what the application sets and asks --------------------------------------------------------------
 
     @property
     def condition(self) -> Optional[Condition]:
         """Why the transport failed, or None."""
-        return self._condition
+        return self.ending.condition
 
     @condition.setter
     def condition(self, condition: Union[Condition, str, None]) -> None:
-        self._condition = as_condition(condition)
+        self.ending.condition = as_condition(condition)
 
     @property
     def max_frame_size(self) -> int:
-        """See the class."""
-        return 0 if self.frame_limit == UNLIMITED else self.frame_limit
+        """See the class. ValueError for a size that there is not; TransportException after open."""
+        return self.channels.max_frame_size
 
     @max_frame_size.setter
     def max_frame_size(self, size: int) -> None:
-        self.check_untold("max_frame_size", size, UNLIMITED)
-        self.frame_limit = max(size, MIN_MAX_FRAME_SIZE) if size else UNLIMITED
+        self._check_untold("max_frame_size", size, UNLIMITED)
+        self.channels.frame_limit = max(size, MIN_MAX_FRAME_SIZE) if size else UNLIMITED
+
+    @property
+    def channel_max(self) -> int:
+        """See the class. ValueError for what is no channel number; TransportException after open."""
+        return self.channels.channel_max
+
+    @channel_max.setter
+    def channel_max(self, number: int) -> None:
+        self._check_untold("channel_max", number, 0xFFFF)
+        self.channels.channel_max = number
 
     @property
     def limits(self) -> Limits:
         """See the class."""
-        return self._limits
+        return self.channels.limits
 
     @limits.setter
     def limits(self, limits: Limits) -> None:
-        self._limits = limits
+        self.channels.limits = limits
         self.max_frame_size = limits.max_frame_size
         self.channel_max = limits.max_sessions - 1
-        if self._sasl is not None:
-            self._sasl.limits = limits
+        if self.layers.sasl is not None:
+            self.layers.sasl.limits = limits
 
     @property
     def max_buffered_delivery_bytes(self) -> int:
         """See the class."""
-        return self._limits.max_buffered_delivery_bytes
+        return self.channels.limits.max_buffered_delivery_bytes
 
     @max_buffered_delivery_bytes.setter
     def max_buffered_delivery_bytes(self, size: int) -> None:
-        self._limits = self._limits.replace(max_buffered_delivery_bytes=size)
+        self.channels.limits = self.channels.limits.replace(max_buffered_delivery_bytes=size)
+
+    @property
+    def idle_timeout(self) -> float:
+        """See the class. ValueError for what is no time to wait; TransportException after open."""
+        return self.timeouts.idle
+
+    @idle_timeout.setter
+    def idle_timeout(self, seconds: float) -> None:
+        self._check_untold("idle_timeout", seconds, 2 * UNLIMITED / 1000)
+        self.timeouts.idle = seconds
+
+    @property
+    def remote_max_frame_size(self) -> int:
+        """See the class."""
+        return self.channels.remote_max_frame_size
+
+    @property
+    def remote_channel_max(self) -> int:
+        """See the class."""
+        return self.channels.remote_channel_max
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of deliveries that are not complete, as the limits count them."""
+        return self.channels.buffered
+
+    @property
+    def remote_idle_timeout(self) -> float:
+        """See the class."""
+        return self.channels.remote_idle_timeout
+
+    @property
+    def open_timeout(self) -> Optional[float]:
+        """See the class."""
+        return self.timeouts.open
+
+    @open_timeout.setter
+    def open_timeout(self, seconds: Optional[float]) -> None:
+        self.timeouts.open = seconds
+
+    @property
+    def write_timeout(self) -> Optional[float]:
+        """See the class."""
+        return self.timeouts.write
+
+    @write_timeout.setter
+    def write_timeout(self, seconds: Optional[float]) -> None:
+        self.timeouts.write = seconds
+
+    def _check_untold(self, name: str, value: Any, largest: float) -> None:
+        """Raise for a value that open cannot tell, or that comes too late for it: the peer would not keep to it."""
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= largest:
+            raise ValueError("%s is a number from 0 to %d, not %r" % (name, largest, value))
+        if self.stages.output >= OPEN_SENT:
+            text = "too late for %s: the peer was told another one by open; set it before, as in on_connection_bound"
+            raise TransportException(text % name)
+
+    @property
+    def frames_input(self) -> int:
+        """See the class."""
+        return self.reader.frames_input
+
+    @property
+    def frames_output(self) -> int:
+        """See the class."""
+        return self.writer.frames_output + self.channels.frames_output
 
     @property
     def closed(self) -> bool:
         """Whether both directions have ended."""
-        return self._head_closed and self._tail_closed
+        return self.ending.is_complete
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the peer has said its last word: it has closed the connection, or has let this client not in."""
+        if self.stages.input < FINISHED:
+            return False
+        return self.ending.condition is None or (self.layers.is_refused() and self.mode == self.CLIENT)
+
+    # -- SASL and TLS ------------------------------------------------------------------------------------
 
     @property
     def authenticated(self) -> bool:
         """Whether the peer went through SASL with success."""
-        return self._sasl is not None and self._sasl.outcome == SASL.OK
+        return self.layers.is_authenticated()
 
     @property
     def encrypted(self) -> bool:
         """Whether what goes over the wire is encrypted: from the end of the TLS handshake on."""
-        return self._layer is not None and self._layer.established
+        return self.layers.is_encrypted()
 
     @property
     def user(self) -> Optional[str]:
         """Who the peer (on a server) or this side (on a client) is, after SASL; None before and without."""
-        return self._sasl.user if self._sasl is not None and self._sasl.outcome == SASL.OK else None
+        sasl = self.layers.sasl
+        return sasl.user if sasl is not None and sasl.outcome == SASL.OK else None
+
+    @property
+    def tls(self) -> Optional[SSL]:
+        """See the class."""
+        return self.layers.tls
 
     def sasl(self) -> SASL:
         """The SASL layer, which is put in by the first call: a client then insists on it."""
-        if self._sasl is None:
-            self._sasl = SASL(server=self.mode == self.SERVER)
-            self._sasl.limits = self._limits
-            self._tell_sasl()
-        return self._sasl
+        return self.layers.put_in_sasl(self.channels.limits)
 
     def ssl(
         self, domain: Optional[SSLDomain] = None, session_details: Optional[SSLSessionDetails] = None
@@ -138,21 +274,20 @@ class Transport(Input, Output):
 
     def secure(self, layer: SSL) -> None:
         """Have this layer between the transport and the wire. SSL calls it; SSLException when it is too late."""
-        if self.output or self._header_sent or self._amqp_out or self._tail_closed:
-            raise SSLException("too late for TLS: the transport has begun without")
-        self.tls = self._layer = layer
-        self.plain = bytearray()
+        self.layers.put_in_tls(layer)
 
     def require_auth(self, bool: bool) -> None:
         """Whether a server refuses a client that leaves SASL out. Unless this is called it does so as soon as it asks
         for a password, a token, or mechanisms of which ANONYMOUS is none; see SASLSettings.demanded. TypeError for what
         is no bool."""
-        self._auth_required = as_bool("require_auth", bool)
+        self.layers.auth_required = as_bool("require_auth", bool)
 
     def require_encryption(self, bool: bool) -> None:
         """Whether a wire without TLS is refused, with amqp:connection:policy-error; default False. TypeError
         for what is no bool."""
-        self._encryption_required = as_bool("require_encryption", bool)
+        self.layers.encryption_required = as_bool("require_encryption", bool)
+
+    # -- tracing -----------------------------------------------------------------------------------------
 
     def trace(self, n: int) -> None:
         """Write down what passes: with TRACE_FRM or TRACE_RAW as frames, one in a line, to `tracer`, or to stderr where
@@ -170,11 +305,13 @@ class Transport(Input, Output):
         if self.tracer is not None:
             self.tracer(self, message)
 
+    # -- the connection ----------------------------------------------------------------------------------
+
     def bind(self, connection: Connection) -> None:
         """Carry `connection`. TransportException when one of them is bound already."""
         if self.connection is not None or connection.transport is not None:
             raise TransportException("cannot bind %r: it or the transport is bound already" % (connection,))
-        if connection.user and self._sasl is None and self.mode == self.CLIENT:
+        if connection.user and self.layers.sasl is None and self.mode == self.CLIENT:
             self.sasl()  # who says who he is means to log in, as in the original
         self.connection = connection
         connection.transport = self
@@ -182,11 +319,13 @@ class Transport(Input, Output):
         links: list[Link] = sorted(connection.links(0), key=lambda link: link.born)
         connection.work.update(dict.fromkeys(links))
         connection.emit(Event.CONNECTION_BOUND, connection)
-        self._woken = False
+        self.channels.woken = False
         self.wake()
-        if self._have:
-            self._need = 0
-            self.receive(b"", True)
+        try:
+            self.reader.resume()
+        except Exception:
+            self.ending.break_down()
+            raise
 
     bind_nothrow = bind
 
@@ -206,176 +345,133 @@ class Transport(Input, Output):
                     session.window.close()
         connection.transport = None
         self.connection, self.parted = None, connection
-        self._windows_in.clear()
-        self._windows_out.clear()
-        self.dirty_windows.clear()
+        self.channels.clear()
         connection.emit(Event.CONNECTION_UNBOUND, connection)
         if not self.closed:
             connection.emit(Event.TRANSPORT, self)  # whoever drives it has nothing to wait for
 
-    def wake(self) -> None:
-        """There is something to do: queue Event.TRANSPORT, once until the next `pending()`."""
-        if not self._woken:
-            self._woken = True
-            if self.connection is not None:
-                self.connection.emit(Event.TRANSPORT, self)
     def answer_close(self) -> None:
         """Answer the peer's close on this wire alone: the connection stays as it is, for another one."""
-        connection = self.connection
-        if connection is None or not self._amqp_out or self._close_sent or self._head_done:
+        if self.connection is not None and self.writer.write_close(self.connection, None):
+            self.wake()
+
+    # -- what the driver calls ---------------------------------------------------------------------------
+
+    def capacity(self) -> int:
+        """How many bytes may be pushed; -1 once the input has ended."""
+        return -1 if self.stages.input == ENDED else max(self.max_frame_size, USUAL.max_frame_size)
+
+    def push(self, binary: bytes) -> None:
+        """Hand over bytes that have come. TransportException once the input has ended."""
+        if self.stages.input == ENDED:
+            raise TransportException("the input has ended: %d bytes come too late" % len(binary))
+        self.receive(bytes(binary))
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes that have come; what is incomplete is kept. After the end they are dropped."""
+        if self.stages.input >= FINISHED:
             return
-        if not self._open_sent:
-            self._write_open(connection)
-        self._close_sent = self._head_done = True
-        write_frame(self.plain, 0, encode_composite(CLOSE, [None]))
-        self.frames_output += 1
-        self.wake()
+        try:
+            tls = self.layers.sealing
+            if tls is None:
+                self.reader.receive(data)
+            else:
+                self._receive_sealed(tls, data)
+        except Exception:
+            self.ending.break_down()
+            raise
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the peer has said its last word: it has closed the connection, or has let this client not in."""
-        if not self._finished:
-            return False
-        refused = self._sasl is not None and self._sasl.outcome not in (None, SASL.OK)
-        return self._condition is None or (refused and self.mode == Transport.CLIENT)
+    def _receive_sealed(self, tls: TLSLayer, data: bytes) -> None:
+        """Take bytes that TLS has sealed: what they hold goes on as if it had come in the clear."""
+        stages = self.stages
+        self.reader.heard = True
+        data, news = self.layers.unseal(tls, data)
+        if news:
+            self.wake()
+        if data:
+            self.reader.receive(data)
+        if tls.trouble is not None and stages.input < FINISHED:
+            self.ending.answer(tls.trouble)
+        elif tls.ended:
+            self.ending.close_tail()
 
-    # -- errors ------------------------------------------------------------------------------------------
+    def pending(self) -> int:
+        """Write what there is to write into `output`; returns its length, or -1 when nothing will ever come."""
+        stages, tls = self.stages, self.layers.sealing
+        if stages.output >= ENDED_CLOSED:
+            return -1  # TLS might say more, and nobody takes it
+        if self.channels.woken:  # else nothing has changed since the last time
+            self.channels.woken = False
+            if stages.output < AMQP_HEADER_SENT and self.layers.lacks_encryption():
+                text = "encryption is required, and transport.ssl() was not called"
+                self.ending.end_with(Condition(POLICY_ERROR, text))
+            if stages.output < CLOSE_SENT and (tls is None or tls.established):
+                try:
+                    self.writer.flush()
+                except Exception:
+                    self.ending.break_down()
+                    raise
+        if tls is not None:
+            self._seal(tls)
+        if not self.output and stages.output >= CLOSE_SENT and not self.timeouts.holds_on():
+            self.ending.close_head()
+            return -1
+        return len(self.output)
 
-    def _answer(self, error: RemoteProtocolError, channel: Optional[int] = None) -> None:
-        """Turn a peer's error into the frame that answers it: detach, end or close, by its scope."""
-        condition = Condition(error.condition, error.description, error.info)
-        connection: Any = self.connection
-        window = None if channel is None else self._windows_in.get(channel)
-        endpoint: Any = None
-        if error.scope == "link":
-            endpoint = error.endpoint
-        elif error.scope == "session" and window is not None:
-            endpoint = window.session
-            window.deaf = True
-        if endpoint is None:
-            self._end_with(condition)
-            return
-        # The application sees it as the reason for which the other side went: it is the other side's fault. It is
-        # told so now, because such a peer may never answer.
-        told = bool(endpoint.state & REMOTE_CLOSED)
-        endpoint.remote_condition = condition
-        endpoint.condition = condition
-        etype = Event.SESSION_REMOTE_CLOSE
-        if isinstance(endpoint, Link):
-            endpoint.deaf = True
-            etype = Event.LINK_REMOTE_CLOSE
-        endpoint.close()
-        if not told:
-            connection.emit(etype, endpoint)
+    def _seal(self, tls: TLSLayer) -> None:
+        """What was written goes through TLS to the wire."""
+        stages, layers = self.stages, self.layers
+        if self.recorder is not None and layers.plain and tls.established:
+            self.recorder("out", bytes(layers.plain))
+        tls.seal(layers.plain, self.output, stages.output >= CLOSE_SENT and not self.timeouts.holds_on())
+        if tls.trouble is not None and stages.input < FINISHED:
+            self.ending.answer(tls.trouble)
 
-    def _end_with(self, condition: Condition) -> None:
-        """Close the connection because of `condition`: say so to the peer, as far as that is possible, and stop."""
-        connection = self.connection
-        self._finished = True
-        self._partial = []
-        self._have = 0
-        if self._condition is None:
-            self._condition = condition
-        if connection is not None:
-            connection.error = condition
-            if self._reader == self._read_frames and not self._amqp_out:
-                self._write_headers(self.plain)  # it speaks AMQP: it can be told
-            if self._amqp_out and not self._close_sent and not self._head_done:
-                if not self._open_sent:
-                    self._write_open(connection)
-                self._close_sent = True
-                body = encode_composite(CLOSE, [condition.fitted(self.remote_max_frame_size)])
-                write_frame(self.plain, 0, body)
-                self.frames_output += 1
-            connection.emit(Event.TRANSPORT_ERROR, self)
-        if self._sasl is not None:
-            self.plain += self._sasl.output
-            self._sasl.output.clear()
-        self._head_done = True
-        self.wake()
-        self.close_tail()
+    def peek(self, size: int) -> Optional[bytes]:
+        """At most `size` bytes from the front of the output; None when nothing will ever come."""
+        return None if self.pending() < 0 else bytes(self.output[:size])
 
-    def break_down(self) -> None:
-        """An exception that is no protocol error has come out of reading or writing: a bug of ours, or no memory. What
-        was read or written by half cannot be gone on with: the connection ends."""
-        self._head_done = self._head_done or self._finished
-        if not self._finished:
-            self._end_with(Condition(INTERNAL_ERROR, "an internal error, of which the other side's log tells"))
+    def pop(self, size: int) -> None:
+        """`size` bytes from the front of the output were sent."""
+        output = self.output
+        if self.recorder is not None and self.layers.sealing is None:
+            self.recorder("out", bytes(output[:size]))
+        if size >= len(output):
+            output.clear()
+        else:
+            del output[:size]
+        self.timeouts.moved()
+        if (self.channels.dirty_windows and len(output) < USUAL.max_frame_size) or (
+            not output and self.stages.output >= CLOSE_SENT
+        ):
+            self.wake()
+
+    def tick(self, now: float) -> float:
+        """The time is `now`, in monotonic seconds: send a heartbeat if it is due, give up a silent peer.
+
+        Returns when to be called again, 0.0 for never, and less than that when the peer has been given up and
+        takes nothing: let go of the wire.
+        """
+        return self.timeouts.tick(now)
+
+    def wake(self) -> None:
+        """There is something to do: queue Event.TRANSPORT, once until the next `pending()`."""
+        self.channels.wake()
+
+    # -- the end -----------------------------------------------------------------------------------------
+
+    def close_tail(self) -> None:
+        """The input has ended. Without a close before it the connection is lost."""
+        self.ending.close_tail()
+
+    def close_head(self) -> None:
+        """The output has ended: all was sent, or nothing can be sent any more."""
+        self.ending.close_head()
 
     def fail(self, name: str, description: str, info: Optional[Mapping[AnyValue, AnyValue]] = None) -> None:
         """The driver could not read, write or connect: everything ends at once, because of this condition; unless
         the peer's close has come, after which nothing that happens to the wire is news."""
-        if self.closed:
-            return
-        if self._condition is None and not self._finished:
-            self._condition = Condition(name, description, info)
-            if self.connection is not None:
-                self.connection.error = self._condition
-                self.connection.emit(Event.TRANSPORT_ERROR, self)
-        self._finished = self._head_done = True
-        self._discard()
-        self.close_tail()
-        self.close_head()
-
-    def close_tail(self) -> None:
-        """The input has ended. Without a close before it the connection is lost."""
-        if self._tail_closed:
-            return
-        self._tail_closed = True
-        connection = self.connection
-        if not self._finished:
-            self._finished = True
-            if connection is None or not connection.state & LOCAL_CLOSED or not self._close_sent:
-                if self._condition is None:
-                    self._condition = Condition(FRAMING_ERROR, self._why_aborted())
-                    if connection is not None:
-                        connection.error = self._condition
-                        connection.emit(Event.TRANSPORT_ERROR, self)
-            self._head_done = True
-            self._discard()
-        if connection is not None:
-            if not connection.state & REMOTE_CLOSED:
-                connection.leave_wire()
-            connection.emit(Event.TRANSPORT_TAIL_CLOSED, self)
-        self._maybe_closed()
-        self.wake()
-
-    def _why_aborted(self) -> str:
-        text = "" if self._layer is None else self._layer.hung_up()
-        if text:
-            return text
-        if self._reader == self._read_header:
-            text = "connection aborted: the peer hung up without a protocol header"
-            if self._have:
-                text = "connection aborted: the peer hung up within its protocol header"
-            elif self.mode == self.CLIENT and self._layer is None:
-                text += "; a server that insists on TLS may do that: try amqps://"
-            return text
-        if self._reader == self._read_sasl:
-            return "connection aborted: the peer hung up during SASL; it may refuse the user or the mechanism"
-        where = "within a frame" if self._have else "without a close"
-        return "connection aborted: the peer hung up %s" % where
-
-    def close_head(self) -> None:
-        """The output has ended: all was sent, or nothing can be sent any more."""
-        if self._head_closed:
-            return
-        self._head_done = self._head_closed = True
-        self._discard()
-        if self.connection is not None:
-            self.connection.emit(Event.TRANSPORT_HEAD_CLOSED, self)
-        self._maybe_closed()
-
-    def _discard(self) -> None:
-        """What is unsent stays unsent."""
-        if self._layer is not None:
-            self._layer.break_off()
-            self.plain.clear()
-        self.output.clear()
-
-    def _maybe_closed(self) -> None:
-        if self.closed and self.connection is not None:
-            self.connection.emit(Event.TRANSPORT_CLOSED, self)
+        self.ending.fail(name, description, info)
 
 
 def as_bool(name: str, value: Any) -> bool:

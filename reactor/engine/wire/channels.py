@@ -1,0 +1,211 @@
+"""Channels: the sessions on one wire, by channel number, and the wire as their channels see it [2.5.1, 2.7.1, 2.7.2].
+
+The reader finds the channel of a frame here, and hands over open and begin; the writer asks which channels have
+something to write. Here is what holds for all of them: the limits, what the peer's open says, what they hold together.
+What happens on a channel is in channel.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from reactor.codec.frames import MIN_MAX_FRAME_SIZE
+from reactor.engine.endpoints.link import Link
+from reactor.engine.events import Event
+from reactor.engine.limits import UNLIMITED, USUAL
+from reactor.engine.wire.channel import Ledger, free_number
+from reactor.engine.wire.handshakes import Handshakes
+from reactor.engine.wire.interface import OwningTransport
+from reactor.engine.wire.layers import Layers
+from reactor.engine.wire.stages import EXPECT_FRAMES, OPENING, Stages
+from reactor.engine.wire.window import Window
+from reactor.errors import (
+    FRAMING_ERROR,
+    NOT_ALLOWED,
+    RESOURCE_LIMIT_EXCEEDED,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+
+#: How many sessions begin before the peer has said how many it takes.
+FEW_CHANNELS = 4
+
+
+class Channels:
+    """The sessions on one wire.
+
+    incoming, outgoing: their channels by the peer's number, and by ours.
+    limits: what is taken of the peer, at most. frame_limit: bytes of the largest frame that we take. channel_max: the
+        largest channel number.
+    remote_max_frame_size, remote_channel_max, remote_idle_timeout: the peer's, from its open.
+    buffered: bytes of deliveries that are not complete, in all sessions together, as the limits count them.
+    frame_size: bytes of the frame that is being read, where it is no transfer. frames_output: how many frames the
+        channels have written.
+    dirty_windows: the channels that have messages, outcomes or flow to write. waits: a link's attach waits for a detach
+        that may leave in the same turn. woken: whether the driver knows that there is something to write.
+    doubts: links that look refused, and until when they may be; 0.0: not yet known.
+    """
+
+    __slots__ = (
+        "incoming",
+        "outgoing",
+        "limits",
+        "frame_limit",
+        "channel_max",
+        "remote_max_frame_size",
+        "remote_channel_max",
+        "remote_idle_timeout",
+        "buffered",
+        "frame_size",
+        "frames_output",
+        "dirty_windows",
+        "waits",
+        "woken",
+        "doubts",
+        "_transport",
+        "_stages",
+        "_layers",
+    )
+
+    def __init__(self, transport: OwningTransport, stages: Stages, layers: Layers) -> None:
+        self.incoming: dict[int, Window] = {}
+        self.outgoing: dict[int, Window] = {}
+        self.limits = USUAL
+        self.frame_limit = USUAL.max_frame_size
+        self.channel_max = USUAL.max_sessions - 1
+        self.remote_max_frame_size = UNLIMITED
+        self.remote_channel_max = 0xFFFF
+        self.remote_idle_timeout = 0.0
+        self.buffered = 0
+        self.frame_size = 0
+        self.frames_output = 0
+        self.dirty_windows: list[Ledger] = []
+        self.waits = False
+        self.woken = True
+        self.doubts: dict[Link, float] = {}
+        self._transport = transport
+        self._stages = stages
+        self._layers = layers
+
+    # -- the wire, as a channel sees it ------------------------------------------------------------------
+
+    @property
+    def max_frame_size(self) -> int:
+        """Bytes of the largest frame that we take; 0 for frames of any size."""
+        return 0 if self.frame_limit == UNLIMITED else self.frame_limit
+
+    @property
+    def opened(self) -> bool:
+        """Whether the peer's open has come, which says what it takes."""
+        return self._stages.input >= EXPECT_FRAMES
+
+    @property
+    def plain(self) -> bytearray:
+        """Where frames are written to."""
+        return self._layers.plain
+
+    def wake(self) -> None:
+        """There is something to write: queue Event.TRANSPORT, once until that is done."""
+        if not self.woken:
+            self.woken = True
+            connection = self._transport.connection
+            if connection is not None:
+                connection.emit(Event.TRANSPORT, self._transport)
+
+    def doubt(self, link: Link) -> None:
+        """The peer has attached the link in a way that looks like a refusal. It counts as open when no detach follows
+        at once: some peers leave out the terminus that they were asked for, and mean it."""
+        link.doubtful = True
+        self.doubts[link] = 0.0
+
+    # -- numbers -----------------------------------------------------------------------------------------
+
+    def has_channel(self) -> bool:
+        """Whether another session may begin already: before the peer's open says how many there can be, few may."""
+        return self.opened or len(self.outgoing) < FEW_CHANNELS
+
+    def make_window(self, session: Handshakes) -> Window:
+        """A channel for a session. LocalProtocolError when none is left."""
+        most = min(self.remote_channel_max, self.channel_max)
+        channel = free_number(self.outgoing)
+        if channel > most:
+            raise LocalProtocolError(
+                RESOURCE_LIMIT_EXCEEDED, "no channel is left for another session: channel-max is %d" % most, "session"
+            )
+        window = Window(session, self, channel)
+        self.outgoing[channel] = window
+        return window
+
+    def release_input(self, window: Ledger) -> None:
+        """The peer has ended the session: its channel may be used again."""
+        if window.remote_channel is not None:
+            self.incoming.pop(window.remote_channel, None)
+
+    def release_output(self, window: Ledger) -> None:
+        """Both sides have ended the session: our channel may be used again."""
+        self.outgoing.pop(window.channel, None)
+
+    def clear(self) -> None:
+        """The connection has left this wire: there is no session on it any more."""
+        self.incoming.clear()
+        self.outgoing.clear()
+        self.dirty_windows.clear()
+
+    # -- what comes in -----------------------------------------------------------------------------------
+
+    def recv_open(
+        self,
+        channel: int,
+        container_id: str,
+        hostname: Optional[str] = None,
+        max_frame_size: Optional[int] = None,
+        channel_max: Optional[int] = None,
+        idle_time_out: Optional[int] = None,
+        outgoing_locales: Any = None,
+        incoming_locales: Any = None,
+        offered_capabilities: Any = None,
+        desired_capabilities: Any = None,
+        properties: Optional[dict[Any, Any]] = None,
+    ) -> None:
+        """The peer opens the connection [2.7.1]."""
+        connection = self._transport.connection
+        assert connection is not None
+        self._stages.heard(OPENING)
+        # Every peer takes frames of 512 bytes, whatever its open says [2.3.1].
+        self.remote_max_frame_size = UNLIMITED if max_frame_size is None else max(max_frame_size, MIN_MAX_FRAME_SIZE)
+        self.remote_channel_max = 0xFFFF if channel_max is None else channel_max
+        self.remote_idle_timeout = (idle_time_out or 0) / 1000.0  # 0 means none, as brokers send it
+        connection.recv_open(container_id, hostname, offered_capabilities, desired_capabilities, properties)
+        self.wake()
+
+    def recv_begin(self, channel: int, remote_channel: Optional[int] = None, *fields: Any) -> None:
+        """The peer begins a session, or answers our begin [2.7.2]."""
+        connection = self._transport.connection
+        assert connection is not None
+        if channel in self.incoming:
+            raise RemoteProtocolError(NOT_ALLOWED, "begin on channel %d, where a session is" % channel)
+        if channel > self.channel_max:
+            raise RemoteProtocolError(
+                FRAMING_ERROR, "begin on channel %d, above channel-max %d" % (channel, self.channel_max)
+            )
+        if connection.doubtful is not None:
+            connection.believe(connection.doubtful)  # it goes on all the same
+        self.limits.admit_session(connection, self.frame_size)
+        if remote_channel is None:
+            session = connection.session()
+            session.passive = True
+            try:
+                window = session.window = self.make_window(session)
+            except LocalProtocolError as error:  # the peer knows how many it can have: it told us itself
+                raise RemoteProtocolError(error.condition, error.description) from None
+        else:
+            answered = self.outgoing.get(remote_channel)
+            if answered is None or answered.remote_channel is not None:
+                raise RemoteProtocolError(
+                    NOT_ALLOWED, "begin answers channel %d, which waits for no answer" % remote_channel
+                )
+            window = answered
+        window.remote_channel = channel
+        window.session.weight += self.frame_size
+        self.incoming[channel] = window
+        window.session.recv_begin(remote_channel, *fields)

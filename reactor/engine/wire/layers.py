@@ -1,0 +1,134 @@
+"""Layers: what lies between the frames and the wire: TLS around all bytes, SASL before AMQP. Bytes only.
+
+The transport enters, and its reader and writer. TLS seals what goes out (`seal`) and opens what comes in (`unseal`);
+what it knows of the wire is handed to SASL. Which protocol header is expected depends on both. It knows no frame and
+no connection; what the layers do inside is in tls/ and sasl/.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from reactor.codec.frames import AMQP_HEADER, SASL_HEADER
+from reactor.engine.limits import Limits
+from reactor.engine.sasl.layer import SASL
+from reactor.engine.tls.layer import TLSLayer
+from reactor.engine.tls.ssl import SSL
+from reactor.engine.wire.stages import ENDED, EXPECT_AMQP_HEADER, NOTHING_SENT, Stages
+from reactor.errors import SSLException
+
+
+class Layers:
+    """The layers of one wire.
+
+    output: bytes for the wire. plain: bytes that the engine has written; the same object where no TLS lies between.
+    sasl: the SASL layer, or None. tls: TLS as the application has set it, or None. sealing: the same, but None once the
+        peer has turned out to do without it.
+    auth_required: whether a server insists on SASL; None, the default: as SASL demands. encryption_required: whether a
+        wire without TLS is refused.
+    """
+
+    __slots__ = (
+        "output",
+        "plain",
+        "sasl",
+        "tls",
+        "sealing",
+        "auth_required",
+        "encryption_required",
+        "_stages",
+        "_server",
+    )
+
+    def __init__(self, stages: Stages, server: bool) -> None:
+        self._stages = stages
+        self._server = server
+        self.output = bytearray()
+        self.plain = self.output
+        self.sasl: Optional[SASL] = None
+        self.tls: Optional[SSL] = None
+        self.sealing: Optional[TLSLayer] = None
+        self.auth_required: Optional[bool] = None
+        self.encryption_required = False
+
+    # -- SASL --------------------------------------------------------------------------------------------
+
+    def put_in_sasl(self, limits: Limits) -> SASL:
+        """The SASL layer, which is put in by the first call."""
+        if self.sasl is None:
+            self.sasl = SASL(server=self._server)
+            self.sasl.limits = limits
+            self._inform_sasl()
+        return self.sasl
+
+    def is_authenticated(self) -> bool:
+        """Whether the peer went through SASL with success."""
+        return self.sasl is not None and self.sasl.outcome == SASL.OK
+
+    def is_refused(self) -> bool:
+        """Whether SASL has ended without success."""
+        return self.sasl is not None and self.sasl.outcome not in (None, SASL.OK)
+
+    def expected_headers(self) -> tuple[bytes, ...]:
+        """The protocol headers that the peer may send now, the best one first [2.2]."""
+        if self._stages.input == EXPECT_AMQP_HEADER:
+            return (AMQP_HEADER,)
+        if not self._server:
+            return (AMQP_HEADER,) if self.sasl is None else (SASL_HEADER,)
+        required = self.auth_required
+        if required is None:
+            required = self.sasl is not None and self.sasl.demanded
+        return (SASL_HEADER,) if required else (SASL_HEADER, AMQP_HEADER)
+
+    def write_sasl(self) -> None:
+        """What SASL has to say joins what the engine has written."""
+        if self.sasl is not None and self.sasl.output:
+            self.plain += self.sasl.output
+            self.sasl.output.clear()
+
+    # -- TLS ---------------------------------------------------------------------------------------------
+
+    def put_in_tls(self, tls: SSL) -> None:
+        """Have TLS between the engine and the wire. SSLException when something was said, or heard, without."""
+        if self.output or self._stages.output != NOTHING_SENT or self._stages.input == ENDED:
+            raise SSLException("too late for TLS: the transport has begun without")
+        self.tls = self.sealing = tls
+        self.plain = bytearray()
+
+    def is_encrypted(self) -> bool:
+        """Whether what goes over the wire is encrypted: from the end of the TLS handshake on."""
+        return self.sealing is not None and self.sealing.established
+
+    def lacks_encryption(self) -> bool:
+        """Whether a client must not say anything, for want of TLS."""
+        return self.encryption_required and self.sealing is None and not self._server
+
+    def unseal(self, tls: TLSLayer, data: bytes) -> tuple[bytes, bool]:
+        """Take bytes from the wire; returns what they hold, and whether TLS itself has something to send, or lets the
+        engine begin to."""
+        before = tls.established
+        data = tls.receive(data)
+        if tls.absent:
+            self.sealing = None
+            self.output += self.plain
+            self.plain = self.output
+            return data, False
+        if not tls.has_to_say and tls.established is before:
+            return data, False
+        self._inform_sasl()
+        return data, True
+
+    def discard(self) -> None:
+        """What is unsent stays unsent."""
+        if self.sealing is not None:
+            self.sealing.break_off()
+            self.plain.clear()
+        self.output.clear()
+
+    def _inform_sasl(self) -> None:
+        """What TLS knows of the wire is for SASL to use."""
+        tls, sasl = self.sealing, self.sasl
+        if tls is not None and tls.established and sasl is not None:
+            sasl.secure = True
+            sasl.external = sasl.external or tls.identity
+            sasl.channel_bindings = tls.channel_bindings
