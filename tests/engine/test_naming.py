@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reactor.codec.types import ubyte
+from reactor.engine.endpoints.condition import Condition
 from reactor.engine.events import Event
 from reactor.engine.wire.transport import Transport
 from reactor.errors import LocalProtocolError
@@ -214,6 +215,60 @@ def test_a_second_one_of_the_name_is_an_error_at_the_call(pair, sends, answered)
 
 
 @pytest.mark.parametrize("sends", [True, False])
+@pytest.mark.parametrize("older", ["the other direction", "closed"])
+def test_an_older_link_of_the_name_does_not_hide_the_one_that_has_it(sends, older):
+    peer = Peer.client()
+    make = {True: peer.session.sender, False: peer.session.receiver}
+    first = make[sends is (older == "closed")]("link")
+    first.open()
+    if older == "closed":
+        first.close()
+    second = make[sends]("link")
+    second.open()
+    third = make[sends]("link")
+    with pytest.raises(LocalProtocolError, match="choose another name"):
+        third.open()
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_an_attach_of_the_peer_s_is_no_answer_to_a_link_of_the_other_direction(sends):
+    peer = Peer.client()
+    ours = peer.session.sender("link") if sends else peer.session.receiver("link")
+    ours.open()
+    peer.flush()
+    peer.attach("link", role=not sends)
+    other = next(link for link in peer.connection.links(0) if link is not ours)
+    assert other.is_sender is not sends and not ours.state & ours.REMOTE_ACTIVE
+    peer.attach("link", 1, role=sends)
+    assert ours.state & ours.REMOTE_ACTIVE and len(list(peer.connection.links(0))) == 2
+
+
+def test_what_comes_over_a_stolen_link_right_behind_the_thief_is_passed_over():
+    peer = Peer.client()
+    link = peer.receiver(credit=1)
+    peer.say_bytes(
+        frame("attach", name="link", handle=1, role=False, initial_delivery_count=0, source=source("q"))
+        + frame("transfer", handle=0, delivery_id=0, delivery_tag=b"0", payload=b"in flight")
+        + frame("transfer", handle=0, delivery_id=1, delivery_tag=b"1", payload=b"in flight")
+    )
+    assert "pn_delivery" not in peer.event_names() and link.queued == 0
+    assert link.remote_condition.name == "amqp:link:stolen" == peer.heard_one("detach").error
+
+
+@pytest.mark.parametrize("name", ["a:b", "amqp:link:stolen-not", "x:y", None])
+def test_the_handle_of_a_link_that_was_closed_here_is_in_use_until_the_peer_has_closed_it(name):
+    peer = Peer.server()
+    peer.attach("x", handle=0)
+    link = next(peer.connection.links(0))
+    link.open()
+    link.condition = None if name is None else Condition(name)
+    link.close()
+    assert [one.error for one in peer.heard() if one.name == "detach"] == [name]
+    peer.attach("y", handle=0)
+    assert peer.heard_one("end").error == "amqp:session:handle-in-use"
+
+
+@pytest.mark.parametrize("sends", [True, False])
 def test_the_name_is_free_when_the_peer_has_closed_the_link(pair, sends):
     first, far = pair.link("link", sends)
     far.close()
@@ -333,6 +388,8 @@ def test_an_attach_that_cannot_be_answered_is_refused(receives, behind):
         link.close()
     attach, detach = [one for one in peer.heard() if one.name in ("attach", "detach")]
     assert attach.source is attach.target is None and detach.error == "amqp:frame-size-too-small"
+    assert attach.fields.get("initial-delivery-count") == (0 if receives else None)
+    assert set(attach.fields) <= {"name", "handle", "role", "initial-delivery-count"} and attach.role is not receives
     told = [event.link for event in peer.events() if event.type in (Event.LINK_REMOTE_CLOSE, Event.LINK_REMOTE_DETACH)]
     assert told == [link], "the application hears of the end once"
     assert peer.session.state & peer.session.REMOTE_ACTIVE and peer.session.remote_condition is None
