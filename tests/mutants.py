@@ -59,7 +59,9 @@ ROOMS = {
 #: What a mutant may write where the original does not, in any room, and why that behaves as the original does.
 KINDS = {
     r"if not TYPE_CHECKING:": "what is imported lazily, or for types alone, is imported at once",
-    r" is (not )?[A-Z][A-Z_]+\b": "a constant is a small number, or there is one object of it",
+    r" is (not )?(self\.)?_?[A-Z][A-Z_]+\b": "a constant is a small number, or there is one object of it",
+    r"\bis_(sender|receiver) is (not )?": "there is one True and one False",
+    r"\b(link|other|one) [!=]= (link|self)\b": "a link is equal to itself alone",
     r"[A-Z]{2,} [+^] (LOCAL|REMOTE)_\w+": "bits that differ: their sum",
     r"\.state (<= WAITING|< GONE)\b|\.fate (<=|is) OPEN\b|\.fate > OPEN\b": "the first or the last of the states",
 }
@@ -73,8 +75,6 @@ EQUIVALENT = {
         "if 0 < self.max_partial_bytes is not self.partial:": "the second look decides",
     },
     "channel": {
-        "queued = [delivery for delivery in self.outgoing if delivery.link == link]": "links are equal to themselves",
-        "self.outgoing = deque(delivery for delivery in self.outgoing if delivery.link != link)": "the same",
         "LARGEST_PAYLOAD = 255 * 1024": "a measure of speed",
     },
     "incoming_window": {
@@ -82,6 +82,9 @@ EQUIVALENT = {
     },
     "naming": {
         "for session in connection.sessions( -1):": "every session agrees with all bits, as with none",
+        "if other is link and other.handle_out is None or other.detach_sent or window is None or window.end_sent:": (
+            "what has not left is written first, as the older one"
+        ),
     },
     "outgoing_window": {
         "key = len(tag) if delivery.fate == OPEN else ~2 - len(tag)": "another number that no tag is as long as",
