@@ -251,6 +251,7 @@ class Dispatcher:
         handler raised is not delivered twice; the exception leaves this method and `run` may be called again."""
         queue = self.collector.events
         popleft = queue.popleft
+        new = object.__new__
         container = self.container
         observer = self.observer
         root = self.root
@@ -296,14 +297,14 @@ class Dispatcher:
                     table.generation = generation[0]
                 plan = table[kind]
                 if plan:
-                    event = Event(etype, context)
-                    event.container = container
+                    event = new(Event)  # and filled here: a call of its __init__ would come with every message
+                    event.type, event.context, event.container, event.message = etype, context, container, None
                     for call in plan:
                         call(event)
                 plan = observer[etype]
                 if plan:
-                    event = Event(etype, context)
-                    event.container = container
+                    event = new(Event)
+                    event.type, event.context, event.container, event.message = etype, context, container, None
                     for call in plan:
                         call(event)
                 if clock is not None and clock() > due:
