@@ -18,7 +18,7 @@ from handlers.flow import FlowController
 from handlers.incoming import Acking, IncomingMessageHandler
 from handlers.outgoing import OutgoingMessageHandler
 from reactor import SASL, Endpoint, Event, EventType, Handler
-from reactor.errors import IO_ERROR, UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
+from reactor.errors import UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
 from reactor.hosts import is_loopback
 from reactor.lazily import Lazily
 
@@ -40,10 +40,9 @@ def does_nothing(method: Method) -> Method:
     return method
 
 
-def _hint(connection: Any, condition: Any) -> str:
-    """How to start a broker, if nobody listens where one on this machine was looked for."""
-    missing = condition.name == IO_ERROR and condition.description.startswith("cannot connect to ")
-    if not missing or connection is None or not (connection.connected_address or "").startswith("amqp://"):
+def _hint(connection: Any) -> str:
+    """How to start a broker, if the address that did not answer is one of this machine."""
+    if not (connection.connected_address or "").startswith("amqp://"):
         return ""
     place = connection.describe()  # without a user and a path
     found = _PLACE.fullmatch(place)
@@ -147,12 +146,17 @@ class MessagingHandler(Handler, Acking):
         text = condition_text(condition)
         where = "" if connection is None else connection.describe()
         delay = None if connection is None or container is None else container.next_attempt(connection)
-        then = _hint(connection, condition) if delay is None else "; it is tried again in %.3g s, and so on" % delay
+        then = ""
+        if delay is not None:
+            then = "; it is tried again in %.3g s, and so on" % delay
+        elif connection is not None and container is not None and container.found_no_peer(connection):
+            then = _hint(connection)
         log.log(level, "%s%s", text if where in text else "%s: %s" % (where, text), then)
         if condition.name in self.fatal_conditions and connection is not None:
             sasl = transport.layers.sasl
             if sasl is None or sasl.outcome not in (SASL.SYS, SASL.TEMP):  # else the server had troubles of its own
-                text = "%s lost: %s" % (connection.connected_address, condition_text(condition))
+                lost = "no connection to %s: %s" if connection.state & Endpoint.REMOTE_UNINIT else "%s lost: %s"
+                text = lost % (connection.connected_address, condition_text(condition))
                 note_failure(event, ConnectionException(text))
                 connection.close()
 

@@ -11,7 +11,7 @@ import pytest
 from handlers import EndpointStateHandler, MessagingHandler
 from handlers.broker import Broker
 from reactor import Condition, Message, Reject, symbol
-from reactor.errors import ConnectionClosed, LinkDetached
+from reactor.errors import IO_ERROR, ConnectionClosed, LinkDetached
 from tests.support.stage import Stage, Witness
 
 FORGED = "a\nERROR:root:all is lost\r\x1b[2J\x9b\u202e\u2028\0"
@@ -166,6 +166,31 @@ def test_a_line_names_connection_and_link_and_no_number_that_nobody_knows(caplog
     lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert lines[0] == "server:5672: receiver from jobs (link 'mine') closed by the peer: amqp:not-found: no such queue"
     assert not [line for line in lines if re.match(r"(link |connection )?[0-9a-f]{8}-", line)]
+
+
+@pytest.mark.parametrize(("url", "hint"), [("amqp://localhost:7", True), ("amqp://nobody:7", False)])
+def test_an_address_of_this_machine_that_does_not_answer_brings_a_hint(
+    url: str, hint: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage()
+    stage.container(Witness()).connect(url, reconnect=False)
+    stage.run()
+    [line] = [line for line in told(caplog) if "cannot connect to" in line]
+    assert line.endswith(". Start a broker with: python -m handlers.broker --listen %s" % url) == hint
+
+
+def test_the_hint_goes_by_the_error_and_not_by_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage()
+    stage.acceptor.close()
+    stage.acceptor = stage.host.listen("amqp://localhost:7")
+    client = stage.container(Witness())
+    connection = client.connect("amqp://localhost:7", reconnect=False)
+    stage.run()
+    connection.transport.fail(IO_ERROR, "cannot connect to anything: it was open")
+    connection.transport.close_tail()
+    stage.run()
+    [line] = [line for line in told(caplog) if "cannot connect to" in line]
+    assert "Start a broker" not in line
 
 
 def test_a_loss_names_the_connection(caplog: pytest.LogCaptureFixture) -> None:

@@ -176,6 +176,11 @@ class Connections:
             return None
         return supervisor.attempts.upcoming.delay
 
+    def found_no_peer(self, connection: Any) -> bool:
+        """Whether the address of `connection` has refused the present wire, or has not answered in time."""
+        supervisor = self._supervisors.get(connection)
+        return supervisor is not None and supervisor.found_no_peer
+
     def failures(self, connection: Any) -> int:
         """How many attempts and wires of `connection` in a row have failed before this time; 0 while it is open."""
         supervisor = self._supervisors.get(connection)

@@ -482,6 +482,10 @@ class Container:
         """In how many seconds `connection`, whose wire has failed, is tried again; None when it is not."""
         return self._connections.next_attempt(connection)
 
+    def found_no_peer(self, connection: Connection) -> bool:
+        """Whether the address of `connection` has refused the present wire, or has not answered in time."""
+        return self._connections.found_no_peer(connection)
+
     def failures(self, connection: Connection) -> int:
         """How many attempts and wires of `connection` in a row have failed before this time; 0 while it is open."""
         return self._connections.failures(connection)

@@ -44,6 +44,7 @@ class Driver:
     linger: seconds for the rest to happen once one side has ended: for the peer to finish after us, or to
         take the next piece of our last words. BRIEF seconds at most when both have said all.
     connected: whether there is, or was, a peer at the other end.
+    error: why the wire could not be had; None when it could, or while it is not known.
     closed: whether the wire was let go.
     """
 
@@ -58,6 +59,7 @@ class Driver:
         "_writing",   # we have not finished
         "closed",
         "connected",
+        "error",
         "linger",
         "loop",
         "transport",
@@ -70,6 +72,7 @@ class Driver:
         self.wire = wire
         self.linger = linger
         self.connected = False
+        self.error: OSError | None = None
         self.closed = False
         self._interest = 0
         self._lingering = False
@@ -123,6 +126,7 @@ class Driver:
         try:
             self.connected = self.wire.connected()
         except OSError as error:
+            self.error = error
             self.fail(IO_ERROR, str(error))
         if self.connected:
             self._want(READ)

@@ -102,7 +102,8 @@ def test_a_connection_that_cannot_be_had_is_what_it_ended_by() -> None:
         container.connect("amqp://nobody:5672", reconnect=reconnect)
         stage.run(lambda container=container, stage=stage: container not in stage.stepper.containers)
         assert isinstance(container.ended_by, ConnectionException)
-        assert "nobody:5672" in str(container.ended_by) and "refused" in str(container.ended_by)
+        assert str(container.ended_by).startswith("no connection to amqp://nobody:5672")
+        assert "refused" in str(container.ended_by)
 
 
 def test_a_wrong_password_is_what_it_ended_by() -> None:
@@ -113,6 +114,16 @@ def test_a_wrong_password_is_what_it_ended_by() -> None:
     stage.run(lambda: container not in stage.stepper.containers)
     assert isinstance(container.ended_by, ConnectionException)
     assert "unauthorized" in str(container.ended_by) and "wrong" not in str(container.ended_by)
+    assert str(container.ended_by).startswith("no connection to "), "it was never there to be lost"
+
+
+@pytest.mark.parametrize("attempts", [False, [1, 1]])
+def test_a_connection_that_was_open_is_lost(attempts: Any) -> None:
+    stage = Stage()
+    container, _ = stage.connect(Witness(), reconnect=attempts)
+    stage.leave()
+    stage.run(lambda: container not in stage.stepper.containers)
+    assert str(container.ended_by).startswith("amqp://server:5672 lost: ")
 
 
 def test_whoever_connects_anew_has_dealt_with_it() -> None:

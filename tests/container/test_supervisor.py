@@ -282,6 +282,27 @@ def test_a_name_that_cannot_be_looked_up_is_an_attempt_that_failed() -> None:
     stage.run(lambda: client.count("on_connection_opened"))
 
 
+@pytest.mark.parametrize(
+    ("trouble", "absent"), [("refused", True), ("silent", True), ("unknown", False), ("lost", False)]
+)
+def test_a_container_knows_whether_an_address_has_answered(trouble: str, absent: bool) -> None:
+    found: list[bool] = []
+    stage = Stage()
+    if trouble == "silent":
+        stage.network.silence("server")
+    elif trouble == "unknown":
+        stage.network.fail_lookup("server")
+    elif trouble == "refused":
+        stage.acceptor.close()
+    client = Witness(on_transport_error=lambda event: found.append(event.container.found_no_peer(event.connection)))
+    container, connection = stage.connect(client, connect_timeout=5)
+    stage.cut()
+    stage.run(lambda: found)
+    assert found == [absent]
+    stage.run()
+    assert not container.found_no_peer(connection), "it has ended"
+
+
 # -- deadlines of an attempt -------------------------------------------------------------------------------
 
 

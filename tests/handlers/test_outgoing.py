@@ -13,6 +13,7 @@ from reactor import (
     RECEIVED,
     REJECTED,
     RELEASED,
+    Condition,
     Handler,
     LocalProtocolError,
     Message,
@@ -210,6 +211,38 @@ def test_after_the_connection_is_closed_here_nothing_can_be_sent_and_nobody_is_a
     assert client.count("on_in_doubt") + client.count("on_accepted") == 1
     if client.count("on_in_doubt"):
         assert delivery.doubt.name == "amqp-reactor:ended" and "closed" in delivery.doubt.description
+
+
+@pytest.mark.parametrize("what", ["link", "session", "connection"])
+@pytest.mark.parametrize("by", ["here", "the peer"])
+def test_the_side_that_closed_first_is_the_reason_for_a_doubt(what: str, by: str) -> None:
+    """The other side has answered the close when the application asks."""
+    pair = Pair()
+    sender, receiver = pair.way(True, 5)
+    sent = sender.transmit(b"x")
+    pair.pump()
+    for link in (sender, receiver) if by == "here" else (receiver, sender):
+        {"link": link, "session": link.session, "connection": link.connection}[what].close()
+        pair.pump()
+    expected = {
+        "here": f"the {what} was closed here before there was an outcome",
+        "the peer": f"the peer has closed the {what}, and has not said why",
+    }
+    assert sent.doubt is not None and sent.doubt.description == expected[by]
+
+
+@pytest.mark.parametrize("what", ["link", "session", "connection"])
+def test_a_reason_of_the_peer_s_own_goes_before_a_close_here(what: str) -> None:
+    pair = Pair()
+    sender, receiver = pair.way(True, 5)
+    sent = sender.transmit(b"x")
+    pair.pump()
+    ends = [{"link": link, "session": link.session, "connection": link.connection}[what] for link in (sender, receiver)]
+    ends[1].condition = Condition("amqp:internal-error", "the disk is full")
+    for end in ends:
+        end.close()
+    pair.pump()
+    assert sent.doubt is not None and sent.doubt.description == "the disk is full"
 
 
 @pytest.mark.parametrize("what", ["link", "session", "connection", "lost"])

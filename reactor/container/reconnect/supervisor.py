@@ -23,6 +23,7 @@ from reactor.engine.public import Connection, Link, Transport
 from reactor.engine.sasl.layer import SASL
 from reactor.errors import CONNECTION_REDIRECT, IO_ERROR, TIMED_OUT, ConnectionException
 from reactor.loop.driver import Driver
+from reactor.loop.interface import ConnectError
 from reactor.loop.timers import Timer
 from reactor.reasons import UNTRUSTED, passes
 
@@ -61,6 +62,7 @@ class ConnectionSupervisor:
         self._opened_at: Optional[float] = None  # on the present wire
         self._was_open = False
         self._followed = Followed()
+        self._driver: Optional[Driver] = None  # of the present wire
         self._alarms: list[Timer] = []  # the deadlines of the attempt that is being made, or its beginning
         self._recovering: dict[Endpoint, None] = {}  # not answered by the peer since the wire was replaced
         connection.comes_back = self.will_reconnect
@@ -76,6 +78,15 @@ class ConnectionSupervisor:
         transport = self.connection.transport
         broken = transport is not None and transport.condition is not None
         return broken or self.connection.remote_condition is not None
+
+    @property
+    def found_no_peer(self) -> bool:
+        """Whether the address of the present wire has refused it, or has not answered in time. Not when the name of the
+        peer could not be looked up."""
+        driver = self._driver
+        if driver is None or driver.connected or not driver.closed:
+            return False
+        return not isinstance(driver.error, ConnectError) or not driver.error.unresolved
 
     # -- attempts ----------------------------------------------------------------------------------------
 
@@ -102,7 +113,7 @@ class ConnectionSupervisor:
         self.due = None
         self.replaced = False
         log.info("connecting to %s", step.url.redacted)
-        driver = self.connector.connect(step.url, step.hostname, step.redirected)
+        driver = self._driver = self.connector.connect(step.url, step.hostname, step.redirected)
         schedule = self._host.loop.schedule
         if self.settings.connect_timeout is not None:
             self._alarms.append(schedule(self.settings.connect_timeout, lambda: self._not_connected(driver)))
@@ -225,6 +236,7 @@ class ConnectionSupervisor:
             self._followed.follow(now)
             self.attempts.redirect(redirection)
         self._opened_at = None
+        self._driver = None
         self._recovering.clear()
         self.comeback.clear()
         connection.lasting = again
@@ -238,8 +250,9 @@ class ConnectionSupervisor:
         else:
             log.info("disconnected from %s, for good", connection.connected_address)
             if not sent_away and transport.condition is not None:
-                lost = "%s lost: %s" % (connection.connected_address, transport.condition.text)
-                self._host.note_failure(connection, ConnectionException(lost))
+                text = "%s lost: %s" if self._was_open else "no connection to %s: %s"
+                text %= (connection.connected_address, transport.condition.text)
+                self._host.note_failure(connection, ConnectionException(text))
                 if self.reconnects:
                     connection.fail(self._given_up(transport.condition))
             connection.close()

@@ -199,6 +199,18 @@ class Delivery:
     def doubt(self, condition: Condition) -> None:
         self._doubt = condition
 
+    def note_own_end(self) -> None:
+        """There will be no outcome. If this side has closed the link, its session or the connection before, that is the
+        reason, unless the peer has one: once the peer has answered the close, the states do not show the first one."""
+        link, connection = self.link, self.link.session.connection
+        ends = (("link", link), ("session", link.session), ("connection", connection))
+        if connection.error is not None or any(end.remote_condition is not None for _, end in ends):
+            return
+        for name, end in ends:
+            if end.state & LOCAL_CLOSED:
+                self.doubt = Condition(ENDED, "the %s was closed here before there was an outcome" % name)
+                return
+
     @property
     def unsettled_next(self) -> Optional[Delivery]:
         """The next delivery of the link that is not settled here, or None."""

@@ -449,6 +449,7 @@ class Sender(Link):
             doubtful += unsent + unwritten
             unsent = unwritten = []
         for delivery in doubtful:
+            delivery.note_own_end()
             delivery.fate = LOST
             delivery.window = None
             self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
