@@ -46,8 +46,15 @@ ROOMS = {
     "limits": Room("reactor/engine/limits.py", "container/limits engine/limits"),
     "mechanisms": Room("reactor/engine/sasl/mechanisms.py", SASL),
     "sasl": Room("reactor/engine/sasl/layer.py", SASL + "engine/sasl_garbage engine/sasl_work"),
-    "naming": Room("reactor/engine/endpoints/naming.py", "engine/naming engine/handshakes engine/peers"),
-    "channel": Room("reactor/engine/wire/channel.py", ENGINE),
+    "naming": Room("reactor/engine/wire/naming.py", "engine/naming engine/handshakes engine/peers"),
+    "serial": Room("reactor/engine/serial.py", "engine/serial engine/flow engine/handshakes"),
+    "endpoint": Room("reactor/engine/endpoints/endpoint.py", "engine/endpoint engine/loss"),
+    "channel": Room("reactor/engine/wire/channel.py", ENGINE + "engine/handshakes engine/peers"),
+    "attachments": Room(
+        "reactor/engine/wire/attachments.py", "engine/handshakes engine/naming engine/peers engine/loss"
+    ),
+    "outcomes": Room("reactor/engine/wire/outcomes.py", ENGINE + "engine/bad_input acknowledgement"),
+    "flows": Room("reactor/engine/wire/flows.py", ENGINE + "engine/bad_input engine/handshakes"),
     "incoming_window": Room("reactor/engine/wire/incoming_window.py", ENGINE + "engine/bad_input"),
     "outgoing_window": Room("reactor/engine/wire/outgoing_window.py", ENGINE),
     "receiver": Room("reactor/engine/endpoints/receiver.py", ENGINE + "acknowledgement"),
@@ -74,19 +81,17 @@ EQUIVALENT = {
         "if 0 < self.max_partial_bytes <= self.partial:": "the second look decides",
         "if 0 < self.max_partial_bytes is not self.partial:": "the second look decides",
     },
-    "channel": {
-        "LARGEST_PAYLOAD = 255 * 1024": "a measure of speed",
-    },
-    "incoming_window": {
+    "outcomes": {
         "change = (STATE_CHANGED if state is not None else 0) ^ (SETTLED_NOW if settled else 0)": "bits that differ",
     },
     "naming": {
         "for session in connection.sessions( -1):": "every session agrees with all bits, as with none",
-        "if other is link and other.handle_out is None or other.detach_sent or window is None or window.end_sent:": (
+        "if other is link and other.handle_out is None or other.detach_sent or channel is None or channel.end_sent:": (
             "what has not left is written first, as the older one"
         ),
     },
     "outgoing_window": {
+        "LARGEST_PAYLOAD = 255 * 1024": "a measure of speed",
         "key = len(tag) if delivery.fate == OPEN else ~2 - len(tag)": "another number that no tag is as long as",
     },
     "queue": {

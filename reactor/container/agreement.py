@@ -87,7 +87,7 @@ def look_at(link: Link) -> None:
 def _close(link: Link, text: str) -> None:
     """Both sides are told why. What the peer has sent already stays its own."""
     condition = Condition(NOT_IMPLEMENTED, text)
-    link.deaf = True
+    link.discarding = True
     link.remote_condition = condition
     link.condition = condition
     link.close()

@@ -1,8 +1,379 @@
-"""Interface: what the rooms of the engine see of one another where both need each other."""
+"""Interface: the view that rooms of the engine have of one another where both need each other.
+
+Endpoints are below the wire that carries them, and a link is below its session, a session below its connection. Arrows
+of imports go one way, from the upper to the lower. Where the lower calls the upper, it sees one of these protocols, and
+not the class: each says what the lower may use. They are for readers and type checkers; nothing inherits them.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Optional, Protocol
+
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.events import EventType
+from reactor.engine.handler import PlanTable
+from reactor.engine.limits import Limits
+
+
+class ParentInterface(Protocol):
+    """An endpoint, for those in it."""
+
+    plans: Optional[PlanTable]
+
+    def check(self) -> None:
+        """Let the connection's guard see to it that the application may do something now."""
+
+
+class EndpointInterface(ParentInterface, Protocol):
+    """A connection or a session, for the endpoints in it."""
+
+    remote_condition: Optional[Condition]
+
+    @property
+    def state(self) -> int:
+        """LOCAL_* and REMOTE_* bits."""
+
+
+class ConnectionInterface(EndpointInterface, Protocol):
+    """A connection, for its sessions and links."""
+
+    lasting: bool
+    guard: Optional[Callable[[], None]]
+
+    @property
+    def transport(self) -> Optional[TransportInterface]:
+        """The transport that it is bound to, or None."""
+
+    @property
+    def work(self) -> dict[Any, None]:
+        """Endpoints that may have a handshake to write, in order."""
+
+    def emit(self, etype: EventType, context: Any) -> None:
+        """Queue an event, if any are collected."""
+
+    def event_queue(self) -> deque[tuple[EventType, Any]]:
+        """Where the hot path appends events itself."""
+
+    def work_on(self, endpoint: Any) -> None:
+        """An endpoint has changed: have the transport see to it."""
+
+    def forget(self, session: Any) -> None:
+        """Take a session out, and its links."""
+
+    def sessions(self, mask: int) -> Iterator[Any]:
+        """The sessions whose state agrees with `mask`, oldest first; 0 for all."""
+
+    def links(self, mask: int) -> Iterator[Any]:
+        """The links of all sessions whose state agrees with `mask`, oldest first; 0 for all."""
+
+    def count_link(self) -> int:
+        """The number of another link."""
+
+    def admit_link(self, limits: Limits, size: int, another: bool) -> None:
+        """RemoteProtocolError when the peer attaches more than is taken."""
+
+    def is_between_wires(self) -> bool:
+        """Whether there is no wire, and another one will come."""
+
+
+class SessionInterface(EndpointInterface, Protocol):
+    """A session, for its links and for the parts of its channel."""
+
+    @property
+    def connection(self) -> ConnectionInterface:
+        """The connection that it is in."""
+
+    @property
+    def channel(self) -> Optional[ChannelInterface]:
+        """The channel that carries it, or None."""
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the peer has ended it because of an error of ours."""
+
+    @property
+    def first_outgoing_id(self) -> int:
+        """The first transfer and delivery id."""
+
+    def named(self, name: str) -> list[Any]:
+        """The links of this name, oldest first."""
+
+    def add(self, link: Any) -> None:
+        """Count a link among those of this session."""
+
+    def take_out(self, link: Any) -> bool:
+        """Take a link out without a word about it; returns whether it was there."""
+
+    def forget(self, link: Any) -> None:
+        """Take a link out."""
+
+    def refuse(self, endpoint: Any, condition: Condition) -> None:
+        """The session, or a link of it, cannot be opened on this wire."""
+
+    def bury_link(self, link: Any) -> bool:
+        """Without a wire: forget the link if the next wire has no use for it."""
+
+
+class SenderInterface(Protocol):
+    """A sender, for its tags. counted: the last number that was given as a tag; drawn: the last one that
+    `delivery_tag()` has given, until it is used."""
+
+    counted: int
+    drawn: int
+    unsettled: int
+
+    @property
+    def unsettled_deliveries(self) -> Iterator[Any]:
+        """The deliveries that are not settled here, oldest first."""
+
+
+# -- the wire, for endpoints and for the parts of a channel ---------------------------------------------------
+
+
+class TransportInterface(Protocol):
+    """A transport, for its connection."""
+
+    @property
+    def limits(self) -> Limits:
+        """How much is taken of the peer, at most."""
+
+    def wake(self) -> None:
+        """There is something to write."""
+
+
+class WireInterface(Protocol):
+    """The wire, for the channels on it; see wire/channels.py."""
+
+    buffered: int
+    frames_output: int
+    frame_size: int
+    waits: bool
+    remote_max_frame_size: int
+
+    @property
+    def plain(self) -> bytearray:
+        """Where frames are written to."""
+
+    @property
+    def dirty(self) -> list[Any]:
+        """The channels that have something to write."""
+
+    @property
+    def limits(self) -> Limits:
+        """How much is taken of the peer, at most."""
+
+    @property
+    def max_frame_size(self) -> int:
+        """Bytes of the largest frame that is taken; 0 for no limit."""
+
+    @property
+    def opened(self) -> bool:
+        """Whether the peer's open has come."""
+
+    def wake(self) -> None:
+        """There is something to write."""
+
+    def doubt(self, link: Any) -> None:
+        """The peer has attached the link in a way that looks like a refusal."""
+
+    def has_channel(self) -> bool:
+        """Whether another session may begin already."""
+
+    def make_channel(self, session: Any) -> ChannelInterface:
+        """A channel for a session. LocalProtocolError when none is left."""
+
+    def release_input(self, channel: Any) -> None:
+        """The peer has ended the session: its channel may be used again."""
+
+    def release_output(self, channel: Any) -> None:
+        """Both sides have ended the session: our channel may be used again."""
+
+
+class AttachmentsInterface(Protocol):
+    """Attachments, for links and the other parts of a channel."""
+
+    @property
+    def handles_in(self) -> dict[int, Any]:
+        """The links by the peer's handles."""
+
+    @property
+    def handles_out(self) -> dict[int, Any]:
+        """The links by our handles."""
+
+    def send_attach(self, link: Any, out: bytearray) -> None:
+        """Write the link's attach if it is time."""
+
+    def send_detach(self, link: Any, out: bytearray) -> bool:
+        """Write the link's detach if it is time; returns whether the link has nothing more to write."""
+
+    def leave_tombstone(self, link: Any) -> None:
+        """`link` goes on without its end on this wire."""
+
+    def detach_now(self, link: Any) -> None:
+        """As `leave_tombstone`, and the detach is written at once."""
+
+
+class IncomingWindowInterface(Protocol):
+    """An incoming window, for receivers, deliveries and the other parts of a channel."""
+
+    next_incoming_id: int
+    incoming_window: int
+    unread_frames: int
+    most_unsettled: int
+    window_waits_for_reads: bool
+
+    @property
+    def unsettled(self) -> dict[int, Any]:
+        """Deliveries by delivery-id."""
+
+    @property
+    def credit_waits_for_reads(self) -> dict[Any, None]:
+        """Receivers whose credit is not full because deliveries are not read."""
+
+    @property
+    def credit_waits_for_settlement(self) -> dict[Any, None]:
+        """Receivers whose credit is not full because deliveries are not settled."""
+
+    def resize(self) -> None:
+        """Take the size of the window anew."""
+
+    def renew(self) -> None:
+        """Open the window again, as far as the application has read."""
+
+    def make_room(self, link: Any) -> None:
+        """The application has read, and the window or the link's credit has waited for that."""
+
+    def let_go(self, pieces: Any) -> None:
+        """The pieces of a delivery are complete, read or dropped."""
+
+
+class OutgoingWindowInterface(Protocol):
+    """An outgoing window, for senders, deliveries and the other parts of a channel."""
+
+    next_outgoing_id: int
+    outgoing_window: int
+    remote_incoming_window: int
+    most_unsettled: int
+    send_blocked: bool
+    shares: Any
+
+    @property
+    def queue(self) -> deque[Any]:
+        """Deliveries to be sent, in the order of the calls."""
+
+    @property
+    def unsettled(self) -> dict[int, Any]:
+        """Deliveries that have left, by delivery-id."""
+
+    def largest_payload(self) -> int:
+        """How many bytes of a message one frame can carry to the peer."""
+
+    def unblock(self) -> None:
+        """Deliveries were settled, and others may be sent."""
+
+    def release(self, link: Any) -> None:
+        """Put the deliveries that waited at the link into the queue."""
+
+    def share_out(self) -> None:
+        """All links go, one after the other: share the queue out among them."""
+
+    def take_queued(self, link: Any) -> list[Any]:
+        """Take the deliveries of a link that goes out of the queue."""
+
+
+class OutcomesInterface(Protocol):
+    """Outcomes, for deliveries."""
+
+    @property
+    def due(self) -> list[Any]:
+        """Deliveries whose state or settlement is to be written."""
+
+
+class FlowsInterface(Protocol):
+    """Flows, for links and the other parts of a channel."""
+
+    @property
+    def links(self) -> dict[Any, None]:
+        """Links whose flow is to be written."""
+
+    def announce(self, link: Any) -> None:
+        """Have a flow of the link written."""
+
+    def announce_window(self) -> None:
+        """Have a flow with the windows written."""
+
+
+class ChannelInterface(Protocol):
+    """A channel, for the endpoints that it carries and for its parts."""
+
+    @property
+    def number(self) -> int:
+        """The channel that we send on."""
+
+    @property
+    def remote_number(self) -> Optional[int]:
+        """The channel that the peer sends on; None before its begin."""
+
+    @property
+    def session(self) -> SessionInterface:
+        """The session that it carries."""
+
+    @property
+    def events(self) -> deque[tuple[EventType, Any]]:
+        """Where the hot path appends events."""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether the transport is asked to call `flush`."""
+
+    @property
+    def begin_sent(self) -> bool:
+        """Whether our begin was written."""
+
+    @property
+    def end_sent(self) -> bool:
+        """Whether our end was written."""
+
+    @property
+    def attachments(self) -> AttachmentsInterface:
+        """Its links and their handles."""
+
+    @property
+    def incoming(self) -> IncomingWindowInterface:
+        """The transfers that come in."""
+
+    @property
+    def outgoing(self) -> OutgoingWindowInterface:
+        """The transfers that go out."""
+
+    @property
+    def outcomes(self) -> OutcomesInterface:
+        """The dispositions."""
+
+    @property
+    def flows(self) -> FlowsInterface:
+        """The flows."""
+
+    def touch(self) -> None:
+        """Something is to be written."""
+
+    def unsettled_of(self, link: Any) -> list[Any]:
+        """The deliveries of a link that are not settled."""
+
+    def send_begin(self, out: bytearray) -> None:
+        """Write our begin, if it was not written yet."""
+
+    def send_end(self, out: bytearray) -> bool:
+        """Write our end if it is time; returns whether the session has nothing more to write."""
+
+    def answer_end(self) -> None:
+        """The peer has ended the session on this wire: end it here as well."""
+
+    def close(self, lasting: bool = False) -> None:
+        """The wire is gone, or the session on it."""
+
 
 # -- layers ----------------------------------------------------------------------------------------------
 

@@ -1,18 +1,13 @@
 """Limits: how much of a peer one connection takes in, at most.
 
 Transports enter, and what they are made of; whoever makes transports hands them over. They bound what a peer can make
-us keep: what bounds it in time is the transport's (`open_timeout`, `write_timeout`, `idle_timeout`). It counts what
-there is, and knows no frame.
+us keep: what bounds it in time is the transport's (`open_timeout`, `write_timeout`, `idle_timeout`). A ground room: it
+knows the numbers, and nothing that is counted.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from reactor.errors import RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
-
-if TYPE_CHECKING:  # they count what connections hold; the types go round, the imports do not
-    from reactor.engine.endpoints.connection import Connection
+from typing import Any
 
 KIBIBYTE, MEBIBYTE = 1024, 1024 * 1024
 UNLIMITED = 0xFFFFFFFF  #: what an open has room for [2.7.1]
@@ -112,27 +107,6 @@ class Limits:
     def __repr__(self) -> str:
         unusual = [name for name in self.__slots__ if getattr(self, name) != getattr(USUAL, name)]
         return "Limits(%s)" % ", ".join("%s=%d" % (name, getattr(self, name)) for name in unusual)
-
-    # -- what endpoints cost -----------------------------------------------------------------------------
-
-    def admit_session(self, connection: Connection, size: int) -> None:
-        """Another session is begun, by a frame of `size` bytes. RemoteProtocolError, which closes the connection, when
-        that is too much. Of their number the channels take care."""
-        self._weigh(connection, size, "connection")
-
-    def admit_link(self, connection: Connection, size: int, another: bool) -> None:
-        """A link is attached, by a frame of `size` bytes; `another` than those that there are. RemoteProtocolError,
-        which ends the session, when that is too much."""
-        if another and connection.link_count >= self.max_links:
-            text = "more than %d links, counting those that wait for our answer" % self.max_links
-            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, "session")
-        self._weigh(connection, size, "session")
-
-    def _weigh(self, connection: Connection, size: int, scope: str) -> None:
-        most = self.max_endpoint_bytes
-        if most and connection.weight + size > most:
-            text = "sessions and links are told of in more than %d bytes" % most
-            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, scope)
 
 
 #: What holds where nobody says otherwise.

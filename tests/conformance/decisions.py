@@ -12,6 +12,8 @@ EXCEPTIONS: dict[str, str] = {
 
 #: Tolerances, policing and SHOULDs that are decided otherwise.
 DECISIONS: dict[str, str] = {
+    "2.5.1-lowest_channel": "a channel that a session has given up is taken again as late as can be: RabbitMQ 4.0.5"
+    " falls silent when a session begins at once on the channel of one that has ended with an error",
     "2.7.3-no_initial_count": "a sender that does not say where its delivery-count starts is counted from 0",
     "2.7.5-second_on_a_first": "the field is passed over: the link settles as it was agreed on at the attach",
     "2.8.7-long_tag": "a tag of any length is taken: it harms nobody, and the limits bound its memory",

@@ -503,7 +503,7 @@ def test_an_extended_header_is_skipped(piece):
     peer.say_bytes(struct.pack(">IBBH", 16 + len(body), 4, 0, 0) + b"extended" + body)
     peer.say_bytes(struct.pack(">IBBH", 16, 4, 0, 0) + b"extended")
     assert peer.transport.condition is None
-    assert peer.session.window.remote_incoming_window == 9
+    assert peer.session.channel.outgoing.remote_incoming_window == 9
 
 
 # -- what ends a session -------------------------------------------------------------------------------------
@@ -716,7 +716,7 @@ def test_an_error_that_cannot_be_written_raises_at_the_call():
             endpoint.close()
         assert endpoint.state == OPEN
     assert peer.heard() == []
-    delivery = Delivery(endpoints[0], endpoints[0].window, b"t", 0, None)
+    delivery = Delivery(endpoints[0], endpoints[0].channel, b"t", 0, None)
     delivery.local.condition = Condition("x:y", "text", {"bad": object()})
     with pytest.raises(DataException):
         delivery.settle_with(REJECTED)

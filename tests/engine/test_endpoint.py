@@ -12,15 +12,18 @@ from reactor.engine.endpoints.endpoint import (
     LOCAL_ACTIVE,
     LOCAL_CLOSE,
     LOCAL_CLOSED,
+    LOCAL_GONE,
     LOCAL_MASK,
     LOCAL_OPEN,
     LOCAL_UNINIT,
     REMOTE_ACTIVE,
     REMOTE_CLOSE,
     REMOTE_CLOSED,
+    REMOTE_GONE,
     REMOTE_MASK,
     REMOTE_OPEN,
     REMOTE_UNINIT,
+    WIRE_LOST,
     Endpoint,
 )
 from reactor.engine.events import Collector
@@ -28,7 +31,8 @@ from reactor.errors import LocalProtocolError, RemoteProtocolError
 
 LOCALS = (LOCAL_UNINIT, LOCAL_ACTIVE, LOCAL_CLOSED)
 REMOTES = (REMOTE_UNINIT, REMOTE_ACTIVE, REMOTE_CLOSED)
-INPUTS = (LOCAL_OPEN, LOCAL_CLOSE, REMOTE_OPEN, REMOTE_CLOSE)
+LOCAL_INPUTS = (LOCAL_OPEN, LOCAL_CLOSE, LOCAL_GONE)
+INPUTS = (*LOCAL_INPUTS, REMOTE_OPEN, REMOTE_CLOSE, REMOTE_GONE, WIRE_LOST)
 
 # Written down a second time, by hand, from [2.4.6], [2.5.5] and [2.6.3]. What is not here is somebody's mistake.
 NEXT = {
@@ -39,6 +43,10 @@ NEXT = {
     (LOCAL_CLOSED, LOCAL_CLOSE): LOCAL_CLOSED,
     (REMOTE_UNINIT, REMOTE_OPEN): REMOTE_ACTIVE,
     (REMOTE_ACTIVE, REMOTE_CLOSE): REMOTE_CLOSED,
+    # No frame and no call: it is over on one side, or the wire is lost. That can be in every state.
+    **{(half, LOCAL_GONE): LOCAL_CLOSED for half in LOCALS},
+    **{(half, REMOTE_GONE): REMOTE_CLOSED for half in REMOTES},
+    **{(half, WIRE_LOST): REMOTE_UNINIT for half in REMOTES},
 }
 
 
@@ -58,7 +66,7 @@ def test_the_table_is_the_specification_s():
 def test_every_state_and_input(index, local, remote, what):
     endpoint = endpoints()[index]
     endpoint.state = local | remote
-    half = local if what in (LOCAL_OPEN, LOCAL_CLOSE) else remote
+    half = local if what in LOCAL_INPUTS else remote
     expected = NEXT.get((half, what))
     if expected is None:
         mistake = LocalProtocolError if half == local else RemoteProtocolError
@@ -70,6 +78,17 @@ def test_every_state_and_input(index, local, remote, what):
     assert endpoint.change(what) is (expected != half)
     other = remote if half == local else local
     assert endpoint.state == expected | other
+
+
+@pytest.mark.parametrize("index", range(4), ids=["connection", "session", "sender", "receiver"])
+@pytest.mark.parametrize("what", INPUTS)
+def test_the_guard_sees_the_calls_of_the_application_and_nothing_else(index, what):
+    endpoint = endpoints()[index]
+    endpoint.state = LOCAL_UNINIT | (REMOTE_ACTIVE if what == REMOTE_CLOSE else REMOTE_UNINIT)
+    seen = []
+    endpoint.connection.guard = lambda: seen.append(what)
+    endpoint.change(what)
+    assert bool(seen) is (what in (LOCAL_OPEN, LOCAL_CLOSE))
 
 
 @pytest.mark.parametrize("index", range(4), ids=["connection", "session", "sender", "receiver"])

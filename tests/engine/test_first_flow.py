@@ -185,7 +185,7 @@ def test_the_end_of_a_link_in_doubt_is_told_and_nothing_else():
 def test_the_window_is_told_again_at_its_half():
     peer = Peer.client()
     receiver = peer.receiver(credit=3000, source=source("q"))
-    limit = receiver.window.incoming_limit
+    limit = receiver.channel.incoming.incoming_limit
     for number in range(limit // 2):
         assert flows(peer) == []
         peer.transfer(b"x", number)

@@ -7,7 +7,7 @@ import pytest
 from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.disposition import ACCEPTED
 from reactor.engine.events import Event
-from reactor.engine.wire.channel import MASK, serial_difference
+from reactor.engine.serial import MASK, serial_difference
 from reactor.engine.wire.transport import Transport
 from tests.support.frames import Peer, source, target
 from tests.support.frames import frame as said
@@ -553,7 +553,7 @@ def test_the_capacity_of_a_session_can_be_set_when_it_has_begun():
     for number in range(4, 100):
         peer.transfer(b"x", number)
     received(receiver)
-    assert receiver.window.renew_at == 2 and receiver.window.counts_every_frame
+    assert receiver.channel.incoming.renew_at == 2 and receiver.channel.incoming.counts_every_frame
     for delivery in range(100, 102):
         peer.transfer(b"x", delivery)
 
@@ -572,7 +572,7 @@ def test_a_capacity_that_is_set_while_a_message_comes_in_counts_it_once():
         peer.transfer(b"x", None, more=True)
         peer.transfer(b"x", None)
         receiver.current.take()
-        assert receiver.window.unread_frames == 0
+        assert receiver.channel.incoming.unread_frames == 0
 
 
 def test_echo_is_answered():
@@ -739,7 +739,7 @@ def test_the_window_is_told_again_before_it_is_used_up():
     receiver = next(peer.connection.links(0))
     receiver.flow(5000)
     receiver.open()
-    begun = peer.session.window.incoming_window
+    begun = peer.session.channel.incoming.incoming_window
     peer.heard()
     told = begun
     for number in range(5000):
@@ -867,7 +867,7 @@ def test_ids_and_counts_wrap(pair, forth, start):
         pair.pump()
         far = pair.server.connection.session_head(0)
         far.first_outgoing_id = start
-        far.window.next_outgoing_id = far.window.next_delivery_id = start
+        far.channel.outgoing.next_outgoing_id = far.channel.outgoing.next_delivery_id = start
         far.open()
         sender = next(far.links())
         sender.delivery_count = start

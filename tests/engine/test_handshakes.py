@@ -189,15 +189,23 @@ def test_many_sessions_each_with_links(pair):
     assert found == [b"%d" % number for number in range(20)]
 
 
-def test_channels_come_back_into_use(pair):
+@pytest.mark.parametrize(("stays", "numbers"), [(False, [0, 1, 2, 0, 1]), (True, [1, 2, 1, 2, 1])])
+def test_channels_come_back_into_use_as_late_as_can_be(pair, stays, numbers):
+    """RabbitMQ 4.0.5 falls silent when a session begins at once on the channel of one that has ended with an error."""
+    pair.server.transport.channel_max = 2
     pair.open()
-    for _ in range(5):
+    if stays:
+        pair.client.connection.session().open()
+        pair.pump()
+    seen = []
+    for _ in numbers:
         session = pair.client.connection.session()
         session.open()
         pair.pump()
-        assert session.window.channel == 0
+        seen.append(session.channel.number)
         session.close()
         pair.pump()
+    assert seen == numbers
     assert pair.client.count(Event.SESSION_FINAL) == pair.server.count(Event.SESSION_FINAL) == 5
 
 
@@ -220,7 +228,7 @@ def test_channels_run_out(pair):
     another.open()
     pair.pump()
     assert another.state == OPEN
-    assert another.window.channel == 1
+    assert another.channel.number == 1
 
 
 def test_a_session_opened_and_closed_in_one_turn_is_begun_and_ended(pair):
@@ -309,7 +317,7 @@ def test_handles_come_back_into_use(pair):
         assert near.handle_out is None
     assert kept.state == OPEN
     assert list(session.links()) == [kept]
-    assert list(session.window.handles_out) == list(session.window.handles_in) == [0]
+    assert list(session.channel.attachments.handles_out) == list(session.channel.attachments.handles_in) == [0]
 
 
 def test_handles_run_out(pair):
@@ -428,7 +436,7 @@ def test_ending_a_session_takes_its_links_along(pair):
     survivor, _ = pair.link_in(other, "survivor")
     sender.session.close()
     pair.pump()
-    assert sender.window is receiver.window is None
+    assert sender.channel is receiver.channel is None
     assert pair.client.count(Event.LINK_FINAL) == 2
     assert survivor.state == OPEN
     assert list(pair.client.connection.links(0)) == [survivor]

@@ -11,7 +11,7 @@ from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_
 from reactor.engine.endpoints.sender import MOST_AHEAD
 from reactor.engine.events import Event
 from reactor.engine.limits import USUAL
-from reactor.engine.wire.channel import PIECE_COST
+from reactor.engine.wire.incoming_window import PIECE_COST
 from reactor.errors import (
     FRAMING_ERROR,
     MESSAGE_SIZE_EXCEEDED,
@@ -339,7 +339,7 @@ def test_no_more_is_sent_than_may_be_unsettled():
     sent = [link.transmit(b"%d" % number) for number in range(5)]
     assert [heard.payload for heard in peer.heard()] == [b"0", b"1", b"2"]
     assert link.credit == -2
-    assert peer.session.window.unsettled_out.keys() == {0, 1, 2}
+    assert peer.session.channel.outgoing.unsettled.keys() == {0, 1, 2}
     peer.events()
     peer.say("disposition", role=True, first=0, settled=True)
     assert [heard.payload for heard in peer.heard()] == [b"3"]
@@ -465,7 +465,7 @@ def test_no_more_credit_is_given_than_may_be_unsettled():
             receiver.current.take()
         pair.pump()
     assert len(held) == 6
-    assert len(receiver.session.window.unsettled_in) == 6
+    assert len(receiver.session.channel.incoming.unsettled) == 6
     held[0].settle()
     held[1].settle()
     pair.pump()
@@ -520,7 +520,7 @@ def test_a_long_message_may_come_where_the_limit_allows_it():
     for count in range(3):
         peer.transfer(b"x" * 60_000, 0 if not count else None, more=count < 2)
     assert len(link.current.take()) == 180_000
-    assert peer.transport.buffered == peer.session.window.buffered == 0
+    assert peer.transport.buffered == peer.session.channel.incoming.buffered == 0
 
 
 def incomplete(peer, link, size, number=0, channel=0):
@@ -569,7 +569,7 @@ def test_what_was_held_is_let_go(how):
     peer = served()
     link = peer.receiver(credit=10)
     peer.transfer(b"x" * 1000, 0, more=True).transfer(b"x" * 1000, None, more=True)
-    window = peer.session.window
+    window = peer.session.channel.incoming
     assert window.buffered == peer.transport.buffered == 2 * (1000 + PIECE_COST)
     delivery = link.current
     if how == "complete":
@@ -617,7 +617,7 @@ def test_a_window_of_one_frame_lets_a_long_message_come():
     pair.client.bind()
     pair.server.bind()
     sender, receiver = pair.way(True, 10)
-    assert receiver.session.window.incoming_limit == 1
+    assert receiver.session.channel.incoming.incoming_limit == 1
     sender.transmit(b"x" * 90_000)
     sender.transmit(b"y" * 90_000)
     pair.pump()
@@ -625,8 +625,8 @@ def test_a_window_of_one_frame_lets_a_long_message_come():
     pair.pump()
     assert receiver.current.take() == b"y" * 90_000
     pair.pump()
-    assert receiver.session.window.unread_frames == 0
-    assert receiver.session.window.incoming_window == 1
+    assert receiver.session.channel.incoming.unread_frames == 0
+    assert receiver.session.channel.incoming.incoming_window == 1
 
 
 def test_the_window_is_as_large_as_what_may_be_held_of_a_session():
@@ -762,11 +762,11 @@ def test_a_session_takes_so_many_links_and_no_more(most):
     session = connection.session()
     for number in range(most - 1):
         session.receiver(str(number))
-    limits.admit_link(connection, 10, True)
+    connection.admit_link(limits, 10, True)
     session.receiver("the last one")
-    limits.admit_link(connection, 10, False)
+    connection.admit_link(limits, 10, False)
     with pytest.raises(RemoteProtocolError, match="more than %d links" % most):
-        limits.admit_link(connection, 10, True)
+        connection.admit_link(limits, 10, True)
 
 
 def test_a_bound_of_one_byte_is_a_bound():

@@ -554,11 +554,11 @@ def test_many_links_are_lost_in_one_look_at_what_is_not_settled(forth, way):
         pair.pump()
         sender.transmit(b"x")
     pair.pump()
-    window = ways[0][0 if forth else 1].window
-    table = Walked(window.unsettled_out if forth else window.unsettled_in)
-    setattr(window, "unsettled_out" if forth else "unsettled_in", table)
+    channel = ways[0][0 if forth else 1].channel
+    window = channel.outgoing if forth else channel.incoming
+    table = window.unsettled = Walked(window.unsettled)
     if way == "end":
-        window.session.recv_end()
+        channel.recv_end()
     else:
         pair.client.connection.recv_close()
     assert table.walks == 1 and not table
@@ -586,15 +586,15 @@ def test_many_senders_are_lost_in_one_look_at_what_has_not_left(lasting, way):
     pair.pump()
     pair.client.connection.lasting = lasting
     sent = {sender: [sender.transmit(b"x"), sender.transmit(b"y")] for sender in senders}
-    window = senders[0].window
-    queue = window.outgoing = WalkedQueue(window.outgoing)
+    channel = senders[0].channel
+    queue = channel.outgoing.queue = WalkedQueue(channel.outgoing.queue)
     assert len(queue) == 80
     if way == "end":
-        window.session.recv_end(Condition("amqp:internal-error").fitted(512) if lasting else None)
+        channel.recv_end(Condition("amqp:internal-error").fitted(512) if lasting else None)
     elif way == "close":
         pair.client.connection.recv_close()
     else:
-        window.close(lasting)
+        channel.close(lasting)
     assert queue.walks == 1 and not queue
     assert all(list(sender.waiting) == (sent[sender] if lasting else []) for sender in senders)
     doubtful = pair.client.of(Event.DELIVERY_IN_DOUBT)

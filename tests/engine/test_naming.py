@@ -87,7 +87,7 @@ def test_an_attached_link_is_stolen(pair, sends, elsewhere, monkeypatch):
         session.open()
     else:
         # A peer that is not so careful.
-        monkeypatch.setattr("reactor.engine.endpoints.link.check_name_is_free", lambda link: None)
+        monkeypatch.setattr("reactor.engine.endpoints.link.Link._check_name", lambda link: None)
     second = again(first, session)
     pair.pump()
     assert far.remote_condition.name == first.remote_condition.name == "amqp:link:stolen"

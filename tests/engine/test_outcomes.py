@@ -508,11 +508,11 @@ def test_a_receiver_that_settles_second_says_the_outcome_and_settles_when_the_se
     said = peer.heard_one("disposition")
     assert (said.first, said.last, said.settled, said.state.descriptor) == (0, 2, False, int(state))
     assert link.unsettled == 0, "for the application it is done"
-    assert len(link.window.unsettled_in) == 3
+    assert len(link.channel.incoming.unsettled) == 3
     peer.events()
     peer.say("disposition", role=False, first=0, last=2, settled=True, state=Described(int(state), []))
     assert [event.delivery.settled for event in peer.events() if event.type is Event.DELIVERY] == [True] * 3
-    assert not link.window.unsettled_in
+    assert not link.channel.incoming.unsettled
     assert peer.heard() == []
 
 
@@ -530,7 +530,7 @@ def test_two_that_settle_second_come_to_an_end():
     sent.settle()
     pair.pump()
     assert come.settled
-    assert not receiver.window.unsettled_in and not sender.window.unsettled_out
+    assert not receiver.channel.incoming.unsettled and not sender.channel.outgoing.unsettled
 
 
 def test_with_nothing_to_say_or_a_sender_that_settles_first_it_settles_at_once():
@@ -559,11 +559,11 @@ def test_a_link_that_ends_leaves_nothing_behind_that_waits_for_its_sender():
     come.update(ACCEPTED)
     come.settle()
     pair.pump()
-    window = receiver.window
-    assert window.unsettled_in
+    window = receiver.channel.incoming
+    assert window.unsettled
     receiver.close()
     pair.pump()
-    assert not window.unsettled_in
+    assert not window.unsettled
 
 
 # -- the acknowledgement contract ----------------------------------------------------------------------------
@@ -769,8 +769,8 @@ def test_both_settle_at_once(pair):
     come.settle()
     pair.pump()
     assert sent.link.unsettled == come.link.unsettled == 0
-    assert not sent.link.session.window.unsettled_out
-    assert not come.link.session.window.unsettled_in
+    assert not sent.link.session.channel.outgoing.unsettled
+    assert not come.link.session.channel.incoming.unsettled
 
 
 def test_settling_twice_is_settling_once(pair):

@@ -72,7 +72,7 @@ def test_2_an_attach_is_refused_by_an_end(peer):
     another = peer.connection.session()
     another.open()
     peer.heard()
-    peer.begin(0, remote_channel=0)
+    peer.begin(0, remote_channel=1)
     assert another.state == OPEN
 
 
@@ -148,7 +148,7 @@ def test_6_the_peer_s_handles_and_channels_are_its_own():
     second.open()
     peer.flush()
     peer.hello().begin(40, remote_channel=1).begin(30, remote_channel=0)
-    assert (first.window.remote_channel, second.window.remote_channel) == (30, 40)
+    assert (first.channel.remote_number, second.channel.remote_number) == (30, 40)
     sender, receiver = first.sender("s"), first.receiver("r")
     sender.open()
     receiver.flow(5)
@@ -207,7 +207,7 @@ def test_8_our_own_credit_comes_back_and_is_none_of_ours(peer):
         assert link.credit == 5
         assert link.available == available
     peer.say("flow", next_incoming_id=0, incoming_window=17, next_outgoing_id=0, outgoing_window=0xFFFF)
-    assert peer.session.window.remote_incoming_window == 17
+    assert peer.session.channel.outgoing.remote_incoming_window == 17
     assert peer.heard() == []
 
 
@@ -275,8 +275,8 @@ def test_12_limits_as_brokers_name_them():
 
 def test_13_a_begin_without_a_handle_max():
     peer = Peer.client(next_outgoing_id=1, incoming_window=0x3FFF)
-    assert peer.session.window.remote_handle_max == 0xFFFFFFFF
-    assert peer.session.window.next_incoming_id == 1
+    assert peer.session.channel.attachments.remote_handle_max == 0xFFFFFFFF
+    assert peer.session.channel.incoming.next_incoming_id == 1
     link = peer.sender()
     peer.say(
         "flow", next_incoming_id=0, incoming_window=0x3FFF, next_outgoing_id=1, outgoing_window=0, handle=0,

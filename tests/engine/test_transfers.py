@@ -519,7 +519,7 @@ def test_settling_completes_what_is_being_written_and_nothing_is_added_to_it(pai
     assert (one.tag, first, two.tag, second) == ("one", b"first", "two", b"second")
     assert one.settled and not two.settled
     assert sender.unsettled == receiver.unsettled == 1
-    assert list(sender.session.window.unsettled_out.values()) != [sent]
+    assert list(sender.session.channel.outgoing.unsettled.values()) != [sent]
 
 
 def test_settling_one_that_is_not_the_current_one_completes_that_alone(pair):
@@ -550,7 +550,7 @@ def test_a_delivery_without_bytes_leaves_and_so_do_its_state_and_its_end(pair, f
     sent.settle()
     pair.pump()
     assert come.settled and sender.unsettled == 0
-    assert not sender.session.window.unsettled_out
+    assert not sender.session.channel.outgoing.unsettled
 
 
 @pytest.mark.parametrize("how", ["pre-settled", "settled by the peer", "open", "lost"])
@@ -672,14 +672,14 @@ def test_aborted_in_the_middle_of_a_stream(pair, forth):
 def test_aborted_while_its_frames_wait_for_the_window():
     pair = small(Pair())
     sender, receiver = pair.way(True, 5)
-    pair.server.connection.session_head(0).window.incoming_window = 2  # what the client was told is more
-    pair.client.connection.session_head(0).window.remote_incoming_window = 2
+    pair.server.connection.session_head(0).channel.incoming.incoming_window = 2  # what the client was told is more
+    pair.client.connection.session_head(0).channel.outgoing.remote_incoming_window = 2
     sent = sender.transmit(bytes(5000))
     pair.client.transport.pending()
     assert sent.id is not None
     sent.abort()
     sender.transmit(b"next")
-    pair.server.connection.session_head(0).window.touch_flow()
+    pair.server.connection.session_head(0).channel.flows.announce_window()
     pair.pump()
     assert [data for _, data in received(receiver)] == [b"next"]
     assert sender.queued == 0
@@ -732,7 +732,7 @@ def test_a_peer_aborts(settled):
         receiver.advance()
     assert receiver.current.take() == b"whole"
     assert receiver.unsettled == 1
-    assert receiver.session.window.unread_frames == 0
+    assert receiver.session.channel.incoming.unread_frames == 0
 
 
 # -- closing while something is queued -----------------------------------------------------------------------

@@ -16,11 +16,11 @@ def check(transport: Transport, connection: Connection, output: bytes) -> None:
     condition = transport.condition
     assert condition is None or condition.name in CONDITIONS, condition
     for session in connection.sessions(0):
-        window = session.window
-        if window is not None:
-            assert window.unread_frames >= 0
-            assert 0 <= window.incoming_window <= 0xFFFFFFFF
-            assert 0 <= window.next_outgoing_id <= 0xFFFFFFFF
+        channel = session.channel
+        if channel is not None:
+            assert channel.incoming.unread_frames >= 0
+            assert 0 <= channel.incoming.incoming_window <= 0xFFFFFFFF
+            assert 0 <= channel.outgoing.next_outgoing_id <= 0xFFFFFFFF
     for link in connection.links(0):
         assert link.wire_credit >= (-link.overdraft if link.is_receiver else 0), link
         assert link.queued >= 0, link

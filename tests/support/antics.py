@@ -237,7 +237,7 @@ class Antics:
         for side in (self.pair.client, self.pair.server):
             assert side.transport.condition is None
             for session in side.connection.sessions(0):
-                window = session.window
+                window = None if session.channel is None else session.channel.incoming
                 assert window is None or (window.unread_frames >= 0 and window.incoming_window >= 0)
         for way in self.ways:
             sender, receiver = way.sender, way.receiver
@@ -307,9 +307,10 @@ class Antics:
             assert sender.state == receiver.state == OPEN
             assert sender.delivery_count == receiver.delivery_count
             assert sender.wire_credit == receiver.wire_credit
-            assert not sender.session.window.unsettled_out
-            assert not receiver.session.window.unsettled_in
-            assert sender.session.window.next_outgoing_id == receiver.session.window.next_incoming_id
+            assert not sender.session.channel.outgoing.unsettled
+            assert not receiver.session.channel.incoming.unsettled
+            near, far = sender.session.channel, receiver.session.channel
+            assert near.outgoing.next_outgoing_id == far.incoming.next_incoming_id
         side = self.pair.side(sender)
         doubtful = [delivery for delivery in side.of(Event.DELIVERY_IN_DOUBT) if delivery.link is sender]
         assert way.closed or not doubtful, "nothing is in doubt where nothing was lost"

@@ -18,7 +18,7 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Collector, Event
 from reactor.engine.sasl.layer import SASL
-from reactor.engine.wire.channel import MASK, serial_difference
+from reactor.engine.serial import MASK, serial_difference
 from reactor.engine.wire.transport import Transport
 from tests.support.frames import SASL as SASL_HEADER
 from tests.support.frames import Frame, read, split
@@ -145,7 +145,7 @@ class Player:
         if frame.remote_channel is None:
             session = self.connection.session()
         else:
-            session = next(s for s in self.connection.sessions(0) if s.window.remote_channel == frame.remote_channel)
+            session = next(s for s in self.connection.sessions(0) if s.channel.remote_number == frame.remote_channel)
         self.sessions[frame.channel] = session
         session.open()
 

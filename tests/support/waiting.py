@@ -11,37 +11,10 @@ SASL = "the mechanisms get an interface"
 MESSAGE = "the sections of a message become a part that it owns"
 
 #: Imports for type checkers that close a circle: "importer -> imported".
-CIRCLES: dict[str, str] = {
-    "reactor.engine.endpoints.connection -> reactor.engine.wire.transport": WIRE,
-    "reactor.engine.endpoints.delivery -> reactor.engine.wire.channel": WIRE,
-    "reactor.engine.endpoints.link -> reactor.engine.endpoints.connection": WIRE,
-    "reactor.engine.endpoints.link -> reactor.engine.endpoints.session": WIRE,
-    "reactor.engine.endpoints.link -> reactor.engine.wire.channel": WIRE,
-    "reactor.engine.endpoints.naming -> reactor.engine.endpoints.connection": WIRE,
-    "reactor.engine.endpoints.naming -> reactor.engine.endpoints.link": WIRE,
-    "reactor.engine.endpoints.naming -> reactor.engine.wire.handshakes": WIRE,
-    "reactor.engine.endpoints.receiver -> reactor.engine.endpoints.session": WIRE,
-    "reactor.engine.endpoints.sender -> reactor.engine.endpoints.session": WIRE,
-    "reactor.engine.endpoints.tags -> reactor.engine.endpoints.sender": WIRE,
-    "reactor.engine.limits -> reactor.engine.endpoints.connection": WIRE,
-    "reactor.engine.wire.channel -> reactor.engine.wire.handshakes": WIRE,
-    "reactor.engine.wire.channel -> reactor.engine.wire.channels": WIRE,
-    "reactor.engine.wire.handshakes -> reactor.engine.endpoints.connection": WIRE,
-    "reactor.engine.wire.handshakes -> reactor.engine.wire.channels": WIRE,
-    "reactor.engine.wire.husk -> reactor.engine.endpoints.link": WIRE,
-}
+CIRCLES: dict[str, str] = {}
 
 #: The endpoints survive a connection loss, the wire does not; arrows run from the wire to the endpoints.
-FROM_ENDPOINTS_TO_WIRE: dict[str, str] = {
-    "reactor.engine.endpoints.connection -> reactor.engine.wire.handshakes": WIRE,
-    "reactor.engine.endpoints.connection -> reactor.engine.wire.transport": WIRE,
-    "reactor.engine.endpoints.delivery -> reactor.engine.wire.channel": WIRE,
-    "reactor.engine.endpoints.link -> reactor.engine.wire.channel": WIRE,
-    "reactor.engine.endpoints.link -> reactor.engine.wire.husk": WIRE,
-    "reactor.engine.endpoints.naming -> reactor.engine.wire.handshakes": WIRE,
-    "reactor.engine.endpoints.session -> reactor.engine.wire.handshakes": WIRE,
-    "reactor.engine.endpoints.session -> reactor.engine.wire.husk": WIRE,
-}
+FROM_ENDPOINTS_TO_WIRE: dict[str, str] = {}
 
 #: Base classes with methods that only raise NotImplementedError.
 STUBS: dict[str, str] = {
@@ -49,7 +22,6 @@ STUBS: dict[str, str] = {
     "reactor.engine.sasl.exchange.ClientMechanism": SASL,
     "reactor.engine.sasl.exchange.ServerMechanism": SASL,
     "reactor.engine.sasl.oauth.OAuthServer": SASL,
-    "reactor.engine.wire.handshakes.Handshakes": WIRE,
 }
 
 #: Functions of more than LINES lines.
@@ -58,13 +30,7 @@ LONG: dict[str, str] = {
 }
 
 #: Modules that set `.state` past the table of endpoint.py.
-STATES: dict[str, str] = {
-    "reactor.engine.endpoints.connection": WIRE,
-    "reactor.engine.endpoints.link": WIRE,
-    "reactor.engine.endpoints.naming": WIRE,
-    "reactor.engine.endpoints.session": WIRE,
-    "reactor.engine.wire.husk": WIRE,
-}
+STATES: dict[str, str] = {}
 
 #: Private names used outside the class that has them: module -> expressions, and why they wait.
 PRIVATES: dict[str, tuple[str, str]] = {
@@ -76,13 +42,6 @@ PRIVATES: dict[str, tuple[str, str]] = {
         "m._fields m._header m._load_fields m._load_header m._parts self._as_it_came self._load_body "
         "self._load_fields self._load_header self._locate self._read_annotations self._read_map self._spans",
         MESSAGE,
-    ),
-    "reactor.engine.endpoints.sender": ("delivery._remote", WIRE),
-    "reactor.engine.endpoints.session": ("self._links self._names", WIRE),
-    "reactor.engine.wire.incoming_window": ("delivery._remote link._drain_mode link._drained link._given_back", WIRE),
-    "reactor.engine.wire.outgoing_window": (
-        "delivery._local link._drain_mode link._max_unsettled link._queued sender._drain_mode sender._queued",
-        WIRE,
     ),
 }
 

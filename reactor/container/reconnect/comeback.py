@@ -57,7 +57,7 @@ class Comeback:
             return self.will_retry(endpoint.session)  # it went with its session, and comes back with it
         if endpoint.is_blamed or endpoint.passive or not passes(endpoint.remote_condition):
             return False
-        if endpoint.window is None or (isinstance(endpoint, Link) and endpoint.handle_out is None):
+        if endpoint.channel is None or (isinstance(endpoint, Link) and endpoint.handle_out is None):
             return False  # it never got to the peer: this side has refused it
         return self._patience_of(endpoint).upcoming is not None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from reactor.codec.definitions import OPEN
 from reactor.codec.dicts import SymbolList, of_symbols
@@ -20,24 +20,21 @@ from reactor.engine.endpoints.endpoint import (
     LOCAL_CLOSE,
     LOCAL_CLOSED,
     LOCAL_OPEN,
-    LOCAL_UNINIT,
-    REMOTE_ACTIVE,
     REMOTE_CLOSE,
     REMOTE_CLOSED,
+    REMOTE_GONE,
     REMOTE_OPEN,
-    REMOTE_UNINIT,
+    WIRE_LOST,
     Endpoint,
 )
 from reactor.engine.endpoints.fields import Names, symbol_keys, symbol_list
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Collector, Event, EventType
-from reactor.engine.wire.handshakes import Handshakes
+from reactor.engine.interface import TransportInterface
+from reactor.engine.limits import Limits
+from reactor.errors import RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
 from reactor.shown import quoted, shown
-
-if TYPE_CHECKING:
-    from reactor.engine.wire.transport import Transport
-
 
 #: In the properties of a peer's open: it opens only to say, in its close, why it does not open. ActiveMQ's brokers do,
 #: and the clients of JMS wait for that.
@@ -104,7 +101,7 @@ class Connection(Endpoint):
         self.remote_properties: Optional[dict[AnyValue, AnyValue]] = None
         self.remote_offered_capabilities: Optional[SymbolList] = None
         self.remote_desired_capabilities: Optional[SymbolList] = None
-        self.transport: Optional[Transport] = None
+        self.transport: Optional[TransportInterface] = None
         self.collector: Optional[Collector] = None
         self.connected_address: Optional[str] = None
         self.error: Optional[Condition] = None
@@ -172,7 +169,7 @@ class Connection(Endpoint):
     def fail(self, condition: Condition) -> None:
         """It cannot be had any more: it is closed here, and the application sees it as if the peer had closed it
         because of `condition`."""
-        self.state = self.state & ~(REMOTE_UNINIT | REMOTE_ACTIVE) | REMOTE_CLOSED
+        self.change(REMOTE_GONE)
         self.remote_condition = condition
         self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
         self.close()
@@ -180,7 +177,7 @@ class Connection(Endpoint):
     def end(self) -> None:
         """It was closed here, and nobody is there any more who would answer: the application sees it closed."""
         if self.state & LOCAL_CLOSED and not self.state & REMOTE_CLOSED:
-            self.state = LOCAL_CLOSED | REMOTE_CLOSED
+            self.change(REMOTE_GONE)
             self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
 
     def free(self) -> None:
@@ -203,7 +200,7 @@ class Connection(Endpoint):
         self._links_made += 1
         return self._links_made
 
-    def forget(self, session: Handshakes) -> None:
+    def forget(self, session: Session) -> None:
         """Take a session out, and its links; SESSION_FINAL is the last that is heard of it."""
         if session in self._sessions:
             del self._sessions[session]
@@ -220,6 +217,25 @@ class Connection(Endpoint):
     def weight(self) -> int:
         """Bytes in which the peer told of the sessions and links that there are."""
         return sum(session.weight for session in self._sessions)
+
+    def admit_session(self, limits: Limits, size: int) -> None:
+        """The peer begins another session, by a frame of `size` bytes. RemoteProtocolError, which closes the
+        connection, when that is too much. Of their number the channels take care."""
+        self._weigh(limits, size, "connection")
+
+    def admit_link(self, limits: Limits, size: int, another: bool) -> None:
+        """The peer attaches a link, by a frame of `size` bytes; `another` than those that there are.
+        RemoteProtocolError, which ends the session, when that is too much."""
+        if another and self.link_count >= limits.max_links:
+            text = "more than %d links, counting those that wait for our answer" % limits.max_links
+            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, "session")
+        self._weigh(limits, size, "session")
+
+    def _weigh(self, limits: Limits, size: int, scope: str) -> None:
+        most = limits.max_endpoint_bytes
+        if most and self.weight + size > most:
+            text = "sessions and links are told of in more than %d bytes" % most
+            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, scope)
 
     def sessions(self, mask: int) -> Iterator[Session]:
         """The sessions whose state agrees with `mask`, oldest first; 0 for all."""
@@ -308,13 +324,13 @@ class Connection(Endpoint):
     def leave_wire(self) -> None:
         """Nothing will be heard of what is on its way: sends without an outcome are in doubt, or leave again."""
         for session in self.sessions(0):
-            window = session.window
-            if window is not None:
-                window.part()
+            channel = session.channel
+            if channel is not None:
+                channel.outgoing.share_out()
             for link in session.links():
                 link.abandon(self.lasting)
-            if window is not None:
-                window.parted = None
+            if channel is not None:
+                channel.outgoing.shares = None
 
     def give_up(self) -> None:
         """No wire will come any more: what waits for one is in doubt."""
@@ -323,7 +339,7 @@ class Connection(Endpoint):
 
     def reset(self) -> None:
         """Be as before the peer was heard of: every endpoint keeps what the application wants of it."""
-        self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
+        self.change(WIRE_LOST)
         self.remote_condition = None
         self.doubtful = None
         for session in self.sessions(0):

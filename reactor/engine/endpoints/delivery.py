@@ -1,14 +1,14 @@
 """Delivery: one message on its way, and what becomes of it.
 
-Made once per message, so it is all slots and plain flags. It knows its link and the window of the wire that it
-came or went on; when that wire is lost, `window` becomes None and whatever the application still says about
-the delivery changes nothing, because the peer has forgotten it too. The acknowledgement contract (reactor/README.md,
-"Acknowledgement") is kept here and in window.py.
+Made once per message, so it is all slots and plain flags. It knows its link and the channel that it came or went
+on; when that is lost with its wire, `channel` becomes None and whatever the application still says about
+the delivery changes nothing, because the peer has forgotten it too. The acknowledgement contract (README,
+"Acknowledgement") is kept here and in wire/outcomes.py.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import Any, Optional, Union
 
 from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
@@ -25,10 +25,8 @@ from reactor.engine.endpoints.disposition import (
     state_bytes,
 )
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
+from reactor.engine.interface import ChannelInterface
 from reactor.errors import ENDED, ILLEGAL_STATE, DataException, LocalProtocolError
-
-if TYPE_CHECKING:  # a delivery is part of its link and its window; the types go round, the imports do not
-    from reactor.engine.wire.channel import Ledger
 
 # How a delivery was finished on this side.
 OPEN, SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST = range(5)
@@ -51,15 +49,15 @@ class Delivery:
 
     __slots__ = (
         "link",
-        "window",
+        "channel",
         "id",
         "tag_bytes",
         "payload",
         "chunks",
         "local_state",
         "remote_state",
-        "_local",
-        "_remote",
+        "local_content",
+        "remote_content",
         "settled",
         "fate",
         "changes",
@@ -79,17 +77,19 @@ class Delivery:
     MODIFIED = MODIFIED
     RECEIVED = RECEIVED
 
-    def __init__(self, link: Any, window: Optional[Ledger], tag: bytes, id: Optional[int], payload: Any) -> None:
+    def __init__(
+        self, link: Any, channel: Optional[ChannelInterface], tag: bytes, id: Optional[int], payload: Any
+    ) -> None:
         self.link = link
-        self.window = window
+        self.channel = channel
         self.id = id
         self.tag_bytes = tag
         self.payload: Any = payload
         self.chunks: Any = None
         self.local_state: Union[DispositionType, int] = EMPTY
         self.remote_state: Union[DispositionType, int] = EMPTY
-        self._local: Optional[Disposition] = None
-        self._remote: Optional[Disposition] = None
+        self.local_content: Optional[Disposition] = None
+        self.remote_content: Optional[Disposition] = None
         self.settled = False
         self.fate = OPEN
         self.changes = 0
@@ -153,22 +153,22 @@ class Delivery:
     @property
     def local(self) -> Disposition:
         """Our state with its content. Fill `condition`, `failed`, `annotations` ... in before update()."""
-        if self._local is None:
-            self._local = Disposition(self.local_state)
-        return self._local
+        if self.local_content is None:
+            self.local_content = Disposition(self.local_state)
+        return self.local_content
 
     @local.setter
     def local(self, local: Disposition) -> None:
         if not isinstance(local, Disposition):
             raise TypeError("local must be a disposition, not %r" % (local,))
-        self._local = local
+        self.local_content = local
 
     @property
     def remote(self) -> Disposition:
         """The peer's state with its content."""
-        if self._remote is None:
-            self._remote = Disposition(self.remote_state)
-        return self._remote
+        if self.remote_content is None:
+            self.remote_content = Disposition(self.remote_state)
+        return self.remote_content
 
     @property
     def has_left(self) -> bool:
@@ -233,7 +233,7 @@ class Delivery:
         if state is None:
             state = self.local.type
         elif isinstance(state, Disposition):
-            self._local = state
+            self.local_content = state
             state = state.type
         elif state.__class__ is not DispositionType:
             if not isinstance(state, int):
@@ -248,9 +248,9 @@ class Delivery:
                 raise LocalProtocolError(ILLEGAL_STATE, "%r is settled; it cannot be %s" % (self, _name(state)), "link")
             return
         if state is MODIFIED and not self._takes_modified():
-            state, self._local = RELEASED, None
-        if self._local is not None:
-            self._check_content(state, self._local)
+            state, self.local_content = RELEASED, None
+        if self.local_content is not None:
+            self._check_content(state, self.local_content)
         self._tell()
         self.local_state = state
 
@@ -273,24 +273,24 @@ class Delivery:
             return
         if self.local_state is EMPTY or self.local_state is RECEIVED:  # which is no outcome
             if state is MODIFIED and not self._takes_modified():
-                state, self._local = RELEASED, None
-            if self._local is not None:
-                self._check_content(state, self._local)
+                state, self.local_content = RELEASED, None
+            if self.local_content is not None:
+                self._check_content(state, self.local_content)
             self.local_state = state
         self.fate = SETTLED_HERE
         self.link.unsettled -= 1
-        window = self.window
-        if window is not None and not self.queued:
+        channel = self.channel
+        if channel is not None and not self.queued:
             self.queued = True
-            acks = window.acks
-            if not window.dirty:
-                window.touch()
-            acks.append(self)
+            due = channel.outcomes.due
+            if not channel.dirty:
+                channel.touch()
+            due.append(self)
 
     def _check_content(self, state: Union[DispositionType, int], content: Disposition) -> None:
         """Raise DataException for what cannot be written, while the application can still be told."""
         size = len(state_bytes(state, content))
-        if self.window is not None and size > self.window.largest_payload():
+        if self.channel is not None and size > self.channel.outgoing.largest_payload():
             raise DataException("%s with %d bytes does not fit a frame of the peer's" % (_name(state), size))
 
     def _takes_modified(self) -> bool:
@@ -301,14 +301,14 @@ class Delivery:
         """Have the state sent with the next flush. An outgoing delivery that has not left carries it itself."""
         if self.queued:
             return
-        window = self.window
-        if window is None or self.id is None:
+        channel = self.channel
+        if channel is None or self.id is None:
             self.link.session.connection.check()
             return
-        if not window.dirty:
-            window.touch()
+        if not channel.dirty:
+            channel.touch()
         self.queued = True
-        window.acks.append(self)
+        channel.outcomes.due.append(self)
 
     def abort(self) -> None:
         """Give up a message that is being sent: the peer drops what it has got of it [2.6.14].
@@ -323,11 +323,11 @@ class Delivery:
 
     def start_again(self, payload: bytes) -> None:
         """Be as if it had not left: it goes over another wire."""
-        self.id = self.window = None
+        self.id = self.channel = None
         self.payload = payload
         self.chunks = None
         self.remote_state = EMPTY
-        self._remote = None
+        self.remote_content = None
         self.changes = 0
         self.queued = False
 
@@ -341,8 +341,8 @@ class Delivery:
         payload: bytes = self.payload
         chunks = self.chunks
         if chunks is not None:
-            if self.window is not None:
-                self.window.let_go(chunks)
+            if self.channel is not None:
+                self.channel.incoming.let_go(chunks)
             chunks.insert(0, payload)
             payload = b"".join(chunks)
             self.chunks = None
@@ -354,22 +354,25 @@ class Delivery:
             incoming.popleft()
         else:
             incoming.remove(self)
-        window = self.window
-        if window is not None:
+        channel = self.channel
+        if channel is not None:
+            window = channel.incoming
             window.unread_frames -= self.frames
-            if window.starved:
+            if window.window_waits_for_reads:
                 window.make_room(self.link)
         return payload
 
     def has_read(self) -> None:
         """All bytes that have come so far were read: they make room for others."""
-        window = self.window
-        if window is not None and self.chunks is not None:
+        if self.channel is None:
+            return
+        window = self.channel.incoming
+        if self.chunks is not None:
             window.let_go(self.chunks)
-        if window is not None and self.frames:
+        if self.frames:
             window.unread_frames -= self.frames
             self.frames = 0
-            if window.starved:
+            if window.window_waits_for_reads:
                 window.make_room(self.link)
 
     def __repr__(self) -> str:

@@ -1,9 +1,9 @@
 """Endpoint: what connection, session and link have in common, above all their life cycle.
 
 An endpoint has two halves, ours and the peer's, and each goes from not there over active to closed. The whole
-life cycle is the table LIFE below: what is not in it is a protocol error of the side that did it. Endpoints
-hold what the application wants; what belongs to one wire (handles, channels, windows) lives in window.py and
-transport.py and is replaced when the wire is.
+life cycle is the table LIFE below: what is not in it is a protocol error of the side that did it. Nothing but `change`
+sets a state. Endpoints hold what the application wants; what belongs to one wire (handles, channels, windows) lives in
+wire/ and is replaced when the wire is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Optional, Union
 
 from reactor.engine.endpoints.condition import Condition, as_condition
 from reactor.engine.handler import PlanTable, check_handler
+from reactor.engine.interface import ParentInterface
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError, RemoteProtocolError
 
 # The numbers are the original's: programs print them, and mask them.
@@ -21,8 +22,15 @@ REMOTE_UNINIT, REMOTE_ACTIVE, REMOTE_CLOSED = 8, 16, 32
 LOCAL_MASK = LOCAL_UNINIT | LOCAL_ACTIVE | LOCAL_CLOSED
 REMOTE_MASK = REMOTE_UNINIT | REMOTE_ACTIVE | REMOTE_CLOSED
 
-# The inputs of the life cycle.
+# The inputs of the life cycle: calls of the application, frames of the peer, and the end of either side without them.
 LOCAL_OPEN, LOCAL_CLOSE, REMOTE_OPEN, REMOTE_CLOSE = "local open", "local close", "remote open", "remote close"
+#: It is over here, and no call of the application closes it: it has ended with the wire, or was made for a handshake
+#: alone.
+LOCAL_GONE = "local gone"
+#: The peer will not answer for it any more: it counts as closed by the peer.
+REMOTE_GONE = "remote gone"
+#: The wire is lost, and with it all that the peer said: another wire may come.
+WIRE_LOST = "wire lost"
 
 # (the half's state, what happens) -> the half's next state. Equal to the first: allowed, and nothing happens.
 # To close what was never opened is how a passive side refuses: it answers with an open and a close.
@@ -32,9 +40,20 @@ LIFE: dict[tuple[int, str], int] = {
     (LOCAL_UNINIT, LOCAL_CLOSE): LOCAL_CLOSED,
     (LOCAL_ACTIVE, LOCAL_CLOSE): LOCAL_CLOSED,
     (LOCAL_CLOSED, LOCAL_CLOSE): LOCAL_CLOSED,
+    (LOCAL_UNINIT, LOCAL_GONE): LOCAL_CLOSED,
+    (LOCAL_ACTIVE, LOCAL_GONE): LOCAL_CLOSED,
+    (LOCAL_CLOSED, LOCAL_GONE): LOCAL_CLOSED,
     (REMOTE_UNINIT, REMOTE_OPEN): REMOTE_ACTIVE,
     (REMOTE_ACTIVE, REMOTE_CLOSE): REMOTE_CLOSED,
+    (REMOTE_UNINIT, REMOTE_GONE): REMOTE_CLOSED,
+    (REMOTE_ACTIVE, REMOTE_GONE): REMOTE_CLOSED,
+    (REMOTE_CLOSED, REMOTE_GONE): REMOTE_CLOSED,
+    (REMOTE_UNINIT, WIRE_LOST): REMOTE_UNINIT,
+    (REMOTE_ACTIVE, WIRE_LOST): REMOTE_UNINIT,
+    (REMOTE_CLOSED, WIRE_LOST): REMOTE_UNINIT,
 }
+
+_LOCAL_INPUTS = (LOCAL_OPEN, LOCAL_CLOSE, LOCAL_GONE)
 
 
 class Endpoint:
@@ -49,7 +68,7 @@ class Endpoint:
     LOCAL_CLOSED = LOCAL_CLOSED
     REMOTE_CLOSED = REMOTE_CLOSED
 
-    def __init__(self, parent: Optional[Endpoint]) -> None:
+    def __init__(self, parent: Optional[ParentInterface]) -> None:
         self.state = LOCAL_UNINIT | REMOTE_UNINIT
         self.plans: Optional[PlanTable] = None
         self.parent = parent
@@ -62,9 +81,8 @@ class Endpoint:
 
         Raises LocalProtocolError or RemoteProtocolError when the table does not have it.
         """
-        mask = REMOTE_MASK
+        mask = LOCAL_MASK if what in _LOCAL_INPUTS else REMOTE_MASK
         if what in (LOCAL_OPEN, LOCAL_CLOSE):
-            mask = LOCAL_MASK
             self.check()
         before = self.state & mask
         after = LIFE.get((before, what))

@@ -1,14 +1,14 @@
 """Link: one direction of messages between two termini [2.6]; sender.py and receiver.py say what each end is.
 
 A link holds what the application wants of it (termini, modes, credit) and what the peer answered, and queues
-deliveries. Which transfer leaves when, and what arrives, is the business of the window it is attached through
-(window.py). It knows its session, and no frame.
+deliveries. Which transfer leaves when, and what arrives, is the business of the channel it is attached through
+(wire/channel.py). It knows its session, and no frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import Any, Optional, Union
 
 from reactor.codec.definitions import ATTACH
 from reactor.codec.dicts import SymbolList
@@ -23,22 +23,17 @@ from reactor.engine.endpoints.endpoint import (
     LOCAL_OPEN,
     LOCAL_UNINIT,
     REMOTE_CLOSED,
-    REMOTE_MASK,
+    REMOTE_GONE,
     REMOTE_UNINIT,
+    WIRE_LOST,
     Endpoint,
 )
 from reactor.engine.endpoints.fields import Names, count, one_of, symbol_keys, symbol_list
-from reactor.engine.endpoints.naming import check_name_is_free
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
-from reactor.engine.wire.husk import shed
+from reactor.engine.interface import ChannelInterface, ConnectionInterface, SessionInterface
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 from reactor.shown import quoted, shown
-
-if TYPE_CHECKING:
-    from reactor.engine.endpoints.connection import Connection
-    from reactor.engine.endpoints.session import Session
-    from reactor.engine.wire.channel import Ledger
 
 SND_UNSETTLED, SND_SETTLED, SND_MIXED = 0, 1, 2
 RCV_FIRST, RCV_SECOND = 0, 1
@@ -85,17 +80,17 @@ class Link(Endpoint):
         "remote_offered_capabilities",
         "remote_desired_capabilities",
         "available",
-        "_drain_mode",
+        "drain_asked",
         "_drain_stays",
         "unsettled",
         "context",
         "detached",
         "remote_detached",
-        "window",
+        "channel",
         "handle_out",
         "handle_in",
         "detach_sent",
-        "deaf",
+        "discarding",
         "passed_over",
         "doubtful",
         "wire_credit",
@@ -114,7 +109,7 @@ class Link(Endpoint):
     is_sender = False
     is_receiver = False
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, session: SessionInterface, name: str) -> None:
         super().__init__(session)
         self.session = session
         self.name = name
@@ -135,7 +130,7 @@ class Link(Endpoint):
         self.remote_offered_capabilities: Optional[SymbolList] = None
         self.remote_desired_capabilities: Optional[SymbolList] = None
         self.available = 0
-        self._drain_mode = False
+        self.drain_asked = False
         self._drain_stays = False  # it was set, not asked for by `drain(n)`: `flow(n)` does not end it
         self.unsettled = 0
         self.attach_timeout: Optional[float] = None
@@ -143,12 +138,12 @@ class Link(Endpoint):
         self.context: AnyValue = None
         self.detached = False  # this side detaches instead of closing
         self.remote_detached = False
-        # What belongs to the wire, and starts anew with each: how the window knows the link, and the credit.
-        self.window: Optional[Ledger] = None
+        # What belongs to the wire, and starts anew with each: how the channel knows the link, and the credit.
+        self.channel: Optional[ChannelInterface] = None
         self.handle_out: Optional[int] = None
         self.handle_in: Optional[int] = None
         self.detach_sent = False
-        self.deaf = False  # what still comes in is passed over: we detached, or the peer broke the rules here
+        self.discarding = False  # what still comes in is passed over: we detached, or the peer broke the rules here
         self.passed_over = 0  # transfers that came all the same
         self.doubtful = False  # attached by the peer in a way that looks like a refusal
         self.wire_credit = 0
@@ -161,19 +156,19 @@ class Link(Endpoint):
     @property
     def drain_mode(self) -> bool:
         """See the class."""
-        return self._drain_mode
+        return self.drain_asked
 
     @drain_mode.setter
     def drain_mode(self, drain: bool) -> None:
         self.check()
-        self._drain_mode = self._drain_stays = bool(drain)
-        if self.window is not None and self.is_receiver:
-            self.window.tell_flow(self)
+        self.drain_asked = self._drain_stays = bool(drain)
+        if self.channel is not None and self.is_receiver:
+            self.channel.flows.announce(self)
 
     # -- life --------------------------------------------------------------------------------------------
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> ConnectionInterface:
         """The connection of the session."""
         return self.session.connection
 
@@ -188,9 +183,19 @@ class Link(Endpoint):
         and direction, and is open on both sides or about to be [2.6.1]."""
         encode_composite(ATTACH, self.attach_fields(0))  # for its error, at the call that caused it
         if self.state & LOCAL_UNINIT and not self.passive:
-            check_name_is_free(self)
+            self._check_name()
         if self.change(LOCAL_OPEN):
             self._emit(Event.LINK_LOCAL_OPEN)
+
+    def _check_name(self) -> None:
+        """LocalProtocolError when a link that is open has the name: the peer would take the new one for it, or for a
+        thief. One of another session is no obstacle: that is how a link moves."""
+        for other in self.session.named(self.name):
+            if other is self or other.is_sender != self.is_sender or other.held:
+                continue
+            if other.state & LOCAL_ACTIVE and not other.state & REMOTE_CLOSED:
+                text = "the session has %r open: close it first, or choose another name" % (other,)
+                raise LocalProtocolError(ILLEGAL_STATE, text, "link", endpoint=self)
 
     def close(self) -> None:
         """Close the link: what is queued leaves first. The peer may free its end, a subscription for one."""
@@ -227,12 +232,11 @@ class Link(Endpoint):
         What was sent over it is in doubt. On the wire it is closed as soon as the peer lets it."""
         if self.state & REMOTE_CLOSED:
             return
-        husk = shed(self)
-        if husk is not None:
-            self.connection.work_on(husk)
+        if self.channel is not None:
+            self.channel.attachments.leave_tombstone(self)
         self.leave_wire()
         self.detach_sent = True  # it has had its life on this wire
-        self.state = self.state & ~REMOTE_MASK | REMOTE_CLOSED
+        self.change(REMOTE_GONE)
         if not self.is_blamed:
             self.remote_condition = condition
             self.connection.emit(Event.LINK_REMOTE_CLOSE, self)
@@ -245,7 +249,7 @@ class Link(Endpoint):
     def end_unanswered(self) -> None:
         """What carries it has ended, and the peer will not answer for it any more: the application sees it closed,
         for the reason in `remote_condition`."""
-        self.state = self.state & ~REMOTE_MASK | REMOTE_CLOSED
+        self.change(REMOTE_GONE)
         self.detach_sent = True  # as far as the peer is concerned
         self.connection.emit(Event.LINK_REMOTE_CLOSE, self)
         self.connection.work_on(self)
@@ -271,6 +275,7 @@ class Link(Endpoint):
     def next(self, mask: int) -> Optional[Link]:
         """The next link of the connection whose state agrees with `mask`, or None."""
         seen = False
+        link: Link
         for link in self.connection.links(0):
             if seen and link.matches(mask):
                 return link
@@ -361,8 +366,8 @@ class Link(Endpoint):
         lasting: whether another wire will come, and what has not left may wait for it.
         """
         self.abandon(lasting)
-        self.window = self.handle_out = self.handle_in = self.transfer_in_progress = None
-        self.detach_sent = self.deaf = self.doubtful = False
+        self.channel = self.handle_out = self.handle_in = self.transfer_in_progress = None
+        self.detach_sent = self.discarding = self.doubtful = False
         self.passed_over = 0
 
     def abandon(self, lasting: bool = False) -> None:
@@ -376,7 +381,7 @@ class Link(Endpoint):
     def reset(self, lasting: bool = False) -> None:
         """Be as before the peer was heard of, ready for a new wire. `lasting`: see leave_wire."""
         self.leave_wire(lasting)
-        self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
+        self.change(WIRE_LOST)
         self.remote_condition = None
         self.remote_detached = self.held = False
         self.weight = 0

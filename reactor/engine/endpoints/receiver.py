@@ -1,23 +1,20 @@
 """Receiver: the end of a link where messages arrive.
 
-Credit is granted here, by `flow` or by the credit window `prefetch`, and told to the peer by the window of the
-wire once per turn. It knows no frame.
+Credit is granted here, by `flow` or by the credit window `prefetch`, and told to the peer by the channel of
+its session once per turn. It knows no frame.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from reactor.engine.endpoints.delivery import LOST, Delivery
 from reactor.engine.endpoints.disposition import MODIFIED, Disposition, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
 from reactor.engine.endpoints.link import RCV_SECOND, Link
-
-if TYPE_CHECKING:
-    from reactor.engine.endpoints.session import Session
-
+from reactor.engine.interface import SessionInterface
 
 _MODIFIED = "amqp:modified:list"
 
@@ -45,10 +42,10 @@ class Receiver(Link):
     __slots__ = (
         "incoming",
         "_prefetch",
-        "_max_unsettled",
+        "most_unsettled",
         "auto_accept",
         "refill_at",
-        "_drained",
+        "credit_returned",
         "received",
         "paused",
         "told",
@@ -57,14 +54,14 @@ class Receiver(Link):
 
     is_receiver = True
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, session: SessionInterface, name: str) -> None:
         super().__init__(session, name)
         self.incoming: deque[Delivery] = deque()
         self._prefetch: Optional[int] = None
-        self._max_unsettled: Optional[int] = None
+        self.most_unsettled: Optional[int] = None
         self.auto_accept: Optional[bool] = None
         self.refill_at = -1
-        self._drained = 0
+        self.credit_returned = 0
         self.paused = 0
         self.received = 0  # bytes of the delivery that is coming in
         # So many deliveries are taken beyond the credit: the most that was told in a flow before the last. RabbitMQ
@@ -88,20 +85,20 @@ class Receiver(Link):
     @property
     def max_unsettled(self) -> Optional[int]:
         """See the class. ValueError if negative."""
-        return self._max_unsettled
+        return self.most_unsettled
 
     @max_unsettled.setter
     def max_unsettled(self, most: Optional[int]) -> None:
         self.check()
-        self._max_unsettled = None if most is None else _check_count("max_unsettled", most)
+        self.most_unsettled = None if most is None else _check_count("max_unsettled", most)
         self._set_refill()
 
     def _set_refill(self) -> None:
-        bounds = [bound for bound in (self._prefetch, self._max_unsettled) if bound is not None]
+        bounds = [bound for bound in (self._prefetch, self.most_unsettled) if bound is not None]
         least = min(bounds, default=0)
         self.refill_at = max(least // 2, least - OFTEN_ENOUGH) if self._prefetch else -1
-        if self.window is not None:
-            self.window.tell_flow(self)
+        if self.channel is not None:
+            self.channel.flows.announce(self)
 
     @property
     def queued(self) -> int:
@@ -117,34 +114,34 @@ class Receiver(Link):
 
     @property
     def unsettled_deliveries(self) -> Iterator[Delivery]:
-        if self.window is not None:
-            for delivery in self.window.unsettled_in.values():
+        if self.channel is not None:
+            for delivery in self.channel.incoming.unsettled.values():
                 if delivery.link is self and not delivery.fate:
                     yield delivery
 
     def grant(self) -> None:
-        """Fill the credit window again, as far as the bounds allow. The window calls it when it writes a flow."""
-        if not self._prefetch or self._drain_mode or self.paused or not self.state & LOCAL_ACTIVE:
+        """Fill the credit window again, as far as the bounds allow. The channel calls it when it writes a flow."""
+        if not self._prefetch or self.drain_asked or self.paused or not self.state & LOCAL_ACTIVE:
             return
         missing = self._prefetch - self.wire_credit - len(self.incoming)
-        if self._max_unsettled is not None:
-            missing = min(missing, self._max_unsettled - self.unsettled - self.wire_credit)
-        window = self.window
+        if self.most_unsettled is not None:
+            missing = min(missing, self.most_unsettled - self.unsettled - self.wire_credit)
+        window = None if self.channel is None else self.channel.incoming
         if window is not None and missing > 0:
-            room = window.most_unsettled - len(window.unsettled_in) - self.wire_credit
+            room = window.most_unsettled - len(window.unsettled) - self.wire_credit
             if room < missing:
                 missing = room
-                window.held_back[self] = None
+                window.credit_waits_for_settlement[self] = None
         if missing > 0:
             self.wire_credit += missing
         if window is not None and self.incoming and self.wire_credit <= self.refill_at:
-            window.hungry[self] = None
-            window.starved = True
+            window.credit_waits_for_reads[self] = None
+            window.window_waits_for_reads = True
 
     def confirm(self) -> None:
         super().confirm()
-        if self.window is not None and (self.wire_credit or self._prefetch):
-            self.window.tell_flow(self)  # what was granted before
+        if self.channel is not None and (self.wire_credit or self._prefetch):
+            self.channel.flows.announce(self)  # what was granted before
 
     def settles_second(self) -> bool:
         """Whether an outcome leaves here unsettled, and the sender settles first [2.8.3]: both have said so. A sender
@@ -182,14 +179,14 @@ class Receiver(Link):
         _check_count("credit", n)
         if self.wire_credit + n > MOST_CREDIT:
             raise ValueError("the credit of a link is at most %d, not %d" % (MOST_CREDIT, self.wire_credit + n))
-        if self.window is not None:
-            self.window.tell_flow(self)
+        if self.channel is not None:
+            self.channel.flows.announce(self)
         else:
             self.connection.check()
         if drain:
-            self._drain_mode, self._drain_stays = True, False
+            self.drain_asked, self._drain_stays = True, False
         elif not self._drain_stays:
-            self._drain_mode = False
+            self.drain_asked = False
         self.wire_credit += n
 
     def pause(self) -> None:
@@ -198,8 +195,8 @@ class Receiver(Link):
         self.connection.check()
         if not self.paused:
             self.paused = PAUSED
-            if self.window is not None:
-                self.window.tell_flow(self)
+            if self.channel is not None:
+                self.channel.flows.announce(self)
 
     @property
     def is_paused(self) -> bool:
@@ -208,12 +205,12 @@ class Receiver(Link):
 
     def draining(self) -> bool:
         """Whether a drain was asked for and the sender has not used up or given back all credit."""
-        return self._drain_mode and self.wire_credit > 0
+        return self.drain_asked and self.wire_credit > 0
 
     def drained(self) -> int:
         """How much credit the sender gave back unused since this was last asked."""
         self.connection.check()
-        drained, self._drained = self._drained, 0
+        drained, self.credit_returned = self.credit_returned, 0
         return drained
 
     def recv(self, limit: int) -> Optional[bytes]:
@@ -224,8 +221,8 @@ class Receiver(Link):
         if delivery is None:
             return None
         if delivery.chunks is not None:
-            if delivery.window is not None:
-                delivery.window.let_go(delivery.chunks)
+            if delivery.channel is not None:
+                delivery.channel.incoming.let_go(delivery.chunks)
             delivery.payload = b"".join([delivery.payload, *delivery.chunks])
             delivery.chunks = None
         data = bytes(delivery.payload[:limit])
@@ -248,23 +245,22 @@ class Receiver(Link):
 
     def abandon(self, lasting: bool = False) -> None:
         """What is not settled here comes again, to whomever the peer likes; what is said about it is lost."""
-        window = self.window
-        if window is not None and (self.unsettled or self.rcv_settle_mode == RCV_SECOND):
-            for delivery in window.unsettled_of(self):
-                del window.unsettled_in[delivery.id or 0]
+        channel = self.channel
+        if channel is not None and (self.unsettled or self.rcv_settle_mode == RCV_SECOND):
+            for delivery in channel.unsettled_of(self):
+                del channel.incoming.unsettled[delivery.id or 0]
                 delivery.fate = delivery.fate or LOST
-                delivery.window = None
+                delivery.channel = None
         self.unsettled = 0
         self.received = 0
 
     def leave_wire(self, lasting: bool = False) -> None:
-        window = self.window
-        if window is not None:
-            window.hungry.pop(self, None)
-            window.held_back.pop(self, None)
+        if self.channel is not None:
+            self.channel.incoming.credit_waits_for_reads.pop(self, None)
+            self.channel.incoming.credit_waits_for_settlement.pop(self, None)
             for delivery in self.incoming:  # it can still be read, and is in nobody's way
                 delivery.has_read()
-                delivery.window = None
+                delivery.channel = None
         started = self.transfer_in_progress
         if started is not None and started in self.incoming:
             self.incoming.remove(started)  # the rest of it will not come
@@ -276,7 +272,7 @@ class Receiver(Link):
         self.wire_credit = max(0, self.wire_credit) if lasting else 0
 
     def free(self) -> None:
-        self.deaf = True
+        self.discarding = True
         for delivery in self.incoming:
             delivery.has_read()
         super().free()

@@ -1,6 +1,6 @@
 """Sender: the end of a link that messages leave from.
 
-The application enters by `send`; what it sends is queued in the window of the wire, in the order of the calls,
+The application enters by `send`; what it sends is queued in the channel of its session, in the order of the calls,
 or here while there is no credit or no wire. It knows no frame.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import Any, Optional, Union
 
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import (
@@ -26,11 +26,8 @@ from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_
 from reactor.engine.endpoints.link import SND_SETTLED, Link
 from reactor.engine.endpoints.tags import GivenTags
 from reactor.engine.events import Event
+from reactor.engine.interface import SessionInterface
 from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, LocalProtocolError
-
-if TYPE_CHECKING:
-    from reactor.engine.endpoints.session import Session
-
 
 #: A receiver can grant four billion. Who sends while there is credit shall come to an end of that, and be told to go
 #: on when some has left: nobody's window is larger than that, as a rule.
@@ -54,7 +51,7 @@ class Sender(Link):
     __slots__ = (
         "pending",
         "waiting",
-        "_queued",
+        "unsent",
         "tag_generator",
         "_given",
         "counted",
@@ -66,16 +63,16 @@ class Sender(Link):
         "send_timeout",
         "watch",
         "_streamed",
-        "_given_back",
+        "given_back_early",
     )
 
     is_sender = True
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, session: SessionInterface, name: str) -> None:
         super().__init__(session, name)
         self.pending: deque[Delivery] = deque()  # made by delivery(), not yet complete
         self.waiting: deque[Delivery] = deque()  # complete, but without credit or behind another
-        self._queued = 0
+        self.unsent = 0
         self.tag_generator: Optional[Callable[[], Union[str, bytes]]] = None
         self.counted = 0  # the last number that was given as a tag
         self.drawn = 0  # the last one that delivery_tag() has given, until it is used
@@ -87,23 +84,25 @@ class Sender(Link):
         self.send_timeout: Optional[float] = None
         self.watch: Optional[Callable[[Delivery], None]] = None
         self._streamed: tuple[Optional[Delivery], int] = (None, 0)  # bytes that were written to it
-        self._given_back = 0  # credit that was given back before our attach has left: that says where we count from
+        self.given_back_early = 0  # credit: before our attach has left, which has the number that we count from
 
     @property
     def queued(self) -> int:
-        return self._queued
+        return self.unsent
 
     @property
     def credit(self) -> int:
         """How many deliveries can be sent now: what the receiver granted; but no more at a time than is sensible to
         have waiting, nor than may be unsettled in the session."""
-        credit, window = self.wire_credit, self.window
+        credit, channel = self.wire_credit, self.channel
         if credit > MOST_AHEAD:
             credit = MOST_AHEAD
-        if window is not None and credit > window.most_unsettled - len(window.unsettled_out):
-            credit = window.most_unsettled - len(window.unsettled_out)
-            window.choked = True
-        return credit - self._queued
+        if channel is not None:
+            outgoing = channel.outgoing
+            if credit > outgoing.most_unsettled - len(outgoing.unsettled):
+                credit = outgoing.most_unsettled - len(outgoing.unsettled)
+                outgoing.send_blocked = True
+        return credit - self.unsent
 
     @property
     def current(self) -> Optional[Delivery]:
@@ -111,12 +110,12 @@ class Sender(Link):
 
     @property
     def unsettled_deliveries(self) -> Iterator[Delivery]:
-        window = self.window
-        if window is not None:
-            for delivery in window.unsettled_out.values():
+        channel = self.channel
+        if channel is not None:
+            for delivery in channel.outgoing.unsettled.values():
                 if delivery.link is self and not delivery.fate:
                     yield delivery
-            for delivery in window.outgoing:
+            for delivery in channel.outgoing.queue:
                 if delivery.link is self and delivery.id is None and not delivery.fate:
                     yield delivery
         for delivery in self.waiting:
@@ -155,15 +154,15 @@ class Sender(Link):
 
     def transmit(self, payload: bytes, tag: Union[str, bytes, None] = None) -> Delivery:
         """Send an encoded message as one delivery, and return that. Raises as `send` does."""
-        window = self.window
-        if window is None:
+        channel = self.channel
+        if channel is None:
             self.connection.check()
-        elif not window.dirty:
-            window.touch()
+        elif not channel.dirty:
+            channel.touch()
         session = self.session  # what is closed takes no more
         if (
             self.state | (session.state | session.connection.state) & LOCAL_CLOSED
-        ) & _OPEN_BITS != LOCAL_ACTIVE or (window is None and self._is_over()):
+        ) & _OPEN_BITS != LOCAL_ACTIVE or (channel is None and self._is_over()):
             if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended & REMOTE_CLOSED:
                 raise self._not_open()
             return self._too_late(tag)
@@ -171,18 +170,18 @@ class Sender(Link):
             raise self._too_large(len(payload))
         if tag is None and self.tag_generator is None:
             self.counted += 1
-            delivery = Delivery(self, window, b"%d" % self.counted, None, payload)
+            delivery = Delivery(self, channel, b"%d" % self.counted, None, payload)
         else:
             delivery = self._tagged(self.delivery_tag() if tag is None else tag, payload)
         if self.snd_settle_mode == SND_SETTLED:
             delivery.fate = PRE_SETTLED
         else:
             self.unsettled += 1
-        self._queued += 1
-        if window is None:
+        self.unsent += 1
+        if channel is None:
             self.waiting.append(delivery)
         else:
-            window.outgoing.append(delivery)
+            channel.outgoing.queue.append(delivery)
         if self.watch is not None:
             self.watch(delivery)
         return delivery
@@ -196,19 +195,20 @@ class Sender(Link):
     def measure(self) -> None:
         """The peer has said how much it takes: what waits here and is larger is REJECTED, for it must not leave
         [2.7.3]."""
-        most, window = self.remote_max_message_size, self.window
+        most, channel = self.remote_max_message_size, self.channel
         if not most:
             return
-        queued = [] if window is None else [one for one in window.outgoing if one.link is self and one.id is None]
+        queue = [] if channel is None else channel.outgoing.queue
+        queued = [one for one in queue if one.link is self and one.id is None]
         for delivery in dict.fromkeys([*self.waiting, *queued, *self.pending]):
             size = len(delivery.payload or b"") + sum(map(len, delivery.chunks or ()))
             if size <= most or delivery.fate not in (OPEN, PRE_SETTLED) or delivery.id is not None:
                 continue
-            for queue in (self.waiting, self.pending, () if window is None else window.outgoing):
-                if delivery in queue:
-                    queue.remove(delivery)  # type: ignore[union-attr]  # what has nothing in it has no delivery
+            for waits in (self.waiting, self.pending, queue):
+                if delivery in waits:
+                    waits.remove(delivery)
             if delivery.queued or not delivery.partial:
-                self._queued -= 1
+                self.unsent -= 1
             self._refuse(delivery, Condition(MESSAGE_SIZE_EXCEEDED, self._too_large(size).description))
 
     def _refuse(self, delivery: Delivery, why: Condition) -> None:
@@ -219,7 +219,7 @@ class Sender(Link):
         delivery.settled = True
         delivery.partial = False
         delivery.payload = delivery.chunks = None
-        delivery.remote_state, delivery._remote = REJECTED, RejectedDisposition(why)
+        delivery.remote_state, delivery.remote_content = REJECTED, RejectedDisposition(why)
         delivery.changes = STATE_CHANGED | SETTLED_NOW
         self.connection.emit(Event.DELIVERY, delivery)
 
@@ -230,7 +230,7 @@ class Sender(Link):
             given = self._given = GivenTags()
         raw = _tag_bytes(tag)
         given.claim(self, raw)
-        delivery = Delivery(self, self.window, raw, None, payload)
+        delivery = Delivery(self, self.channel, raw, None, payload)
         given.keep(self, delivery)
         return delivery
 
@@ -266,8 +266,8 @@ class Sender(Link):
         another delivery that is not settled has it [2.6.12].
         """
         self.connection.check()
-        window = self.window
-        if self.state & (LOCAL_CLOSED | REMOTE_CLOSED) or (window is None and self._is_over()):
+        channel = self.channel
+        if self.state & (LOCAL_CLOSED | REMOTE_CLOSED) or (channel is None and self._is_over()):
             raise self._not_open()
         if self._ended & LOCAL_CLOSED:  # the session or the connection
             raise self._not_open()
@@ -324,18 +324,18 @@ class Sender(Link):
 
     def _enqueue(self, delivery: Delivery) -> None:
         """Have a delivery sent as far as it is written. It is queued once, at its first byte or its end."""
-        window = self.window
+        channel = self.channel
         if not delivery.queued:
             delivery.queued = True
-            self._queued += 1
-            if window is None:
+            self.unsent += 1
+            if channel is None:
                 self.waiting.append(delivery)
             else:
-                window.outgoing.append(delivery)
-        elif delivery is self.transfer_in_progress and window is not None and delivery not in window.outgoing:
-            window.outgoing.append(delivery)
-        if window is not None:
-            window.touch()
+                channel.outgoing.queue.append(delivery)
+        elif delivery is self.transfer_in_progress and channel is not None and delivery not in channel.outgoing.queue:
+            channel.outgoing.queue.append(delivery)
+        if channel is not None:
+            channel.touch()
 
     def abort(self, delivery: Delivery) -> None:
         """What Delivery.abort does: a delivery of which nothing has left is dropped, else the peer is told."""
@@ -349,14 +349,14 @@ class Sender(Link):
         delivery.aborted = True
         delivery.partial = False
         delivery.payload, delivery.chunks = b"", None
-        window = self.window
+        channel = self.channel
         if started:
-            if window is not None and delivery not in window.outgoing:
-                window.outgoing.append(delivery)
-                window.touch()
+            if channel is not None and delivery not in channel.outgoing.queue:
+                channel.outgoing.queue.append(delivery)
+                channel.touch()
             return
         if counted:
-            self._queued -= 1
+            self.unsent -= 1
         self._lose(delivery)
 
     def _lose(self, delivery: Delivery) -> None:
@@ -371,13 +371,13 @@ class Sender(Link):
         if delivery.fate != OPEN or delivery.remote_state in TERMINAL:
             return
         delivery.doubt = condition
-        window = self.window
+        channel = self.channel
         self.abort(delivery)
-        if not delivery.aborted and window is not None:
-            window.unsettled_out.pop(delivery.id or 0, None)
+        if not delivery.aborted and channel is not None:
+            channel.outgoing.unsettled.pop(delivery.id or 0, None)
             self._lose(delivery)
-            if window.choked:
-                window.unchoke()
+            if channel.outgoing.send_blocked:
+                channel.outgoing.unblock()
         self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
 
     def cut_short(self) -> None:
@@ -396,38 +396,38 @@ class Sender(Link):
         """Give back the credit that is left, when the receiver asked for that (`drain_mode`): there is nothing
         to send. Returns how much it was [2.6.7]."""
         self.connection.check()
-        unused = self.wire_credit - self._queued
-        window = self.window
-        if not self._drain_mode or unused <= 0 or window is None:
+        unused = self.wire_credit - self.unsent
+        channel = self.channel
+        if not self.drain_asked or unused <= 0 or channel is None:
             return 0
         if self.handle_out is None:
-            self._given_back += unused
+            self.given_back_early += unused
         else:
             self.delivery_count = (self.delivery_count + unused) & 0xFFFFFFFF
         self.wire_credit -= unused
-        window.tell_flow(self)
+        channel.flows.announce(self)
         return unused
 
     # -- the wire ----------------------------------------------------------------------------------------
 
     def has_more(self) -> bool:
-        return self._queued > 0
+        return self.unsent > 0
 
     def abandon(self, lasting: bool = False) -> None:
         """The outcomes of what has left will not come: it is in doubt, or leaves again (`resend`). What has not
         left waits for the next wire if there will be one, in the order of the calls, and is in doubt if not."""
-        window = self.window
+        channel = self.channel
         again: list[Delivery] = []
         doubtful: list[Delivery] = []
         unsent = list(self.waiting)
-        if window is not None:
+        if channel is not None:
             started = self.transfer_in_progress
             # Many links may go at once, and most are idle: those do not look through what all of them have sent.
-            queued = window.take_queued(self) if self._queued else []
+            queued = channel.outgoing.take_queued(self) if self.unsent else []
             unsent += [delivery for delivery in queued if delivery.id is None]
-            sent = window.unsettled_of(self) if self.unsettled else []
+            sent = channel.unsettled_of(self) if self.unsettled else []
             for delivery in sent:
-                del window.unsettled_out[delivery.id or 0]
+                del channel.outgoing.unsettled[delivery.id or 0]
             if started is not None and started.fate == PRE_SETTLED:
                 sent.append(started)
             for delivery in sent:
@@ -437,7 +437,7 @@ class Sender(Link):
                     continue  # nobody waits for its outcome
                 if delivery.remote_state in TERMINAL:
                     delivery.fate = LOST  # the outcome is known, and has been told
-                    delivery.window = None
+                    delivery.channel = None
                 elif whole is not None:
                     delivery.start_again(whole)
                     again.append(delivery)
@@ -451,13 +451,13 @@ class Sender(Link):
         for delivery in doubtful:
             delivery.note_own_end()
             delivery.fate = LOST
-            delivery.window = None
+            delivery.channel = None
             self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
         for delivery in (*unsent, *unwritten):
-            delivery.window = None
+            delivery.channel = None
         self.waiting = deque(again + unsent)
         self.pending = deque(delivery for delivery in self.pending if delivery.id is None and delivery.fate != LOST)
-        self._queued = len(self.waiting)
+        self.unsent = len(self.waiting)
         self.unsettled = sum(delivery.fate == OPEN for delivery in (*self.waiting, *unwritten))
         self.writer_key = -1
 
@@ -474,13 +474,13 @@ class Sender(Link):
 
     def count_given_back(self) -> None:
         """Our attach has left: what was given back before counts from now on."""
-        self.delivery_count = (self.delivery_count + self._given_back) & 0xFFFFFFFF
-        self._given_back = 0
+        self.delivery_count = (self.delivery_count + self.given_back_early) & 0xFFFFFFFF
+        self.given_back_early = 0
 
     def leave_wire(self, lasting: bool = False) -> None:
         super().leave_wire(lasting)
-        self.wire_credit = self._given_back = 0
-        self._drain_mode = False
+        self.wire_credit = self.given_back_early = 0
+        self.drain_asked = False
         self.writer_key = -1  # the writer knows the old handle
 
 

@@ -1,38 +1,48 @@
 """Session: a container of links, as the application holds it [2.5].
 
 It holds what the application wants and survives the wire; what the wire needs (ids, windows, handles) is its
-`window`, made when the session begins on a wire and dropped with it. The handshakes are in handshakes.py.
+`channel`, made when the session begins on a wire and dropped with it (wire/channel.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional, Union
 
 from reactor.codec.definitions import BEGIN
+from reactor.codec.dicts import SymbolList
 from reactor.codec.performatives import encode_composite
+from reactor.codec.types import AnyValue
+from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import (
     LOCAL_ACTIVE,
     LOCAL_CLOSE,
     LOCAL_CLOSED,
+    LOCAL_GONE,
     LOCAL_OPEN,
-    LOCAL_UNINIT,
+    REMOTE_CLOSE,
     REMOTE_CLOSED,
+    REMOTE_GONE,
+    REMOTE_OPEN,
     REMOTE_UNINIT,
+    WIRE_LOST,
     Endpoint,
 )
+from reactor.engine.endpoints.fields import Names, symbol_keys, symbol_list
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import Receiver
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.events import Event, EventType
-from reactor.engine.wire.handshakes import Handshakes
-from reactor.engine.wire.husk import shed
+from reactor.engine.interface import ChannelInterface, ConnectionInterface, WireInterface
+from reactor.reasons import passes
 
-if TYPE_CHECKING:
-    pass
+#: How many frames a peer may send before we answer, when the application sets no `incoming_capacity`.
+DEFAULT_WINDOW = 2048
+#: The largest handle of ours, and of the peer's: a session has at most so many links less one each way.
+DEFAULT_HANDLE_MAX = 0x7FFF
 
 
-class Session(Handshakes):
+class Session(Endpoint):
     """A session of a connection. `connection.session()` makes it.
 
     incoming_capacity: bytes that may come in without being read; it bounds the incoming window. Set when the session
@@ -48,9 +58,58 @@ class Session(Handshakes):
     first_outgoing_id: the first transfer and delivery id; default 0.
     """
 
-    __slots__ = ()
+    __slots__ = (
+        "connection",
+        "channel",
+        "_links",
+        "_names",
+        "_incoming_capacity",
+        "outgoing_window",
+        "properties",
+        "offered_capabilities",
+        "desired_capabilities",
+        "remote_properties",
+        "remote_offered_capabilities",
+        "remote_desired_capabilities",
+        "handle_max",
+        "first_outgoing_id",
+        "context",
+        "passive",
+        "weight",
+    )
+
+    def __init__(self, connection: ConnectionInterface) -> None:
+        super().__init__(connection)
+        self.connection = connection
+        self.channel: Optional[ChannelInterface] = None
+        self._links: dict[Link, None] = {}
+        self._names: dict[str, list[Link]] = {}  # the same by name, because a peer names the link it attaches
+        self._incoming_capacity = 0
+        self.outgoing_window = DEFAULT_WINDOW
+        self.properties: Optional[dict[AnyValue, AnyValue]] = None
+        self.offered_capabilities: Names = None
+        self.desired_capabilities: Names = None
+        self.remote_properties: Optional[dict[AnyValue, AnyValue]] = None
+        self.remote_offered_capabilities: Optional[SymbolList] = None
+        self.remote_desired_capabilities: Optional[SymbolList] = None
+        self.handle_max = DEFAULT_HANDLE_MAX
+        self.first_outgoing_id = 0
+        self.context: AnyValue = None
+        self.passive = False  # begun by the peer: gone with the wire
+        self.weight = 0  # bytes of the peer's begin, and of the attaches of the links that are there
 
     # -- the application's side --------------------------------------------------------------------------
+
+    @property
+    def incoming_capacity(self) -> int:
+        """Bytes that may come in without being read; see the class."""
+        return self._incoming_capacity
+
+    @incoming_capacity.setter
+    def incoming_capacity(self, size: int) -> None:
+        self._incoming_capacity = size
+        if self.channel is not None:
+            self.channel.incoming.resize()
 
     @property
     def transport(self) -> Any:
@@ -109,12 +168,22 @@ class Session(Handshakes):
         """The links of this session, oldest first."""
         return iter(list(self._links))
 
+    def named(self, name: str) -> list[Link]:
+        """The links of this name, oldest first."""
+        return self._names.get(name, [])
+
+    @property
+    def link_count(self) -> int:
+        """How many links there are."""
+        return len(self._links)
+
     def forget(self, link: Link) -> None:
         """Take a link out; LINK_FINAL is the last that is heard of it."""
-        if self._take_out(link):
+        if self.take_out(link):
             self.connection.emit(Event.LINK_FINAL, link)
 
-    def _take_out(self, link: Link) -> bool:
+    def take_out(self, link: Link) -> bool:
+        """Take a link out without a word about it; returns whether it was there."""
         if link not in self._links:
             return False
         del self._links[link]
@@ -129,6 +198,7 @@ class Session(Handshakes):
     def next(self, mask: int) -> Optional[Session]:
         """The next session of the connection whose state agrees with `mask`, or None."""
         seen = False
+        session: Session
         for session in self.connection.sessions(0):
             if seen and session.matches(mask):
                 return session
@@ -143,22 +213,93 @@ class Session(Handshakes):
     @property
     def outgoing_bytes(self) -> int:
         """Bytes that were written by the application and have not left."""
-        there = dict.fromkeys(self.window.outgoing) if self.window is not None else {}
+        there = dict.fromkeys(self.channel.outgoing.queue) if self.channel is not None else {}
         for link in self._links:
             if isinstance(link, Sender):
                 there.update(dict.fromkeys((*link.waiting, *link.pending)))
         return sum(delivery.pending for delivery in there)
+
+    # -- the wire ----------------------------------------------------------------------------------------
+
+    def incoming_frames(self, wire: Optional[WireInterface] = None) -> int:
+        """The incoming window when nothing is unread, in frames."""
+        if self._incoming_capacity:
+            frame = wire.max_frame_size if wire is not None else 0
+            return max(1, self._incoming_capacity // (frame or self._incoming_capacity))
+        most = 0 if wire is None else wire.limits.max_buffered_session_bytes
+        if wire is None or not most or not wire.max_frame_size:
+            return DEFAULT_WINDOW
+        return max(1, min(DEFAULT_WINDOW, most // wire.max_frame_size))
+
+    def largest_handle(self) -> int:
+        """The largest handle that is told to the peer, and holds for both sides."""
+        transport = self.connection.transport
+        return self.handle_max if transport is None else min(self.handle_max, transport.limits.max_links - 1)
+
+    def begin_fields(self, remote_channel: Optional[int]) -> list[Any]:
+        """The fields of our begin [2.7.2]."""
+        channel = self.channel
+        return [
+            remote_channel,
+            self.first_outgoing_id,
+            channel.incoming.incoming_window if channel is not None else self.incoming_frames(),
+            self.outgoing_window,
+            self.largest_handle(),
+            symbol_list("offered_capabilities", self.offered_capabilities),
+            symbol_list("desired_capabilities", self.desired_capabilities),
+            symbol_keys("properties", self.properties),
+        ]
+
+    def holds_back(self) -> bool:
+        """Whether something was sent that has not left, and could."""
+        return any(link.queued and link.is_sender and not link.state & REMOTE_CLOSED for link in self._links)
+
+    def refuse(self, endpoint: Union[Session, Link], condition: Condition) -> None:
+        """This session, or a link of it, cannot be opened on this wire: the application sees it as if the peer
+        had refused, and what was sent over it will not leave."""
+        if isinstance(endpoint, Link) and not endpoint.state & REMOTE_UNINIT:
+            # The peer has attached it and waits for our attach: it can be told no less than this.
+            endpoint.abandon()
+            endpoint.detach_sent = True  # it will have no handle here
+            self.condition = condition
+            self.close()
+            return
+        for what in (REMOTE_OPEN, REMOTE_CLOSE):
+            endpoint.change(what)
+        endpoint.remote_condition = condition
+        if isinstance(endpoint, Link):
+            endpoint.detach_sent = True
+            endpoint.abandon()
+            self.connection.emit(Event.LINK_REMOTE_CLOSE, endpoint)
+            return
+        for link in self.links():
+            link.abandon()
+            self.end_link(link)
+        self.connection.emit(Event.SESSION_REMOTE_CLOSE, self)
+
+    def end_link(self, link: Link) -> None:
+        """The peer has ended the session: nobody will answer for its links any more. Whoever waits for the answer to
+        an attach is told that it is refused, for the session's reason: some peers refuse in no other way. Whoever
+        waits for that to a detach has been heard."""
+        if link.state & LOCAL_ACTIVE and not link.state & REMOTE_CLOSED and link.remote_condition is None:
+            link.remote_condition = self.remote_condition
+        link.abandon(self.connection.lasting and passes(self.remote_condition))
+        if not link.is_attaching() and not link.state & LOCAL_CLOSED:
+            return  # it was in use: that its session has ended says all
+        if link.state & REMOTE_CLOSED or self.state & LOCAL_CLOSED:
+            return
+        link.end_unanswered()
 
     # -- another wire ------------------------------------------------------------------------------------
 
     def reset(self, lasting: bool = False) -> None:
         """Be as before the peer was heard of, ready for a new wire. What was closed here, or made by the peer, is
         not made again. `lasting`: whether what has not left may wait for the new wire."""
-        if self.window is not None:
-            self.window.close(lasting)
+        if self.channel is not None:
+            self.channel.close(lasting)
         if self.bury():
             return
-        self.state = self.state & (LOCAL_ACTIVE | LOCAL_UNINIT | LOCAL_CLOSED) | REMOTE_UNINIT
+        self.change(WIRE_LOST)
         self.remote_condition = None
         for link in self.links():
             if not self.bury_link(link):
@@ -169,9 +310,8 @@ class Session(Handshakes):
     def hold(self) -> None:
         """The peer has ended the session for a reason that passes: answer, and keep it with its links, and what they
         have not sent, until `resume`."""
-        window = self.window
-        if window is not None:
-            self.send_answer(window)
+        if self.channel is not None:
+            self.channel.answer_end()
         self.reset(True)
         self.held = True
 
@@ -200,14 +340,8 @@ class Session(Handshakes):
     @staticmethod
     def hold_link(link: Link) -> None:
         """The peer has detached `link`: answer, and keep it, with what it has not sent, until a session adopts it."""
-        old = link.session
-        husk = shed(link)
-        if husk is not None and link.window is not None:
-            # At once: the peer must not see the name attached again before it has seen this end go.
-            out = link.window.transport.plain
-            if not old.send_detach(husk, out):
-                old.connection.work_on(husk)
-            link.window.transport.wake()
+        if link.channel is not None:
+            link.channel.attachments.detach_now(link)
         link.reset(True)
         link.held = True
 
@@ -219,7 +353,7 @@ class Session(Handshakes):
         old = link.session
         link.held = False
         if old is not self:
-            old._take_out(link)
+            old.take_out(link)
             old.connection.work.pop(link, None)
             link.session = link.parent = self
             link.born = self.connection.count_link()
@@ -230,13 +364,14 @@ class Session(Handshakes):
         """It has ended with the wire: there is nobody any more who would answer. Whoever closed it is told so."""
         told = bool(endpoint.state & REMOTE_CLOSED) or endpoint.is_blamed
         asked = bool(endpoint.state & LOCAL_CLOSED)
-        endpoint.state = LOCAL_CLOSED | REMOTE_CLOSED
+        endpoint.change(LOCAL_GONE)
+        endpoint.change(REMOTE_GONE)
         self.connection.work.pop(endpoint, None)
         if asked and not told:
             self.connection.emit(etype, endpoint)
 
     def __repr__(self) -> str:
-        where = "" if self.window is None else " on channel %d" % self.window.channel
+        where = "" if self.channel is None else " on channel %d" % self.channel.number
         return "<Session%s of %r>" % (where, self.connection)
 
 

@@ -6,13 +6,11 @@ an application chooses. Senders enter. It knows deliveries by their tag and thei
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from reactor.engine.endpoints.delivery import OPEN, Delivery
+from reactor.engine.interface import SenderInterface
 from reactor.errors import NOT_ALLOWED, LocalProtocolError
-
-if TYPE_CHECKING:  # senders enter; the types go round, the imports do not
-    from reactor.engine.endpoints.sender import Sender
 
 #: Digits of the largest number that is looked at: a sender does not get there by counting.
 _DIGITS = 18
@@ -28,7 +26,7 @@ class GivenTags:
         self._jumped_to = 0  # the number from which the sender counts on, because of a chosen tag
         self._mixed = False  # whether it has counted before that
 
-    def claim(self, sender: Sender, tag: bytes) -> None:
+    def claim(self, sender: SenderInterface, tag: bytes) -> None:
         """See to it that `tag` is free, and that the sender will not come to it by counting. LocalProtocolError for
         one of a delivery that is not settled."""
         other = self._given.get(tag)
@@ -38,14 +36,14 @@ class GivenTags:
             text = "the tag %r is that of a delivery that is not settled: %r" % (tag.decode("utf-8", "replace"), other)
             raise LocalProtocolError(NOT_ALLOWED, text, "link")
 
-    def keep(self, sender: Sender, delivery: Delivery) -> None:
+    def keep(self, sender: SenderInterface, delivery: Delivery) -> None:
         """A delivery was made with a tag that was free."""
         given = self._given
         given[delivery.tag_bytes] = delivery
         if len(given) > 64 and len(given) > 2 * sender.unsettled:
             self._given = {tag: one for tag, one in given.items() if one.fate == OPEN}
 
-    def _counted(self, sender: Sender, tag: bytes) -> Optional[Delivery]:
+    def _counted(self, sender: SenderInterface, tag: bytes) -> Optional[Delivery]:
         """The open delivery to which the sender has given this number by itself, or None."""
         if not tag.isdigit() or tag.startswith(b"0") or len(tag) > _DIGITS:
             return None

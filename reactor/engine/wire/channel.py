@@ -1,298 +1,253 @@
-"""Ledger: what a session counts on one wire: ids, windows, handles, and what is unsettled.
+"""Channel: a session on one wire: how it begins and ends there, and the order in which a turn is written [2.5].
 
-All ids are serial numbers of 32 bits that wrap round [2.8.10]. What is to be written is noted here (`touch`,
-`tell_flow`) and written by outgoing_window.py at the end of the turn. It knows no frame.
+It dies with the wire, and a new one is made when the session begins on another. Its parts have a performative or two
+each: attachments.py (attach, detach), incoming_window.py and outgoing_window.py (transfer, one direction each),
+outcomes.py (disposition), flows.py (flow). They note what is to be written, and `flush` writes it at the end of the
+turn. What the application wants of the session is in endpoints/session.py.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
-from reactor.codec.frames import TRANSFER_OVERHEAD
+from reactor.codec.definitions import BEGIN, END
+from reactor.codec.dicts import of_symbols
+from reactor.codec.frames import write_frame
+from reactor.codec.performatives import encode_composite
+from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import Delivery
-from reactor.engine.endpoints.endpoint import REMOTE_UNINIT
+from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSE, REMOTE_CLOSED, REMOTE_OPEN
 from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.receiver import Receiver
-from reactor.engine.endpoints.sender import Sender
+from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
-from reactor.errors import MESSAGE_SIZE_EXCEEDED, RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
-
-if TYPE_CHECKING:
-    from reactor.engine.wire.channels import Channels
-    from reactor.engine.wire.handshakes import Handshakes
-
-MASK = 0xFFFFFFFF
-HALF = 0x80000000
-
-#: No frame carries more than this, however large the peer's frames may be, so that links take turns.
-LARGEST_PAYLOAD = 256 * 1024
+from reactor.engine.interface import WireInterface
+from reactor.engine.serial import MASK
+from reactor.engine.wire.attachments import Attachments
+from reactor.engine.wire.flows import Flows
+from reactor.engine.wire.incoming_window import IncomingWindow
+from reactor.engine.wire.outcomes import Outcomes
+from reactor.engine.wire.outgoing_window import OUTPUT_LIMIT, OutgoingWindow
 
 
-#: What a piece of a message costs beside its bytes. Counted, so that a flood of empty ones is bounded, too.
-PIECE_COST = 64
+class Channel:
+    """A session on one wire; `session.channel` while it is there.
 
-
-#: How often a delivery may be spoken of before it is settled, on average: a disposition of thirty bytes can speak of
-#: all that there are. One that speaks of fewer than FEW costs no more than any other frame, and is not counted.
-MENTIONS, FEW = 8, 256
-
-
-class Pieces(list[Any]):
-    """What has come of a delivery that takes several frames, behind its first piece. cost: what that counts for."""
-
-    __slots__ = ("cost",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cost = 0
-
-
-def free_number(taken: dict[int, Any]) -> int:
-    """A handle or channel that is not taken: the next one where all are in use, else one from a gap."""
-    size = len(taken)
-    return size if size not in taken else next(number for number in range(size) if number not in taken)
-
-
-def serial_difference(a: int, b: int) -> int:
-    """How far `a` is ahead of `b`, negative when it is behind, for serial numbers of 32 bits [RFC 1982]."""
-    difference = (a - b) & MASK
-    return difference - 0x100000000 if difference >= HALF else difference
-
-
-class Ledger:
-    """What a session counts on one wire."""
+    number, remote_number: the channel that we send on, and the one that the peer sends on; None before its begin.
+    discarding: the session has ended here because of an error, or is refused: what still comes in is passed over until
+        the peer's end [2.5.5].
+    dirty: whether the wire is asked to call `flush`.
+    """
 
     __slots__ = (
         "session",
-        "transport",
+        "wire",
         "events",
-        "channel",
-        "remote_channel",
-        "handles_out",
-        "handles_in",
-        "remote_handle_max",
+        "number",
+        "remote_number",
         "begin_sent",
         "end_sent",
+        "discarding",
         "dirty",
-        "next_outgoing_id",
-        "next_delivery_id",
-        "remote_incoming_window",
-        "outgoing_window",
-        "next_incoming_id",
-        "incoming_window",
-        "incoming_limit",
-        "renew_at",
-        "counts_every_frame",
-        "unread_frames",
-        "hungry",
-        "starved",
-        "most_unsettled",
-        "held_back",
-        "choked",
-        "buffered",
-        "unsettled_out",
-        "unsettled_in",
+        "attachments",
+        "incoming",
         "outgoing",
-        "acks",
+        "outcomes",
         "flows",
-        "flow_due",
-        "deaf",
-        "late",
-        "patience",
-        "shares",
-        "parted",
+        "_unsettled_by_link",
     )
 
-    def __init__(self, session: Handshakes, transport: Channels, channel: int) -> None:
+    def __init__(self, session: Session, wire: WireInterface, number: int) -> None:
         self.session = session
-        self.transport = transport
+        self.wire = wire
         self.events = session.connection.event_queue()
-        self.channel = channel
-        self.remote_channel: Optional[int] = None
-        self.handles_out: dict[int, Link] = {}
-        self.handles_in: dict[int, Link] = {}
-        self.remote_handle_max = MASK
+        self.number = number
+        self.remote_number: Optional[int] = None
         self.begin_sent = False
         self.end_sent = False
+        self.discarding = False
         self.dirty = False
-        # Sending. The first ids are the session's to choose, so that a test can start before the wrap.
-        self.next_outgoing_id = session.first_outgoing_id
-        self.next_delivery_id = session.first_outgoing_id
-        self.remote_incoming_window = 0
-        self.outgoing_window = session.outgoing_window
-        # Receiving. The window is counted in frames, and holds back while the application does not read.
-        self.next_incoming_id = 0
-        self.unread_frames = 0
-        self.hungry: dict[Receiver, None] = {}  # those whose credit could not be filled, for what was not read
-        self.starved = False  # somebody waits until the application has read
-        self.buffered = 0  # what has come of deliveries that are not complete, as it is counted
-        self.measure()
-        # As many may be unsettled each way. Beyond that no credit is given, and nothing is sent.
-        self.most_unsettled = transport.limits.max_unsettled
-        self.held_back: dict[Receiver, None] = {}  # those whose credit could not be filled, for what is not settled
-        self.choked = False  # something is not sent, for what is not settled
-        self.unsettled_out: dict[int, Delivery] = {}
-        self.unsettled_in: dict[int, Delivery] = {}
-        self.outgoing: deque[Delivery] = deque()
-        self.acks: list[Delivery] = []
-        self.flows: dict[Link, None] = {}  # links to tell of, each once, in order
-        self.flow_due = False
-        self.late = 0  # transfers that came all the same
-        self.patience = MENTIONS * self.most_unsettled  # how many deliveries may be spoken of without being settled
-        self.shares: dict[bool, tuple[int, dict[Link, list[Delivery]]]] = {}  # see `unsettled_of`
-        self.parted: Optional[dict[Link, list[Delivery]]] = None  # the queue by link, while all of them go
-        self.deaf = False  # what still comes in is passed over: the session has ended here, or was refused
+        self.flows = Flows(self)
+        self.attachments = Attachments(self, session, wire)
+        self.incoming = IncomingWindow(self, session, wire)
+        self.outgoing = OutgoingWindow(self, session, wire)
+        self.outcomes = Outcomes(self)
+        self._unsettled_by_link: dict[bool, tuple[int, dict[Link, list[Delivery]]]] = {}  # see `unsettled_of`
 
-    def measure(self) -> None:
-        """Take the incoming window's size from what the session wants, as long as the peer has not been told."""
-        self.resize()
-        self.incoming_window = self.incoming_limit
-
-    def resize(self) -> None:
-        """Take the size of the incoming window anew. What the peer was told stands: a smaller one is told when what
-        was told before is used up, a larger one now."""
-        self.incoming_limit = self.session.incoming_frames(self.transport)
-        self.renew_at = self.incoming_limit // 2
-        # Without a capacity of the application's a message in many frames counts as one: whoever waits for all of
-        # it must not stop the rest of it from coming.
-        self.counts_every_frame = self.session.incoming_capacity > 0
-        if self.begin_sent and self.incoming_limit - self.unread_frames > self.incoming_window:
-            if not self.session.state & REMOTE_UNINIT:  # not before it is known from what the peer counts [2.7.4]
-                self.touch_flow()
-
-    def largest_payload(self) -> int:
-        """How many bytes of a message one frame can carry to the peer; its delivery's state is among them."""
-        return min(self.transport.remote_max_frame_size - TRANSFER_OVERHEAD, LARGEST_PAYLOAD)
-
-    # -- what the transport is asked to come back for ----------------------------------------------------
+    # -- the turn ----------------------------------------------------------------------------------------
 
     def touch(self) -> None:
-        """Something is to be written: have the transport call `flush`."""
+        """Something is to be written: have the wire call `flush`."""
         if not self.dirty:
             guard = self.session.connection.guard
             if guard is not None:
                 guard()
             self.dirty = True
-            self.transport.dirty_windows.append(self)
-            self.transport.wake()
+            self.wire.dirty.append(self)
+            self.wire.wake()
 
-    def touch_flow(self) -> None:
-        """Have the windows told to the peer."""
-        self.touch()
-        self.flow_due = True
+    def flush(self, out: bytearray) -> bool:
+        """Write all that the turn collected; returns whether something must wait until `out` was sent."""
+        self.dirty = False
+        if self._unsettled_by_link:
+            self._unsettled_by_link.clear()
+        outgoing, outcomes, flows = self.outgoing, self.outcomes, self.flows
+        frames = -outgoing.next_outgoing_id
+        if outgoing.queue:
+            outgoing.write_transfers(out)
+        frames = (frames + outgoing.next_outgoing_id) & MASK
+        if outcomes.due:
+            frames += outcomes.write(out)
+            if outgoing.send_blocked:
+                outgoing.unblock()
+        incoming = self.incoming
+        if incoming.credit_waits_for_settlement and len(incoming.unsettled) < incoming.most_unsettled:
+            flows.links.update(dict.fromkeys(incoming.credit_waits_for_settlement))
+            incoming.credit_waits_for_settlement.clear()
+        if flows.links or flows.window_due:
+            frames += flows.write(out)
+        self.wire.frames_output += frames
+        if not outgoing.queue or outgoing.remote_incoming_window <= 0:
+            return False
+        return len(out) >= OUTPUT_LIMIT or (
+            outgoing.send_blocked and len(outgoing.unsettled) < outgoing.most_unsettled
+        )
 
-    def make_room(self, link: Receiver) -> None:
-        """The application has read, and somebody waits for that: the window, or the link's credit."""
-        if self.incoming_window <= self.renew_at:
-            self.touch_flow()
-        if link in self.hungry and link.wire_credit + len(link.incoming) <= link.refill_at:
-            del self.hungry[link]
-            self.tell_flow(link)
+    # -- begin and end -----------------------------------------------------------------------------------
 
-    def tell_flow(self, link: Link) -> None:
-        """Have the credit, or the use that was made of it, told to the peer.
+    def send_begin(self, out: bytearray) -> None:
+        """Write our begin, if it was not written yet."""
+        if not self.begin_sent:
+            self.begin_sent = True
+            self.incoming.measure()
+            write_frame(out, self.number, encode_composite(BEGIN, self.session.begin_fields(self.remote_number)))
+            self.wire.frames_output += 1
 
-        A receiver's is told once the peer has attached the link, and not in doubt: only then is it known from where
-        deliveries are counted, and what the peer counts transfers from [2.7.4]. A drain of the peer's may come before
-        our attach has left.
+    def recv_begin(
+        self,
+        remote_channel: Optional[int],
+        next_outgoing_id: int,
+        incoming_window: int,
+        outgoing_window: int,
+        handle_max: Optional[int] = None,
+        offered_capabilities: Any = None,
+        desired_capabilities: Any = None,
+        properties: Optional[dict[Any, Any]] = None,
+    ) -> None:
+        """The peer begins the session, or answers our begin [2.7.2]."""
+        session = self.session
+        session.change(REMOTE_OPEN)
+        self.incoming.next_incoming_id = next_outgoing_id & MASK
+        self.outgoing.remote_incoming_window = incoming_window
+        self.incoming.resize()  # the application may have changed it meanwhile
+        if handle_max is not None:
+            self.attachments.remote_handle_max = handle_max
+        self.wire.wake()  # for the attaches that waited for this
+        session.remote_offered_capabilities = of_symbols(offered_capabilities)
+        session.remote_desired_capabilities = of_symbols(desired_capabilities)
+        session.remote_properties = properties
+        session.connection.emit(Event.SESSION_REMOTE_OPEN, session)
+
+    def send_end(self, out: bytearray) -> bool:
+        """Write our end if it is time; returns whether the session has nothing more to write."""
+        session = self.session
+        if not session.state & LOCAL_CLOSED or self.end_sent:
+            return True
+        condition, ended = session.condition, session.state & REMOTE_CLOSED
+        if condition is None and not ended and session.holds_back():
+            return False
+        self.end_sent = True
+        # What is on its way is still heard, outcomes above all, unless it is what we end for [2.5.5].
+        self.discarding = self.discarding or condition is not None
+        error = None if condition is None else condition.fitted(self.wire.remote_max_frame_size)
+        write_frame(out, self.number, encode_composite(END, [error]))
+        self.wire.frames_output += 1
+        if ended:
+            self._leave()
+        return True
+
+    def recv_end(self, error: Any = None) -> None:
+        """The peer ends the session [2.7.8]: with it every link in it."""
+        session = self.session
+        session.change(REMOTE_CLOSE)
+        condition = Condition.from_wire(error)
+        told = session.is_blamed
+        session.remote_condition = condition or session.remote_condition  # its own reason says more than the fault
+        self.wire.release_input(self)
+        self.outgoing.share_out()
+        for link in session.links():
+            session.end_link(link)
+        self.outgoing.shares = None
+        if not told:
+            session.connection.emit(Event.SESSION_REMOTE_CLOSE, session)
+        if self.end_sent:
+            self._leave()
+        session.connection.work_on(session)
+
+    def answer_end(self) -> None:
+        """The peer has ended the session on this wire: end it here as well. The session is not forgotten."""
+        wire = self.wire
+        if not self.end_sent:
+            self.end_sent = True
+            write_frame(wire.plain, self.number, encode_composite(END, [None]))
+            wire.frames_output += 1
+            wire.wake()
+        wire.release_output(self)
+
+    def _leave(self) -> None:
+        """Both ends have gone out: the channel is free."""
+        self.wire.release_output(self)
+        self.close()
+        self.session.connection.forget(self.session)
+
+    def close(self, lasting: bool = False) -> None:
+        """The wire is gone, or the session on it: deliveries are lost or in doubt, links have no handles.
+
+        lasting: whether another wire will come, and what has not left may wait for it.
         """
-        if link.is_sender or (link.handle_out is not None and link.handle_in is not None and not link.doubtful):
-            self.touch()
-            self.flows[link] = None
-
-    def unchoke(self) -> None:
-        """Some of what was sent is settled, and more may be."""
-        if len(self.unsettled_out) >= self.most_unsettled:
-            return
-        self.choked = False
-        if self.outgoing:
-            self.touch()
-        for link in self.handles_out.values():
-            if isinstance(link, Sender) and link.wire_credit > link.queued:
-                self.events.append((Event.LINK_FLOW, link))
-
-    def hold(self, delivery: Delivery, size: int) -> None:
-        """Another `size` bytes have come of a delivery that takes several frames. RemoteProtocolError when that is
-        too much: of the link, the session or the connection."""
-        if delivery.chunks is None:
-            delivery.chunks = Pieces()
-        cost = size + PIECE_COST
-        transport = self.transport
-        limits = transport.limits
-        delivery.chunks.cost += cost
-        self.buffered += cost
-        transport.buffered += cost
-        link = delivery.link
-        if 0 < limits.max_buffered_delivery_bytes < delivery.chunks.cost:
-            self.let_go(delivery.chunks)
-            delivery.take()
-            text = "a message of more than %d bytes on %s" % (limits.max_buffered_delivery_bytes, link.label())
-            raise RemoteProtocolError(MESSAGE_SIZE_EXCEEDED, text, "link", endpoint=link)
-        if 0 < limits.max_buffered_session_bytes < self.buffered:
-            text = "more than %d bytes of messages that are not complete" % limits.max_buffered_session_bytes
-            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, "session")
-        if 0 < limits.max_buffered_connection_bytes < transport.buffered:
-            text = "more than %d bytes of messages that are not complete" % limits.max_buffered_connection_bytes
-            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text)
-
-    def spoken_of(self, number: int, settled: int) -> None:
-        """The peer has spoken of so many deliveries in one frame, and settled some. RemoteProtocolError when it goes
-        on and on about them."""
-        self.patience = min(self.patience - number + MENTIONS * settled, MENTIONS * self.most_unsettled)
-        if self.patience < 0:
-            text = "dispositions without end: the same deliveries are spoken of again and again, and not settled"
-            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, "session")
+        self.outgoing.share_out()
+        for link in self.attachments.links():
+            link.leave_wire(lasting)
+        self.outgoing.shares = None
+        self.attachments.clear()
+        self.outgoing.queue.clear()
+        self.incoming.let_all_go()
+        self.outcomes.due.clear()
+        self.flows.links.clear()
+        self._unsettled_by_link.clear()
+        self.session.channel = None
 
     def unsettled_of(self, link: Link) -> list[Delivery]:
-        """What is not settled of a link. Many may go at once: all are looked through once for all of them, until
-        others come or the turn ends."""
+        """The deliveries of a link that are not settled. Many links may go at once: all deliveries are looked through
+        once for all of them, until others come or the turn ends."""
         incoming = link.is_receiver
-        unsettled = self.unsettled_in if incoming else self.unsettled_out
-        latest = self.next_incoming_id if incoming else self.next_delivery_id
-        known = self.shares.get(incoming)
+        if incoming:
+            unsettled, latest = self.incoming.unsettled, self.incoming.next_incoming_id
+        else:
+            unsettled, latest = self.outgoing.unsettled, self.outgoing.next_delivery_id
+        known = self._unsettled_by_link.get(incoming)
         if known is None or known[0] != latest:
-            known = self.shares[incoming] = (latest, {})
+            known = self._unsettled_by_link[incoming] = (latest, {})
             for delivery in unsettled.values():
                 known[1].setdefault(delivery.link, []).append(delivery)
         return [one for one in known[1].pop(link, ()) if unsettled.get(one.id or 0) is one]
 
-    def part(self) -> None:
-        """All links go, one after the other: share the queue out among them, in one look for all. The caller sets
-        `parted` to None when they are gone."""
-        self.parted = {}
-        for delivery in self.outgoing:
-            self.parted.setdefault(delivery.link, []).append(delivery)
-        self.outgoing.clear()
 
-    def take_queued(self, link: Link) -> list[Delivery]:
-        """What is in the queue of a link that goes; it is taken out."""
-        if self.parted is not None:
-            return self.parted.pop(link, [])
-        queued = [delivery for delivery in self.outgoing if delivery.link is link]
-        if queued:
-            self.outgoing = deque(delivery for delivery in self.outgoing if delivery.link is not link)
-        return queued
+def begin(session: Session, wire: WireInterface, out: bytearray) -> None:
+    """Write the session's begin if it is time. LocalProtocolError when no channel is left."""
+    if session.state & LOCAL_UNINIT or session.held:
+        return
+    channel = session.channel
+    if channel is None:
+        if session.state & REMOTE_CLOSED or not wire.has_channel():
+            return  # it has had its life on this wire; or the peer's open says whether there are so many
+        channel = session.channel = wire.make_channel(session)
+    channel.send_begin(out)
 
-    def let_go(self, pieces: Pieces) -> None:
-        """What has come of a delivery is complete, was read, or is dropped. Harmless when repeated."""
-        self.buffered -= pieces.cost
-        self.transport.buffered -= pieces.cost
-        pieces.cost = 0
 
-    def release(self, link: Sender) -> None:
-        """Put what waited back into the queue, in its old order."""
-        waiting = link.waiting
-        for delivery in waiting:
-            delivery.window = self
-        self.outgoing.extendleft(reversed(waiting))
-        waiting.clear()
-        self.touch()
-
-    def renew(self) -> None:
-        """Open the incoming window again, as far as the application has read."""
-        self.flow_due = False
-        room = self.incoming_limit - self.unread_frames
-        if room > self.incoming_window:
-            self.incoming_window = room
-        self.starved = self.incoming_window <= self.renew_at or bool(self.hungry)
+def end(session: Session, out: bytearray) -> bool:
+    """Write the session's end if it is time; returns whether the session has nothing more to write."""
+    if session.channel is not None:
+        return session.channel.send_end(out)
+    if session.state & LOCAL_CLOSED and session.state & REMOTE_CLOSED:
+        session.connection.forget(session)
+    return bool(session.state & (LOCAL_UNINIT | REMOTE_CLOSED))

@@ -11,14 +11,14 @@ from typing import Any, Optional
 
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE
 from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
 from reactor.engine.limits import UNLIMITED, USUAL
-from reactor.engine.wire.channel import Ledger, free_number
-from reactor.engine.wire.handshakes import Handshakes
+from reactor.engine.serial import next_number
+from reactor.engine.wire.channel import Channel
 from reactor.engine.wire.interface import OwningTransport
 from reactor.engine.wire.layers import Layers
 from reactor.engine.wire.stages import EXPECT_FRAMES, OPENING, Stages
-from reactor.engine.wire.window import Window
 from reactor.errors import (
     FRAMING_ERROR,
     NOT_ALLOWED,
@@ -41,7 +41,7 @@ class Channels:
     buffered: bytes of deliveries that are not complete, in all sessions together, as the limits count them.
     frame_size: bytes of the frame that is being read, where it is no transfer. frames_output: how many frames the
         channels have written.
-    dirty_windows: the channels that have messages, outcomes or flow to write. waits: a link's attach waits for a detach
+    dirty: the channels that have messages, outcomes or flow to write. waits: a link's attach waits for a detach
         that may leave in the same turn. woken: whether the driver knows that there is something to write.
     doubts: links that look refused, and until when they may be; 0.0: not yet known.
     """
@@ -58,18 +58,19 @@ class Channels:
         "buffered",
         "frame_size",
         "frames_output",
-        "dirty_windows",
+        "dirty",
         "waits",
         "woken",
         "doubts",
+        "_last",
         "_transport",
         "_stages",
         "_layers",
     )
 
     def __init__(self, transport: OwningTransport, stages: Stages, layers: Layers) -> None:
-        self.incoming: dict[int, Window] = {}
-        self.outgoing: dict[int, Window] = {}
+        self.incoming: dict[int, Channel] = {}
+        self.outgoing: dict[int, Channel] = {}
         self.limits = USUAL
         self.frame_limit = USUAL.max_frame_size
         self.channel_max = USUAL.max_sessions - 1
@@ -79,10 +80,11 @@ class Channels:
         self.buffered = 0
         self.frame_size = 0
         self.frames_output = 0
-        self.dirty_windows: list[Ledger] = []
+        self.dirty: list[Channel] = []
         self.waits = False
         self.woken = True
         self.doubts: dict[Link, float] = {}
+        self._last = -1  # the number of ours that was taken last
         self._transport = transport
         self._stages = stages
         self._layers = layers
@@ -124,32 +126,32 @@ class Channels:
         """Whether another session may begin already: before the peer's open says how many there can be, few may."""
         return self.opened or len(self.outgoing) < FEW_CHANNELS
 
-    def make_window(self, session: Handshakes) -> Window:
+    def make_channel(self, session: Session) -> Channel:
         """A channel for a session. LocalProtocolError when none is left."""
         most = min(self.remote_channel_max, self.channel_max)
-        channel = free_number(self.outgoing)
-        if channel > most:
+        number = next_number(self.outgoing, self._last, most)
+        if number is None:
             raise LocalProtocolError(
                 RESOURCE_LIMIT_EXCEEDED, "no channel is left for another session: channel-max is %d" % most, "session"
             )
-        window = Window(session, self, channel)
-        self.outgoing[channel] = window
-        return window
+        self._last = number
+        channel = self.outgoing[number] = Channel(session, self, number)
+        return channel
 
-    def release_input(self, window: Ledger) -> None:
+    def release_input(self, channel: Channel) -> None:
         """The peer has ended the session: its channel may be used again."""
-        if window.remote_channel is not None:
-            self.incoming.pop(window.remote_channel, None)
+        if channel.remote_number is not None:
+            self.incoming.pop(channel.remote_number, None)
 
-    def release_output(self, window: Ledger) -> None:
+    def release_output(self, channel: Channel) -> None:
         """Both sides have ended the session: our channel may be used again."""
-        self.outgoing.pop(window.channel, None)
+        self.outgoing.pop(channel.number, None)
 
     def clear(self) -> None:
         """The connection has left this wire: there is no session on it any more."""
         self.incoming.clear()
         self.outgoing.clear()
-        self.dirty_windows.clear()
+        self.dirty.clear()
 
     # -- what comes in -----------------------------------------------------------------------------------
 
@@ -178,34 +180,34 @@ class Channels:
         connection.recv_open(container_id, hostname, offered_capabilities, desired_capabilities, properties)
         self.wake()
 
-    def recv_begin(self, channel: int, remote_channel: Optional[int] = None, *fields: Any) -> None:
+    def recv_begin(self, number: int, remote_channel: Optional[int] = None, *fields: Any) -> None:
         """The peer begins a session, or answers our begin [2.7.2]."""
         connection = self._transport.connection
         assert connection is not None
-        if channel in self.incoming:
-            raise RemoteProtocolError(NOT_ALLOWED, "begin on channel %d, where a session is" % channel)
-        if channel > self.channel_max:
+        if number in self.incoming:
+            raise RemoteProtocolError(NOT_ALLOWED, "begin on channel %d, where a session is" % number)
+        if number > self.channel_max:
             raise RemoteProtocolError(
-                FRAMING_ERROR, "begin on channel %d, above channel-max %d" % (channel, self.channel_max)
+                FRAMING_ERROR, "begin on channel %d, above channel-max %d" % (number, self.channel_max)
             )
         if connection.doubtful is not None:
             connection.believe(connection.doubtful)  # it goes on all the same
-        self.limits.admit_session(connection, self.frame_size)
+        connection.admit_session(self.limits, self.frame_size)
         if remote_channel is None:
             session = connection.session()
             session.passive = True
             try:
-                window = session.window = self.make_window(session)
+                channel = session.channel = self.make_channel(session)
             except LocalProtocolError as error:  # the peer knows how many it can have: it told us itself
                 raise RemoteProtocolError(error.condition, error.description) from None
         else:
             answered = self.outgoing.get(remote_channel)
-            if answered is None or answered.remote_channel is not None:
+            if answered is None or answered.remote_number is not None:
                 raise RemoteProtocolError(
                     NOT_ALLOWED, "begin answers channel %d, which waits for no answer" % remote_channel
                 )
-            window = answered
-        window.remote_channel = channel
-        window.session.weight += self.frame_size
-        self.incoming[channel] = window
-        window.session.recv_begin(remote_channel, *fields)
+            channel = answered
+        channel.remote_number = number
+        channel.session.weight += self.frame_size
+        self.incoming[number] = channel
+        channel.recv_begin(remote_channel, *fields)

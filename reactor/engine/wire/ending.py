@@ -76,13 +76,13 @@ class Ending:
         """Turn a peer's error into the frame that answers it: detach, end or close, by its scope."""
         condition = Condition(error.condition, error.description, error.info)
         connection: Any = self._transport.connection
-        window = None if channel is None else self._channels.incoming.get(channel)
+        carrier = None if channel is None else self._channels.incoming.get(channel)
         endpoint: Any = None
         if error.scope == "link":
             endpoint = error.endpoint
-        elif error.scope == "session" and window is not None:
-            endpoint = window.session
-            window.deaf = True
+        elif error.scope == "session" and carrier is not None:
+            endpoint = carrier.session
+            carrier.discarding = True
         if endpoint is None:
             self.end_with(condition)
             return
@@ -93,7 +93,7 @@ class Ending:
         endpoint.condition = condition
         etype = Event.SESSION_REMOTE_CLOSE
         if isinstance(endpoint, Link):
-            endpoint.deaf = True
+            endpoint.discarding = True
             etype = Event.LINK_REMOTE_CLOSE
         endpoint.close()
         if not told:

@@ -1,7 +1,7 @@
-"""Incoming: what a peer sends within a session: transfers, outcomes, flow.
+"""IncomingWindow: the transfers that a peer sends within a session: ids, window, and unsettled deliveries.
 
-The transport calls the method of each performative with its fields; deliveries and events come of it. This is
-the hot path of receiving. It writes nothing.
+Deliveries and events come of them. The window is counted in frames, and stays shut while the application does not read.
+This is the hot path of receiving. It writes nothing.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from reactor.engine.endpoints.delivery import (
     PRE_SETTLED,
     SETTLED_BY_PEER,
     SETTLED_NOW,
-    STATE_CHANGED,
     Delivery,
 )
-from reactor.engine.endpoints.disposition import EMPTY, TERMINAL, read_state
-from reactor.engine.endpoints.receiver import CONFIRMED, Receiver
-from reactor.engine.endpoints.sender import Sender
+from reactor.engine.endpoints.disposition import read_state
+from reactor.engine.endpoints.endpoint import REMOTE_UNINIT
+from reactor.engine.endpoints.receiver import Receiver
+from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
-from reactor.engine.wire.channel import FEW, MASK, Ledger, serial_difference
+from reactor.engine.interface import ChannelInterface, WireInterface
+from reactor.engine.serial import MASK
 from reactor.errors import (
     ERRANT_LINK,
     INVALID_FIELD,
     MESSAGE_SIZE_EXCEEDED,
     NOT_ALLOWED,
+    RESOURCE_LIMIT_EXCEEDED,
     TRANSFER_LIMIT_EXCEEDED,
     UNATTACHED_HANDLE,
     WINDOW_VIOLATION,
@@ -33,13 +35,109 @@ from reactor.errors import (
 )
 
 _DELIVERY = Event.DELIVERY
-_LINK_FLOW = Event.LINK_FLOW
+
+#: The cost of a piece of a message beside its bytes. Counted, so that a flood of empty ones is bounded, too.
+PIECE_COST = 64
 
 
-class Incoming(Ledger):
-    """The half of a window that listens."""
+class Pieces(list[Any]):
+    """The pieces of a delivery that takes several frames, but for the first. cost: as in `IncomingWindow.buffered`."""
 
-    __slots__ = ()
+    __slots__ = ("cost",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cost = 0
+
+
+class IncomingWindow:
+    """The half of a channel's transfers that comes in.
+
+    next_incoming_id, incoming_window: see [2.5.6].
+    incoming_limit: frames of the window while all are read. renew_at: the size at which it is announced anew.
+    counts_every_frame: whether a frame that continues an unread message counts as unread, too; else such a message
+        counts as one until it is complete.
+    unread_frames: the number of frames that have come and that the application has not read.
+    buffered: the cost of incomplete deliveries: their bytes, and PIECE_COST for each frame.
+    unsettled: deliveries by delivery-id. Where there are most_unsettled no credit is given.
+    window_waits_for_reads: whether the window, or a link's credit, is to be announced when the application has read.
+    credit_waits_for_reads, credit_waits_for_settlement: receivers whose credit is not full because deliveries are not
+        read, and because deliveries are not settled.
+    """
+
+    __slots__ = (
+        "channel",
+        "session",
+        "wire",
+        "events",
+        "handles",
+        "next_incoming_id",
+        "incoming_window",
+        "incoming_limit",
+        "renew_at",
+        "counts_every_frame",
+        "unread_frames",
+        "buffered",
+        "unsettled",
+        "most_unsettled",
+        "window_waits_for_reads",
+        "credit_waits_for_reads",
+        "credit_waits_for_settlement",
+        "_late",
+    )
+
+    def __init__(self, channel: ChannelInterface, session: Session, wire: WireInterface) -> None:
+        self.channel = channel
+        self.session = session
+        self.wire = wire
+        self.events = channel.events
+        self.handles = channel.attachments.handles_in
+        self.next_incoming_id = 0
+        self.unread_frames = 0
+        self.buffered = 0
+        self.unsettled: dict[int, Delivery] = {}
+        self.most_unsettled = wire.limits.max_unsettled
+        self.window_waits_for_reads = False
+        self.credit_waits_for_reads: dict[Receiver, None] = {}
+        self.credit_waits_for_settlement: dict[Receiver, None] = {}
+        self._late = 0  # transfers that came on a session that was ended here
+        self.measure()
+
+    # -- the window --------------------------------------------------------------------------------------
+
+    def measure(self) -> None:
+        """Take the window's size from the session, before begin announces it."""
+        self.resize()
+        self.incoming_window = self.incoming_limit
+
+    def resize(self) -> None:
+        """Take the window's size anew. The announced window stands: a smaller one is announced when that is used up, a
+        larger one now."""
+        self.incoming_limit = self.session.incoming_frames(self.wire)
+        self.renew_at = self.incoming_limit // 2
+        # Without a capacity of the application's a message in many frames counts as one: an application that waits for
+        # all of it must not stop the rest of it from coming.
+        self.counts_every_frame = self.session.incoming_capacity > 0
+        if self.channel.begin_sent and self.incoming_limit - self.unread_frames > self.incoming_window:
+            if not self.session.state & REMOTE_UNINIT:  # the peer's begin has the number from which it counts [2.7.4]
+                self.channel.flows.announce_window()
+
+    def make_room(self, link: Receiver) -> None:
+        """The application has read, and the window or the link's credit has waited for that."""
+        if self.incoming_window <= self.renew_at:
+            self.channel.flows.announce_window()
+        if link in self.credit_waits_for_reads and link.wire_credit + len(link.incoming) <= link.refill_at:
+            del self.credit_waits_for_reads[link]
+            self.channel.flows.announce(link)
+
+    def renew(self) -> None:
+        """Open the window again, as far as the application has read: it is about to be announced."""
+        room = self.incoming_limit - self.unread_frames
+        if room > self.incoming_window:
+            self.incoming_window = room
+        self.window_waits_for_reads = self.incoming_window <= self.renew_at or bool(self.credit_waits_for_reads)
+
+    # -- transfers ---------------------------------------------------------------------------------------
 
     def recv_transfer(
         self,
@@ -57,7 +155,7 @@ class Incoming(Ledger):
         batchable: Optional[bool] = False,
     ) -> None:
         """A transfer has come [2.7.5]."""
-        link: Any = self.handles_in.get(handle)
+        link: Any = self.handles.get(handle)
         if link is None:
             raise RemoteProtocolError(
                 UNATTACHED_HANDLE, "transfer on handle %d, which is not attached" % handle, "session"
@@ -68,10 +166,10 @@ class Incoming(Ledger):
         self.incoming_window = incoming_window
         self.next_incoming_id = (self.next_incoming_id + 1) & MASK
         if incoming_window == self.renew_at:
-            self.touch_flow()
-        if link.deaf:
+            self.channel.flows.announce_window()
+        if link.discarding:
             self._passed_over(link)
-            return  # in flight while we detached; the peer learns from the detach [2.6.5]
+            return  # in flight while we detached [2.6.5]
         if link.is_sender:
             raise RemoteProtocolError(NOT_ALLOWED, "transfer on %s to its sender" % link.label(), "link", endpoint=link)
         delivery = link.transfer_in_progress
@@ -81,21 +179,21 @@ class Incoming(Ledger):
                     raise RemoteProtocolError(
                         INVALID_FIELD, "the first transfer of a delivery lacks its id or its tag", "session"
                     )
-                tag = b""  # Azure leaves it out, and nobody will ever ask for it
+                tag = b""  # Azure leaves it out, and a settled delivery needs none
             credit = link.wire_credit - 1
             if credit < 0 and credit < -link.overdraft:
                 raise RemoteProtocolError(
                     TRANSFER_LIMIT_EXCEEDED, "transfer on %s without credit" % link.label(), "link", endpoint=link
                 )
-            if delivery_id in self.unsettled_in:
+            if delivery_id in self.unsettled:
                 raise RemoteProtocolError(
                     INVALID_FIELD, "delivery-id %d is in use by an unsettled delivery" % delivery_id, "session"
                 )
             link.wire_credit = credit
             link.delivery_count = (link.delivery_count + 1) & MASK
             if credit == link.refill_at:
-                self.tell_flow(link)
-            delivery = Delivery(link, self, tag, delivery_id, payload)
+                self.channel.flows.announce(link)
+            delivery = Delivery(link, self.channel, tag, delivery_id, payload)
             if resume:
                 self._pass_over(link, delivery, bool(more and not aborted))
                 return
@@ -105,10 +203,10 @@ class Incoming(Ledger):
                 delivery.settled = True
                 delivery.fate = PRE_SETTLED
             else:
-                self.unsettled_in[delivery_id] = delivery
+                self.unsettled[delivery_id] = delivery
                 link.unsettled += 1
             if more and not aborted:
-                if not self.counts_every_frame:  # it counts when it is complete: its rest must not be held back
+                if not self.counts_every_frame:  # it counts when it is complete: until then its rest must come
                     self.unread_frames -= 1
                     delivery.frames = 0
                 self.hold(delivery, len(payload))
@@ -123,14 +221,14 @@ class Incoming(Ledger):
         if delivery.fate == LOST:
             self._pass_over(link, delivery, bool(more and not aborted))
             return
-        if delivery.payload is not None:  # else nobody will read it: what is still to come of it is passed over
+        if delivery.payload is not None:  # else it was dropped here, and the rest of it is passed over
             if self.counts_every_frame:
                 self.unread_frames += 1
                 delivery.frames += 1
             self.hold(delivery, len(payload))
             delivery.chunks.append(payload)
         if settled and not delivery.fate:
-            self._finish_by_peer(delivery, self.unsettled_in)
+            self._finish_by_peer(delivery, self.unsettled)
         self._recv_more(link, delivery, payload, more, state, aborted)
         if not delivery.noted:
             events = self.events
@@ -140,7 +238,7 @@ class Incoming(Ledger):
 
     @staticmethod
     def _pass_over(link: Receiver, delivery: Delivery, more: bool) -> None:
-        """A delivery is resumed, and we know of none that was begun: what comes of it is ignored [2.7.5]."""
+        """A delivery is resumed that was not begun on this wire: its transfers are ignored [2.7.5]."""
         delivery.fate = LOST
         delivery.payload = None
         delivery.partial = more
@@ -156,23 +254,24 @@ class Incoming(Ledger):
     def recv_late(self) -> None:
         """A transfer on a session that was ended here: as many may be in flight as the window allows, and that may
         just have been renewed."""
-        self.late += 1
-        if self.late > 2 * self.incoming_limit:
+        self._late += 1
+        if self._late > 2 * self.incoming_limit:
             raise RemoteProtocolError(WINDOW_VIOLATION, "transfers without end on a session that was ended")
 
     def _recv_more(
         self, link: Receiver, delivery: Delivery, payload: Union[bytes, memoryview], more: Any, state: Any, aborted: Any
     ) -> None:
-        """What most transfers do not have: parts to come, parts before, a state, a limit of size."""
+        """The rest of a transfer that is not of the simple kind: it has parts before or behind it, a state, or a limit
+        of size."""
         link.received += len(payload)
         if state is not None:
-            delivery.remote_state, delivery._remote = read_state(state)
+            delivery.remote_state, delivery.remote_content = read_state(state)
         if aborted:
-            # What came of it is dropped, and it counts as settled [2.7.5].
+            # Its bytes are dropped, and it counts as settled [2.7.5].
             delivery.aborted = True
             if delivery.payload is not None:
                 delivery.take()
-            self._finish_by_peer(delivery, self.unsettled_in)
+            self._finish_by_peer(delivery, self.unsettled)
             more = False
         if 0 < link.max_message_size < link.received:
             size, link.received = link.received, 0
@@ -190,75 +289,12 @@ class Incoming(Ledger):
                 self._completed(delivery, delivery.chunks)
 
     def _completed(self, delivery: Delivery, pieces: Any) -> None:
-        """Nobody has to wait for the rest of it any more: what was not read is held back by the window."""
+        """The rest of it has come: from now on the window counts its unread frames."""
         self.let_go(pieces)
         if not self.counts_every_frame:
             frames = 1 + len(pieces)
             self.unread_frames += frames - delivery.frames
             delivery.frames = frames
-
-    def recv_disposition(
-        self,
-        receiver: bool,
-        first: int,
-        last: Optional[int] = None,
-        settled: Optional[bool] = False,
-        state: Any = None,
-        batchable: Optional[bool] = False,
-    ) -> None:
-        """The peer says what became of the deliveries first..last [2.7.6]."""
-        unsettled = self.unsettled_out if receiver else self.unsettled_in
-        outcome, content = read_state(state) if state is not None else (EMPTY, None)
-        change = (STATE_CHANGED if state is not None else 0) | (SETTLED_NOW if settled else 0)
-        before, looked_at = len(unsettled), 1
-        if last is None or last == first:
-            ids: Any = (first,)
-        else:
-            span = serial_difference(last, first) + 1
-            if span < 1:
-                raise RemoteProtocolError(
-                    INVALID_FIELD, "a disposition of deliveries %d to %d, which is backwards" % (first, last), "session"
-                )
-            looked_at = min(span, before)
-            if span <= before:
-                ids = [(first + offset) & MASK for offset in range(span)]
-            else:
-                # A range may promise four billion; only what is there is looked at.
-                ids = [number for number in unsettled if (number - first) & MASK < span]
-        events = self.events
-        for number in ids:
-            delivery = unsettled.get(number)
-            if delivery is None:
-                continue  # settled here before the peer's word came: nobody waits for it
-            known = delivery.remote_state
-            if state is None or (known is not EMPTY and ((outcome == known and content is None) or known in TERMINAL)):
-                # What is said again, to settle, is no news: nobody is told of it twice. An outcome stands [3.4].
-                if not settled:
-                    continue
-                delivery.changes |= SETTLED_NOW
-            else:
-                delivery.remote_state = outcome
-                delivery._remote = content
-                delivery.changes |= change
-            if settled:
-                delivery.settled = True
-                del unsettled[number]
-                if not delivery.fate:
-                    delivery.fate = SETTLED_BY_PEER
-                    link: Any = delivery.link
-                    link.unsettled -= 1
-                    if link.is_receiver and link.max_unsettled is not None:
-                        self.tell_flow(link)
-            if not delivery.noted:
-                delivery.noted = True
-                events.append((_DELIVERY, delivery))
-        if looked_at > FEW:
-            self.spoken_of(looked_at, before - len(unsettled))
-        if settled:
-            if self.choked:
-                self.unchoke()
-            if self.held_back:
-                self.touch()
 
     def _finish_by_peer(self, delivery: Delivery, unsettled: dict[int, Delivery]) -> None:
         delivery.settled = True
@@ -269,72 +305,39 @@ class Incoming(Ledger):
             if delivery.id is not None:
                 unsettled.pop(delivery.id, None)
 
-    def recv_flow(
-        self,
-        next_incoming_id: Optional[int],
-        incoming_window: int,
-        next_outgoing_id: int,
-        outgoing_window: int,
-        handle: Optional[int] = None,
-        delivery_count: Optional[int] = None,
-        link_credit: Optional[int] = None,
-        available: Optional[int] = None,
-        drain: Optional[bool] = False,
-        echo: Optional[bool] = False,
-        properties: Optional[dict[Any, Any]] = None,
-    ) -> None:
-        """The peer tells its windows, and the credit or the use of it on one link [2.7.4]."""
-        # What has left since the peer wrote this is not in its window any more [2.5.6].
-        self.next_incoming_id = next_outgoing_id
-        base = self.session.first_outgoing_id if next_incoming_id is None else next_incoming_id
-        self.remote_incoming_window = incoming_window - serial_difference(self.next_outgoing_id, base)
-        if self.outgoing:
-            self.touch()
-        if handle is None:
-            if echo:
-                self.touch_flow()
-            return
-        link = self.handles_in.get(handle)
-        if link is None:
-            raise RemoteProtocolError(UNATTACHED_HANDLE, "flow on handle %d, which is not attached" % handle, "session")
-        if link.deaf:
-            return
-        if link.doubtful:
-            link.confirm()
-        if isinstance(link, Sender):
-            self._recv_credit(link, delivery_count, link_credit, bool(drain))
-        elif isinstance(link, Receiver):
-            if delivery_count is not None:
-                used = serial_difference(delivery_count, link.delivery_count)
-                if used > 0:  # credit was given back, by a drain
-                    used = min(used, max(0, link.wire_credit))
-                    link.wire_credit -= used
-                    link._drained += used
-                    link.delivery_count = delivery_count & MASK
-            if link.paused and link_credit == 0:
-                link.paused = CONFIRMED
-            if available is not None:
-                link.available = available
-            if link._drain_mode and link.wire_credit <= 0 and link.prefetch:
-                link._drain_mode = False
-                self.tell_flow(link)
-        if echo:
-            self.tell_flow(link)
-        self.events.append((_LINK_FLOW, link))
+    # -- incomplete deliveries ---------------------------------------------------------------------------
 
-    def _recv_credit(self, link: Sender, count: Optional[int], credit: Optional[int], drain: bool) -> None:
-        link._drain_mode = drain
-        if credit is None:
-            return
-        if link.handle_out is None:
-            count = None  # our attach, which says where we count from, has not left
-        # The receiver counts from where it has seen us; what is on its way to it has used up credit already.
-        # Without a count it has seen nothing yet [2.6.7].
-        if count is None:
-            count = link.delivery_count if link.handle_out is None else link.first_delivery_count
-        used = serial_difference(link.delivery_count, count) + link._given_back
-        link.wire_credit = min(max(0, credit - used), MASK)
-        if drain and link.wire_credit == 0:
-            self.tell_flow(link)  # messages have used it up: that is the answer
-        if link.waiting and link.wire_credit > 0 and link.transfer_in_progress is None:
-            self.release(link)
+    def hold(self, delivery: Delivery, size: int) -> None:
+        """Another `size` bytes have come of a delivery that takes several frames. RemoteProtocolError for the link, the
+        session or the connection when that is more than its limit."""
+        if delivery.chunks is None:
+            delivery.chunks = Pieces()
+        cost = size + PIECE_COST
+        wire = self.wire
+        limits = wire.limits
+        delivery.chunks.cost += cost
+        self.buffered += cost
+        wire.buffered += cost
+        link = delivery.link
+        if 0 < limits.max_buffered_delivery_bytes < delivery.chunks.cost:
+            self.let_go(delivery.chunks)
+            delivery.take()
+            text = "a message of more than %d bytes on %s" % (limits.max_buffered_delivery_bytes, link.label())
+            raise RemoteProtocolError(MESSAGE_SIZE_EXCEEDED, text, "link", endpoint=link)
+        if 0 < limits.max_buffered_session_bytes < self.buffered:
+            text = "more than %d bytes of messages that are not complete" % limits.max_buffered_session_bytes
+            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, "session")
+        if 0 < limits.max_buffered_connection_bytes < wire.buffered:
+            text = "more than %d bytes of messages that are not complete" % limits.max_buffered_connection_bytes
+            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text)
+
+    def let_go(self, pieces: Pieces) -> None:
+        """The pieces of a delivery are complete, read or dropped. Harmless when repeated."""
+        self.buffered -= pieces.cost
+        self.wire.buffered -= pieces.cost
+        pieces.cost = 0
+
+    def let_all_go(self) -> None:
+        """The channel is gone: incomplete deliveries stay so."""
+        self.wire.buffered -= self.buffered
+        self.buffered = 0

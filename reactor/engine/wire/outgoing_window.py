@@ -1,90 +1,130 @@
-"""Outgoing: what a session sends, written once per turn.
+"""OutgoingWindow: the transfers that a session sends, written once per turn: ids, window, queue and unsettled
+deliveries.
 
-Transfers leave in the order of the calls, as far as the peer's window and credit go; outcomes as one disposition
-per run of equal ones; flow once per link. This is the hot path of sending. It decides nothing of what is sent.
+They leave in the order of the calls, within the peer's window, the credit of their links, and the bound on unsettled
+deliveries. This is the hot path of sending.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections import deque
+from typing import Any, Optional
 
-from reactor.codec.frames import (
-    transfer_writer,
-    write_disposition,
-    write_flow,
-    write_session_flow,
-    write_transfer,
-)
+from reactor.codec.frames import TRANSFER_OVERHEAD, transfer_writer, write_transfer
 from reactor.engine.endpoints.delivery import LOST, OPEN, Delivery
-from reactor.engine.endpoints.disposition import EMPTY, TERMINAL, state_bytes
+from reactor.engine.endpoints.disposition import EMPTY, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
 from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.receiver import PAUSED, Receiver
 from reactor.engine.endpoints.sender import Sender
+from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
-from reactor.engine.wire.channel import MASK, Ledger
+from reactor.engine.interface import ChannelInterface, WireInterface
+from reactor.engine.serial import MASK
 
 #: While so many bytes wait to be sent no more transfers are written: they stay where they can be given up.
 OUTPUT_LIMIT = 256 * 1024
 
+#: No frame carries more than this, however large the peer's frames may be, so that links take turns.
+LARGEST_PAYLOAD = 256 * 1024
+
 _LINK_FLOW = Event.LINK_FLOW
 
 
-class Outgoing(Ledger):
-    """The half of a window that writes."""
+class OutgoingWindow:
+    """The half of a channel's transfers that goes out.
 
-    __slots__ = ()
+    next_outgoing_id, remote_incoming_window, outgoing_window: see [2.5.6]. The last one bounds nothing here.
+    next_delivery_id: that of the delivery that leaves next.
+    queue: deliveries to be sent, in the order of the calls.
+    unsettled: deliveries that have left, by delivery-id. Where there are most_unsettled nothing is sent.
+    send_blocked: whether a delivery waits because there are so many.
+    shares: the queue by link, while all links go one after the other.
+    """
 
-    def flush(self, out: bytearray) -> bool:
-        """Write all that the turn collected; returns whether something must wait until `out` was sent."""
-        self.dirty = False
-        if self.shares:
-            self.shares.clear()
-        frames = -self.next_outgoing_id
-        if self.outgoing:
-            self._write_transfers(out)
-        frames = (frames + self.next_outgoing_id) & MASK
-        if self.acks:
-            frames += self._write_dispositions(out)
-            if self.choked:
-                self.unchoke()
-        if self.held_back and len(self.unsettled_in) < self.most_unsettled:
-            self.flows.update(dict.fromkeys(self.held_back))
-            self.held_back.clear()
-        if self.flows:
-            flows, self.flows = self.flows, {}
-            for link in flows:
-                if link.handle_out is None:
-                    if link.window is self and link.is_sender:
-                        self.flows[link] = None  # when our attach has left
-                elif not link.detach_sent and link.handle_in is not None:
-                    self._write_flow(link, out)
-                    frames += 1
-        if self.flow_due:
-            self.renew()
-            frames += 1
-            write_session_flow(
-                out,
-                self.channel,
-                self.next_incoming_id,
-                self.incoming_window,
-                self.next_outgoing_id,
-                self.outgoing_window,
-            )
-        self.transport.frames_output += frames
-        if not self.outgoing or self.remote_incoming_window <= 0:
-            return False
-        return len(out) >= OUTPUT_LIMIT or (self.choked and len(self.unsettled_out) < self.most_unsettled)
+    __slots__ = (
+        "channel",
+        "wire",
+        "events",
+        "next_outgoing_id",
+        "next_delivery_id",
+        "remote_incoming_window",
+        "outgoing_window",
+        "queue",
+        "unsettled",
+        "most_unsettled",
+        "send_blocked",
+        "shares",
+    )
 
-    def _write_transfers(self, out: bytearray) -> None:
+    def __init__(self, channel: ChannelInterface, session: Session, wire: WireInterface) -> None:
+        self.channel = channel
+        self.wire = wire
+        self.events = channel.events
+        # The first ids are the session's to choose, so that a test can start before the wrap.
+        self.next_outgoing_id = session.first_outgoing_id
+        self.next_delivery_id = session.first_outgoing_id
+        self.remote_incoming_window = 0
+        self.outgoing_window = session.outgoing_window
+        self.queue: deque[Delivery] = deque()
+        self.unsettled: dict[int, Delivery] = {}
+        self.most_unsettled = wire.limits.max_unsettled
+        self.send_blocked = False
+        self.shares: Optional[dict[Link, list[Delivery]]] = None
+
+    def largest_payload(self) -> int:
+        """How many bytes of a message one frame can carry to the peer; its delivery's state is among them."""
+        return min(self.wire.remote_max_frame_size - TRANSFER_OVERHEAD, LARGEST_PAYLOAD)
+
+    def unblock(self) -> None:
+        """Deliveries were settled, and others may be sent."""
+        if len(self.unsettled) >= self.most_unsettled:
+            return
+        self.send_blocked = False
+        if self.queue:
+            self.channel.touch()
+        for link in self.channel.attachments.handles_out.values():
+            if isinstance(link, Sender) and link.wire_credit > link.queued:
+                self.events.append((Event.LINK_FLOW, link))
+
+    def release(self, link: Sender) -> None:
+        """Put the deliveries that waited at the link into the queue, before those that are there."""
+        waiting = link.waiting
+        for delivery in waiting:
+            delivery.channel = self.channel
+        self.queue.extendleft(reversed(waiting))
+        waiting.clear()
+        self.channel.touch()
+
+    # -- links that go -----------------------------------------------------------------------------------
+
+    def share_out(self) -> None:
+        """All links go, one after the other: share the queue out among them, in one look for all. The caller sets
+        `shares` to None when they are gone."""
+        self.shares = {}
+        for delivery in self.queue:
+            self.shares.setdefault(delivery.link, []).append(delivery)
+        self.queue.clear()
+
+    def take_queued(self, link: Link) -> list[Delivery]:
+        """Take the deliveries of a link that goes out of the queue."""
+        if self.shares is not None:
+            return self.shares.pop(link, [])
+        queued = [delivery for delivery in self.queue if delivery.link is link]
+        if queued:
+            self.queue = deque(delivery for delivery in self.queue if delivery.link is not link)
+        return queued
+
+    # -- transfers ---------------------------------------------------------------------------------------
+
+    def write_transfers(self, out: bytearray) -> None:
         """Send what is queued as far as window, credit and the output's limit allow.
 
         Most deliveries are complete and fit a frame: those are written here, without a call for each. The
         others are written one frame at a time by `_write_slowly`."""
-        outgoing = self.outgoing
-        popleft = outgoing.popleft
-        unsettled = self.unsettled_out
-        channel = self.channel
+        queue = self.queue
+        popleft = queue.popleft
+        unsettled = self.unsettled
+        channel = self.channel.number
         largest = self.largest_payload()
         next_id = self.next_delivery_id
         # The peer's window, and what may be unsettled, `shut` being the part of the former that the latter shuts.
@@ -95,7 +135,7 @@ class Outgoing(Ledger):
         served: Any = None
         resend = False
         senders: list[Sender] = []
-        while outgoing and window > 0 and len(out) < OUTPUT_LIMIT:
+        while queue and window > 0 and len(out) < OUTPUT_LIMIT:
             delivery = popleft()
             link: Any = delivery.link
             payload = delivery.payload
@@ -141,7 +181,7 @@ class Outgoing(Ledger):
                 unsettled[next_id] = delivery
             next_id = (next_id + 1) & MASK
             link.wire_credit -= 1
-            link._queued -= 1
+            link.unsent -= 1
             link.delivery_count = (link.delivery_count + 1) & MASK
             window -= 1
             sent += 1
@@ -149,12 +189,12 @@ class Outgoing(Ledger):
         self.next_outgoing_id = (self.next_outgoing_id + sent) & MASK
         self.remote_incoming_window = window + shut
         if shut and window <= 0:
-            self.choked = True
+            self.send_blocked = True
         for sender in senders:
-            if sender._drain_mode and sender.wire_credit <= 0 and sender.transfer_in_progress is None:
-                self.flows[sender] = None  # the drain's answer: all credit is used up [2.6.7]
+            if sender.drain_asked and sender.wire_credit <= 0 and sender.transfer_in_progress is None:
+                self.channel.flows.links[sender] = None  # the drain's answer: all credit is used up [2.6.7]
             # The application may go on: its messages have left. It is called as by a flow of the peer.
-            if sender.wire_credit > sender._queued and sender.state & LOCAL_ACTIVE:
+            if sender.wire_credit > sender.unsent and sender.state & LOCAL_ACTIVE:
                 self.events.append((_LINK_FLOW, sender))
 
     def _write_slowly(self, delivery: Delivery, link: Sender, out: bytearray, largest: int) -> None:
@@ -176,7 +216,7 @@ class Outgoing(Ledger):
                 delivery.frames = 0  # what of it has left is not here any more
         state = b"\x40"
         if delivery.local_state is not EMPTY:
-            state = state_bytes(delivery.local_state, delivery._local)
+            state = state_bytes(delivery.local_state, delivery.local_content)
         largest -= len(state)
         piece: Any = data
         rest: Any = b""
@@ -188,7 +228,7 @@ class Outgoing(Ledger):
             delivery.payload = b""
             if current is not delivery:  # nothing of it yet; its next byte queues it again
                 delivery.queued = False
-                link._queued -= 1
+                link.unsent -= 1
             return
         first = current is not delivery
         if first:
@@ -197,10 +237,10 @@ class Outgoing(Ledger):
             link.wire_credit -= 1
             link.delivery_count = (link.delivery_count + 1) & MASK
             if delivery.fate == OPEN:
-                self.unsettled_out[delivery.id] = delivery
+                self.unsettled[delivery.id] = delivery
         write_transfer(
             out,
-            self.channel,
+            self.channel.number,
             link.handle_out or 0,
             piece,
             delivery.id if first else None,
@@ -216,10 +256,10 @@ class Outgoing(Ledger):
         if more and not delivery.aborted:
             link.transfer_in_progress = delivery
             if len(rest):
-                self.outgoing.append(delivery)  # the others have their turn first
+                self.queue.append(delivery)  # the others have their turn first
             return
         link.transfer_in_progress = None
-        link._queued -= 1
+        link.unsent -= 1
         delivery.payload = None
         if link.resend:
             delivery.payload = data.obj if isinstance(data, memoryview) else data
@@ -228,84 +268,6 @@ class Outgoing(Ledger):
             delivery.fate = LOST
             link.unsettled -= 1
         if delivery.fate != OPEN:  # settled on the way: its frames have said so
-            self.unsettled_out.pop(delivery.id or 0, None)
+            self.unsettled.pop(delivery.id or 0, None)
         if link.waiting and link.wire_credit > 0:
             self.release(link)
-
-    def _write_dispositions(self, out: bytearray) -> int:
-        """One frame for each run of consecutive deliveries that ended alike; returns how many that were."""
-        acks, self.acks = self.acks, []
-        unsettled_in = self.unsettled_in
-        run: Any = None  # what its deliveries have in common: direction, settled, state
-        first = following = 0
-        state = b""
-        frames = 0
-        for delivery in acks:
-            delivery.queued = False
-            number: Any = delivery.id
-            link: Any = delivery.link
-            incoming = link.is_receiver
-            settled = delivery.fate != OPEN
-            if settled:
-                unsettled = unsettled_in if incoming else self.unsettled_out
-                if number not in unsettled:
-                    continue  # the peer settled first
-                if incoming and link.rcv_settle_mode and delivery.local_state in TERMINAL and link.settles_second():
-                    settled = False  # it is said, and kept until the sender has settled
-                else:
-                    del unsettled[number]
-                if incoming and link._max_unsettled is not None:
-                    self.flows[link] = None
-            kind = (incoming, settled, delivery.local_state or link)
-            content = delivery._local
-            if kind == run and number == following and content is None:
-                following = (number + 1) & MASK
-                continue
-            if run is not None:
-                write_disposition(out, self.channel, run[0], first, (following - 1) & MASK, run[1], state)
-                frames += 1
-            run = kind
-            first = number
-            following = (number + 1) & MASK
-            state = state_bytes(delivery.local_state, content)
-            if incoming and settled and not delivery.local_state:
-                state = link.default_state()
-            if content is not None:  # nobody else's state has the same content
-                following = -1
-                write_disposition(out, self.channel, incoming, first, first, settled, state)
-                frames += 1
-                run = None
-        if run is not None:
-            write_disposition(out, self.channel, run[0], first, (following - 1) & MASK, run[1], state)
-            frames += 1
-        return frames
-
-    def _write_flow(self, link: Link, out: bytearray) -> None:
-        credit = link.wire_credit
-        echo = False
-        if isinstance(link, Receiver):
-            link.grant()
-            available = link.available  # the last that we know [2.6.7]
-            credit = link.wire_credit
-            link.overdraft, link.told = max(link.overdraft, link.told), credit
-            if link.paused:  # it is counted on: what is on its way to us was sent with it
-                credit = 0
-                echo = link.paused == PAUSED
-        elif isinstance(link, Sender):
-            link.count_given_back()
-            available = max(link.available, link.queued)
-        self.renew()
-        write_flow(
-            out,
-            self.channel,
-            self.next_incoming_id,
-            self.incoming_window,
-            self.next_outgoing_id,
-            self.outgoing_window,
-            link.handle_out or 0,
-            link.delivery_count,
-            max(0, credit),
-            available,
-            link._drain_mode,
-            echo,
-        )

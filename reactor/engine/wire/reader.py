@@ -68,18 +68,19 @@ class Row(NamedTuple):
     stages: tuple[int, ...]
 
 
-CHANNELS, ENDING, CHANNEL, SESSION = "channels", "ending", "channel", "session"
+CHANNELS, ENDING, CHANNEL = "channels", "ending", "channel"
+ATTACHMENTS, INCOMING, OUTCOMES, FLOWS = "attachments", "incoming", "outcomes", "flows"
 
 #: `open` comes first and once [2.4.1]; all others come after it.
 ROWS: dict[int, Row] = {
     OPEN: Row(CHANNELS, "recv_open", (EXPECT_OPEN,)),
     BEGIN: Row(CHANNELS, "recv_begin", (EXPECT_FRAMES,)),
-    ATTACH: Row(SESSION, "recv_attach", (EXPECT_FRAMES,)),
-    FLOW: Row(CHANNEL, "recv_flow", (EXPECT_FRAMES,)),
-    TRANSFER: Row(CHANNEL, "recv_transfer", (EXPECT_FRAMES,)),
-    DISPOSITION: Row(CHANNEL, "recv_disposition", (EXPECT_FRAMES,)),
-    DETACH: Row(SESSION, "recv_detach", (EXPECT_FRAMES,)),
-    END: Row(SESSION, "recv_end", (EXPECT_FRAMES,)),
+    ATTACH: Row(ATTACHMENTS, "recv_attach", (EXPECT_FRAMES,)),
+    FLOW: Row(FLOWS, "recv_flow", (EXPECT_FRAMES,)),
+    TRANSFER: Row(INCOMING, "recv_transfer", (EXPECT_FRAMES,)),
+    DISPOSITION: Row(OUTCOMES, "recv_disposition", (EXPECT_FRAMES,)),
+    DETACH: Row(ATTACHMENTS, "recv_detach", (EXPECT_FRAMES,)),
+    END: Row(CHANNEL, "recv_end", (EXPECT_FRAMES,)),
     CLOSE: Row(ENDING, "recv_close", (EXPECT_FRAMES,)),
 }
 _LEGAL = {
@@ -300,12 +301,12 @@ class FrameReader:
                     channel = channels.get(number)
                     if channel is None:
                         raise self._no_session(code, number)
-                    if channel.deaf:
+                    if channel.discarding:
                         if code == TRANSFER:
-                            channel.recv_late()
+                            channel.incoming.recv_late()
                         continue  # only its end matters, as in `_dispatch`
                     if code == DISPOSITION:
-                        channel.recv_disposition(*fields)
+                        channel.outcomes.recv_disposition(*fields)
                     else:
                         # Short pieces are cut out. Long ones are looked at where they lie, until they are joined.
                         length = stop - at
@@ -313,7 +314,7 @@ class FrameReader:
                             payload: Any = data[at:stop]
                         else:
                             payload = memoryview(data)[at:stop]
-                        channel.recv_transfer(payload, *fields)
+                        channel.incoming.recv_transfer(payload, *fields)
                 else:
                     self._channels.frame_size = size
                     self._dispatch(code, number, fields)
@@ -337,7 +338,7 @@ class FrameReader:
         channel = self._channels.incoming.get(number)
         if channel is None:
             raise self._no_session(code, number)
-        if channel.deaf and code != END:
+        if channel.discarding and code != END:
             return  # we have ended, or refused, the session: only its end matters [2.5.5]
         target = channel if row.target == CHANNEL else getattr(channel, row.target)
         getattr(target, row.method)(*fields)

@@ -341,8 +341,8 @@ class Transport:
             # is in doubt as all the rest is.
             connection.give_up()
             for session in connection.sessions(0):
-                if session.window is not None:
-                    session.window.close()
+                if session.channel is not None:
+                    session.channel.close()
         connection.transport = None
         self.connection, self.parted = None, connection
         self.channels.clear()
@@ -441,7 +441,7 @@ class Transport:
         else:
             del output[:size]
         self.timeouts.moved()
-        if (self.channels.dirty_windows and len(output) < USUAL.max_frame_size) or (
+        if (self.channels.dirty and len(output) < USUAL.max_frame_size) or (
             not output and self.stages.output >= CLOSE_SENT
         ):
             self.wake()

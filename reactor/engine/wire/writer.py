@@ -18,6 +18,8 @@ from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.session import Session
+from reactor.engine.wire.attachments import attach, detach
+from reactor.engine.wire.channel import begin, end
 from reactor.engine.wire.channels import Channels
 from reactor.engine.wire.interface import OwningTransport
 from reactor.engine.wire.layers import Layers
@@ -85,16 +87,16 @@ class FrameWriter:
         channels.waits = False
         if connection.work:
             self._write_opening(connection, out)
-        if channels.dirty_windows:
-            windows, channels.dirty_windows = channels.dirty_windows, []
-            for window in windows:
-                session = window.session
+        if channels.dirty:
+            dirty, channels.dirty = channels.dirty, []
+            for channel in dirty:
+                session = channel.session
                 ended = session.remote_condition is not None and session.is_given_up
-                if ended or window.end_sent or session.window is not window:
-                    window.dirty = False  # a peer that ends a session for an error listens to nothing more
-                elif window.flush(out) and not window.dirty:
-                    window.dirty = True
-                    channels.dirty_windows.append(window)
+                if ended or channel.end_sent or session.channel is not channel:
+                    channel.dirty = False  # a peer that ends a session for an error listens to nothing more
+                elif channel.flush(out) and not channel.dirty:
+                    channel.dirty = True
+                    channels.dirty.append(channel)
         if connection.work:
             self._write_closing(connection, out)
 
@@ -154,15 +156,15 @@ class FrameWriter:
         """Begins, and then attaches; what had to wait stays in the list of work."""
         for endpoint in list(connection.work):
             if isinstance(endpoint, Session):
-                self._attempt(endpoint, endpoint.send_begin, out, self._channels)
+                self._attempt(endpoint, begin, self._channels, out)
         for endpoint in list(connection.work):
             if isinstance(endpoint, Link):
-                self._attempt(endpoint, endpoint.session.send_attach, endpoint, out)
+                self._attempt(endpoint, attach, out)
 
     def _attempt(self, endpoint: Any, write: Callable[..., None], *arguments: Any) -> None:
         """Open an endpoint; where that cannot be done the application sees it fail, as if the peer had refused."""
         try:
-            write(*arguments)
+            write(endpoint, *arguments)
         except (LocalProtocolError, DataException) as error:
             session = endpoint.session if isinstance(endpoint, Link) else endpoint
             name, text = INVALID_FIELD, str(error)
@@ -174,10 +176,10 @@ class FrameWriter:
         """Detaches, ends and the close, each when what was sent before it has left."""
         work = connection.work
         for endpoint in list(work):
-            if isinstance(endpoint, Link) and endpoint.session.send_detach(endpoint, out):
+            if isinstance(endpoint, Link) and detach(endpoint, out):
                 work.pop(endpoint, None)
         for endpoint in list(work):
-            if isinstance(endpoint, Session) and endpoint.send_end(out):
+            if isinstance(endpoint, Session) and end(endpoint, out):
                 work.pop(endpoint, None)
         if connection.state & LOCAL_CLOSED:
             if connection.holds_back() and not connection.state & REMOTE_CLOSED and connection.condition is None:

@@ -1,0 +1,157 @@
+"""Outcomes: the disposition performative, both ways [2.7.6]: how deliveries end, and that they are settled.
+
+A disposition of the peer becomes an event per delivery. Those of this side are written once per turn, as one frame per
+run of consecutive deliveries that end alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from reactor.codec.frames import write_disposition
+from reactor.engine.endpoints.delivery import OPEN, SETTLED_BY_PEER, SETTLED_NOW, STATE_CHANGED, Delivery
+from reactor.engine.endpoints.disposition import EMPTY, TERMINAL, read_state, state_bytes
+from reactor.engine.events import Event
+from reactor.engine.interface import ChannelInterface
+from reactor.engine.serial import MASK, serial_difference
+from reactor.errors import INVALID_FIELD, RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
+
+#: How often a delivery may be mentioned before it is settled, on average: a disposition of thirty bytes can mention all
+#: that there are. One that mentions fewer than FEW costs no more than any other frame, and is not counted.
+MENTIONS, FEW = 8, 256
+
+_DELIVERY = Event.DELIVERY
+
+
+class Outcomes:
+    """The dispositions of a channel. due: deliveries whose state or settlement is to be written."""
+
+    __slots__ = ("channel", "due", "_mentions_left")
+
+    def __init__(self, channel: ChannelInterface) -> None:
+        self.channel = channel
+        self.due: list[Delivery] = []
+        self._mentions_left = MENTIONS * channel.incoming.most_unsettled
+
+    def recv_disposition(
+        self,
+        receiver: bool,
+        first: int,
+        last: Optional[int] = None,
+        settled: Optional[bool] = False,
+        state: Any = None,
+        batchable: Optional[bool] = False,
+    ) -> None:
+        """The peer gives the state of the deliveries first..last, or settles them [2.7.6]."""
+        channel = self.channel
+        unsettled = channel.outgoing.unsettled if receiver else channel.incoming.unsettled
+        outcome, content = read_state(state) if state is not None else (EMPTY, None)
+        change = (STATE_CHANGED if state is not None else 0) | (SETTLED_NOW if settled else 0)
+        before, looked_at = len(unsettled), 1
+        if last is None or last == first:
+            ids: Any = (first,)
+        else:
+            span = serial_difference(last, first) + 1
+            if span < 1:
+                raise RemoteProtocolError(
+                    INVALID_FIELD, "a disposition of deliveries %d to %d, which is backwards" % (first, last), "session"
+                )
+            looked_at = min(span, before)
+            if span <= before:
+                ids = [(first + offset) & MASK for offset in range(span)]
+            else:
+                # A range may promise four billion; only what is there is looked at.
+                ids = [number for number in unsettled if (number - first) & MASK < span]
+        events = channel.events
+        for number in ids:
+            delivery = unsettled.get(number)
+            if delivery is None:
+                continue  # settled here before the peer's word came: no one waits for it
+            known = delivery.remote_state
+            if state is None or (known is not EMPTY and ((outcome == known and content is None) or known in TERMINAL)):
+                # A state that is repeated in order to settle makes no second event. An outcome stands [3.4].
+                if not settled:
+                    continue
+                delivery.changes |= SETTLED_NOW
+            else:
+                delivery.remote_state = outcome
+                delivery.remote_content = content
+                delivery.changes |= change
+            if settled:
+                delivery.settled = True
+                del unsettled[number]
+                if not delivery.fate:
+                    delivery.fate = SETTLED_BY_PEER
+                    link: Any = delivery.link
+                    link.unsettled -= 1
+                    if link.is_receiver and link.max_unsettled is not None:
+                        channel.flows.announce(link)
+            if not delivery.noted:
+                delivery.noted = True
+                events.append((_DELIVERY, delivery))
+        if looked_at > FEW:
+            self._mentioned(looked_at, before - len(unsettled))
+        if settled:
+            if channel.outgoing.send_blocked:
+                channel.outgoing.unblock()
+            if channel.incoming.credit_waits_for_settlement:
+                channel.touch()
+
+    def _mentioned(self, number: int, settled: int) -> None:
+        """The peer has mentioned so many deliveries in one frame, and settled some. RemoteProtocolError when it goes on
+        and on about them."""
+        most = MENTIONS * self.channel.incoming.most_unsettled
+        self._mentions_left = min(self._mentions_left - number + MENTIONS * settled, most)
+        if self._mentions_left < 0:
+            text = "dispositions without end: the same deliveries are spoken of again and again, and not settled"
+            raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, "session")
+
+    def write(self, out: bytearray) -> int:
+        """Write one frame for each run of consecutive deliveries that ended alike; returns the number of frames."""
+        due, self.due = self.due, []
+        channel = self.channel
+        number_of_channel, flows = channel.number, channel.flows
+        unsettled_in = channel.incoming.unsettled
+        run: Any = None  # common to its deliveries: direction, settled, state
+        first = following = 0
+        state = b""
+        frames = 0
+        for delivery in due:
+            delivery.queued = False
+            number: Any = delivery.id
+            link: Any = delivery.link
+            incoming = link.is_receiver
+            settled = delivery.fate != OPEN
+            if settled:
+                unsettled = unsettled_in if incoming else channel.outgoing.unsettled
+                if number not in unsettled:
+                    continue  # the peer settled first
+                if incoming and link.rcv_settle_mode and delivery.local_state in TERMINAL and link.settles_second():
+                    settled = False  # the outcome is written, and kept until the sender has settled
+                else:
+                    del unsettled[number]
+                if incoming and link.most_unsettled is not None:
+                    flows.links[link] = None
+            kind = (incoming, settled, delivery.local_state or link)
+            content = delivery.local_content
+            if kind == run and number == following and content is None:
+                following = (number + 1) & MASK
+                continue
+            if run is not None:
+                write_disposition(out, number_of_channel, run[0], first, (following - 1) & MASK, run[1], state)
+                frames += 1
+            run = kind
+            first = number
+            following = (number + 1) & MASK
+            state = state_bytes(delivery.local_state, content)
+            if incoming and settled and not delivery.local_state:
+                state = link.default_state()
+            if content is not None:  # no other state has the same content
+                following = -1
+                write_disposition(out, number_of_channel, incoming, first, first, settled, state)
+                frames += 1
+                run = None
+        if run is not None:
+            write_disposition(out, number_of_channel, run[0], first, (following - 1) & MASK, run[1], state)
+            frames += 1
+        return frames
