@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -23,7 +24,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "internal_errors: the broker is made to fail, and shall go on")
-    config.addinivalue_line("markers", "slow: takes seconds; runs with --slow, with -m slow, or by its own name")
+    config.addinivalue_line("markers", "slow: takes seconds, alone or with its like; --slow runs it, and -m slow")
     # A copy of the real stream: while a test runs, descriptor 2 belongs to pytest's capture.
     config.stash[_stderr] = os.dup(sys.__stderr__.fileno())
     # A script's background job has SIGINT ignored, and what is ignored stays so in the processes that it starts; what
@@ -45,6 +46,12 @@ def pytest_collection_modifyitems(config, items):
         config.stash[_left_out] = len(slow)
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+def pytest_collection_finish():
+    """What the modules hold is there to the end: the garbage collector need not look at it in each test."""
+    gc.collect()
+    getattr(gc, "freeze", int)()  # not on PyPy
 
 
 def pytest_terminal_summary(terminalreporter, config):

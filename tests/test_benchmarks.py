@@ -15,7 +15,9 @@ from tests.support.processes import CHECKOUT, run
 BENCHMARKS = [sys.executable, "-m", "tests.benchmarks", "--runs", "1", "--seconds", "0.01"]
 
 
-@pytest.mark.parametrize("name", ["direct-10", "tls", "embedded"])
+@pytest.mark.parametrize(
+    "name", ["direct-10", pytest.param("tls", marks=pytest.mark.slow), pytest.param("embedded", marks=pytest.mark.slow)]
+)
 def test_a_row_of_the_table(name: str) -> None:
     (row,) = [row for row in ROWS if row.name == name]
     status, out, err = run([*BENCHMARKS, "--only", row.name], CHECKOUT)
@@ -28,6 +30,7 @@ def test_a_row_of_the_table(name: str) -> None:
     assert re.search(r"\d", ours), line
 
 
+@pytest.mark.slow
 def test_a_row_beside_another_checkout() -> None:
     status, out, err = run([*BENCHMARKS, "--only", "direct-10", "--beside", str(CHECKOUT)], CHECKOUT)
     assert (status, err) == (0, "")
@@ -37,6 +40,7 @@ def test_a_row_beside_another_checkout() -> None:
     assert re.search(r"\d", ours) and re.search(r"\d", before) and re.fullmatch(r"\d+\.\d\d", ratio), line
 
 
+@pytest.mark.slow
 def test_the_table_of_recoveries() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.recovery", "--runs", "1", "--broker", "handlers.broker"]
     status, out, err = run(command, CHECKOUT)
@@ -54,6 +58,7 @@ def test_an_unknown_row_is_refused_with_the_known_ones() -> None:
     assert "no such row: nonsense" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_an_attack_comes_to_its_end(attack: Attack) -> None:
     """At a tenth of its size, on a fresh victim; what it costs is nobody's business here."""

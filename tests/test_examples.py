@@ -1,4 +1,7 @@
-"""Every example, run as its own process: as a module from the checkout, and as a file."""
+"""Every example, run as a module from the checkout, and as a file: most in a process of their own.
+
+Failures that all of them have in common are looked at in one process for all.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +22,9 @@ import pytest
 from handlers import MessagingHandler, Reject
 from handlers.broker import EmbeddedBroker
 from reactor import Condition, Container, Delivery, Message
+from tests.support.one_process import run_each
 from tests.support.peers import Listening, Peer
-from tests.support.processes import CHECKOUT, DEADLINE, Script, example, run, unused_port
+from tests.support.processes import CHECKOUT, DEADLINE, Script, environment, example, run, unused_port
 
 NETWORKED = {
     "send": ["{url}", "jobs", "hello"],
@@ -39,7 +44,7 @@ SHARED = ["__init__"]
 DEVELOPER = {"PYTHONDEVMODE": "1"}
 
 
-@pytest.fixture(params=["module", "file"])
+@pytest.fixture(params=["module", pytest.param("file", marks=pytest.mark.slow)])
 def way(request: Any) -> str:
     return str(request.param)
 
@@ -80,13 +85,14 @@ def test_every_example_is_tested_here() -> None:
     assert names == {*NETWORKED, *ALONE, *SHARED}
 
 
-@pytest.mark.parametrize("name", [*NETWORKED, *ALONE])
-def test_help_says_what_it_teaches_and_how_to_run_it(name: str, tmp_path: Path) -> None:
-    out = "\n".join(lines(run([*example(name, "file"), "--help"], tmp_path)))
-    text = (CHECKOUT / "examples" / f"{name}.py").read_text(encoding="utf-8")
-    doc = ast.get_docstring(ast.parse(text))
-    assert doc is not None and doc.startswith("Teaches ") and f"python -m examples.{name}" in doc
-    assert doc in out
+def test_help_says_what_it_teaches_and_how_to_run_it(tmp_path: Path) -> None:
+    names = [*NETWORKED, *ALONE]
+    results = run_each([[*example(name, "file")[1:], "--help"] for name in names], tmp_path, environment())
+    for name, result in zip(names, results):
+        text = (CHECKOUT / "examples" / f"{name}.py").read_text(encoding="utf-8")
+        doc = ast.get_docstring(ast.parse(text))
+        assert doc is not None and doc.startswith("Teaches ") and f"python -m examples.{name}" in doc
+        assert doc in "\n".join(lines(result))
 
 
 def test_helloworld(way: str, place: Path) -> None:
@@ -375,61 +381,72 @@ def test_a_copy_needs_nothing_beside_it(name: str, tmp_path: Path) -> None:
         assert lines(result)
 
 
-@pytest.mark.parametrize("name", NETWORKED)
-def test_no_broker(name: str, way: str, place: Path) -> None:
+def each_networked(urls: list[str], way: str, place: Path) -> Iterator[tuple[str, tuple[int, str, str]]]:
+    """The name and the result of each example that connects, at a URL of its own."""
+    commands = [[*example(name, way)[1:], *arguments(name, url)] for name, url in zip(NETWORKED, urls)]
+    yield from zip(NETWORKED, run_each(commands, place, environment()))
+
+
+@pytest.mark.parametrize("way", ["module", "file"])
+def test_no_broker(way: str, place: Path) -> None:
     port = unused_port()
-    command = [*example(name, way), *arguments(name, f"amqp://127.0.0.1:{port}")]
-    err = one_line(run(command, place))
-    assert f"127.0.0.1:{port}" in err
-    assert f"Start a broker with: python -m handlers.broker --listen amqp://127.0.0.1:{port}" in err
+    url = f"amqp://127.0.0.1:{port}"
+    for name, result in each_networked([url] * len(NETWORKED), way, place):
+        err = one_line(result)
+        assert f"127.0.0.1:{port}" in err, name
+        assert f"Start a broker with: python -m handlers.broker --listen {url}" in err, name
 
 
-@pytest.mark.parametrize("name", NETWORKED)
-def test_a_peer_that_refuses_the_link(name: str, tmp_path: Path) -> None:
+def test_a_peer_that_refuses_the_link(tmp_path: Path) -> None:
     class Refusing(Listening):
         def on_link_opened(self, event: Any) -> None:
             event.link.condition = Condition("amqp:not-found", "no such node")
             event.link.close()
 
-    with Peer(Refusing()) as url:
-        status, _, err = run([*example(name, "file"), *arguments(name, url)], tmp_path)
-    assert status == 1
-    # One line for each link: a peer may refuse both of client and server.
-    assert err and all(line.endswith("closed by the peer: amqp:not-found: no such node") for line in err.splitlines())
+    with ExitStack() as stack:
+        urls = [stack.enter_context(Peer(Refusing())) for _ in NETWORKED]
+        results = list(each_networked(urls, "file", tmp_path))
+    for name, (status, _, err) in results:
+        assert status == 1, name
+        # One line for each link: a peer may refuse both of client and server.
+        assert err, name
+        for line in err.splitlines():
+            assert line.endswith("closed by the peer: amqp:not-found: no such node"), name
 
 
-@pytest.mark.parametrize("name", NETWORKED)
-def test_a_peer_that_goes_away_in_good_order(name: str, tmp_path: Path) -> None:
+def test_a_peer_that_goes_away_in_good_order(tmp_path: Path) -> None:
     class Leaving(Listening):
         def on_link_opened(self, event: Any) -> None:
             self.acceptor.close()
             event.connection.condition = Condition("amqp:connection:forced", "closing time")
             event.connection.close()
 
-    with Peer(Leaving()) as url:
-        status, _, err = run([*example(name, "file"), *arguments(name, url)], tmp_path)
-    assert status == 1
-    assert "amqp:connection:forced: closing time" in err.splitlines()[-1] and len(err.splitlines()) <= 2
+    with ExitStack() as stack:
+        urls = [stack.enter_context(Peer(Leaving())) for _ in NETWORKED]
+        results = list(each_networked(urls, "file", tmp_path))
+    for name, (status, _, err) in results:
+        assert status == 1, name
+        assert "amqp:connection:forced: closing time" in err.splitlines()[-1] and len(err.splitlines()) <= 2, name
 
 
-@pytest.mark.parametrize("name", NETWORKED)
-def test_a_peer_that_speaks_something_else(name: str, tmp_path: Path) -> None:
+def test_a_peer_that_speaks_something_else(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
-                while connection.recv(4096):
-                    pass
+            for _ in NETWORKED:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+                    while connection.recv(4096):
+                        pass
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         port = listener.getsockname()[1]
-        command = [*example(name, "file"), *arguments(name, f"amqp://127.0.0.1:{port}")]
-        err = one_line(run(command, tmp_path))
-        thread.join()
-    assert f"127.0.0.1:{port}" in err
+        for name, result in each_networked([f"amqp://127.0.0.1:{port}"] * len(NETWORKED), "file", tmp_path):
+            assert f"127.0.0.1:{port}" in one_line(result), name
+        thread.join(DEADLINE)
+        assert not thread.is_alive(), "each has connected"
 
 
 def test_wrong_arguments_explain_the_right_ones(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """A seeded fuzz of everything that reads what others wrote: 100,000 mutated inputs, most of them where one is cheap.
 
+A fifth of them belongs to each run of the suite, the rest to the slow tests.
+
 A failure names its case, and `python -m tests.fuzz --case TARGET/N` makes it again; without a case it goes on for as
 long as it is told.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from random import Random
 
@@ -23,6 +26,8 @@ BYTES_PER_BYTE = 500
 
 #: Other cases for each Python, so that a run over all of them tries more.
 FIRST = sys.version_info[1] * 1_000_000
+#: A target's cases come in fifths: the first one in each run, those after it as slow tests.
+FIFTHS = 12 if os.environ.get("CI") else 5
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,12 +35,23 @@ def loaded():
     seeds.load()
 
 
-@pytest.mark.parametrize("name", targets.TARGETS)
-def test_a_campaign(name):
-    count = targets.TARGETS[name].suite
-    tally = campaign.run_cases(name, FIRST, count)
+def runs(name, which):
+    count = -(-targets.TARGETS[name].suite // 5)
+    tally = campaign.run_cases(name, FIRST + which * count, count)
     assert tally.cases == count
     assert tally.fed > 20 * count
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_a_campaign(name):
+    runs(name, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", range(1, FIFTHS))
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_the_rest_of_a_campaign(name, which):
+    runs(name, which)
 
 
 def test_the_suite_runs_a_hundred_thousand_mutated_inputs():

@@ -255,6 +255,7 @@ def wait_until(condition: Any, why: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a program cannot be asked to end there")
+@pytest.mark.slow
 def test_two_hundred_hostile_connections_do_not_stop_twenty_good_ones(tmp_path):
     with Script(BROKER, tmp_path) as script:
         url = script.wait_for("Listening on").rpartition(" ")[2]

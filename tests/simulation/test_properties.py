@@ -29,11 +29,13 @@ from reactor.simulation import (
 from tests.support.clients import Bystander, Client
 from tests.support.scenarios import SCENARIOS, URL
 
-#: Seeds of each scenario, in portions that each end long before the patience of conftest.py does; and other ones
-#: for each Python, so that a run over all of them looks at more.
+#: Seeds of each scenario: a few, and more in portions that each end long before the patience of conftest.py does.
+#: Other ones for each Python, so that a run over all of them looks at more.
+FEW = 10
 PORTION = 50
-PORTIONS = 5 if os.environ.get("CI") else 1
+PORTIONS = 12 if os.environ.get("CI") else 2
 FIRST = sys.version_info[1] * 100_000
+each_scenario = pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 
 
 @pytest.fixture(autouse=True)
@@ -43,15 +45,26 @@ def quiet_logs():
     logging.disable(logging.NOTSET)
 
 
-@pytest.mark.parametrize("portion", range(PORTIONS))
-@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
-def test_they_hold_whatever_goes_wrong(scenario, portion):
+def holds(scenario, seeds):
     faults = []
-    seeds = range(FIRST + portion * PORTION, FIRST + (portion + 1) * PORTION)
     assert explore(scenario, seeds, finished=lambda world: faults.append(world.faults)) == len(faults)
     assert sum(faults) > 3 * len(faults)
 
 
+@each_scenario
+def test_they_hold_whatever_goes_wrong(scenario):
+    holds(scenario, range(FIRST, FIRST + FEW))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("portion", range(PORTIONS))
+@each_scenario
+def test_they_hold_for_many_seeds(scenario, portion):
+    first = FIRST + FEW + portion * PORTION
+    holds(scenario, range(first, first + PORTION))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("by_the_container", [False, True])
 def test_a_thousand_reconnects_leave_nothing_behind(by_the_container):
     class Reconnecting(Client):
