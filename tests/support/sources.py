@@ -210,11 +210,12 @@ def foreign_privates(sources: Iterable[Source]) -> Found:
     found: Found = defaultdict(list)
     for source in sources:
         classes = {cls.name: cls for cls in _classes(source.tree)}
+        known = {cls: _names(cls, classes) for cls in _classes(source.tree)}
         for cls, node in _private_uses(source.tree, None):
             value = node.value
-            names = _names(cls, classes) if cls else set()
+            names = known[cls] if cls else set()
             if isinstance(value, ast.Name) and value.id in classes:
-                names = names | _names(classes[value.id], classes)
+                names = names | known[classes[value.id]]
             if node.attr in names or ast.unparse(node) == "sys._getframe":
                 continue
             found[f"{source.name}: {ast.unparse(node)}"].append(f"{source}:{node.lineno}")
