@@ -42,11 +42,11 @@ def run_cases(name: str, first: int, count: int) -> Tally:
 
 
 def campaign(seed: int, seconds: float) -> dict[str, Tally]:
-    """Run cases of every target for so long, each for its share of the time."""
+    """Run cases of every target for so long, each for its share of the time, and one of each at least."""
     seeds.load()
     done = {name: Tally() for name in targets.TARGETS}
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    while time.monotonic() < until or not all(tally.cases for tally in done.values()):
         name = min(done, key=lambda one: done[one].seconds / targets.TARGETS[one].share)
         so_far = done[name]
         more = run_cases(name, seed * STRIDE + so_far.cases, 1)
