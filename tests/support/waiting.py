@@ -6,7 +6,6 @@ more. Mend a room, and take its lines out.
 
 from __future__ import annotations
 
-WIRE = "the wire becomes parts that Transport and Channel own"
 SASL = "the mechanisms get an interface"
 MESSAGE = "the sections of a message become a part that it owns"
 
@@ -18,16 +17,13 @@ FROM_ENDPOINTS_TO_WIRE: dict[str, str] = {}
 
 #: Base classes with methods that only raise NotImplementedError.
 STUBS: dict[str, str] = {
-    "reactor.engine.endpoints.link.Link": WIRE,
     "reactor.engine.sasl.exchange.ClientMechanism": SASL,
     "reactor.engine.sasl.exchange.ServerMechanism": SASL,
     "reactor.engine.sasl.oauth.OAuthServer": SASL,
 }
 
 #: Functions of more than LINES lines.
-LONG: dict[str, str] = {
-    "reactor.engine.wire.incoming_window.recv_transfer": WIRE,
-}
+LONG: dict[str, str] = {}
 
 #: Modules that set `.state` past the table of endpoint.py.
 STATES: dict[str, str] = {}

@@ -7,6 +7,7 @@ deliveries. Which transfer leaves when, and what arrives, is the business of the
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Optional, Union
 
@@ -40,7 +41,7 @@ RCV_FIRST, RCV_SECOND = 0, 1
 _SND_MODES, _RCV_MODES = (0, 1, 2), (0, 1)
 
 
-class Link(Endpoint):
+class Link(Endpoint, ABC):
     """What sender and receiver have in common. `session.sender(name)` and `session.receiver(name)` make them.
 
     name: the link's name; both ends know it by that.
@@ -305,34 +306,34 @@ class Link(Endpoint):
     # -- deliveries --------------------------------------------------------------------------------------
 
     @property
+    @abstractmethod
     def current(self) -> Optional[Delivery]:
         """The delivery that is to be written to, or read from, next; None when there is none."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def queued(self) -> int:
         """Sender: deliveries that have not left. Receiver: deliveries that were not read."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def credit(self) -> int:
         """How many deliveries may still be sent. A receiver counts those that it has not read as not sent."""
-        raise NotImplementedError
 
     def delivery(self, tag: Union[str, bytes]) -> Delivery:
         """A new delivery with this tag, to be written with `stream` and finished with `advance`."""
         raise LocalProtocolError(ILLEGAL_STATE, "only a sender makes deliveries", "link")
 
+    @abstractmethod
     def advance(self) -> bool:
         """Go on to the next delivery: a sender's current one is complete, a receiver's has been read.
         Returns whether there was one."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def unsettled_deliveries(self) -> Iterator[Delivery]:
         """The deliveries that are not settled here, oldest first. A receiver's are those that came over the present
         wire, also the ones that `on_message` has not seen yet; a sender's are also those that have not left."""
-        raise NotImplementedError
 
     @property
     def unsettled_head(self) -> Optional[Delivery]:
@@ -370,9 +371,9 @@ class Link(Endpoint):
         self.detach_sent = self.discarding = self.doubtful = False
         self.passed_over = 0
 
+    @abstractmethod
     def abandon(self, lasting: bool = False) -> None:
         """Give up what is unsettled: outcomes will not come, and ours would not arrive. `lasting`: see leave_wire."""
-        raise NotImplementedError
 
     def has_more(self) -> bool:
         """Whether something is left to say over this link on another wire although it was closed here."""

@@ -17,6 +17,7 @@ from reactor.engine.endpoints.delivery import (
 )
 from reactor.engine.endpoints.disposition import read_state
 from reactor.engine.endpoints.endpoint import REMOTE_UNINIT
+from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import Receiver
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
@@ -157,12 +158,10 @@ class IncomingWindow:
         """A transfer has come [2.7.5]."""
         link: Any = self.handles.get(handle)
         if link is None:
-            raise RemoteProtocolError(
-                UNATTACHED_HANDLE, "transfer on handle %d, which is not attached" % handle, "session"
-            )
+            raise _session_error(UNATTACHED_HANDLE, "transfer on handle %d, which is not attached" % handle)
         incoming_window = self.incoming_window - 1
         if incoming_window < 0:
-            raise RemoteProtocolError(WINDOW_VIOLATION, "transfer without room in the incoming window", "session")
+            raise _session_error(WINDOW_VIOLATION, "transfer without room in the incoming window")
         self.incoming_window = incoming_window
         self.next_incoming_id = (self.next_incoming_id + 1) & MASK
         if incoming_window == self.renew_at:
@@ -171,24 +170,18 @@ class IncomingWindow:
             self._passed_over(link)
             return  # in flight while we detached [2.6.5]
         if link.is_sender:
-            raise RemoteProtocolError(NOT_ALLOWED, "transfer on %s to its sender" % link.label(), "link", endpoint=link)
+            raise _link_error(NOT_ALLOWED, "transfer on %s to its sender", link)
         delivery = link.transfer_in_progress
         if delivery is None:
             if delivery_id is None or tag is None or not 0 <= delivery_id <= MASK:
                 if not settled or delivery_id is None or not 0 <= delivery_id <= MASK:
-                    raise RemoteProtocolError(
-                        INVALID_FIELD, "the first transfer of a delivery lacks its id or its tag", "session"
-                    )
+                    raise _session_error(INVALID_FIELD, "the first transfer of a delivery lacks its id or its tag")
                 tag = b""  # Azure leaves it out, and a settled delivery needs none
             credit = link.wire_credit - 1
             if credit < 0 and credit < -link.overdraft:
-                raise RemoteProtocolError(
-                    TRANSFER_LIMIT_EXCEEDED, "transfer on %s without credit" % link.label(), "link", endpoint=link
-                )
+                raise _link_error(TRANSFER_LIMIT_EXCEEDED, "transfer on %s without credit", link)
             if delivery_id in self.unsettled:
-                raise RemoteProtocolError(
-                    INVALID_FIELD, "delivery-id %d is in use by an unsettled delivery" % delivery_id, "session"
-                )
+                raise _session_error(INVALID_FIELD, "delivery-id %d is in use by an unsettled delivery" % delivery_id)
             link.wire_credit = credit
             link.delivery_count = (link.delivery_count + 1) & MASK
             if credit == link.refill_at:
@@ -209,32 +202,24 @@ class IncomingWindow:
                 if not self.counts_every_frame:  # it counts when it is complete: until then its rest must come
                     self.unread_frames -= 1
                     delivery.frames = 0
-                self.hold(delivery, len(payload))
+                self.hold(delivery, payload)
             if more or aborted or state is not None or link.max_message_size:
                 self._recv_more(link, delivery, payload, more, state, aborted)
             self.events.append((_DELIVERY, delivery))
             return
         if delivery_id is not None and delivery_id != delivery.id:
-            raise RemoteProtocolError(
-                INVALID_FIELD, "delivery %d begins before %d is complete" % (delivery_id, delivery.id or 0), "session"
-            )
+            raise _session_error(INVALID_FIELD, "delivery %d begins before %r is complete" % (delivery_id, delivery.id))
         if delivery.fate == LOST:
             self._pass_over(link, delivery, bool(more and not aborted))
             return
         if delivery.payload is not None:  # else it was dropped here, and the rest of it is passed over
-            if self.counts_every_frame:
-                self.unread_frames += 1
-                delivery.frames += 1
-            self.hold(delivery, len(payload))
-            delivery.chunks.append(payload)
+            self.hold(delivery, payload, True)
         if settled and not delivery.fate:
             self._finish_by_peer(delivery, self.unsettled)
         self._recv_more(link, delivery, payload, more, state, aborted)
-        if not delivery.noted:
-            events = self.events
-            if not events or events[-1][1] is not delivery:
-                delivery.noted = True
-                events.append((_DELIVERY, delivery))
+        if not delivery.noted and (not self.events or self.events[-1][1] is not delivery):
+            delivery.noted = True
+            self.events.append((_DELIVERY, delivery))
 
     @staticmethod
     def _pass_over(link: Receiver, delivery: Delivery, more: bool) -> None:
@@ -307,12 +292,15 @@ class IncomingWindow:
 
     # -- incomplete deliveries ---------------------------------------------------------------------------
 
-    def hold(self, delivery: Delivery, size: int) -> None:
-        """Another `size` bytes have come of a delivery that takes several frames. RemoteProtocolError for the link, the
-        session or the connection when that is more than its limit."""
+    def hold(self, delivery: Delivery, payload: Union[bytes, memoryview], continues: bool = False) -> None:
+        """A piece has come of a delivery that takes several frames; `continues` when it is not the first one.
+        RemoteProtocolError for the link, the session or the connection when that is more than its limit."""
+        if continues and self.counts_every_frame:
+            self.unread_frames += 1
+            delivery.frames += 1
         if delivery.chunks is None:
             delivery.chunks = Pieces()
-        cost = size + PIECE_COST
+        cost = len(payload) + PIECE_COST
         wire = self.wire
         limits = wire.limits
         delivery.chunks.cost += cost
@@ -330,6 +318,8 @@ class IncomingWindow:
         if 0 < limits.max_buffered_connection_bytes < wire.buffered:
             text = "more than %d bytes of messages that are not complete" % limits.max_buffered_connection_bytes
             raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text)
+        if continues:
+            delivery.chunks.append(payload)
 
     def let_go(self, pieces: Pieces) -> None:
         """The pieces of a delivery are complete, read or dropped. Harmless when repeated."""
@@ -341,3 +331,11 @@ class IncomingWindow:
         """The channel is gone: incomplete deliveries stay so."""
         self.wire.buffered -= self.buffered
         self.buffered = 0
+
+
+def _session_error(condition: str, text: str) -> RemoteProtocolError:
+    return RemoteProtocolError(condition, text, "session")
+
+
+def _link_error(condition: str, text: str, link: Link) -> RemoteProtocolError:
+    return RemoteProtocolError(condition, text % link.label(), "link", endpoint=link)
