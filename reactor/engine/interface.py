@@ -150,7 +150,9 @@ class WireInterface(Protocol):
     frames_output: int
     frame_size: int
     waits: bool
+    woken: bool
     remote_max_frame_size: int
+    largest_payload: int
 
     @property
     def plain(self) -> bytearray:
@@ -159,6 +161,10 @@ class WireInterface(Protocol):
     @property
     def dirty(self) -> list[Any]:
         """The channels that have something to write."""
+
+    @property
+    def notice(self) -> tuple[EventType, Any]:
+        """The event by which its driver learns of that."""
 
     @property
     def limits(self) -> Limits:
@@ -267,9 +273,6 @@ class OutgoingWindowInterface(Protocol):
     def unsettled(self) -> dict[int, Any]:
         """Deliveries that have left, by delivery-id."""
 
-    def largest_payload(self) -> int:
-        """How many bytes of a message one frame can carry to the peer."""
-
     def unblock(self) -> None:
         """Deliveries were settled, and others may be sent."""
 
@@ -319,6 +322,10 @@ class ChannelInterface(Protocol):
     @property
     def session(self) -> SessionInterface:
         """The session that it carries."""
+
+    @property
+    def wire(self) -> WireInterface:
+        """The wire that it is on."""
 
     @property
     def events(self) -> deque[tuple[EventType, Any]]:

@@ -208,7 +208,7 @@ def test_without_such_a_peer_the_dispatcher_reads_no_clock() -> None:
     for seconds, limits in (((), [0]), ((20, 8), [10, 4]), ((8, 20, 8), [4, 4, 4])):
         transports = [Transport() for _ in seconds]
         for transport, theirs, limit in zip(transports, seconds, limits):
-            transport.remote_idle_timeout = theirs
+            transport.channels.remote_idle_timeout = theirs
             watch.begin(transport)
             assert dispatcher.clock is not None and dispatcher.limit == limit
         watch.clear()

@@ -290,7 +290,7 @@ class Delivery:
     def _check_content(self, state: Union[DispositionType, int], content: Disposition) -> None:
         """Raise DataException for what cannot be written, while the application can still be told."""
         size = len(state_bytes(state, content))
-        if self.channel is not None and size > self.channel.outgoing.largest_payload():
+        if self.channel is not None and size > self.channel.wire.largest_payload:
             raise DataException("%s with %d bytes does not fit a frame of the peer's" % (_name(state), size))
 
     def _takes_modified(self) -> bool:

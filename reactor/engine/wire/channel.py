@@ -82,12 +82,22 @@ class Channel:
             if guard is not None:
                 guard()
             self.dirty = True
-            self.wire.dirty.append(self)
-            self.wire.wake()
+            wire = self.wire
+            wire.dirty.append(self)
+            if not wire.woken:  # wire.wake(), without two calls that would come with each turn
+                wire.woken = True
+                events = self.events
+                if not events or events[-1] != wire.notice:
+                    events.append(wire.notice)
 
-    def flush(self, out: bytearray) -> bool:
-        """Write all that the turn collected; returns whether something must wait until `out` was sent."""
+    def flush(self, out: bytearray) -> None:
+        """Write all that the turn collected. Where some must wait until `out` was sent the channel stays dirty."""
         self.dirty = False
+        session = self.session
+        if self.end_sent or session.channel is not self:
+            return
+        if session.remote_condition is not None and session.is_given_up:
+            return  # a peer that ends a session for an error listens to nothing more
         if self._unsettled_by_link:
             self._unsettled_by_link.clear()
         outgoing, outcomes, flows = self.outgoing, self.outcomes, self.flows
@@ -106,11 +116,11 @@ class Channel:
         if flows.links or flows.window_due:
             frames += flows.write(out)
         self.wire.frames_output += frames
-        if not outgoing.queue or outgoing.remote_incoming_window <= 0:
-            return False
-        return len(out) >= OUTPUT_LIMIT or (
-            outgoing.send_blocked and len(outgoing.unsettled) < outgoing.most_unsettled
-        )
+        if outgoing.queue and outgoing.remote_incoming_window > 0 and not self.dirty:
+            room = outgoing.send_blocked and len(outgoing.unsettled) < outgoing.most_unsettled
+            if room or len(out) >= OUTPUT_LIMIT:
+                self.dirty = True
+                self.wire.dirty.append(self)
 
     # -- begin and end -----------------------------------------------------------------------------------
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from reactor.codec.frames import MIN_MAX_FRAME_SIZE
+from reactor.codec.frames import MIN_MAX_FRAME_SIZE, TRANSFER_OVERHEAD
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.session import Session
-from reactor.engine.events import Event
+from reactor.engine.events import Event, EventType
 from reactor.engine.limits import UNLIMITED, USUAL
 from reactor.engine.serial import next_number
 from reactor.engine.wire.channel import Channel
@@ -29,6 +29,8 @@ from reactor.errors import (
 
 #: How many sessions begin before the peer has said how many it takes.
 FEW_CHANNELS = 4
+#: No frame carries more of a message than this, however large the peer's frames may be, so that links take turns.
+LARGEST_PAYLOAD = 256 * 1024
 
 
 class Channels:
@@ -42,7 +44,9 @@ class Channels:
     frame_size: bytes of the frame that is being read, where it is no transfer. frames_output: how many frames the
         channels have written.
     dirty: the channels that have messages, outcomes or flow to write. waits: a link's attach waits for a detach
-        that may leave in the same turn. woken: whether the driver knows that there is something to write.
+        that may leave in the same turn.
+    woken: whether the driver knows that there is something to write. notice: the event by which it learns of that.
+    largest_payload: how many bytes of a message one frame can carry to the peer; its delivery's state is among them.
     doubts: links that look refused, and until when they may be; 0.0: not yet known.
     """
 
@@ -61,6 +65,8 @@ class Channels:
         "dirty",
         "waits",
         "woken",
+        "notice",
+        "largest_payload",
         "doubts",
         "_last",
         "_transport",
@@ -83,6 +89,8 @@ class Channels:
         self.dirty: list[Channel] = []
         self.waits = False
         self.woken = True
+        self.notice: tuple[EventType, Any] = (Event.TRANSPORT, transport)
+        self.largest_payload = LARGEST_PAYLOAD
         self.doubts: dict[Link, float] = {}
         self._last = -1  # the number of ours that was taken last
         self._transport = transport
@@ -175,6 +183,7 @@ class Channels:
         self._stages.heard(OPENING)
         # Every peer takes frames of 512 bytes, whatever its open says [2.3.1].
         self.remote_max_frame_size = UNLIMITED if max_frame_size is None else max(max_frame_size, MIN_MAX_FRAME_SIZE)
+        self.largest_payload = min(self.remote_max_frame_size - TRANSFER_OVERHEAD, LARGEST_PAYLOAD)
         self.remote_channel_max = 0xFFFF if channel_max is None else channel_max
         self.remote_idle_timeout = (idle_time_out or 0) / 1000.0  # 0 means none, as brokers send it
         connection.recv_open(container_id, hostname, offered_capabilities, desired_capabilities, properties)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Optional
 
-from reactor.codec.frames import TRANSFER_OVERHEAD, transfer_writer, write_transfer
+from reactor.codec.frames import transfer_writer, write_transfer
 from reactor.engine.endpoints.delivery import LOST, OPEN, Delivery
 from reactor.engine.endpoints.disposition import EMPTY, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
@@ -23,9 +23,6 @@ from reactor.engine.serial import MASK
 
 #: While so many bytes wait to be sent no more transfers are written: they stay where they can be given up.
 OUTPUT_LIMIT = 256 * 1024
-
-#: No frame carries more than this, however large the peer's frames may be, so that links take turns.
-LARGEST_PAYLOAD = 256 * 1024
 
 _LINK_FLOW = Event.LINK_FLOW
 
@@ -70,10 +67,6 @@ class OutgoingWindow:
         self.most_unsettled = wire.limits.max_unsettled
         self.send_blocked = False
         self.shares: Optional[dict[Link, list[Delivery]]] = None
-
-    def largest_payload(self) -> int:
-        """How many bytes of a message one frame can carry to the peer; its delivery's state is among them."""
-        return min(self.wire.remote_max_frame_size - TRANSFER_OVERHEAD, LARGEST_PAYLOAD)
 
     def unblock(self) -> None:
         """Deliveries were settled, and others may be sent."""
@@ -125,7 +118,7 @@ class OutgoingWindow:
         popleft = queue.popleft
         unsettled = self.unsettled
         channel = self.channel.number
-        largest = self.largest_payload()
+        largest = self.wire.largest_payload
         next_id = self.next_delivery_id
         # The peer's window, and what may be unsettled, `shut` being the part of the former that the latter shuts.
         room = self.most_unsettled - len(unsettled)

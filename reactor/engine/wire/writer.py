@@ -61,7 +61,7 @@ class FrameWriter:
 
     def flush(self) -> None:
         """Everything that the turn collected becomes frames: first what opens, then messages and outcomes, then
-        what closes."""
+        what closes. Where nothing opens or closes, as in most turns, the transport does the same without it."""
         stages = self._stages
         start = len(self._layers.plain)
         if stages.output < AMQP_HEADER_SENT:
@@ -90,13 +90,7 @@ class FrameWriter:
         if channels.dirty:
             dirty, channels.dirty = channels.dirty, []
             for channel in dirty:
-                session = channel.session
-                ended = session.remote_condition is not None and session.is_given_up
-                if ended or channel.end_sent or session.channel is not channel:
-                    channel.dirty = False  # a peer that ends a session for an error listens to nothing more
-                elif channel.flush(out) and not channel.dirty:
-                    channel.dirty = True
-                    channels.dirty.append(channel)
+                channel.flush(out)
         if connection.work:
             self._write_closing(connection, out)
 
