@@ -430,6 +430,26 @@ def test_what_very_many_have_refused_waits_for_newcomers():
     assert len(queue._picky) == 0 and Reader(queue, 5).log == []
 
 
+@pytest.mark.parametrize("credit", [1, 2])
+def test_a_newcomer_that_asks_again_gets_what_came_back_while_very_many_stood_before_it(credit):
+    queue = filled("a", "b")
+    for _ in range(2 * MOST_REFUSERS):
+        reader = Reader(queue, 2)
+        for text in list(reader.held):
+            reader.release(text, again=False)
+        queue.grant(reader, 2)
+    holder, newcomer = Reader(queue, 2), Reader(queue, 1)
+    assert holder.log == ["a", "b"]
+    queue.leave(holder)
+    queue.grant(newcomer, credit)
+    assert newcomer.log == ["a", "b"][:credit] and newcomer.hungry == 0 and queue.waiting == 2 - credit
+    newcomer.accept("a")
+    queue.grant(newcomer, 5)
+    assert newcomer.log == ["a", "b"]
+    fill(queue, *"c" * (2 * MOST_REFUSERS + 1))
+    assert newcomer.log == ["a", "b", "c"], "it has its turn once"
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_what_waits_for_newcomers_and_is_gone_meanwhile_is_given_to_nobody(first):
     queue = filled("a", "b")

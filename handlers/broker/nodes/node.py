@@ -202,9 +202,13 @@ class Queue:
                 ring.remove(consumer)
         elif credit > 0:
             # Those that are hungry already have found nothing that they could have: what is there is for this one.
-            if not consumer.hungry and self._serve(consumer):
-                consumer.hungry = True
-                self._ring.append(consumer)
+            if not consumer.hungry:
+                if self._serve(consumer):
+                    consumer.hungry = True
+                    self._ring.append(consumer)
+            elif self._picky.barred and not self._serve(consumer):  # `_pump` may not have come to it
+                consumer.hungry = False
+                self._ring.remove(consumer)
         elif consumer.hungry:
             consumer.hungry = False
             self._ring.remove(consumer)

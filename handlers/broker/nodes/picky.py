@@ -24,7 +24,7 @@ class Picky:
 
     def __init__(self) -> None:
         self._rows: list[tuple[int, Any]] = []  # those without a bar, by place
-        self._barred: list[tuple[int, int, int, Any]] = []  # a heap by bar; some of them are gone, or have another bar
+        self.barred: list[tuple[int, int, int, Any]] = []  # a heap by bar; some of them are gone, or have another bar
         self._members: set[Any] = set()
         self._serial = count()  # entries have no order
         # A consumer remembers the place below which it has refused all there is. What came later lowers that: here are
@@ -44,7 +44,7 @@ class Picky:
         place = entry.place
         self._members.add(entry)
         if entry.bar:
-            heappush(self._barred, (entry.bar, place, next(self._serial), entry))
+            heappush(self.barred, (entry.bar, place, next(self._serial), entry))
             return
         if refuser is not None:
             self._catch_up(refuser)
@@ -73,7 +73,7 @@ class Picky:
                 consumer.refuses_below, found = rows[at]
             else:
                 consumer.refuses_below = rows[-1][0] + 1
-        barred = self._barred
+        barred = self.barred
         while barred and not self._stands(*barred[0]):
             heappop(barred)
         if barred and barred[0][0] < serial and (found is None or barred[0][1] < found.place):
@@ -84,8 +84,8 @@ class Picky:
         """`entry` does not wait any more."""
         self._members.remove(entry)
         if entry.bar:
-            if self._barred[0][3] is entry:
-                heappop(self._barred)
+            if self.barred[0][3] is entry:
+                heappop(self.barred)
         else:
             del self._rows[bisect_left(self._rows, (entry.place,))]
 
