@@ -29,7 +29,7 @@ ENGINE = (
     "engine/limits engine/call_budget "
 )
 SASL = "engine/sasl engine/sasl_mechanisms engine/sasl_containers engine/sasl_credentials "
-BROKER = "broker/node broker/queues broker/bounds broker/habits"
+BROKER = "broker/node broker/selecting broker/queues broker/bounds broker/habits"
 
 
 class Room(NamedTuple):
@@ -70,7 +70,7 @@ KINDS = {
     r"\bis_(sender|receiver) is (not )?": "there is one True and one False",
     r"\b(link|other|one) [!=]= (link|self)\b": "a link is equal to itself alone",
     r"[A-Z]{2,} [+^] (LOCAL|REMOTE)_\w+": "bits that differ: their sum",
-    r"\.state (<= WAITING|< GONE)\b|\.fate (<=|is) OPEN\b|\.fate > OPEN\b": "the first or the last of the states",
+    r"\.state (<= WAITING|< GONE|>= GONE)\b|\.fate (<=|is|>) OPEN\b": "the first, or the last, of the states",
 }
 
 #: Mutants that behave as the original does: room -> the line as it is written then -> why.
@@ -99,12 +99,18 @@ EQUIVALENT = {
         "unlucky, most = 0, min(len(ring), MOST_REFUSERS | 1)": "the same",
         "while unlucky != most and ring:": "it is counted one by one",
         "while entry is not root and browser.credit != 0:": "no credit is below 0",
+        "if consumer.credit != 0:": "the same",
         "elif len(ring) >= 1:": "one alone takes turns with itself",
         "if len(deadlines) > 2 * self.depth + 1001:": "a measure of memory",
         "if len(deadlines) > 2 * self.depth | 1000:": "the same",
-        "if len(entry.refused) is not MOST_REFUSERS:": "who is gone is forgotten earlier, and never asks again",
+        "if len(deadlines) > 2 ^ self.depth + 1000:": "the same",
+        "if len(entry.refused) != MOST_REFUSERS:": "who is gone is forgotten earlier, and never asks again",
+        "if len(entry.refused) is not MOST_REFUSERS:": "the same",
+        "self.resume_at = self.capacity // 2": "bytes are whole",
+        "if credit > 0 or consumer.spot is not None:": "without credit, or gone, it is shown nothing",
         # What was never given to anybody is younger than all that was.
         "if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place == place):": "see above",
+        "if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place is place):": "see above",
         "if not (returned and returned[0][0] < place) and not (fresh and fresh[ -1].place < place):": "see above",
         "if returned and not (fresh and fresh[ -1].place < returned[0][0]):": "see above",
     },

@@ -312,6 +312,65 @@ def test_those_who_are_gone_are_not_counted_among_those_who_refused():
     assert entry.refused == {stays.serial} and entry.bar == 0
 
 
+@pytest.mark.parametrize("gone", [0, 1])
+def test_as_many_as_are_remembered_are_those_that_are_there(gone):
+    queue = filled("a")
+    readers = [Reader(queue) for _ in range(MOST_REFUSERS + 1)]
+    for number, reader in enumerate(readers):
+        queue.grant(reader, 1)
+        reader.release("a", again=False)
+        if number < gone:
+            queue.leave(reader)
+    entry = next(_all(queue))
+    assert entry.refused == ({reader.serial for reader in readers[1:]} if gone else None)
+    assert (entry.bar > 0) is not bool(gone)
+    for reader in readers[gone:]:
+        queue.grant(reader, 1)
+    assert all(reader.log == ["a"] for reader in readers) and Reader(queue, 1).log == ["a"]
+
+
+def test_after_one_that_is_lucky_all_the_others_are_asked_again():
+    queue = filled("a", "b")
+    refusers = [Reader(queue) for _ in range(MOST_REFUSERS)]
+    for reader in refusers:
+        queue.grant(reader, 2)
+        reader.release("a")
+        reader.release("b", again=False)
+    holder = Reader(queue, 2)
+    assert holder.log == ["a", "b"]
+    lucky = Reader(queue, 1)
+    for reader in refusers:
+        queue.grant(reader, 1)
+    last = Reader(queue, 1)
+    queue.leave(holder)
+    assert (lucky.log, last.log) == (["a"], ["b"])
+
+
+@pytest.mark.parametrize("gone", [["a"], ["b"], ["a", "b"], ["c"], ["a", "c"], ["a", "b", "c"]])
+@pytest.mark.parametrize("held", [3, 2, 0])
+def test_what_is_gone_while_it_waits_is_given_to_nobody(gone, held):
+    queue = filled("a", "b", "c")
+    reader = Reader(queue, held)
+    for text in list(reader.held):
+        reader.release(text)
+    for entry in list(_all(queue)):
+        if entry.body.decode() in gone:
+            queue.settle(entry)
+    assert Reader(queue, 5).log == [text for text in "abc" if text not in gone]
+    assert queue.waiting == 0 and queue._stale == 0
+
+
+def test_giving_back_twice_is_harmless():
+    queue = filled("a", "b")
+    reader = Reader(queue, 1)
+    entry = reader.held["a"]
+    queue.release(entry, True)
+    queue.release(entry, True)
+    assert (queue.acquired, queue.waiting, queue.requeued, entry.delivery_count) == (0, 2, 1, 1)
+    queue.release(entry, True, reader)
+    assert Reader(queue, 5).log == ["a", "b"], "what waits cannot be refused"
+
+
 def test_a_consumer_that_comes_back_starts_anew():
     queue = filled("a")
     reader = Reader(queue, 3)
@@ -644,13 +703,14 @@ def test_put_says_when_it_is_enough_and_producers_resume_at_half():
     assert filler.resumed == 1 and reader.log
 
 
+@pytest.mark.parametrize("more", [0, 1, 400])
 @pytest.mark.parametrize("share", ["settle", "close"])
-def test_producers_that_wait_for_the_pool_resume_at_half_of_it(share):
+def test_producers_that_wait_for_the_pool_resume_at_half_of_it(share, more):
     pool = Pool(4000)
     one, two = Queue("one", pool=pool), Queue("two", pool=pool)
     body = "x" * 400  # 1000 bytes each with what an entry costs
-    fill(one, body, body)
-    fill(two, body)
+    fill(one, body, body + "x" * more)
+    fill(two, "x" * (400 - more))
     assert not two.full and not two.put(None, body.encode()) and one.full and two.full
     filler = Filler()
     two.block(filler)
@@ -661,7 +721,7 @@ def test_producers_that_wait_for_the_pool_resume_at_half_of_it(share):
         one.settle(entries[1])
     else:
         one.close()
-    assert filler.resumed == 1 and pool.bytes == 2000
+    assert filler.resumed == 1 and pool.bytes == 2000 - more
     two.settle(next(_all(two)))
     assert filler.resumed == 1, "once for each block()"
 
