@@ -9,7 +9,8 @@ import pytest
 from handlers.broker import Broker
 from handlers.broker.nodes.node import Queue
 from reactor import Condition, Container, Copy, Message
-from reactor.engine.wire.transport import Transport
+from reactor.engine.wire.reader import FrameReader
+from reactor.engine.wire.writer import FrameWriter
 from reactor.simulation import MemoryNetwork, Stepper
 from tests.support.brokers import BrokerWorld
 
@@ -141,21 +142,21 @@ def test_a_timer_that_fails_comes_again(world, monkeypatch):
     goes_on(world, errors=2)
 
 
-@pytest.mark.parametrize("where", ["_receive", "_flush"])
-def test_what_fails_while_bytes_are_read_or_written_closes_that_connection(world, monkeypatch, where):
+@pytest.mark.parametrize(("part", "where"), [(FrameReader, "receive"), (FrameWriter, "flush")])
+def test_what_fails_while_bytes_are_read_or_written_closes_that_connection(world, monkeypatch, part, where):
     client, other = world.client(), world.client()
     client.send("jobs", "a")
     client.receiver("jobs", 2)
     other.send("other", "b")
     theirs = next(c for c in world.broker.connections() if c.remote_container == "client-1").transport
-    usual = getattr(Transport, where)
+    usual = getattr(part, where)
 
-    def fail(transport, *arguments):
-        if transport is theirs:
+    def fail(it, *arguments):
+        if it._transport is theirs:
             raise MemoryError
-        return usual(transport, *arguments)
+        return usual(it, *arguments)
 
-    monkeypatch.setattr(Transport, where, fail)
+    monkeypatch.setattr(part, where, fail)
     client.sender("anything")
     other.receiver("other", 1)
     monkeypatch.undo()
