@@ -298,7 +298,7 @@ def test_a_link_that_is_attached_anew_on_the_same_connection_is_taken_over_too(w
     old = client.receiver("jobs", 1, name="mine")
     client.take()
     # A peer that is not so careful.
-    monkeypatch.setattr("reactor.engine.endpoints.link.check_name_is_free", lambda link: None)
+    monkeypatch.setattr("reactor.engine.endpoints.link.Link._check_name", lambda link: None)
     client.receiver("jobs", 1, name="mine")
     assert client.bodies() == ["a"] and client.errors == ["amqp:link:stolen"]
     assert world.node("jobs").consumers == 1 and old.remote_condition.name == "amqp:link:stolen"
