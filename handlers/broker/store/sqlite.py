@@ -1,0 +1,202 @@
+"""A store in one file, by the standard library's SQLite: write-ahead log, one sync for each commit.
+
+With `synchronous=FULL` SQLite syncs its log at every commit; with less, a commit could be lost with the machine's power
+[sqlite.org/pragma.html#pragma_synchronous]. The file has a mark and a version of its own: a file of another program is
+refused, and so is one of a later version. The broker holds it alone: a second broker on the same file is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, Callable, Optional, Union
+
+from handlers.broker.store.interface import (
+    AddMessage,
+    AddNode,
+    Change,
+    CountMessage,
+    Group,
+    RemoveMessage,
+    RemoveNode,
+    RewriteMessage,
+    StoredMessage,
+    StoreError,
+)
+
+APPLICATION = 0x414D5152
+"""The mark of the file: "AMQR"."""
+
+VERSION = 1
+"""Of the tables below. A change of them is a new version, and a way from the one before."""
+
+_TABLES = """
+CREATE TABLE node (
+    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, settings TEXT NOT NULL);
+CREATE TABLE message (
+    number INTEGER PRIMARY KEY, queue INTEGER NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL,
+    expires INTEGER NOT NULL, failures INTEGER NOT NULL);
+CREATE TABLE used (number INTEGER NOT NULL);
+INSERT INTO used VALUES (0);
+"""
+
+_INSERT = "INSERT INTO message (number, queue, header, body, expires, failures) VALUES (?, ?, ?, ?, ?, 0)"
+
+RESERVED = 100_000
+"""Numbers set aside at once. A number is used once, also when its message was gone before the restart."""
+
+
+class SqliteStore:
+    """As Store says. path: of the file, made where there is none, beside which SQLite keeps its log. most_bytes: how
+    large the file may become, 0 for as large as the disk allows.
+
+    Raises StoreError for a file that is no store, is damaged, of a later version, or in use.
+    """
+
+    def __init__(self, path: Union[str, Path], most_bytes: int = 0) -> None:
+        self.path = str(path)
+        self.most_bytes = most_bytes
+        self._base: Optional[sqlite3.Connection] = None
+        base = self._opened(lambda: sqlite3.connect(self.path, isolation_level=None, timeout=0.0))
+        self._base = base
+        try:
+            self._opened(lambda: self._prepare(base))
+        except BaseException:
+            self.close()
+            raise
+
+    def new_number(self) -> int:
+        """As Store.new_number."""
+        number = next(self._numbers)
+        if number > self._reserved:
+            self._reserve(number)
+        return number
+
+    def nodes(self) -> list[AddNode]:
+        """As Store.nodes."""
+        return [
+            AddNode(number, kind, name, json.loads(settings))
+            for number, kind, name, settings in self._read("SELECT * FROM node ORDER BY number")
+        ]
+
+    def messages(self) -> Iterator[StoredMessage]:
+        """As Store.messages."""
+        return map(StoredMessage._make, self._read("SELECT * FROM message ORDER BY number"))
+
+    def commit(self, groups: Sequence[Group]) -> Sequence[Optional[StoreError]]:
+        """As Store.commit. All groups in one transaction; where that fails, each in one of its own, so that those which
+        need no room, or make some, are written all the same."""
+        try:
+            self._write([change for group in groups for change in group])
+        except sqlite3.Error as error:
+            if len(groups) == 1:
+                return [self._error(error)]
+            return [outcome for group in groups for outcome in self.commit([group])]
+        return [None] * len(groups)
+
+    def close(self) -> None:
+        """As Store.close."""
+        base, self._base = self._base, None
+        if base is not None:
+            base.close()
+
+    # -- opening
+
+    def _prepare(self, base: sqlite3.Connection) -> None:
+        (mark,) = base.execute("PRAGMA application_id").fetchone()
+        (version,) = base.execute("PRAGMA user_version").fetchone()
+        (tables,) = base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and mark != APPLICATION:
+            raise StoreError(f"{self.path} is a file of another program: name a new one")
+        if version > VERSION:
+            raise StoreError(f"{self.path} was written by a later release (format {version}, this one knows {VERSION})")
+        base.execute("PRAGMA locking_mode = EXCLUSIVE")
+        base.execute("PRAGMA journal_mode = WAL")
+        base.execute("PRAGMA synchronous = FULL")
+        if self.most_bytes:
+            (size,) = base.execute("PRAGMA page_size").fetchone()
+            base.execute(f"PRAGMA max_page_count = {max(1, self.most_bytes // size)}")
+        base.execute("BEGIN IMMEDIATE")  # the lock, which stays
+        if not tables:
+            base.execute(f"PRAGMA application_id = {APPLICATION}")
+            base.execute(f"PRAGMA user_version = {VERSION}")
+            for statement in _TABLES.split(";")[:-1]:
+                base.execute(statement)
+        base.execute("COMMIT")
+        (used,) = base.execute("SELECT number FROM used").fetchone()
+        self._numbers: Iterator[int] = count(used + 1)
+        self._reserved = used
+
+    def _reserve(self, number: int) -> None:
+        """Before numbers are given away, it is on disk that they are used."""
+        reserved = number + RESERVED
+        self._opened(lambda: self._connection.execute("UPDATE used SET number = ?", (reserved,)))
+        self._reserved = reserved
+
+    # -- reading and writing
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._base is None:
+            raise StoreError(f"{self.path} is closed")
+        return self._base
+
+    def _read(self, query: str) -> Iterator[Any]:
+        try:
+            yield from self._connection.execute(query)
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    def _write(self, changes: Iterable[Change]) -> None:
+        """One transaction. Kinds of change go together, in an order in which none needs a later one."""
+        by_kind: dict[type, list[Any]] = {kind: [] for kind in _STATEMENTS}
+        for change in changes:
+            by_kind[type(change)].append(change)
+        base = self._connection
+        base.execute("BEGIN IMMEDIATE")
+        try:
+            for kind, (statement, row) in _STATEMENTS.items():
+                rows = by_kind[kind]
+                if rows:
+                    base.executemany(statement, rows if row is None else map(row, rows))
+            if by_kind[RemoveNode]:
+                base.executemany("DELETE FROM message WHERE queue = ?", by_kind[RemoveNode])
+            base.execute("COMMIT")
+        except BaseException:
+            if base.in_transaction:  # SQLite has ended it itself, where that was all it could do
+                base.execute("ROLLBACK")
+            raise
+
+    def _error(self, error: sqlite3.Error) -> StoreError:
+        text = str(error)
+        if "full" in text:
+            return StoreError(f"{self.path}: no room on the disk", full=True)
+        if "locked" in text:
+            return StoreError(f"{self.path} is in use by another process: each broker has a store of its own")
+        if "not a database" in text or "malformed" in text:
+            return StoreError(f"{self.path} is damaged, or no store: {text}. Move it away, or bring back a copy")
+        return StoreError(f"{self.path}: {text}")
+
+    def _opened(self, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+
+def _node_row(node: AddNode) -> tuple[Any, ...]:
+    return node.number, node.kind, node.name, json.dumps(node.settings, sort_keys=True)
+
+
+#: In the order in which they are executed; the second is how a change becomes a row, None for as it is.
+_STATEMENTS: dict[type, tuple[str, Optional[Callable[[Any], tuple[Any, ...]]]]] = {
+    AddNode: ("INSERT INTO node (number, kind, name, settings) VALUES (?, ?, ?, ?)", _node_row),
+    AddMessage: (_INSERT, None),
+    CountMessage: ("UPDATE message SET failures = ? WHERE number = ?", lambda change: change[::-1]),
+    RewriteMessage: ("UPDATE message SET body = ? WHERE number = ?", lambda change: change[::-1]),
+    RemoveMessage: ("DELETE FROM message WHERE number = ?", None),
+    RemoveNode: ("DELETE FROM node WHERE number = ?", None),
+}
