@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any, Optional
 
 from handlers.broker.broker import Broker
+from handlers.broker.store.interface import StoreError
 from reactor import ApplicationEvent, Container, EventInjector, Limits, TransportException, Url, __version__
 
 DESCRIPTION = """\
-An AMQP 1.0 broker with queues and topics, in memory, in one process.
+An AMQP 1.0 broker with queues and topics, in one process.
 
-Queues are made when somebody first sends to them or receives from them. Messages stay until a receiver has
-accepted them, or until the broker ends: nothing is kept on disk. Any AMQP 1.0 client can connect: users and
-passwords are not checked. So listen where only those you trust can reach you.
+Queues are made with the first sender or receiver that names them. Messages stay until a receiver has accepted
+them, or until the broker ends; with --store, durable messages in queues survive that, and are accepted when they
+are on disk. Any AMQP 1.0 client can connect: users and passwords are not checked. So listen where only those you
+trust can reach you.
 """
 
 EXAMPLES = """\
@@ -33,6 +35,8 @@ examples:
       what is sent to news, or to topic/anything, goes to every receiver that listens
   amqp-broker --no-auto-create --queue jobs --queue results
       these two addresses and no others
+  amqp-broker --store jobs.store
+      durable messages are kept in this file, and are there again after a restart
   amqp-broker --max-queue-bytes 64M
       producers wait while their queue holds more
 
@@ -75,21 +79,27 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             open_timeout=options.open_timeout,
             write_timeout=options.write_timeout,
             limits=Limits(**dict(options.limit)),
+            store=options.store,
             on_listening=_Announcement(options.port_file),
         )
     except ValueError as error:  # numbers that do not go together
         parser.error(str(error))
+    except StoreError as error:
+        print(f"amqp-broker: {error}", file=sys.stderr)
+        return 1
     container = Container(broker)
     if options.name:
         container.container_id = options.name
     _Interrupts(container)
     try:
         container.run()
-    except (OSError, TransportException) as error:  # the port, or TLS, is not to be had
+    except (OSError, TransportException, StoreError) as error:  # the port, or TLS, or the store is not to be had
         print(f"amqp-broker: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 1
+    finally:
+        broker.close()
     return 0
 
 
@@ -145,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--topic-prefix", "addresses that begin so are topics"),
     ):
         add(name, metavar="NAME", action="append", default=[], help=help + "; may be repeated, as --listen")
+    add("--store", metavar="FILE", help="keep durable messages in this file (none: all is in memory)")
     add("--no-auto-create", action="store_true", help="refuse addresses that are not there: amqp:not-found")
     for name, size, help in (
         ("--max-queue-bytes", "256M", "what a queue holds before its producers have to wait"),

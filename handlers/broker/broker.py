@@ -23,19 +23,24 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Callable, Optional
+from os import PathLike
+from typing import Any, Callable, Optional, Union
 
 from handlers import MessagingHandler
 from handlers.broker.alarms import Alarms
 from handlers.broker.attaching import Attaching
 from handlers.broker.bounds import Bounds
+from handlers.broker.durability import Durability
 from handlers.broker.links import BrokerLink
 from handlers.broker.net import BrokerTimer, Net
 from handlers.broker.nodes.directory import Directory, Record
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics, overview, statistics
+from handlers.broker.store.interface import Store
+from handlers.broker.store.sqlite import SqliteStore
 from reactor import Condition, Handler, Limits, Transport, __version__, symbol
 
 log = logging.getLogger("handlers.broker")
@@ -71,6 +76,9 @@ class Broker(MessagingHandler):
         is to be sent; None (default) for the container's own: 30 and 60.
     limits: how much is taken of a client, at most. `max_message_size` may not be larger than what is buffered of one
         delivery.
+    store: the file in which durable messages of queues are kept, made where there is none, or a Store; None (default):
+        all is in memory, and gone with the process. StoreError if it cannot be opened. `close` lets go of it.
+    today: seconds since 1970, by which stored messages expire.
     on_listening: called with (url, acceptor) for each place it listens on.
     """
 
@@ -92,6 +100,8 @@ class Broker(MessagingHandler):
         open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None,
         limits: Optional[Limits] = None,
+        store: Union[Store, str, PathLike[str], None] = None,
+        today: Callable[[], float] = time.time,
         on_listening: Optional[Callable[[str, Any], None]] = None,
     ) -> None:
         super().__init__(prefetch=0, auto_accept=False, auto_settle=False)
@@ -121,6 +131,10 @@ class Broker(MessagingHandler):
         self.alarms = Alarms(self)
         self._stopping = False
         self.net = Net(self)
+        self.durability: Optional[Durability] = None
+        if store is not None:
+            opened = SqliteStore(store) if isinstance(store, (str, PathLike)) else store
+            self.durability = Durability(self, opened, today)
 
     # -- for whoever runs it
 
@@ -156,12 +170,19 @@ class Broker(MessagingHandler):
             acceptor.close()
         self.acceptors = []
         self._stopping = True
+        if self.durability is not None:
+            self.durability.commit()  # those who have sent hear of it
         for connection in list(self._links):
             connection.condition = Condition("amqp:connection:forced", "the broker is shutting down")
             connection.close()
         if self._links:
             self._container.schedule(patience, BrokerTimer("end of patience", self._container.stop))
         return bool(self._links)
+
+    def close(self) -> None:
+        """Let go of the store, when the container has stopped. Harmless when repeated."""
+        if self.durability is not None:
+            self.durability.store.close()
 
     def on_shutdown(self, event: Any) -> None:
         """The application event by which another thread asks for it."""
@@ -180,6 +201,8 @@ class Broker(MessagingHandler):
         chance = event.container.random
         prefix = f"{event.container.container_id}/"
         self.directory.name_dynamic_nodes(prefix, lambda: chance.randbytes(TOKEN_SIZE).hex())
+        if self.durability is not None:
+            self.durability.restore()
         for url in self.urls:
             acceptor = event.container.listen(url, **self._bounds)
             if _is_loopback(acceptor.address):
@@ -299,8 +322,11 @@ class Broker(MessagingHandler):
         """A node was deleted: end the links that still use it."""
         for link in list(record.links):
             link.evict("amqp:resource-deleted", f"the {record.node.kind} {record.node.name!r} was deleted")
-        if isinstance(record.node, Queue):
-            self.alarms.unwatch(record.node)
+        node = record.node
+        if isinstance(node, Queue):
+            self.alarms.unwatch(node)
+            if self.durability is not None and node.number:
+                self.durability.closed(node)
 
 
 def _anybody(mechanism: str, user: str, password: str) -> bool:

@@ -110,5 +110,6 @@ class EmbeddedBroker:
             self._error = error
             self._container.close()  # no thread shall wait for a broker that is no more
         finally:
+            self._broker.close()
             self._injector.close()
             self._started.set()

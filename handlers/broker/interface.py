@@ -6,7 +6,7 @@ so that no module imports the one above it.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Callable, Optional, Protocol
 
 from handlers.broker.bounds import Bounds
 from handlers.broker.nodes.directory import Directory, Node
@@ -38,6 +38,14 @@ class NetView(Protocol):
     def strike(self, handler: LinkView, error: Exception) -> None: ...
 
 
+class DurabilityView(Protocol):
+    """Durability, as links see it."""
+
+    def wants(self, node: Node, envelope: Any) -> bool: ...
+    def put(self, queue: Any, envelope: Any, body: bytes, expires: float, done: Callable[[Any], None]) -> None: ...
+    def then(self, action: Callable[[], None]) -> None: ...
+
+
 class BrokerView(Protocol):
     """A Broker, as its parts see it; each name is explained there."""
 
@@ -50,6 +58,9 @@ class BrokerView(Protocol):
 
     @property
     def alarms(self) -> AlarmsView: ...
+
+    @property
+    def durability(self) -> Optional[DurabilityView]: ...
 
     @property
     def net(self) -> NetView: ...

@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Optional
 
-from handlers.broker.interface import BrokerView
+from handlers.broker.interface import BrokerView, DurabilityView
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.consumer import Browser, Consumer
 from handlers.broker.nodes.directory import Record, Refused, clipped
@@ -169,17 +169,40 @@ class Intake(BrokerLink):
         body = payload[envelope.length :]
         if body.find(INSTRUCTIONS, -LAST_BYTES) >= 0 or body.startswith(INSTRUCTIONS):
             body = without_instructions(body)
-        if envelope.ttl:
-            expires = self.broker.now() + envelope.ttl
-            room = node.put(envelope, body, expires)
-            self.broker.alarms.watch(node, expires)
+        expires = self.broker.now() + envelope.ttl if envelope.ttl else 0.0
+        durability = self.broker.durability
+        if durability is not None and durability.wants(node, envelope):
+            self._put_later(durability, delivery, node, envelope, body, expires)
+            room = True
         else:
-            room = node.put(envelope, body)
-        delivery.settle_with(ACCEPTED)
+            room = node.put(envelope, body, expires)
+            delivery.settle_with(ACCEPTED)
+            if expires:
+                self.broker.alarms.watch(node, expires)
         if size > self.largest:
             self._measured(size)
         if not room:
             self._hold(node)
+
+    def _put_later(
+        self, durability: DurabilityView, delivery: Any, node: Any, envelope: Any, body: bytes, expires: float
+    ) -> None:
+        """The outcome follows when the message is in the store."""
+
+        def done(refused: Optional[Refused]) -> None:
+            if refused is not None:
+                self._refuse(delivery, refused)
+                return
+            delivery.settle_with(ACCEPTED)
+            if expires:
+                self.broker.alarms.watch(node, expires)
+            if node.full and self.attached:
+                self._hold(node)
+
+        try:
+            durability.put(node, envelope, body, expires, done)
+        except Refused as refused:
+            self._refuse(delivery, refused)
 
     def route(self, payload: bytes) -> Any:
         """The node that a message is for: here that of the link."""
@@ -345,7 +368,10 @@ class Outlet(BrokerLink, Consumer):
         held = self.held  # an entry is held until all is done: should that fail, it waits again
         if state == ACCEPTED:
             entry = held.get(delivery)
-            delivery.settle()
+            if entry is None or not entry.number or self.broker.durability is None:
+                delivery.settle()
+            else:
+                self.broker.durability.then(delivery.settle)  # when the store has heard that it is gone
             if entry is not None:
                 self.queue.settle(entry)
                 del held[delivery]

@@ -225,7 +225,7 @@ def test_a_damaged_file_is_named_when_it_is_read(tmp_path: Path) -> None:
     for at in range(3 * 4096, len(data), 4096):
         data[at : at + 200] = b"\xff" * 200
     (tmp_path / "store").write_bytes(data)
-    with pytest.raises(StoreError, match="store is damaged, or no store: .*Move it away, or bring back a copy"):
+    with pytest.raises(StoreError, match=r"store is damaged, or no store: .*Move it away, or bring back a copy"):
         store = SqliteStore(tmp_path / "store")
         try:
             list(store.messages())

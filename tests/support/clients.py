@@ -249,5 +249,5 @@ class Hearer(Client):
 class Bystander(Broker):
     """A broker whose clients come and go: what they do wrong is theirs."""
 
-    def __init__(self, url: str, capacity: int = 0) -> None:
-        super().__init__(url, idle_timeout=10.0, max_queue_bytes=capacity)
+    def __init__(self, url: str, capacity: int = 0, **options: Any) -> None:
+        super().__init__(url, idle_timeout=10.0, max_queue_bytes=capacity, **options)

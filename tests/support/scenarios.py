@@ -11,6 +11,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable
 
+from handlers.broker.store.interface import StoreError
+from handlers.broker.store.memory import MemoryStore
 from reactor.simulation import World
 from reactor.simulation.wiretap import properties
 from tests.support.clients import (
@@ -96,6 +98,48 @@ def broker_crashes(world: World) -> None:
         consumer.handler.rest()
     world.run_until(lambda: not any(one.store.todo for one in producers), limit=600)
     stop_clients(world, [*producers, *consumers])
+
+
+class Unsteady(MemoryStore):
+    """A store that fails now and then, in some groups of a commit or in all."""
+
+    def __init__(self, random: Any) -> None:
+        super().__init__()
+        self.random = random
+        self.steady = False
+
+    def commit(self, groups: Any) -> Any:
+        """As MemoryStore.commit, of the groups that are written."""
+        if self.steady or self.random.random() < 0.8:
+            return super().commit(groups)
+        written = [self.random.random() < 0.5 for _ in groups]
+        super().commit([group for group, kept in zip(groups, written) if kept])
+        return [None if kept else StoreError("no luck", self.random.random() < 0.5) for kept in written]
+
+
+def durable(world: World) -> None:
+    """The broker crashes, and its store fails now and then: what it had accepted is there when it comes back."""
+    lost = properties.NothingLost("broker")
+    world.watch(properties.CreditNeverNegative(), properties.SettledOnce(), properties.EverySendEndsOnce(), lost)
+    unsteady = world.random.random() < 0.5
+    store = Unsteady(world.source("store")) if unsteady else MemoryStore()
+    broker = world.start(Bystander, URL, world.random.choice([0, 3000]), store=store, name="broker")
+    producers, consumers = start_clients(world, steady=world.seed % 2 == 1)
+    raise_storm(world, [broker, *producers, *consumers])
+    if isinstance(store, Unsteady):
+        store.steady = True
+    for consumer in consumers:
+        consumer.handler.rest()
+
+    def all_done() -> bool:
+        return not any(one.store.todo for one in producers) and not list(store.messages())
+
+    world.run_until(all_done, limit=600)
+    stop_clients(world, [*producers, *consumers])
+    world.run_for(5.0)
+    assert not broker.handler.statistics("jobs").depth
+    for producer in producers:
+        assert producer.store.accepted <= set(lost.accepted)
 
 
 def at_most_once(world: World) -> None:
@@ -208,5 +252,5 @@ def drained(world: World) -> None:
 #: All of them, by name.
 SCENARIOS: dict[str, Callable[[World], None]] = {
     scenario.__name__: scenario
-    for scenario in (nothing_is_lost, reconnected, broker_crashes, at_most_once, failover, impatient, drained)
+    for scenario in (nothing_is_lost, reconnected, broker_crashes, durable, at_most_once, failover, impatient, drained)
 }

@@ -117,6 +117,11 @@ class Directory:
         """Make a node that is always there."""
         self._make(name, kind).declared = True
 
+    def restore(self, name: str, kind: str) -> Node:
+        """The node of this name, made if it is not there; `kind` is that of a new one."""
+        record = self.records.get(name)
+        return (record or self._make(name, kind)).node
+
     def find(self, address: Optional[str], capabilities: Iterable[str] = ()) -> Record:
         """The record of the node at `address`, made if need be. Raises Refused."""
         if not address:

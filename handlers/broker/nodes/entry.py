@@ -22,18 +22,19 @@ class Entry:
 
     __slots__ = (
         "place", "envelope", "body", "expires", "size", "before", "after",
-        "state", "delivery_count", "redelivered", "overdue", "refused", "bar", "grown", "spot", "aside",
+        "state", "delivery_count", "redelivered", "overdue", "refused", "bar", "grown", "spot", "aside", "number",
     )  # fmt: skip
 
     before: Entry
     after: Entry
 
-    def __init__(self, place: int, envelope: Any, body: bytes, expires: float) -> None:
+    def __init__(self, place: int, envelope: Any, body: bytes, expires: float, number: int = 0) -> None:
         self.place = place
         self.envelope = envelope
         self.body = body
         self.expires = expires
         self.size = len(body) + ENTRY_COST
+        self.number = number  # in the store; 0: in memory alone
         self.state = WAITING
         self.delivery_count = 0
         self.redelivered = False  # it was acquired before: no longer first-acquirer [3.2.1]

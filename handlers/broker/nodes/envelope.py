@@ -47,17 +47,18 @@ class Envelope:
     length: how many bytes of the message it is; 0 when there was none.
     durable: whether the sender asked for the message to survive a restart.
     ttl: seconds that the message may live from its arrival on, 0.0 for ever.
+    header: the bytes that it was read from.
     first: the header of a first delivery: that of the sender, with first-acquirer set.
     """
 
-    __slots__ = ("length", "durable", "ttl", "first", "_header", "_count")
+    __slots__ = ("length", "durable", "ttl", "first", "header", "_count")
 
     def __init__(self, header: bytes) -> None:
         message = Message.from_bytes(header)
         self.length = len(header)
         self.durable = bool(message.durable)
         self.ttl: float = message.ttl or 0.0
-        self._header = header
+        self.header = header
         self._count: int = message.delivery_count or 0
         self.first = self.again(0, None, True)
 
@@ -67,7 +68,7 @@ class Envelope:
         failures: failed attempts here, which count on top of those that the sender told of. ttl: seconds that
         are left, None for what the sender said. first: nobody has had the message before.
         """
-        message = Message.from_bytes(self._header)
+        message = Message.from_bytes(self.header)
         message.first_acquirer = first
         message.delivery_count = min(self._count + failures, MOST_COUNTED)
         if ttl is not None:

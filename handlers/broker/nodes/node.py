@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections import deque
 from heapq import heapify, heappop, heappush
-from typing import Any, Optional
+from typing import Any, Optional, Protocol
 
 from handlers.broker.nodes.browsing import move, settled, spot_before
 from handlers.broker.nodes.consumer import Browser, Consumer, serials
@@ -30,6 +30,14 @@ from handlers.broker.nodes.entry import ACKNOWLEDGED, ACQUIRED, EXPIRED, GONE, W
 from handlers.broker.nodes.picky import MOST_REFUSERS, Picky
 from handlers.broker.nodes.pool import Pool, Producer
 from handlers.broker.nodes.views import LOOKS, View
+
+
+class Keeper(Protocol):
+    """A store, as a queue sees it: it hears of the messages that have a number there."""
+
+    def left(self, entry: Entry) -> None: ...
+    def counted(self, entry: Entry) -> None: ...
+    def rewritten(self, entry: Entry) -> None: ...
 
 
 class Queue:
@@ -46,6 +54,9 @@ class Queue:
 
     def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None) -> None:
         self.name = name
+        self.keeper: Optional[Keeper] = None
+        self.number = 0  # in the store
+        self.deleted = False
         self.capacity = capacity or float("inf")
         self.pool = Pool() if pool is None else pool
         self.resume_at = self.capacity / 2
@@ -90,13 +101,13 @@ class Queue:
 
     # -- messages come
 
-    def put(self, envelope: Any, body: bytes, expires: float = 0.0) -> bool:
+    def put(self, envelope: Any, body: bytes, expires: float = 0.0, number: int = 0) -> bool:
         """Append a message and give it to the consumer whose turn it is. False: enough for now, `block`.
 
-        expires: the time from which on nobody shall get it, 0 for never.
+        expires: the time from which on nobody shall get it, 0 for never. number: that of the store.
         """
         self.enqueued = place = self.enqueued + 1
-        entry = Entry(place, envelope, body, expires)
+        entry = Entry(place, envelope, body, expires, number)
         root = self.root
         last = entry.before = root.before
         entry.after = root
@@ -132,6 +143,13 @@ class Queue:
             for browser in list(self._looking):
                 self._browse(browser)
         return self.bytes < self.capacity and pool.bytes < pool.capacity
+
+    def restore(self, envelope: Any, body: bytes, expires: float, number: int, failures: int) -> None:
+        """Append a message that was here before a restart. It may have been delivered then: it is no first delivery."""
+        self.put(envelope, body, expires, number)
+        entry = self.root.before
+        entry.redelivered = True
+        entry.delivery_count = failures
 
     def block(self, producer: Producer) -> None:
         """`producer` gives no credit until its `resume()` is called, which happens at half the capacity."""
@@ -234,6 +252,8 @@ class Queue:
         if entry.spot is not None:
             move(entry.spot, after)
         del entry.before, entry.after  # no cycles: its memory goes with the last reference to it
+        if entry.number and self.keeper is not None:
+            self.keeper.left(entry)
         if entry.aside:
             entry.body = b""  # which an index may have for long
         self.outcomes[outcome] += 1
@@ -275,6 +295,8 @@ class Queue:
             self.pool.bytes += longer
             entry.size += longer
             entry.body = body
+            if entry.number and self.keeper is not None:
+                self.keeper.rewritten(entry)
 
     def expire(self, now: float) -> int:
         """Drop what is waiting beyond its time; what somebody holds is dropped if it comes back. How many?"""
@@ -313,6 +335,7 @@ class Queue:
 
     def close(self) -> None:
         """The queue is deleted: nobody is served any more, and nobody is kept waiting for room."""
+        self.deleted = True
         self._ring.clear()
         self._looking.clear()
         self._views.clear()
@@ -332,6 +355,8 @@ class Queue:
         entry.redelivered = True  # acquired it was, whether it counts or not
         if failed:
             entry.delivery_count += 1
+            if entry.number and self.keeper is not None:
+                self.keeper.counted(entry)
         if entry.overdue:
             self.settle(entry, EXPIRED)
             return

@@ -3,6 +3,7 @@
 With `synchronous=FULL` SQLite syncs its log at every commit; with less, a commit could be lost with the machine's power
 [sqlite.org/pragma.html#pragma_synchronous]. The file has a mark and a version of its own: a file of another program is
 refused, and so is one of a later version. The broker holds it alone: a second broker on the same file is refused.
+It may be opened in one thread and used in another, one at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Any, Callable, Optional, Union
 
 from handlers.broker.store.interface import (
@@ -56,11 +57,12 @@ class SqliteStore:
     Raises StoreError for a file that is no store, is damaged, of a later version, or in use.
     """
 
-    def __init__(self, path: Union[str, Path], most_bytes: int = 0) -> None:
-        self.path = str(path)
+    def __init__(self, path: Union[str, PathLike[str]], most_bytes: int = 0) -> None:
+        self.path = fspath(path)
         self.most_bytes = most_bytes
         self._base: Optional[sqlite3.Connection] = None
-        base = self._opened(lambda: sqlite3.connect(self.path, isolation_level=None, timeout=0.0))
+        options: dict[str, Any] = dict(isolation_level=None, timeout=0.0, check_same_thread=False)
+        base: sqlite3.Connection = self._opened(lambda: sqlite3.connect(self.path, **options))
         self._base = base
         try:
             self._opened(lambda: self._prepare(base))

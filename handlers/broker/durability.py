@@ -1,0 +1,222 @@
+"""Durability: the part of a broker that has a store. A message that asks for it is accepted when it is on disk.
+
+The links enter with messages, and the queues with changes of them. All changes of one turn of the container are
+committed together, at the start of the next turn: one sync of the disk and, as the outcomes leave together too, one
+disposition. Until then a message is in no queue, so that no consumer has a message which a crash may undo; later ones
+for its queue wait behind it, durable or not.
+
+Queues are kept, but not dynamic ones. A queue is written with its first durable message.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Callable, NamedTuple, Optional
+
+from handlers.broker.interface import BrokerView
+from handlers.broker.net import BrokerTimer
+from handlers.broker.nodes.directory import Node, Refused
+from handlers.broker.nodes.entry import Entry
+from handlers.broker.nodes.envelope import Envelope, read_envelope
+from handlers.broker.nodes.node import Queue
+from handlers.broker.store.interface import (
+    AddMessage,
+    AddNode,
+    CountMessage,
+    Group,
+    RemoveMessage,
+    RemoveNode,
+    RewriteMessage,
+    Store,
+    StoreError,
+)
+from reactor import DecodeError
+
+log = logging.getLogger("handlers.broker")
+
+
+RETRY = 1.0
+"""Seconds until changes that could not be written are tried again, if nothing else is to be written before."""
+
+
+class Arrival(NamedTuple):
+    """A message on its way into a queue. expires: by the broker's clock. done: called with None when it is there, with
+    the error when it could not be written."""
+
+    queue: Queue
+    envelope: Envelope
+    body: bytes
+    expires: float
+    number: int
+    done: Callable[[Optional[Refused]], None]
+
+
+class Durability:
+    """Commits to one store. today: seconds since 1970, by which messages in the store expire."""
+
+    def __init__(self, broker: BrokerView, store: Store, today: Callable[[], float]) -> None:
+        self.broker = broker
+        self.store = store
+        self.today = today
+        self._groups: list[Group] = []
+        self._arrivals: list[tuple[int, Arrival]] = []  # with the index of the group, -1 for none
+        self._expected: set[Queue] = set()  # the queues of these
+        self._after: list[Callable[[], None]] = []
+        self._nodes: dict[int, AddNode] = {}  # not written yet
+        self._due = False
+
+    # -- the start
+
+    def restore(self) -> None:
+        """Bring back the queues and their messages. Raises StoreError if the store cannot be read."""
+        directory, now, today = self.broker.directory, self.broker.now(), self.today()
+        queues: dict[int, Queue] = {}
+        for stored in self.store.nodes():
+            node = directory.restore(stored.name, stored.kind)
+            if isinstance(node, Queue):
+                self._keep(node, stored.number)
+                queues[stored.number] = node
+            else:
+                log.warning("%r was a %s and is a %s now: its messages are left out", node.name, stored.kind, node.kind)
+        count = 0
+        for message in self.store.messages():
+            queue = queues.get(message.queue)
+            if queue is None:
+                continue
+            expires = (now + message.expires / 1000 - today or -1.0) if message.expires else 0.0
+            try:
+                envelope = read_envelope(message.header)
+            except DecodeError:  # it was read once: the file is not what was written
+                log.error("message %d of %r cannot be read, left out", message.number, queue.name)
+                continue
+            queue.restore(envelope, message.body, expires, message.number, message.failures)
+            count += 1
+        for queue in queues.values():
+            self.broker.alarms.watch(queue, 0.0)
+        if queues:
+            log.info("%d queues and %d messages from the store", len(queues), count)
+
+    # -- messages come
+
+    def wants(self, node: Node, envelope: Envelope) -> bool:
+        """Whether a message has to wait for the next commit before it is in `node`."""
+        if not isinstance(node, Queue):
+            return False
+        if node.keeper is None:
+            record = self.broker.directory.records.get(node.name)
+            if not envelope.durable or record is None or record.node is not node or record.lifetime is not None:
+                return False
+        return envelope.durable or node in self._expected
+
+    def put(
+        self, queue: Queue, envelope: Envelope, body: bytes, expires: float, done: Callable[[Optional[Refused]], None]
+    ) -> None:
+        """Have the message in `queue` with the next commit; `done` is called then. Raises Refused."""
+        number, index = 0, -1
+        if envelope.durable:
+            try:
+                if queue.keeper is None:
+                    self._keep(queue, self.store.new_number())
+                    self._nodes[queue.number] = AddNode(queue.number, queue.kind, queue.name, {})
+                number = self.store.new_number()
+            except StoreError as error:
+                raise refusal(error) from error
+            index = len(self._groups)
+            until = round((self.today() + expires - self.broker.now()) * 1000) if expires else 0
+            self._groups.append([AddMessage(number, queue.number, envelope.header, body, until)])
+        self._arrivals.append((index, Arrival(queue, envelope, body, expires, number, done)))
+        self._expected.add(queue)
+        self._wait()
+
+    def then(self, action: Callable[[], None]) -> None:
+        """Call `action` after the next commit."""
+        self._after.append(action)
+        self._wait()
+
+    # -- what queues say of theirs
+
+    def left(self, entry: Entry) -> None:
+        """`entry` has left its queue."""
+        self._change(RemoveMessage(entry.number))
+
+    def counted(self, entry: Entry) -> None:
+        """One more delivery of `entry` has failed."""
+        self._change(CountMessage(entry.number, entry.delivery_count))
+
+    def rewritten(self, entry: Entry) -> None:
+        """`entry` has another body."""
+        self._change(RewriteMessage(entry.number, entry.body))
+
+    def closed(self, queue: Queue) -> None:
+        """`queue` was deleted."""
+        if self._nodes.pop(queue.number, None) is None:
+            self._change(RemoveNode(queue.number))
+
+    # -- commits
+
+    def commit(self) -> None:
+        """Write what has come together, and tell those who wait for it."""
+        self._due = False
+        groups, arrivals, after = self._groups, self._arrivals, self._after
+        self._groups, self._arrivals, self._after = [], [], []
+        self._expected.clear()
+        nodes = list(self._nodes.values())
+        if groups or nodes:
+            outcomes = list(self.store.commit([[node] for node in nodes] + groups))
+            for node, outcome in zip(nodes, outcomes):
+                if outcome is None:
+                    self._nodes.pop(node.number, None)
+            del outcomes[: len(nodes)]
+            self._again(groups, outcomes, {index for index, _ in arrivals})
+        else:
+            outcomes = []
+        for index, arrival in arrivals:
+            self._arrive(arrival, outcomes[index] if index >= 0 else None)
+        if self._groups:
+            self._after = after + self._after  # some of these wait for changes that are not written
+            return
+        for action in after:
+            action()
+
+    def _again(self, groups: list[Group], outcomes: list[Optional[StoreError]], arrivals: set[int]) -> None:
+        """Changes of old messages that could not be written are tried again; new messages are refused instead."""
+        failed = [outcome for outcome in outcomes if outcome is not None]
+        if not failed:
+            return
+        log.error("%d of %d changes are not in the store: %s", len(failed), len(groups), failed[0])
+        self._groups += [
+            group for at, group in enumerate(groups) if outcomes[at] is not None and at not in arrivals
+        ]
+        if self._groups:
+            self._wait(RETRY)
+
+    def _arrive(self, arrival: Arrival, error: Optional[StoreError]) -> None:
+        queue = arrival.queue
+        if error is not None:
+            arrival.done(refusal(error))
+        elif queue.deleted:
+            arrival.done(Refused("amqp:resource-deleted", f"the queue {queue.name!r} was deleted"))
+        else:
+            queue.put(arrival.envelope, arrival.body, arrival.expires, arrival.number)
+            arrival.done(None)
+
+    def _keep(self, queue: Queue, number: int) -> None:
+        queue.keeper = self
+        queue.number = number
+
+    def _change(self, change: Any) -> None:
+        self._groups.append([change])
+        self._wait()
+
+    def _wait(self, delay: float = 0.0) -> None:
+        if not self._due:
+            self._due = True
+            self.broker.call(BrokerTimer("the commit", self.commit), delay)
+
+
+def refusal(error: StoreError) -> Refused:
+    """The answer to a sender whose message could not be written."""
+    log.error("a message is refused: %s", error)
+    if error.full:
+        return Refused("amqp:resource-limit-exceeded", "the broker has no room to keep the message")
+    return Refused("amqp:internal-error", "the broker cannot keep the message")
