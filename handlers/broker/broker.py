@@ -7,8 +7,8 @@ refusals: an attach without terminus and then a detach that says why [2.6.3].
 
 What it promises:
 
-* A message is accepted when it is in its queue, and leaves it when a consumer has accepted it. Nothing is
-  kept on disk: a restart loses it.
+* A message is accepted when it is in its queue, and leaves it when a consumer has accepted it. Without
+  a store a restart loses it (durability.py).
 * Released messages come back uncounted; failed ones, and those whose consumer is gone, with their delivery
   count raised; each in its original place. A consumer that settles without an outcome has accepted, unless
   the default-outcome of its source says something else.

@@ -136,13 +136,30 @@ class BrokerWorld:
     def __init__(self, **options: Any) -> None:
         self.network = MemoryNetwork()
         self.stepper = Stepper(self.network)
-        self.broker = Broker(URL, **options)
+        self.options = options
+        self.clients = 0
+        self.start()
+
+    def start(self) -> None:
+        """The broker starts; again, after `crash`."""
+        self.broker = Broker(URL, **self.options)
         self.container = Container(
             self.broker, container_id="the-broker", network=self.network.node(), clock=self.network.clock
         )
         self.stepper.add(self.container)
         self.quiet()
-        self.clients = 0
+
+    def crash(self) -> None:
+        """The broker is gone at once, with all its wires."""
+        node = self.container.loop.network
+        for listener in [listener for listener in self.network.listeners if listener.node is node]:
+            listener.close()
+        for wire in [wire for wire in self.network.wires if wire.node is node]:
+            wire.reset()
+        self.stepper.containers.remove(self.container)
+        self.network.nodes.remove(node)
+        self.broker.close()
+        self.quiet()
 
     def client(self, name: Optional[str] = None, **options: Any) -> Client:
         """Another client, connected."""
