@@ -19,8 +19,8 @@ An AMQP 1.0 broker with queues and topics, in one process.
 
 Queues are made with the first sender or receiver that names them. Messages stay until a receiver has
 accepted them, or until the broker ends; with --store, durable messages in queues survive that, and are
-accepted when they are on disk. Any AMQP 1.0 client can connect: users and passwords are not checked. So listen
-where only those you trust can reach you.
+accepted when they are on disk. Any AMQP 1.0 client can connect: users and passwords are not checked. So
+listen where only those you trust can reach you.
 """
 
 EXAMPLES = """\

@@ -1,8 +1,8 @@
 """What a broker asks of a store, as plain data.
 
-A store keeps nodes (queues, topics, subscriptions) and the durable messages in them. It is told of changes in groups:
-each group is written whole or not at all, and a commit takes many groups at once, so that one turn of the broker costs
-one sync of the disk. Nobody but the broker's turn enters, in one thread.
+A store keeps nodes (queues, topics, subscriptions) and the durable messages in them. Changes come in groups: each
+group is written whole or not at all, and a commit takes many groups at once, so that one turn of the broker costs
+one sync of the disk. The broker's own thread enters, alone.
 
 Numbers are the store's names: `new_number` gives one that was never used. Messages of a queue stand in the order of
 their numbers.

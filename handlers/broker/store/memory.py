@@ -21,7 +21,7 @@ from handlers.broker.store.interface import (
 
 
 class MemoryStore:
-    """As Store says. A broker that is started again with the same object finds all that it had committed."""
+    """A Store. A broker that is started again with the same object finds all that it had committed."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
@@ -59,10 +59,11 @@ class MemoryStore:
             messages.pop(change.number, None)
         elif isinstance(change, CountMessage):
             if change.number in messages:
-                messages[change.number] = messages[change.number]._replace(failures=change.failures)
+                messages[change.number] = StoredMessage(*messages[change.number][:5], failures=change.failures)
         elif isinstance(change, RewriteMessage):
             if change.number in messages:
-                messages[change.number] = messages[change.number]._replace(body=change.body)
+                number, queue, header, _, expires, failures = messages[change.number]
+                messages[number] = StoredMessage(number, queue, header, change.body, expires, failures)
         elif isinstance(change, AddNode):
             self._nodes[change.number] = change
         elif isinstance(change, RemoveNode):

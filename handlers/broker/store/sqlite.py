@@ -51,7 +51,7 @@ RESERVED = 100_000
 
 
 class SqliteStore:
-    """As Store says. path: of the file, made where there is none, beside which SQLite keeps its log. most_bytes: how
+    """A Store. path: of the file, made where there is none, beside which SQLite keeps its log. most_bytes: how
     large the file may become, 0 for as large as the disk allows.
 
     Raises StoreError for a file that is no store, is damaged, of a later version, or in use.
@@ -86,7 +86,7 @@ class SqliteStore:
 
     def messages(self) -> Iterator[StoredMessage]:
         """As Store.messages."""
-        return map(StoredMessage._make, self._read("SELECT * FROM message ORDER BY number"))
+        return (StoredMessage(*row) for row in self._read("SELECT * FROM message ORDER BY number"))
 
     def commit(self, groups: Sequence[Group]) -> Sequence[Optional[StoreError]]:
         """As Store.commit. All groups in one transaction; where that fails, each in one of its own, so that those which
