@@ -13,7 +13,7 @@ What a link may attach to was decided before, in broker.py; the rules of deliver
 from __future__ import annotations
 
 import logging
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from handlers.broker.interface import BrokerView, DurabilityView
 from handlers.broker.net import BrokerTimer
@@ -90,13 +90,17 @@ class BrokerLink(Handler):
         if self.link.remote_condition is not None:
             log.info("%s closed: %s", self.describe(), self.link.remote_condition)
         self.leave()
-        self.link.close()
+        self.answer(self.link.close)
 
     def on_link_remote_detach(self, event: Any) -> None:
         """As a close: no terminus of this broker outlives its link."""
         self.leave()
         if self.link.state & Endpoint.LOCAL_ACTIVE:
-            self.link.detach()
+            self.answer(self.link.detach)
+
+    def answer(self, end: Callable[[], None]) -> None:
+        """Answer the peer that has ended the link: by `end`, when it has no outcome to wait for."""
+        end()
 
     def leave(self) -> None:
         """Give up the place at the node; harmless when repeated."""
@@ -133,6 +137,8 @@ class Intake(BrokerLink):
         self.largest = 0
         self.window = FIRST_CREDIT
         self.waits_for: Any = None  # the node that is full
+        self.expected = 0  # outcomes that follow with the next commit
+        self.end: Optional[Callable[[], None]] = None
 
     def open(self) -> None:
         """Give the first credit, if there is room."""
@@ -190,19 +196,30 @@ class Intake(BrokerLink):
         """The outcome follows when the message is in the store."""
 
         def done(refused: Optional[Refused]) -> None:
+            self.expected -= 1
             if refused is not None:
                 self._refuse(delivery, refused)
-                return
-            delivery.settle_with(ACCEPTED)
-            if expires:
-                self.broker.alarms.watch(node, expires)
-            if node.full and self.attached:
-                self._hold(node)
+            else:
+                delivery.settle_with(ACCEPTED)
+                if expires:
+                    self.broker.alarms.watch(node, expires)
+                if node.full and self.attached:
+                    self._hold(node)
+            if self.end is not None and not self.expected:
+                self.end()
 
         try:
             durability.put(node, envelope, body, expires, done)
+            self.expected += 1
         except Refused as refused:
             self._refuse(delivery, refused)
+
+    def answer(self, end: Callable[[], None]) -> None:
+        """As BrokerLink.answer: a peer may send and close in one breath, and hears of all that it has sent."""
+        if self.expected:
+            self.end = end
+        else:
+            end()
 
     def route(self, payload: bytes) -> Any:
         """The node that a message is for: here that of the link."""

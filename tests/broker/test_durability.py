@@ -12,7 +12,7 @@ from handlers.broker import EmbeddedBroker
 from handlers.broker.store.interface import StoreError
 from handlers.broker.store.memory import MemoryStore
 from handlers.broker.store.sqlite import SqliteStore
-from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Container, Link, Message, symbol
+from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Container, Endpoint, Link, Message, symbol
 from tests.support.brokers import BrokerWorld, Capability
 from tests.support.processes import CHECKOUT, Script, run
 
@@ -153,6 +153,27 @@ def test_many_messages_of_a_turn_are_one_commit(kept):
     kept.world.quiet()
     assert client.outcomes == [ACCEPTED] * 10
     assert sizes == [11], "ten messages, and the queue"
+
+
+@pytest.mark.parametrize("how", ["close", "detach"])
+def test_who_sends_and_leaves_in_one_breath_hears_the_outcome(kept, how):
+    client = kept.world.client()
+    sender = client.sender("jobs")
+    sender.send(Message("a", durable=True))
+    getattr(sender, how)()
+    kept.world.quiet()
+    assert client.outcomes == [ACCEPTED]
+    assert sender.state & Endpoint.REMOTE_CLOSED
+    assert received(kept.restart(), "jobs") == ["a"]
+
+
+def test_who_hangs_up_behind_a_message_has_it_kept(kept):
+    client = kept.world.client()
+    sender = client.sender("jobs")
+    sender.send(Message("a", durable=True))
+    client.connection.close()
+    kept.world.quiet()
+    assert received(kept.restart(), "jobs") == ["a"]
 
 
 def test_the_relay_keeps_them_too(kept):
