@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 import weakref
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
-from reactor import Connection, Container, Endpoint, Event, Handler
+from reactor import Connection, Container, Endpoint, Event, Handler, Link, Session
 from reactor.engine.events import defined
 from reactor.errors import CONNECTION_FORCED
 from reactor.shown import quoted
@@ -64,7 +64,7 @@ class EndpointStateHandler(Handler):
     restart: that is no error of the connection but the loss of it, told by `on_disconnected`.
     """
 
-    def __init__(self, peer_close_is_error: bool = False, delegate: Any = None) -> None:
+    def __init__(self, peer_close_is_error: bool = False, delegate: Optional[object] = None) -> None:
         self.delegate = delegate
         self.peer_close_is_error = peer_close_is_error
         # Who was told to be closed: a local close that is dispatched behind the remote one tells nothing new.
@@ -73,32 +73,32 @@ class EndpointStateHandler(Handler):
     # -- questions about a state -------------------------------------------------------------------------
 
     @staticmethod
-    def is_local_open(endpoint: Any) -> bool:
+    def is_local_open(endpoint: Endpoint) -> bool:
         """Whether this side has opened it and not yet closed it."""
         return bool(endpoint.state & Endpoint.LOCAL_ACTIVE)
 
     @staticmethod
-    def is_local_uninitialised(endpoint: Any) -> bool:
+    def is_local_uninitialised(endpoint: Endpoint) -> bool:
         """Whether this side has done nothing with it yet."""
         return bool(endpoint.state & Endpoint.LOCAL_UNINIT)
 
     @staticmethod
-    def is_local_closed(endpoint: Any) -> bool:
+    def is_local_closed(endpoint: Endpoint) -> bool:
         """Whether this side has closed it."""
         return bool(endpoint.state & Endpoint.LOCAL_CLOSED)
 
     @staticmethod
-    def is_remote_open(endpoint: Any) -> bool:
+    def is_remote_open(endpoint: Endpoint) -> bool:
         """Whether the peer has opened it and not yet closed it."""
         return bool(endpoint.state & Endpoint.REMOTE_ACTIVE)
 
     @staticmethod
-    def is_remote_closed(endpoint: Any) -> bool:
+    def is_remote_closed(endpoint: Endpoint) -> bool:
         """Whether the peer has closed it."""
         return bool(endpoint.state & Endpoint.REMOTE_CLOSED)
 
     @staticmethod
-    def print_error(endpoint: Any, endpoint_type: str) -> None:
+    def print_error(endpoint: Union[Connection, Session, Link], endpoint_type: str) -> None:
         """Log why the peer closed `endpoint`; or that it did, when it said nothing."""
         what = "%s: %s" % (endpoint.connection.describe(), endpoint_type)
         if endpoint_type == "link":

@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 
 from handlers.endpoint import call
 from handlers.incoming import take_changes
-from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Event, Handler
+from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Event, Handler, Link
 from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
 from reactor.engine.handler import OUTGOING
 from reactor.shown import shown
@@ -43,7 +43,7 @@ class OutgoingMessageHandler(Handler):
         subclass.
     """
 
-    def __init__(self, auto_settle: bool = True, delegate: Any = None) -> None:
+    def __init__(self, auto_settle: bool = True, delegate: Optional[object] = None) -> None:
         self.auto_settle = auto_settle
         self.delegate = delegate
         # What is called for which state and on which occasion, looked up once: outcomes come as often as
@@ -107,7 +107,7 @@ class OutgoingMessageHandler(Handler):
         if count > 1:
             log.info("%s: %d messages were not accepted, and nobody was listening", event.link.describe(), count)
 
-    def unheard(self, link: Any) -> int:
+    def unheard(self, link: Link) -> int:
         """How many messages of a sender were rejected, released, modified or in doubt, and no method listens for it."""
         return self._unheard.get(link, 0)
 

@@ -25,6 +25,7 @@ FLOORS = {
     "reactor.version": 0,
     "reactor.hosts": 0,
     "reactor.shown": 0,
+    "reactor.listing": 0,
     "reactor.reasons": 0,
     "reactor.help": 6,
     "reactor.codec": 1,

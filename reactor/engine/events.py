@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
 
+from reactor.codec.types import AnyValue
+from reactor.listing import Listed
+
 # What the context of an event is: it decides whose handlers see it (handler.py).
 NOTHING, TRANSPORT_SCOPE, CONNECTION_SCOPE, SESSION_SCOPE, LINK_SCOPE, DELIVERY_SCOPE = range(6)
 
@@ -51,7 +54,7 @@ class EventType:
         return self.name
 
 
-class EventBase:
+class EventBase(Listed):
     """What every event has: a type, and the container that dispatched it (None outside a container)."""
 
     __slots__ = ("type", "container", "__dict__")
@@ -65,7 +68,7 @@ class EventBase:
         """The container under its older name."""
         return self.container
 
-    def dispatch(self, handler: Any, type: Optional[EventType] = None) -> None:
+    def dispatch(self, handler: object, type: Optional[EventType] = None) -> None:
         """Call `handler`'s method for this event, then those of its children, in order."""
         method = (type or self.type).method
         for call in compile_plan(handler, method):
@@ -82,7 +85,7 @@ class Event(EventBase):
 
     __slots__ = ("context", "message")
 
-    def __init__(self, type: EventType, context: Any = None) -> None:
+    def __init__(self, type: EventType, context: AnyValue = None) -> None:
         self.type = type
         self.context = context
         self.container = None
@@ -235,10 +238,10 @@ class Collector:
     __slots__ = ("events", "_head", "__dict__")
 
     def __init__(self) -> None:
-        self.events: deque[tuple[EventType, Any]] = deque()
+        self.events: deque[tuple[EventType, AnyValue]] = deque()
         self._head: Optional[Event] = None
 
-    def put(self, obj: Any, etype: EventType) -> None:
+    def put(self, obj: object, etype: EventType) -> None:
         """Append an event of type `etype` about `obj`, unless the newest one says the same."""
         events = self.events
         if events:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Iterable
-from typing import Any, Callable, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from reactor.engine.events import (
     DELIVERY_SCOPE,
@@ -137,7 +137,7 @@ class Handler:
     _handlers: Optional[HandlerList] = None
 
     @property
-    def handlers(self) -> list[Any]:
+    def handlers(self) -> list[object]:
         """The children; each sees an event after this handler did, in the order of the list."""
         children = self._handlers
         if children is None:
@@ -145,18 +145,24 @@ class Handler:
         return children
 
     @handlers.setter
-    def handlers(self, children: Iterable[Any]) -> None:
+    def handlers(self, children: Iterable[object]) -> None:
         _generation[0] += 1
         self._handlers = HandlerList(children)
 
-    def add(self, handler: Any, on_error: Optional[Callable[..., None]] = None) -> None:
+    def add(self, handler: object, on_error: Optional[Callable[..., None]] = None) -> None:
         """Append `handler` to the children. `on_error` is accepted and not used, as in the original."""
         self.handlers.append(handler)
 
-    def on_unhandled(self, method: str, *args: Any) -> None:
-        """Called with the method's name and the event where `method` is not defined; does nothing."""
+    if TYPE_CHECKING:  # overridden with (method, event) as often as with (method, *args): each is right
 
-    on_unhandled.does_nothing = True  # type: ignore[attr-defined]  # so that plans leave it out
+        def on_unhandled(self, method: str, *args: Any, **kwargs: Any) -> None: ...
+
+    else:
+
+        def on_unhandled(self, method: str, *args: Event) -> None:
+            """Called with the method's name and the event where `method` is not defined; does nothing."""
+
+        on_unhandled.does_nothing = True  # so that plans leave it out
 
 
 class Direction:

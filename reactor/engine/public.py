@@ -8,6 +8,9 @@ modules below declare the types that lead downwards, and this room, which knows 
 upwards: for a type checker each class here is a subclass that redeclares a few attributes, and at run time it is the
 class itself.
 
+`dir()` and `help()` of these classes show the names for applications (listing.py): the lists stand at the end. A new
+name that applications are to use is added there.
+
 The container and everything above it import these names from here. The event, which leads to the container too, is
 completed in the same way in reactor/event.py.
 """
@@ -20,9 +23,11 @@ from typing import TYPE_CHECKING, Optional, Union, overload
 
 from reactor import errors
 from reactor.codec.message import Message
-from reactor.engine.endpoints import connection, delivery, link, receiver, sender, session
+from reactor.engine.endpoints import connection, delivery, endpoint, link, receiver, sender, session
 from reactor.engine.endpoints.disposition import DispositionType
+from reactor.engine.events import Event, EventBase
 from reactor.engine.wire import transport
+from reactor.listing import listed
 
 if TYPE_CHECKING:
 
@@ -93,11 +98,17 @@ if TYPE_CHECKING:
     class ConnectionClosed(errors.ConnectionClosed):
         connection: Connection
 
+        def __init__(self, connection: Connection) -> None: ...
+
     class LinkDetached(errors.LinkDetached):
         link: Link
 
+        def __init__(self, link: Link) -> None: ...
+
     class SendException(errors.SendException):
         state: Union[DispositionType, int]
+
+        def __init__(self, state: Union[DispositionType, int]) -> None: ...
 
 
 if not TYPE_CHECKING:
@@ -111,3 +122,64 @@ if not TYPE_CHECKING:
     ConnectionClosed = errors.ConnectionClosed
     LinkDetached = errors.LinkDetached
     SendException = errors.SendException
+
+# -- the names for applications ------------------------------------------------------------------------------
+
+_OF_ENDPOINTS = listed(
+    endpoint.Endpoint,
+    "LOCAL_UNINIT LOCAL_ACTIVE LOCAL_CLOSED REMOTE_UNINIT REMOTE_ACTIVE REMOTE_CLOSED",
+    "state condition remote_condition handler",
+)
+_OF_PEERS = """
+    properties offered_capabilities desired_capabilities
+    remote_properties remote_offered_capabilities remote_desired_capabilities
+"""
+listed(
+    connection.Connection,
+    *_OF_ENDPOINTS,
+    _OF_PEERS,
+    "container hostname user password authorization remote_container remote_hostname",
+    "connection transport connected_address error context lasting guard comes_back",
+    "collect open close free session sessions session_head links link_head describe",
+)
+listed(
+    session.Session,
+    *_OF_ENDPOINTS,
+    _OF_PEERS,
+    "connection transport context incoming_capacity incoming_bytes outgoing_window outgoing_bytes",
+    "handle_max first_outgoing_id open close free sender receiver links next",
+)
+_OF_LINKS = listed(
+    link.Link,
+    *_OF_ENDPOINTS,
+    _OF_PEERS,
+    "SND_UNSETTLED SND_SETTLED SND_MIXED RCV_FIRST RCV_SECOND is_sender is_receiver",
+    "name session connection transport source target remote_source remote_target context",
+    "snd_settle_mode rcv_settle_mode remote_snd_settle_mode remote_rcv_settle_mode",
+    "max_message_size remote_max_message_size attach_timeout close_timeout",
+    "available credit queued drain_mode unsettled current unsettled_deliveries unsettled_head",
+    "open close detach free next delivery advance describe",
+)
+listed(
+    sender.Sender,
+    *_OF_LINKS,
+    "send stream transmit offered drained delivery_tag tag_generator send_timeout resend watch",
+)
+listed(
+    receiver.Receiver,
+    *_OF_LINKS,
+    "flow drain draining drained recv pause is_paused prefetch max_unsettled auto_accept",
+)
+listed(
+    delivery.Delivery,
+    "ACCEPTED REJECTED RELEASED MODIFIED RECEIVED link session connection transport tag tag_bytes context",
+    "local local_state remote remote_state settled partial aborted readable writable pending updated",
+    "fate changes doubt has_left unsettled_next update settle settle_with abort clear take",
+)
+_OF_EVENTS = listed(EventBase, "type container reactor dispatch")
+listed(
+    Event,
+    *_OF_EVENTS,
+    *(name for name in vars(Event) if name.isupper()),
+    "context message clazz handler transport connection session link sender receiver delivery",
+)

@@ -103,6 +103,11 @@ class Untyped(MessagingHandler):
         print(method, args)
 
 
+class Both(MessagingHandler):
+    def on_unhandled(self, method: str, event: Event) -> None:
+        print(method, event.type)
+
+
 def main() -> None:
     container = Container(Client("amqp://localhost"), Untyped(), container_id="client")
     container.run()

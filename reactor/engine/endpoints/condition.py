@@ -78,7 +78,7 @@ class Condition:
         return Described(ERROR, [wire.value[0], description])
 
     @classmethod
-    def from_wire(cls, value: Any) -> Optional[Condition]:
+    def from_wire(cls, value: AnyValue) -> Optional[Condition]:
         """The condition in an error composite; None for null. Something else becomes a condition that says so,
         because a peer that describes its error badly has still told of one."""
         if value is None:

@@ -27,6 +27,7 @@ from reactor.engine.endpoints.disposition import (
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from reactor.engine.interface import ChannelInterface
 from reactor.errors import ENDED, ILLEGAL_STATE, DataException, LocalProtocolError
+from reactor.listing import Listed
 
 # How a delivery was finished on this side.
 OPEN, SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST = range(5)
@@ -35,7 +36,7 @@ OPEN, SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST = range(5)
 STATE_CHANGED, SETTLED_NOW = 1, 2
 
 
-class Delivery:
+class Delivery(Listed):
     """A message in transit over a link.
 
     link: the link.

@@ -14,6 +14,7 @@ from reactor.engine.endpoints.condition import Condition, as_condition
 from reactor.engine.handler import PlanTable, check_handler
 from reactor.engine.interface import ParentInterface
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError, RemoteProtocolError
+from reactor.listing import Listed
 
 # The numbers are the original's: programs print them, and mask them.
 LOCAL_UNINIT, LOCAL_ACTIVE, LOCAL_CLOSED = 1, 2, 4
@@ -56,7 +57,7 @@ LIFE: dict[tuple[int, str], int] = {
 _LOCAL_INPUTS = (LOCAL_OPEN, LOCAL_CLOSE, LOCAL_GONE)
 
 
-class Endpoint:
+class Endpoint(Listed):
     """A connection, session or link. `state` is one int of LOCAL_* and REMOTE_* bits."""
 
     __slots__ = ("state", "plans", "parent", "held", "_condition", "remote_condition", "__dict__", "__weakref__")

@@ -256,7 +256,7 @@ class Terminus:
             encode_composite(wire.descriptor, wire.value)
 
     @classmethod
-    def from_wire(cls, value: Any, default: int) -> Terminus:
+    def from_wire(cls, value: AnyValue, default: int) -> Terminus:
         """Read a composite, or null; `default` is what it should be, SOURCE or TARGET."""
         if value is None:
             return cls(cls.UNSPECIFIED)

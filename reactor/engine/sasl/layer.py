@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, NoReturn, Optional, Union
 
 from reactor.codec.definitions import SASL_CHALLENGE, SASL_INIT, SASL_MECHANISMS, SASL_OUTCOME, SASL_RESPONSE
 from reactor.codec.performatives import decode_composite, encode_composite
-from reactor.codec.types import UNDESCRIBED, Array, Data, symbol
+from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, symbol
 from reactor.engine.interface import SASLCarrier
 from reactor.engine.sasl.exchange import Challenge, ClientMechanism, Done, Fail, MechanismError, ServerMechanism
 from reactor.engine.sasl.mechanisms import MECHANISMS, choose, listed
@@ -235,7 +235,7 @@ class SASL(SASLSettings):
         getattr(self, row.handler)(*fields)
 
     # -- the client's side -------------------------------------------------------------------------------
-    def recv_mechanisms(self, sasl_server_mechanisms: Any) -> None:
+    def recv_mechanisms(self, sasl_server_mechanisms: AnyValue) -> None:
         """The server's offer, one symbol or an array of them: choose, and begin."""
         names = sasl_server_mechanisms
         offered = [str(names)] if isinstance(names, str) else [str(name) for name in names]

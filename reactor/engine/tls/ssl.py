@@ -6,7 +6,7 @@ are questions and their answers, under the names of the original.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Optional
 
 from reactor.engine.interface import TLSCarrier
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
@@ -57,7 +57,7 @@ class SSL(TLSLayer):
             raise SSLException("the transport has TLS already, with other settings, which cannot be changed")
         return layer
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+    def __init__(self, *arguments: object, **keywords: object) -> None:
         """Done: it may be the object that was there before."""
 
     @staticmethod
