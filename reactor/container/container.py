@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import random as random_module
 import weakref
-from collections.abc import Iterable, Iterator
-from typing import Any, Callable, Optional, TypeVar, Union
+from collections.abc import Iterable
+from typing import Callable, NoReturn, Optional, TypeVar, Union, overload
 
+from reactor.codec.types import AnyValue
 from reactor.container.acceptor import Acceptor
 from reactor.container.connections import Connections
 from reactor.container.draining import Drain, Leftover
@@ -21,9 +22,10 @@ from reactor.container.links import Context, LinkMaker, random_uuid
 from reactor.container.reconnect.backoff import Reconnect
 from reactor.container.settings.addresses import Address
 from reactor.container.settings.connect import CONNECT_TIMEOUT, OPEN_TIMEOUT, WRITE_TIMEOUT, ConnectSettings
-from reactor.container.settings.keywords import check_delay, check_keywords, check_seconds, explained_by
-from reactor.container.settings.links import ReceiverSettings, SenderSettings
+from reactor.container.settings.keywords import Mechanisms, check_delay, check_keywords, check_seconds, explained_by
+from reactor.container.settings.links import ReceiverSettings, SenderSettings, Tags
 from reactor.container.settings.listen import ListenSettings
+from reactor.container.settings.options import Options
 from reactor.container.settings.ssl_config import SSLConfig
 from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.selectable import Selectable
@@ -32,10 +34,11 @@ from reactor.container.system_handler import SystemHandler
 from reactor.container.threads import OwningThread
 from reactor.container.turns import Turns
 from reactor.container.waiting import print_interrupted, sentences
+from reactor.engine.endpoints.fields import Names
 from reactor.engine.events import Event, EventBase
 from reactor.engine.handler import check_handler
 from reactor.engine.limits import USUAL, Limits
-from reactor.engine.public import Connection, Receiver, Sender, Session
+from reactor.engine.public import Connection, Link, Receiver, Sender, Session
 from reactor.engine.sasl.credentials import Credentials
 from reactor.engine.sasl.exchange import Authenticator, TokenOwner
 from reactor.engine.tls.domain import SSLDomain
@@ -78,13 +81,12 @@ class Container:
 
     def __init__(
         self,
-        *handlers: Any,
+        *handlers: object,
         container_id: Optional[str] = None,
-        clock: Optional[Clock] = None,
-        network: Optional[Network] = None,
+        clock: Optional[Clock] = None, network: Optional[Network] = None,
         random: Optional[random_module.Random] = None,
         raise_errors: bool = False,
-        **unknown: Any,
+        **unknown: NoReturn,
     ) -> None:
         check_keywords("Container()", Container.__init__, dict(unknown=unknown, raise_errors=raise_errors))
         self.random = random_module.SystemRandom() if random is None else random
@@ -92,7 +94,7 @@ class Container:
         self.user: Optional[str] = None
         self.password: Optional[str] = None
         self.sasl_enabled = True
-        self.allowed_mechs: Any = None
+        self.allowed_mechs: Mechanisms = None
         self.allow_insecure_mechs: Optional[bool] = None
         self.ssl = SSLConfig()
         self.connect_timeout: Optional[float] = CONNECT_TIMEOUT
@@ -126,25 +128,25 @@ class Container:
         url: Optional[Address] = None,
         urls: Optional[Iterable[Address]] = None,
         address: Union[None, Address, Iterable[Address]] = None,
-        handler: Any = None,
+        handler: Optional[object] = None,
         reconnect: Reconnect = None,
         heartbeat: Optional[float] = None,
         ssl_domain: Optional[SSLDomain] = None,
         *,
         sasl_enabled: Optional[bool] = None,
-        allowed_mechs: Union[None, str, list[str]] = None,
+        allowed_mechs: Mechanisms = None,
         allow_insecure_mechs: Optional[bool] = None,
         user: Optional[str] = None, password: Optional[str] = None,
         virtual_host: Optional[str] = None,
-        offered_capabilities: Any = None, desired_capabilities: Any = None,
-        properties: Optional[dict[Any, Any]] = None,
+        offered_capabilities: Names = None, desired_capabilities: Names = None,
+        properties: Optional[dict[AnyValue, AnyValue]] = None,
         sni: Optional[str] = None,
         max_frame_size: Optional[int] = None,
         container_id: Optional[str] = None,
         connect_timeout: Optional[float] = None, open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
         limits: Optional[Limits] = None,
-        **unknown: Any,
+        **unknown: NoReturn,
     ) -> Connection:
         """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the container runs.
 
@@ -164,9 +166,9 @@ class Container:
         self,
         url: Address,
         ssl_domain: Optional[SSLDomain] = None,
-        handler: Any = None,
+        handler: Optional[object] = None,
         authenticator: Optional[Authenticator] = None,
-        allowed_mechs: Any = None,
+        allowed_mechs: Mechanisms = None,
         *,
         credentials: Optional[Credentials] = None,
         token_owner: Optional[TokenOwner] = None,
@@ -186,7 +188,7 @@ class Container:
         check_handler(handler)
         return Acceptor(self, ListenSettings(given, self), self._turns.drive)
 
-    def connection(self, handler: Any = None) -> Connection:
+    def connection(self, handler: Optional[object] = None) -> Connection:
         """A new Connection whose events this container dispatches: to `handler`, or to its own handlers.
 
         It has no transport; `connect` and `listen` are what applications want.
@@ -212,14 +214,12 @@ class Container:
         self,
         context: Context,
         target: Optional[str] = None, source: Optional[str] = None, name: Optional[str] = None,
-        handler: Any = None,
-        tags: Union[None, Callable[[], Any], Iterator[Any]] = None,
-        options: Any = None,
-        resend: Optional[bool] = None,
-        send_timeout: Optional[float] = None,
+        handler: Optional[object] = None,
+        tags: Tags = None,
+        options: Options = None,
+        resend: Optional[bool] = None, send_timeout: Optional[float] = None,
         attach_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
-        strict: bool = False,
-        **unknown: Any,
+        strict: bool = False, **unknown: NoReturn,
     ) -> Sender:
         """Open a link to send over, and return the Sender: it can be used when `on_sendable` is called for it.
 
@@ -240,13 +240,12 @@ class Container:
         context: Context,
         source: Optional[str] = None, target: Optional[str] = None, name: Optional[str] = None,
         dynamic: bool = False,
-        handler: Any = None,
-        options: Any = None,
+        handler: Optional[object] = None,
+        options: Options = None,
         auto_accept: Optional[bool] = None,
         prefetch: Optional[int] = None, max_unsettled: Optional[int] = None,
         attach_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
-        strict: bool = False,
-        **unknown: Any,
+        strict: bool = False, **unknown: NoReturn,
     ) -> Receiver:
         """Open a link to receive from, and return the Receiver. Raises as `create_sender` does.
 
@@ -259,7 +258,7 @@ class Container:
 
     # -- timers, descriptors and events of the application's own -----------------------------------------
 
-    def schedule(self, delay: float, handler: Any) -> Task:
+    def schedule(self, delay: float, handler: Optional[object]) -> Task:
         """Call `on_timer_task` of `handler` (of the container's own handlers when None) in `delay` seconds; at once,
         in its turn, when that is not above 0. ValueError for a delay that is no number, TypeError for a handler that
         is none."""
@@ -271,7 +270,11 @@ class Container:
         task.timer = self.loop.schedule(delay, lambda: self.post(Event(Event.TIMER_TASK, task), handler))
         return task
 
-    def selectable(self, handler: Any = None, delegate: Any = None) -> Any:
+    @overload
+    def selectable(self, handler: EventInjector, delegate: object = None) -> EventInjector: ...  # type: ignore[overload-overlap]
+    @overload
+    def selectable(self, handler: object = None, delegate: object = None) -> Selectable: ...
+    def selectable(self, handler: object = None, delegate: object = None) -> Union[EventInjector, Selectable]:
         """Watch a descriptor of the application's own, or take in an EventInjector.
 
         handler: gets the events, see Selectable; it has the descriptor (`fileno()`) unless `delegate` has it.
@@ -288,12 +291,12 @@ class Container:
         """`selectable.update()`, under its older name."""
         selectable.update()
 
-    def post(self, event: EventBase, handler: Any = None) -> None:
+    def post(self, event: EventBase, handler: Optional[object] = None) -> None:
         """Dispatch `event` in this turn or the next: to `handler`, or to the container's own handlers."""
         self.owner.check()
         self._turns.post(event, handler)
 
-    def call_soon_threadsafe(self, function: Callable[..., Any], *arguments: Any) -> None:
+    def call_soon_threadsafe(self, function: Callable[..., object], *arguments: object) -> None:
         """Have the container call `function(*arguments)` on its own thread, in this turn or the next. From any thread.
 
         Calls are made in the order in which they were handed over; an exception of one leaves `run()`. They wait for a
@@ -307,17 +310,17 @@ class Container:
     # -- running -----------------------------------------------------------------------------------------
 
     @property
-    def handler(self) -> Any:
+    def handler(self) -> object:
         """The handler of everything that has none of its own; the container's handlers are its children. Another one
         takes its place, and theirs, from the next event on. TypeError for a handler that is none."""
         return self._turns.handler
 
     @handler.setter
-    def handler(self, handler: Any) -> None:
+    def handler(self, handler: object) -> None:
         self.owner.check()
         self._turns.handler = handler
 
-    def _no_global_handler(self, *handler: Any) -> Any:
+    def _no_global_handler(self, *handler: object) -> NoReturn:
         """Not there: AttributeError. In the original it does the reading and writing, which is no handler's work here;
         a handler that is to see every event is given to the container as another one."""
         raise AttributeError(
@@ -470,11 +473,11 @@ class Container:
         """Whether another attempt is made when the present wire of `connection` has ended, as things stand."""
         return self._connections.will_reconnect(connection)
 
-    def will_redirect(self, link: Any) -> bool:
+    def will_redirect(self, link: Link) -> bool:
         """Whether a link that the peer has detached is attached where the peer sends it."""
         return self._connections.will_redirect(link)
 
-    def will_retry(self, endpoint: Any) -> bool:
+    def will_retry(self, endpoint: Union[Session, Link]) -> bool:
         """Whether a session or link that the peer has ended is asked for again: the peer's reason passes."""
         return self._connections.will_retry(endpoint)
 
@@ -490,7 +493,7 @@ class Container:
         """How many attempts and wires of `connection` in a row have failed before this time; 0 while it is open."""
         return self._connections.failures(connection)
 
-    def note_failure(self, connection: Any, error: BaseException) -> None:
+    def note_failure(self, connection: Optional[Connection], error: BaseException) -> None:
         """`connection` ends because of `error`, and the handlers go no further: that is the reason why `run()` ends.
         A failure of a connection that came in is none of this container."""
         self._connections.note_failure(connection, error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Callable, Optional, Protocol
 
+from reactor.codec.types import AnyValue
 from reactor.container.deadlines import Deadlines
 from reactor.container.settings.connect import ConnectSettings
 from reactor.container.settings.ssl_config import SSLConfig
@@ -24,8 +25,8 @@ from reactor.loop.loop import Loop
 Family = list[tuple[ConnectSettings, Connection]]
 
 
-#: See Container, `rescue`.
-Rescue = Callable[[Exception, Optional[EventBase]], bool]
+#: See Container, `rescue`. The second is an event, or None; the type that applications know is completed further up.
+Rescue = Callable[[Exception, AnyValue], bool]
 
 
 class TurnHost(Protocol):

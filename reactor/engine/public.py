@@ -176,6 +176,16 @@ listed(
     "local local_state remote remote_state settled partial aborted readable writable pending updated",
     "fate changes doubt has_left unsettled_next update settle settle_with abort clear take",
 )
+listed(
+    transport.Transport,
+    "CLIENT SERVER TRACE_OFF TRACE_RAW TRACE_FRM TRACE_DRV mode connection",
+    "condition user closed authenticated encrypted",
+    "max_frame_size channel_max limits max_buffered_delivery_bytes idle_timeout open_timeout write_timeout",
+    "remote_max_frame_size remote_channel_max remote_idle_timeout frames_input frames_output",
+    "sasl ssl tls require_auth require_encryption bind bind_nothrow unbind fail",
+    "push capacity close_tail receive peek pop pending output close_head tick",
+    "recorder tracer trace log",
+)
 _OF_EVENTS = listed(EventBase, "type container reactor dispatch")
 listed(
     Event,

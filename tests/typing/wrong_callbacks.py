@@ -24,9 +24,6 @@ class Client(MessagingHandler):
     def on_accepted(self, event: Event) -> str:  # error: override reportIncompatibleMethodOverride
         return event.delivery.tag
 
-    def on_unhandled(self, method: int, event: Event) -> None:  # error: override reportIncompatibleMethodOverride
-        print(method, event)
-
     def on_settled(self, event: Event) -> None:
         print(event.mesage)  # error: attr-defined reportAttributeAccessIssue
         event.delivery.tag = "other"  # error: misc reportAttributeAccessIssue

@@ -5,6 +5,7 @@ from reactor import (
     Backoff,
     Connection,
     Container,
+    Copy,
     Limits,
     Message,
     Prefetch,
@@ -15,9 +16,12 @@ from reactor import (
 )
 
 container = Container(MessagingHandler())
+Container(MessagingHandler(), container_ident="me")  # error: arg-type reportArgumentType
 Container(MessagingHandler(), container_id=5)  # error: arg-type reportArgumentType
 Container(raise_errors="yes")  # error: arg-type reportArgumentType
 
+container.connect("amqp://host", alowed_mechs="PLAIN")  # error: arg-type reportArgumentType
+container.connect("amqp://host", offered_capabilities=5)  # error: arg-type reportArgumentType
 container.connect("amqp://host", allowed_mechs=5)  # error: arg-type reportArgumentType
 container.connect("amqp://host", heartbeat="10")  # error: arg-type reportArgumentType
 container.connect("amqp://host", reconnect="always")  # error: arg-type reportArgumentType
@@ -33,6 +37,11 @@ container.listen()  # error: call-arg reportCallIssue
 
 connection: Connection = container.connect("amqp://host")
 sender: Sender = container.create_receiver(connection, "queue")  # error: assignment reportAssignmentType
+container.create_sender(connection, "queue", prefetch=5)  # error: arg-type reportArgumentType
+container.create_sender(connection, "queue", options=5)  # error: arg-type reportArgumentType
+container.create_sender(connection, "queue", options=[5])  # error: list-item reportArgumentType
+container.create_sender(connection, "queue", options=Copy)  # error: arg-type reportArgumentType
+container.create_receiver(connection, "queue", prefetsh=5)  # error: arg-type reportArgumentType
 container.create_sender(connection, 5)  # error: arg-type reportArgumentType
 container.create_sender(connection, "queue", tags="abc")  # error: arg-type reportArgumentType
 container.create_sender(connection, "queue", resend="yes")  # error: arg-type reportArgumentType

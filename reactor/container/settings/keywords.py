@@ -8,8 +8,8 @@ calls, so one table holds the checks. Every room of the package may enter; it kn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from reactor.engine.limits import Limits
 from reactor.lazily import Lazily
@@ -43,6 +43,10 @@ def check_keywords(call: str, function: Callable[..., Any], given: Mapping[str, 
         check = CHECKS.get(name)
         if check is not None and value is not None:
             check(name, value)
+
+
+#: SASL mechanisms as an application may give them: in one string with spaces, several, or None for all.
+Mechanisms = Union[None, str, Sequence[str]]
 
 
 def explained_by(settings: type) -> Callable[[Call], Call]:

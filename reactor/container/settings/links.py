@@ -6,8 +6,8 @@ the LinkMaker reads them. They know options, and no link.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Optional, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Callable, Optional, Protocol, Union
 
 from reactor.container.settings.options import AutoAccept, MaxUnsettled, Prefetch, Resend
 
@@ -96,6 +96,10 @@ class ReceiverSettings(LinkSettings):
         self.dynamic = bool(given["dynamic"])
         kinds: Any = {"auto_accept": AutoAccept, "prefetch": Prefetch, "max_unsettled": MaxUnsettled}
         self.options += tuple(kind(given[name]) for name, kind in kinds.items() if given[name] is not None)
+
+
+#: The tags of a sender: a function that returns the next, an iterator, or None.
+Tags = Union[None, Callable[[], Union[str, bytes]], Iterator[Union[str, bytes]]]
 
 
 def _tag_generator(tags: Any) -> Optional[Callable[[], Any]]:

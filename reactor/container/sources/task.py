@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Optional
 
 from reactor.container.interface import SourceHost
 from reactor.loop.timers import Timer
@@ -14,7 +14,7 @@ class Task:
 
     __slots__ = ("container", "handler", "timer", "cancelled", "__weakref__")
 
-    def __init__(self, container: SourceHost, handler: Any) -> None:
+    def __init__(self, container: SourceHost, handler: Optional[object]) -> None:
         self.container = container
         self.handler = handler
         self.timer: Optional[Timer] = None

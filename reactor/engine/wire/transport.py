@@ -32,9 +32,10 @@ from reactor.engine.wire.stages import AMQP_HEADER_SENT, CLOSE_SENT, ENDED, ENDE
 from reactor.engine.wire.timeouts import Timeouts
 from reactor.engine.wire.writer import FrameWriter
 from reactor.errors import POLICY_ERROR, TransportException
+from reactor.listing import Listed
 
 
-class Transport:
+class Transport(Listed):
     """One end of an AMQP connection on one wire.
 
     mode: CLIENT (default) speaks first; SERVER waits for the client's protocol header.
