@@ -215,13 +215,13 @@ def test_help_shows_the_listed_names_and_no_others(name):
     hidden = {other for base in cls.__mro__ for other in vars(base) if not other.startswith("_")} - set(dir(cls))
     assert hidden or name in ("EventBase", "Event")
     assert not [other for other in hidden if re.search(rf"^ \|  {other}\b", shown, re.M)]
-    assert re.search(r"^ \|  (dispatch|handler|link)\b", shown, re.M)
+    assert re.search(r"^ \|  (dispatch|handler|link|mode)\b", shown, re.M)
 
 
 def test_a_container_has_these_names_and_no_others():
     assert members(reactor.Container)[1:] == sorted(
-        """call_soon_threadsafe close connect connection connections create_receiver create_sender create_session do_work
-        end ended_by failures global_handler handler listen mark next_attempt note_failure now post process quiesced run
+        """call_soon_threadsafe close connect connection connections create_receiver create_sender create_session
+        do_work ended_by failures global_handler handler listen mark next_attempt note_failure now post process quiesced run
         schedule selectable start stop update waiting_for wakeup will_reconnect will_redirect will_retry""".split()
     )
 
