@@ -85,8 +85,7 @@ class Container:
         container_id: Optional[str] = None,
         clock: Optional[Clock] = None, network: Optional[Network] = None,
         random: Optional[random_module.Random] = None,
-        raise_errors: bool = False,
-        **unknown: NoReturn,
+        raise_errors: bool = False, **unknown: NoReturn,
     ) -> None:
         check_keywords("Container()", Container.__init__, dict(unknown=unknown, raise_errors=raise_errors))
         self.random = random_module.SystemRandom() if random is None else random
@@ -214,9 +213,7 @@ class Container:
         self,
         context: Context,
         target: Optional[str] = None, source: Optional[str] = None, name: Optional[str] = None,
-        handler: Optional[object] = None,
-        tags: Tags = None,
-        options: Options = None,
+        handler: Optional[object] = None, tags: Tags = None, options: Options = None,
         resend: Optional[bool] = None, send_timeout: Optional[float] = None,
         attach_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
         strict: bool = False, **unknown: NoReturn,
@@ -239,11 +236,8 @@ class Container:
         self,
         context: Context,
         source: Optional[str] = None, target: Optional[str] = None, name: Optional[str] = None,
-        dynamic: bool = False,
-        handler: Optional[object] = None,
-        options: Options = None,
-        auto_accept: Optional[bool] = None,
-        prefetch: Optional[int] = None, max_unsettled: Optional[int] = None,
+        dynamic: bool = False, handler: Optional[object] = None, options: Options = None,
+        auto_accept: Optional[bool] = None, prefetch: Optional[int] = None, max_unsettled: Optional[int] = None,
         attach_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
         strict: bool = False, **unknown: NoReturn,
     ) -> Receiver:
