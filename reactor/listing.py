@@ -8,6 +8,7 @@ that. A class that an application derives from one of these shows its own names,
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from collections.abc import Iterable
 
 _listed: dict[type, frozenset[str]] = {}
@@ -25,6 +26,16 @@ class Listed(metaclass=_Listing):
 
     def __dir__(self) -> Iterable[str]:
         return sorted(_names(type(self)) | getattr(self, "__dict__", {}).keys())
+
+
+class _AbstractListing(_Listing, ABCMeta):
+    """Of both kinds."""
+
+
+class ListedAbstract(Listed, metaclass=_AbstractListing):
+    """The same for classes with abstract methods."""
+
+    __slots__ = ()
 
 
 def listed(cls: type, *names: str) -> frozenset[str]:

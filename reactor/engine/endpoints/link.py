@@ -7,7 +7,7 @@ deliveries. Which transfer leaves when, and what arrives, is the business of the
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, Optional, Union
 
@@ -34,6 +34,7 @@ from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
 from reactor.engine.interface import ChannelInterface, ConnectionInterface, SessionInterface
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+from reactor.listing import ListedAbstract
 from reactor.shown import quoted, shown
 
 SND_UNSETTLED, SND_SETTLED, SND_MIXED = 0, 1, 2
@@ -41,7 +42,7 @@ RCV_FIRST, RCV_SECOND = 0, 1
 _SND_MODES, _RCV_MODES = (0, 1, 2), (0, 1)
 
 
-class Link(Endpoint, ABC):
+class Link(Endpoint, ListedAbstract):
     """What sender and receiver have in common. `session.sender(name)` and `session.receiver(name)` make them.
 
     name: the link's name; both ends know it by that.
