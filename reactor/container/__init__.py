@@ -1,1 +1,1 @@
-"""What the application holds: the Container and what it makes (container), links' options (options)."""
+"""The object that an application holds: the Container with its parts, and the settings of its calls."""

@@ -35,13 +35,13 @@ class Acceptor:
     handler: sees the events of the connections that come in; None leaves them to the container's.
     authenticator: called as (mechanism, user, password), answers whether that password is right; None
         (default) offers no mechanism that needs one.
-    credentials: called as (mechanism, user), gives that user's password or ScramSecret, None for a user that
-        there is not; None (default) knows nobody.
-    token_owner: called as (mechanism, token), gives the name of the user whose token it is, None for a token
+    credentials: called as (mechanism, user), gives that user's password or ScramSecret, None for an unknown
+        user; None (default) knows no user.
+    token_owner: called as (mechanism, token), gives the name of the user that has the token, None for a token
         that is not valid; None (default) takes no tokens.
     allowed_mechs: the SASL mechanisms that are offered; None for all that make sense.
     open_timeout: seconds for a peer to open its connection, all included; None for no limit. write_timeout: seconds
-        for a peer to take something of what is to be sent; None for no limit.
+        for a peer to take some of the bytes that wait for it; None for no limit.
     limits: how much is taken of a peer, at most.
     """
 
@@ -78,7 +78,7 @@ class Acceptor:
 
     @property
     def url(self) -> str:
-        """What to connect to from this machine, such as ``"amqp://127.0.0.1:5672"``."""
+        """The url to connect to from this machine, such as ``"amqp://127.0.0.1:5672"``."""
         host = self._address.rpartition(":")[0]
         if host in ("0.0.0.0", "[::]", ""):
             host = "127.0.0.1"
@@ -86,7 +86,7 @@ class Acceptor:
         return "%s://%s:%d" % (Url.AMQP if plain else Url.AMQPS, host, self._port)
 
     def set_ssl_domain(self, ssl_domain: Optional[SSLDomain]) -> None:
-        """What TLS is to be like for those who come from now on; None for no TLS. SSLException for the domain of
+        """The settings of TLS for peers that come from now on; None for no TLS. SSLException for the domain of
         a client, or without a certificate."""
         self.container.owner.check()
         self.settings.ssl_domain = None if ssl_domain is None else self.container.ssl.of_server(ssl_domain)

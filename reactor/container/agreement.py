@@ -1,8 +1,8 @@
-"""Agreement: what this side has asked a peer for in an attach, and the peer's answer lacks.
+"""Agreement: the wishes of an attach that the peer's answer lacks.
 
-A peer that does not know a filter, or cannot keep a subscription, says so by leaving it out of its answer [2.6.3,
-3.5.8], and goes on as if nobody had asked: every message comes, a browser takes messages away. It knows links and
-termini, and warns; whoever insists has the link closed.
+A peer that does not know a filter, or cannot keep a subscription, leaves it out of its answer [2.6.3,
+3.5.8], and goes on as if it had not been asked: every message comes, a browser takes messages away. It knows links and
+termini, and warns; an application that insists has the link closed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reactor.shown import quoted, shown
 
 log = logging.getLogger(__name__)
 
-#: What can be asked for, by the names that `insist` takes.
+#: The kinds of wishes, by the names that `insist` takes.
 FILTER, MODE, DURABILITY, EXPIRY = "filter", "distribution mode", "durability", "expiry policy"
 CAPABILITY, PROPERTY = "capability", "dynamic node property"
 EVERYTHING = (FILTER, MODE, DURABILITY, EXPIRY, CAPABILITY, PROPERTY)
@@ -36,7 +36,7 @@ def insist(link: Any, *what: str) -> None:
 
 
 def lacks(link: Link) -> list[tuple[str, str]]:
-    """What was asked for and is not in the peer's answer: its kind, and itself in words."""
+    """The wishes that are not in the peer's answer: the kind of each, and itself in words."""
     asked, answered = link.source, link.remote_source
     if link.is_sender:
         asked, answered = link.target, link.remote_target
@@ -61,13 +61,13 @@ def lacks(link: Link) -> list[tuple[str, str]]:
 
 
 def _is_notable(asked: int, answered: int) -> bool:
-    """To move messages is what peers do who say nothing."""
+    """A peer without an answer moves messages."""
     copied = Terminus.DIST_MODE_COPY in (asked, answered)
     return copied and asked != Terminus.DIST_MODE_UNSPECIFIED
 
 
 def look_at(link: Link) -> None:
-    """The peer has attached `link`: warn, once for each link, of what its answer lacks, or close it."""
+    """The peer has attached `link`: warn, once for each link, of the wishes that its answer lacks, or close it."""
     if link.passive or not link.state & Endpoint.LOCAL_ACTIVE or not link.state & Endpoint.REMOTE_ACTIVE:
         return
     missing = lacks(link)
@@ -85,7 +85,7 @@ def look_at(link: Link) -> None:
 
 
 def _close(link: Link, text: str) -> None:
-    """Both sides are told why. What the peer has sent already stays its own."""
+    """Both sides get the reason. Messages that the peer has sent already stay its own."""
     condition = Condition(NOT_IMPLEMENTED, text)
     link.discarding = True
     link.remote_condition = condition

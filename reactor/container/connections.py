@@ -47,7 +47,7 @@ class Connections:
     # -- their beginning and their end -------------------------------------------------------------------
 
     def connection(self, handler: Any = None) -> Connection:
-        """A new Connection whose events go to `handler`, or to the container's own handlers."""
+        """A new Connection, with its events for `handler`, or to the container's own handlers."""
         connection = Connection()
         connection.handler = handler
         connection.collect(self._turns.collector)
@@ -123,7 +123,7 @@ class Connections:
         elif connection is not None:
             transport.unbind()
             if connection.state & Endpoint.LOCAL_ACTIVE:
-                connection.close()  # what would be sent over it would wait for ever
+                connection.close()  # sends over it would wait for ever
 
     def parted(self, transport: Transport, connection: Connection) -> None:
         """The application has let go of a wire by `transport.unbind()`: for its connection that is a loss as any other;
@@ -170,7 +170,7 @@ class Connections:
         return supervisor is not None and supervisor.comeback.will_retry(endpoint)
 
     def next_attempt(self, connection: Any) -> Optional[float]:
-        """In how many seconds `connection`, whose wire has failed, is tried again; None when it is not."""
+        """In how many seconds `connection` is tried again after its wire has failed; None when it is not."""
         supervisor = self._supervisors.get(connection)
         if supervisor is None or not supervisor.will_reconnect() or supervisor.attempts.upcoming is None:
             return None

@@ -109,7 +109,7 @@ class Container:
         self.owner = OwningThread()
         self.loop = Loop(clock, network)
         if network is None:
-            # No application has to close a container: what it holds of the system goes with it.
+            # No application has to close a container: its descriptors go with it.
             weakref.finalize(self, self.loop.network.close)
         self._turns = Turns(self, self.loop, self.owner, handlers)
         self.collector = self._turns.collector
@@ -174,7 +174,7 @@ class Container:
         open_timeout: Optional[float] = None, write_timeout: Optional[float] = None,
         limits: Optional[Limits] = None,
     ) -> Acceptor:
-        """Listen for peers, and return the Acceptor, whose `close()` ends that.
+        """Listen for peers, and return the Acceptor: its `close()` ends that.
 
         Raises ValueError for a wrong number, and for an empty `allowed_mechs`; OSError, naming the address, when it is
         in use or not to be had; SSLException for TLS without a certificate, or for the SSLDomain of a client.
@@ -188,9 +188,9 @@ class Container:
         return Acceptor(self, ListenSettings(given, self), self._turns.drive)
 
     def connection(self, handler: Optional[object] = None) -> Connection:
-        """A new Connection whose events this container dispatches: to `handler`, or to its own handlers.
+        """A new Connection of this container, with its events for `handler`, or for its own handlers.
 
-        It has no transport; `connect` and `listen` are what applications want.
+        It has no transport; applications want `connect` and `listen`.
         """
         self.owner.check()
         connection = self._connections.connection(handler)
@@ -344,7 +344,7 @@ class Container:
 
         An exception of a handler leaves it, with all written that was to be written. Connections and listeners are
         closed on its way out, so that nothing is received which no handler would process; timers stay, for another
-        `run()`. Ctrl-C gives everything up, after it has printed what the container was waiting for.
+        `run()`. Ctrl-C gives everything up, after it has printed the events that the container was waiting for.
 
         `ended_by` is then the reason why it returned; with `raise_errors` that is raised.
 
@@ -448,7 +448,7 @@ class Container:
         self.close()
 
     def _close_all(self) -> None:
-        """Close politely what can be closed at once, then let go of everything."""
+        """Close connections as politely as can be done at once, then let go of everything."""
         self._connections.stop()
         for connection in self._connections.all():
             self._leftover.add(connection)
@@ -461,7 +461,7 @@ class Container:
         left, self._leftover = self._leftover, Leftover()
         left.finish()
 
-    # -- for handlers: what becomes of a connection ------------------------------------------------------
+    # -- for handlers: the future of a connection --------------------------------------------------------
 
     def will_reconnect(self, connection: Connection) -> bool:
         """Whether another attempt is made when the present wire of `connection` has ended, as things stand."""
@@ -476,7 +476,7 @@ class Container:
         return self._connections.will_retry(endpoint)
 
     def next_attempt(self, connection: Connection) -> Optional[float]:
-        """In how many seconds `connection`, whose wire has failed, is tried again; None when it is not."""
+        """In how many seconds `connection` is tried again after its wire has failed; None when it is not."""
         return self._connections.next_attempt(connection)
 
     def found_no_peer(self, connection: Connection) -> bool:

@@ -1,4 +1,4 @@
-"""Deadlines: what is done when a peer does not answer for a link, or says nothing about a message, in time.
+"""Deadlines: of peers that do not answer for a link, or give no outcome of a message, in time.
 
 The system handler calls it for links, and links call it for each message sent. It knows the loop's clock and timers,
 and of the engine that a link can `fail` and a delivery can `expire`. A timer is pending only while an answer or an
@@ -32,7 +32,7 @@ class Deadlines:
         self._sending: dict[Sender, SendDeadlines] = {}
 
     def watch(self, sender: Sender) -> None:
-        """Keep the time of what is sent over `sender`, if it has a `send_timeout`."""
+        """Keep the time of messages sent over `sender`, if it has a `send_timeout`."""
         if sender.send_timeout is not None and sender not in self._sending:
             self._sending[sender] = SendDeadlines(sender, sender.send_timeout, self._loop)
 
@@ -93,7 +93,7 @@ class Deadlines:
         def fail() -> None:
             del pending[link]
             if pending is self._attaching and not link.state & Endpoint.REMOTE_UNINIT:
-                return  # the answer has come, and is told of next
+                return  # the answer has come, and its event is next
             link.fail(Condition(TIMED_OUT, text))
 
         if link not in pending:
@@ -107,7 +107,7 @@ class Deadlines:
 
 
 class SendDeadlines:
-    """The deadlines of what is sent over one sender: all have the same time, so the oldest is due first, and one
+    """The deadlines of messages sent over one sender: all have the same time, so the oldest is due first, and one
     timer does for all.
 
     seconds: within which the outcome of a message is to come.
@@ -139,7 +139,7 @@ class SendDeadlines:
             self._plan()
 
     def prune(self) -> None:
-        """Forget those whose outcome has come; where all has come, no time is kept."""
+        """Forget deliveries with an outcome; where all have one, no time is kept."""
         self._queue = deque(entry for entry in self._queue if is_waiting(entry[1]))
         if not self._queue:
             self.stop()

@@ -1,8 +1,8 @@
 """Draining: how a container stops without leaving anything half-done.
 
-`Container.stop(drain=seconds)` enters. Nothing new is taken in: nobody is let in, and receivers take their credit
-back. What is in flight goes on to its end; then the connections are closed, and when they are, or when the time is
-over, the container stops. It knows links by what they count, and no frame.
+`Container.stop(drain=seconds)` enters. Nothing new is taken in: no peer is let in, and receivers take their credit
+back. Deliveries in flight go on to their end; then the connections are closed, and when they are, or when the time is
+over, the container stops. It knows links by their counters, and no frame.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ CONFIRMATION = 1.0
 
 
 class Leftover:
-    """What a container that was stopped has left undone. It is complete once `done`, which it is when `run()`
+    """The work that a container has left undone when it stopped. It is complete once `done`, which it is when `run()`
     returns; false when there is nothing.
 
-    received: deliveries that came and were not settled: the peer gives them to somebody else, or here again.
+    received: deliveries that came and were not settled: the peer gives them to another receiver, or here again.
     sent: deliveries that were sent, or were to be, and have no outcome.
     """
 
@@ -45,7 +45,7 @@ class Leftover:
         return self._done.wait(timeout)
 
     def add(self, connection: Connection) -> None:
-        """Take in what is unfinished on a connection that is about to be closed."""
+        """Take in the unfinished deliveries of a connection that is about to be closed."""
         for link in connection.links(0):
             if isinstance(link, Sender):
                 _extend(self.sent, link.unsettled_deliveries)
@@ -87,7 +87,7 @@ class Drain:
         self.look()
 
     def look(self) -> None:
-        """Go on, if what was waited for has happened."""
+        """Go on, if the awaited end has come."""
         connections = self._connections.all()
         if not self._closing:
             at_work = [connection for connection in connections if self._is_at_work(connection)]
@@ -116,7 +116,7 @@ class Drain:
             connection.close()
 
     def _time_is_over(self) -> None:
-        """What is not finished is left; who does not answer our close is left, too."""
+        """Unfinished deliveries are left; so are peers that do not answer our close."""
         if not self._closing:
             self._close(self._connections.all())
         self._connections.drop_all()

@@ -1,7 +1,7 @@
 """The container as its rooms see it: protocols, and nothing else.
 
 A room that is owned by another one, and has to call back, gets one of these. So no two rooms import each other, and
-each says what it needs: a source of events cannot close a connection, a supervisor cannot run a handler.
+the needs of each are written down: a source of events cannot close a connection, a supervisor cannot run a handler.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Rescue = Callable[[Exception, AnyValue], bool]
 
 
 class TurnHost(Protocol):
-    """The container whose turns are run."""
+    """The container of Turns."""
 
     @property
     def timeout(self) -> Optional[float]: ...
@@ -77,7 +77,7 @@ class AcceptorHost(Protocol):
     @property
     def ssl(self) -> SSLConfig: ...
     def connection(self, handler: Any = None) -> Connection:
-        """A new Connection whose events go to `handler`, or to the container's own handlers."""
+        """A new Connection, with its events for `handler`, or to the container's own handlers."""
         ...
 
 
@@ -104,7 +104,7 @@ class ConnectionHost(Protocol):
     def deadlines(self) -> Deadlines: ...
 
     def connection(self, handler: Any = None) -> Connection:
-        """A new Connection whose events go to `handler`, or to the container's own handlers."""
+        """A new Connection, with its events for `handler`, or to the container's own handlers."""
         ...
 
     def supervise(self, connection: Connection, settings: ConnectSettings, family: Optional[Family] = None) -> None:

@@ -106,7 +106,7 @@ class LinkMaker:
     def _link_name(self, session: Session, first: Optional[str], second: Optional[str], sends: bool) -> str:
         """A name that no other link of the container has [2.6.1]: over another connection to the same peer it would
         take that one over. One in each direction may, but servers made with rhea keep both under their name alone: then
-        the second one says what it is."""
+        the second one has its direction in its name."""
         addresses = [address for address in (first, second) if address and isinstance(address, str)]
         name = stem = "-".join([self._container.container_id] + (addresses or [random_uuid(self._container.random)]))
         taken = {link.name: link.is_sender for link in session.connection.links(0)}
@@ -132,7 +132,7 @@ def random_uuid(random: Random) -> str:
 
 
 def _refuse_closed(endpoint: Union[Connection, Session]) -> None:
-    """LocalProtocolError when it, or what it belongs to, was closed here: what is made there never opens."""
+    """LocalProtocolError when it, or its connection, was closed here: an endpoint that is made there never opens."""
     for one in (endpoint, endpoint.connection):
         if one.state & Endpoint.LOCAL_CLOSED:
             raise LocalProtocolError(ILLEGAL_STATE, "%r is closed; nothing can be opened on it" % (one,))

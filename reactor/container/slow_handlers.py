@@ -1,8 +1,8 @@
 """SlowHandlerWatch: how long handlers may hold a container's loop before a peer believes that its connection is dead.
 
-A peer that told an idle time-out has to hear of us within that time [2.4.5], and while a handler runs it hears
-nothing. The dispatcher is given a limit while there is such a peer, and asks what happens when a turn goes beyond it;
-here it is said who it was. Without such a peer nobody looks at a clock. It knows handlers by their names alone.
+A peer with an idle time-out has to hear of us within that time [2.4.5], and while a handler runs it hears nothing. The
+dispatcher is given a limit while there is such a peer, and calls when a run goes beyond it; the log then names the
+handler. Without such a peer no clock is read. It knows handlers by their names alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _METHODS = {Event.LINK_FLOW: "on_sendable", Event.TIMER_TASK: "on_timer_task"}
 
 
 class SlowHandlerWatch:
-    """Keeps the dispatcher's limit: half of the shortest time-out that a peer has told."""
+    """Keeps the dispatcher's limit: half of the shortest time-out of a peer."""
 
     __slots__ = ("_clock", "_dispatcher", "_peers", "_times")
 
@@ -30,7 +30,7 @@ class SlowHandlerWatch:
         self._dispatcher = dispatcher
         self._clock = clock
         self._peers: dict[Transport, float] = {}
-        self._times: dict[float, int] = {}  # time-out -> how many peers have told it
+        self._times: dict[float, int] = {}  # time-out -> how many peers have it
 
     def begin(self, transport: Optional[Transport]) -> None:
         """A peer has opened its connection."""

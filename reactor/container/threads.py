@@ -2,8 +2,8 @@
 
 The runner enters. It knows threads and frames of Python's stack, and nothing of AMQP.
 
-A container is not locked: what belongs to it may be touched by one thread only, the one that runs it. Whoever gets it
-wrong is told at the call, by name. What is done for each message is not checked one by one, because that would cost
+A container is not locked: its objects may be touched by one thread only, the one that runs it. A call from another
+thread raises an error that names both. The calls for each message are not checked one by one, because that would cost
 more than the rest of the call; it is checked when something is written for the first time in a turn, before anything
 is changed. While the container waits, which is when other threads get to run, that is at every call.
 """
@@ -40,7 +40,7 @@ class PostedCall(EventBase):
 class OwningThread:
     """The thread that something belongs to.
 
-    ident: of the thread; None: it belongs to nobody yet, and anybody may touch it.
+    ident: of the thread; None: it belongs to none yet, and any thread may touch it.
     busy: whether the thread is at it now, so that no other can take it over.
     """
 
@@ -51,7 +51,7 @@ class OwningThread:
         self.busy = False
 
     def enter(self) -> bool:
-        """The calling thread goes to work on it. Returns what `busy` is to be set to when it pauses. RuntimeError when
+        """The calling thread goes to work on it. Returns the value for `busy` when it pauses. RuntimeError when
         another one is at it."""
         ident = threading.get_ident()
         before = self.busy
@@ -82,7 +82,7 @@ class OwningThread:
 
 
 def _called() -> str:
-    """The call that came in from outside, as whoever wrote it reads it."""
+    """The call that came in from outside, as its author reads it."""
     frame: Any = sys._getframe(1)
     name = "?"
     while frame is not None and frame.f_globals.get("__name__", "").startswith(_OURS):

@@ -1,6 +1,6 @@
-"""Turns: the loop of a container, its queue of events, and the wires whose bytes they move.
+"""Turns: the loop of a container, its queue of events, and the wires that they read and write.
 
-A turn goes: dispatch the events, write what came of them, wait, and dispatch and write again. All that an application
+A turn goes: dispatch the events, write their effects, wait, and dispatch and write again. All that an application
 writes within one turn leaves together, and no handler runs while bytes are read. The container owns one; timers,
 foreign descriptors and injected events come in here. It knows the engine's transports from outside, and no frame; it
 decides nothing about connections.
@@ -92,7 +92,7 @@ class Turns:
         check_handler(handler)
         self.dispatcher.replace(handler)
 
-    # -- what is to be dispatched ------------------------------------------------------------------------
+    # -- the queues --------------------------------------------------------------------------------------
 
     def post(self, event: EventBase, handler: Any = None) -> None:
         """Dispatch `event` in this turn or the next: to `handler`, or to the container's own handlers."""
@@ -167,13 +167,13 @@ class Turns:
         return self.loop.busy or self.is_waiting or bool(self.injectors)
 
     def advance(self) -> bool:
-        """Dispatch the events and write what came of them. Returns whether anything was dispatched."""
+        """Dispatch the events and write their effects. Returns whether anything was dispatched."""
         if self.injectors:
             self._take_injected()
         events, posted, dispatcher = self.collector.events, self._posted, self.dispatcher
         happened = bool(events or posted)
         try:
-            # What is written may let the application go on at once (its messages have left): that is cheaper
+            # Writing may let the application go on at once (its messages have left): that is cheaper
             # than another look at the network, but it must not keep the network waiting for ever.
             for number in range(_ROUNDS):
                 if posted:

@@ -1,6 +1,6 @@
-"""Waiting: what a container that waits is waiting for, in sentences for a person.
+"""Waiting: the events that a container waits for, in sentences for a person.
 
-The container enters. It knows endpoints by what they count, and changes nothing.
+The container enters. It knows endpoints by their counters, and changes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Receiver
 from reactor.loop.driver import ListenerDriver
 
-#: Sentences about one connection, and connections that are told of: a person reads it.
+#: Sentences about one connection, and connections with sentences: a person reads it.
 MOST_LINKS, MOST_CONNECTIONS = 10, 20
 
 

@@ -1,4 +1,4 @@
-"""The real clock. Whoever needs another one makes it: anything with `now()` will do.
+"""The real clock. Any object with `now()` can stand in for it.
 
 Enter from floor 4 upwards. It knows nothing.
 """

@@ -4,7 +4,7 @@ Only `sockets` enters. The lookups are the one place of this library that starts
 offers no other way to ask for a name without waiting for the answer.
 
 Addresses are tried in the order that the system gives them. One that does not answer within `HEAD_START`
-seconds goes on being tried, but the next one is started beside it, so that a host whose IPv6 leads nowhere is
+seconds goes on being tried, but the next one is started beside it, so that a host with an IPv6 that leads nowhere is
 reached by IPv4 at once and not after the two minutes that the system would wait.
 """
 
@@ -23,7 +23,7 @@ from reactor.loop.timers import Timer
 
 HEAD_START = 0.25  #: seconds for one address to answer in before the next one is tried beside it
 
-# What connect_ex says when the answer is not there yet; Windows says WSAEWOULDBLOCK.
+# The results of connect_ex when the answer is not there yet; that of Windows is WSAEWOULDBLOCK.
 _UNDERWAY = frozenset([0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR])
 
 AddressInfo = tuple[Any, Any, int, str, Any]  # one row of socket.getaddrinfo
@@ -57,7 +57,7 @@ class Resolver:
 
     limit: the number of threads; names beyond it wait in line, so that one name server that does not answer
     holds up its own name and seldom others.
-    ask: socket.getaddrinfo, or what stands in for it.
+    ask: socket.getaddrinfo, or its stand-in.
     """
 
     __slots__ = ("_ask", "_limit", "_lock", "_running", "_waiting")
@@ -82,12 +82,12 @@ class Resolver:
             with self._lock:
                 self._running -= 1
                 if self._running:
-                    return  # somebody is still there to take it
+                    return  # another thread is still there to take it
                 self._waiting.pop()
             done(OSError(errno.EAGAIN, str(error)))
 
     def close(self) -> None:
-        """Forget the names that nobody has asked for yet."""
+        """Forget the names that no thread has asked for yet."""
         with self._lock:
             self._waiting.clear()
 
@@ -172,7 +172,7 @@ class Dial:
         self._try_next()
 
     def cancel(self) -> None:
-        """Nobody wants the answer any more."""
+        """The answer is not wanted any more."""
         self._done = None
         self._stop_waiting()
         for attempt in self._attempts:
@@ -219,7 +219,7 @@ class Dial:
 
 
 class _Attempt:
-    """A socket on its way to one address. The selector's key names it as the watcher to be told."""
+    """A socket on its way to one address. The selector's key names it as its watcher."""
 
     __slots__ = ("_dial", "address", "sock")
 
@@ -263,7 +263,7 @@ def _failure(sock: socket.socket) -> OSError | None:
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             return OSError(code, explain(code))
-        # A port of this machine where nobody listens can be given to the attempt itself, which then meets
+        # A port of this machine without a listener can be given to the attempt itself, which then meets
         # itself in the middle and is "connected". A client that waits for its server to come back runs into
         # that, once in some ten thousand attempts.
         if sock.getpeername() == sock.getsockname():

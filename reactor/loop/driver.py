@@ -1,8 +1,8 @@
-"""Drivers: what joins an engine to the loop. A Driver moves bytes between one transport and one wire, a
+"""Drivers: they join an engine to the loop. A Driver moves bytes between one transport and one wire, a
 ListenerDriver lets wires in at a listener.
 
 The container enters. It knows the loop and the few calls of a transport (`interface.Stream`), and no frame:
-whatever it learns it tells the transport, which queues events about it.
+all that happens goes to the transport, which queues events about it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from reactor.loop.interface import READ, WRITE, Listener, Stream, Wire, reason
 from reactor.loop.loop import Loop
 from reactor.loop.timers import Timer
 
-#: Bytes that one read takes at most. More would cost fewer turns, and be slower: what a turn has read is answered at
+#: Bytes that one read takes at most. More would cost fewer turns, and be slower: the bytes of a turn are answered at
 #: its end, with new credit among it, and a peer that has used its credit up waits for that with nothing to do.
 READ_SIZE = 65536
 
 #: Seconds for a peer to finish after us when both sides have said all that they will. Some never finish, or keep
-#: whoever gave a wrong password waiting; what is not read yet is at most the end of their TLS.
+#: a client with a wrong password waiting; the bytes not read yet are at most the end of their TLS.
 BRIEF = 0.25
 
 BURST = 64  #: peers that one listener driver lets in before others have their turn
@@ -32,15 +32,15 @@ class Driver:
     were dispatched. Everything else happens by itself:
 
     * the wire gets connected: the output is sent; it cannot be: `transport.fail(IO_ERROR, why)`;
-    * what arrives goes to `transport.receive`, one read a turn; its end to `transport.close_tail()`;
-    * when the transport has no more to say (`pending()` is -1) the wire is finished and `close_head()`
+    * bytes that arrive go to `transport.receive`, one read a turn; their end to `transport.close_tail()`;
+    * when the transport has nothing more to send (`pending()` is -1) the wire is finished and `close_head()`
       called; the wire is closed once the peer has finished too, or after `linger` seconds;
     * `transport.tick` is called often enough for the deadline that it gave; below zero it has failed, and the
       wire is let go.
 
     An exception of the transport (which would be a bug) leaves `ready` or `flush` as it is.
 
-    transport, wire: what it joins.
+    transport, wire: the two that it joins.
     linger: seconds for the rest to happen once one side has ended: for the peer to finish after us, or to
         take the next piece of our last words. BRIEF seconds at most when both have said all.
     connected: whether there is, or was, a peer at the other end.
@@ -50,7 +50,7 @@ class Driver:
 
     # Some of these exist for each connection: no closure, no timer and no dict unless it is needed.
     __slots__ = (
-        "_interest",  # what the wire is watched for; with WRITE in it the wire is full, or not yet connected
+        "_interest",  # the wire is watched for it; with WRITE in it the wire is full, or not yet connected
         "_lingering", # one side has ended: from here on the deadline is ours
         "_moved",     # whether the peer took anything since the last look; asked when lingering
         "_reading",   # the peer has not finished
@@ -88,7 +88,7 @@ class Driver:
     def ready(self, mask: int) -> None:
         """The loop's call: the wire can be read or written."""
         if self.closed:
-            return  # in the very turn that told us
+            return  # in this very turn
         if not self.connected:
             if self._look_whether_connected():
                 self._send()
@@ -99,16 +99,16 @@ class Driver:
             self._send()
 
     def flush(self) -> None:
-        """Send what the transport has to say, as far as the wire takes it; the rest follows by itself.
+        """Send the bytes of the transport, as far as the wire takes it; the rest follows by itself.
 
-        While the wire is full, or not yet connected, the transport is not even asked: what is not written
+        While the wire is full, or not yet connected, the transport is not even asked: frames that are not written
         out cannot pile up, and its Event.TRANSPORT stays away until it is asked again.
         """
         if self._writing and not self._interest & WRITE:
             self._send()
 
     def fail(self, name: str, description: str) -> None:
-        """Give up for a reason of one's own (a time-out, say): `transport.fail`, and the wire is let go."""
+        """Give up for a reason of one's own (a time-out, for one): `transport.fail`, and the wire is let go."""
         if not self.closed:
             self._let_go()
             self.transport.fail(name, description)
@@ -135,7 +135,7 @@ class Driver:
     # -- input -------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        """One read. Whoever has more to say says it in the next turn, after the others."""
+        """One read. A peer with more bytes waits for the next turn, after the others."""
         try:
             data = self.wire.read(READ_SIZE)
         except OSError as error:
@@ -167,7 +167,7 @@ class Driver:
     # -- output ------------------------------------------------------------------------------------------
 
     def _send(self) -> None:
-        """One write, of all there is to say. WRITE is wanted only while something is left over: asking the
+        """One write, of all that waits. WRITE is wanted only while something is left over: asking the
         system to watch for it costs more than the write."""
         transport = self.transport
         size = transport.pending()
@@ -181,7 +181,7 @@ class Driver:
                 transport.pop(sent)
                 self._moved = True
             if sent == size:
-                size = transport.pending()  # it may have held back, or have nothing more to say at all
+                size = transport.pending()  # it may have held back, or have nothing more to send at all
         if size > 0:
             self._want(self._interest | WRITE)
         elif size == 0:
@@ -194,7 +194,7 @@ class Driver:
 
     def _output_ended(self) -> None:
         """All is said. The wire stays until the peer has finished too: closed with something unread, it would
-        be reset, and the peer would lose what it has not read yet."""
+        be reset, and the peer would lose the bytes that it has not read yet."""
         self._writing = False
         self.transport.close_head()
         if self._reading:
@@ -205,7 +205,7 @@ class Driver:
             self._let_go()
 
     def _output_broke(self, error: OSError) -> None:
-        """The peer takes nothing more. What it said before that may still be there, and often says why."""
+        """The peer takes nothing more. Its last frames may still be there, and often have the reason."""
         self._trouble = f"write to {self.wire.remote_address}: {reason(error)}"
         if self._reading:
             self._writing = False
@@ -218,7 +218,7 @@ class Driver:
     # -- time --------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        """Tell the transport the time. A deadline that moved away costs nothing: the timer for the earlier one
+        """Give the transport the time. A deadline that moved away costs nothing: the timer for the earlier one
         is left to come, and asks again."""
         if self._lingering:
             return
@@ -284,8 +284,8 @@ _STALLED = "the peer takes nothing more"
 class ListenerDriver:
     """Lets wires in: every peer that waits at a listener, up to BURST a turn.
 
-    admit: called with each wire; it makes a Driver of it. What it raises leaves the turn, the wire is closed.
-    pause: seconds to look away for when no wire can be had (the process is out of descriptors, say). The
+    admit: called with each wire; it makes a Driver of it. Its exception leaves the turn, the wire is closed.
+    pause: seconds to look away for when no wire can be had (the process is out of descriptors, for one). The
         peers wait meanwhile, and the loop does not spin.
     error: why the last wire could not be had, None when it could.
     closed: whether it has stopped listening.
@@ -307,7 +307,7 @@ class ListenerDriver:
         loop.watch(listener, READ, self)
 
     def ready(self, mask: int) -> None:
-        """The loop's call: somebody waits."""
+        """The loop's call: a peer waits."""
         for _ in range(BURST):
             if self.closed or self._timer is not None:
                 return  # `admit` may close us

@@ -1,13 +1,13 @@
-"""What the loop asks of the world: a clock and a network, as protocols and nothing else.
+"""The world as the loop sees it: a clock and a network, as protocols and nothing else.
 
-Whoever drives an engine talks to these names, so that real sockets (`reactor.loop.sockets`) and the world in
+The drivers of engines know these names alone, so that real sockets (`reactor.loop.sockets`) and the world in
 a box (`reactor.simulation`) are two drivers of one system. It knows errors, and no socket, thread or engine.
 
 The rules that hold for every implementation:
 
 * One thread uses a network, the one that calls `wait`. Only `wake` may be called from another one.
 * Nothing here blocks but `wait`, and `listen` for as long as it takes to look up a local name.
-* Readiness is a level, not an edge: what is not taken is reported again by the next `wait`.
+* Readiness is a level, not an edge: bytes that are not taken are reported again by the next `wait`.
 * An exception that leaves `wait` (Ctrl-C) loses nothing: call it again, or close everything.
 """
 
@@ -31,7 +31,7 @@ class Clock(Protocol):
 
 
 class Watcher(Protocol):
-    """Who is told that something watched is ready."""
+    """Is called when something watched is ready."""
 
     def ready(self, mask: int) -> None:
         """Act on it. mask: READ, WRITE or both.
@@ -43,7 +43,7 @@ class Watcher(Protocol):
 
 
 class Watchable(Protocol):
-    """What can be watched: a Wire, a Listener, or any object with a descriptor of its own."""
+    """A thing that can be watched: a Wire, a Listener, or any object with a descriptor of its own."""
 
     def fileno(self) -> int: ...
 
@@ -51,7 +51,7 @@ class Watchable(Protocol):
 class Wire(Watchable, Protocol):
     """A stream of bytes to one peer. Nothing in it ever blocks.
 
-    An attempt to connect is watched for WRITE; `connected()` then tells how it ended.
+    An attempt to connect is watched for WRITE; `connected()` is then its result.
     """
 
     @property
@@ -80,14 +80,14 @@ class Wire(Watchable, Protocol):
         ...
 
     def finish(self) -> None:
-        """Nothing more will be written: the peer reads b"" after what was written. Reading goes on.
+        """Nothing more will be written: the peer reads b"" after the last bytes. Reading goes on.
 
         Harmless when repeated, and on a wire that is lost.
         """
         ...
 
     def close(self) -> None:
-        """Let go of it at once, unwatched. What was taken by `write` is still delivered where that can be
+        """Let go of it at once, unwatched. Bytes taken by `write` are still delivered where that can be
         done. Harmless when repeated, and in the middle of an attempt to connect."""
         ...
 
@@ -106,7 +106,7 @@ class Listener(Watchable, Protocol):
         ...
 
     def accept(self) -> Wire | None:
-        """The next wire, connected; None: nobody waits now.
+        """The next wire, connected; None: no peer waits now.
 
         Raises OSError when it cannot be had, as when the process has no descriptor left (EMFILE): the peer
         goes on waiting, so look away for a while before asking again (`reactor.loop.driver.ListenerDriver` does).
@@ -125,7 +125,7 @@ class Network(Protocol):
         """A wire to the peer, at once; the attempt goes on behind it.
 
         The name is looked up away from this thread; each of its addresses is tried in order, and the first
-        that answers wins. Never raises: `Wire.connected` tells what came of it.
+        that answers wins. Never raises: the result is that of `Wire.connected`.
         """
         ...
 
@@ -138,21 +138,21 @@ class Network(Protocol):
         ...
 
     def watch(self, thing: Watchable, interest: int, watcher: Watcher) -> None:
-        """Report `thing` to `watcher` while it is ready for `interest`; replaces what was asked before.
+        """Report `thing` to `watcher` while it is ready for `interest`; replaces an earlier interest.
 
         interest: READ, WRITE, both, or 0, which is the same as `unwatch`.
         """
         ...
 
     def unwatch(self, thing: Watchable) -> None:
-        """Report it no more. Harmless for what is not watched."""
+        """Report it no more. Harmless when it is not watched."""
         ...
 
     def wait(self, timeout: float | None) -> Sequence[tuple[Watcher, int]]:
-        """Who is ready for what; may be empty at any time, after a `wake` for one.
+        """The watchers, each with the interest that it is ready for; may be empty at any time, after a `wake` for one.
 
         timeout: seconds to wait for at most, 0 to look only, None for as long as it takes. The network may
-        add watchers of its own, for its own housekeeping: call `ready(mask)` of each, whoever it is.
+        add watchers of its own, for its own housekeeping: call `ready(mask)` of each.
         """
         ...
 
@@ -162,13 +162,13 @@ class Network(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the listeners, the wires that are watched or being connected, and what the network itself
-        holds. Descriptors of others stay open. Harmless when repeated."""
+        """Close the listeners, the wires that are watched or being connected, and the descriptors of the network
+        itself. Descriptors of others stay open. Harmless when repeated."""
         ...
 
 
 class Stream(Protocol):
-    """What a Driver asks of an engine (`reactor.engine.wire.transport.Transport` in real life).
+    """An engine as a Driver sees it (`reactor.engine.wire.transport.Transport` in real life).
 
     After `close_tail()` or `fail()`, `pending()` comes to -1 once `output` is drained.
     """
@@ -180,7 +180,7 @@ class Stream(Protocol):
 
     @property
     def is_over(self) -> bool:
-        """Whether the peer has said its last word: what may still come from it is the end of the wire alone."""
+        """Whether the last frame of the peer has come: only the end of the wire may still come from it."""
         ...
 
     def receive(self, data: bytes) -> None: ...
@@ -205,7 +205,7 @@ class Stream(Protocol):
 class ConnectError(OSError):
     """No address of a peer answered. `str()` lists each address that was tried, and why it failed.
 
-    host, port: what was asked for.
+    host, port: as asked for.
     attempts: (address, error) of each address tried, in order; one pair without an address ("") when the
         name could not be looked up.
     """
@@ -235,7 +235,7 @@ class ConnectError(OSError):
 
 
 def reason(error: OSError) -> str:
-    """What an OSError says, without its number."""
+    """The text of an OSError, without its number."""
     return error.strerror or str(error) or type(error).__name__
 
 

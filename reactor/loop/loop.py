@@ -1,7 +1,7 @@
-"""The loop: one turn waits for the network and the clock, and tells who is ready.
+"""The loop: one turn waits for the network and the clock, and calls the watchers that are ready.
 
 The container enters, and drivers. It knows a clock, a network and timers, and no engine: it never looks into
-what it carries. Nothing here runs a handler; a watcher or a timer puts an event into a queue and returns.
+the bytes. Nothing here runs a handler; a watcher or a timer puts an event into a queue and returns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Closable(Watcher, Protocol):
 
 
 class Watchers(dict[Closable, None]):
-    """A set that keeps the order of those who came, so that what happens once happens again."""
+    """A set that keeps the order in which watchers came, so that a run can be repeated."""
 
     __slots__ = ()
 
@@ -39,7 +39,7 @@ class Loop:
 
     clock: the monotonic clock of the system by default.
     network: the sockets of the system by default.
-    now: the time of this turn, read once when `wait` returned; whoever needs it to the point asks `clock`.
+    now: the time of this turn, read once when `wait` returned; for the exact time ask `clock`.
     watchers: the drivers, of wires and of listeners, that have not finished; they add and discard themselves.
     """
 
@@ -70,11 +70,11 @@ class Loop:
         self.network.unwatch(thing)
 
     def turn(self, timeout: float | None = None) -> bool:
-        """One turn: wait, tell those who are ready, run the timers that are due.
+        """One turn: wait, call the watchers that are ready, run the timers that are due.
 
         timeout: seconds to wait for at most, 0 to look only, None until something happens; a timer that is due
-        earlier ends the wait. Returns whether anybody was told. An exception of a watcher or a timer leaves the
-        turn at once; what was not told is told by the next one.
+        earlier ends the wait. Returns whether anything was called. An exception of a watcher or a timer leaves the
+        turn at once; watchers that were not called are called by the next one.
         """
         deadline = self.timers.deadline()
         if deadline is not None and timeout != 0:

@@ -28,11 +28,11 @@ from reactor.loop.interface import (
 )
 from reactor.loop.timers import Timer, Timers
 
-# select() on Windows does not end when Ctrl-C is pressed, so nobody waits there for longer than this. For the
+# select() on Windows does not end when Ctrl-C is pressed, so no wait there is longer than this. For the
 # others it is a limit that the system's own call accepts in any unit.
 _LONGEST_WAIT = 0.5 if sys.platform == "win32" else 86400.0
 
-# What accept() says of a peer that gave up while it waited, and of networks that failed beneath it: see
+# The errors of accept() for a peer that gave up while it waited, and of networks that failed beneath it: see
 # accept(2).
 _GAVE_UP = frozenset(
     getattr(errno, name)
@@ -107,7 +107,7 @@ class SocketWire:
             sock.close()
 
     def dialed(self, sock: socket.socket | None, address: str, error: ConnectError | None) -> None:
-        """What came of the attempt to connect."""
+        """The result of the attempt to connect."""
         self.dial = None
         self.error = error
         if sock is not None:
@@ -155,8 +155,8 @@ class SocketListener:
 class SocketNetwork:
     """Sockets, names and descriptors of this machine: see `interface.Network`.
 
-    clock: tells when to try the next address of a name.
-    ask: what stands in for socket.getaddrinfo.
+    clock: for the time to try the next address of a name.
+    ask: a stand-in for socket.getaddrinfo.
     """
 
     __slots__ = (
@@ -177,8 +177,8 @@ class SocketNetwork:
         self._timers = Timers()
         self._resolver = Resolver(ask)
         self._answers: deque[tuple[Dial, Found]] = deque()  # filled by the threads of the resolver
-        # Wires without a descriptor, and who wants to know of them: those that are being dialled, and those
-        # whose attempt has failed and that are ready until somebody looks.
+        # Wires without a descriptor, and their watchers: those that are being dialled, and those
+        # with an attempt that has failed, which are ready until they are looked at.
         self._dialing: dict[SocketWire, tuple[Watcher, int] | None] = {}
         self._failed: dict[SocketWire, tuple[Watcher, int]] = {}
         self.listeners: set[SocketListener] = set()  # those that are open
@@ -263,7 +263,7 @@ class SocketNetwork:
         self.selector.close()
 
     def settled(self, wire: SocketWire) -> None:
-        """An attempt to connect has ended: from now on the wire is ready, or its socket tells when."""
+        """An attempt to connect has ended: from now on the wire is ready, or its socket is watched."""
         watched = self._dialing.pop(wire, None)
         if watched is not None:
             self.watch(wire, watched[1], watched[0])
@@ -277,7 +277,7 @@ class SocketNetwork:
             return
         if key.fileobj is thing:
             selector.modify(thing, interest, watcher)
-        else:  # a descriptor that somebody closed while it was watched, and that the system gave out again
+        else:  # a descriptor that was closed while it was watched, and that the system gave out again
             selector.unregister(key.fileobj)
             selector.register(thing, interest, watcher)
 
@@ -302,9 +302,9 @@ class SocketNetwork:
 
 
 class _Waker:
-    """A pair of sockets: what is written to the one makes the other ready, which ends a wait on every system.
+    """A pair of sockets: a byte written to the one makes the other ready, which ends a wait on every system.
 
-    Each `wake` writes: a flag that says "it was woken already" saves a call and can be lost, between two
+    Each `wake` writes: a flag for "it was woken already" saves a call and can be lost, between two
     threads or to a Ctrl-C between two lines.
     """
 
@@ -323,7 +323,7 @@ class _Waker:
         try:
             self._far.send(b"\0")
         except OSError:
-            pass  # full: it will wake up anyway; or closed: there is nobody left to wake
+            pass  # full: it will wake up anyway; or closed: nothing is left to wake
 
     def ready(self, mask: int) -> None:
         try:
@@ -338,12 +338,12 @@ class _Waker:
 
 
 def _tune(sock: socket.socket) -> socket.socket:
-    """A socket as wires have them: it never blocks, and it sends what is written when it is written."""
+    """A socket as wires have them: it never blocks, and it sends bytes when they are written."""
     sock.setblocking(False)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError:
-        pass  # the peer has gone already: the first read will say so
+        pass  # the peer has gone already: the first read will show it
     return sock
 
 

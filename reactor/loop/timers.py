@@ -1,6 +1,6 @@
-"""What is to happen later: a heap of timers.
+"""Calls in the future: a heap of timers.
 
-The loop enters, and through it whoever schedules. It knows no clock: it is told the time.
+The loop enters, and through it every room that schedules. It knows no clock: it is given the time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Timer:
 
 class Timers:
     """The timers that are due at some time, the earliest first; those due at the same time in the order in
-    which they were scheduled. `len()` counts what is pending."""
+    which they were scheduled. `len()` counts those that are pending."""
 
     __slots__ = ("_heap", "_made", "_cancelled")
 
@@ -76,9 +76,9 @@ class Timers:
         return None
 
     def run(self, now: float) -> int:
-        """Call what is due at `now`, and count it.
+        """Call the timers that are due at `now`, and count them.
 
-        What is scheduled meanwhile waits for the next time even if due: a timer that schedules itself at once
+        A timer that is scheduled meanwhile waits for the next time even if due: one that schedules itself at once
         must not starve the network. When a timer raises, those behind it stay and are due the next time.
         """
         heap = self._heap

@@ -1,6 +1,6 @@
-"""Attempts: where a connection is tried next, and after what delay.
+"""Attempts: where a connection is tried next, and after which delay.
 
-The supervisor of a connection enters. It knows addresses, delays and what time it is told; it makes no attempt.
+The supervisor of a connection enters. It knows addresses and delays, and gets the time; it makes no attempt.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from reactor.url import Url
 
 
 class Step(NamedTuple):
-    """One attempt. delay: seconds to wait before it. url: where to. hostname: what to ask for there, in open, when
-    that is not the application's to say. redirected: a peer has said where to."""
+    """One attempt. delay: seconds to wait before it. url: where to. hostname: the name to ask for there, in open,
+    when the application has given none. redirected: a peer has given the url."""
 
     delay: float
     url: Url
@@ -25,7 +25,7 @@ class Step(NamedTuple):
 
 
 #: Seconds that a connection has to last before its loss is one that has nothing to do with those before it. A peer
-#: that lets everybody in and throws them out again would else be called at once, and at once again.
+#: that lets clients in and throws them out again would else be called at once, and at once again.
 STABLE = 1.0
 
 
@@ -63,7 +63,7 @@ class Attempts:
         self._advance()
 
     def opened(self) -> None:
-        """The connection is open. What comes after its loss is planned anew."""
+        """The connection is open. The attempts after its loss are planned anew."""
         self._before = (self.upcoming, self._steps)
         self._steps = self._round(read_delays(self.reconnect, self._random))
         self._advance()
@@ -72,7 +72,7 @@ class Attempts:
         """The connection is lost that was open for `lived` seconds."""
         self._limit(now)
         if lived < STABLE and isinstance(self.reconnect, Backoff) and self._before[0] is not None:
-            self.upcoming, self._steps = self._before  # what had been waited for was not worth the waiting
+            self.upcoming, self._steps = self._before  # the connection was not worth the waiting
 
     def redirect(self, step: Step) -> None:
         """The next attempt is `step`; the others come after it."""

@@ -1,6 +1,6 @@
 """Backoff: how long to wait before a connection is tried again, and again.
 
-Attempts and applications enter; it knows no clock, draws from no source of its own, and waits for nobody.
+Attempts and applications enter; it knows no clock, draws from no source of its own, and does not wait.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ class Backoff:
 
     initial: seconds, 0.1 by default. factor: 2. max_delay: seconds, 10. max_tries: how many delays there are;
         None, the default, for no end.
-    jitter: by what part a delay may be shortened, by chance, when it is used: with 0.5, the default, 10 seconds
+    jitter: by which part a delay may be shortened, by chance, when it is used: with 0.5, the default, 10 seconds
         become 5 to 10. Many clients that lost the same broker then do not come back all at once. 0: not at all.
     max_time: for how many seconds attempts are made, from the loss of the connection, or from the first attempt
         to make it; None, the default, for no end.
 
-    ValueError for what cannot be waited for. An iterator that goes on from where it was: `iter(backoff)` begins
+    ValueError for a number that is no time to wait. An iterator that goes on from where it was: `iter(backoff)` begins
     anew, and gives the delays without jitter.
     """
 
@@ -87,10 +87,10 @@ def _check_numbers(**given: Any) -> None:
 
 
 def check_reconnect(reconnect: Reconnect) -> Reconnect:
-    """What the argument `reconnect` of `Container.connect` stands for: None, or something that gives delays.
+    """The meaning of the argument `reconnect` of `Container.connect`: None, or something that gives delays.
 
-    None, as True, is a Backoff. False is None. TypeError for what gives no delays, ValueError for seconds in a list
-    that are none.
+    None, as True, is a Backoff. False is None. TypeError for an object that gives no delays, ValueError for seconds in
+    a list that are none.
     """
     if reconnect is None or reconnect is True:
         return Backoff()
@@ -108,7 +108,7 @@ def check_reconnect(reconnect: Reconnect) -> Reconnect:
 
 
 def read_delays(reconnect: Reconnect, random: Random) -> Iterator[float]:
-    """The delays, from the first, of what `check_reconnect` has let through.
+    """The delays, from the first, of a value that `check_reconnect` has let through.
 
     An object with `next()`, as the original takes it, is set back by its `reset()` if it has one; its `next()`
     gives seconds, None when there are no more. A Backoff is given its jitter by `random`.
@@ -128,7 +128,7 @@ def read_delays(reconnect: Reconnect, random: Random) -> Iterator[float]:
 
 
 def _checked_delay(delay: Any) -> float:
-    """ValueError for what somebody's own object gives, and is no time to wait."""
+    """ValueError when the application's own object gives no time to wait."""
     if isinstance(delay, bool) or not isinstance(delay, (int, float)) or not delay >= 0:
         raise ValueError("the delays of reconnect are seconds, or None for no more: %r is no time to wait" % (delay,))
     return delay

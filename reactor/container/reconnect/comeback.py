@@ -1,8 +1,8 @@
 """Comeback: sessions and links that a peer has ended for a reason that passes, and that are asked for again.
 
-The supervisor of a connection has one. What is asked for again answers the peer at once, and then waits its time, as
-the attempts of a connection do; what was sent over it waits with it. It knows no frame, and decides nothing about
-reasons (reasons.py).
+The supervisor of a connection has one. An endpoint that is asked for again answers the peer at once, and then waits
+its time, as the attempts of a connection do; the messages sent over it wait with it. It knows no frame, and decides
+nothing about reasons (reasons.py).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Comeback:
             patience.opened_at = self._host.loop.now
 
     def ended(self, endpoint: Any) -> None:
-        """The peer has ended it, and the handlers know: ask for it again, or give up what was sent over it."""
+        """The peer has ended it, and the handlers know: ask for it again, or give up the messages sent over it."""
         if not self.will_retry(endpoint):
             self._patience.pop(endpoint, None)
             if isinstance(endpoint, Sender) and endpoint.state & Endpoint.REMOTE_CLOSED:
@@ -104,7 +104,7 @@ class Comeback:
             self._ask(endpoint)
 
     def closed_here(self, endpoint: Any) -> None:
-        """The application has closed it. If nothing is left to say about it, it is over."""
+        """The application has closed it. If no frame about it is left to be sent, it is over."""
         if not endpoint.held:
             self._forget(endpoint)
             return
@@ -137,7 +137,7 @@ class Comeback:
             self._host.deadlines.opened_here(link)
 
     def _patience_of(self, endpoint: Endpoint) -> _Patience:
-        """Begun anew when it was there for a while: what was waited for was worth the waiting then."""
+        """Begun anew when it was there for a while: it was worth the waiting then."""
         patience, now = self._patience.get(endpoint), self._host.loop.now
         lasted = patience is not None and patience.opened_at is not None and now - patience.opened_at >= STABLE
         if patience is None or lasted:

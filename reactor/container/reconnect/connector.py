@@ -33,7 +33,7 @@ class Connector:
     def connect(self, url: Url, hostname: Optional[str] = None, redirected: bool = False) -> Driver:
         """Make a wire to `url`, and have it carry the connection.
 
-        hostname: the name to ask for in `open`, where neither the application nor the address shall say that.
+        hostname: the name to ask for in `open`, where neither the application nor the address gives it.
         redirected: a peer has named the address, not the application.
         """
         self.url = url

@@ -1,6 +1,6 @@
 """Redirects: where a peer sends a connection or a link instead, and for how long that is believed.
 
-The supervisor of a connection enters. It knows conditions and addresses, and follows nobody.
+The supervisor of a connection enters. It knows conditions and addresses, and follows none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PATIENCE = 10.0
 
 
 def info_of(condition: Optional[Condition]) -> dict[Any, Any]:
-    """What a condition tells beside its name; its keys are symbols."""
+    """The info of a condition, beside its name; its keys are symbols."""
     return condition.info if condition is not None and isinstance(condition.info, dict) else {}
 
 
@@ -27,7 +27,7 @@ def where_to(condition: Optional[Condition], present: Optional[Url]) -> Optional
     """The address in a redirect [2.8.16, 2.8.18]; None when there is none, or none that can be gone to.
 
     present: where the connection goes now: scheme, user and password are its own. So TLS is not given up on the way.
-        Nobody but this machine sends a client to this machine: another one may want it to talk to what is in here.
+        Only this machine sends a client to this machine: another one may want it to talk to servers in here.
     """
     info = info_of(condition)
     hostname, port = info.get("hostname"), info.get("port")

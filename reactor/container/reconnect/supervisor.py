@@ -1,4 +1,4 @@
-"""ConnectionSupervisor: when an outgoing connection is tried, what its loss leads to, and when it is given up.
+"""ConnectionSupervisor: when an outgoing connection is tried, made again, and given up.
 
 A Connection lives through all its wires; its supervisor decides whether there will be another one, and the connector
 makes it. The system handler calls it when something has happened, after the handlers. It knows no frame.
@@ -128,13 +128,13 @@ class ConnectionSupervisor:
 
     def _not_opened(self, driver: Driver) -> None:
         if not self.connection.state & Endpoint.REMOTE_UNINIT:
-            return  # it has come, and is told of next
+            return  # it has come, and its event is next
         seconds = self.settings.open_timeout or 0
         text = "%s has not opened the connection within %g s" % (driver.wire.remote_address, seconds)
         transport = self.connection.transport
         sasl = None if transport is None else transport.layers.sasl
         if sasl is not None and sasl.mech is not None and sasl.outcome is None:
-            # RabbitMQ takes 3 s over a wrong password, lest anybody should try many.
+            # RabbitMQ takes 3 s over a wrong password, lest a client should try many.
             text += ", nor answered the log-in by %s; some take seconds to refuse a password" % sasl.mech
         driver.fail(TIMED_OUT, text)
 
@@ -150,7 +150,7 @@ class ConnectionSupervisor:
         self.comeback.clear()
         self.attempts.upcoming = None
 
-    # -- what happens ------------------------------------------------------------------------------------
+    # -- events ------------------------------------------------------------------------------------------
 
     def opened(self) -> None:
         """The peer has opened the connection; from now on to lose it is another matter."""
@@ -272,7 +272,7 @@ class ConnectionSupervisor:
 
 
 def is_unanswered(endpoint: Any) -> bool:
-    """Whether a session or link is open here, and the peer has yet to say what becomes of it."""
+    """Whether a session or link is open here, and the peer has yet to answer."""
     if not endpoint.state & Endpoint.LOCAL_ACTIVE or not endpoint.state & Endpoint.REMOTE_UNINIT:
         return False
     return not isinstance(endpoint, Link) or not endpoint.session.state & Endpoint.REMOTE_CLOSED

@@ -1,1 +1,1 @@
-"""Settings: what connect, listen and the makers of links take, checked."""
+"""Settings: the keywords of connect, listen and the makers of links, checked and completed."""

@@ -1,7 +1,7 @@
-"""connect.json: where to connect to, and as whom, kept in a file [Proton's connect-config].
+"""connect.json: where to connect to, and as which user, kept in a file [Proton's connect-config].
 
-`Container.connect()` enters when it is told no address. The only room that looks into the environment and the
-file system for settings. It knows what `connect` takes, and no connection.
+`Container.connect()` enters when it is given no address. The only room that looks into the environment and the
+file system for settings. It knows the keywords of `connect`, and no connection.
 
     {
         "scheme": "amqps",           // default; or "amqp"
@@ -17,8 +17,8 @@ file system for settings. It knows what `connect` takes, and no connection.
         "tls": {
             "cert": "me.pem",        // this side's own certificate, and its key
             "key": "me.key",         // default: it is in the same file
-            "ca": "authority.pem",   // whom to trust; default: whom the system trusts
-            "verify": true           // default; false trusts anybody
+            "ca": "authority.pem",   // to be trusted; default: those that the system trusts
+            "verify": true           // default; false trusts any certificate
         }
     }
 
@@ -59,9 +59,9 @@ _BLANKS = re.compile(r"\s*")
 
 
 class ConnectConfig(NamedTuple):
-    """What a file says. None is for what it does not say.
+    """The settings in a file. None is for one that is not there.
 
-    url: where to connect to. The others are as in `Container.connect`; ssl_domain is made of what it says of TLS.
+    url: where to connect to. The others are as in `Container.connect`; ssl_domain is made of the section "tls".
     """
 
     url: Url
@@ -77,7 +77,7 @@ class ConnectConfig(NamedTuple):
 
 
 def find_config() -> ConnectConfig:
-    """What the first file says that there is. ValueError when there is none, or something is wrong with it."""
+    """The settings in the first file that there is. ValueError when there is none, or something is wrong with it."""
     named = os.environ.get(VARIABLE)
     places = [pathlib.Path(named)] if named else _places()
     for place in places:
@@ -98,7 +98,7 @@ def _places() -> list[pathlib.Path]:
 
 
 def read_config(path: pathlib.Path) -> ConnectConfig:
-    """What the file at `path` says. ValueError naming it when that cannot be, or cannot be read."""
+    """The settings in the file at `path`. ValueError naming it when one is wrong, or it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -109,7 +109,7 @@ def read_config(path: pathlib.Path) -> ConnectConfig:
 
 
 def parse_config(path: pathlib.Path, text: str) -> ConnectConfig:
-    """What `text` says, which stands in the file at `path`. ValueError naming that when it says nothing."""
+    """The settings in `text`, of the file at `path`. ValueError naming that when one is wrong."""
     return _Settings(path, text).config()
 
 
@@ -207,7 +207,7 @@ class _Settings:
         return ValueError(self._at(self.lines[name], name) + text)
 
     def get(self, name: str, kind: Any, expected: str) -> Any:
-        """The value of a setting, None when it is not there. kind: what it has to be an instance of."""
+        """The value of a setting, None when it is not there. kind: the class that it has to be an instance of."""
         value = self.values.get(name)
         # To Python true is a number, too.
         if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):

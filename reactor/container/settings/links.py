@@ -45,8 +45,8 @@ class LinkSettings:
 class SenderSettings(LinkSettings):
     """The keywords of `Container.create_sender()`:
 
-    context: a Connection, a Session, or a url to connect to, whose path is the target.
-    target: the address to send to; None for a sender whose messages carry their address (`Message.address`).
+    context: a Connection, a Session, or a url to connect to, with the target as its path.
+    target: the address to send to; None for a sender of messages that carry their address (`Message.address`).
     source: an address of this side, for the peer to read.
     name: the link's name, by which both sides know it; made from the container's id and the addresses by default.
     handler: gets the events of this link; None leaves them to its session, connection or container.
@@ -79,7 +79,7 @@ class SenderSettings(LinkSettings):
 class ReceiverSettings(LinkSettings):
     """The keywords of `Container.create_receiver()`:
 
-    context: a Connection, a Session, or a url to connect to, whose path is the source.
+    context: a Connection, a Session, or a url to connect to, with the source as its path.
     source: the address to receive from. dynamic: have the peer make one: `receiver.remote_source.address`, once the
         link is opened.
     target, name, handler, options, attach_timeout, close_timeout, strict: as in `create_sender`.

@@ -39,7 +39,7 @@ class ListenSettings:
         in clear. credentials: called as (mechanism, user); returns that user's password, or better a ScramSecret;
         None for an unknown user. Without either, no mechanism with a password is offered; without `credentials`, only
         PLAIN is.
-    token_owner: called as (mechanism, token); returns the name of the user whose token it is, or None; without it no
+    token_owner: called as (mechanism, token); returns the name of the user that has the token, or None; without it no
         mechanism with a token is offered.
     allowed_mechs: the mechanisms to offer; None for all that make sense. With it, or any of the three above, a client
         that leaves SASL out is refused, unless it names ANONYMOUS. Over TLS, too; only where nothing but EXTERNAL can

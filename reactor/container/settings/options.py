@@ -19,13 +19,13 @@ SELECTOR_FILTER = symbol("apache.org:selector-filter:string")
 
 
 class LinkOption:
-    """What can be done to a link before it is opened. Subclass it and define `apply`."""
+    """A change to a link before it is opened. Subclass it and define `apply`."""
 
     def apply(self, link: Any) -> None:
         """Set up `link`: any link here, a Sender or a Receiver in options for one of them."""
 
     def test(self, link: Link) -> bool:
-        """Whether this option has anything to say to `link`; always, unless a subclass knows better."""
+        """Whether this option is for `link`; always, unless a subclass knows better."""
         return True
 
 
@@ -61,7 +61,7 @@ class AtMostOnce(LinkOption):
 
 
 class AtLeastOnce(LinkOption):
-    """Messages are settled when the receiver has said what became of them: each comes once or more often."""
+    """Messages are settled when the receiver has given their outcome: each comes once or more often."""
 
     def apply(self, link: Link) -> None:
         link.snd_settle_mode = Link.SND_UNSETTLED
@@ -69,9 +69,9 @@ class AtLeastOnce(LinkOption):
 
 
 class Resend(SenderOption):
-    """Whether what has left, and has no outcome when the connection is lost, is sent again when the connection is
-    back: with the same Delivery, in the same order, so that there is one outcome for each `send()`. The message may
-    then come twice. Without this it is in doubt."""
+    """Whether a message that has left, and has no outcome when the connection is lost, is sent again when the
+    connection is back: with the same Delivery, in the same order, so that there is one outcome for each `send()`. The
+    message may then come twice. Without this it is in doubt."""
 
     def __init__(self, resend: bool = True) -> None:
         self.resend = resend
@@ -84,7 +84,7 @@ class Resend(SenderOption):
 
 
 class AutoAccept(ReceiverOption):
-    """Whether messages are accepted when `on_message` returns, whatever the handler's `auto_accept` says."""
+    """Whether messages are accepted when `on_message` returns, whatever the handler's `auto_accept` is."""
 
     def __init__(self, auto_accept: bool = True) -> None:
         self.auto_accept = auto_accept
@@ -94,9 +94,9 @@ class AutoAccept(ReceiverOption):
 
 
 class Prefetch(ReceiverOption):
-    """How many messages may be on their way ahead of `on_message`, whatever the handler's `prefetch` says.
+    """How many messages may be on their way ahead of `on_message`, whatever the handler's `prefetch` is.
 
-    prefetch: the window of credit; 0: no credit but what `receiver.flow(n)` grants. ValueError if negative.
+    prefetch: the window of credit; 0: no credit but that of `receiver.flow(n)`. ValueError if negative.
     """
 
     def __init__(self, prefetch: int) -> None:
@@ -109,8 +109,8 @@ class Prefetch(ReceiverOption):
 class MaxUnsettled(ReceiverOption):
     """How many messages may be here, or on their way, and not be settled.
 
-    With auto_accept off this bounds what a slow application has to hold; `prefetch` bounds only what it has
-    not seen yet. ValueError if negative.
+    With auto_accept off this bounds the messages that a slow application has to hold; `prefetch` bounds only those that
+    it has not seen yet. ValueError if negative.
     """
 
     def __init__(self, max_unsettled: int) -> None:
@@ -120,13 +120,13 @@ class MaxUnsettled(ReceiverOption):
         receiver.max_unsettled = self.max_unsettled
 
 
-# -- what a receiver wants of the node -------------------------------------------------------------------
+# -- the node of a receiver ------------------------------------------------------------------------------
 
 
 class Filter(ReceiverOption):
     """Filters on the source [3.5.8].
 
-    filter_set: filters by name: dict of symbol -> Described, whose descriptor says what kind of filter it is.
+    filter_set: filters by name: dict of symbol -> Described, with the kind of the filter as its descriptor.
     strict: whether the link is closed when the peer's answer lacks one of the link's filters (False: a warning).
     """
 
@@ -151,7 +151,7 @@ class Selector(Filter):
 
 
 class DurableSubscription(ReceiverOption):
-    """The peer keeps the subscription, and what comes for it, while nobody is attached.
+    """The peer keeps the subscription, and the messages that come for it, while no link is attached.
 
     It is found again by the container's id and the link's name: give both. `receiver.detach()` keeps the
     subscription, `receiver.close()` ends it. strict: whether the link is closed when the peer's answer is that it
@@ -169,7 +169,7 @@ class DurableSubscription(ReceiverOption):
 
 
 class Move(ReceiverOption):
-    """Messages are taken from the node: who has one, has it alone. strict: as of Copy."""
+    """Messages are taken from the node: each goes to one receiver alone. strict: as of Copy."""
 
     def __init__(self, strict: bool = False) -> None:
         self.strict = strict
@@ -194,7 +194,7 @@ class Copy(ReceiverOption):
 
 
 class DynamicNodeProperties(LinkOption):
-    """What the node shall be like that the peer makes for a dynamic link.
+    """Properties of the node that the peer makes for a dynamic link.
 
     props: dict; names become symbols. strict: whether the link is closed when the peer's answer lacks one of them
         (False: a warning).
@@ -216,7 +216,7 @@ Options = Union[None, LinkOption, Sequence[LinkOption]]
 
 
 def apply_options(link: Link, options: Any) -> None:
-    """Apply one option or several to `link`. TypeError for what has no `apply`."""
+    """Apply one option or several to `link`. TypeError for an object without `apply`."""
     if options is None:
         return
     for option in options if isinstance(options, (list, tuple)) else (options,):
@@ -227,7 +227,7 @@ def apply_options(link: Link, options: Any) -> None:
 
 
 def _entries(name: str, given: Optional[Mapping[Any, Any]]) -> dict[Any, Any]:
-    """A dict of one's own; DataException, naming the argument, for what is none or has other keys than names."""
+    """A dict of one's own; DataException, naming the argument, when it is none or has other keys than names."""
     entries: Any = dict(given) if isinstance(given, Mapping) else given
     symbol_keys(name, entries)
     return entries or {}

@@ -1,4 +1,4 @@
-"""SSLConfig: the TLS settings of a container, for its connections and for what comes in.
+"""SSLConfig: the TLS settings of a container, for its connections and for those that come in.
 
 `container.ssl` is one. It is used where a call is not given an SSLDomain of its own.
 """
@@ -39,7 +39,7 @@ class SSLConfig:
 
     def of_server(self, domain: Optional[SSLDomain]) -> SSLDomain:
         """The settings of a listener for which `domain` was given. SSLException when they are a client's, or
-        without a certificate, so that nobody could be let in."""
+        without a certificate, so that no client could be let in."""
         domain = self.server if domain is None else domain
         _check(domain)
         if domain.mode != SSLDomain.MODE_SERVER:

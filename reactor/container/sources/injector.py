@@ -1,8 +1,8 @@
 """EventInjector: how other threads speak to the handlers of a container.
 
-Everything in this package belongs to the thread that runs the container. What another thread has to say it
-says by an ApplicationEvent: the injector takes it from any thread, wakes the container, and the container
-calls the handler's method for it on its own thread. Nothing here is shared but one deque, whose appends are
+Everything in this package belongs to the thread that runs the container. Another thread
+hands over an ApplicationEvent: the injector takes it from any thread, wakes the container, and the container
+calls the handler's method for it on its own thread. Nothing here is shared but one deque: its appends are
 atomic.
 """
 
@@ -21,8 +21,8 @@ from reactor.errors import ReactorException
 class ApplicationEvent(EventBase):
     """An event of the application's own: it calls `on_<typename>` on handlers.
 
-    typename: what happened, such as ``"job_done"`` for `on_job_done`.
-    connection, session, link, delivery: what it is about, if anything; each is derived from the one behind
+    typename: the name of the event, such as ``"job_done"`` for `on_job_done`.
+    connection, session, link, delivery: its subject, if any; each is derived from the one behind
         it when not given. The event goes to the handler of the link, else the session's, else the
         connection's, else the container's.
     subject: anything else that the handler shall have.
@@ -66,7 +66,7 @@ class ApplicationEvent(EventBase):
 
     @property
     def handler(self) -> Optional[object]:
-        """The handler of what it is about: link, session or connection; None leaves it to the container's."""
+        """The handler of its link, session or connection; None leaves it to the container's."""
         for endpoint in (self.link, self.session, self.connection):
             if endpoint is not None and endpoint.handler is not None:
                 return endpoint.handler
@@ -99,7 +99,7 @@ class EventInjector:
         thread.
 
         Before the injector is registered, events wait. Raises ReactorException once it is closed, and TypeError
-        for what is no ApplicationEvent.
+        for any other object.
         """
         if not isinstance(event, ApplicationEvent):
             raise TypeError("an injector takes an ApplicationEvent, not %r" % (event,))

@@ -1,7 +1,7 @@
 """Selectables: descriptors of the application's own in the container's loop.
 
 An application that has a socket, a pipe or a serial line of its own registers it by `Container.selectable`
-and is told by events when it can be read or written, on the container's thread. It knows the loop and
+and gets events when it can be read or written, on the container's thread. It knows the loop and
 events; of AMQP it knows nothing.
 """
 
@@ -18,13 +18,13 @@ from reactor.loop.timers import Timer
 class Selectable:
     """A descriptor that the container watches.
 
-    Set `reading`, `writing` and `deadline`, then call `update()`: what is set takes effect with that.
+    Set `reading`, `writing` and `deadline`, then call `update()`: it takes effect with that.
 
     handler: sees the events, each with this object as its `context`: `on_selectable_init` at the start (the
         place to set the three), `on_selectable_readable`, `on_selectable_writable`, `on_selectable_expired`
         when the deadline has passed, `on_selectable_updated`, and `on_selectable_final` at the end.
-    reading, writing: whether to be told when it is ready to be read or written (False).
-    deadline: when to be told that time is up, in the seconds of `container.now`; 0 for never (the default).
+    reading, writing: whether to get events when it is ready to be read or written (False).
+    deadline: when to get `on_selectable_expired`, in the seconds of `container.now`; 0 for never (the default).
 
     Attributes that it does not have are those of the object with the descriptor.
     """
@@ -56,7 +56,7 @@ class Selectable:
         return self._terminated
 
     def update(self) -> None:
-        """Let what was set take effect."""
+        """Let the three attributes take effect."""
         self.container.owner.check()
         if self not in self.container.loop.watchers:
             return
