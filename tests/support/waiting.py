@@ -6,7 +6,6 @@ more. Mend a room, and take its lines out.
 
 from __future__ import annotations
 
-SASL = "the mechanisms get an interface"
 MESSAGE = "the sections of a message become a part that it owns"
 
 #: Imports for type checkers that close a circle: "importer -> imported".
@@ -16,11 +15,7 @@ CIRCLES: dict[str, str] = {}
 FROM_ENDPOINTS_TO_WIRE: dict[str, str] = {}
 
 #: Base classes with methods that only raise NotImplementedError.
-STUBS: dict[str, str] = {
-    "reactor.engine.sasl.exchange.ClientMechanism": SASL,
-    "reactor.engine.sasl.exchange.ServerMechanism": SASL,
-    "reactor.engine.sasl.oauth.OAuthServer": SASL,
-}
+STUBS: dict[str, str] = {}
 
 #: Functions of more than LINES lines.
 LONG: dict[str, str] = {}

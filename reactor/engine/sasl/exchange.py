@@ -17,6 +17,7 @@ and one of the server a single one, `receive(response)`, that returns a Challeng
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Callable, ClassVar, NamedTuple, Optional, Union
 
@@ -163,7 +164,7 @@ class Fail(NamedTuple):
 Step = Union[Challenge, Done, Fail]
 
 
-class ClientMechanism:
+class ClientMechanism(ABC):
     """What every mechanism of the client shares. The defaults are those of one that needs no challenge."""
 
     #: whether its responses hold something that a trace must not show
@@ -188,9 +189,9 @@ class ClientMechanism:
         """What using it on this wire would show to whoever listens ("the password"); "" for nothing."""
         return ""
 
+    @abstractmethod
     def start(self) -> Optional[bytes]:
         """The initial response."""
-        raise NotImplementedError
 
     def respond(self, challenge: bytes) -> bytes:
         """The answer to `challenge`."""
@@ -198,9 +199,10 @@ class ClientMechanism:
 
     def finish(self, data: Optional[bytes]) -> None:
         """The server said yes and sent `data` with it; raise MechanismError if it did not prove itself."""
+        return None  # most have nothing to prove
 
 
-class ServerMechanism:
+class ServerMechanism(ABC):
     """What every mechanism of the server shares."""
 
     def __init__(self, name: str, policy: ServerPolicy) -> None:
@@ -212,6 +214,6 @@ class ServerMechanism:
         """Whether a server with this policy can let anybody in by the mechanism `name`."""
         return True
 
+    @abstractmethod
     def receive(self, response: Optional[bytes]) -> Step:
         """The initial response (None when there was none) or the answer to the last challenge."""
-        raise NotImplementedError

@@ -13,6 +13,7 @@ is let in, so it travels only where nobody listens, and nothing shows it.
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
 from reactor.engine.sasl.exchange import (
@@ -122,9 +123,9 @@ class OAuthServer(ServerMechanism):
             return self._refuse("invalid_token", f"a token that is not valid, for {quoted(authorization)}")
         return self.policy.admit(owner, authorization)
 
+    @abstractmethod
     def read(self, text: str) -> tuple[str, str]:
         """The name to act as ("" for none) and the token. Raises ValueError."""
-        raise NotImplementedError
 
     def _refuse(self, status: str, reason: str) -> Step:
         self._refusal = Fail(reason)
