@@ -63,15 +63,23 @@ ROOMS = {
     "bounds": Room("handlers/broker/bounds.py", "broker/bounds"),
 }
 
-#: What a mutant may write where the original does not, in any room, and why that behaves as the original does.
-KINDS = {
-    r"if not TYPE_CHECKING:": "what is imported lazily, or for types alone, is imported at once",
-    r" is (not )?(self\.)?_?[A-Z][A-Z_]+\b": "a constant is a small number, or there is one object of it",
-    r"\bis_(sender|receiver) is (not )?": "there is one True and one False",
-    r"\b(link|other|one) [!=]= (link|self)\b": "a link is equal to itself alone",
-    r"[A-Z]{2,} [+^] (LOCAL|REMOTE)_\w+": "bits that differ: their sum",
-    r"\.state (<= WAITING|< GONE|>= GONE)\b|\.fate (<=|is|>) OPEN\b": "the first, or the last, of the states",
-}
+#: What a mutant may write, in any room, where the original writes the second, and why that behaves alike.
+_CONSTANT = r"((?:self\.)?_?[A-Z][A-Z_]+)\b"
+KINDS = [
+    (r"not TYPE_CHECKING", r"TYPE_CHECKING", "what is imported lazily, or for types alone, is imported at once"),
+    (r" is " + _CONSTANT, r" == \1", "a constant is a small number, or there is one object of it"),
+    (r" is not " + _CONSTANT, r" != \1", "the same"),
+    (r"\bis_(sender|receiver) is not ", r"is_\1 != ", "there is one True and one False"),
+    (r"\bis_(sender|receiver) is ", r"is_\1 == ", "the same"),
+    (r" == (link|self)\b", r" is \1", "a link is equal to itself alone"),
+    (r" != (link|self)\b", r" is not \1", "the same"),
+    (r"([A-Z]{2,}) [+^] (LOCAL_|REMOTE_)", r"\1 | \2", "bits that differ: their sum"),
+    (r"\.state <= WAITING\b", r".state == WAITING", "the first of the states"),
+    (r"\.state >= GONE\b", r".state == GONE", "the last of them"),
+    (r"\.state < GONE\b", r".state != GONE", "the same"),
+    (r"\.fate <= OPEN\b", r".fate == OPEN", "the first of the fates"),
+    (r"\.fate > OPEN\b", r".fate != OPEN", "the same"),
+]
 
 #: Mutants that behave as the original does: room -> the line as it is written then -> why.
 EQUIVALENT = {
@@ -115,6 +123,9 @@ EQUIVALENT = {
         "if returned and not (fresh and fresh[ -1].place < returned[0][0]):": "see above",
     },
     "receiver": {
+        "if window is not None and self.incoming or self.wire_credit <= self.refill_at:": (
+            "when something is read it looks once more whether that makes room"
+        ),
         "self.refill_at = - 2": "who overruns credit that is not filled again is told so one message later",
     },
     "redirects": {
@@ -157,9 +168,11 @@ class Survivor(NamedTuple):
         for line in (self.written, self.written.partition("  #")[0]):
             if line in said:
                 return said[line]
-        for kind, why in KINDS.items():
-            if len(re.findall(kind, self.written)) > len(re.findall(kind, self.original)):
-                return why
+        for written, original, why in KINDS:
+            for found in re.finditer(written, self.written):
+                start, end = found.span()
+                if self.written[:start] + found.expand(original) + self.written[end:] == self.original:
+                    return why
         return None
 
 

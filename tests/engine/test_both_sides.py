@@ -465,6 +465,56 @@ def test_as_many_as_may_be_unsettled_leave(most):
     assert sender.credit == 1 and names(peer) == []
 
 
+@pytest.mark.parametrize("granted", range(8))
+def test_a_sender_may_send_what_is_granted_and_may_be_unsettled(granted):
+    peer = windowed(limits=Limits(max_unsettled=4))
+    sender = peer.sender(credit=granted)
+    for sent in range(4):
+        assert sender.credit == max(0, min(granted, 4) - sent)
+        if sender.credit:
+            sender.transmit(b"x")
+            peer.flush()
+            assert sender.credit == min(granted, 4) - sent - 1
+
+
+def test_while_as_many_are_unsettled_as_may_be_nothing_is_said_of_credit():
+    peer = windowed(limits=Limits(max_unsettled=3))
+    receiver = peer.receiver()
+    receiver.prefetch = 5
+    peer.flush()
+    for number in range(3):
+        peer.transfer(b"x", number)
+    deliveries = list(receiver.incoming)
+    take(receiver, 3)
+    peer.heard()
+    other = peer.session.sender("other")
+    other.open()
+    assert names(peer) == ["attach"]
+    peer.attach("other", 1, source=None).flow(1, 1)
+    other.transmit(b"x")
+    assert names(peer) == ["transfer"]
+    deliveries[0].settle()
+    assert names(peer) == ["disposition", "flow"]
+
+
+@pytest.mark.parametrize("asked", [{"echo": True}, {"drain": True, "link_credit": 0}])
+def test_what_is_asked_before_our_attach_has_left_is_answered_when_it_has(asked):
+    peer = Peer.server()
+    peer.say_bytes(
+        frame("attach", name="link", handle=0, role=True, target=target("q"))
+        + frame("flow", handle=0, **{"link_credit": 5, **asked}, incoming_window=9, next_outgoing_id=0,
+                outgoing_window=9)
+    )  # fmt: skip
+    link = next(peer.connection.links(0))
+    assert names(peer) == []
+    peer.flow(None, echo=True)
+    assert [(one.name, one.handle) for one in peer.heard()] == [("flow", None)], "of the session"
+    link.open()
+    assert [(one.name, one.handle) for one in peer.heard()] == [("attach", 0), ("flow", 0)]
+    peer.flow(None, echo=True)
+    assert [(one.name, one.handle) for one in peer.heard()] == [("flow", None)], "once"
+
+
 def test_the_application_is_told_once_that_there_is_room_again():
     peer = windowed(limits=Limits(max_unsettled=3))
     sender = peer.sender(credit=100)
