@@ -1,6 +1,6 @@
-"""Handlers: what `proton.handlers` offers. Applications subclass MessagingHandler.
+"""Handlers: the classes of `proton.handlers`. Applications subclass MessagingHandler.
 
-A list of re-exports and nothing else: what a name means is said where it is defined.
+A list of re-exports and nothing else: each name is explained where it is defined.
 """
 
 from handlers.endpoint import EndpointStateHandler

@@ -1,9 +1,9 @@
-"""The life of connections, sessions and links, told in the words of an application.
+"""The life of connections, sessions and links, in the words of an application.
 
 The engine reports what one side did: remote open, local close. EndpointStateHandler turns those into
 `opening` (the peer asks), `opened` (both are open), `closing` (the peer ends it), `closed` (both ended it)
-and `error` (the peer ended it and said why), and does what is left to do: it opens what the peer opened and
-closes what the peer closed. It knows endpoints and events; of messages it knows nothing.
+and `error` (the peer ended it with a condition), and answers: it opens the endpoints that the peer opened, and
+closes those that the peer closed. It knows endpoints and events; of messages it knows nothing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def connection_of(event: Event) -> Optional[Connection]:
 
 
 def condition_text(condition: Any) -> str:
-    """A condition for people: its name, and what it says if it says something."""
+    """A condition for people: its name, and its description if it has one."""
     return str(condition.text)
 
 
@@ -56,18 +56,18 @@ class EndpointStateHandler(Handler):
 
     peer_close_is_error: a peer that closes something first, without giving a reason, is reported by
         `on_..._error` instead of `on_..._closing` (False).
-    delegate: who has those methods; without one they are looked for on this object: override them in a
+    delegate: the object with those methods; without one they are looked for on this object: override them in a
         subclass.
 
     A peer that closes the *connection* with ``amqp:connection:forced`` is going away, as brokers do before
     they
-    restart: that is no error of the connection but the loss of it, told by `on_disconnected`.
+    restart: that is no error of the connection but the loss of it, reported by `on_disconnected`.
     """
 
     def __init__(self, peer_close_is_error: bool = False, delegate: Optional[object] = None) -> None:
         self.delegate = delegate
         self.peer_close_is_error = peer_close_is_error
-        # Who was told to be closed: a local close that is dispatched behind the remote one tells nothing new.
+        # Endpoints that were reported as closed: a local close dispatched behind the remote one is no news.
         self._over: weakref.WeakSet[Any] = weakref.WeakSet()
 
     # -- questions about a state -------------------------------------------------------------------------
@@ -99,15 +99,15 @@ class EndpointStateHandler(Handler):
 
     @staticmethod
     def print_error(endpoint: Union[Connection, Session, Link], endpoint_type: str) -> None:
-        """Log why the peer closed `endpoint`; or that it did, when it said nothing."""
-        what = "%s: %s" % (endpoint.connection.describe(), endpoint_type)
+        """Log the reason for which the peer closed `endpoint`; or the close, when it had no reason."""
+        subject = "%s: %s" % (endpoint.connection.describe(), endpoint_type)
         if endpoint_type == "link":
-            what = "%s: %s" % (endpoint.connection.describe(), link_text(endpoint))
+            subject = "%s: %s" % (endpoint.connection.describe(), link_text(endpoint))
         condition = endpoint.remote_condition
         if condition is not None:
-            log.error("%s closed by the peer: %s", what, condition_text(condition))
+            log.error("%s closed by the peer: %s", subject, condition_text(condition))
         elif EndpointStateHandler.is_local_open(endpoint) and EndpointStateHandler.is_remote_closed(endpoint):
-            log.error("%s closed by the peer, without a reason", what)
+            log.error("%s closed by the peer, without a reason", subject)
 
     # -- the engine's events -----------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class EndpointStateHandler(Handler):
     def on_connection_remote_close(self, event: Event) -> None:
         condition = event.connection.remote_condition
         if self._will_reconnect(event):
-            return  # its end is told when its transport ends
+            return  # its end is reported when its transport ends
         if condition is not None and condition.name == CONNECTION_FORCED:
             try:
                 self.on_disconnected(event)
@@ -159,7 +159,7 @@ class EndpointStateHandler(Handler):
             self._remote_close(event, event.link, "link")
 
     def on_link_remote_detach(self, event: Event) -> None:
-        """A detach that does not close: it is answered in kind, and nobody is told, as with the original. With a
+        """A detach that does not close: it is answered in kind, and no method is called, as with the original. With a
         condition the link has come to its end all the same [2.6.4]: that is an error, and then it is closed."""
         link = event.link
         if self._will_redirect(event) or self._will_retry(event):
@@ -175,8 +175,8 @@ class EndpointStateHandler(Handler):
             self._tell_closed(event, link, "link")
 
     def on_transport_closed(self, event: Event) -> None:
-        """Nothing goes in or out any more. A connection that was in use has been lost: that is told once, and not
-        for every attempt to make it again. One that never was in use is told of when it is given up."""
+        """Nothing goes in or out any more. A connection that was in use has been lost: that is reported once, and
+        not for every attempt to make it again. One that never was in use is reported when it is given up."""
         connection = connection_of(event)
         if connection is None or not self.is_local_open(connection):
             return
@@ -193,17 +193,17 @@ class EndpointStateHandler(Handler):
 
     @staticmethod
     def _will_redirect(event: Event) -> bool:
-        """Whether the container will attach the link where the peer sends it: that is told by its being opened."""
+        """Whether the container will attach the link where the peer sends it: its being opened reports that."""
         container = container_of(event)
         return container is not None and container.will_redirect(event.link)
 
     @staticmethod
     def _will_retry(event: Event) -> bool:
-        """Whether the container will ask again for what the peer has ended: that is told by its being opened."""
+        """Whether the container will ask again for an endpoint that the peer has ended: its opening reports that."""
         container = container_of(event)
         return container is not None and container.will_retry(event.context)
 
-    # -- what they mean ----------------------------------------------------------------------------------
+    # -- their meanings ----------------------------------------------------------------------------------
 
     def _local_open(self, event: Event, endpoint: Any, kind: str) -> None:
         if self.is_remote_open(endpoint) and not self._within_ended(endpoint):
@@ -219,12 +219,12 @@ class EndpointStateHandler(Handler):
                 endpoint.open()
 
     def _within_closed(self, endpoint: Any) -> bool:
-        """Whether we have closed what it would be opened in: a peer may ask before it has heard of that."""
+        """Whether this side has closed its parent: a peer may open it before it has heard of that."""
         parent = endpoint.parent
         return parent is not None and (self.is_local_closed(parent) or self._within_closed(parent))
 
     def _within_ended(self, endpoint: Any) -> bool:
-        """Whether the peer has ended what it is opened in: that has been told, and after it nothing opens there."""
+        """Whether the peer has ended its parent: that has been reported, and after it nothing opens there."""
         parent = endpoint.parent
         return parent is not None and (self.is_remote_closed(parent) or self._within_ended(parent))
 
@@ -246,15 +246,15 @@ class EndpointStateHandler(Handler):
         if self.is_local_closed(endpoint):
             self._tell_closed(event, endpoint, kind)
         else:
-            endpoint.close()  # whose own event then tells that it is closed
+            endpoint.close()  # its own event then reports that it is closed
 
     def _tell_closed(self, event: Event, endpoint: Any, kind: str) -> None:
         if endpoint not in self._over:
             self._over.add(endpoint)
             self._tell(kind, "closed", event)
 
-    def _tell(self, kind: str, what: str, event: Event) -> None:
-        getattr(self, "on_%s_%s" % (kind, what))(event)
+    def _tell(self, kind: str, change: str, event: Event) -> None:
+        getattr(self, "on_%s_%s" % (kind, change))(event)
 
     # -- the application's methods: the delegate's, unless a subclass overrides them ---------------------
 

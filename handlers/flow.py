@@ -1,7 +1,7 @@
 """Credit for receivers: a window that is kept open.
 
 The engine tops credit up by itself, once per turn, for every receiver that has a `prefetch`; this handler
-says how much, for those that did not say it themselves. So credit costs nothing per message.
+sets it for those that have none of their own. So credit costs nothing per message.
 """
 
 from __future__ import annotations

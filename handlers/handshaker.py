@@ -8,9 +8,9 @@ from reactor import Endpoint, Event, Handler
 
 
 class Handshaker(Handler):
-    """Opens what the peer opened with what it asked for, and closes what the peer closed.
+    """Opens the endpoints that the peer opened, as it asked, and closes those that it closed.
 
-    For handlers that are no MessagingHandler (which does the same, and tells about it). A link is opened with
+    For handlers that are no MessagingHandler (which does the same, and reports it). A link is opened with
     the source and target that the peer asked for.
     """
 

@@ -1,4 +1,4 @@
-"""Incoming messages: a delivery becomes `on_message`, and what the application did becomes its outcome.
+"""Incoming messages: a delivery becomes `on_message`, and the application's decision becomes its outcome.
 
 This is one half of the acknowledgement contract (reactor/README.md, "Acknowledgement"); the other half, what an update
 means and when it is too late for one, is the delivery's own. IncomingMessageHandler is on the hot path: it is
@@ -38,25 +38,25 @@ log = logging.getLogger(__name__)
 
 LOCAL_CLOSED = Endpoint.LOCAL_CLOSED
 
-LONGEST_REASON = 65536  #: bytes of a frame that says why a message was rejected
+LONGEST_REASON = 65536  #: bytes of a frame with the reason of a rejection
 
 
 def take_changes(event: Any, delivery: Any) -> int:
-    """What the peer's update changed that `event` tells of: STATE_CHANGED, SETTLED_NOW, or both.
+    """The changes by the peer's update that `event` is about: STATE_CHANGED, SETTLED_NOW, or both.
 
-    Two updates of one read make two events; the first tells of both, and the second of nothing. Of several
-    handlers each sees what the event is about.
+    Two updates of one read make two events; the first is about both, and the second about nothing. Of
+    several handlers each sees the same changes.
     """
     changes: int = delivery.changes
     if changes:
         delivery.changes = 0
         event.changes = changes
         return changes
-    return event.__dict__.get("changes", 0)  # type: ignore[no-any-return]  # it is what was put there
+    return event.__dict__.get("changes", 0)  # type: ignore[no-any-return]  # it was put there
 
 
 def rejection(error: Reject, transport: Any) -> Condition:
-    """What a Reject that was raised with something in it tells the sender: as much of it as fits a frame."""
+    """The condition of a Reject that was raised with an argument: as much of it as fits a frame."""
     why = error.args[0]
     if isinstance(why, Condition):
         return why
@@ -73,8 +73,8 @@ class Acking:
         self.settle(delivery, ACCEPTED)
 
     def reject(self, delivery: Delivery) -> None:
-        """It can never be processed, by nobody: REJECTED and settled. `delivery.local.condition` may say
-        why."""
+        """No receiver can ever process it: REJECTED and settled. `delivery.local.condition` may have the
+        reason."""
         self.settle(delivery, REJECTED)
 
     def release(
@@ -117,10 +117,10 @@ class _GiveBack:
 class IncomingMessageHandler(Handler, Acking):
     """Calls `on_message`, `on_settled` and `on_aborted` for incoming deliveries.
 
-    auto_accept: what `on_message` neither settles nor gives an outcome is ACCEPTED and settled when it
+    auto_accept: a delivery that `on_message` neither settles nor gives an outcome is ACCEPTED and settled when it
         returns; an outcome that it gave is settled. With False both stay until the application settles, at
         any time. A receiver's own `auto_accept` comes first, unless it is None.
-    delegate: who has those methods; without one they are looked for on this object: override them in a
+    delegate: the object with those methods; without one they are looked for on this object: override them in a
         subclass.
     retry_delay: seconds for which a message that has failed is kept before it is given back to a peer that takes no
         MODIFIED, and so counts no failures; default 1.
@@ -129,7 +129,7 @@ class IncomingMessageHandler(Handler, Acking):
     `raise Release` MODIFIED with delivery-failed; by any other exception MODIFIED with delivery-failed too, and
     the exception goes on, out of `run()`. An outcome that was given before stands in each case.
 
-    A message whose body cannot be decoded is REJECTED with ``amqp:decode-error``, told by
+    A message with a body that cannot be decoded is REJECTED with ``amqp:decode-error``, reported by
     `on_decode_error`, and `on_message` is not called. The other sections are decoded when they are first
     touched; a fault there has the same end when it leaves `on_message`.
     """
@@ -139,7 +139,7 @@ class IncomingMessageHandler(Handler, Acking):
     def __init__(self, auto_accept: bool = True, delegate: Optional[object] = None) -> None:
         self.delegate = delegate
         self.auto_accept = auto_accept
-        # Whom to call: the delegate itself, so that a message costs no call in between; but a subclass that
+        # The object to call: the delegate itself, so that a message costs no call in between; but a subclass that
         # has an on_message of its own, or a delegate that has none, is reached through this object.
         own = type(self).on_message is not IncomingMessageHandler.on_message
         self._target: Any = self if own or not hasattr(delegate, "on_message") else delegate
@@ -160,13 +160,13 @@ class IncomingMessageHandler(Handler, Acking):
             self._no_message(event, delivery)
             return
         if (link.state | link.session.state | link.session.connection.state) & LOCAL_CLOSED:
-            # Whoever closed does not expect any more, and could not acknowledge it.
+            # After a close the application expects no message, and could not acknowledge it.
             delivery.take()
             delivery.settle_with(RELEASED)
             return
         try:
             event.message = message = Message.from_bytes(delivery.take())
-            message.body  # noqa: B018  # read for its error: nobody should be called for what cannot be decoded
+            message.body  # noqa: B018  # read for its error: no call for a body that cannot be decoded
             self._target.on_message(event)
         except BaseException as error:
             self._failed(event, delivery, error)
@@ -185,12 +185,12 @@ class IncomingMessageHandler(Handler, Acking):
             self.on_aborted(event)
             delivery.settle()
         elif take_changes(event, delivery) & SETTLED_NOW:
-            self.on_settled(event)  # the engine has settled it, too; what is still to come of it is not dropped
+            self.on_settled(event)  # the engine has settled it, too; later frames of it are not dropped
 
     @staticmethod
     def _refuse(delivery: Any) -> None:
-        """A message of a transaction, whose sender may roll it back: there are none here. Of one that came settled
-        nothing can be said, so that the link has to end."""
+        """A message of a transaction, which its sender may roll back: there are none here. One that came settled
+        can have no outcome, so that the link has to end."""
         why = Condition(NOT_IMPLEMENTED, "a message in a transaction; there are no transactions here")
         log.error("delivery %s of link %s was rejected: %s", delivery.tag, delivery.link.name, why.description)
         delivery.take()
@@ -254,7 +254,7 @@ class IncomingMessageHandler(Handler, Acking):
         call(self.delegate, "on_aborted", event)
 
     def on_decode_error(self, event: Event) -> None:
-        """A message could not be decoded and was rejected; `event.delivery.local.condition` says why."""
+        """A message could not be decoded and was rejected; `event.delivery.local.condition` has the reason."""
         method = defined(self.delegate, "on_decode_error")
         if method is not None:
             method(event)

@@ -1,9 +1,8 @@
 """MessagingHandler: the class that applications subclass.
 
-It is put together from the parts beside it, one per concern, and says what happens where the application says
-nothing. Subclass it and define the `on_...` methods you care for; each receives an event whose `container`,
-`connection`, `session`, `link`, `sender`, `receiver`, `delivery`, `message` and `transport` lead to what it
-is about.
+It is put together from the parts beside it, one per concern, and has the defaults of all methods. Subclass it
+and define the `on_...` methods that you need; each receives an event: its `container`, `connection`, `session`,
+`link`, `sender`, `receiver`, `delivery`, `message` and `transport` are the subjects.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ Method = TypeVar("Method", bound=Callable[..., None])
 
 
 def does_nothing(method: Method) -> Method:
-    """Marks a default that nobody needs to call."""
+    """Marks a default that needs no call."""
     method.does_nothing = True  # type: ignore[attr-defined]  # functions take attributes
     return method
 
@@ -53,7 +52,7 @@ def _hint(connection: Any) -> str:
 
 
 def note_failure(event: Event, error: Exception) -> None:
-    """The container is told why it may come to its end: nobody else deals with it."""
+    """Hand the container the reason for which it may come to its end: no other part handles it."""
     container = container_of(event)
     if container is not None:
         container.note_failure(event.connection, error)
@@ -73,15 +72,15 @@ class MessagingHandler(Handler, Acking):
         application calls `receiver.flow(n)` (10).
     auto_accept: a message is ACCEPTED and settled when `on_message` returns, unless the application said or
         settled something itself (True).
-    auto_settle: what a peer settled is settled here too, when the methods for it returned (True).
+    auto_settle: a delivery that the peer settled is settled here too, when the methods for it returned (True).
     peer_close_is_error: a peer that closes something first, without a reason, is reported by `on_..._error`
         and not by `on_..._closing` (False).
 
     The first two are defaults: a receiver's own `prefetch` and `auto_accept` come before them.
     fatal_conditions: names of the transport conditions after which a connection is given up.
 
-    `on_unhandled(method, event)` sees every event that has no method. A subclass with a method whose name begins with
-    `on_` and is nearly, but not quite, that of an event is warned about when the class is defined (UserWarning).
+    `on_unhandled(method, event)` sees every event that has no method. A subclass with a method name that begins with
+    `on_` and is nearly, but not quite, that of an event gets a UserWarning when the class is defined.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -118,7 +117,7 @@ class MessagingHandler(Handler, Acking):
     def on_reactor_init(self, event: Event) -> None:
         """The container begins to run; calls `on_start`."""
         if "fatal_conditions" not in self.__dict__:
-            # Without the parts that __init__ puts together nothing would ever happen, and nobody would say why.
+            # Without the parts that __init__ puts together nothing would ever happen, without a word.
             raise TypeError("%s.__init__ has to call super().__init__()" % type(self).__name__)
         self.on_start(event)
 
@@ -129,12 +128,11 @@ class MessagingHandler(Handler, Acking):
     # -- connections -------------------------------------------------------------------------------------
 
     def on_transport_error(self, event: Event) -> None:
-        """The connection failed: `event.transport.condition` says how.
+        """The connection failed: `event.transport.condition` has the reason.
 
         Logs it: as an error, but while attempts to make the connection go on failing only the first time, and
-        for debugging later. Where nobody listens on this machine, and nobody tries again, it says how to start a
-        broker. After a condition in `fatal_conditions` the connection is closed, so that nobody tries
-        again.
+        for debugging later. Where no program listens on this machine, and no attempt follows, the text shows how to
+        start a broker. After a condition in `fatal_conditions` the connection is closed, so that no attempt follows.
         """
         transport, connection, container = event.transport, connection_of(event), container_of(event)
         condition = transport.condition
@@ -181,7 +179,7 @@ class MessagingHandler(Handler, Acking):
         """Both sides have closed the connection."""
 
     def on_disconnected(self, event: Event) -> None:
-        """The connection was lost, or it could not be had and nobody tries any more; `on_transport_error` came
+        """The connection was lost, or it could not be had and no attempt follows; `on_transport_error` came
         before. Once for each loss, however many attempts it takes to make the connection again.
 
         A peer that closes the connection for a reason that passes (``amqp:connection:forced``, and others) leaves no
@@ -263,8 +261,8 @@ class MessagingHandler(Handler, Acking):
 
     @declared
     def on_decode_error(self, event: Event) -> None:
-        """A message could not be decoded and was rejected: `event.delivery.local.condition` says why. It is logged
-        where no subclass defines this."""
+        """A message could not be decoded and was rejected: `event.delivery.local.condition` has the reason. It is
+        logged where no subclass defines this."""
 
     @does_nothing
     def on_sendable(self, event: Event) -> None:
@@ -280,24 +278,24 @@ class MessagingHandler(Handler, Acking):
 
     @does_nothing
     def on_rejected(self, event: Event) -> None:
-        """The peer rejected a message that was sent; `event.delivery.remote.condition` may say why."""
+        """The peer rejected a message that was sent; `event.delivery.remote.condition` may have the reason."""
 
     @does_nothing
     def on_released(self, event: Event) -> None:
-        """The peer gave a message back. `event.delivery.remote_state` tells RELEASED (never tried) from
+        """The peer gave a message back. `event.delivery.remote_state` is RELEASED (never tried) or
         MODIFIED."""
 
     @does_nothing
     def on_settled(self, event: Event) -> None:
-        """The peer settled a delivery: it has forgotten it and will say no more."""
+        """The peer settled a delivery: it has forgotten it, and no update follows."""
 
     @does_nothing
     def on_in_doubt(self, event: Event) -> None:
-        """Nobody will ever say what became of a message that was sent (`event.delivery`): the connection,
+        """The outcome of a message that was sent (`event.delivery`) will never be known: the connection,
         or the link, went away first. It may or may not have been processed; sending it again may do so
         twice."""
 
-    # -- the engine's own events, for those who need them ------------------------------------------------
+    # -- the engine's own events, where they are needed --------------------------------------------------
 
     @declared
     def on_delivery(self, event: Event) -> None:
@@ -305,7 +303,7 @@ class MessagingHandler(Handler, Acking):
 
     @declared
     def on_link_flow(self, event: Event) -> None:
-        """The peer granted credit, or told how much of ours it has used; `on_sendable` comes after it."""
+        """The peer granted credit, or reported its use of ours; `on_sendable` comes after it."""
 
     @declared
     def on_link_remote_detach(self, event: Event) -> None:

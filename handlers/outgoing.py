@@ -1,4 +1,4 @@
-"""Outgoing messages: credit becomes `on_sendable`, and what the peer says becomes `on_accepted` and its kin.
+"""Outgoing messages: credit becomes `on_sendable`, and the outcomes of the peer become `on_accepted` and its kin.
 
 It knows deliveries of senders and their states, and nothing of messages or frames.
 """
@@ -37,17 +37,16 @@ class OutgoingMessageHandler(Handler):
     `on_rejected` or `on_released`, then `on_settled` as the peer acknowledges; `on_in_doubt` when it never
     will.
 
-    auto_settle: what has an outcome is settled here, when the methods above returned (True). With False the
-        application calls `delivery.settle()` itself; what the peer has settled is settled here in any case.
-    delegate: who has those methods; without one they are looked for on this object: override them in a
+    auto_settle: a delivery with an outcome is settled here, when the methods above returned (True). With False the
+        application calls `delivery.settle()` itself; one that the peer has settled is settled here in any case.
+    delegate: the object with those methods; without one they are looked for on this object: override them in a
         subclass.
     """
 
     def __init__(self, auto_settle: bool = True, delegate: Optional[object] = None) -> None:
         self.auto_settle = auto_settle
         self.delegate = delegate
-        # What is called for which state and on which occasion, looked up once: outcomes come as often as
-        # messages go.
+        # The methods to call by state and occasion, looked up once: outcomes come as often as messages go.
         self._calls: dict[Any, Calls] = {}
         self._unheard: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
@@ -93,11 +92,11 @@ class OutgoingMessageHandler(Handler):
             delivery.settle()  # the outcome is known: a receiver that waits for us to settle first may forget too
 
     def on_delivery_in_doubt(self, event: Event) -> None:
-        """The connection or the link went away before the peer said what became of it."""
+        """The connection or the link went away before its outcome came."""
         self.on_in_doubt(event)
         link = event.delivery.link
         closed = (link.state | link.session.state | link.session.connection.state) & Endpoint.LOCAL_CLOSED
-        # Whoever closes before the outcome has come does not ask for it.
+        # An application that closes before the outcome has come does not ask for it.
         if not closed and not self._find("on_in_doubt"):
             self._unheard_of(event)
 
@@ -105,28 +104,28 @@ class OutgoingMessageHandler(Handler):
         """Nothing more is heard of the link."""
         count = self._unheard.pop(event.link, 0)
         if count > 1:
-            log.info("%s: %d messages were not accepted, and nobody was listening", event.link.describe(), count)
+            log.info("%s: %d messages were not accepted, and no method listens for that", event.link.describe(), count)
 
     def unheard(self, link: Link) -> int:
         """How many messages of a sender were rejected, released, modified or in doubt, and no method listens for it."""
         return self._unheard.get(link, 0)
 
     def _unheard_of(self, event: Event) -> None:
-        """A message was not accepted, and nobody listens for that: one warning for each link, then they are counted."""
+        """A message was not accepted, and no method listens: one warning for each link, then they are counted."""
         delivery = event.delivery
         link = delivery.link
         count = self._unheard[link] = self._unheard.get(link, 0) + 1
         if count > 1:
             return
         state = delivery.remote_state
-        what, why = "is in doubt", delivery.doubt
+        end, why = "is in doubt", delivery.doubt
         if state in FAILURES:
-            what, why = "was " + FAILURES[state], delivery.remote.condition
+            end, why = "was " + FAILURES[state], delivery.remote.condition
         text = "%s: %s: message %s %s%s, and no %s listens for it; others like it are only counted"
         reason = ": " + why.text if why is not None else ""
         method = OUTCOMES.get(state, "on_in_doubt")
         tag = shown(delivery.tag)
-        log.warning(text, link.connection.describe(), link.describe(), tag, what, reason, method)
+        log.warning(text, link.connection.describe(), link.describe(), tag, end, reason, method)
 
     def _find(self, *methods: Optional[str]) -> Calls:
         """The methods that do something: this object's if a subclass defines them, else the delegate's."""
@@ -156,19 +155,19 @@ class OutgoingMessageHandler(Handler):
         call(self.delegate, "on_accepted", event)
 
     def on_rejected(self, event: Event) -> None:
-        """The peer rejected a message: it can never be processed; `event.delivery.remote.condition` may say
-        why."""
+        """The peer rejected a message: it can never be processed; `event.delivery.remote.condition` may have
+        the reason."""
         call(self.delegate, "on_rejected", event)
 
     def on_released(self, event: Event) -> None:
-        """The peer gave a message back. `event.delivery.remote_state` tells RELEASED (never tried) from
+        """The peer gave a message back. `event.delivery.remote_state` is RELEASED (never tried) or
         MODIFIED."""
         call(self.delegate, "on_released", event)
 
     def on_settled(self, event: Event) -> None:
-        """The peer settled a delivery: it has forgotten it and will say no more."""
+        """The peer settled a delivery: it has forgotten it, and no update follows."""
         call(self.delegate, "on_settled", event)
 
     def on_in_doubt(self, event: Event) -> None:
-        """Nobody will ever say what became of a message: it may or may not have been processed."""
+        """The outcome of a message will never be known: it may or may not have been processed."""
         call(self.delegate, "on_in_doubt", event)

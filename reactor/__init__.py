@@ -1,6 +1,6 @@
 """AMQP 1.0 with nothing but the standard library: the names of `proton` and `proton.reactor`, in one place.
 
-A list of re-exports and nothing else: what a name means is said where it is defined.
+A list of re-exports and nothing else: each name is explained where it is defined.
 """
 
 from reactor.codec.dicts import AnnotationDict, PropertyDict, SymbolList

@@ -1,6 +1,6 @@
 """The exception tree and the condition symbols of AMQP.
 
-Floor 0: everybody may enter. A condition is a plain string here, because the type
+Floor 0: open to every module. A condition is a plain string here, because the type
 `symbol` lives one floor up; it compares equal to the symbol that a peer sends.
 """
 
@@ -44,15 +44,15 @@ MESSAGE_SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
 LINK_REDIRECT = "amqp:link:redirect"
 STOLEN = "amqp:link:stolen"
 
-# Not of the specification: what is said to a peer without TLS where TLS is insisted on, as the original names it.
+# Not of the specification: the condition for a peer without TLS where TLS is required, as the original names it.
 POLICY_ERROR = "amqp:connection:policy-error"
 
-# Not of the specification: what the driver of a transport says when the network failed, under the name
-# that programs written for the original look for.
+# Not of the specification: the condition of a transport after its network failed, under the name that programs for
+# the original look for.
 IO_ERROR = "proton.pythonio"
 # Nor this: something did not happen within the time that was given to it.
 TIMED_OUT = "amqp-reactor:timed-out"
-# Nor this: what ended has ended, and nobody gave a reason.
+# Nor this: an endpoint has ended, and no reason was given.
 ENDED = "amqp-reactor:ended"
 # Nor this: an application does not want a message, for reasons of its own.
 REJECTED_BY_APPLICATION = "amqp-reactor:rejected"
@@ -85,10 +85,10 @@ class ProtocolError(ReactorException):
     """The protocol was broken: by the peer, or by the program at its own call.
 
     condition: the AMQP condition symbol, such as ``amqp:decode-error``.
-    description: what happened, for a person.
-    scope: what ends because of it: ``"connection"``, ``"session"`` or ``"link"``.
+    description: the event, for a person.
+    scope: the endpoint that ends because of it: ``"connection"``, ``"session"`` or ``"link"``.
     info: further facts for the wire, a dict with symbol keys, or None.
-    endpoint: the connection, session or link that it is about, where whoever raised it knows.
+    endpoint: the connection, session or link that it is about, where the place that raises it knows.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class DecodeError(MessageException, RemoteProtocolError):
 
 
 class TransportException(ReactorException):
-    """The transport cannot do what was asked of it."""
+    """The transport cannot do this."""
 
 
 class SSLException(TransportException):
@@ -139,7 +139,7 @@ class SASLException(TransportException):
 
 
 class ConnectionException(ReactorException):
-    """A connection cannot do what was asked of it."""
+    """A connection cannot do this."""
 
 
 class ConnectionClosed(ConnectionException):
@@ -152,11 +152,11 @@ class ConnectionClosed(ConnectionException):
 
 
 class SessionException(ReactorException):
-    """A session cannot do what was asked of it."""
+    """A session cannot do this."""
 
 
 class LinkException(ReactorException):
-    """A link cannot do what was asked of it."""
+    """A link cannot do this."""
 
 
 class LinkDetached(LinkException):
@@ -178,10 +178,10 @@ class SendException(ReactorException):
 
 
 class Reject(ReactorException):
-    """Raise it in on_message: the message is REJECTED, because it cannot be processed by anybody.
+    """Raise it in on_message: the message is REJECTED, because no receiver can process it.
 
-    `Reject("no such order")` tells the sender so, as the description of ``amqp-reactor:rejected``; `Reject(condition)`
-    gives a Condition of one's own; `Reject()` says nothing.
+    `Reject("no such order")` sends this text, as the description of ``amqp-reactor:rejected``; `Reject(condition)`
+    sends a Condition of one's own; `Reject()` sends no error.
     """
 
 
@@ -190,11 +190,11 @@ class Release(ReactorException):
 
 
 class TransactionException(ReactorException):
-    """A transaction cannot do what was asked of it."""
+    """A transaction cannot do this."""
 
 
 class TransactionRolledBack(TransactionException):
-    """The transaction was rolled back; what it held did not happen."""
+    """The transaction was rolled back; its sends and outcomes did not happen."""
 
 
 def _because(endpoint: Any) -> str:

@@ -1,7 +1,7 @@
 """The documentation in the terminal: ``python -m reactor.help [TOPIC]``.
 
 The chapters are Markdown files beside the code that they describe, and are installed with it. A topic is a chapter, or
-a heading in one. What a wheel has elsewhere or not at all (the README, the lessons, the chapter on development) comes
+a heading in one. Chapters that a wheel has elsewhere or not at all (the README, the lessons, development) come
 from the checkout, else from the metadata of the installed package. It knows files and text, and nothing of AMQP.
 """
 
@@ -34,7 +34,7 @@ CHAPTERS = {
     "development": "tests/README.md",
 }
 
-#: Columns of a terminal that does not say how many it has, and of text that is easy to read; those of a table's column
+#: Columns of a terminal of unknown width, and of text that is easy to read; those of a table's column
 #: in which words are not cut shorter.
 USUAL_WIDTH, GREATEST_WIDTH = 100, 120
 LEAST_COLUMN = 10
@@ -192,7 +192,7 @@ def render(markdown: str, columns: int) -> Iterator[str]:
 
 
 def plain(text: str) -> str:
-    """Without what only a browser shows."""
+    """The text without the signs that only a browser needs."""
     text = _LINK.sub(lambda link: link.expand(r"\1 <\2>") if "://" in link.group(2) else link.group(1), text)
     return text.replace("**", "").replace("\\|", "|")
 

@@ -1,7 +1,7 @@
 """Hosts: which of them are this machine.
 
-Floor 0: everybody may enter, and it knows nobody. Nothing is looked up: a name says nothing about where it leads,
-and whoever decides over passwords and redirects by its beginning (``127.example.com``) decides for its owner.
+Floor 0: open to every module, and it imports none. Nothing is looked up: a name does not show where it leads. A
+decision over passwords or redirects by the beginning of a name (``127.example.com``) would be its owner's.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 else:
     ipaddress = Lazily("ipaddress")
 
-#: What systems take for an address in other ways than four numbers with dots between: 127.1, 0x7f000001, 017700000001.
+#: Addresses that systems accept in other forms than four numbers with dots between: 127.1, 0x7f000001, 017700000001.
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*")
 
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine beyond doubt: ``localhost``, or a literal loopback address (127.0.0.0/8, ::1).
 
-    The one place that decides to whom a password may go in clear although nobody said so.
+    The one place that decides which peers may get a password in clear without being allowed to by a setting.
     """
     if host.lower() == "localhost":
         return True
@@ -32,8 +32,8 @@ def is_loopback(host: str) -> bool:
 
 
 def may_be_this_machine(host: str) -> bool:
-    """Whether a host may be this machine, as far as that can be told without looking it up: the other way round from
-    `is_loopback`, for whoever wants to keep others away from it."""
+    """Whether a host may be this machine, as far as its name shows without a look-up: the inverse of `is_loopback`,
+    for callers that keep others away from this machine."""
     name = _looked_up(host).lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):  # RFC 6761
         return True

@@ -1,7 +1,7 @@
 """Lazily: modules of the standard library that most programs never need, imported by those that do.
 
 `ssl`, `hashlib` and `json` take longer to import than all of this library. A program that connects in the clear
-and without a password touches none of them. Floor 0: everybody may enter, below
+and without a password touches none of them. Floor 0: open to every module, below
 
     if TYPE_CHECKING:
         import ssl

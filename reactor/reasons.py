@@ -1,8 +1,8 @@
-"""Reasons: whether what a peer gives as its reason for ending something is final, or passes.
+"""Reasons: whether the condition with which a peer ends an endpoint is final, or passes.
 
-The one place that decides that. Floor 0: everybody may enter. A reason that passes makes a loss of a close, an end or
-a detach: what was lost is asked for again. A final one would only be met again, and somebody has to do something about
-it: the application is told.
+The one place that decides that. Floor 0: open to every module. A reason that passes makes a loss of a close, an end or
+a detach: the endpoint is asked for again. A final one would only be met again: the application gets an error event,
+because a person has to act.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from reactor.errors import (
     UNAUTHORIZED_ACCESS,
 )
 
-#: Reasons that pass by themselves: a restart, a stand-still, a busy peer, somebody else who has it now. The last four
-#: are Azure's, for the same. Every other name is final, those that nobody here knows, too: only the program that made
-#: one up can say what it means, and the application may know that program; to try again what is not understood would
-#: hide it from both.
+#: Reasons that pass by themselves: a restart, a stand-still, a busy peer, another holder. The last four are
+#: Azure's, for the same. Every other name is final, unknown ones too: only the program that made one up knows its
+#: meaning, and the application may know that program; a silent retry would hide it from both.
 PASSING = frozenset(
     (
         INTERNAL_ERROR,
@@ -38,16 +37,16 @@ PASSING = frozenset(
     )
 )
 
-#: What this side finds wrong with a wire, and would only find again: the password, the certificate, that there is no
-#: TLS. Everything else that befalls a wire passes.
+#: Causes that this side would only find again: the password, the certificate, the missing TLS. Every other loss of a
+#: wire passes.
 UNTRUSTED = frozenset((UNAUTHORIZED_ACCESS, POLICY_ERROR))
 
 
 def passes(condition: Any, was_open: bool = False) -> bool:
     """Whether the reason that a peer gave passes. None, which is no reason, does not: the peer meant to end it.
 
-    was_open: of a connection: the peer has opened it before. Who allows one connection for each container-id refuses
-        the one that is made after a loss for as long as it holds the lost one for alive.
+    was_open: of a connection: the peer has opened it before. A peer that allows one connection for each container-id
+        refuses the one after a loss for as long as it takes the lost one for alive.
     """
     if condition is None:
         return False

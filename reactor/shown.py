@@ -1,24 +1,24 @@
-"""What others said, as it may be shown: in one line of a log, in the text of an exception, in a `repr`.
+"""Texts of peers, as they may be shown: in one line of a log, in the text of an exception, in a `repr`.
 
-Floor 0: everybody may enter, and it knows nobody. A peer chooses its names, addresses, conditions and descriptions.
-Shown as they are they could begin lines of a log that nobody wrote, or drive the terminal of whoever reads it.
+Floor 0: open to every module, and it imports none. A peer chooses its names, addresses, conditions and descriptions.
+Shown raw they could forge lines of a log, or drive the terminal of its reader.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Characters of one text that are shown, unless somebody says otherwise. It is for people.
+#: Characters of one text that are shown by default. It is for people.
 LONGEST = 500
 
 
 def shown(said: Any, size: int = LONGEST) -> str:
-    """What somebody else said, fit for one line: the one place that decides how that looks.
+    """The text of a peer, fit for one line: the one place that decides its form.
 
-    Control characters, line ends and what else has no shape of its own (characters that turn the direction of writing,
+    Control characters, line ends and other characters without a shape (those that turn the direction of writing,
     halves of characters) are written as Python writes them (``\\n``, ``\\x1b``), and so is the backslash itself;
     letters of all languages stay. Of more than `size` characters the beginning is shown, and three dots.
-    What is no text is shown as its `repr`; bytes as the text that they are, or as ``\\xff`` where they are none.
+    Other values are shown as their `repr`; bytes as the text that they are, or as ``\\xff`` where they are none.
     """
     if isinstance(said, str):
         text = said

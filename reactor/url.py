@@ -1,8 +1,8 @@
 """Where a broker is: ``scheme://user:password@host:port/path``, every part of which may be missing.
 
-Floor 0: everybody may enter, and it knows nobody. Nothing is looked up here: a host is a name, a port a
-number. Whatever an address shows (`str`, `repr`, `redacted`, an exception) is without its password: texts end in
-logs. Who needs the whole says so, and asks for `full`.
+Floor 0: open to every module, and it imports none. Nothing is looked up here: a host is a name, a port a
+number. Every text of an address (`str`, `repr`, `redacted`, an exception) is without its password: texts end in
+logs. A caller that needs the whole asks for `full`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class Url:
 
     url: the text, another Url to copy, or None. Without a scheme, the text begins with the host
         (``"broker.example:5672/jobs"``). An IPv6 address stands in brackets: ``amqp://[::1]:5672``.
-    defaults: fill in what is missing: scheme ``amqp``, host ``0.0.0.0``, and the port of the scheme.
+    defaults: fill in the missing parts: scheme ``amqp``, host ``0.0.0.0``, and the port of the scheme.
     kwargs: parts that go before those of `url`: scheme, username, password, host, port, path.
 
     scheme: ``"amqp"`` (port 5672), ``"amqps"`` (TLS, port 5671), or None.
     username, password: decoded (``%40`` in the text is ``@`` here), or None.
     host: in lower case, an IPv6 address without its brackets, or None.
     port: a `Url.Port`, which is an int, or None. 0 lets a listener choose.
-    path: what follows the slash, as it stands, or None when there is no slash.
+    path: the part behind the slash, as it stands, or None when there is no slash.
     rest: query and fragment with their signs (``"?x=1#f"``), which mean nothing here; mostly "".
 
     The zone of an IPv6 address is read as ``[fe80::1%25eth0]`` [RFC 6874] and as ``[fe80::1%eth0]``; the host is then
@@ -120,7 +120,7 @@ class Url:
             self._port = None
 
     def defaults(self) -> Url:
-        """Fill in what is missing; returns this object."""
+        """Fill in the missing parts; returns this object."""
         self.scheme = self.scheme or self.AMQP
         self._host = self._host or "0.0.0.0"
         if self._port is None:
@@ -151,14 +151,14 @@ class Url:
                 self.username = _decode(name)
                 self.password = _decode(password) if found_password else None
                 if password == _HIDDEN:
-                    raise ValueError("its password is masked: hand on the Url itself, or its `full`")
+                    raise ValueError("its password is masked: pass the Url itself, or its `full`")
             elif "@" in rest and _is_cut_off(place):
                 raise ValueError(
                     "a password may be cut off in it; where it is a path that has the @, give that apart, as path="
                 )
             self._parse_place(place)
         except ValueError as error:
-            # From None: the other exception may quote what is in truth a piece of a password.
+            # From None: the other exception may quote a piece of a password.
             hint = ""
             if "@" in rest:
                 hint = " (in a user's name or a password '/', '?' and '#' are written %2F, %3F and %23)"
@@ -213,7 +213,7 @@ class Url:
 
     # -- writing -----------------------------------------------------------------------------------------
     def __str__(self) -> str:
-        """The address, the password hidden. What is to be read again as an address is `full`."""
+        """The address, the password hidden. For an address that is to be read again use `full`."""
         return self._text(self.password and _HIDDEN, self._port)
 
     @property
@@ -268,19 +268,19 @@ _PARTS = ("scheme", "username", "password", "host", "port", "path")
 
 
 def _check_host(host: str) -> None:
-    """ValueError, which does not quote it, for what is neither a name nor an address."""
+    """ValueError, which does not quote it, for a host that is neither a name nor an address."""
     if any(sign.isspace() or not sign.isprintable() for sign in host):
         raise ValueError("the host has a space or a control character in it")
     if "[" in host or "]" in host:
         raise ValueError("only an IPv6 address stands in brackets, and in one pair of them, as in [::1]:5672")
     if any(sign in host for sign in "/?#@,\\"):
-        raise ValueError("the host has a sign in it that no host has")
+        raise ValueError("the host has a character that no host has")
     if (":" in host or "%" in host) and not _IPV6.fullmatch(host):
-        raise ValueError("the host has a sign in it that only an IPv6 address has, and is none")
+        raise ValueError("the host has a character of IPv6 addresses, and is none")
 
 
 def _is_cut_off(place: str) -> bool:
-    """Whether ``user:password`` may have been read as host and port. Nobody's password begins with the port itself."""
+    """Whether ``user:password`` may have been read as host and port. No password begins with the port itself."""
     host, found, port = place.partition(":")
     return bool(found) and not host.startswith("[") and port not in _NAMES
 
@@ -296,7 +296,7 @@ def _decode(text: str) -> str:
 def _redact(text: str) -> str:
     """`text`, which may not be an address at all, without anything that might be meant as a password.
 
-    Everything up to the last @ goes: a slash that somebody forgot to write as %2F ends the host's part for a
+    Everything up to the last @ goes: a slash that was not written as %2F ends the host's part for a
     parser, but not for the eye that reads the log.
     """
     scheme, found, rest = text.partition("://")

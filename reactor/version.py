@@ -1,6 +1,6 @@
-"""The release of python-qpid-proton whose names and signatures this library has.
+"""The release of python-qpid-proton that this library follows in names and signatures.
 
-Programs for the original ask for these to find out what they can use. The version of this library is
+Programs for the original ask for these to choose the features that they use. The version of this library is
 `reactor.__version__`.
 """
 

@@ -1,7 +1,7 @@
 """An AMQP 1.0 broker in memory: an application like any other, on the public names of the library.
 
 `python -m handlers.broker` runs it as a program; `EmbeddedBroker` runs it in this process; `Broker` is the
-handler for whoever runs a container of his own.
+handler for programs that run a container of their own.
 """
 
 from handlers.broker.broker import Broker

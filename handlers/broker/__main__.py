@@ -32,7 +32,7 @@ examples:
   amqp-broker --listen amqp://127.0.0.1:0 --port-file port.txt
       a free port, written to a file: for scripts and tests
   amqp-broker --topic-prefix topic/ --topic news
-      what is sent to news, or to topic/anything, goes to every receiver that listens
+      messages to news, or to topic/anything, go to every receiver that listens
   amqp-broker --no-auto-create --queue jobs --queue results
       these two addresses and no others
   amqp-broker --store jobs.store
@@ -104,7 +104,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 class _Interrupts:
-    """Ctrl-C and SIGTERM: the first has the broker say good-bye to its peers, the second ends it at once."""
+    """Ctrl-C and SIGTERM: the first has the broker close its connections, the second ends it at once."""
 
     def __init__(self, container: Container) -> None:
         self.injector = EventInjector()
@@ -122,20 +122,20 @@ class _Interrupts:
 
 
 class _Announcement:
-    """Says where the broker listens, as soon as it does."""
+    """Prints the addresses where the broker listens, as soon as it does."""
 
     def __init__(self, port_file: Optional[str]) -> None:
         self.port_file = port_file
 
     def __call__(self, url: str, acceptor: Any) -> None:
         if self.port_file is not None:
-            # Whoever waits for the file shall find all of it, and be right to connect.
+            # A program that waits for the file shall find all of it, and be right to connect.
             written = Path(f"{self.port_file}.new")
             written.write_text(f"{acceptor.port}\n", encoding="ascii")
             written.replace(self.port_file)
             self.port_file = None  # that of the first
-        who = "who can reach it" if acceptor.authenticator is None else "on this machine"
-        print(f"Anybody {who} may connect: users and passwords are not checked", flush=True)
+        clients = "that can reach it" if acceptor.authenticator is None else "on this machine"
+        print(f"Every client {clients} may connect: users and passwords are not checked", flush=True)
         print(f"Listening on {acceptor.url}", flush=True)
 
 
@@ -158,9 +158,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--store", metavar="FILE", help="keep durable messages in this file (none: all is in memory)")
     add("--no-auto-create", action="store_true", help="refuse addresses that are not there: amqp:not-found")
     for name, size, help in (
-        ("--max-queue-bytes", "256M", "what a queue holds before its producers have to wait"),
+        ("--max-queue-bytes", "256M", "bytes that a queue holds before its producers have to wait"),
         ("--max-message-size", "100M", "the largest message that is taken"),
-        ("--max-total-bytes", "1G", "what all queues hold together before all producers have to wait"),
+        ("--max-total-bytes", "1G", "bytes that all queues hold together before all producers have to wait"),
         ("--max-partial-bytes", "256M", "messages that have come in part, of all connections"),
         ("--max-connections", "2000", "how many clients are let in"),
         ("--max-nodes", "20000", "how many queues and topics there may be"),
@@ -169,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         add(name, metavar=kind, type=_size, default=size, help=f"{help} ({size}; 0: no bound)")
     add("--idle-timeout", metavar="SECONDS", type=float, default=60.0, help=IDLE_HELP)
     add("--open-timeout", metavar="SECONDS", type=float, help="how long a client may take to open its connection (30)")
-    add("--write-timeout", metavar="SECONDS", type=float, help="how long a client may read nothing of what waits (60)")
+    add("--write-timeout", metavar="SECONDS", type=float, help="how long a client may leave waiting bytes unread (60)")
     add("--limit", metavar="NAME=NUMBER", action="append", type=_limit, default=[], help=LIMIT_HELP)
     add("--name", metavar="NAME", help="the container id that clients see (a UUID)")
     add("--port-file", metavar="FILE", help="write the port of the first --listen to this file")
@@ -187,7 +187,7 @@ def _url(text: str) -> str:
 
 
 def _limit(text: str) -> tuple[str, int]:
-    """A name of Limits, and what it is to be."""
+    """A name of Limits, and its value."""
     name, _, number = text.partition("=")
     if name not in Limits.__slots__:
         raise argparse.ArgumentTypeError(f"no limit {name!r}; there are {', '.join(Limits.__slots__)}")

@@ -1,4 +1,4 @@
-"""The timers of queues whose messages expire: one for each queue, for the message whose time ends first.
+"""The timers of queues with messages that expire: one for each queue, for the first message to expire.
 
 Links enter when a message with a time to live has come, and the broker when a queue goes. It knows when, and of queues
 only that.
@@ -50,7 +50,7 @@ class Alarms:
             self._set[queue] = deadline, self.broker.call(timer, delay)
 
     def expire(self, queue: Queue) -> None:
-        """Drop what is beyond its time, and come back for the rest."""
+        """Drop the messages beyond their time, and come back for the rest."""
         try:
             dropped = queue.expire(self.broker.now())
         except Exception:

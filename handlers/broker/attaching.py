@@ -61,7 +61,7 @@ class Attaching:
         if link.remote_snd_settle_mode in (Link.SND_UNSETTLED, Link.SND_SETTLED, Link.SND_MIXED):
             link.snd_settle_mode = link.remote_snd_settle_mode
         # The broker does wait for a receiver that settles second. It does not wait for a sender: a message is
-        # accepted and settled at once, whatever mode the sender asked for, and the attach says so.
+        # accepted and settled at once, whatever mode the sender asked for, and the attach shows it.
         if link.is_sender and link.remote_rcv_settle_mode == Link.RCV_SECOND:
             link.rcv_settle_mode = Link.RCV_SECOND
         link.open()

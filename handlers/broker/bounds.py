@@ -1,4 +1,4 @@
-"""What all connections together may make a broker keep, beside what is in its queues.
+"""Bounds over all connections together: their number, and the bytes of incomplete messages.
 
 The broker enters when connections come and go, and links when a message has come in part. It knows connections and
 their transports, and nothing that is in them.
@@ -13,7 +13,7 @@ class Bounds:
     """The connections of one broker, and the messages that have come in part over them.
 
     max_connections: how many there may be. max_partial_bytes: of messages that are not complete. 0 for no bound.
-    partial: bytes of these, as far as is known: somebody may have given up a message since.
+    partial: bytes of these, as far as is known: a client may have given up a message since.
     """
 
     def __init__(self, max_connections: int, max_partial_bytes: int) -> None:
@@ -23,7 +23,7 @@ class Bounds:
         self._seen: dict[Any, int] = {}
 
     def came(self, connection: Any) -> None:
-        """Somebody connects."""
+        """A client connects."""
         self._seen[connection] = 0
 
     def gone(self, connection: Any) -> None:
@@ -36,7 +36,7 @@ class Bounds:
         return 0 < self.max_connections < len(self._seen)
 
     def too_much(self, connection: Any) -> bool:
-        """Whether what has now come over `connection` is more than may be kept."""
+        """Whether the bytes that have now come over `connection` are more than may be kept."""
         self._weigh(connection)
         if 0 < self.max_partial_bytes < self.partial:
             for other in self._seen:

@@ -1,18 +1,17 @@
-"""The broker: who may attach to what, and what becomes of connections that end.
+"""The broker: its connections, its nodes, and the parts that serve them.
 
 An application on the public API, like any other: a MessagingHandler that accepts connections and gives each
-link that it accepts a handler of its own (links.py), which does the work from then on. Which node an address
-means is decided in directory.py, who gets which message in node.py. Here are the answers to attach, and the
-refusals: an attach without terminus and then a detach that says why [2.6.3].
+link that it accepts a handler of its own (links.py), which does the work from then on. Links are accepted or refused
+in attaching.py; the node of an address is decided in directory.py, the consumer of a message in node.py.
 
-What it promises:
+Its promises:
 
 * A message is accepted when it is in its queue, and leaves it when a consumer has accepted it. Without
   a store a restart loses it (durability.py).
-* Released messages come back uncounted; failed ones, and those whose consumer is gone, with their delivery
+* Released messages come back uncounted; failed ones, and those of a consumer that is gone, with their delivery
   count raised; each in its original place. A consumer that settles without an outcome has accepted, unless
-  the default-outcome of its source says something else.
-* A message to a topic that nobody has subscribed to is accepted and dropped. A subscription ends with its
+  the default-outcome of its source is another one.
+* A message to a topic without subscriptions is accepted and dropped. A subscription ends with its
   link, detached or closed.
 * Rejected and expired messages are dropped and counted. Priorities are carried, not acted upon.
 * A selector among the filters of a source is applied: to waiting messages, and at a topic to new ones. A bad one
@@ -52,7 +51,7 @@ TOKEN_SIZE = 16
 
 
 class Broker(MessagingHandler):
-    """Serves queues and topics to whoever connects: `Container(Broker("amqp://127.0.0.1:5672")).run()`.
+    """Serves queues and topics to its clients: `Container(Broker("amqp://127.0.0.1:5672")).run()`.
 
     urls: where to listen: one or several; none if the program listens by itself.
     queues, topics: names of nodes that are there from the beginning.
@@ -60,22 +59,21 @@ class Broker(MessagingHandler):
         with amqp:not-found.
     topic_prefixes: unknown addresses that begin with one of these become topics, without the capability
         `topic` being asked for.
-    max_queue_bytes: what a queue holds before its producers get no more credit; 0 for no bound. They go on
+    max_queue_bytes: bytes that a queue holds before its producers get no more credit; 0 for no bound. They go on
         when half of it is free. Default 256 MiB.
     max_message_size: bytes; a larger one ends its link with amqp:link:message-size-exceeded; 0 for no bound.
         Default 100 MiB.
-    max_total_bytes: what all queues hold together before no producer gets any more credit; 0 for no bound. Default
-        1 GiB.
-    max_partial_bytes: bytes of messages that have come in part, of all connections; who exceeds it loses the link with
+    max_total_bytes: bytes that all queues hold together before no producer gets any more credit; 0 for no bound.
+        Default 1 GiB.
+    max_partial_bytes: bytes of messages that have come in part, of all connections; a link that exceeds it ends with
         amqp:resource-limit-exceeded; 0 for no bound. Default 256 MiB.
     max_connections: one more is refused with amqp:resource-limit-exceeded; 0 for no bound. Default 2,000.
     max_nodes: queues and topics; if all are in use, another one is refused with amqp:resource-limit-exceeded; 0 for no
         bound. Default 20,000.
     idle_timeout: seconds without a byte after which a connection counts as lost; 0 for never. Default 60.
-    open_timeout, write_timeout: seconds for a client to open its connection, and for it to take something of what
-        is to be sent; None (default) for the container's own: 30 and 60.
-    limits: how much is taken of a client, at most. `max_message_size` may not be larger than what is buffered of one
-        delivery.
+    open_timeout, write_timeout: seconds for a client to open its connection, and for it to read some of the waiting
+        bytes; None (default) for the container's own: 30 and 60.
+    limits: the most that is taken of a client. `max_message_size` may not be larger than the buffer of one delivery.
     store: the file in which durable messages of queues are kept, made where there is none, or a Store; None (default):
         all is in memory, and gone with the process. StoreError if it cannot be opened. `close` lets go of it.
     today: seconds since 1970, by which stored messages expire.
@@ -125,7 +123,7 @@ class Broker(MessagingHandler):
             self.directory.declare(name, "topic")
         self._on_listening = on_listening
         self._container: Any = None
-        # By connection, in the order of their coming: what happens once shall happen again.
+        # By connection, in the order of their coming: a run shall be repeatable.
         self._links: dict[Any, dict[BrokerLink, None]] = {}
         self.attaching = Attaching(self)
         self.alarms = Alarms(self)
@@ -136,7 +134,7 @@ class Broker(MessagingHandler):
             opened = SqliteStore(store) if isinstance(store, (str, PathLike)) else store
             self.durability = Durability(self, opened, today)
 
-    # -- for whoever runs it
+    # -- for the program around it
 
     def statistics(self, name: str) -> NodeStatistics:
         """The node `name` at this moment. May be asked from any thread; the numbers may be a turn apart."""
@@ -144,8 +142,8 @@ class Broker(MessagingHandler):
 
     @property
     def internal_errors(self) -> int:
-        """How often a handler of the broker, or the library under it, has raised what it should not: each time that
-        was logged, and ended a link or a connection with amqp:internal-error. 0, if all is well."""
+        """How often a handler of the broker, or the library under it, has raised an unexpected exception: each was
+        logged, and ended a link or a connection with amqp:internal-error. 0, if all is well."""
         return self.net.errors
 
     def overview(self) -> BrokerStatistics:
@@ -164,14 +162,14 @@ class Broker(MessagingHandler):
     def shut_down(self, patience: float = 1.0) -> bool:
         """Listen no more, close every connection with amqp:connection:forced, and stop the container then.
 
-        patience: seconds to wait for peers that do not answer. Returns whether there is anybody to wait for.
+        patience: seconds to wait for peers that do not answer. Returns whether there are any.
         """
         for acceptor in self.acceptors:
             acceptor.close()
         self.acceptors = []
         self._stopping = True
         if self.durability is not None:
-            self.durability.commit()  # those who have sent hear of it
+            self.durability.commit()  # the senders get their outcomes
         for connection in list(self._links):
             connection.condition = Condition("amqp:connection:forced", "the broker is shutting down")
             connection.close()
@@ -192,7 +190,7 @@ class Broker(MessagingHandler):
     # -- connections and sessions
 
     def on_start(self, event: Any) -> None:
-        """Listen. A second run of the same container is told again: it goes on with what there is."""
+        """Listen. A second run of the same container comes here again: the broker goes on with its nodes."""
         if self._container is not None:
             return
         self._container = event.container
@@ -206,27 +204,27 @@ class Broker(MessagingHandler):
         for url in self.urls:
             acceptor = event.container.listen(url, **self._bounds)
             if _is_loopback(acceptor.address):
-                # There are clients that do not come as nobody once they are given a user.
-                acceptor.authenticator = _anybody
+                # Some clients do not take ANONYMOUS once they are given a user.
+                acceptor.authenticator = _no_check
                 acceptor.allowed_mechs = "ANONYMOUS PLAIN EXTERNAL"
-                log.info("%s takes anybody on this machine: users and passwords are not checked", acceptor.url)
+                log.info("%s takes every client on this machine: users and passwords are not checked", acceptor.url)
             self.acceptors.append(acceptor)
             if self._on_listening is not None:
                 self._on_listening(url, acceptor)
 
     def on_connection_bound(self, event: Any) -> None:
-        """Somebody connects: from now on he is to be heard of, or is lost."""
+        """A client connects: from now on it is to be heard of, or is lost."""
         if event.transport.mode == Transport.SERVER:
             self.bounds.came(event.connection)
         if self.idle_timeout:
             event.transport.idle_timeout = self.idle_timeout
 
     def on_connection_opening(self, event: Any) -> None:
-        """Say what kind of peer this is."""
+        """Answer with the properties and capabilities of this broker."""
         connection = event.connection
         if self.bounds.crowded:
             most = self.bounds.max_connections
-            self.bounds.gone(connection)  # it takes no place: those who came at once with it are counted without it
+            self.bounds.gone(connection)  # it takes no place: those that came with it are counted without it
             log.warning("connection from %r refused: there are %d", connection.remote_container, most)
             connection.open()
             text = f"there are {most} connections, and no more are taken"
@@ -242,7 +240,7 @@ class Broker(MessagingHandler):
         log.info("connection from %r", connection.remote_container)
 
     def on_connection_remote_close(self, event: Any) -> None:
-        """The peer says good-bye: what it held waits again."""
+        """The peer closes: the messages that it held wait again."""
         self._release(event.connection)
 
     def on_transport_closed(self, event: Any) -> None:
@@ -278,8 +276,8 @@ class Broker(MessagingHandler):
             log.info("connection from %r is gone", connection.remote_container)
 
     def call(self, timer: Handler, delay: float = 0.0) -> Any:
-        """Have the container call `timer` when what it is at is finished, and `delay` seconds have passed. Returns the
-        task, which can be cancelled."""
+        """Have the container call `timer` after the present event, and `delay` seconds. Returns the task, which can be
+        cancelled."""
         return self._container.schedule(delay, timer)
 
     def on_connection_error(self, event: Any) -> None:
@@ -294,8 +292,8 @@ class Broker(MessagingHandler):
         """As above."""
         self._note_error(event, f"link {event.link.name!r}", event.link)
 
-    def _note_error(self, event: Any, what: str, endpoint: Any) -> None:
-        log.info("%r closed %s: %s", event.connection.remote_container, what, endpoint.remote_condition)
+    def _note_error(self, event: Any, name: str, endpoint: Any) -> None:
+        log.info("%r closed %s: %s", event.connection.remote_container, name, endpoint.remote_condition)
 
     def on_transport_error(self, event: Any) -> None:
         """A peer that broke the protocol, or fell silent."""
@@ -329,8 +327,8 @@ class Broker(MessagingHandler):
                 self.durability.closed(node)
 
 
-def _anybody(mechanism: str, user: str, password: str) -> bool:
-    """There is no file of users: whoever says who he is may be that."""
+def _no_check(mechanism: str, user: str, password: str) -> bool:
+    """There is no file of users: every name and password is taken."""
     return True
 
 

@@ -86,7 +86,7 @@ class Durability:
             expires = (now + message.expires / 1000 - today or -1.0) if message.expires else 0.0
             try:
                 envelope = read_envelope(message.header)
-            except DecodeError:  # it was read once: the file is not what was written
+            except DecodeError:  # it was read once: the file has changed
                 log.error("message %d of %r cannot be read, left out", message.number, queue.name)
                 continue
             queue.restore(envelope, message.body, expires, message.number, message.failures)
@@ -133,7 +133,7 @@ class Durability:
         self._after.append(action)
         self._wait()
 
-    # -- what queues say of theirs
+    # -- the changes of queues
 
     def left(self, entry: Entry) -> None:
         """`entry` has left its queue."""
@@ -155,7 +155,7 @@ class Durability:
     # -- commits
 
     def commit(self) -> None:
-        """Write what has come together, and tell those who wait for it."""
+        """Write all changes that have come together, and call the waiting senders."""
         self._due = False
         groups, arrivals, after = self._groups, self._arrivals, self._after
         self._groups, self._arrivals, self._after = [], [], []
@@ -215,7 +215,7 @@ class Durability:
 
 
 def refusal(error: StoreError) -> Refused:
-    """The answer to a sender whose message could not be written."""
+    """The answer to a sender of a message that could not be written."""
     log.error("a message is refused: %s", error)
     if error.full:
         return Refused("amqp:resource-limit-exceeded", "the broker has no room to keep the message")

@@ -23,10 +23,10 @@ from reactor import ApplicationEvent, Container, EventInjector, ReactorException
 class EmbeddedBroker:
     """A broker on a port of its own on the loopback, as long as the `with` block lasts.
 
-    url: where to listen; with port 0, the default, the system chooses one, which `url` and `port` then tell.
+    url: where to listen; with port 0, the default, the system chooses one, which `url` and `port` then have.
     options: those of `Broker`.
 
-    What goes wrong in its thread is raised by `stop()`, or at the end of the `with` block.
+    An exception in its thread is raised by `stop()`, or at the end of the `with` block.
     """
 
     def __init__(self, url: str = "amqp://127.0.0.1:0", **options: Any) -> None:
@@ -41,7 +41,7 @@ class EmbeddedBroker:
         self._error: Optional[BaseException] = None
 
     def start(self) -> EmbeddedBroker:
-        """Listen; returns when clients can connect. Raises what prevented it, OSError for a port in use."""
+        """Listen; returns when clients can connect. Raises the cause if it cannot: OSError for a port in use."""
         if self._thread is not None:
             raise RuntimeError("an EmbeddedBroker can be started once; make another one")
         self._thread = threading.Thread(target=self._run, name="amqp-broker", daemon=True)
@@ -106,7 +106,7 @@ class EmbeddedBroker:
     def _run(self) -> None:
         try:
             self._container.run()
-        except BaseException as error:  # kept for whoever stops it
+        except BaseException as error:  # raised by stop()
             self._error = error
             self._container.close()  # no thread shall wait for a broker that is no more
         finally:

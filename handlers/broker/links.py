@@ -7,7 +7,7 @@
 
 This is the hot path: a message passes `Intake.on_delivery` and `Outlet.deliver`, its outcome passes
 `Outlet.on_delivery`. They take the engine's own events, one call each, and work with payloads, not messages.
-What a link may attach to was decided before, in broker.py; the rules of delivery are those of node.py.
+The node of a link was decided before, in attaching.py; the rules of delivery are those of node.py.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ log = logging.getLogger("handlers.broker")
 TOO_LARGE = "amqp:link:message-size-exceeded"
 
 FIRST_CREDIT = 10
-"""What a new producer may send before it is known how large its messages are."""
+"""Credit of a new producer, before the size of its messages is known."""
 
 MOST_CREDIT = 1000
 
 TRANSACTIONAL = 0x34
-"""The state of what belongs to a transaction [4.5.8]."""
+"""The state of a delivery in a transaction [4.5.8]."""
 
 MOST_ANNOTATED = 16 * 1024
 """Bytes by which the annotations of outcomes may lengthen one message."""
@@ -65,7 +65,7 @@ MOST_AHEAD = 256 * 1024
 
 
 class BrokerLink(Handler):
-    """What all of them share: coming to a node, and leaving it exactly once."""
+    """The common part: coming to a node, and leaving it exactly once."""
 
     produces = False  # whether messages come in by it
 
@@ -121,7 +121,7 @@ class BrokerLink(Handler):
         self.leave()
         link = self.link
         if (link.state | link.session.state | link.connection.state) & Endpoint.REMOTE_CLOSED:
-            return  # the peer has ended it in the meantime, and gets no reason for what it did itself
+            return  # the peer has ended it in the meantime, and needs no reason
         link.condition = Condition(condition, description)
         link.close()
 
@@ -229,7 +229,7 @@ class Intake(BrokerLink):
         if delivery.aborted:
             delivery.settle()
         elif delivery.partial and self.broker.bounds.too_much(self.link.connection):
-            delivery.settle()  # what has come of it is let go of
+            delivery.settle()  # its bytes so far are dropped
             most = self.broker.bounds.max_partial_bytes
             self.evict("amqp:resource-limit-exceeded", f"more than {most} bytes of messages that are not complete")
 
@@ -243,7 +243,7 @@ class Intake(BrokerLink):
             delivery.settle()
 
     def _measured(self, size: int) -> None:
-        """Credit in proportion to the size of messages: what is under way shall fit a quarter of a queue."""
+        """Credit in proportion to the size of messages: those under way shall fit a quarter of a queue."""
         self.largest = size
         senders = 1 if self.record is None else len(self.record.links)
         room = self.broker.capacity or float("inf")
@@ -254,7 +254,7 @@ class Intake(BrokerLink):
                 self.link.prefetch = window
 
     def _hold(self, node: Any) -> None:
-        """The node is full: no more credit until it has room. What is under way is still taken."""
+        """The node is full: no more credit until it has room. Messages under way are still taken."""
         if self.waits_for is None:
             self.waits_for = node
             self.link.prefetch = 0
@@ -280,7 +280,7 @@ class Intake(BrokerLink):
 
 
 class Relay(Intake):
-    """The anonymous terminus: each message says in `to` where it goes (ANONYMOUS-RELAY)."""
+    """The anonymous terminus: each message has its node in `to` (ANONYMOUS-RELAY)."""
 
     def route(self, payload: bytes) -> Any:
         """The node of the message's `to`; Refused without one, or when it cannot be had."""
@@ -291,7 +291,7 @@ class Relay(Intake):
 
 
 class Outlet(BrokerLink, Consumer):
-    """Messages of a queue or subscription, acquired until the receiver tells their outcome."""
+    """Messages of a queue or subscription, acquired until their outcome comes."""
 
     def __init__(self, broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
         BrokerLink.__init__(self, broker, link, record)
@@ -319,7 +319,7 @@ class Outlet(BrokerLink, Consumer):
             self.held[entry] = entry  # the peer has just closed the link: its event comes later in this turn
             self.close_for(error)
             return
-        except Exception as error:  # not the fault of those for whom the queue is at work
+        except Exception as error:  # not the fault of the other clients that the queue serves
             self.held[entry] = entry
             self.broker.net.strike(self, error)
             return
@@ -329,14 +329,14 @@ class Outlet(BrokerLink, Consumer):
             self.held[delivery] = entry
 
     def close_for(self, error: LocalProtocolError) -> None:
-        """A message could not be sent: where it is too large for the receiver, that is told why it gets no more."""
+        """A message could not be sent: a receiver for which it is too large gets that as the reason of the close."""
         if error.condition == TOO_LARGE and self.link.condition is None:
             log.warning("%s is closed: %s", self.describe(), error.description)
             self.link.condition = Condition(error.condition, error.description)
             self.link.close()
 
     def was_tried(self, key: Any) -> bool:
-        """Whether the message has left: what still waits for the session's window was delivered to nobody."""
+        """Whether the message has left: one that still waits for the session's window was not delivered."""
         return getattr(key, "id", None) is not None
 
     def on_link_flow(self, event: Any) -> None:
@@ -354,7 +354,7 @@ class Outlet(BrokerLink, Consumer):
         self.drained()
 
     def drained(self) -> None:
-        """Give back what is left of the credit, if that was asked for and there are no more messages."""
+        """Give back the rest of the credit, if the receiver drains and there are no more messages."""
         link, queue = self.link, self.queue
         resting = self.resting or (self.view is not None and self.view.resting)
         if link.drain_mode and not resting and (self.credit or not queue.waiting):
@@ -379,7 +379,7 @@ class Outlet(BrokerLink, Consumer):
         self.drained()
 
     def on_delivery(self, event: Any) -> None:
-        """The receiver tells what became of a message."""
+        """The outcome of a message, or its settlement."""
         delivery = event.context
         state = delivery.remote_state
         held = self.held  # an entry is held until all is done: should that fail, it waits again
@@ -399,20 +399,20 @@ class Outlet(BrokerLink, Consumer):
                 self._not_accepted(entry, state, delivery.remote)
                 held.pop(delivery, None)
 
-    def _not_accepted(self, entry: Entry, state: Any, told: Any) -> None:
+    def _not_accepted(self, entry: Entry, state: Any, outcome: Any) -> None:
         queue = self.queue
         if state == RELEASED:
             queue.release(entry)
         elif state == REJECTED:
-            why = told.condition
+            why = outcome.condition
             reason = why.text if why is not None else "no reason given"
-            who = self.describe()
-            log.warning("%r: message %d rejected by %s, dropped: %s", queue.name, entry.place, who, reason)
+            link = self.describe()
+            log.warning("%r: message %d rejected by %s, dropped: %s", queue.name, entry.place, link, reason)
             queue.settle(entry, DROPPED)
         elif state == MODIFIED:
-            if told.annotations:
-                self._annotate(entry, told.annotations)
-            queue.release(entry, bool(told.failed), self if told.undeliverable else None)
+            if outcome.annotations:
+                self._annotate(entry, outcome.annotations)
+            queue.release(entry, bool(outcome.failed), self if outcome.undeliverable else None)
         elif state == TRANSACTIONAL:
             queue.release(entry)
             self.evict("amqp:not-implemented", "this broker has no transactions")
@@ -420,7 +420,7 @@ class Outlet(BrokerLink, Consumer):
             self._settled_silently(entry)
 
     def _settled_silently(self, entry: Entry) -> None:
-        """Settled without an outcome: what the receiver's source says of that [3.5.3], else accepted."""
+        """Settled without an outcome: the default-outcome of the receiver's source [3.5.3], else accepted."""
         outcome = self.link.remote_source.default_outcome
         code = getattr(outcome, "descriptor", None)
         if code in (RELEASED, MODIFIED):
@@ -441,7 +441,7 @@ class Outlet(BrokerLink, Consumer):
         self.queue.rewrite(entry, body)
 
     def let_go(self) -> None:
-        """What was held waits again; a subscription ends."""
+        """Held messages wait again; a subscription ends."""
         self.queue.leave(self)
         record = self.record
         if record is not None and record.node is not self.queue:

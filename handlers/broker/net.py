@@ -1,8 +1,9 @@
 """The safety net: whatever a handler of the broker raises ends the link or connection that it was called for.
 
-The container comes here with what would leave its `run()`, and links do with what they raise while a queue serves
-them on behalf of somebody else. Here, and nowhere else, it is logged, counted and answered with amqp:internal-error;
-what the link or connection held goes back to its queues. Who may enter: the broker. It knows no message.
+The container comes here with exceptions that would leave its `run()`, and links with those that they raise while a
+queue serves them in another client's event. Here, and nowhere else, they are logged, counted and answered with
+amqp:internal-error; messages that the link or connection held go back to their queues. The broker enters. It knows no
+message.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from reactor import Condition, Endpoint, Handler, Terminus, Transport
 log = logging.getLogger(__name__)
 
 INTERNAL_ERROR = "amqp:internal-error"
-SORRY = "an internal error of the broker, whose log tells more"
+SORRY = "an internal error of the broker; its log has more"
 
 
 class Net:
@@ -27,7 +28,7 @@ class Net:
         self.errors = 0
 
     def catch(self, error: Exception, event: Any) -> bool:
-        """The container's call (`rescue`): end what `event` is about. False for what is no peer's doing."""
+        """The container's call (`rescue`): end the link or connection of `event`. False for an error without a peer."""
         if event is None:
             if isinstance(error, OSError):
                 return False  # of the loop itself: it would only come again
@@ -50,15 +51,15 @@ class Net:
             self.broker.call(BrokerTimer("end of a failed link", lambda: end_link(handler.link)))
 
     def _end(self, error: Exception, link: Any, connection: Any) -> None:
-        who = "a connection" if connection is None else f"a connection of {connection.remote_container!r}"
+        peer = "a connection" if connection is None else f"a connection of {connection.remote_container!r}"
         if link is not None:
-            self._note(error, f"link {link.name!r} of {who}, which is closed")
+            self._note(error, f"link {link.name!r} of {peer}, which is closed")
             try:
                 end_link(link)
                 return
             except Exception as second:
                 error = second
-        self._note(error, f"{who}, which is closed")
+        self._note(error, f"{peer}, which is closed")
         if connection is not None:
             connection.condition = Condition(INTERNAL_ERROR, SORRY)
             connection.close()
@@ -96,7 +97,7 @@ class BrokerTimer(Handler):
 
 
 def end_link(link: Any) -> None:
-    """Close `link` because of an internal error; what its handler held waits again."""
+    """Close `link` because of an internal error; messages that its handler held wait again."""
     leave = getattr(link.handler, "leave", None)
     if leave is not None:
         leave()

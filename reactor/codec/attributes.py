@@ -1,5 +1,5 @@
-"""The attributes of a message that are fields of its header and its properties: what may be assigned to them,
-how it travels, and what reading them answers.
+"""The attributes of a message that are fields of its header and its properties: the values that may be assigned,
+the fields that travel, and the values that are read.
 
 For `message` only. A field is kept as it travels (milliseconds, symbols, None for not set); the attribute is
 made from it when it is read, and checked when it is assigned, so that the error names the line that is wrong.
@@ -32,10 +32,10 @@ class Attribute(Protocol[Read, Written]):
 
 
 class Kind:
-    """A kind of attribute: `to_wire` makes the field from what was assigned, `to_python` the answer from the
-    field.
+    """A kind of attribute: `to_wire` makes the field from the assigned value, `to_python` the answer from
+    the field.
 
-    expected: what `to_wire` wants, for the error message.
+    expected: the values that `to_wire` takes, for the error message.
     default: the answer when the field is not set.
     exact: values of this very type travel as they are.
     """
@@ -103,7 +103,7 @@ def in_properties(name: str, position: int, kind: Kind, doc: str) -> Any:
 
 
 def _flag(value: Any) -> Optional[bool]:
-    return True if value else None  # false is what it is when it is not sent
+    return True if value else None  # false is the default of an absent field
 
 
 def _integer(value: Any, highest: int) -> int:
@@ -223,7 +223,7 @@ class FieldAttributes(Sections):
         ) -> None: ...
 
     durable: Attribute[bool, Optional[bool]] = in_header(
-        "durable", 0, FLAG, "True: the message survives a restart of whoever holds it. Default False."
+        "durable", 0, FLAG, "True: the message survives a restart of its broker. Default False."
     )
     priority: Attribute[int, Optional[int]] = in_header(
         "priority", 1, PRIORITY, "0 to 255, the higher the sooner. Default 4."
@@ -232,7 +232,7 @@ class FieldAttributes(Sections):
         "ttl", 2, SECONDS, "How long the message is worth delivering, in seconds. Default 0.0: for ever."
     )
     first_acquirer: Attribute[bool, Optional[bool]] = in_header(
-        "first_acquirer", 3, FLAG, "True: nobody else has acquired the message before. Default False."
+        "first_acquirer", 3, FLAG, "True: no other receiver has acquired the message before. Default False."
     )
     delivery_count: Attribute[int, Optional[int]] = in_header(
         "delivery_count", 4, COUNT, "How many deliveries of the message have failed. Default 0."
@@ -241,13 +241,13 @@ class FieldAttributes(Sections):
         "id", 0, MESSAGE_ID, "Names the message: a str, an int (it travels as ulong), a UUID, bytes, or None."
     )
     user_id: Attribute[bytes, Union[bytes, str, None]] = in_properties(
-        "user_id", 1, OCTETS, "Who made the message, as bytes; a str becomes UTF-8. Default empty."
+        "user_id", 1, OCTETS, "The user that made the message, as bytes; a str becomes UTF-8. Default empty."
     )
     address: Attribute[Optional[str], Optional[str]] = in_properties(
         "address", 2, TEXT, "Where the message is meant to go: the field `to`. A str or None."
     )
     subject: Attribute[Optional[str], Optional[str]] = in_properties(
-        "subject", 3, TEXT, "What the message is about. A str or None."
+        "subject", 3, TEXT, "The subject of the message. A str or None."
     )
     reply_to: Attribute[Optional[str], Optional[str]] = in_properties(
         "reply_to", 4, TEXT, "Where answers go. A str or None."
@@ -265,7 +265,7 @@ class FieldAttributes(Sections):
         "expiry_time", 8, MOMENT, "When the message expires, in seconds since 1970 UTC. Default 0.0: never."
     )
     creation_time: Attribute[float, Optional[float]] = in_properties(
-        "creation_time", 9, MOMENT, "When it was made, in seconds since 1970 UTC. Default 0.0: not told."
+        "creation_time", 9, MOMENT, "When it was made, in seconds since 1970 UTC. Default 0.0: unknown."
     )
     group_id: Attribute[Optional[str], Optional[str]] = in_properties(
         "group_id", 10, TEXT, "The group that the message belongs to. A str or None."

@@ -31,7 +31,7 @@ from reactor.codec.types import Described, ulong
 
 
 class Settling(Described):
-    """The type of the two constants below, so that a look at the type tells that nothing else is in them."""
+    """The type of the two constants below, so that a look at the type shows that nothing else is in them."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ class Long(int):
 
 
 #: The delivery states that end nearly every delivery. `read_fields` answers these very objects, so that they
-#: can be recognised with `is`; nobody may change them.
+#: can be recognised with `is`; they must not be changed.
 ACCEPTED_STATE = Settling(ACCEPTED, [])
 RELEASED_STATE = Settling(RELEASED, [])
 
@@ -52,12 +52,12 @@ _NULL_TRUE_FALSE_ZERO = (None, True, False, 0)
 
 
 def read_value(buf: bytes, pos: int, end: int, limits: Optional[Limits] = None) -> tuple[Any, int]:
-    """Read the value whose constructor is at `pos`; nothing at or behind `end` belongs to it.
+    """Read the value with its constructor at `pos`; nothing at or behind `end` belongs to it.
 
     Answers the value and the position behind it. Types without a Python type of their own come as the classes
     of `reactor.codec.types`; long as int, double as float, string as str, binary as bytes, a map that no dict
-    can hold as `Pairs`. `limits`: those of a body, or what others have left of them. Raises RemoteProtocolError
-    (amqp:decode-error).
+    can hold as `Pairs`. `limits`: those of a body, or the rest that others have left of them. Raises
+    RemoteProtocolError (amqp:decode-error).
     """
     try:
         value, after = READERS[buf[pos]](buf, pos + 1, end, limits or [MAX_DEPTH, MAX_EMPTY_ELEMENTS])
@@ -69,7 +69,7 @@ def read_value(buf: bytes, pos: int, end: int, limits: Optional[Limits] = None) 
 
 
 def read_fields(buf: bytes, pos: int, end: int, limits: Optional[Limits] = None) -> tuple[list[Any], int]:
-    """Read the list whose constructor is at `pos`, as the fields of a composite.
+    """Read the list with its constructor at `pos`, as the fields of a composite.
 
     Answers the fields and the position behind them. Unsigned numbers up to 32 bits and booleans are plain int
     and bool. A nested composite is ``Described(code, fields)``, whether its descriptor was the number or the
@@ -96,7 +96,7 @@ def read_fields(buf: bytes, pos: int, end: int, limits: Optional[Limits] = None)
         if stop > end or count > stop - pos:
             raise truncated()
         fields: list[Any] = []
-        # This loop runs for every frame: the order of the tests is the order of what frames are made of.
+        # This loop runs for every frame: the order of the tests follows the frequency of the types in frames.
         while pos < stop:
             code = buf[pos]
             pos += 1

@@ -1,8 +1,8 @@
 """The specification as data: every composite type of AMQP 1.0, once.
 
-Everybody may enter; nothing here acts. `performatives` writes and checks frames by these tables, the trace
+Open to every module; nothing here acts. `performatives` writes and checks frames by these tables, the trace
 prints field names from them, and a test holds them against the specification's own XML. Field names and types
-are spelled as there; `RESTRICTED` says what the restricted types are made of.
+are spelled as there; `RESTRICTED` has the source of each restricted type.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Optional
 
 
 class Field(NamedTuple):
-    """One field of a composite: its name, type and what the specification says about it."""
+    """One field of a composite: its name, its type and its attributes in the specification."""
 
     name: str
     type: str
@@ -101,7 +101,7 @@ AMQP_SEQUENCE = 0x76
 AMQP_VALUE = 0x77
 FOOTER = 0x78
 
-#: Restricted types, and what each is a restriction of.
+#: Restricted types, and the type that each restricts.
 RESTRICTED = {
     "role": "boolean",
     "sender-settle-mode": "ubyte",
@@ -331,7 +331,7 @@ CODE_OF_SYMBOL: dict[str, int] = {
     **{section.symbol: section.code for section in SECTIONS},
 }
 
-#: Who may stand in a field that is described. Delivery states are open to extension [2.6.12],
+#: The composites that may stand in a described field. Delivery states are open to extension [2.6.12],
 #: so they are not listed here.
 ARCHETYPES: dict[str, frozenset[int]] = {
     "source": frozenset({SOURCE}),

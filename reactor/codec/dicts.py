@@ -1,6 +1,6 @@
-"""Dicts and lists that hold what AMQP allows: symbol keys for properties and annotations, lists of symbols.
+"""Dicts and lists with the types that AMQP allows: symbol keys for properties and annotations, lists of symbols.
 
-Everybody may enter; nothing of the wire is known here. They take plain strings and turn them into symbols, so
+Open to every module; nothing of the wire is known here. They take plain strings and turn them into symbols, so
 that ``PropertyDict(product="x")`` is ready for a peer that insists on the type.
 """
 
@@ -19,7 +19,7 @@ Same = TypeVar("Same", bound="_RestrictedDict")
 class _RestrictedDict(dict[AnyValue, AnyValue]):
     """A dict that checks and converts its keys.
 
-    e: what `dict` takes: a dict, pairs, or None; further keys as keywords.
+    e: as for `dict`: a dict, pairs, or None; further keys as keywords.
     raise_on_error: False takes any key as it is, for dicts that come from a peer.
     Raises KeyError for a key that may not be there.
     """
@@ -96,7 +96,7 @@ class SymbolList(list[symbol]):
         return value
 
     def to_array(self) -> Array:
-        """The same symbols as an AMQP array, which is what most fields of the protocol want."""
+        """The same symbols as an AMQP array, the type of most fields of the protocol."""
         return Array(UNDESCRIBED, Data.SYMBOL, *self)
 
     def append(self, v: str) -> None:
@@ -123,7 +123,7 @@ class SymbolList(list[symbol]):
 
 
 def of_symbols(names: Any) -> Optional[SymbolList]:
-    """What a peer sent in a field of several symbols (none, one or an array) as a list; None stays None."""
+    """A peer's field of several symbols (none, one or an array) as a list; None stays None."""
     if names is None:
         return None
     return SymbolList(list(names) if isinstance(names, Array) else names, raise_on_error=False)

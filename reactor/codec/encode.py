@@ -4,8 +4,8 @@
 each type that a field can have, for `performatives` and `message`. Both know no connection and no frame.
 
 Of several encodings the smallest is chosen for every number, string, symbol, binary and boolean, and for the
-empty list. Lists and maps with content, and arrays, are written in their 32 bit forms, byte for byte what
-Proton writes: a value that passed through here looks as before, and a list is written in one go, without
+empty list. Lists and maps with content, and arrays, are written in their 32 bit forms, byte for byte as
+Proton writes them: a value that passed through here looks as before, and a list is written in one go, without
 knowing its size first. (The lists that frames and sections consist of are small when they fit; see
 `write_list`.)
 
@@ -76,7 +76,7 @@ _pack_sizes_into = Struct(">BII").pack_into
 
 
 def encode_value(value: Any) -> bytes:
-    """The encoding of any value. Raises DataException that names what cannot be written."""
+    """The encoding of any value. Raises DataException that names the value that cannot be written."""
     out = bytearray()
     write_value(out, value)
     return bytes(out)
@@ -120,7 +120,7 @@ def write_map(out: bytearray, value: Any) -> None:
 
 
 def write_annotations(out: bytearray, value: Any) -> None:
-    """A map whose keys are symbols, or ulongs: what `fields` [2.7] and annotations [3.2.10] demand.
+    """A map with keys that are symbols, or ulongs: the type of `fields` [2.7] and annotations [3.2.10].
 
     Plain strings and ints become these: some peers close the connection because of a key of another type.
     """
@@ -138,7 +138,7 @@ def write_annotations(out: bytearray, value: Any) -> None:
 
 
 def write_keyed_by_strings(out: bytearray, value: Any) -> None:
-    """A map whose keys are strings and whose values are simple: application properties [3.2.5]."""
+    """A map of strings to simple values: application properties [3.2.5]."""
     start = len(out)
     out += b"\xd1\0\0\0\0\0\0\0\0"
     for key, item in value.items():
@@ -153,7 +153,7 @@ def write_keyed_by_strings(out: bytearray, value: Any) -> None:
 
 
 def write_list(out: bytearray, body: bytearray, count: int) -> None:
-    """The list of `count` values whose encodings are `body`, in the smallest form."""
+    """The list of `count` values with the encodings `body`, in the smallest form."""
     if not count:
         out.append(0x45)
     elif len(body) < 255 and count <= 255:

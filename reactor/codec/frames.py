@@ -2,7 +2,7 @@
 
 The engine enters. Transfer, disposition and flow are written here from prepared structures, because they are
 written for every message; all other performatives go through `performatives`, driven by the specification's
-own tables. It knows no state: whoever calls decides what is written.
+own tables. It knows no state: the caller decides.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
 TLS_HEADER = b"AMQP\x02\x01\x00\x00"
 SASL_HEADER = b"AMQP\x03\x01\x00\x00"
 
-#: Nobody may refuse a frame of this size [2.3.1].
+#: No peer may refuse a frame of this size [2.3.1].
 MIN_MAX_FRAME_SIZE = 512
 
 #: The most that a transfer frame has around its payload, a state left aside: header 8, descriptor 3, list 3,
@@ -62,7 +62,7 @@ def write_uint(value: int) -> bytes:
 def transfer_writer(
     channel: int, handle: int, tag_size: int, settled: bool
 ) -> tuple[Callable[..., bytes], bytes, bytes, bytes, int]:
-    """What all transfers of a link have in common, prepared once per link.
+    """The common part of all transfers of a link, prepared once per link.
 
     Returns (pack, head, tag_field, tail, size): a single-frame transfer is ``pack(size + len(payload), head, id,
     tag_field, tag, tail)`` and then the payload. The delivery-id has its wide form, so that the size is constant.
@@ -126,7 +126,7 @@ def write_disposition(
     size = len(state)
     role = 0x41 if receiver else 0x42
     settling = 0x41 if settled else 0x42
-    if size > _SHORT_STATE:  # an outcome with much to say
+    if size > _SHORT_STATE:  # a large outcome
         ids = b"\x70" + _UINT.pack(first) + b"\x70" + _UINT.pack(last)
         body = write_list(_DISPOSITION_DESCRIPTOR, [bytes((role,)), ids[:5], ids[5:], bytes((settling,)), state])
         out += _HEADER.pack(8 + len(body), _AMQP_FRAME, channel)

@@ -1,10 +1,10 @@
-"""Message: what the application sends and receives, and the sections that it travels in [3.2].
+"""Message: the unit that applications send and receive, and the sections that it travels in [3.2].
 
 Handlers, brokers and applications enter here; nothing of links and connections is known, apart from the two
 calls that `send` and `recv` make.
 
-A received message is its bytes until somebody looks: `from_bytes` finds out where the sections are, and each
-is decoded when one of its attributes is first touched. What was not changed is never encoded again: `encode`
+A received message is its bytes until it is read: `from_bytes` finds the places of the sections, and each is
+decoded when one of its attributes is first touched. A section that was not changed is never encoded again: `encode`
 takes those sections from the bytes that came, so that a broker can raise a delivery-count and pass everything
 else on as it is, including encodings that this library would not have chosen.
 """
@@ -65,15 +65,15 @@ _TEXT = tuple(PLAIN + bytes((0x00, 0x53, 0x77, 0xA1, n)) for n in range(256))
 
 
 class Message(FieldAttributes):
-    """A message: a body, and what is said about it.
+    """A message: a body, and its sections.
 
     body: None, bool, int, float, str, bytes, UUID, list, tuple, dict, `Array`, `Described`, or a type of
-        `reactor.codec.types`. It travels as an amqp-value section, unless `inferred` says otherwise.
+        `reactor.codec.types`. It travels as an amqp-value section, unless `inferred` is set.
     Every other attribute can be given by keyword; an unknown one is a TypeError that suggests the nearest.
 
     A value that cannot travel raises MessageException that names the attribute: at the assignment where the
-    attribute alone can tell, else at `encode`. A message from a peer whose section is not AMQP raises
-    DecodeError (a MessageException) when that section is first looked at, or at `check`.
+    attribute alone shows it, else at `encode`. A message from a peer with a section that is not AMQP
+    raises DecodeError (a MessageException) when that section is first looked at, or at `check`.
     """
 
     DEFAULT_PRIORITY = 4
@@ -119,7 +119,7 @@ class Message(FieldAttributes):
                 getattr(self, name)
 
     def decode(self, data: bytes) -> None:
-        """Become the message that `data` encodes; nothing of what was before is left. Raises DecodeError."""
+        """Become the message that `data` encodes; no attribute keeps its value. Raises DecodeError."""
         message = Message.from_bytes(data)
         message.check()
         for slot in Sections.__slots__[:-2]:
@@ -130,11 +130,11 @@ class Message(FieldAttributes):
         Message.__init__(self)
 
     def encode(self) -> bytes:
-        """The bytes of this message: what is sent.
+        """The bytes of this message, as they are sent.
 
         A message that came from a peer and was not changed gives the very bytes that came, with the sections
         in the order of [3.2]; when parts of it were changed, only the sections of these are encoded anew.
-        Raises MessageException that names what cannot be encoded.
+        Raises MessageException that names the attribute that cannot be encoded.
         """
         if self._raw is not None:
             return self._encode_received()
@@ -189,14 +189,14 @@ class Message(FieldAttributes):
     def _section_again(
         self, code: int, write: Callable[[Message, bytearray], None], content: Callable[[Message], Any]
     ) -> bytes:
-        """A section that may have been changed. Who has a dict may only have read it: its encoding tells."""
+        """A section that may have been changed. A dict may only have been read: its encoding decides."""
         before = self._as_it_came(code)
         if before:
             try:
                 if encode_value(content(self)) == encode_value(content(Message.from_bytes(self._raw or b""))):
                     return before
             except (DataException, DecodeError):
-                pass  # there is nothing to compare with: write it, and say what is wrong with it if need be
+                pass  # there is nothing to compare with: write it, and raise if it cannot be written
         out = bytearray()
         write(self, out)
         return bytes(out)
@@ -277,7 +277,7 @@ class Message(FieldAttributes):
 
     @property
     def footer(self) -> Optional[dict[AnyValue, AnyValue]]:
-        """What is only known after the body, as signatures [3.2.9]: a dict with symbol keys, or None."""
+        """Facts that are only known after the body, as signatures [3.2.9]: a dict with symbol keys, or None."""
         if self._footer is UNREAD:
             self._footer = self._read_annotations(FOOTER)
         return self._footer
@@ -290,7 +290,7 @@ class Message(FieldAttributes):
 
     @property
     def body(self) -> AnyValue:
-        """What the message is for. Several data sections are one bytes here, several sequences one list."""
+        """The content. Several data sections are one bytes here, several sequences one list."""
         body = self._body
         return self._load_body() if body is UNREAD else body
 
@@ -304,10 +304,10 @@ class Message(FieldAttributes):
 
     @property
     def inferred(self) -> bool:
-        """True: the type of the body tells its section: bytes travel as data, a list or tuple as
+        """True: the type of the body decides its section: bytes travel as data, a list or tuple as
         amqp-sequence.
 
-        False, the default, makes every body an amqp-value. For a message from a peer it tells what came.
+        False, the default, makes every body an amqp-value. Of a message from a peer it is the form that came.
         """
         if self._inferred is None:
             self._inferred = AMQP_SEQUENCE in self._spans or DATA in self._spans
@@ -358,7 +358,7 @@ class Message(FieldAttributes):
             return [body]
         return parts
 
-    # -- writing sections: each appends what there is to say, or nothing -----------------------------------
+    # -- writing sections: each appends its section, or nothing ------------------------------------------
 
     def _write_header(self, out: bytearray) -> None:
         fields = self._header
@@ -428,7 +428,7 @@ class Message(FieldAttributes):
         return "Message(%s)" % ", ".join(parts)
 
 
-#: The sections in their order: how each is written, and what it says. AMQP_VALUE stands for the body.
+#: The sections in their order: their writers and their values. AMQP_VALUE stands for the body.
 _SECTIONS: tuple[tuple[int, Callable[[Message, bytearray], None], Callable[[Message], Any]], ...] = (
     (HEADER, Message._write_header, lambda m: m._header or m._load_header()),
     (DELIVERY_ANNOTATIONS, Message._write_instructions, lambda m: m.instructions),
@@ -439,7 +439,7 @@ _SECTIONS: tuple[tuple[int, Callable[[Message, bytearray], None], Callable[[Mess
     (FOOTER, Message._write_footer, lambda m: m.footer),
 )
 
-#: What can be given by keyword, in the order in which `repr` shows it.
+#: The keywords, in the order in which `repr` shows them.
 _ATTRIBUTES = (
     "id", "address", "subject", "body", "properties", "inferred",
     "durable", "priority", "ttl", "first_acquirer", "delivery_count",

@@ -2,7 +2,7 @@
 
 The engine enters here, and `message` for its sections. A composite is its code and the plain list of its
 field values in the order of the specification; a composite within is ``Described(code, values)``. This module
-knows what the types of fields are, and nothing about when a frame is allowed.
+knows the types of fields, and nothing of the states in which a frame is allowed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def encode_composite(code: int, values: Sequence[Any]) -> bytes:
 
 
 def write_composite(out: bytearray, code: int, values: Sequence[Any]) -> None:
-    """Append what `encode_composite` answers."""
+    """Append the bytes of `encode_composite`."""
     try:
         prefix, writers = _ENCODERS[code]
     except KeyError:
@@ -152,10 +152,10 @@ _ENCODERS: dict[int, tuple[bytes, tuple[Writer, ...]]] = {
 
 
 def decode_composite(buf: bytes, pos: int, end: int) -> tuple[int, list[Any], int]:
-    """Read the composite whose descriptor is at `pos`, and check its fields against its definition.
+    """Read the composite with its descriptor at `pos`, and check its fields against its definition.
 
     Answers its code, its fields (as `read_fields` makes them, short lists stay short) and the position behind
-    it. What the fields hold is what the definition says, or None where that is allowed; a number in a wider
+    it. Each field has the type of its definition, or is None where that is allowed; a number in a wider
     type than the definition's is accepted if it fits, as is a string for a symbol. Raises RemoteProtocolError
     (amqp:decode-error).
     """
@@ -213,7 +213,7 @@ def check_fields(code: int, fields: list[Any]) -> None:
             raise _wrong(composite, field, value)
         elif kind is None:
             _check_other(composite, field, value)
-            # What is in these is not told by their type.
+            # The type of these does not show their content.
             cacheable = cacheable and type(value) not in (Described, Array)
     if cacheable and shapes is not None and len(shapes) < _MAX_SHAPES:
         shapes.add(tuple(map(type, fields)))
@@ -260,7 +260,7 @@ def _wrong(composite: Composite, field: Field, value: Any) -> RemoteProtocolErro
 
 
 def _shown(composite: Composite, value: Any) -> str:
-    """A value in an error message: but what belongs to a log-in stays out of every log."""
+    """A value in an error message; the values of a log-in stay out of every log."""
     return type(value).__name__ if composite.name.startswith("sasl") else clipped(value)
 
 
@@ -288,7 +288,7 @@ _DESCRIBED = ("source", "target", "delivery-state", "outcome")
 _EXPECTED: dict[Field, tuple[Any, int]] = {field: _expectation(field) for field in _WRITER_OF}
 
 # Which types the fields of a frame or section may have is decided once for each combination that is met, and
-# remembered: the check of the next one costs one look-up. What must be looked into is never remembered; and
+# remembered: the check of the next one costs one look-up. A value that must be looked into is never remembered; and
 # there are only so many combinations of types that pass. (A ubyte cannot be told from a uint in this way: of
 # a transfer it is the settle mode, which the link has agreed on already; of a header `message` looks itself.)
 _SHAPES: dict[int, set[tuple[type, ...]]] = {

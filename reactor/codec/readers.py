@@ -1,8 +1,8 @@
 """One reader for each constructor of AMQP [1.6], and the table of them.
 
-Only `decode` enters, which is the door for everybody else. A reader is called with the position behind the
+Only `decode` enters, which is the door for all others. A reader is called with the position behind the
 constructor and answers the value and the position behind that. `end` is where the surrounding value stops: a
-reader may read behind it, as long as the position that it answers tells. Whoever surrounds it compares.
+reader may read behind it, as long as the position that it answers shows it. The surrounding reader compares.
 
 Nothing is allocated by a size or a count before the bytes for it are known to be there, and nesting is
 bounded.
@@ -38,8 +38,8 @@ from reactor.codec.types import (
 )
 from reactor.errors import DECODE_ERROR, RemoteProtocolError
 
-#: How deep lists, maps, arrays and described values may be nested: far more than anybody needs, far less than
-#: Python's own stack.
+#: How deep lists, maps, arrays and described values may be nested: far more than any application needs, far less
+#: than Python's own stack.
 MAX_DEPTH = 64
 #: How many elements without bytes (null, true, 0, an empty list) the arrays of one frame, or of one section of
 #: a message, may hold together: four bytes can promise four billion of them.
@@ -54,7 +54,7 @@ PATIENCE = 32
 Limits = list[int]  # levels of nesting left, elements without bytes left
 Reader = Callable[[bytes, int, int, Limits], tuple[Any, int]]
 
-#: What Python raises when bytes are missing or wrong; `explained` says it in the words of AMQP.
+#: Python's exceptions for missing or wrong bytes; `explained` puts them in the words of AMQP.
 MALFORMED = (IndexError, StructError, UnicodeDecodeError)
 
 _unpack_ushort = Struct(">H").unpack_from
@@ -67,7 +67,7 @@ _unpack_float = Struct(">f").unpack_from
 _unpack_double = Struct(">d").unpack_from
 _unpack_pair = Struct(">II").unpack_from
 
-# What comes off the wire is in range already: no need to go through the constructors that check it.
+# Values off the wire are in range already: the constructors that check are not needed.
 _new_int = int.__new__
 _new_str = str.__new__
 _UBYTES = tuple(_new_int(ubyte, n) for n in range(256))
@@ -76,7 +76,7 @@ _ULONGS = tuple(_new_int(ulong, n) for n in range(256))
 
 
 def body_limits(size: int) -> Limits:
-    """The limits for a body of so many bytes: work and memory stay in proportion to what was sent."""
+    """The limits for a body of so many bytes: work and memory stay in proportion to the size."""
     return [MAX_DEPTH, MAX_EMPTY_ELEMENTS_OF_BODY + size]
 
 
@@ -104,7 +104,7 @@ def truncated() -> RemoteProtocolError:
 
 
 def explained(e: Exception) -> RemoteProtocolError:
-    """What the exceptions of Python mean when they come from reading bytes."""
+    """The meaning of Python's exceptions when they come from reading bytes."""
     if isinstance(e, UnicodeDecodeError):
         return malformed("a %s that is not %s" % ("symbol" if e.encoding == "ascii" else "string", e.encoding))
     return truncated()
@@ -251,7 +251,7 @@ def _read_items(buf: bytes, pos: int, stop: int, end: int, count: int, limits: L
         raise truncated()
     enter(limits)
     items: list[Any] = []
-    # Strings and small numbers inline: they are most of what application properties are made of.
+    # Strings and small numbers inline: most application properties are such.
     while pos < stop:
         code = buf[pos]
         pos += 1
@@ -290,14 +290,14 @@ def _paired(items: list[Any]) -> Any:
 
 
 def _pairs_of(items: list[Any], keys: list[Any]) -> Pairs:
-    """Entries whose keys only Python thinks equal (ulong 1, long 1, true), or which collide. The same key twice
+    """Entries with keys that only Python thinks equal (ulong 1, long 1, true), or that collide. The same key twice
     is not a map [1.6.23]."""
     if len({(type(key), repr(key)) for key in keys}) != len(keys):
         raise malformed("a map with the same key twice")
     return Pairs(zip(keys, items[1::2]))
 
 
-#: Keys whose hashes nobody can choose: Python mixes them with a secret, or there are only three of them.
+#: Keys with hashes that no peer can choose: Python mixes them with a secret, or there are only three of them.
 _SALTED = frozenset({str, symbol, char, bytes, decimal128, bool, type(None)})
 
 
@@ -305,7 +305,7 @@ def _crowded(hashes: list[int]) -> bool:
     """Whether a dict of keys with these hashes would try too many places for each of them.
 
     The hashes of numbers and UUIDs are plain arithmetic: a peer can choose keys which all belong at one place, or
-    whose ways through the table meet, and each then costs as much as all before it. So the places are looked at
+    with ways through the table that meet, and each then costs as much as all before it. So the places are looked at
     first, as CPython and PyPy do, in the table that the dict will have, and in the next larger one, which a copy
     may have.
     """
@@ -339,7 +339,7 @@ def _read_array32(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Array
 
 
 def _read_elements(buf: bytes, pos: int, stop: int, end: int, count: int, limits: Limits) -> Array:
-    """The array whose element constructor is at `pos`, up to exactly `stop`."""
+    """The array with its element constructor at `pos`, up to exactly `stop`."""
     if stop > end:
         raise truncated()
     enter(limits)

@@ -1,8 +1,8 @@
-"""An encoded message as its sections [3.2]: where they are, and what is in them once somebody asks.
+"""An encoded message as its sections [3.2]: their places, and their content when it is read.
 
 For `message` and `attributes` only. `Sections` is the part of a message that remembers the bytes, and decodes
-one section when it is first needed. Its `_locate` runs for every message that arrives, whether or not anybody
-looks at it, so it steps from constructor to constructor and decodes nothing.
+one section when it is first needed. Its `_locate` runs for every message that arrives, read or not,
+so it steps from constructor to constructor and decodes nothing.
 
 Of sections that are there several times, each replaces the one before it, as in the original: the last header
 is the header. Only several sections of data, or of sequence, are one body. The bytes of all stay together, and
@@ -40,18 +40,18 @@ HEADER_CHANGED = 1
 FIELDS_CHANGED = 2
 BODY_CHANGED = 4
 
-#: Stands in a slot whose section has not been decoded. Ellipsis, because copies and pickles keep its
+#: Stands in a slot for a section that is not decoded yet. Ellipsis, because copies and pickles keep its
 #: identity.
 UNREAD: Any = ...
 
-#: What most messages begin with: a header and properties that say nothing.
+#: The beginning of most messages: an empty header and empty properties.
 PLAIN = b"\x00\x53\x70\x45\x00\x53\x73\x45"
 _EMPTY_HEADER = PLAIN[:4]
 _PLAIN_HEADER = (0, 4)
 _PLAIN_PROPERTIES = (4, 8)
 
-# By constructor: how many bytes the value takes, constructor included; _SMALL and _LARGE: what its size, of
-# one byte or four, says; _OTHER: a described value, or no constructor at all.
+# By constructor: how many bytes the value takes, constructor included; _SMALL and _LARGE: its size has
+# one byte or four; _OTHER: a described value, or no constructor at all.
 _SMALL, _LARGE, _OTHER = 0, -1, -2
 _WIDTHS = [_OTHER] * 256
 for _high, _width in (
@@ -85,7 +85,7 @@ def _arranged(buf: bytes, parts: list[tuple[int, int, int]]) -> tuple[bytes, Spa
 
 
 def _descriptor(buf: bytes, pos: int, end: int) -> tuple[int, int]:
-    """The code of a section whose descriptor is not the usual two bytes."""
+    """The code of a section with a descriptor that is not the usual two bytes."""
     if buf[pos] != 0x00:
         raise malformed("0x%02x where a section should begin" % buf[pos])
     descriptor, pos = read_value(buf, pos + 1, end)
@@ -110,15 +110,15 @@ def _truncated() -> DecodeError:
 
 
 class Sections:
-    """What a message knows of the bytes that it came as, and of its parts, as far as they have been decoded.
+    """The bytes that a message came as, and its parts, as far as they have been decoded.
 
     A message that did not come from a peer has no bytes, and nothing in it is `UNREAD`.
     """
 
     __slots__ = (
         "_raw",  # the bytes that came, or None
-        "_spans",  # what `_locate` found in them
-        "_changed",  # which sections were assigned to
+        "_spans",  # the places that `_locate` found
+        "_changed",  # the sections that were assigned to
         "_header",  # the five fields as they travel, or None: not decoded, or nothing set
         "_fields",  # the same for the thirteen of the properties section
         "_instructions",
@@ -129,7 +129,7 @@ class Sections:
         "_inferred",  # None: not looked at
         "_footer",
         "__weakref__",
-        "__dict__",  # what the application adds of its own
+        "__dict__",  # attributes that the application adds
     )
     _raw: Optional[bytes]
     _spans: Spans
@@ -263,7 +263,7 @@ class Sections:
         assert raw is not None
         if AMQP_VALUE in spans:
             pos, stop = spans[AMQP_VALUE]
-            # A short text: what most bodies are.
+            # A short text: most bodies are.
             if raw[pos + 1] == 0x53 and raw[pos + 3] == 0xA1 and pos + 5 + raw[pos + 4] == stop:
                 try:
                     self._body = body = raw[pos + 5 : stop].decode()

@@ -1,9 +1,9 @@
 """The types of AMQP that Python has no word for, under the names that Proton gave them.
 
-Everybody may enter; this module knows bytes only by name. A Python int is an AMQP long, a float a double,
-a str a string, bytes are binary, and None, bool, list, dict and `uuid.UUID` are what they look like. For the
+Open to every module; this module knows bytes only by name. A Python int is an AMQP long, a float a double,
+a str a string, bytes are binary, and None, bool, list, dict and `uuid.UUID` have their own AMQP types. For the
 rest of the type system [1.6] there is one class here for each type. They are ordinary ints, floats, strs and
-bytes with a type's name: they compare, hash and calculate like their base, and `repr` tells them apart.
+bytes with a type's name: they compare, hash and calculate like their base, and `repr` shows their type.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Named:
 
 
 class _Integer(_Named, int):
-    """An int that refuses what its type cannot hold: at once, not later on the wire."""
+    """An int that refuses a value out of its type's range: at once, not later on the wire."""
 
     __slots__ = ()
     LOW = 0
@@ -131,7 +131,7 @@ class decimal64(_Integer):
 
 
 long = int
-"""The 64 bit signed integer of AMQP is what Python's int is written as."""
+"""The 64 bit signed integer of AMQP: the type of Python's int."""
 
 
 class float32(_Named, float):
@@ -184,11 +184,11 @@ class Constant:
 
 
 UNDESCRIBED = Constant("UNDESCRIBED")
-"""The `descriptor` of an `Array` whose elements have none."""
+"""The `descriptor` of an `Array` of elements that have none."""
 
 
 class Described:
-    """A value with a descriptor that says what it means [1.3].
+    """A value with a descriptor, which gives its meaning [1.3].
 
     descriptor: usually a `symbol` or a `ulong`, but any value may serve.
     value: any value.

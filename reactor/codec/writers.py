@@ -1,7 +1,7 @@
 """One writer for each primitive type of AMQP [1.6]: the constructor and the value, in the smallest encoding.
 
-Only `encode` enters, which is the door for everybody else. A writer appends to a bytearray; for a value that
-its type cannot hold it raises one of `UNWRITABLE`, and whoever knows what the value was meant for says so.
+Only `encode` enters, which is the door for all others. A writer appends to a bytearray; for a value that its type
+cannot hold it raises one of `UNWRITABLE`, and the caller, which knows the field of the value, names it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SMALL_BINARY = tuple(bytes((0xA0, n)) for n in range(256))
 _SMALL_STRING = tuple(bytes((0xA1, n)) for n in range(256))
 _SMALL_SYMBOL = tuple(bytes((0xA3, n)) for n in range(256))
 
-#: What Python raises when a value does not fit its writer.
+#: Python's exceptions when a value does not fit its writer.
 UNWRITABLE = (TypeError, ValueError, OverflowError, AttributeError, StructError, RecursionError,
 DataException)
 

@@ -1,7 +1,7 @@
 """A world in a box: programs, a network in memory and a clock that jumps, and nothing left to chance but a seed.
 
-Programs and their tests enter; nothing here is real, random or timed, so what happened once happens again. Most
-tests need World and nothing else; MemoryNetwork and Stepper are what it is made of, for those who want less.
+Programs and their tests enter; nothing here is real, random or timed, so every run can be repeated. Most tests
+need World and nothing else; MemoryNetwork and Stepper are its parts, for tests that need less.
 """
 
 from reactor.simulation.network.clock import VirtualClock

@@ -16,7 +16,7 @@ from reactor.simulation.world.world import World
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Run it; what fails leaves this as it is."""
+    """Run it; an exception of the scenario leaves this."""
     parser = argparse.ArgumentParser(
         prog="python -m reactor.simulation", description="Run a scenario in the simulated world of a seed."
     )

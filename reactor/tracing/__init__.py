@@ -1,1 +1,1 @@
-"""What listens to an engine and never speaks: the wire trace for people (text)."""
+"""Listeners to an engine, which never speak: the wire trace for people (text)."""

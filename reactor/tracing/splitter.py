@@ -1,8 +1,8 @@
 """Splitter: a stream of bytes, cut again into the protocol headers and frames that were written into it.
 
-Whoever listens to a wire enters: the text trace, and the simulated network, which does things to frames. It
-looks at four bytes of each part and knows nothing of what is in it. What is no AMQP at all (TLS, HTTP) is
-handed out as it comes: a listener must neither fail on it nor keep it.
+Listeners to a wire enter: the text trace, and the simulated network, which injects faults into frames. It looks at
+four bytes of each part and knows nothing of its content. Bytes that are no AMQP (TLS, HTTP) are handed out as they
+come: a listener must neither fail on them nor keep them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _TOO_LARGE = 0x10
 class Splitter:
     """Cuts one direction of one wire.
 
-    opaque: whether what passes is no AMQP that could be read: it then comes in the pieces in which it was
+    opaque: whether the bytes are no AMQP that could be read: they then come in the pieces in which they were
         given. Set once, and for good, where neither a header nor a size that a frame can have begins.
     """
 
@@ -26,7 +26,7 @@ class Splitter:
 
     @property
     def rest(self) -> bytes:
-        """What has come of a part that is not complete."""
+        """The beginning of a part that is not complete."""
         return bytes(self._rest)
 
     def feed(self, chunk: bytes) -> list[bytes]:
@@ -47,7 +47,7 @@ class Splitter:
                 break
             if end - pos < 8:
                 break
-            # No frame can be as long as the four letters say, so they always open a protocol header [2.2].
+            # No frame can be as long as the four letters mean, so they always open a protocol header [2.2].
             size = 8 if is_header else max(8, int.from_bytes(rest[pos : pos + 4], "big"))
             if end - pos < size:
                 break

@@ -2,8 +2,8 @@
 
 A TextTrace listens to the bytes of one connection, both directions, and never speaks: it splits the stream
 into protocol headers and frames again, decodes each performative and names its fields. The engine does not
-know it; a transport whose `recorder` is None pays one comparison for it. Nothing in here may fail: bytes that
-do not parse are shown as what they are, because the trace is read exactly when a peer sends such bytes.
+know it; a transport with no `recorder` pays one comparison for it. Nothing in here may fail: bytes that
+do not parse are shown raw, because the trace is read exactly when a peer sends such bytes.
 
 The form of the lines is the original's, so that eyes and tools trained on it go on working::
 
@@ -21,8 +21,8 @@ from reactor.codec.types import UNDESCRIBED, Array, Described, symbol
 from reactor.shown import shown
 from reactor.tracing.splitter import Splitter
 
-# The secrets of SASL: mechanisms put the password there, some of them in clear text; and what others exchange lets
-# whoever reads it try passwords at leisure: salts, nonces, proofs.
+# The secrets of SASL: some mechanisms put the password there in clear text. The salts, nonces and proofs of others
+# let a reader try passwords at leisure.
 SECRET_FIELDS = {
     (SASL_INIT, "initial-response"),
     (SASL_CHALLENGE, "challenge"),
@@ -40,7 +40,7 @@ class TextTrace:
     """A recorder for one transport: call it with the direction and the bytes, in the order of the wire.
 
     write: receives each finished line, without its newline.
-    label: tells connections apart; it stands in brackets at the start of each line.
+    label: the name of the connection; it stands in brackets at the start of each line.
 
     Chunks may be cut anywhere; a frame is shown when its last byte has come.
     """
@@ -61,7 +61,7 @@ class TextTrace:
 
 
 def describe(part: bytes) -> tuple[str, str, str]:
-    """What a Splitter handed out: its layer, its channel where it has one, and what it says."""
+    """A part from a Splitter: its layer, its channel where it has one, and its text."""
     if part.startswith(b"AMQP") and len(part) == 8:
         return HEADER_LAYERS.get(part[4], "%d" % part[4]), "", format_header(part)
     if len(part) < 8 or part[0] >= 0x10:
@@ -114,7 +114,7 @@ def format_composite(code: int, values: list[Any]) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Any AMQP value, told apart as the original does: ``:symbol``, ``"string"``, ``b"binary"``, ``true``."""
+    """Any AMQP value, with its type as the original shows it: ``:symbol``, ``"string"``, ``b"binary"``, ``true``."""
     special = _FORMATS.get(type(value))
     if special is not None:
         return special(value)

@@ -159,7 +159,7 @@ WRONG = {
     "an unknown key of tls": ('{"tls": {"x": 1}}', "line 1: tls.x: this key is not known; known are cert, key"),
     "a number for a text": ('{\n\n"host": 7}', "line 3: host: a text is expected"),
     "a scheme": ('{"scheme": "http"}', 'line 1: scheme: "amqp" or "amqps" is expected'),
-    "a host": ('{"host": "h/q"}', "line 1: host: the host has a sign in it that no host has"),
+    "a host": ('{"host": "h/q"}', "line 1: host: the host has a character that no host has"),
     "a port": ('{"port": 70000}', "line 1: port: a number from 0 to 65535"),
     "a port that is true": ('{"port": true}', "line 1: port: a number from 0 to 65535"),
     "a port that is none": ('{"port": 5.5}', "line 1: port: a number from 0 to 65535"),

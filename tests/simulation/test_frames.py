@@ -85,7 +85,7 @@ def test_what_is_as_expected(expected):
         ({"source": composite("source")}, "source: expected @source, seen null"),
         ({"target": composite("source")}, 'target: expected @source, seen @target(41) [address="jobs"]'),
         ({"target": composite("target", address="x")}, 'target.address: expected "x", seen "jobs"'),
-        ({"role": lambda role: role}, "role: expected what <lambda> agrees with, seen false"),
+        ({"role": lambda role: role}, "role: expected a value that <lambda> accepts, seen false"),
         ({"snd_settle_mode": 1}, "snd-settle-mode: expected 1, seen null"),
     ],
 )

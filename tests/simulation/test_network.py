@@ -369,7 +369,7 @@ def test_waiting_for_somebody_whom_nobody_runs_is_an_error_and_not_a_hang(networ
     other.watch(peer, READ, Watcher())
     wire.write(b"do something")
     start = network.clock.now()
-    with pytest.raises(RuntimeError, match="here waits for ever for there, which nobody runs: use a Stepper"):
+    with pytest.raises(RuntimeError, match="here waits for ever for there, which nothing runs: use a Stepper"):
         while True:
             node.wait(1.0)
     assert network.clock.now() == start

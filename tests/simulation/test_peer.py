@@ -116,7 +116,7 @@ def test_what_is_seen_is_shown_beside_what_was_expected(world, capsys):
         "  role: expected true, seen false",
         '  source.address: expected "jobs", seen null',
     ]
-    assert rest[3] == "what was said (->) and heard (<-) before:"
+    assert rest[3] == "frames sent (->) and received (<-) before:"
     assert "  -> @begin(17) [remote-channel=0, " in str(caught.value)
     assert "to run it again" in capsys.readouterr().err
 

@@ -145,7 +145,7 @@ def test_a_condition_that_cannot_come_true_is_told_with_what_there_is(network):
     with pytest.raises(NeverHappens) as caught:
         run(network, client, server, until=pigs_fly)
     text = str(caught.value)
-    assert "pigs_fly was not reached: everybody waits, and nobody has a deadline (at 0.000 s, after " in text
+    assert "pigs_fly was not reached: every container waits, and none has a deadline (at 0.000 s, after " in text
     assert "still running: <client>" in text
     assert "wire <server: 127.0.0.1:5672 to 127.0.0.1:" in text
     assert "connecting: client to far:5672" in text

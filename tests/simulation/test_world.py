@@ -433,7 +433,7 @@ def test_what_never_happens_is_told_with_how_things_stand():
     pair(world)
     with pytest.raises(NeverHappens) as caught:
         world.run_until(lambda: False)
-    assert "everybody waits, and nobody has a deadline" in str(caught.value)
+    assert "every container waits, and none has a deadline" in str(caught.value)
     assert "listening: server:5672" in str(caught.value)
     with pytest.raises(NeverHappens, match=r"0\.5 s of virtual time were not enough"):
         world.start(Client, name="late", heartbeat=10.0)
@@ -453,7 +453,7 @@ def test_what_never_happens_is_told_in_words_of_the_test(capsys):
     world.start(Client, URL + "1", name="other", heartbeat=1.0)
     with pytest.raises(NeverHappens) as caught:
         world.run_until(lambda: False, limit=300)
-    assert "@attach" in capsys.readouterr().err.rpartition("what happened last")[2], "not only heartbeats"
+    assert "@attach" in capsys.readouterr().err.rpartition("the last events")[2], "not only heartbeats"
 
 
 MISTAKES = [
@@ -465,8 +465,8 @@ MISTAKES = [
     (lambda world: world.run_until(world.now > 5), TypeError, "a function again and again, .* and cannot ask False"),
     (lambda world: world.run_for(-1), ValueError, "time does not go back"),
     (lambda world: world.cut("servr"), ValueError, r"'servr'; did you mean 'server'\? \(there is client, server\)"),
-    (lambda world: world.partition("client", "srv"), ValueError, "nobody is called 'srv'"),
-    (lambda world: world.between("me", latency=1), ValueError, "nobody is called 'me'"),
+    (lambda world: world.partition("client", "srv"), ValueError, "no program is called 'srv'"),
+    (lambda world: world.between("me", latency=1), ValueError, "no program is called 'me'"),
     (lambda world: world.between("client", bandwidth=-1), ValueError, "bytes per second, and not -1"),
     (lambda world: world.peer("amqp://peer:5672"), ValueError, "is host:port, such as 'peer:5672', and not 'amqp:"),
     (lambda world: world.peer("peer"), ValueError, "is host:port, such as 'peer:5672', and not 'peer'"),
@@ -491,7 +491,7 @@ def test_mistakes_are_told_where_they_are_made(number):
 
 
 def test_a_fault_of_somebody_who_never_was_is_told_at_the_end():
-    with pytest.raises(ValueError, match="nobody is called 'sever'; did you mean 'server'"), World(7) as world:
+    with pytest.raises(ValueError, match="no program is called 'sever'; did you mean 'server'"), World(7) as world:
         world.when("attach", sender="sever").drop()
         pair(world)
         world.settle()

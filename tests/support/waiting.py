@@ -39,19 +39,9 @@ PRIVATES: dict[str, tuple[str, str]] = {
 #: How often the words of LANGUAGE_BOUNDS may stand in the comments and docstrings of a wing, per 1,000 words, until
 #: it meets the final bounds.
 LANGUAGE: dict[str, dict[str, int]] = {
-    "handlers": dict(what=11, says=14, who=5, somebody=5),
-    "handlers.broker": dict(what=16, says=7, who=8, somebody=5),
-    "handlers.broker.nodes": dict(what=17, who=7, somebody=10),
-    "reactor": dict(what=16, says=5, who=5, somebody=11),
-    "reactor.codec": dict(what=13, says=5, who=5, somebody=3),
     "reactor.engine": dict(what=21, says=7, who=7, somebody=7),
     "reactor.engine.endpoints": dict(what=19, says=9, who=5, somebody=4),
     "reactor.engine.sasl": dict(what=19, says=9, who=11, somebody=10),
     "reactor.engine.tls": dict(what=18, says=10, who=8, somebody=4),
     "reactor.engine.wire": dict(what=26, says=11, who=5, somebody=5),
-    "reactor.simulation": dict(what=32, who=11),
-    "reactor.simulation.network": dict(what=18, says=5, who=13, somebody=12),
-    "reactor.simulation.wiretap": dict(what=26, says=14, who=6, somebody=3),
-    "reactor.simulation.world": dict(what=20, says=5, who=8, somebody=8),
-    "reactor.tracing": dict(what=17, says=8, who=6),
 }

@@ -1,1 +1,1 @@
-"""The broker's nodes: queues and topics, and what is counted of them."""
+"""The broker's nodes: queues and topics, and their statistics."""

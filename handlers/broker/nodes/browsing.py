@@ -27,7 +27,7 @@ def spot_before(entry: Any) -> Spot:
 
 
 def move(spot: Spot, entry: Any) -> None:
-    """Those who stood at `spot` are to see `entry` next."""
+    """The browsers at `spot` are to see `entry` next."""
     spot.entry.spot = None
     other = entry.spot
     if other is None:
@@ -39,7 +39,7 @@ def move(spot: Spot, entry: Any) -> None:
 
 
 def settled(spot: Spot) -> Spot:
-    """The spot that `spot` is now; who asks shall remember that one. The way there becomes short for all."""
+    """The spot that `spot` is now; the caller shall remember that one. The way there becomes short for all."""
     last = spot
     while last.joined is not None:
         last = last.joined

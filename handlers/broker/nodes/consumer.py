@@ -42,14 +42,14 @@ class Consumer:
         """Others rested on its behalf, and now there is nothing more for it."""
 
     def was_tried(self, key: Any) -> bool:
-        """Whether what is held under `key` may have reached somebody: then its loss is a failed attempt."""
+        """Whether the entry under `key` may have reached an application: then its loss is a failed attempt."""
         return True
 
 
 class Browser(Consumer):
     """Looks at the waiting messages of a queue, each once, and takes none.
 
-    What another consumer held while the browser went past is not shown to it later.
+    A message that another consumer held while the browser went past is not shown to it later.
     """
 
     browsing = True

@@ -1,6 +1,6 @@
 """The directory: which node an address means, which nodes are made on demand, and when they go again.
 
-It knows names, kinds and lifetimes; what is attached to a node it knows as things in a set. Whether an
+It knows names, kinds and lifetimes; links are things in a set here. Whether an
 address is a queue or a topic is decided in this order: by the node that is already there; by the capability
 that the peer asks for (`queue` or `topic`); by the topic prefixes of the broker; else it is a queue.
 """
@@ -38,7 +38,7 @@ LONGEST_NAME = 1024
 
 
 LONGEST_TEXT = 300
-"""Bytes of what a peer is told in an outcome: it has to fit the smallest frame [2.3.1], whatever names it quotes."""
+"""Bytes of a text in an outcome: it has to fit the smallest frame [2.3.1], whatever names it quotes."""
 
 
 def clipped(text: str) -> str:
@@ -48,7 +48,7 @@ def clipped(text: str) -> str:
 
 
 class Refused(Exception):
-    """The peer cannot have what it asks for. condition: the AMQP symbol that it is told."""
+    """The peer cannot have what it asks for. condition: the AMQP symbol of the refusal."""
 
     def __init__(self, condition: str, description: str) -> None:
         super().__init__(description)
@@ -57,10 +57,10 @@ class Refused(Exception):
 
 
 class Record:
-    """What the directory knows of a node beside the node: who is attached, and until when it lives.
+    """A node in the directory: its links, and its lifetime.
 
     links: the attached. lifetime: None for a node that stays, else one of ON_...; creator: the link that a
-    dynamic node was made for. owner: None, or the connection and the container that it was made for: nobody else
+    dynamic node was made for. owner: None, or the connection and the container that it was made for: no other
     receives from it. declared: named when the broker was started, so never forgotten.
     """
 
@@ -81,7 +81,7 @@ class Directory:
     capacity: bytes that each queue, and each subscription of a topic, holds before its producers must wait.
     auto_create: whether an unknown address makes a node. topic_prefixes: addresses that begin so are topics.
     forget: called with the record of each node that was deleted, after it left the directory.
-    pool: what all queues hold together. most: how many nodes there may be, 0 for any number.
+    pool: the bytes of all queues together. most: how many nodes there may be, 0 for any number.
     """
 
     def __init__(
@@ -103,11 +103,11 @@ class Directory:
         self._dynamic_prefix = ""
         self._token: Callable[[], str] = _no_token
         self._tidy_at = MANY
-        self._in_vain = 0  # refusals until it is worth while to look again for nodes that nobody uses
+        self._in_vain = 0  # refusals until it is worth while to look again for unused nodes
 
     def name_dynamic_nodes(self, prefix: str, token: Callable[[], str]) -> None:
-        """Have the addresses of dynamic nodes begin with `prefix`, which no other broker may use, and go on with what
-        `token` returns, which nobody can guess: who knows an address may send to it."""
+        """Have the addresses of dynamic nodes begin with `prefix`, which no other broker may use, and go on with the
+        result of `token`, which cannot be guessed: a client that knows an address may send to it."""
         self._dynamic_prefix = prefix
         self._token = token
 
@@ -128,7 +128,7 @@ class Directory:
             raise Refused("amqp:invalid-field", "to attach, name an address or ask for a dynamic node")
         name = node_name(address)
         if len(name) > LONGEST_NAME:
-            raise Refused("amqp:invalid-field", f"an address of {len(name)} characters; {LONGEST_NAME} are taken")
+            raise Refused("amqp:invalid-field", f"an address of {len(name)} characters; the most is {LONGEST_NAME}")
         asked = next((kind for kind in ("topic", "queue") if kind in capabilities), None)
         record = self.records.get(name)
         if record is None:
@@ -142,7 +142,7 @@ class Directory:
         return record
 
     def make_dynamic(self, capabilities: Iterable[str], lifetime: int) -> Record:
-        """A node with an address that nobody else has. Whoever asks sets its creator and owner."""
+        """A node with an address of its own. The caller sets its creator and owner."""
         topic = any(capability in ("topic", "temporary-topic") for capability in capabilities)
         record = self._make(f"{self._dynamic_prefix}{self._token()}", "topic" if topic else "queue")
         record.lifetime = lifetime
@@ -179,7 +179,7 @@ class Directory:
             self.consider(record)
 
     def consider(self, record: Record) -> None:
-        """Delete a dynamic node whose lifetime is over by now."""
+        """Delete a dynamic node if its lifetime is over by now."""
         lifetime = record.lifetime
         links, messages = bool(record.links), bool(getattr(record.node, "depth", 0))
         if (lifetime == ON_NO_LINKS and not links) or (
@@ -188,7 +188,7 @@ class Directory:
             self.delete(record)
 
     def delete(self, record: Record) -> None:
-        """The node goes, with what it holds."""
+        """The node goes, with its messages."""
         if self.records.get(record.node.name) is record:
             del self.records[record.node.name]
             log.info("%s %r deleted", record.node.kind, record.node.name)
@@ -196,7 +196,7 @@ class Directory:
             record.node.close()
 
     def _make_room(self, name: str) -> None:
-        """There are as many nodes as there may be: forget those that nobody uses. Refused, if there are none."""
+        """There are as many nodes as there may be: forget the unused ones. Refused, if there are none."""
         if self._in_vain > 0:
             self._in_vain -= 1
         else:

@@ -1,9 +1,9 @@
-"""The envelope of a message: what its header says, and the header it goes on with.
+"""The envelope of a message: the fields of its header, and the header that it goes on with.
 
 A broker passes messages through. Of the bytes it receives it must understand the header alone [3.2.1], and
-this is the only room that knows where a header ends; what the fields mean is left to Message. Of the rest the
+this is the only room that knows where a header ends; the meaning of the fields is left to Message. Of the rest the
 annotations are its business: those of the delivery end here [3.2.2], those of outcomes are merged [3.4.5].
-Producers send the same few headers over and over, so what was learned about one is kept under its bytes, and a
+Producers send the same few headers over and over, so the result for one is kept under its bytes, and a
 message costs one look-up.
 """
 
@@ -33,9 +33,9 @@ writes them last. To look through all of every message would cost more than to p
 LAST_BYTES = 1024
 
 LONGEST_HEADER = 100
-"""Bytes. Its five fields have no more to say; what is longer would be kept, and cost more than its bytes."""
+"""Bytes. Its five fields need no more; a longer one would be kept, and cost more than its bytes."""
 
-MOST_COUNTED = 0xFFFFFFFF  # what a delivery count has room for
+MOST_COUNTED = 0xFFFFFFFF  # the largest delivery count
 
 _KEEP = 500
 _known: dict[bytes, Envelope] = {}
@@ -65,8 +65,8 @@ class Envelope:
     def again(self, failures: int, ttl: Optional[float], first: bool) -> bytes:
         """The header of one certain delivery.
 
-        failures: failed attempts here, which count on top of those that the sender told of. ttl: seconds that
-        are left, None for what the sender said. first: nobody has had the message before.
+        failures: failed attempts here, which count on top of those in the header. ttl: seconds that are
+        left, None for that of the header. first: no consumer has had the message before.
         """
         message = Message.from_bytes(self.header)
         message.first_acquirer = first
@@ -103,14 +103,14 @@ def _learn(header: bytes, length: int) -> Envelope:
         raise DecodeError("the header of the message promises more bytes than there are")
     envelope = Envelope(header)
     if len(_known) >= _KEEP:
-        _known.clear()  # somebody makes up headers; those in use are back in no time
+        _known.clear()  # a sender makes up headers; those in use are back in no time
     _known[header] = envelope
     return envelope
 
 
 def header_first(payload: bytes) -> bytes:
-    """`payload` with its sections in the specified order: some senders write the header behind others. What is no
-    message stays as it is."""
+    """`payload` with its sections in the specified order: some senders write the header behind others. Bytes
+    that are no message stay as they are."""
     try:
         return bytes(Message.from_bytes(payload).encode())
     except ReactorException:
@@ -118,7 +118,8 @@ def header_first(payload: bytes) -> bytes:
 
 
 def without_instructions(body: bytes) -> bytes:
-    """`body` without its delivery annotations, which are for one hop [3.2.2]. What is no message stays as it is."""
+    """`body` without its delivery annotations, which are for one hop [3.2.2]. Bytes that are no
+    message stay as they are."""
     try:
         message = Message.from_bytes(body)
         if message.instructions is None:

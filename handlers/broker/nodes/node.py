@@ -7,11 +7,11 @@ the links above noticing.
 
 Costs: every operation is O(1), or O(log n) in the messages that came back or carry a deadline. The messages
 of a queue form one linked list in the order of their arrival, whether they are waiting or being worked on;
-that list is what "in its original place" means. Beside it stand three indexes into it, cleaned lazily:
+that list defines "in its original place". Beside it stand three indexes into it, cleaned lazily:
 
-    fresh      never given to anybody: a deque, its head is the oldest
+    fresh      never delivered: a deque, its head is the oldest
     returned   given and come back: a heap by place
-    picky      come back from somebody who must not get them again (picky.py)
+    picky      come back from a consumer that must not get them again (picky.py)
 
 Consumers that select have views of the queue (views.py). They come before the others, which take anything.
 
@@ -43,11 +43,11 @@ class Keeper(Protocol):
 class Queue:
     """Messages in order, competing consumers in turn.
 
-    name: what reports call it. capacity: bytes that it holds before its producers have to wait, 0 for no
-    bound; they may go on when it is half empty again. pool: what it shares with other queues.
+    name: for reports. capacity: bytes that it holds before its producers have to wait, 0 for no
+    bound; they may go on when it is half empty again. pool: the room that it shares with other queues.
 
-    `put` reports whether there is room for more. It never refuses: what was already under way when the
-    bound was reached is kept, so it is the credit of the producers that bounds a queue, not their loss.
+    `put` reports whether there is room for more. It never refuses: messages that were under way when the
+    bound was reached are kept, so it is the credit of the producers that bounds a queue, not their loss.
     """
 
     kind = "queue"
@@ -86,7 +86,7 @@ class Queue:
 
     @property
     def waiting(self) -> int:
-        """Messages that nobody holds."""
+        """Messages that no consumer holds."""
         return self.depth - self.acquired
 
     @property
@@ -102,9 +102,9 @@ class Queue:
     # -- messages come
 
     def put(self, envelope: Any, body: bytes, expires: float = 0.0, number: int = 0) -> bool:
-        """Append a message and give it to the consumer whose turn it is. False: enough for now, `block`.
+        """Append a message and give it to the consumer that has its turn. False: enough for now, `block`.
 
-        expires: the time from which on nobody shall get it, 0 for never. number: that of the store.
+        expires: the time from which on no consumer shall get it, 0 for never. number: that of the store.
         """
         self.enqueued = place = self.enqueued + 1
         entry = Entry(place, envelope, body, expires, number)
@@ -177,7 +177,7 @@ class Queue:
             view.members += 1
 
     def leave(self, consumer: Consumer) -> None:
-        """`consumer` is gone: what it held waits again, each in its place, the attempt counted as failed."""
+        """`consumer` is gone: the entries that it held wait again, each in its place, the attempt counted as failed."""
         if consumer not in self.consumers:
             return
         self.consumers.remove(consumer)
@@ -201,7 +201,7 @@ class Queue:
         self._pump()
 
     def grant(self, consumer: Consumer, credit: int) -> None:
-        """`consumer` takes `credit` messages from now on (not: more), and gets at once what is there."""
+        """`consumer` takes `credit` messages from now on (not: more), and gets the waiting ones at once."""
         consumer.credit = credit
         if isinstance(consumer, Browser):
             if credit > 0 and consumer.spot is not None:
@@ -219,7 +219,7 @@ class Queue:
                 consumer.hungry = False
                 ring.remove(consumer)
         elif credit > 0:
-            # Those that are hungry already have found nothing that they could have: what is there is for this one.
+            # Those that are hungry already have found nothing that they could have: the waiting ones are for this one.
             if not consumer.hungry:
                 if self._serve(consumer):
                     consumer.hungry = True
@@ -268,7 +268,7 @@ class Queue:
             pool.resume()
 
     def release(self, entry: Entry, failed: bool = False, refused_by: Optional[Consumer] = None) -> None:
-        """`entry` waits again, in its place. failed: the attempt counts. refused_by: who must not get it."""
+        """`entry` waits again, in its place. failed: the attempt counts. refused_by: it must not get it again."""
         if refused_by is not None and entry.state == ACQUIRED:
             self._refuse(entry, refused_by.serial)
         self._put_back(entry, failed, refused_by)
@@ -299,7 +299,7 @@ class Queue:
                 self.keeper.rewritten(entry)
 
     def expire(self, now: float) -> int:
-        """Drop what is waiting beyond its time; what somebody holds is dropped if it comes back. How many?"""
+        """Drop the waiting entries beyond their time; held ones are dropped if they come back. Returns their number."""
         dropped = 0
         deadlines = self._deadlines
         while deadlines and deadlines[0][0] <= now:
@@ -334,7 +334,7 @@ class Queue:
             consumer.view.pump()
 
     def close(self) -> None:
-        """The queue is deleted: nobody is served any more, and nobody is kept waiting for room."""
+        """The queue is deleted: no consumer is served any more, and no producer waits for room."""
         self.deleted = True
         self._ring.clear()
         self._looking.clear()
@@ -364,7 +364,7 @@ class Queue:
         self.acquired -= 1
         self.requeued += 1
         if entry.refused or entry.bar:
-            # Who selects asks its view, and the view has a book of its own.
+            # A consumer that selects asks its view, and the view has a book of its own.
             self._picky.add(entry, refuser if refuser is not None and refuser.view is None else None)
         elif entry.aside:
             entry.aside = False  # it has never left its index
@@ -380,7 +380,7 @@ class Queue:
             if view.ring:
                 view.pump()
         ring = self._ring
-        # Consumers in a row for whom there was nothing. No message remembers more of them than so many; one that waits
+        # Consumers in a row that found nothing. No message remembers more of them than so many; one that waits
         # for newcomers may wait for the next of them that asks, rather than have all the others asked each time.
         unlucky, most = 0, min(len(ring), MOST_REFUSERS + 1)
         while unlucky < most and ring:
@@ -404,7 +404,7 @@ class Queue:
             consumer.deliver(entry)
 
     def _serve(self, consumer: Consumer) -> bool:
-        """Give `consumer` what is there, as far as its credit goes. Returns whether it has some left."""
+        """Give `consumer` the waiting entries, as far as its credit goes. Returns whether it has some left."""
         while consumer.credit > 0:
             entry = self._take(consumer)
             if entry is None:

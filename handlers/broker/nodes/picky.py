@@ -1,6 +1,6 @@
 """The messages of a queue that not every consumer may have: those that some gave back for others to try [3.4.5].
 
-A Queue enters. What it costs is linear in what the peers say, however many consumers and messages there are: a consumer
+A Queue enters. Its cost is linear in the outcomes of the peers, for any number of consumers and messages: a consumer
 without a turn costs nothing, and one that has one finds the oldest message that it may have without looking again at
 those that it has refused. It knows entries and consumers by their numbers, and nothing of turns.
 """
@@ -17,9 +17,9 @@ MOST_REFUSERS = 32
 
 
 class Picky:
-    """Waiting entries that somebody has refused, the oldest first.
+    """Waiting entries that a consumer has refused, the oldest first.
 
-    An entry has `refused`, the serials of those who must not get it, and `bar`: nobody up to that serial may.
+    An entry has `refused`, the serials of those that must not get it, and `bar`: none up to that serial may.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Picky:
         self.barred: list[tuple[int, int, int, Any]] = []  # a heap by bar; some of them are gone, or have another bar
         self._members: set[Any] = set()
         self._serial = count()  # entries have no order
-        # A consumer remembers the place below which it has refused all there is. What came later lowers that: here are
+        # A consumer remembers the place below which it has refused all entries. Later entries lower that: here are
         # the changes that no later one has fallen below, by number, their places rising.
         self._falls: list[tuple[int, int]] = []
         self._change = 0
@@ -40,7 +40,7 @@ class Picky:
         return entry in self._members
 
     def add(self, entry: Any, refuser: Any = None) -> None:
-        """`entry` waits. refuser: the consumer that has just refused it, which is not what it waits for."""
+        """`entry` waits. refuser: the consumer that has just refused it; the entry waits for others."""
         place = entry.place
         self._members.add(entry)
         if entry.bar:

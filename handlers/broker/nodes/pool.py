@@ -1,6 +1,6 @@
-"""Room for messages that queues share, and who has to wait for it.
+"""Room for messages that queues share, and the producers that wait for it.
 
-Queues enter, and whoever makes them. It counts bytes, and knows no message.
+Queues enter, and the directory that makes them. It counts bytes, and knows no message.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Producer(Protocol):
-    """What a node asks of the one who fills it."""
+    """A link that fills a node, as the node sees it."""
 
     def resume(self) -> None:
         """There is room again: called once for each `block()`."""
@@ -19,7 +19,7 @@ class Pool:
     """Room that queues share.
 
     capacity: bytes that all of them hold before their producers have to wait, 0 for no bound; they may go on when half
-    of it is free. bytes: what they hold now.
+    of it is free. bytes: those that they hold now.
     """
 
     def __init__(self, capacity: int = 0) -> None:
@@ -38,7 +38,7 @@ class Pool:
         self.blocked.pop(producer, None)
 
     def resume(self) -> None:
-        """There is room again: those who wait look for themselves whether there is some for them."""
+        """There is room again: producers that wait look for themselves whether there is some for them."""
         blocked, self.blocked = self.blocked, {}
         for producer in blocked:
             producer.resume()

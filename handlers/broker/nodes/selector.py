@@ -27,7 +27,7 @@ LONGEST = 4096
 DEEPEST = 40
 """Levels of parentheses, of NOT and of signs."""
 
-# The kinds of value that the text alone can tell apart. ANY is for identifiers.
+# The kinds of value that the text alone shows. ANY is for identifiers.
 STRING, NUMBER, BOOLEAN, ANY = "a string", "a number", "a condition", "any"
 
 WORDS = frozenset("NULL TRUE FALSE NOT AND OR BETWEEN LIKE IN IS ESCAPE".split())

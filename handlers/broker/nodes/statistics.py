@@ -1,4 +1,4 @@
-"""What a node is like at one moment, as numbers that any thread may ask for.
+"""A node at one moment, as numbers that any thread may ask for.
 
 It reads plain attributes and copies of collections, and changes nothing; the numbers of one answer may be a
 turn apart from each other.
@@ -16,11 +16,11 @@ from handlers.broker.nodes.topic import Topic
 class NodeStatistics(NamedTuple):
     """A queue or topic at one moment. Of a topic, the sums over its subscriptions.
 
-    name, kind: "queue" or "topic"; a name that nobody has used is an empty queue.
+    name, kind: "queue" or "topic"; an unused name is an empty queue.
     depth: messages in it, waiting and acquired. waiting: to be had. acquired: with consumers, unsettled.
-    bytes: what they take. consumers, producers: attached links.
+    bytes: their size. consumers, producers: attached links.
     enqueued: came in, ever. acknowledged, rejected, expired: left it, ever. requeued: came back, ever.
-    dropped: published to a topic while nobody had subscribed.
+    dropped: published to a topic without subscriptions.
     """
 
     name: str
@@ -42,7 +42,7 @@ class NodeStatistics(NamedTuple):
 class BrokerStatistics(NamedTuple):
     """A whole broker at one moment.
 
-    connections, links, nodes: how many there are. depth, bytes: the messages in all queues, and what they take.
+    connections, links, nodes: how many there are. depth, bytes: the messages in all queues, and their size.
     refused: messages that reached no node, ever. internal_errors: see `Broker.internal_errors`.
     """
 

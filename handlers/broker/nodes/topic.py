@@ -13,7 +13,7 @@ class Topic:
     """Gives a copy of each message to each of its subscriptions. Without any it vanishes, and is counted.
 
     capacity: that of each subscription. The slowest subscription holds back the producers: nothing is lost.
-    pool: what the subscriptions share with other queues.
+    pool: the room that the subscriptions share with other queues.
     """
 
     kind = "topic"
@@ -23,7 +23,7 @@ class Topic:
         self.pool = pool
         self.capacity = capacity
         self.enqueued = 0
-        self.dropped = 0  # put while nobody had subscribed
+        self.dropped = 0  # put while there were no subscriptions
         self.subscriptions: list[Queue] = []
         self.selections: dict[Queue, Any] = {}  # of the subscriptions that do not want everything
 
@@ -63,7 +63,7 @@ class Topic:
             subscription.forget(producer)
 
     def subscribe(self, name: str, selection: Any = None) -> Queue:
-        """A new subscription: a queue of its own that gets what is published from now on.
+        """A new subscription: a queue of its own that gets the messages from now on.
 
         selection: which messages, by `selects(entry)`; None for all.
         """
@@ -74,7 +74,7 @@ class Topic:
         return subscription
 
     def unsubscribe(self, subscription: Queue) -> None:
-        """End `subscription`; what it still held is gone with it."""
+        """End `subscription`; its messages are gone with it."""
         self.subscriptions.remove(subscription)
         self.selections.pop(subscription, None)
         subscription.close()

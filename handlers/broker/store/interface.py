@@ -1,4 +1,4 @@
-"""What a broker asks of a store, as plain data.
+"""The store, as a broker sees it: plain data.
 
 A store keeps nodes (queues, topics, subscriptions) and the durable messages in them. Changes come in groups: each
 group is written whole or not at all, and a commit takes many groups at once, so that one turn of the broker costs
@@ -103,7 +103,7 @@ class Store(Protocol):
     def commit(self, groups: Sequence[Group]) -> Sequence[Optional[StoreError]]:
         """Write these groups, in their order. When it returns, they are safe from a crash of process and machine.
 
-        Returns what became of each: None, or the error because of which nothing of that group was written. A change
+        Returns the result of each: None, or the error because of which nothing of that group was written. A change
         of something that is not there changes nothing.
         """
         ...

@@ -197,7 +197,7 @@ class ClientMechanism(ABC):
         """The answer to `challenge`."""
         raise MechanismError(f"the server sent a challenge, which {self.name} does not have")
 
-    def finish(self, data: Optional[bytes]) -> None:
+    def finish(self, data: Optional[bytes]) -> None:  # most mechanisms have nothing to check here
         """The server said yes and sent `data` with it; raise MechanismError if it did not prove itself."""
         return None  # most have nothing to prove
 

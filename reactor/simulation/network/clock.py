@@ -1,6 +1,6 @@
-"""Time that passes only when somebody says so.
+"""Time that passes only when a test moves it.
 
-Whoever simulates enters. It knows nothing.
+The simulated network and tests enter. It knows nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 class VirtualClock:
     """A clock for tests: seconds that stand still until they are moved.
 
-    start: the first reading. It is not 0, because a deadline of 0 says "none" in the engine.
+    start: the first reading. It is not 0, because a deadline of 0 means "none" in the engine.
     """
 
     __slots__ = ("_now",)
@@ -18,13 +18,13 @@ class VirtualClock:
         self._now = start
 
     def now(self) -> float:
-        """Seconds, as far as anybody here can tell."""
+        """The seconds of the simulation."""
         return self._now
 
     def advance(self, seconds: float) -> None:
         """Let time pass. ValueError when it would go back."""
         if seconds < 0:
-            raise ValueError(f"time does not go back, by {-seconds} s or at all")
+            raise ValueError(f"time does not go back: {seconds} s")
         self._now += seconds
 
     def advance_to(self, moment: float) -> None:

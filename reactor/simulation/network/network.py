@@ -5,8 +5,8 @@ ado all nodes of a MemoryNetwork are one machine, as it were: they share the por
 leads to it. Nodes that are given machines of their own are reached by the names of those, and by any name that
 is no machine's. Each container gets a node of its own.
 
-A connect that nobody listens for is refused; what wires do stands in wire.py. Where the network has conditions,
-bytes and attempts to connect take their time (pipe.py); else what is done is done at once.
+A connect without a listener is refused; wires are explained in wire.py. Where the network has conditions, bytes and
+attempts to connect take their time (pipe.py); else they arrive at once.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from reactor.simulation.network.interface import NetworkView
 from reactor.simulation.network.node import MemoryNode
 from reactor.simulation.network.wire import MemoryListener, MemoryWire, WirePipe, place_of
 
-_EPHEMERAL = 49152  # the first port that is given to whoever asks for none
+_EPHEMERAL = 49152  # the first port for a listener that asks for none
 _PATIENCE = 10_000  # waits of one node, while another has something to do and does not do it
 
 
 class MemoryNetwork:
-    """What the nodes share: clock, ports, names, wires.
+    """The common ground of nodes: clock, ports, names, wires.
 
     clock: a new VirtualClock by default.
     chunk: see `split`.
@@ -38,18 +38,18 @@ class MemoryNetwork:
     conditions: how long bytes take; None (default): no time. To be set before the first wire is made.
     nodes: in the order in which they were made, as are the others:
     wires: the ends of the wires that are open.
-    dialing: the wires that nobody has answered yet.
+    dialing: the wires that are not answered yet.
     listeners: those that are open.
     machines: the names of all machines that there ever were.
     stepped: set by a Stepper: those that it steps, as they come to wait; None when there is no Stepper. `wait`
         then notes how long it would wait, and returns.
     nap: until when the last `wait` would have waited (infinity: for ever), None: not at all.
 
-    For whoever looks on, or has a hand in it (a World does), where there are conditions:
+    For observers and faults (those of a World), where there are conditions:
     inspect: called with a pipe and each whole frame or header that is written to it, which it hands on to
         `pipe.put`, or not.
     witness: called with a wire and each whole frame or header that is read from it.
-    note: called with a line about what happens besides.
+    note: called with a line about every other event.
     admitted: how many frames may still land; None for any number. landed: the last of those that were admitted.
     """
 
@@ -78,7 +78,7 @@ class MemoryNetwork:
         self._stranded: dict[WirePipe, None] = {}  # those with something due that cannot land
         self._parted: list[tuple[str, str]] = []
         self._ways: list[tuple[tuple[str, str], Conditions]] = []
-        self._failures: dict[str, str] = {}  # who could not connect the last time he tried, and why
+        self._failures: dict[str, str] = {}  # nodes that failed to connect the last time, and the reason
         self.machines: set[str] = set()
         self._off: set[str] = set()
         self._unknown: set[str] = set()
@@ -90,7 +90,7 @@ class MemoryNetwork:
         self._chunk: Union[int, Iterator[int], None]
         self.split(chunk)
 
-    # -- for whoever sets the scene ------------------------------------------------------------------------
+    # -- for tests that set the scene ----------------------------------------------------------------------
 
     def node(self, name: str = "", machine: str = "") -> MemoryNode:
         """A place on the network for one container. name: for messages. machine: see the module."""
@@ -112,24 +112,24 @@ class MemoryNetwork:
         (self._unknown.add if fails else self._unknown.discard)(host)
 
     def silence(self, host: str, silent: bool = True) -> None:
-        """From now on nobody at that host answers, not even with a refusal (or, with False, again).
+        """From now on that host does not answer, not even with a refusal (or, with False, again).
 
         An attempt that is under way when the silence ends is answered then.
         """
         (self._silent.add if silent else self._silent.discard)(host)
 
     def refuse(self, host: str, refuses: bool = True) -> None:
-        """From now on that host refuses who connects, whoever listens there (or, with False, no more)."""
+        """From now on that host refuses every connect, listener or not (or, with False, no more)."""
         (self._refusing.add if refuses else self._refusing.discard)(host)
 
     def part(self, one: str, other: str) -> None:
-        """From now on nothing gets from one machine to the other, and nothing says so: what is under way
-        waits, and so does who connects. "" stands for every machine but the other one."""
+        """From now on nothing gets from one machine to the other, and neither sees it: bytes under way
+        wait, and so do attempts to connect. "" stands for every machine but the other one."""
         self._parted.append((one, other))
-        self.note(f"partition between {one or 'everybody'} and {other or 'everybody'}")
+        self.note(f"partition between {one or 'all others'} and {other or 'all others'}")
 
     def heal(self) -> None:
-        """Everything gets everywhere again, what has waited too."""
+        """Everything gets everywhere again, bytes that have waited too."""
         if self._parted:
             self._parted.clear()
             self.note("partitions healed")
@@ -140,7 +140,7 @@ class MemoryNetwork:
         self._ways.insert(0, ((one, other), conditions))
 
     def turn_off(self, machine: str, off: bool = True) -> None:
-        """The machine is down: nobody answers there (or, with False, it is up again, and knows nothing)."""
+        """The machine is down: nothing answers there (or, with False, it is up again, with no memory)."""
         for listener in list(self.listeners):
             if listener.node.machine == machine:
                 listener.off = off
@@ -151,15 +151,15 @@ class MemoryNetwork:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing is under way: no attempt to connect, nothing that anybody has not been told. Whoever
-        is left alone by the Stepper, as if it had crashed, does not count. What has yet to arrive does not
-        either: see `due`."""
+        """Whether nothing is under way: no attempt to connect, no event that a node has not seen. Nodes that the
+        Stepper leaves alone, as if they had crashed, do not count. Bytes that have yet to arrive do not either: see
+        `due`."""
         nodes = self.nodes if self.stepped is None else self.stepped
         return not self.answerable and not any(node.stirring for node in nodes)
 
     @property
     def answerable(self) -> bool:
-        """Whether somebody who connects can be answered now."""
+        """Whether an attempt to connect can be answered now."""
         return not all(map(self._unanswered, self.dialing))
 
     @property
@@ -169,12 +169,12 @@ class MemoryNetwork:
 
     @property
     def failures(self) -> list[str]:
-        """Who could not connect to where, and why: those whose last attempt it was."""
-        return [f"{who}: {why}" for who, why in self._failures.items()]
+        """The nodes that failed to connect the last time, the addresses, and the reasons."""
+        return [f"{attempt}: {why}" for attempt, why in self._failures.items()]
 
     @property
     def under_way(self) -> bool:
-        """Whether anything has yet to arrive, and will: bytes, or the answer to who connects."""
+        """Whether anything has yet to arrive, and will: bytes, or the answer to an attempt to connect."""
         now = self.clock.now()
         if any(wire.answer_at > now for wire in self.dialing):
             return True
@@ -188,7 +188,7 @@ class MemoryNetwork:
         return self._agenda.schedule(at, action)
 
     def land(self) -> None:
-        """Have everything happen that is due. A Stepper calls it, or whoever waits where there is none."""
+        """Have everything happen that is due. A Stepper calls it, or the node that waits where there is none."""
         self._agenda.run(self.clock.now())
 
     def pass_time(self, node: MemoryNode, timeout: Optional[float]) -> None:
@@ -200,7 +200,7 @@ class MemoryNetwork:
             self._impatience += 1
             if self._impatience > _PATIENCE:
                 idle = ", ".join(other.name for other in self.nodes if other.stirring)
-                raise RuntimeError(f"{node.name} waits for ever for {idle}, which nobody runs: use a Stepper")
+                raise RuntimeError(f"{node.name} waits for ever for {idle}, which nothing runs: use a Stepper")
         elif timeout is None and due is None:
             raise RuntimeError(f"{node.name} waits for ever: it has no deadline, and all is quiet")
         else:
@@ -226,7 +226,7 @@ class MemoryNetwork:
         return self.conditions
 
     def strand(self, pipe: WirePipe) -> None:
-        """What is due on the pipe cannot land."""
+        """The bytes that are due on the pipe cannot land."""
         self._stranded[pipe] = None
 
     def unstrand(self) -> None:
@@ -285,7 +285,7 @@ class MemoryNetwork:
         self.nap = None
 
     def free_port(self) -> int:
-        """The next port that nobody listens on."""
+        """The next port without a listener."""
         taken = {listener.port for listener in self.listeners}
         while True:
             self._last_port = self._last_port + 1 if self._last_port < 65535 else _EPHEMERAL
@@ -303,8 +303,8 @@ class MemoryNetwork:
             wire.patience = self.schedule(now + conditions.patience, lambda: self._give_up(wire))
 
     def answer(self) -> None:
-        """Settle the attempts to connect. That happens when somebody waits and not when somebody connects,
-        as in the real world: whoever starts to listen in the same turn is found."""
+        """Settle the attempts to connect. That happens when a node waits and not when it connects, as in the
+        real world: a listener that is made in the same turn is found."""
         for wire in list(self.dialing):
             if self._unanswered(wire):
                 continue
@@ -339,14 +339,14 @@ class MemoryNetwork:
         return listener.off or listener.full or self.is_parted(machine, listener.node.machine)
 
     def _give_up(self, wire: MemoryWire) -> None:
-        """Nobody has answered for so long."""
+        """The attempt was not answered for so long."""
         if wire in self.dialing:
             self.dialing.remove(wire)
             error = TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
             self._fail(wire, error, wire.answering_address)
 
     def _find(self, wire: MemoryWire) -> Optional[MemoryListener]:
-        """Who listens there: on the same machine before any other."""
+        """The listener there: on the same machine before any other."""
         found: Optional[MemoryListener] = None
         for listener in self.listeners:
             if listener.port == wire.port and self._leads_to(wire.host, listener):
@@ -369,7 +369,7 @@ def _divides(pair: tuple[str, str], one: str, other: str) -> bool:
 
 
 def _ignore(line: str) -> None:
-    """Nobody reads it."""
+    """For networks without observers."""
 
 
 def _nothing() -> None:

@@ -1,7 +1,7 @@
 """A node: the network in memory, as one container sees it.
 
-The network makes them, and loops hold them as their `interface.Network`. It knows who watches what, and who of
-them may be ready.
+The network makes them, and loops hold them as their `interface.Network`. It knows the watchers
+of each wire and listener, and the ones that may be ready.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class MemoryNode:
     """The network as one container sees it: see `interface.Network`.
 
     name: for messages. machine: see `MemoryNetwork.node`.
-    dying: its program is being ended in the middle of a turn: what it still writes goes nowhere.
+    dying: its program is being ended in the middle of a turn: its further writes go nowhere.
     """
 
     def __init__(self, network: NetworkView, name: str, machine: str = "") -> None:
@@ -32,7 +32,7 @@ class MemoryNode:
         self.machine = machine
         self.dying = False
         self._watched: dict[int, tuple[Watchable, int, Watcher]] = {}
-        # Who may be ready: whatever changed is put here, and stays as long as it is ready. An idle wire
+        # Things that may be ready: each change puts one here, and it stays as long as it is ready. An idle wire
         # costs nothing, and the order is that in which things happened.
         self._stirred: dict[int, Watchable] = {}
         self._poked: dict[int, tuple[Watchable, int]] = {}  # see poke
@@ -90,7 +90,7 @@ class MemoryNode:
         self._stirred.clear()
 
     def poke(self, thing: Watchable, mask: int) -> None:
-        """Say, for a test, that a descriptor of somebody else is ready for `mask` from now on; 0: no more."""
+        """For a test: a descriptor of another kind is ready for `mask` from now on; 0: no more."""
         self._poked[id(thing)] = (thing, mask)
         self.stir(thing)
 
@@ -101,7 +101,7 @@ class MemoryNode:
 
     @property
     def stirring(self) -> bool:
-        """Whether the next `wait` has something to tell."""
+        """Whether the next `wait` has an answer at once."""
         return self._woken or bool(self._stirred and self._ready())
 
     def _ready(self) -> list[Ready]:

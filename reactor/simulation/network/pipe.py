@@ -1,8 +1,8 @@
-"""Pipes: what is under way on the wires of a network that takes time, and when it arrives.
+"""Pipes: the bytes under way on the wires of a network that takes time, and the times of their arrival.
 
 The network enters, and the wires: a wire that is written to hands its bytes to the pipe towards its peer. Each
-pipe keeps the order of what it was given, as TCP does, whatever else happens to it. It knows wires, and of
-bytes only that they may be cut into frames, for whoever wants to do something to one.
+pipe keeps the order of its bytes, as TCP does, under all faults. It knows wires, and of bytes only that they may be
+cut into frames, for faults that concern one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ End = TypeVar("End", bound=EndView)
 _END = "end"  # nothing more will be written
 _RESET = "reset"  # the wire is lost
 
-_SLOWEST_PIECE = 0.05  # seconds: what takes longer to be sent arrives piece by piece, and is heard of meanwhile
+_SLOWEST_PIECE = 0.05  # seconds: a write that takes longer arrives piece by piece, and its peer hears of it meanwhile
 
 
 class Pipe(Generic[End]):
@@ -27,16 +27,16 @@ class Pipe(Generic[End]):
 
     source, sink: the ends of the wire.
     size: bytes that are under way.
-    muted: what the source writes from now on is swallowed.
+    muted: further writes of the source are swallowed.
     """
 
     __slots__ = (
         "_delay",   # of the write that is being taken
         "_broken",  # nothing can follow, not even that
         "_ended",   # no bytes can follow
-        "_free_at", # when what was written so far has left, where there is a bandwidth
+        "_free_at", # when all bytes so far have left, where there is a bandwidth
         "_last",    # when the last of it arrives
-        "_queue",   # (when it arrives, what, the frame that ends with it)
+        "_queue",   # (time of arrival, bytes or mark, the frame that ends with them)
         "_splitter",
         "muted",
         "sink",
@@ -55,8 +55,8 @@ class Pipe(Generic[End]):
         self._ended = self._broken = False
 
     def write(self, data: bytes) -> None:
-        """Take what the source writes. Where somebody inspects the network it goes on frame by frame, each
-        when it is complete."""
+        """Take bytes of the source. Where the network is inspected they go on frame by frame, each when it
+        is complete."""
         self._draw_delay()
         inspect = self.source.node.network.inspect
         if inspect is None:
@@ -66,7 +66,7 @@ class Pipe(Generic[End]):
                 inspect(self, part)
 
     def put(self, part: bytes, whole: bool = True) -> None:
-        """Send bytes on their way, behind what is under way. whole: it is, or ends, a frame."""
+        """Send bytes on their way, behind those under way. whole: they are, or end, a frame."""
         if self._ended:
             return
         conditions, now = self._conditions(), self.source.node.network.clock.now()
@@ -84,7 +84,7 @@ class Pipe(Generic[End]):
             self._append(self._free_at + self._delay, piece, part if is_last else None)
 
     def finish(self) -> None:
-        """The source writes no more: its peer learns so behind what is under way."""
+        """The source writes no more: its peer sees the end behind the bytes under way."""
         if not self._ended:
             rest = self._splitter.rest
             if rest and not self.muted:
@@ -93,34 +93,34 @@ class Pipe(Generic[End]):
             self._ended = True
 
     def break_off(self) -> None:
-        """Behind what is under way the wire is lost, to both ends."""
+        """Behind the bytes under way the wire is lost, to both ends."""
         if not self._broken:
             self._append(self._draw_delay(), _RESET, None)
             self._ended = self._broken = True
 
     def lose(self) -> None:
-        """The wire is lost: nothing of what is under way arrives."""
+        """The wire is lost: bytes under way do not arrive."""
         self._queue.clear()
         self._ended = self._broken = True
         self.size = 0
 
     def land(self) -> None:
-        """Hand the sink what is due."""
+        """Hand the sink the bytes that are due."""
         network = self.source.node.network
         queue, now = self._queue, network.clock.now()
         while queue and queue[0][0] <= now:
             if network.admitted == 0 or network.is_parted(self.source.node.machine, self.sink.node.machine):
                 network.strand(self)
                 return
-            _, what, frame = queue.popleft()
-            if what is _RESET:
+            _, part, frame = queue.popleft()
+            if part is _RESET:
                 self.sink.reset()
                 return
-            if what is _END:
+            if part is _END:
                 self.sink.arrive_end()
                 continue
-            self.size -= len(what)
-            self.sink.arrive(what)
+            self.size -= len(part)
+            self.sink.arrive(part)
             self.source.node.stir(self.source)  # there is room again
             if frame is not None:
                 network.count_frame(frame)
@@ -133,13 +133,13 @@ class Pipe(Generic[End]):
         return not self._queue
 
     def resume(self) -> None:
-        """What could not land is on its way again."""
+        """Bytes that could not land are on their way again."""
         if self._queue:
             network = self.source.node.network
             network.schedule(max(self._queue[0][0], network.clock.now()), self.land)
 
     def _draw_delay(self) -> float:
-        """Draw the latency, once for all that a write takes; returns when what leaves now arrives."""
+        """Draw the latency, once for all bytes of a write; returns the time of arrival of bytes that leave now."""
         conditions = self._conditions()
         self._delay = conditions.delay() if conditions is not None else 0.0
         return self.source.node.network.clock.now() + self._delay
@@ -148,9 +148,9 @@ class Pipe(Generic[End]):
         network = self.source.node.network
         return network.conditions_between(self.source.node.machine, self.sink.node.machine)
 
-    def _append(self, at: float, what: Any, frame: Optional[bytes]) -> None:
+    def _append(self, at: float, part: Any, frame: Optional[bytes]) -> None:
         network = self.source.node.network
         self._last = at = max(at, self._last, network.clock.now())
         if not self._queue:
             network.schedule(at, self.land)
-        self._queue.append((at, what, frame))
+        self._queue.append((at, part, frame))

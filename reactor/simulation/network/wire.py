@@ -1,9 +1,9 @@
 """Wires and listeners in memory, with the manners of TCP.
 
-The network makes them, loops hold them by `interface`. A full wire takes nothing, what was written before the
-end arrives before the end, an end of one direction leaves the other open, who writes to a peer that has gone is
-reset, and who goes with something unread resets the peer. Where the network has conditions, bytes travel by
-pipes and take their time; else what is written is there. They know no engine.
+The network makes them, loops hold them by `interface`. A full wire takes nothing. Bytes that were written before the
+end arrive before it. An end of one direction leaves the other open. A write to a peer that has gone resets the wire,
+and so does an end that closes with bytes unread. Where the network has conditions, bytes travel by pipes and take
+their time; else they arrive at once. They know no engine.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ HERE = frozenset(["", "localhost", "127.0.0.1", "::1"])
 
 
 def place_of(host: str) -> str:
-    """One name for every way to say "this machine"."""
+    """One name for all names of this machine."""
     return "localhost" if host in HERE else host
 
 
 class MemoryListener:
     """See `interface.Listener`.
 
-    off: the machine is down, and nobody answers here.
+    off: the machine is down, and does not answer.
     """
 
     def __init__(self, node: NodeView, place: str, port: int, address: str, backlog: int) -> None:
@@ -55,7 +55,7 @@ class MemoryListener:
         return READ if self._waiting else 0
 
     def arrive(self, client: MemoryWire) -> None:
-        """Somebody connects."""
+        """A client connects."""
         self._waiting.append(client.join(self.node))
         self.node.stir(self)
 
@@ -75,12 +75,11 @@ class MemoryWire:
     """One end of a wire: see `interface.Wire`.
 
     peer: the other end, None before it is connected.
-    number: tells wires apart, and is that of both ends; 0 before it is connected.
-    pipe: carries what is written here; None where that takes no time.
-    deaf: whether nothing is read here any more, as long as that is set: what comes piles up, until the wire is
-        full.
+    number: the same at both ends, and of no other wire; 0 before it is connected.
+    pipe: carries the bytes that are written here; None where that takes no time.
+    deaf: as long as it is set nothing is read here: bytes pile up, until the wire is full.
     answer_at: when an attempt to connect can be answered, in seconds of the clock.
-    patience: the timer that ends it when nobody has, or None.
+    patience: the timer that ends the attempt without an answer, or None.
     """
 
     def __init__(self, node: NodeView, host: str, port: int) -> None:
@@ -98,7 +97,7 @@ class MemoryWire:
         self.deaf = False
         self._error: Optional[ConnectError] = None
         self._arrived = bytearray()
-        self._splitter: Optional[Splitter] = None  # of what is read, where there are witnesses
+        self._splitter: Optional[Splitter] = None  # of the bytes that are read, where there are witnesses
         self._ended = False     # the peer has finished
         self._finished = False  # this end has finished
         self._reset = False     # the wire is lost
@@ -140,7 +139,7 @@ class MemoryWire:
             if size > 0:
                 self.pipe.write(bytes(memoryview(data)[:size]))
             return max(0, size)
-        if peer.closed:  # it is taken, and the peer's system answers that there is nobody
+        if peer.closed:  # it is taken, and the peer's system answers with a reset
             self._lose()
             return len(data)
         if size > 0:
@@ -166,13 +165,13 @@ class MemoryWire:
     # -- as the network and tests see it ---------------------------------------------------------------------
 
     def reset(self) -> None:
-        """Cut it: both ends read what has arrived, and then find it lost. What is under way is lost."""
+        """Cut it: both ends read the bytes that have arrived, and then find it lost. Bytes under way are lost."""
         self._lose()
         if self.peer is not None:
             self.peer._lose()
 
     def vanish(self) -> None:
-        """The machine goes down: the peer hears nothing more, not even that. What left before still arrives."""
+        """The machine goes down: the peer hears nothing more, not even that. Bytes that left before still arrive."""
         self._finished = True
         self._leave()
 
@@ -237,7 +236,7 @@ class MemoryWire:
         return self.node.network.capacity - taken
 
     def _refuse(self) -> None:
-        """There is nobody here who takes what comes: the peer learns so, in time."""
+        """There is no reader here any more: the peer learns so, in time."""
         if self.pipe is not None and not self._reset:
             self.pipe.break_off()
         else:

@@ -1,8 +1,8 @@
-"""Conversations: what the two ends of each wire say to each other, kept in books: links, credit, deliveries.
+"""Conversations: the books of the two ends of each wire: links, credit, deliveries.
 
-Properties enter: they want to know that a transfer used up credit, and not which bytes were written. The books of
-an end are kept by the frames that it wrote and read, in that order, so they know what that end can know, and
-nothing of the engine that is being looked at. Frames that break the rules are passed over: they are the
+Properties enter: they need the meaning of a frame (a transfer used credit), and not its bytes. The books of
+an end are kept by the frames that it wrote and read, in that order, so they hold the knowledge of that end, and
+nothing of the engine under test. Frames that break the rules are passed over: they are the
 engine's business.
 """
 
@@ -23,7 +23,7 @@ class WireLink:
     """A link, as one end of a wire knows it.
 
     sends: whether this end sends over it. credit: how many deliveries the sender may still send, as far as this
-    end knows; None before anybody said so.
+    end knows; None before the first flow.
     """
 
     __slots__ = ("count", "credit", "current", "name", "sends")
@@ -69,10 +69,10 @@ class WireDelivery:
 
 
 class Property(Observer):
-    """What must be true of every run: an Observer who is also told what frames mean. See properties.py."""
+    """A rule for every run: an Observer that also sees the meaning of frames. See properties.py."""
 
     def credit_used(self, end: WireEnd, link: WireLink) -> None:
-        """This end begins a delivery; what is left of the credit is in `link.credit`."""
+        """This end begins a delivery; the rest of the credit is in `link.credit`."""
 
     def sent(self, end: WireEnd, delivery: WireDelivery) -> None:
         """This end has written the last frame of a delivery."""
@@ -94,7 +94,7 @@ class _Session:
 
     def __init__(self) -> None:
         self.links: dict[tuple[str, bool], WireLink] = {}
-        #: By direction, True for what this end says: whose numbers they are.
+        #: By direction, True for the numbers of this end.
         self.handles: dict[bool, dict[int, WireLink]] = {True: {}, False: {}}
         self.deliveries: dict[bool, dict[int, WireDelivery]] = {True: {}, False: {}}
 
@@ -102,7 +102,7 @@ class _Session:
 class WireEnd:
     """One end of a wire.
 
-    program, peer: the names of who is here, and of who is at the other end. wire: the number of the wire.
+    program, peer: the names of the programs here and at the other end. wire: the number of the wire.
     """
 
     def __init__(self, wire: MemoryWire, listeners: list[Property]) -> None:
@@ -138,7 +138,7 @@ class WireEnd:
         session = self._session(frame, said)
         if session is None:
             return
-        sends = frame.role is not said  # role is true for a receiver: of whoever says it
+        sends = frame.role is not said  # role is true for the frames of a receiver
         key = (frame.name, sends)
         link = session.links.get(key)
         if link is None:
@@ -158,7 +158,7 @@ class WireEnd:
         link = None if session is None else session.handles[said].get(frame.handle)
         if link is None or frame.link_credit is None:
             return
-        if link.sends is said:  # the sender says what it has used
+        if link.sends is said:  # the flow of the sender has its count
             if frame.delivery_count is not None:
                 link.credit, link.count = frame.link_credit, frame.delivery_count
         else:
@@ -199,7 +199,7 @@ class WireEnd:
         session = self._session(frame, said)
         if session is None:
             return
-        # What the receiver speaks of was sent by the other one: by us, when it is the peer that speaks.
+        # A disposition of the receiver is about deliveries of the other end: ours, when the peer wrote it.
         known = session.deliveries[frame.role is not said]
         state = frame.state.descriptor if isinstance(frame.state, Described) else None
         last = frame.first if frame.last is None else frame.last
@@ -209,7 +209,7 @@ class WireEnd:
                 listener.disposed_unknown(self, frame.first)
         if span <= len(known):
             numbers = [number & _MASK for number in range(frame.first, frame.first + span)]
-        else:  # a range may promise four billion; only what is there is looked at
+        else:  # a range may have four billion; only known deliveries are looked at
             numbers = [number for number in known if (number - frame.first) & _MASK < span]
         for number in numbers:
             delivery = known.get(number)
@@ -235,7 +235,7 @@ _KEEPERS: dict[int, Callable[[WireEnd, Frame, bool], None]] = {
 
 
 class Conversations(Observer):
-    """Keeps the books of every end of every wire, and tells the properties what is in them."""
+    """Keeps the books of every end of every wire, and calls the properties."""
 
     def __init__(self, listeners: list[Property]) -> None:
         self._listeners = listeners

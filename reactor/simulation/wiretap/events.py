@@ -1,7 +1,7 @@
-"""Who looks on while a World runs, and the gate through which its events go one by one.
+"""The observers of a World, and the gate through which its events go one by one.
 
-A World puts an EventQueue into each of its containers, in place of the plain queue that a Collector has: what is
-taken out of it is on its way to the handlers. It knows events, and nothing of what they are about.
+A World puts an EventQueue into each of its containers, in place of the plain queue of a Collector: an event that
+is taken out of it is on its way to the handlers. It knows events, and nothing of their contexts.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Item = tuple[EventType, Any]
 class Seen(NamedTuple):
     """An event on its way to the handlers.
 
-    program: the name of whose they are. method: what they call it, such as ``"on_link_flow"``. context: what it
-    is about: a Link, a Delivery ...
+    program: the name of the program. method: the name of the handlers' method, such as ``"on_link_flow"``. context:
+    the subject: a Link, a Delivery ...
     """
 
     program: str
@@ -29,7 +29,7 @@ class Seen(NamedTuple):
 
 
 class Observer:
-    """Looks on. Subclasses say at what; each method is called before anybody acts on what it tells."""
+    """Sees the events of a run. Subclasses choose the methods; each is called before a program acts on the event."""
 
     def wrote(self, wire: MemoryWire, frame: Frame) -> None:
         """A whole frame or protocol header was written to a wire, at this end of it."""
@@ -51,7 +51,7 @@ class Observer:
 
 
 class EventGate:
-    """Lets events through, tells who looks on, and can be told to let only so many through.
+    """Lets events through, shows them to the observers, and can be set to let only so many through.
 
     left: how many may still pass; -1 for any number.
     last: the last one that did.
@@ -74,7 +74,7 @@ class EventGate:
 
 
 class EventQueue(deque[Item]):
-    """The queue of one container. While its gate is shut it looks empty to whoever takes events out."""
+    """The queue of one container. While its gate is shut it looks empty to the dispatcher."""
 
     __slots__ = ("gate", "program")
 

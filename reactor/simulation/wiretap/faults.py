@@ -1,7 +1,7 @@
-"""Faults of frames: what happens to the nth attach, to every flow, after the third transfer.
+"""Faults of frames: of the nth attach, of every flow, after the third transfer.
 
-A World makes them (`world.when`). They stand where a frame is written to a wire, before the network has it: who
-writes it believes that it has left. Frames are recognised by performative and fields, so this sees through TCP
+A World makes them (`world.when`). They stand where a frame is written to a wire, before the network has it: its
+sender believes that it has left. Frames are recognised by performative and fields, so this sees through TCP
 but not through TLS. It knows frames and pipes, and no engine.
 """
 
@@ -26,7 +26,7 @@ Action = Callable[[WirePipe, Frame], object]
 
 
 class Fault:
-    """What shall happen to a frame that is yet to come. Say what by the methods below; several may be said.
+    """A fault of a frame that is yet to come. The methods below choose it; several may be combined.
 
     performative, nth, count, sender, receiver, fields: which frames are meant, see `World.when`.
     happened: how often it did, so far.
@@ -58,18 +58,18 @@ class Fault:
         self._faults = faults
         self._seen = 0
         self._held: list[tuple[WirePipe, bytes]] = []
-        self._keeps: Optional[Action] = None  # what is done with the frame instead of sending it
+        self._keeps: Optional[Action] = None  # called with the frame instead of sending it
         self._then: list[Action] = []
-        self._names: list[str] = []  # what it does, for the history
+        self._names: list[str] = []  # of its actions, for the history
 
-    # -- what shall happen -------------------------------------------------------------------------------
+    # -- actions -----------------------------------------------------------------------------------------
 
     def drop(self) -> Fault:
-        """The frame is lost, and nobody is told."""
+        """The frame is lost, and neither end sees it."""
         return self._instead("dropped", lambda pipe, frame: None)
 
     def delay(self, seconds: float) -> Fault:
-        """The frame leaves so much later; what is written meanwhile overtakes it."""
+        """The frame leaves so much later; frames that are written meanwhile overtake it."""
         faults = self._faults
 
         def later(pipe: WirePipe, frame: Frame) -> None:
@@ -84,7 +84,7 @@ class Fault:
         return self._instead("held back", lambda pipe, frame: self._held.append((pipe, frame.raw)))
 
     def release(self) -> None:
-        """Send what was held back, in its order, and hold back nothing more."""
+        """Send the frames that were held back, in their order, and hold back no more."""
         self.cancel()
         held, self._held = self._held, []
         for pipe, part in held:
@@ -102,8 +102,8 @@ class Fault:
         return self._afterwards("its direction ends", lambda pipe, frame: pipe.source.finish())
 
     def close(self, condition: str, description: Optional[str] = None) -> Fault:
-        """Behind the frame its receiver is told that the connection is closed, and why; what its sender says
-        afterwards does not get there."""
+        """Behind the frame its receiver gets a close with that error; later frames of its sender do not get
+        there."""
         body = make_frame("close", error=composite("error", condition=condition, description=description))
 
         def close(pipe: WirePipe, frame: Frame) -> None:
@@ -113,7 +113,7 @@ class Fault:
         return self._afterwards(f"close with {condition}", close)
 
     def stop_reading(self) -> Fault:
-        """Its receiver reads nothing more from this wire: neither this frame nor what follows."""
+        """Its receiver reads nothing more from this wire: neither this frame nor later ones."""
 
         def stop(pipe: WirePipe, frame: Frame) -> None:
             pipe.sink.deaf = True
@@ -121,16 +121,16 @@ class Fault:
         return self._afterwards("the receiver reads no more", stop)
 
     def then(self, action: Callable[[], object]) -> Fault:
-        """`action` is called: `broker.crash`, say. What the frame's sender has to say after it in the same
-        turn still leaves, unless it is the sender that goes."""
+        """`action` is called, such as `broker.crash`. Later frames of the sender in the same turn still
+        leave, unless it is the sender that goes."""
         name = getattr(action, "__qualname__", repr(action))
         return self._afterwards(name, lambda pipe, frame: action())
 
     def cancel(self) -> None:
-        """It shall not happen (again). What is held back stays so."""
+        """It shall not happen (again). Frames that are held back stay so."""
         self._faults.forget(self)
 
-    # -- what happens ------------------------------------------------------------------------------------
+    # -- for the World -----------------------------------------------------------------------------------
 
     def meets(self, pipe: WirePipe, frame: Frame) -> bool:
         """Whether this is one of the frames that are meant, and it is to happen now."""
@@ -149,20 +149,20 @@ class Fault:
         return True
 
     def take(self, pipe: WirePipe, frame: Frame) -> bool:
-        """What is done with the frame itself. Returns whether it goes on."""
+        """Act on the frame itself. Returns whether it goes on."""
         if self._keeps is None:
             return True
         self._keeps(pipe, frame)
         return False
 
     def follow(self, pipe: WirePipe, frame: Frame) -> None:
-        """What is done behind it."""
+        """Act behind it."""
         for action in self._then:
             action(pipe, frame)
 
     def _instead(self, name: str, action: Action) -> Fault:
         if self._keeps is not None:
-            raise ValueError(f"one thing only can be done with a frame; it is {self._names[0]} already")
+            raise ValueError(f"a frame has one fault only; it is {self._names[0]} already")
         self._keeps = action
         self._names.insert(0, name)
         return self
@@ -173,9 +173,9 @@ class Fault:
         return self
 
     def __str__(self) -> str:
-        what = "any frame" if self.performative is None else show(self.performative, self.fields)
+        frames = "any frame" if self.performative is None else show(self.performative, self.fields)
         ends = [f" {word} {name}" for word, name in (("of", self.sender), ("to", self.receiver)) if name]
-        return f"{what}{''.join(ends)}: {', '.join(self._names) or 'nothing'}"
+        return f"{frames}{''.join(ends)}: {', '.join(self._names) or 'nothing'}"
 
     def __repr__(self) -> str:
         return f"<Fault of number {self.nth}, {self}>"
@@ -211,7 +211,7 @@ class Faults:
         return [fault for faults in self._waiting.values() for fault in faults]
 
     def pass_on(self, pipe: WirePipe, frame: Frame) -> None:
-        """A frame is written: send it on its way, or do what is to be done with it."""
+        """A frame is written: send it on its way, or let its faults act."""
         if pipe.muted or pipe.source.node.dying:
             return
         waiting = self._waiting
@@ -234,7 +234,7 @@ class Faults:
 
 
 def _key(performative: Optional[str]) -> Optional[int]:
-    """A number for the kind of a frame: the code of the performative, and others for what has none."""
+    """A number for the kind of a frame: the code of the performative, and others for frames without one."""
     if performative is None:
         return None
     if performative in BY_NAME:

@@ -1,4 +1,4 @@
-"""Frames by name and field: as they pass on a simulated network, and as a scripted peer says and expects them.
+"""Frames by name and field: as they pass on a simulated network, and as a scripted peer sends and expects them.
 
 Faults, properties and peers enter. It trusts the codec for bytes and the trace for words, and knows no network.
 """
@@ -15,7 +15,7 @@ from reactor.codec.types import Array, Described
 from reactor.errors import ReactorException
 from reactor.tracing.text import HEADER_LAYERS, describe, format_value
 
-#: What cannot be read as a composite: "header" is a protocol header, "empty" a heartbeat, "unknown" the rest.
+#: Names of parts that are no composite: "header" is a protocol header, "empty" a heartbeat, "unknown" the rest.
 HEADER, EMPTY, UNKNOWN = "header", "empty", "unknown"
 
 _SASL_NAMES = frozenset(name for name in BY_NAME if name.startswith("sasl-"))
@@ -38,7 +38,7 @@ class Frame:
 
     @property
     def descriptor(self) -> int:
-        """The performative's code, such as 0x14 for transfer; -1 for what is none. Cheap."""
+        """The performative's code, such as 0x14 for transfer; -1 where there is none. Cheap."""
         raw = self.raw
         if len(raw) < 12 or raw[0] >= 0x10:
             return -1
@@ -50,7 +50,7 @@ class Frame:
 
     @property
     def performative(self) -> str:
-        """Its name as in the specification; "header", "empty" or "unknown" for what is none."""
+        """Its name as in the specification; "header", "empty" or "unknown" where there is none."""
         return self._contents()[0]
 
     @property
@@ -60,12 +60,12 @@ class Frame:
 
     @property
     def payload(self) -> bytes:
-        """What follows the performative: the bytes of a message, or a part of them."""
+        """The bytes behind the performative: those of a message, or a part of them."""
         return self._contents()[2]
 
     @property
     def channel(self) -> int:
-        """The channel; 0 for what has none."""
+        """The channel; 0 for a header."""
         raw = self.raw
         return int.from_bytes(raw[6:8], "big") if len(raw) >= 8 and raw[0] < 0x10 else 0
 
@@ -169,7 +169,7 @@ def has_field(name: str, field: str) -> bool:
 
 
 def check_names(name: str, fields: dict[str, Any]) -> None:
-    """Raise TypeError, suggesting what was meant, for a name or a field that there is not."""
+    """Raise TypeError, with a suggestion, for a name or a field that there is not."""
     if name not in BY_NAME and name not in (HEADER, EMPTY):
         raise TypeError(f"there is no performative {name!r}{hint(name, BY_NAME)}")
     for key in fields:
@@ -180,7 +180,7 @@ def check_names(name: str, fields: dict[str, Any]) -> None:
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """What may have been meant by a name that there is not, as the end of an error's text."""
+    """The nearest known name to an unknown one, as the end of an error's text."""
     near = difflib.get_close_matches(name, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -189,10 +189,10 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 
 def differences(expected: dict[str, Any], frame: Frame) -> list[str]:
-    """What a frame has otherwise than expected, a line for each field.
+    """The differences of a frame from the expected one, a line for each field.
 
     An expected value is a value, None for a field that is not there, a `composite`, or something to call with
-    the value, which answers whether it is right. What is not there counts as the specification's default.
+    the value, which answers whether it is right. A missing field counts as the specification's default.
     """
     return _compare(frame.performative, expected, frame.fields, "")
 
@@ -246,9 +246,9 @@ def show(name: str, fields: dict[str, Any]) -> str:
 
 
 def show_value(value: Any) -> str:
-    """One value, or what is asked of it."""
+    """One value, or the function that checks it."""
     if isinstance(value, Composite):
         return repr(value)
     if callable(value):
-        return f"what {getattr(value, '__name__', value)} agrees with"
+        return f"a value that {getattr(value, '__name__', value)} accepts"
     return format_value(value)

@@ -7,7 +7,7 @@
     peer.say("detach", handle=0, closed=True, error=composite("error", condition="amqp:not-found"))
     world.run_until(lambda: peer.done)
 
-What no engine of ours would ever do is done with this: bad input, and the habits of other implementations. The
+It does the things that our engine would never do: bad input, and the habits of other implementations. The
 world steps it like a program. It trusts the codec, and has neither state nor opinion of its own: a frame that is
 not the one that is expected ends the run, with both of them beside each other.
 """
@@ -55,13 +55,13 @@ class _Step(NamedTuple):
 class ScriptedPeer:
     """Follows a script over one connection, or over several after each other. `World.peer` makes it.
 
-    The methods that write the script return the peer, so that they can be chained. In the fields that it says, a
-    function stands for what it returns for the frame that was expected last; what may be expected in a field
-    tells `differences` in frames.py.
+    The methods that write the script return the peer, so that they can be chained. In the fields that it sends, a
+    function stands for its result for the frame that was expected last; the values that can be expected are those of
+    `differences` in frames.py.
 
     automatic: whether protocol headers and SASL (ANONYMOUS) are answered by themselves (True), or expected and
-        said like everything else: ``expect("header", layer="SASL")``, ``expect("sasl-init", ...)``.
-    done: whether the script has come to its end. What is heard after it means nothing.
+        sent like all other frames: ``expect("header", layer="SASL")``, ``expect("sasl-init", ...)``.
+    done: whether the script has come to its end. Later frames of the other side mean nothing.
     seen: the frame that was expected last.
     heard: all frames and headers that have come, in order.
     """
@@ -88,7 +88,7 @@ class ScriptedPeer:
         self._wake_at: Optional[float] = None
         self._conversation: deque[str] = deque(maxlen=_SHOWN)
 
-    # -- the script: what is heard -------------------------------------------------------------------------
+    # -- the script: expectations --------------------------------------------------------------------------
 
     def expect(self, name: str, /, channel: Optional[int] = None, payload: Any = None, **fields: Any) -> ScriptedPeer:
         """The next frame is this one. name: of its performative, or "header", or "empty" for a heartbeat.
@@ -113,7 +113,7 @@ class ScriptedPeer:
         return self._add("the end of the wire", self._hear_end)
 
     def connection(self) -> ScriptedPeer:
-        """What follows is about another connection; the one before is given up, if it is still there."""
+        """The next steps are about another connection; the one before is given up, if it is still there."""
 
         def next_one() -> bool:
             self._let_go()
@@ -121,10 +121,10 @@ class ScriptedPeer:
 
         return self._add("another connection", next_one)
 
-    # -- the script: what is said --------------------------------------------------------------------------
+    # -- the script: answers -------------------------------------------------------------------------------
 
     def say(self, name: str, /, channel: Optional[int] = None, payload: bytes = b"", **fields: Any) -> ScriptedPeer:
-        """Say a frame. channel: None for that of the frame that was seen last."""
+        """Send a frame. channel: None for that of the frame that was seen last."""
         check_names(name, fields)
         if name == HEADER:
             return self.say_bytes({"SASL": SASL_HEADER}.get(fields.get("layer", ""), AMQP_HEADER))
@@ -140,7 +140,7 @@ class ScriptedPeer:
     answer = say
 
     def say_bytes(self, data: bytes) -> ScriptedPeer:
-        """Say any bytes."""
+        """Send any bytes."""
 
         def say() -> bool:
             self._write(data)
@@ -149,15 +149,15 @@ class ScriptedPeer:
         return self._add(f"say {format_bytes(data)}", say)
 
     def finish(self) -> ScriptedPeer:
-        """Say no more, and go on listening."""
+        """Send no more, and go on reading."""
         return self._with_wire("finish", lambda wire: wire.finish())
 
     def hang_up(self) -> ScriptedPeer:
-        """Close the wire. What follows is about another connection."""
+        """Close the wire. The next steps are about another connection."""
         return self._with_wire("hang up", lambda wire: self._let_go())
 
     def cut(self) -> ScriptedPeer:
-        """Reset the wire. What follows is about another connection."""
+        """Reset the wire. The next steps are about another connection."""
 
         def cut(wire: MemoryWire) -> None:
             wire.reset()
@@ -238,7 +238,7 @@ class ScriptedPeer:
         return True
 
     def ready(self, mask: int) -> None:
-        """Nobody needs to tell it: it looks by itself."""
+        """Not needed: it looks by itself."""
 
     def _act(self) -> bool:
         """The next step of the script, if it can be done. Returns whether anything was done."""
@@ -285,7 +285,7 @@ class ScriptedPeer:
         return bool(self._over)
 
     def _answered(self, frame: Frame) -> bool:
-        """What goes by itself: headers, and SASL."""
+        """Frames that are answered without a script: headers, and SASL."""
         if frame.performative == HEADER and frame.layer == "SASL":
             self._write(SASL_HEADER + make_frame("sasl-mechanisms", sasl_server_mechanisms=["ANONYMOUS"]))
         elif frame.performative == HEADER and frame.layer == "AMQP":
@@ -302,13 +302,13 @@ class ScriptedPeer:
         step = self._script[self._at]
         lines = [f"{self!r}, {step.where}:", f"  expected: {step.text}", f"  seen:     {seen}"]
         lines += [f"  {line}" for line in wrong]
-        lines += ["what was said (->) and heard (<-) before:", *(f"  {line}" for line in self._conversation)]
+        lines += ["frames sent (->) and received (<-) before:", *(f"  {line}" for line in self._conversation)]
         raise ScriptFailed("\n".join(lines))
 
     # -- the wire ------------------------------------------------------------------------------------------
 
     def _read(self) -> bool:
-        """Take what has come. Returns whether anything has."""
+        """Read the wire. Returns whether anything has come."""
         if self._wire is None and not self._find_wire():
             return False
         wire = self._wire
@@ -348,7 +348,7 @@ class ScriptedPeer:
         if self._wire is not None:
             self.node.watch(self._wire, READ | WRITE, self)
             if self._listener is not None:
-                self.node.unwatch(self._listener)  # who comes now has to wait
+                self.node.unwatch(self._listener)  # the next client has to wait
         return self._wire is not None
 
     def _with_wire(self, text: str, action: Callable[[MemoryWire], object]) -> ScriptedPeer:
@@ -381,7 +381,7 @@ class ScriptedPeer:
             elif self._output:
                 del self._output[: wire.write(self._output)]
                 waits = bool(self._output)
-        except OSError:  # it is lost, or was never had: reading tells
+        except OSError:  # it is lost, or was never had: reading shows which
             self._output.clear()
         self.node.watch(wire, (0 if self._over else READ) | (WRITE if waits else 0), self)
 
@@ -419,5 +419,5 @@ def _field(name: str) -> Callable[[Any], Any]:
 
 
 def _first_count(seen: Any) -> Optional[int]:
-    """Only a sender says where it begins to count [2.7.3]: that is us where the other one receives."""
+    """Only a sender has an initial-delivery-count [2.7.3]: that is us where the other one receives."""
     return 0 if seen.role else None

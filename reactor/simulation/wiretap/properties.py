@@ -1,13 +1,13 @@
-"""Properties: what must be true of every run, whatever goes wrong in it.
+"""Properties: rules that every run must keep, under all faults.
 
     lost = NothingLost("broker")
     with World(seed) as world:
         world.watch(CreditNeverNegative(), SettledOnce(), EverySendEndsOnce(), lost)
         ...
 
-Tests enter. Each of them is told by a World what passes: what one frame decides, it refuses at that frame, so that
-the history ends there; what only the end of a run can tell is said by `check()`, which the end of the `with`
-statement calls. They are true of the library by itself; of an application they are as far as it keeps them.
+Tests enter. A World shows them every frame. Each refuses a frame that breaks it at that frame, so that the history
+ends there; a rule that only the end of a run decides is checked by `check()`, which the end of the `with` statement
+calls. The library keeps them by itself; an application keeps them if it is right.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ Key = Callable[[bytes], Any]
 
 
 class PropertyViolated(AssertionError):
-    """A run was not as every run must be. The text says which property, and who broke it how."""
+    """A run broke a property. The text names the property, the program and the fact."""
 
 
 def message_key(payload: bytes) -> Any:
-    """What tells a message from all others: its id, or else its body."""
+    """The identity of a message: its id, or else its body."""
     message = Message.from_bytes(payload)
     key = message.body if message.id is None else message.id
     return key if isinstance(key, (str, bytes, int)) else repr(key)
@@ -58,7 +58,7 @@ class CreditNeverNegative(Property):
 
 
 class SettledOnce(Property):
-    """Nobody settles a delivery twice, speaks of one that is not his, or of one that was sent settled [2.6.12].
+    """No end settles a delivery twice, or has a disposition for a foreign or a presettled one [2.6.12].
 
     checked: how many deliveries were settled.
     """
@@ -71,17 +71,17 @@ class SettledOnce(Property):
             return
         if delivery.settled_here:
             how = "sent settled" if delivery.presettled else "settled already"
-            raise PropertyViolated(f"settled once: {end}, speaks of delivery {delivery.number}, which was {how}")
+            raise PropertyViolated(f"settled once: {end}, disposition of delivery {delivery.number}, which was {how}")
         self.checked += settled
 
     def disposed_unknown(self, end: WireEnd, number: int) -> None:
-        raise PropertyViolated(f"settled once: {end}, speaks of delivery {number}, which there is not")
+        raise PropertyViolated(f"settled once: {end}, disposition of delivery {number}, which does not exist")
 
 
 class NothingLost(Property):
-    """What a broker has accepted from its producers has been accepted from it by its consumers.
+    """All messages that a broker has accepted from its producers have been accepted by its consumers.
 
-    To be checked when all has been consumed. broker: the name of its program. key: tells messages apart by their
+    To be checked when all has been consumed. broker: the name of its program. key: the identity of a message, from its
     bytes. accepted, consumed: the keys of the messages, in order, and how often.
     """
 
@@ -90,7 +90,7 @@ class NothingLost(Property):
         self.key = key
         self.accepted: Counter[Any] = Counter()
         self.consumed: Counter[Any] = Counter()
-        self._seen: dict[str, None] = {}  # who took part
+        self._seen: dict[str, None] = {}  # the programs that took part
 
     def turned(self, program: str, container: Any) -> None:
         self._seen[program] = None
@@ -114,14 +114,14 @@ class NothingLost(Property):
     def check(self) -> None:
         if self._seen and self.broker not in self._seen:
             meant = hint(self.broker, self._seen)
-            raise PropertyViolated(f"no accepted message lost: nobody is called {self.broker!r}{meant}")
-        _refuse("no accepted message lost", [f"{key!r} was accepted, and nobody got it" for key in self.lost])
+            raise PropertyViolated(f"no accepted message lost: no program is called {self.broker!r}{meant}")
+        _refuse("no accepted message lost", [f"{key!r} was accepted, and no consumer got it" for key in self.lost])
 
 
 class AtMostOnce(Property):
-    """What was sent settled is never sent again, and comes to one consumer at most, once.
+    """A presettled message is never sent again, and comes to one consumer at most, once.
 
-    Where there are queues: what is sent to a topic comes to each of its consumers.
+    For queues only: a message to a topic comes to each of its consumers.
 
     key: as in NothingLost. checked: how many such deliveries came.
     """
@@ -150,9 +150,9 @@ class AtMostOnce(Property):
 
 
 class EverySendEndsOnce(Property):
-    """Each message that a program sends is told exactly one outcome, or once that it is in doubt.
+    """Each message that a program sends ends exactly once: with an outcome, or in doubt.
 
-    What is settled or aborted by the application itself, and what a program had sent that crashed, is told none.
+    Deliveries that the application itself settles or aborts, and those of a program that crashed, have no outcome.
     Messages that are sent settled have none either, but are in doubt when they could not leave. To be checked when
     nothing is on its way.
 
@@ -165,21 +165,21 @@ class EverySendEndsOnce(Property):
         self._senders: dict[str, dict[Sender, None]] = {}
         self._told: dict[Delivery, list[str]] = {}
         self._owners: dict[Delivery, str] = {}
-        self._recent: list[Delivery] = []  # told of since the last turn of anybody was over
-        self._taken: set[Delivery] = set()  # whose handlers have taken note, so that `changes` begins anew
+        self._recent: list[Delivery] = []  # of the present turn
+        self._taken: set[Delivery] = set()  # seen by the handlers, so that `changes` begins anew
 
     def happened(self, seen: Seen) -> None:
-        what = seen.context
-        if seen.method == "on_delivery" and what.link.is_sender:
-            if what.changes & STATE_CHANGED and what.remote_state in TERMINAL:
-                self._tell_state(seen.program, what)
-            elif what.changes & SETTLED_NOW and what.remote_state not in TERMINAL:
-                self._tell(seen.program, what, "settled without an outcome")
+        context = seen.context
+        if seen.method == "on_delivery" and context.link.is_sender:
+            if context.changes & STATE_CHANGED and context.remote_state in TERMINAL:
+                self._tell_state(seen.program, context)
+            elif context.changes & SETTLED_NOW and context.remote_state not in TERMINAL:
+                self._tell(seen.program, context, "settled without an outcome")
         elif seen.method == "on_delivery_in_doubt":
             self.doubtful += 1
-            self._tell(seen.program, what, "in doubt")
-        elif seen.method == "on_link_local_open" and what.is_sender:
-            self._senders.setdefault(seen.program, {})[what] = None
+            self._tell(seen.program, context, "in doubt")
+        elif seen.method == "on_link_local_open" and context.is_sender:
+            self._senders.setdefault(seen.program, {})[context] = None
 
     def turned(self, program: str, container: Any) -> None:
         self._taken.update(delivery for delivery in self._recent if not delivery.changes)
@@ -196,7 +196,7 @@ class EverySendEndsOnce(Property):
 
     def check(self) -> None:
         never = [delivery for delivery, told in self._told.items() if not told and not _given_up(delivery)]
-        wrong = [f"{self._owners[one]}: {one!r} was told nothing" for one in never]
+        wrong = [f"{self._owners[one]}: {one!r} has no outcome" for one in never]
         _refuse("every send ends once", wrong, " (had all arrived? World.settle() lets it)")
 
     def _know(self, program: str, delivery: Delivery) -> list[str]:
@@ -215,7 +215,8 @@ class EverySendEndsOnce(Property):
         told.append(what)
         self.checked += 1
         if len(told) > 1:
-            raise PropertyViolated(f"every send ends once: {program}: {delivery!r} was told {' and '.join(told)}")
+            ends = " and ".join(told)
+            raise PropertyViolated(f"every send ends once: {program}: {delivery!r} ended more than once: {ends}")
 
 
 def _given_up(delivery: Delivery) -> bool:
@@ -228,7 +229,7 @@ class MemoryReturns(Observer):
     anything else than `slack` allows.
 
     Call `begin()` after some rounds, when everything is there that stays; at that point of a later round `check()`
-    compares. The World is better told to keep little of its history.
+    compares. The World should keep little of its history.
 
     slack: how many blocks of Python's memory may be added. Not all Pythons count them.
     """

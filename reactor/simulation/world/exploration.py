@@ -20,10 +20,10 @@ def explore(
     """Run `scenario(world)` in the world of each seed, and return how many there were.
 
     At the end of each the properties are checked that its scenario had watched. The first failure ends it: the
-    seed, what happened last and the command that runs it again go to stderr, and the exception leaves this. The
+    seed, the last events and the command that runs it again go to stderr, and the exception leaves this. The
     environment variable AMQP_REACTOR_SEEDS (``"17"``, ``"0-999"``) names other seeds.
 
-    finished: called with each world after its end, to count what happened in it.
+    finished: called with each world after its end, to count the events in it.
     """
     if isinstance(seeds, int):
         raise TypeError(f"explore() takes the seeds, such as range({seeds}), and not how many there are")

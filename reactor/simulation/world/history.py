@@ -1,8 +1,7 @@
-"""History: what passed on a simulated network, in order: every frame as it was written, and what was done to it.
+"""History: the events of a simulated network, in order: every frame as it was written, and the faults.
 
 A World writes it and people read it; two runs are the same when their histories are, byte for byte. Bytes are
-kept as they were and made readable only when somebody wants to read them, for a history is nearly always
-thrown away.
+kept as they were and made readable only for a reader, for a history is nearly always thrown away.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class History:
         self._hash = hashlib.sha256()
 
     def frame(self, at: float, label: str, part: bytes) -> None:
-        """A frame was written. label: by whom, to whom, on which wire. at: in seconds since the beginning."""
+        """A frame was written. label: its sender, its receiver and the wire. at: seconds since the beginning."""
         self.count += 1
         self._events.append((at, label, part))
         self._hash.update(_TIME.pack(at) + label.encode() + part)
@@ -47,19 +46,19 @@ class History:
         return self._hash.hexdigest()
 
     def lines(self, last: Optional[int] = None) -> Iterator[str]:
-        """What is kept of it, for people: a line for each event, or for the `last` ones besides heartbeats."""
+        """The kept events, for people: a line for each, or for the `last` ones besides heartbeats."""
         events = list(self._events)
         if last is not None:
             events = [event for event in events if not _is_heartbeat(event[2])]
             events = events[max(0, len(events) - last) :]
-        for at, label, what in events:
-            if isinstance(what, str):
-                yield "%12.6f ** %s" % (at, what)
+        for at, label, event in events:
+            if isinstance(event, str):
+                yield "%12.6f ** %s" % (at, event)
                 continue
-            _, channel, text = describe(what)
+            _, channel, text = describe(event)
             yield "%12.6f %s%s %s" % (at, label, ":" + channel if channel else "", text)
 
 
-def _is_heartbeat(what: Union[bytes, str]) -> bool:
-    """An hour of them hides what was before."""
-    return isinstance(what, bytes) and len(what) == 8 and not what.startswith(b"AMQP")
+def _is_heartbeat(event: Union[bytes, str]) -> bool:
+    """An hour of them hides all other events."""
+    return isinstance(event, bytes) and len(event) == 8 and not event.startswith(b"AMQP")

@@ -1,7 +1,7 @@
-"""Programs of a World: what runs on a machine of its own, crashes, stands still, and is started again.
+"""Programs of a World: each runs on a machine of its own, crashes, stands still, and is started again.
 
 A World starts them (`world.start`). A program is made by a factory, so that there can be another one when it is
-started again: nothing of the old one is left then, but what it kept in its store. It knows containers and the
+started again: nothing of the old one is left then, except its store. It knows containers and the
 network; of handlers it knows nothing.
 """
 
@@ -21,8 +21,8 @@ class Program:
     """One program. The attributes are those of the incarnation that runs, or that ran last.
 
     name: of the program, and of its machine on the network.
-    handler: what the factory made. container: what runs it.
-    store: handed to the factory as `store=`, unless it is None; what outlives a crash is in there.
+    handler: made by the factory. container: runs the handler.
+    store: handed to the factory as `store=`, unless it is None; it outlives a crash.
     starts: how often it was started.
     """
 
@@ -56,10 +56,10 @@ class Program:
         return self._world.turns.runs(self.container)
 
     def crash(self, silent: bool = False) -> None:
-        """It ends where it is: no handler is told. Harmless when it does not run.
+        """It ends where it is: no handler is called. Harmless when it does not run.
 
-        Its system closes what it had open, which its peers see as the end of the wire or as a reset. silent: the
-        machine goes down with it: peers hear nothing, and who connects gets no answer, until `restart()`.
+        Its system closes its wires, which its peers see as an end or as a reset. silent: the machine goes down
+        with it: peers hear nothing, and an attempt to connect gets no answer, until `restart()`.
         """
         if self._world.turns.end(self, silent):
             self._world.count_fault(f"{self.name} {'goes down' if silent else 'crashes'}")
@@ -82,7 +82,7 @@ class Program:
         self._start()
 
     def pause(self) -> None:
-        """It stands still, as if its process had been stopped: what comes for it piles up."""
+        """It stands still, as if its process had been stopped: bytes for it pile up."""
         self._world.turns.pause(self.container, True)
 
     def resume(self) -> None:
@@ -90,7 +90,7 @@ class Program:
         self._world.turns.pause(self.container, False)
 
     def stop_reading(self) -> None:
-        """It goes on, but what comes in on the wires that it has now is not read any more."""
+        """It goes on, but does not read any more from the wires that it has now."""
         self._set_deaf(True)
 
     def start_reading(self) -> None:
@@ -109,7 +109,7 @@ class Program:
                 wire.close()
         if silent:
             self._down = True
-            network.turn_off(self.name)  # who listened there stays, and answers nobody
+            network.turn_off(self.name)  # its listeners stay, and do not answer
         else:
             self.node.close()
         network.nodes.remove(self.node)

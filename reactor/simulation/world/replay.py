@@ -1,7 +1,7 @@
-"""Replay: what a run that failed says, so that it can be run again.
+"""Replay: the report of a failed run, and the command that runs it again.
 
 A World enters when something fails in it. This is the one place of the simulation that looks at the real world:
-at the command line and the environment, to tell people what to type.
+at the command line and the environment, for the command that people shall type.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional
 
 from reactor.simulation.world.history import History
 
-#: Seeds to be explored instead of those that the program says: ``"17"``, ``"17,18"``, ``"0-999"``.
+#: Seeds to be explored instead of those of the program: ``"17"``, ``"17,18"``, ``"0-999"``.
 SEEDS = "AMQP_REACTOR_SEEDS"
 
 _SHOWN = 30  # events of the history that a failure shows
@@ -25,14 +25,14 @@ def print_failure(
     """Write to stderr the seed that failed, the end of the history, and the command that runs it again."""
     summary = (str(error).splitlines() or [""])[0]
     lines = [f"simulation: seed {seed} failed after {now:.6f} s: {type(error).__name__}: {summary}"]
-    lines.append("what happened last:")
+    lines.append("the last events:")
     lines += [f"  {line}" for line in history.lines(_SHOWN)] or ["  nothing but heartbeats"]
     lines.append(f"to run it again: {command(scenario, seed)}")
     sys.stderr.write("\n".join(lines) + "\n")
 
 
 def command(scenario: Optional[Callable[[Any], object]], seed: int) -> str:
-    """What to type to run the same again.
+    """The command that runs the same again.
 
     scenario: what `explore` runs; None where a test makes its World by itself, with the seed that it has there.
     """

@@ -1,7 +1,7 @@
 """A hand that steps several containers through one network, in one thread, turn by turn.
 
-Programs and their tests enter. It knows of a container that it has `start()`, `process()` and `timeout`, and
-of the network when somebody would wait; it knows no engine.
+Programs and their tests enter. It knows `start()`, `process()` and `timeout` of a container, and of the network
+the time for which a node would wait; it knows no engine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Optional, Protocol
 from reactor.errors import Timeout
 from reactor.simulation.network.network import MemoryNetwork
 
-_ENDLESS = 1_000_000  # rounds, after which it is clear that somebody never rests
+_ENDLESS = 1_000_000  # rounds, after which it is clear that a container never rests
 
 
 class Steppable(Protocol):
@@ -31,13 +31,13 @@ class Steppable(Protocol):
 
 
 class NeverHappens(Timeout):
-    """What was waited for did not come: the text tells how things stood."""
+    """The condition did not come true: the text shows the state of all wires and containers."""
 
 
 class Stepper:
     """Steps containers round-robin; when all of them would wait, the clock jumps to the first deadline.
 
-    network: the network whose nodes the containers were given.
+    network: the network of the containers' nodes.
     containers: in the order in which they have their turns. One that has nothing left to do is taken out;
         one that a test takes out stands still, as if its process had stopped, until it is put back.
     rounds: how many there were. began: when, by the clock.
@@ -58,7 +58,7 @@ class Stepper:
         self.containers.append(container)
 
     def order(self) -> Iterable[Steppable]:
-        """Who has a turn in the next round, and after whom."""
+        """The containers that have a turn in the next round, in order."""
         return list(self.containers)
 
     def turn(self, container: Steppable) -> bool:
@@ -66,12 +66,12 @@ class Stepper:
         return container.process()
 
     def name(self, container: Steppable) -> str:
-        """What it is called where people read of it."""
+        """Its name, for people."""
         return repr(container)
 
     def round(self) -> Optional[float]:
-        """One turn of each, after what was due on the network. Returns when the first deadline is if all would
-        wait until then (infinity: there is none), and None if anybody has something to do."""
+        """One turn of each, after the arrivals on the network. Returns the first deadline if all would wait
+        until then (infinity: there is none), and None if a container has something to do."""
         network = self.network
         self.rounds += 1
         earliest: Optional[float] = math.inf
@@ -110,16 +110,16 @@ class Stepper:
         end = clock.now() + limit
         last = self.rounds + rounds
         deadline: Optional[float] = None
-        what = "the end" if until is None else describe(until)
+        goal = "the end" if until is None else describe(until)
         while not (until() if until is not None else not self.containers):
             if not self.containers and self.network.due is None:
-                raise NeverHappens(self._report(what, "every container has finished"))
+                raise NeverHappens(self._report(goal, "every container has finished"))
             if deadline == math.inf:
-                raise NeverHappens(self._report(what, "everybody waits, and nobody has a deadline"))
+                raise NeverHappens(self._report(goal, "every container waits, and none has a deadline"))
             if deadline is not None and deadline > end:
-                raise NeverHappens(self._report(what, f"{limit} s of virtual time were not enough"))
+                raise NeverHappens(self._report(goal, f"{limit} s of virtual time were not enough"))
             if self.rounds >= last:
-                raise NeverHappens(self._report(what, f"{rounds} rounds were not enough"))
+                raise NeverHappens(self._report(goal, f"{rounds} rounds were not enough"))
             if deadline is not None:
                 clock.advance_to(deadline)
             deadline = self.round()
@@ -139,7 +139,7 @@ class Stepper:
         clock.advance_to(end)
 
     def settle(self) -> None:
-        """Step until nothing is under way on the network and everybody waits, for a deadline or for ever."""
+        """Step until nothing is under way on the network and every container waits, for a deadline or for ever."""
         last = self.rounds + _ENDLESS
         while True:
             deadline = self.round()
@@ -153,10 +153,10 @@ class Stepper:
         if self.rounds > last:
             raise NeverHappens(self._report("the time", f"{_ENDLESS} rounds were not enough"))
 
-    def _report(self, what: str, why: str) -> str:
+    def _report(self, goal: str, why: str) -> str:
         network = self.network
         when = f"at {network.clock.now() - self.began:.3f} s, after {self.rounds} rounds"
-        lines = [f"{what} was not reached: {why} ({when})"]
+        lines = [f"{goal} was not reached: {why} ({when})"]
         lines += [f"  still running: {self.name(container)}" for container in self.containers]
         lines += [f"  wire {wire!r}" for wire in network.wires]
         lines += [f"  listening: {listener.address}" for listener in network.listeners]

@@ -1,6 +1,6 @@
 """A storm: for a while things go wrong at times and in ways that are drawn from the seed, and then they are well.
 
-A World makes it (`world.storm`). Only what networks, machines and processes do to each other happens in it: no
+A World makes it (`world.storm`). It has only the faults of networks, machines and processes: no
 frame is forged, lost or overtaken within a wire that stands. It knows the world from outside.
 """
 
@@ -63,7 +63,7 @@ class Storm:
         self._plan()
 
     def _finish(self) -> None:
-        """What has not happened by now does not happen."""
+        """Faults that have not happened by now do not happen."""
         for fault in self._waiting:
             fault.cancel()
 
@@ -76,7 +76,7 @@ class Storm:
         left = self._end - self.world.clock.now()
         self.world.after(min(left, self._random.expovariate(1.0 / (2 * self.every))), action)
 
-    # -- what can happen: each returns whether it did ------------------------------------------------------
+    # -- the faults: each returns whether it happened ------------------------------------------------------
 
     def _cut(self) -> bool:
         """A wire is reset."""
@@ -130,18 +130,18 @@ class Storm:
         return program is not None
 
     def _refuse(self) -> bool:
-        """A machine refuses who connects, for a while."""
+        """A machine refuses every connect, for a while."""
         return self._hide(self.world.network.refuse, "refuses")
 
     def _lookup(self) -> bool:
         """A name cannot be looked up for a while."""
         return self._hide(self.world.network.fail_lookup, "cannot be looked up")
 
-    def _hide(self, hide: Callable[..., None], what: str) -> bool:
+    def _hide(self, hide: Callable[..., None], fault: str) -> bool:
         hosts = sorted({listener.node.name for listener in self.world.network.listeners})
         if hosts:
             host = self._random.choice(hosts)
-            self.world.count_fault(f"storm: {host} {what}")
+            self.world.count_fault(f"storm: {host} {fault}")
             hide(host)
             self._calm(lambda: hide(host, False))
         return bool(hosts)
@@ -160,7 +160,7 @@ class Storm:
         return self._crash(silent=True)
 
 
-#: What can happen in a storm, by the names that `World.storm` knows.
+#: The faults of a storm, by the names that `World.storm` knows.
 KINDS: dict[str, Callable[[Storm], bool]] = {
     "cut": Storm._cut,
     "cut behind": Storm._cut_behind,

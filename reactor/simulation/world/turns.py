@@ -1,6 +1,6 @@
-"""Turns: who has his turn in a World, and who has none any more.
+"""Turns: the order of turns in a World, and their end.
 
-A World enters. A Stepper that draws the order anew for each round, lets those rest who have nothing to do, can
+A World enters. A Stepper that draws the order anew for each round, lets the idle rest, can
 stop in the middle of a round, and from which programs are taken when they crash or stand still, also in a turn of
 their own.
 """
@@ -20,10 +20,10 @@ from reactor.simulation.world.stepper import Stepper
 
 
 class _Slot:
-    """What is known of one who has turns.
+    """A container or peer that has turns.
 
     rest: until when it would wait, where it had nothing to do. lasting: it keeps its slot when it has come to its
-    end, because somebody may give it something to do again.
+    end, because a test may give it something to do again.
     """
 
     __slots__ = ("lasting", "node", "queue", "rest", "timers")
@@ -37,8 +37,8 @@ class _Slot:
         self.rest: Optional[float] = None
 
     def deadline(self) -> Optional[float]:
-        """Until when it has nothing to do; None when it has, or may have. Others may have done something to it
-        since its turn: what they left in its queue or among its timers counts."""
+        """Until when it has nothing to do; None when it has, or may have. Others may have acted on it since
+        its turn: events in its queue and its timers count."""
         rest = self.rest
         if rest is None or self.node.stirring or len(self.queue):
             return None
@@ -47,7 +47,7 @@ class _Slot:
 
 
 class Turns(Stepper):
-    """See `Stepper`; whoever has to do with programs asks here whether they run.
+    """See `Stepper`; it also knows the programs that run.
 
     gate: lets the events of the programs through.
     """
@@ -86,7 +86,7 @@ class Turns(Stepper):
 
     def begin(self, container: Any, lasting: bool = False) -> None:
         """Start a container or a peer, and give it its first turn at once where that can be done, so that it
-        listens before anybody is started who connects to it."""
+        listens before its clients are started."""
         self._slots[container] = _Slot(container, lasting)
         self.add(container)
         if self._current is None and self.gate.left:
@@ -97,14 +97,14 @@ class Turns(Stepper):
                 self.network.stepped = before
 
     def wake_all(self) -> None:
-        """Nobody rests: what was done to them from outside may have been anything."""
+        """None of them rests: a test may have acted on any of them."""
         for slot in self._slots.values():
             slot.rest = None
 
     # -- programs ------------------------------------------------------------------------------------------
 
     def over(self) -> bool:
-        """Whether every program has come to its end; who would have nothing to do but for others does not count."""
+        """Whether every program has come to its end; containers that only serve others do not count."""
         return not self._paused and all(self._slots[container].lasting for container in self.containers)
 
     def runs(self, container: Any) -> bool:
@@ -118,7 +118,7 @@ class Turns(Stepper):
             return False
         self._remove(container)
         if container is self._current:
-            program.node.dying = True  # what it still does in this turn has no effect on anybody
+            program.node.dying = True  # the rest of this turn has no effect on others
             self._ending.append((program, silent))
         else:
             program.let_go(silent)
@@ -166,7 +166,7 @@ class Turns(Stepper):
             for observer in self.gate.observers:
                 observer.turned(queue.program, container)
         slot.rest = network.nap
-        if not goes_on and not len(queue):  # what is behind a shut gate has yet to happen
+        if not goes_on and not len(queue):  # events behind a shut gate have yet to happen
             slot.rest = math.inf
             if not slot.lasting:
                 self._remove(container)

@@ -1,4 +1,4 @@
-"""World: programs, their network and their time in a box, where what happened once happens again.
+"""World: programs, their network and their time in a box, where every run can be repeated.
 
     with World(seed) as world:
         broker = world.start(Broker, "amqp://broker:5672")
@@ -6,14 +6,14 @@
         world.when("disposition", nth=3, sender="broker").cut()
         world.run_until(lambda: worker.handler.done == 10, limit=60)
 
-Tests enter here. Everything that might be otherwise in the real world is drawn from the seed: how long bytes
-take, into what pieces they are cut, who has his turn first, what ids containers give themselves. Time stands
-still while anybody has something to do, and then jumps to the next deadline.
+Tests enter here. Everything that might be otherwise in the real world is drawn from the seed: the time
+that bytes take, the pieces into which they are cut, the order of turns, the ids of containers. Time stands still
+while a program has something to do, and then jumps to the next deadline.
 
-What TLS encrypts is the exception: it has chances of its own, so its bytes are other ones each time, and no fault
+TLS is the exception: it has chances of its own, so its bytes are other ones each time, and no fault
 and no property sees the frames in them.
 
-This module brings together what stands in those around it: programs, the network, faults, peers, properties.
+This module brings its neighbours together: programs, the network, faults, peers, properties.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from reactor.simulation.world.replay import print_failure
 from reactor.simulation.world.storm import Storm
 from reactor.simulation.world.turns import Turns
 
-#: What a network may be like where a test does not care.
+#: The conditions of a network that a test does not set.
 _DRAWN: dict[str, tuple[Any, ...]] = {
     "latency": ((0.0, 0.0), (0.0002, 0.001), (0.005, 0.02), (0.01, 0.15), (0.0, 0.5)),
     "bandwidth": (math.inf, math.inf, math.inf, 1e6, 50_000.0),
@@ -52,7 +52,7 @@ _DRAWN: dict[str, tuple[Any, ...]] = {
 
 
 class World:
-    """Programs and their network, all of whose chances are drawn from one seed.
+    """Programs and their network, with all chances drawn from one seed.
 
     seed: equal seeds give equal runs, byte for byte, in any process.
     latency: seconds from one machine to another, or the least and the most of them; drawn for each write.
@@ -61,13 +61,13 @@ class World:
     capacity: how many bytes a wire holds in one direction.
     keep: how many events of its history are kept to be read; None for all.
 
-    What is None is drawn from the seed. In a `with` statement a failure tells the seed, the end of the history
-    and the command that runs it again, and an end without a failure checks the properties that are watched.
+    Each of these that is None is drawn from the seed. In a `with` statement a failure prints the seed, the end of the
+    history and the command that runs it again, and an end without a failure checks the properties that are watched.
 
-    random: for choices of the test's own. clock, network: for what has no method here, such as
+    random: for choices of the test's own. clock, network: for all that has no method here, such as
     `network.fail_lookup(name)`, `network.refuse(name)` and `network.silence(name)`.
-    programs: by name, those that were started. scenario: what `explore` runs here, if it does.
-    observers: those who watch.
+    programs: by name, those that were started. scenario: the function that `explore` runs here, if it does.
+    observers: see `watch`.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class World:
         self._began = self.clock.now()
         self._faults = Faults(self.network.schedule, self.note)
         self.observers: list[Observer] = []
-        self._books: Optional[list[Property]] = None  # those who are told what frames mean
+        self._books: Optional[list[Property]] = None  # those that follow the conversations
         self._gate = EventGate(self.observers)
         self.turns = Turns(self.network, self.source("turns"), self._gate)
         self._entered = False
@@ -107,8 +107,8 @@ class World:
         self.note("seed %d: %s" % (seed, ", ".join(f"{name} {value}" for name, value in chosen.items())))
 
     def source(self, name: str) -> Random:
-        """A source of chances of its own, drawn from the seed and the name: what is drawn from one is not missing
-        in another."""
+        """A source of chances of its own, drawn from the seed and the name: a draw from one does not change
+        another."""
         return Random(f"{self.seed}/{name}")
 
     # -- programs ----------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class World:
         """Start a program: a container with the handler, or the list of handlers, that `factory(*args, **kwargs)`
         makes. A handler may be given instead of a factory; the program can then not be started again.
 
-        name: of the program and of its machine, by which others reach what it listens to; made from the
+        name: of the program and of its machine, by which others reach its listeners; made from the
             factory's name by default.
         store: handed to the factory as `store=`, at each start; None for none.
         options: of the Container.
@@ -171,36 +171,36 @@ class World:
         """Let everything happen until the condition is true; without one until every program has come to its end.
 
         limit: how many seconds of the world's time it may take. NeverHappens is raised when they are over, and
-        as soon as nothing can happen any more. What a handler raises leaves this.
+        as soon as nothing can happen any more. An exception of a handler leaves this.
         """
         if condition is not None and not callable(condition):
-            raise TypeError(f"run_until() asks a function again and again, lambda: ..., and cannot ask {condition!r}")
+            raise TypeError(f"run_until() takes a function, such as lambda: worker.done, and not {condition!r}")
         with self._telling():
             self.turns.run(condition or self.turns.over, limit)
 
     def run_for(self, seconds: float) -> None:
         """Let so much time pass, with all that happens in it."""
         if seconds < 0:
-            raise ValueError(f"time does not go back, by {-seconds} s or at all")
+            raise ValueError(f"time does not go back: {seconds} s")
         with self._telling():
             self.turns.run_for(seconds)
 
     def settle(self) -> None:
-        """Let everything happen that is under way, until everybody waits: for a timer, or for ever."""
+        """Let everything happen that is under way, until every program waits: for a timer, or for ever."""
         with self._telling():
             self.turns.settle()
 
     def step(self) -> None:
-        """One round: what arrives now, then a turn for each program. Had nobody anything to do, time jumps to the
-        next moment at which somebody has."""
+        """One round: arrivals, then a turn for each program. If no program had anything to do, time jumps to the
+        next moment at which one has."""
         with self._telling():
             deadline = self.turns.round()
             if deadline is not None and deadline != math.inf:
                 self.clock.advance_to(deadline)
 
     def step_event(self, limit: float = 3600.0) -> Seen:
-        """Go on until one event of the engine has gone to the handlers of its program, and return it. What it
-        caused waits for the next step. limit: as in `run_until`."""
+        """Go on until one event of the engine has gone to the handlers of its program, and return it. Its
+        effects wait for the next step. limit: as in `run_until`."""
         gate = self._gate
         gate.left = 1
         try:
@@ -212,7 +212,7 @@ class World:
 
     def step_frame(self, limit: float = 3600.0) -> Frame:
         """Go on until one frame, or protocol header, has got to the other end of its wire, and return it: it comes
-        alone, and everybody had a turn then. limit: as in `run_until`."""
+        alone, and every program had a turn then. limit: as in `run_until`."""
         network = self.network
         network.admitted = 1
         try:
@@ -223,10 +223,10 @@ class World:
         return Frame(network.landed)
 
     def after(self, seconds: float, action: Callable[[], object]) -> None:
-        """Have `action` called in so many seconds, between two turns: `broker.restart`, say."""
+        """Have `action` called in so many seconds, between two turns: `broker.restart`, for instance."""
         self.network.schedule(self.clock.now() + seconds, action)
 
-    # -- what goes wrong ---------------------------------------------------------------------------------
+    # -- faults ------------------------------------------------------------------------------------------
 
     def when(
         self,
@@ -238,7 +238,7 @@ class World:
         receiver: Optional[str] = None,
         **fields: Any,
     ) -> Fault:
-        """Something shall happen to a frame: say what by the methods of the Fault that is returned.
+        """A fault of frames: choose it by the methods of the Fault that is returned.
 
             world.when("attach", nth=2).cut()
             world.when("disposition", nth=3, sender="broker").drop()
@@ -253,7 +253,7 @@ class World:
     def wires(self, one: Optional[str] = None, other: Optional[str] = None) -> list[MemoryWire]:
         """The wires that are open now, each by its end at `one`, a program's name; None for any. other: at the
         other end. A wire can be cut (`wire.reset()`) or closed in one direction (`wire.finish()`). ValueError for
-        a name that nobody has."""
+        an unknown name."""
         self._check_names(one, other)
         found: dict[int, MemoryWire] = {}
         for wire in self.network.wires:
@@ -270,14 +270,14 @@ class World:
         return len(wires)
 
     def partition(self, one: str, other: str = "") -> None:
-        """From now on nothing gets from one program's machine to the other's, or to any, and nothing says so.
-        ValueError for a name that nobody has."""
+        """From now on nothing gets from one program's machine to the other's, or to any, and neither sees it.
+        ValueError for an unknown name."""
         self._check_names(one, other)
         self._faults.injected += 1
         self.network.part(one, other)
 
     def heal(self) -> None:
-        """Every partition ends: what was under way arrives after all."""
+        """Every partition ends: bytes under way arrive after all."""
         self.network.heal()
 
     def between(
@@ -289,14 +289,14 @@ class World:
         bandwidth: Optional[float] = None,
     ) -> None:
         """From now on bytes take their time in this way between the machines of two programs, or of one and all
-        others. latency, bandwidth: as of a World; None for what holds there. ValueError for a name that nobody has."""
+        others. latency, bandwidth: as of a World; None for the present ones. ValueError for an unknown name."""
         self._check_names(one, other)
         usual = self.network.conditions
         assert usual is not None
         span = usual.latency if latency is None else _span(latency)
         bound = usual.bandwidth if bandwidth is None else _bound(bandwidth)
         self.network.set_way(one, other, Conditions(usual.random, span, bound, usual.patience))
-        self.note(f"between {one or 'everybody'} and {other or 'everybody'}: latency {span}, bandwidth {bound}")
+        self.note(f"between {one or 'all others'} and {other or 'all others'}: latency {span}, bandwidth {bound}")
 
     def storm(
         self,
@@ -324,7 +324,7 @@ class World:
         """How many faults there were so far: of frames, cuts, partitions, crashes."""
         return self._faults.injected
 
-    # -- what is watched ---------------------------------------------------------------------------------
+    # -- observers ---------------------------------------------------------------------------------------
 
     def watch(self, *observers: Observer) -> None:
         """Have observers, properties for instance, look on. To be called before the first program is started."""
@@ -342,7 +342,7 @@ class World:
                 self._books.append(observer)
 
     def check(self) -> None:
-        """Have all that watch say whether everything is as it should be. AssertionError when it is not; ValueError
+        """Have all observers check the run. AssertionError when a property does not hold; ValueError
         when a fault waited for frames of a program that there never was."""
         with self._telling():
             for fault in self._faults.waiting:
@@ -355,7 +355,7 @@ class World:
         self.history.note(self.now, text)
 
     def trace(self) -> str:
-        """What happened, for people: a line for each frame that was written, and for all else that was noted."""
+        """The history, for people: a line for each frame that was written, and for each note."""
         return "".join(line + "\n" for line in self.history.lines())
 
     @property
@@ -387,7 +387,7 @@ class World:
     def run_on(
         self, node: MemoryNode, handlers: Sequence[Any], name: str, options: Mapping[str, Any], lasting: bool = False
     ) -> Container:
-        """A container of this world, at a node, started. name: what its own chances are drawn by. lasting: whether
+        """A container of this world, at a node, started. name: the source of its chances. lasting: whether
         it is kept when it has come to its end."""
         world = {"clock": self.clock, "network": node, "random": self.source(name)}
         container = Container(*handlers, **{**world, **options})
@@ -403,11 +403,11 @@ class World:
     # -- inside ------------------------------------------------------------------------------------------
 
     def _check_names(self, *names: Optional[str]) -> None:
-        """Raise ValueError for one that nobody has or had: what is done to it would have no effect on anybody."""
+        """Raise ValueError for an unknown name: a fault of it would have no effect."""
         for name in names:
             if name and name not in self.network.machines:
-                known = ", ".join(sorted(self.network.machines - {""})) or "nobody yet"
-                raise ValueError(f"nobody is called {name!r}{hint(name, self.network.machines)} (there is {known})")
+                known = ", ".join(sorted(self.network.machines - {""})) or "none yet"
+                raise ValueError(f"no program is called {name!r}{hint(name, self.network.machines)} (there is {known})")
 
     def _inspect(self, pipe: WirePipe, part: bytes) -> None:
         """A frame is written."""
@@ -436,14 +436,14 @@ class World:
             raise
 
     def _tell(self, error: BaseException) -> None:
-        """Once for each failure; in a `with` statement only for what leaves it."""
+        """Once for each failure; in a `with` statement only for an exception that leaves it."""
         if error is not self._told and not self._entered:
             self._told = error
             print_failure(error, self.seed, self.now, self.history, self.scenario)
 
 
 def _make_network(world: World, latency: Any, bandwidth: float, pieces: int, capacity: int) -> MemoryNetwork:
-    """The network of a world, all of whose chances are its own."""
+    """The network of a world, with chances of its own."""
     if pieces < 0 or capacity < 1:
         raise ValueError(f"pieces and capacity are bytes, and not {pieces} and {capacity}")
     conditions = Conditions(world.source("network"), _span(latency), _bound(bandwidth))
