@@ -32,6 +32,8 @@ from reactor import errors
 from reactor import help as pages
 from tests.support.chapters import CHAPTERS, Block, Chapter
 from tests.support.processes import CHECKOUT, environment, unused_port
+from tests.support.sources import per_thousand
+from tests.test_house import LANGUAGE_BOUNDS
 
 README = CHAPTERS["README.md"]
 USING = CHAPTERS["reactor/README.md"]
@@ -47,8 +49,8 @@ DEADLINE = 60.0
 #: The marks of blocks of Python, each of which is run: `service` by test_production.py.
 RUN = {"program", "service", "tests"}
 
-#: Chapters whose parts the README does not name one by one: it is one itself, and the others are of one piece.
-OWN_TOPICS = {"start", "broker", "testing"}
+#: The chapter whose parts the README does not name one by one: itself.
+OWN_TOPICS = {"start"}
 
 #: The README is read in ten minutes.
 LINES_OF_THE_README = 350
@@ -225,6 +227,12 @@ def test_a_link_leads_somewhere(chapter: Chapter, target: str) -> None:
     assert CHECKOUT in place.parents
     if anchor:
         assert anchor in CHAPTERS[place.relative_to(CHECKOUT).as_posix()].anchors
+
+
+def test_the_language_of_the_chapters_is_plain() -> None:
+    prose = "\n".join(chapter.prose for chapter in CHAPTERS.values() if chapter.path != "CHANGELOG.md")
+    for family, (words, bound) in LANGUAGE_BOUNDS.items():
+        assert per_thousand(re.sub(r"`[^`]*`", "", prose), words) <= bound, family
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=title)
