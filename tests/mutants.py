@@ -213,6 +213,8 @@ def survivors(dump: str) -> tuple[Counter[str], list[Survivor]]:
     for line in dump.splitlines():
         item, result = json.loads(line)
         outcome = "not run" if result is None else str(result["test_outcome"]).rpartition(".")[2].lower()
+        if outcome == "killed" and result["output"] == "timeout":
+            outcome = "timed out"  # killed by an end that never comes; or by a machine with too much else to do
         ends[outcome] += 1
         if outcome == "survived":
             lines = [text for text in (result["diff"] or "").splitlines() if re.match(r"[+-](?![+-]{2})", text)]
