@@ -68,7 +68,7 @@ def _of_connection(connections: Connections, connection: Connection) -> Iterator
     if len(links) > MOST_LINKS:
         yield "%s: %d more links" % (where, len(links) - MOST_LINKS)
     if not links:
-        yield "%s: the connection is open and has no links; nobody closes it" % where
+        yield "%s: the connection is open and has no links, and neither side closes it" % where
 
 
 def _of_link(link: Any) -> str:

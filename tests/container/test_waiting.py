@@ -34,7 +34,7 @@ def test_a_peer_that_owes_an_answer() -> None:
     connection = container.connect(stage.url)
     assert waiting(container) == "server:5672 to open the connection" or "nobody" in waiting(container)
     stage.run()
-    assert waiting(container) == "server:5672: the connection is open and has no links; nobody closes it"
+    assert waiting(container) == "server:5672: the connection is open and has no links, and neither side closes it"
     connection.close()
     assert waiting(container) == "server:5672 to close the connection"
 
