@@ -135,6 +135,9 @@ EQUIVALENT = {
             "a Url has no such port, and that is nowhere to go as well"
         ),
     },
+    "sasl": {
+        "if self._stage <= _FINISHED and self.outcome != self.OK:": "no other stage comes before this in the alphabet",
+    },
     "sender": {
         "_OPEN_BITS = LOCAL_ACTIVE | LOCAL_CLOSED - REMOTE_CLOSED": "the same bits, and some that no state has",
         "self.writer_key = +1": "it is set again when the link is attached",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from reactor.codec.definitions import SASL_INIT
+from reactor.codec.types import symbol
 from reactor.engine.sasl.exchange import ClientIdentity, MechanismError
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.sasl.mechanisms import MECHANISMS, TOKEN_MECHANISMS, choose
-from tests.support.sasl import BINDINGS, Dice, both, directory, mechanisms, server, talk
+from reactor.errors import RemoteProtocolError
+from tests.support.sasl import BINDINGS, Dice, both, client, directory, frame, heard, mechanisms, server, talk
 
 NAMES = [row.name for row in MECHANISMS]
 each_mechanism = pytest.mark.parametrize("mech", NAMES)
@@ -136,3 +139,60 @@ def test_who_asks_for_passwords_lets_nobody_in_without_unless_he_says_so():
     assert b"ANONYMOUS" not in offered(authenticator=lambda *_: True)
     assert b"ANONYMOUS" not in offered(credentials=lambda *_: None)
     assert b"ANONYMOUS" in offered("PLAIN ANONYMOUS", authenticator=lambda *_: True)
+
+
+# -- PLAIN and who knows the passwords -------------------------------------------------------------------
+@pytest.mark.parametrize("user, password, right", [
+    ("ann", "s3cret", True), ("ann", "wrong", False), ("ann", "s3cre", False), ("ann", "s3crett", False),
+    ("ann", "", False), ("bob", "s3cret", False), ("bob", "", False), ("bob", "None", False),
+])  # fmt: skip
+def test_plain_lets_in_whoever_has_the_password_of_the_credentials(user, password, right):
+    sasl = server("PLAIN", credentials=directory)
+    sasl.start()
+    init = frame(SASL_INIT, symbol("PLAIN"), b"\0" + user.encode() + b"\0" + password.encode())
+    if right:
+        sasl.receive(init, 0, len(init))
+        assert (sasl.outcome, sasl.user) == (SASL.OK, "ann")
+        return
+    with pytest.raises(RemoteProtocolError, match="wrong user or password"):
+        sasl.receive(init, 0, len(init))
+    assert (sasl.outcome, sasl.user) == (SASL.AUTH, None)
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_where_there_is_an_authenticator_too_it_decides_alone(says):
+    sasl = server("PLAIN", credentials=directory, authenticator=lambda mech, user, password: says)
+    sasl.start()
+    init = frame(SASL_INIT, symbol("PLAIN"), b"\0ann\0" + (b"wrong" if says else b"s3cret"))
+    if says:
+        sasl.receive(init, 0, len(init))
+    else:
+        with pytest.raises(RemoteProtocolError, match="wrong user or password"):
+            sasl.receive(init, 0, len(init))
+    assert sasl.outcome == (SASL.OK if says else SASL.AUTH)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 11, 12, 13, 50])
+def test_a_dozen_names_of_a_peer_are_named(number):
+    names = [f"X-{index}" for index in range(number)]
+    error = heard(client("ann", "s3cret", secure=True), mechanisms(*names)).description
+    told = " ".join(names[:12]) + (" ..." if number > 12 else "")
+    assert f"the server offers {told}, this client would use" in error
+
+
+@pytest.mark.parametrize("offered, words", [
+    (["OAUTHBEARER"], "; OAUTHBEARER needs a token"),
+    (["OAUTHBEARER", "XOAUTH2"], "; XOAUTH2 OAUTHBEARER need a token"),
+    (["EXTERNAL"], "; EXTERNAL needs a client certificate"),
+])  # fmt: skip
+def test_what_is_missing_is_said_of_one_or_of_several(offered, words):
+    error = heard(client("ann", "s3cret", secure=True), mechanisms(*offered)).description
+    assert words in error or words.replace("XOAUTH2 OAUTHBEARER", "OAUTHBEARER XOAUTH2") in error
+
+
+@pytest.mark.parametrize("offered, words", [
+    (["PLAIN"], "PLAIN is not among the allowed ones"), (["PLAIN", "ANONYMOUS"], "are not among the allowed ones"),
+])  # fmt: skip
+def test_what_is_not_allowed_is_said_of_one_or_of_several(offered, words):
+    error = heard(client("ann", "s3cret", "EXTERNAL", secure=True), mechanisms(*offered)).description
+    assert words in error
