@@ -220,7 +220,7 @@ def test_the_roots_only_list(package):
 # -- rooms -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("source", [*SOURCES, *EXAMPLES, *TESTS], ids=repr)
 def test_every_module_says_what_it_is_for(source):
-    assert (ast.get_docstring(source.tree) or "").strip(), f"{source} has no docstring"
+    assert source.docstring().strip(), f"{source} has no docstring"
 
 
 @each_source

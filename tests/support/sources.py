@@ -14,6 +14,7 @@ import sys
 import tokenize
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -33,16 +34,32 @@ class Import(NamedTuple):
 
 
 class Source:
-    """One file: its path, its name as a module, the package (wing) it stands in, its text and its imports."""
+    """One file: its path, its name as a module, the package (wing) it stands in, its text and its imports.
+
+    It is parsed when a test asks for it: to collect the tests the names are enough.
+    """
 
     def __init__(self, path: Path, text: Optional[str] = None) -> None:
         self.path = path.relative_to(ROOT).as_posix()
         self.text = path.read_text(encoding="utf-8") if text is None else text
-        self.tree = ast.parse(self.text, self.path)
         self.is_package = path.stem == "__init__"
         self.name = module_name(path)
         self.wing = self.name if self.is_package else self.name.rpartition(".")[0]
-        self.imports = [found for node, typed in self._top() for found in self._read(node, typed)]
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text, self.path)
+
+    @cached_property
+    def imports(self) -> list[Import]:
+        return [found for node, typed in self._top() for found in self._read(node, typed)]
+
+    def docstring(self) -> str:
+        """That of the module; "" without one. It is the first thing there, so that nothing more is read."""
+        for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            if token.type not in (tokenize.COMMENT, tokenize.NL):
+                return str(ast.literal_eval(token.string)) if token.type == tokenize.STRING else ""
+        return ""
 
     def __repr__(self) -> str:
         return self.path
