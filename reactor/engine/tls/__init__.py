@@ -1,1 +1,1 @@
-"""TLS: what hides the bytes, by the standard library's ssl."""
+"""TLS: encryption of the wire, by the standard library's ssl."""

@@ -1,6 +1,6 @@
-"""Why TLS failed, in words: what happened, what probably lies behind it, and what to try.
+"""Why TLS failed, in words: the event, its probable cause, and the remedy.
 
-TLS (layer.py) enters, with what OpenSSL said. Nothing else is known here.
+TLS (layer.py) enters, with an error of OpenSSL. Nothing else is known here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ else:
 _TRUST = "SSLDomain.set_trusted_ca_db() (tls.ca in connect.json)"
 _SHOW = "SSLDomain.set_credentials() (tls.cert and tls.key in connect.json)"
 
-# What is wrong with the peer's certificate, by OpenSSL's number; %s is whose it is.
+# Faults of the peer's certificate, by OpenSSL's number; %s is its owner.
 _CERTIFICATES = {
     9: "%s is not valid yet; is the clock of this machine right?",
     10: "%s has expired and has to be renewed; or is the clock of this machine wrong?",
@@ -35,7 +35,7 @@ _OTHER_NAME = (
     "where any name will do, SSLDomain.set_peer_authentication(SSLDomain.VERIFY_PEER)"
 )
 
-# What the peer says, by the end of OpenSSL's name for it: as a client hears it from its server, and a server from
+# Alerts of the peer, by the end of OpenSSL's name for them: as a client hears it from its server, and a server from
 # its client. The first that fits.
 _ALERTS: tuple[tuple[Union[str, tuple[str, ...]], str, str], ...] = (
     (
@@ -101,7 +101,7 @@ def failed(text: str, condition: str = FRAMING_ERROR) -> RemoteProtocolError:
 
 
 def explain(error: Exception, server: bool, host: str) -> RemoteProtocolError:
-    """What `ssl` raised, in words. server: it is a server that asks. host: the peer's name, where it is known.
+    """An error of `ssl`, in words. server: this side is the server. host: the peer's name, where it is known.
 
     A certificate that is refused, on either side, is amqp:unauthorized-access as a wrong password is: to try
     again does not help. Everything else is amqp:connection:framing-error.
@@ -117,7 +117,7 @@ def explain(error: Exception, server: bool, host: str) -> RemoteProtocolError:
             text = "%s cannot be trusted: %s" % (whose, error.verify_message)
         return failed(text, UNAUTHORIZED_ACCESS)
     if not isinstance(error, ssl.SSLError):
-        return failed(str(error))  # a name that cannot be asked for, say
+        return failed(str(error))  # such as a name that cannot be asked for
     reason = error.reason or ""
     for number, (ends, client_hears, server_hears) in enumerate(_ALERTS):
         if reason.endswith(ends):

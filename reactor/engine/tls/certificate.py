@@ -1,4 +1,4 @@
-"""Certificate: what an X.509 certificate says of itself, read from its bytes.
+"""Certificate: the fields of an X.509 certificate, read from its bytes.
 
 Python's `ssl` takes a certificate apart only where it has verified it, and never our own. The subject of the
 peer's is asked for in any case, and channel binding needs to know how a certificate was signed; so the few
@@ -122,7 +122,7 @@ class Certificate:
 
     @property
     def end_point(self) -> Optional[bytes]:
-        """What binds a channel to this certificate, ``tls-server-end-point`` [RFC 5929]; None: nothing does."""
+        """The channel binding of this certificate, ``tls-server-end-point`` [RFC 5929]; None: it has none."""
         return hashlib.new(self._hash, self.der).digest() if self._hash else None
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""SSLDomain: what TLS is to be like: whom this side trusts, whom it is itself, what it insists on.
+"""SSLDomain: the settings of TLS: the authorities that this side trusts, its own certificate, the demands on the peer.
 
 Applications make domains and hand them to a container, an acceptor or a transport; TLS (layer.py) asks them
 for a context. Files are read when they are named, so that a wrong one is an error of the call that named it. A
@@ -38,9 +38,9 @@ class SSLDomain:
 
     A client verifies by default that the server's certificate is signed by an authority that this system trusts,
     and made out for the name that it was asked for. A server asks clients for no certificate, and has to be given
-    one of its own. TLS is of version 1.2 or later. What is set here holds for TLS that begins later.
+    one of its own. TLS is of version 1.2 or later. A setting holds for TLS that begins later.
 
-    The setters return 0, and raise SSLException, saying which file it is and what is wrong with it.
+    The setters return 0, and raise SSLException, which names the file and its fault.
     """
 
     MODE_CLIENT, MODE_SERVER = 1, 2
@@ -55,7 +55,7 @@ class SSLDomain:
         self.certificate: Optional[Certificate] = None  #: this side's own
         self._credentials: Optional[tuple[str, Optional[str], Optional[str]]] = None
         self._made: Optional[ssl.SSLContext] = None
-        self._trusts: Optional[str] = None  # whom the context trusts: _OTHERS, _SYSTEM, or nobody yet
+        self._trusts: Optional[str] = None  # the authorities of the context: _OTHERS, _SYSTEM, or none yet
         self._sessions: dict[tuple[str, str], ssl.SSLSession] = {}
 
     def set_credentials(
@@ -65,10 +65,10 @@ class SSLDomain:
 
         cert_file: a PEM file with the certificate, and those of the authorities between it and the root.
         key_file: a PEM file with its private key; None: it is in `cert_file`, too.
-        password: what the key is locked with; None: it is not locked.
+        password: the one that unlocks the key; None: it is not locked.
         """
         certificate = _read_certificate(cert_file)
-        _load_credentials(self._bare_context(), cert_file, key_file, password)  # what is refused changes nothing
+        _load_credentials(self._bare_context(), cert_file, key_file, password)  # a refused file changes nothing
         _load_credentials(self._context, cert_file, key_file, password)
         self.certificate = certificate
         self._credentials = (cert_file, key_file, password)
@@ -80,7 +80,7 @@ class SSLDomain:
         of earlier calls, but no longer those of the system."""
         _load_trusted(self._bare_context(), certificate_db)
         if self._trusts == _SYSTEM:
-            # It has been used, and no context forgets whom it trusts.
+            # It has been used, and no context forgets its authorities.
             self._made = None
             if self._credentials is not None:
                 _load_credentials(self._context, *self._credentials)
@@ -94,10 +94,10 @@ class SSLDomain:
 
         verify_mode: VERIFY_PEER_NAME: signed by an authority that is trusted, and for the name of the peer; the
             default of clients. A server takes it for VERIFY_PEER: signed by an authority that is trusted.
-            ANONYMOUS_PEER: anybody's, or none; the default of servers. A client that says so is open to whoever
-            stands between it and the server.
+            ANONYMOUS_PEER: any certificate, or none; the default of servers. A client with this mode is open to an
+            adversary between it and the server.
         trusted_CAs: a file with the authorities that the original's server names to its clients. It has to be
-            there, and is not used: clients are asked for any certificate. Whom to trust is said by
+            there, and is not used: clients are asked for any certificate. The authorities are set by
             `set_trusted_ca_db`.
 
         SSLException on a server without credentials that is to verify.
@@ -116,9 +116,9 @@ class SSLDomain:
         return 0
 
     def allow_unsecured_client(self) -> int:
-        """Let clients in that do not begin with TLS: their first bytes tell. SSLException on a client's domain."""
+        """Let clients in that do not begin with TLS: their first bytes show it. SSLException on a client's domain."""
         if self.mode != self.MODE_SERVER:
-            raise SSLException("whether a server takes clients without TLS is the server's to say")
+            raise SSLException("only a server can take clients without TLS")
         self.takes_unsecured = True
         return 0
 
@@ -129,10 +129,10 @@ class SSLDomain:
 
     @property
     def verify_mode(self) -> int:
-        """What `set_peer_authentication` said, or the default."""
+        """The mode of `set_peer_authentication`, or the default."""
         return self._verify_mode
 
-    # -- what TLS asks -----------------------------------------------------------------------------------
+    # -- for TLS -----------------------------------------------------------------------------------------
 
     @property
     def verifies(self) -> bool:
@@ -141,7 +141,7 @@ class SSLDomain:
 
     @property
     def context(self) -> ssl.SSLContext:
-        """The settings as `ssl` has them, for those that this class does not know (ciphers, say)."""
+        """The settings as `ssl` has them, for those that this class does not know, such as ciphers."""
         context = self._context
         if self.verifies and self._trusts is None:
             server = self.mode == self.MODE_SERVER
@@ -154,7 +154,7 @@ class SSLDomain:
         return self._sessions.get((session_id, host))
 
     def keep_session(self, session_id: str, host: str, session: ssl.SSLSession) -> None:
-        """Remember a session for the next connection with that id to that host, and to no other: whoever resumes
+        """Remember a session for the next connection with that id to that host, and to no other: a client that resumes
         does not look at the certificate again."""
         self._sessions.pop((session_id, host), None)
         while len(self._sessions) >= MAX_SESSIONS:
@@ -163,7 +163,7 @@ class SSLDomain:
 
     @property
     def _context(self) -> ssl.SSLContext:
-        """What the setters work on; made when it is needed, as most containers have no TLS."""
+        """The context that the setters change; made when it is needed, as most containers have no TLS."""
         if self._made is None:
             context = self._bare_context()
             self._apply_mode(context)
@@ -173,7 +173,7 @@ class SSLDomain:
     def _bare_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if self.mode == self.MODE_CLIENT else ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        # Nobody needs it, and it is work for who did not ask; very old versions of OpenSSL cannot leave it out.
+        # A renegotiation is needless work at the peer's wish; very old versions of OpenSSL cannot leave it out.
         context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
         return context
 
@@ -182,7 +182,7 @@ class SSLDomain:
         if not named:
             context.check_hostname = False  # first, as a name cannot be checked without the certificate
         context.verify_mode = ssl.CERT_REQUIRED if self.verifies else ssl.CERT_NONE
-        # Whoever trusts an intermediate authority alone means it: the chain may end there.
+        # Trust in an intermediate authority alone is meant: the chain may end there.
         context.verify_flags |= _PARTIAL_CHAIN
         if named:
             context.check_hostname = True
@@ -218,7 +218,7 @@ def _read_certificate(path: str) -> Certificate:
     """The first certificate of a PEM file."""
     try:
         text = pathlib.Path(path).read_bytes().decode("latin-1")
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name, say
+    except (OSError, ValueError) as error:  # ValueError: such as a NUL in the name
         raise SSLException("the certificate %s cannot be read: %s" % (path, _why(error))) from None
     start, stop = text.find(_BEGIN), text.find(_END)
     try:

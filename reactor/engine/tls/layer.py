@@ -1,6 +1,6 @@
 """TLSLayer: TLS between the wire and one transport, over memory buffers.
 
-The transport enters: what came from the wire goes in and comes out in the clear, what it has to say is sealed for
+The transport enters: bytes from the wire go in and come out in the clear, its own bytes are sealed for
 the wire. Here live the handshake, the look at the first bytes, and the end. It knows the settings
 (domain.py), and no frame, socket or clock; all cryptography is Python's `ssl`.
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 else:
     ssl = Lazily("ssl")
 
-#: Bytes that a peer may say before its handshake must have come to an end: chains of certificates are long.
+#: Bytes of a peer before its handshake must have come to an end: chains of certificates are long.
 MAX_HANDSHAKE = 262144
 
 _RECORD = 16384  # no record holds more [RFC 8446, 5.1]
 _FIRST = (b"\x16", b"\x15")  # the kinds of records that TLS can begin with: handshake, alert
 
-# "fatal: protocol version", as a record of its own: OpenSSL says nothing to a client that does not speak TLS,
-# other servers say this.
+# "fatal: protocol version", as a record of its own: OpenSSL sends nothing to a client that does not speak TLS,
+# other servers send this.
 _NOT_WITHOUT_TLS = b"\x15\x03\x01\x00\x02\x02\x46"
 
 
@@ -46,7 +46,7 @@ class TLSLayer:
     absent: the peer does without, and may: there is nothing to unseal, and never will be.
     ended: the peer has said that nothing more will follow.
     details: under which name a client's session is kept, or None.
-    trouble: why it cannot go on, to be answered when what came before it is dealt with; or None.
+    trouble: why it cannot go on, to be answered after the bytes before it; or None.
     tls_object: Python's `ssl.SSLObject`, from the first bytes of the handshake on. remote_certificate: the peer's, from
         the end of it on.
     """
@@ -66,7 +66,7 @@ class TLSLayer:
         self._verified = False
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._opening = b""  # the first bytes, while they do not tell yet whether this is TLS
+        self._opening = b""  # the first bytes, while it is open whether this is TLS
         self._heard = 0  # bytes, until the handshake is done
         self._finished = False  # our output: the end is said, or nothing more can be
         self._kept = False
@@ -83,7 +83,7 @@ class TLSLayer:
     # -- input -------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> bytes:
-        """Take what came from the wire; returns what it holds, which may be nothing. See `trouble` and `ended`."""
+        """Take bytes from the wire; returns their content, which may be empty. See `trouble` and `ended`."""
         if self.trouble is not None or self.ended:
             return b""
         if not self._heard:
@@ -99,7 +99,7 @@ class TLSLayer:
         return self._unseal() if self.established and self.trouble is None else b""
 
     def _look_at(self, data: bytes) -> bool:
-        """Whether these first bytes are TLS; if not, what else they are."""
+        """Whether these first bytes are TLS; if not, their kind."""
         if data[:1] in _FIRST:
             self._opening = b""
             return True
@@ -136,13 +136,13 @@ class TLSLayer:
         except ssl.SSLError as error:
             self._fail(error)
         if pieces and not self._kept:
-            self._keep_session()  # by now what is needed to resume has come, with TLS 1.3 too
+            self._keep_session()  # by now the ticket to resume has come, with TLS 1.3 too
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def hung_up(self) -> str:
         """The wire has ended. Returns why that is an error of TLS, or "" when it is none.
 
-        Without a close_notify it might have been cut by somebody else; but AMQP says by itself when it is
+        Without a close_notify a third party might have cut it; but AMQP itself marks when it is
         complete, and its close frame cannot be forged.
         """
         self._keep_session()
@@ -155,9 +155,9 @@ class TLSLayer:
     # -- output ------------------------------------------------------------------------------------------
 
     def seal(self, plain: bytearray, output: bytearray, last: bool) -> None:
-        """Move what there is to say from `plain` to `output`, sealed; before the handshake is done it has to wait.
+        """Move bytes from `plain` to `output`, sealed; before the handshake is done they have to wait.
 
-        last: nothing will follow. The peer is told so, unless something went wrong with TLS itself.
+        last: nothing will follow. The peer hears that, unless TLS itself has failed.
         """
         if self.tls_object is None and not self.server and self.trouble is None:
             self._begin()
@@ -183,14 +183,14 @@ class TLSLayer:
             plain.clear()
 
     def _say_goodbye(self) -> None:
-        """Our close_notify. The peer may go on talking: what it says is still read."""
+        """Our close_notify. The peer may go on: its bytes are still read."""
         assert self.tls_object is not None
         self._keep_session()
         self._finished = True
         try:
             self.tls_object.unwrap()
         except ssl.SSLError:
-            pass  # mostly that the peer's is not there yet; there is nobody left to tell anything else
+            pass  # mostly that the peer's is not there yet; any other error comes too late to be of use
 
     def break_off(self) -> None:
         """Output that was sealed is not going to be sent: nothing after it can be, either."""
@@ -205,7 +205,7 @@ class TLSLayer:
     # -- the handshake -----------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Now it is known that there will be TLS, and with whom."""
+        """Now it is known that there will be TLS, and with which peer."""
         domain, host = self.domain, self._host or None
         self._own, self._verified = domain.certificate, domain.verifies
         try:
@@ -250,7 +250,7 @@ class TLSLayer:
             self.trouble = trouble
         self._finished = True  # but for an alert, which is in the buffer already
 
-    # -- what was agreed on ------------------------------------------------------------------------------
+    # -- the agreement -----------------------------------------------------------------------------------
 
     def _keep_session(self) -> None:
         if self.details is None or self.server or self.tls_object is None or not self.established:
@@ -262,8 +262,8 @@ class TLSLayer:
 
     @property
     def identity(self) -> Optional[str]:
-        """Who the wire proves the client to be: on a server, the subject of the client's verified certificate; on
-        a client, that of its own, for which the server may have asked. None for nobody."""
+        """The client's identity, as the wire proves it: on a server, the subject of the client's verified certificate;
+        on a client, that of its own, for which the server may have asked. None without a certificate."""
         certificate = self.remote_certificate if self.server else self._own
         if certificate is None or (self.server and not self._verified):
             return None
@@ -271,7 +271,8 @@ class TLSLayer:
 
     @property
     def channel_bindings(self) -> dict[str, bytes]:
-        """What an exchange on top of this can prove to happen over this very TLS, by its registered name."""
+        """The channel bindings of this TLS, by registered name: with one, an exchange on top proves that it runs
+        here."""
         assert self.tls_object is not None
         bindings = {}
         if self.tls_object.version() == "TLSv1.2":  # later ones have none that is unique [RFC 9266]

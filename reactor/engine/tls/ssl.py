@@ -1,6 +1,6 @@
-"""SSL: TLS on a transport as applications see it: what was agreed on, and who the peer is.
+"""SSL: TLS on a transport as applications see it: the agreement, and the identity of the peer.
 
-`transport.ssl()` makes it. What it does to bytes is in layer.py, what it insists on in domain.py; here
+`transport.ssl()` makes it. The bytes pass through layer.py, the settings are in domain.py; here
 are questions and their answers, under the names of the original.
 """
 
@@ -25,8 +25,8 @@ class SSL(TLSLayer):
     """TLS on one transport: the first one puts it in, and has to come before anything is said; later ones give the
     same object.
 
-    transport: which one. domain: what to insist on; None: what a new SSLDomain of the transport's side does.
-    session_details: the name under which a client's session is kept, to be resumed. Both are the first one's to say.
+    transport: its transport. domain: the settings; None: those of a new SSLDomain of the transport's side.
+    session_details: the name under which a client's session is kept, to be resumed. The first call decides both.
 
     SSLException for the domain of the other side, when it is too late, and for another domain or other details than
     those of the first one.
@@ -65,7 +65,7 @@ class SSL(TLSLayer):
         """Whether TLS can be had: always."""
         return True
 
-    # -- what was agreed on ------------------------------------------------------------------------------
+    # -- the agreement -----------------------------------------------------------------------------------
 
     def cipher_name(self) -> Optional[str]:
         """How it is encrypted, as OpenSSL calls it; None before the handshake."""
@@ -83,7 +83,7 @@ class SSL(TLSLayer):
             return self.RESUME_UNKNOWN
         return self.RESUME_REUSED if self.tls_object.session_reused else self.RESUME_NEW
 
-    # -- who the peer is ---------------------------------------------------------------------------------
+    # -- the identity of the peer ------------------------------------------------------------------------
 
     @property
     def remote_subject(self) -> Optional[str]:
@@ -96,7 +96,7 @@ class SSL(TLSLayer):
         return self.remote_subject
 
     def get_cert_subject_subfield(self, subfield_name: int) -> Optional[str]:
-        """One part of the peer's subject, the first of its kind: CERT_COUNTRY_NAME and so on. None for what is
+        """One part of the peer's subject, the first of its kind: CERT_COUNTRY_NAME and so on. None for one that is
         not there."""
         name = _SUBFIELDS.get(subfield_name)
         return None if self.remote_certificate is None or name is None else self.remote_certificate.first(name)
@@ -134,7 +134,7 @@ class SSL(TLSLayer):
         algorithm = _DIGESTS.get(digest_name)
         if self.remote_certificate is None or algorithm is None:
             return None
-        # To tell certificates apart, not to trust them; and some systems have MD5 for such ends only.
+        # To distinguish certificates, not to trust them; and some systems have MD5 for such ends only.
         digest = hashlib.new(algorithm, self.remote_certificate.der, usedforsecurity=False).hexdigest()
         return digest if fingerprint_length > len(digest) else None
 
