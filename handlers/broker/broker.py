@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import time
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Any, Callable, Optional, Union
@@ -76,7 +75,6 @@ class Broker(MessagingHandler):
     limits: the most that is taken of a client. `max_message_size` may not be larger than the buffer of one delivery.
     store: the file in which durable messages of queues are kept, made where there is none, or a Store; None (default):
         all is in memory, and gone with the process. StoreError if it cannot be opened. `close` lets go of it.
-    today: seconds since 1970, by which stored messages expire.
     on_listening: called with (url, acceptor) for each place it listens on.
     """
 
@@ -99,7 +97,6 @@ class Broker(MessagingHandler):
         write_timeout: Optional[float] = None,
         limits: Optional[Limits] = None,
         store: Union[Store, str, PathLike[str], None] = None,
-        today: Callable[[], float] = time.time,
         on_listening: Optional[Callable[[str, Any], None]] = None,
     ) -> None:
         super().__init__(prefetch=0, auto_accept=False, auto_settle=False)
@@ -132,7 +129,7 @@ class Broker(MessagingHandler):
         self.durability: Optional[Durability] = None
         if store is not None:
             opened = SqliteStore(store) if isinstance(store, (str, PathLike)) else store
-            self.durability = Durability(self, opened, today)
+            self.durability = Durability(self, opened)
 
     # -- for the program around it
 
@@ -154,6 +151,10 @@ class Broker(MessagingHandler):
     def now(self) -> float:
         """The time by which messages expire."""
         return float(self._container.mark())
+
+    def today(self) -> float:
+        """The date, in seconds since 1970, by which stored messages expire."""
+        return float(self._container.today())
 
     def names(self) -> list[str]:
         """The names of the nodes, from any thread."""

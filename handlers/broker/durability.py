@@ -52,12 +52,11 @@ class Arrival(NamedTuple):
 
 
 class Durability:
-    """Commits to one store. today: seconds since 1970, by which messages in the store expire."""
+    """Commits to one store."""
 
-    def __init__(self, broker: BrokerView, store: Store, today: Callable[[], float]) -> None:
+    def __init__(self, broker: BrokerView, store: Store) -> None:
         self.broker = broker
         self.store = store
-        self.today = today
         self._groups: list[Group] = []
         self._arrivals: list[tuple[int, Arrival]] = []  # with the index of the group, -1 for none
         self._expected: set[Queue] = set()  # the queues of these
@@ -69,7 +68,7 @@ class Durability:
 
     def restore(self) -> None:
         """Bring back the queues and their messages. Raises StoreError if the store cannot be read."""
-        directory, now, today = self.broker.directory, self.broker.now(), self.today()
+        directory, now, today = self.broker.directory, self.broker.now(), self.broker.today()
         queues: dict[int, Queue] = {}
         for stored in self.store.nodes():
             node = directory.restore(stored.name, stored.kind)
@@ -122,7 +121,7 @@ class Durability:
             except StoreError as error:
                 raise refusal(error) from error
             index = len(self._groups)
-            until = round((self.today() + expires - self.broker.now()) * 1000) if expires else 0
+            until = round((self.broker.today() + expires - self.broker.now()) * 1000) if expires else 0
             self._groups.append([AddMessage(number, queue.number, envelope.header, body, until)])
         self._arrivals.append((index, Arrival(queue, envelope, body, expires, number, done)))
         self._expected.add(queue)

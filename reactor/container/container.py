@@ -333,6 +333,10 @@ class Container:
         """The time now, in seconds of the container's clock."""
         return self.loop.clock.now()
 
+    def today(self) -> float:
+        """The date, in seconds since 1970-01-01 UTC, by the container's clock."""
+        return self.loop.clock.today()
+
     @property
     def ended_by(self) -> Optional[BaseException]:
         """Why `run()` has returned; see Container."""

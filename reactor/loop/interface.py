@@ -23,10 +23,14 @@ Buffer = Union[bytes, bytearray, memoryview]
 
 
 class Clock(Protocol):
-    """Time that never goes back."""
+    """Time that never goes back, and the date."""
 
     def now(self) -> float:
         """Seconds since some moment in the past that means nothing."""
+        ...
+
+    def today(self) -> float:
+        """Seconds since 1970-01-01 UTC, for times that outlive the process. Its owner may set it back."""
         ...
 
 

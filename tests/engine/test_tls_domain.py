@@ -137,7 +137,7 @@ REFUSED = {
         lambda: server_domain().set_peer_authentication(SSLDomain.VERIFY_PEER, "/no/such.pem"),
         "/no/such.pem cannot be read",
     ),
-    "unsecured clients of a client": (lambda: client().allow_unsecured_client(), "the server's to say"),
+    "unsecured clients of a client": (lambda: client().allow_unsecured_client(), "only a server"),
 }
 
 

@@ -15,6 +15,13 @@ def test_time_stands_still_until_it_is_moved():
     assert repr(clock) == "<VirtualClock 7.000000>"
 
 
+def test_the_date_goes_on_with_the_time():
+    clock = VirtualClock()
+    before = clock.today()
+    clock.advance(86400.0)
+    assert clock.today() - before == 86400.0 and before > 1e9
+
+
 def test_time_does_not_go_back():
     clock = VirtualClock(5.0)
     clock.advance_to(4.0)

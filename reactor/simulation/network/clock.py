@@ -5,6 +5,9 @@ The simulated network and tests enter. It knows nothing.
 
 from __future__ import annotations
 
+EPOCH = 1e9
+"""The date at the reading 0, in seconds since 1970."""
+
 
 class VirtualClock:
     """A clock for tests: seconds that stand still until they are moved.
@@ -20,6 +23,10 @@ class VirtualClock:
     def now(self) -> float:
         """The seconds of the simulation."""
         return self._now
+
+    def today(self) -> float:
+        """The date of the simulation, as seconds since 1970: some day in 2001."""
+        return EPOCH + self._now
 
     def advance(self, seconds: float) -> None:
         """Let time pass. ValueError when it would go back."""
