@@ -60,6 +60,7 @@ ROOMS = {
     "receiver": Room("reactor/engine/endpoints/receiver.py", ENGINE + "acknowledgement"),
     "sender": Room("reactor/engine/endpoints/sender.py", ENGINE + "acknowledgement"),
     "queue": Room("handlers/broker/nodes/node.py", BROKER),
+    "index": Room("handlers/broker/nodes/index.py", BROKER),
     "bounds": Room("handlers/broker/bounds.py", "broker/bounds"),
 }
 
@@ -102,6 +103,13 @@ EQUIVALENT = {
         "LARGEST_PAYLOAD = 255 * 1024": "a measure of speed",
         "key = len(tag) if delivery.fate == OPEN else ~2 - len(tag)": "another number that no tag is as long as",
     },
+    "index": {
+        # A message that was never delivered is younger than all that were.
+        "if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place == place):": "see above",
+        "if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place is place):": "see above",
+        "if not (returned and returned[0][0] < place) and not (fresh and fresh[ -1].place < place):": "see above",
+        "if returned and not (fresh and fresh[ -1].place < returned[0][0]):": "see above",
+    },
     "queue": {
         "unlucky, most = 0, min(len(ring), MOST_REFUSERS ^ 1)": "the sum of two bits that differ",
         "unlucky, most = 0, min(len(ring), MOST_REFUSERS | 1)": "the same",
@@ -116,11 +124,6 @@ EQUIVALENT = {
         "if len(entry.refused) is not MOST_REFUSERS:": "the same",
         "self.resume_at = self.capacity // 2": "bytes are whole",
         "if credit > 0 or consumer.spot is not None:": "without credit, or gone, it is shown nothing",
-        # What was never given to anybody is younger than all that was.
-        "if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place == place):": "see above",
-        "if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place is place):": "see above",
-        "if not (returned and returned[0][0] < place) and not (fresh and fresh[ -1].place < place):": "see above",
-        "if returned and not (fresh and fresh[ -1].place < returned[0][0]):": "see above",
     },
     "receiver": {
         "if window is not None and self.incoming or self.wire_credit <= self.refill_at:": (

@@ -357,7 +357,7 @@ def test_what_is_gone_while_it_waits_is_given_to_nobody(gone, held):
         if entry.body.decode() in gone:
             queue.settle(entry)
     assert Reader(queue, 5).log == [text for text in "abc" if text not in gone]
-    assert queue.waiting == 0 and queue._stale == 0
+    assert queue.waiting == 0 and queue.index.stale == 0
 
 
 def test_giving_back_twice_is_harmless():
@@ -418,7 +418,7 @@ def test_refusals_do_not_pile_up_at_a_consumer_without_credit():
         refuser = Reader(queue, 1)
         refuser.release("a", again=False)
         queue.leave(refuser)
-    assert len(queue._picky._falls) < 200
+    assert len(queue.index.picky._falls) < 200
     queue.grant(idle, 1)
     assert idle.log == ["a"]
 
@@ -483,10 +483,10 @@ def test_what_very_many_have_refused_waits_for_newcomers():
     newcomer.release("a", again=False)
     queue.grant(newcomer, 2)
     assert newcomer.log == ["a", "a", "b"]
-    assert Reader(queue, 5).log == ["a"] and len(queue._picky) == 0
+    assert Reader(queue, 5).log == ["a"] and len(queue.index.picky) == 0
     newcomer.release("b", again=False)
     queue.settle(next(entry for entry in _all(queue) if entry.body == b"b"))
-    assert len(queue._picky) == 0 and Reader(queue, 5).log == []
+    assert len(queue.index.picky) == 0 and Reader(queue, 5).log == []
 
 
 @pytest.mark.parametrize("credit", [1, 2])
@@ -577,7 +577,7 @@ def test_memory_is_given_back_although_nobody_ever_consumes():
         fill(queue, "x", expires=second + 10.0)
         queue.expire(float(second))
     assert queue.depth <= 11
-    assert len(queue._fresh) < 100 and len(queue._deadlines) < 100
+    assert len(queue.index.fresh) < 100 and len(queue._deadlines) < 100
 
 
 def test_deadlines_of_what_was_consumed_in_time_are_forgotten():
@@ -620,9 +620,9 @@ def test_what_is_gone_is_swept_when_it_is_most_of_what_is_remembered():
     queue = Queue("q")
     fill(queue, *"x" * 100, expires=1.0)
     fill(queue, *"y" * 100, expires=2.0)
-    assert sweeps(lambda: queue.expire(1.0)) == 0 and len(queue._fresh) == 200
+    assert sweeps(lambda: queue.expire(1.0)) == 0 and len(queue.index.fresh) == 200
     fill(queue, "z", expires=2.0)
-    assert sweeps(lambda: queue.expire(2.0)) == 1 and not queue._fresh
+    assert sweeps(lambda: queue.expire(2.0)) == 1 and not queue.index.fresh
     fill(queue, "a", "b")
     assert Reader(queue, 5).log == ["a", "b"]
 

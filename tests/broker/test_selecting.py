@@ -343,4 +343,4 @@ def test_what_views_have_taken_and_settled_leaves_nothing_behind():
         queue.put(None, b"g%d" % number)
         queue.settle(picker.held.popitem()[1])
     assert queue.depth == 0
-    assert len(queue._fresh) <= 2
+    assert len(queue.index.fresh) <= 2

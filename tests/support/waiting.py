@@ -6,7 +6,7 @@ more. Mend a room, and take its lines out.
 
 from __future__ import annotations
 
-MESSAGE = "the sections of a message become a part that it owns"
+MESSAGE = "a message is one object: a part of its own for the sections would cost an allocation for each message"
 
 #: Imports for type checkers that close a circle: "importer -> imported".
 CIRCLES: dict[str, str] = {}

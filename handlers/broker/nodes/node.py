@@ -7,11 +7,7 @@ the links above noticing.
 
 Costs: every operation is O(1), or O(log n) in the messages that came back or carry a deadline. The messages
 of a queue form one linked list in the order of their arrival, whether they are waiting or being worked on;
-that list defines "in its original place". Beside it stand three indexes into it, cleaned lazily:
-
-    fresh      never delivered: a deque, its head is the oldest
-    returned   given and come back: a heap by place
-    picky      come back from a consumer that must not get them again (picky.py)
+that list defines "in its original place". Beside it stands the index of those that wait (index.py).
 
 Consumers that select have views of the queue (views.py). They come before the others, which take anything.
 
@@ -27,7 +23,8 @@ from typing import Any, Optional, Protocol
 from handlers.broker.nodes.browsing import move, settled, spot_before
 from handlers.broker.nodes.consumer import Browser, Consumer, serials
 from handlers.broker.nodes.entry import ACKNOWLEDGED, ACQUIRED, EXPIRED, GONE, WAITING, Entry
-from handlers.broker.nodes.picky import MOST_REFUSERS, Picky
+from handlers.broker.nodes.index import Index
+from handlers.broker.nodes.picky import MOST_REFUSERS
 from handlers.broker.nodes.pool import Pool, Producer
 from handlers.broker.nodes.views import LOOKS, View
 
@@ -70,15 +67,12 @@ class Queue:
         # The list is a ring: the first entry follows the root, the last one precedes it.
         self.root = Entry(0, None, b"", 0.0)
         self.root.before = self.root.after = self.root
-        self._fresh: deque[Entry] = deque()
-        self._returned: list[tuple[int, Entry]] = []
+        self.index = Index()
         self._deadlines: list[tuple[float, int, Entry]] = []
-        self._stale = 0  # entries in _fresh and _returned that are gone
-        self._picky = Picky()
         self._serials: set[int] = set()  # of the consumers
         self._ring: deque[Consumer] = deque()  # consumers with credit, the next in turn first
         self._looking: dict[Browser, None] = {}  # browsers with credit
-        self._views: dict[str, View] = {}  # by the text of their selection
+        self._views: dict[str, View] = self.index.views
         self._blocked: dict[Producer, None] = {}
 
     def __repr__(self) -> str:
@@ -123,7 +117,7 @@ class Queue:
             self._watch(entry)
         ring = self._ring
         if self._views:
-            self._fresh.append(entry)
+            self.index.fresh.append(entry)
             self._pump()
         elif ring:
             # Hungry consumers mean that nothing is waiting which they could have had: this one is next.
@@ -138,7 +132,7 @@ class Queue:
             self.acquired += 1
             consumer.deliver(entry)
         else:
-            self._fresh.append(entry)
+            self.index.fresh.append(entry)
         if self._looking and entry.state != GONE:
             for browser in list(self._looking):
                 self._browse(browser)
@@ -224,7 +218,7 @@ class Queue:
                 if self._serve(consumer):
                     consumer.hungry = True
                     self._ring.append(consumer)
-            elif self._picky.barred and not self._serve(consumer):  # `_pump` may not have come to it
+            elif self.index.picky.barred and not self._serve(consumer):  # `_pump` may not have come to it
                 consumer.hungry = False
                 self._ring.remove(consumer)
         elif consumer.hungry:
@@ -240,12 +234,9 @@ class Queue:
         if entry.state == ACQUIRED:
             self.acquired -= 1
             entry.state = GONE
-        elif entry.refused or entry.bar:
-            entry.state = GONE
-            self._unpick(entry)
         else:
-            self._stale += 1
             entry.state = GONE
+            self.index.lose(entry)
         before, after = entry.before, entry.after
         before.after = after
         after.before = before
@@ -309,19 +300,15 @@ class Queue:
                 dropped += 1
             elif entry.state == ACQUIRED:
                 entry.overdue = True
-        self._sweep_if_due()
+        self.index.sweep()
         return dropped
 
     def pick(self, entry: Entry) -> None:
         """A view takes `entry`, from wherever it stands."""
-        if entry.refused or entry.bar:
-            self._unpick(entry)
-        else:
-            entry.aside = True
-            self._stale += 1
+        self.index.set_aside(entry)
         entry.state = ACQUIRED
         self.acquired += 1
-        self._sweep_if_due()
+        self.index.sweep()
 
     def wake(self, consumer: Consumer) -> None:
         """Read on for a consumer that was asked to `rest`."""
@@ -363,16 +350,7 @@ class Queue:
         entry.state = WAITING
         self.acquired -= 1
         self.requeued += 1
-        if entry.refused or entry.bar:
-            # A consumer that selects asks its view, and the view has a book of its own.
-            self._picky.add(entry, refuser if refuser is not None and refuser.view is None else None)
-        elif entry.aside:
-            entry.aside = False  # it has never left its index
-            self._stale -= 1
-        else:
-            heappush(self._returned, (entry.place, entry))
-        for view in self._views.values():
-            view.returned(entry, refuser)
+        self.index.give_back(entry, refuser)
 
     def _pump(self) -> None:
         """Serve the consumers in turn until credit or messages have run out."""
@@ -385,9 +363,9 @@ class Queue:
         unlucky, most = 0, min(len(ring), MOST_REFUSERS + 1)
         while unlucky < most and ring:
             consumer = ring[0]
-            entry = self._take(consumer)
+            entry = self.index.take(consumer)
             if entry is None:
-                if not self._picky:
+                if not self.index.picky:
                     return  # nothing for this one is nothing for anyone
                 unlucky += 1
                 ring.rotate(-1)
@@ -406,7 +384,7 @@ class Queue:
     def _serve(self, consumer: Consumer) -> bool:
         """Give `consumer` the waiting entries, as far as its credit goes. Returns whether it has some left."""
         while consumer.credit > 0:
-            entry = self._take(consumer)
+            entry = self.index.take(consumer)
             if entry is None:
                 return True
             consumer.credit -= 1
@@ -414,26 +392,6 @@ class Queue:
             self.acquired += 1
             consumer.deliver(entry)
         return False
-
-    def _take(self, consumer: Consumer) -> Optional[Entry]:
-        """Remove from the indexes the oldest waiting entry that `consumer` may have."""
-        fresh, returned = self._fresh, self._returned
-        while fresh and (fresh[0].state or fresh[0].aside):
-            fresh.popleft().aside = False
-            self._stale -= 1
-        while returned and (returned[0][1].state or returned[0][1].aside):
-            heappop(returned)[1].aside = False
-            self._stale -= 1
-        if self._picky:
-            entry: Optional[Entry] = self._picky.oldest_for(consumer)
-            if entry is not None:
-                place = entry.place
-                if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place < place):
-                    self._unpick(entry)
-                    return entry
-        if returned and not (fresh and fresh[0].place < returned[0][0]):
-            return heappop(returned)[1]
-        return fresh.popleft() if fresh else None
 
     def _browse(self, browser: Browser) -> None:
         spot, root = browser.spot, self.root
@@ -461,23 +419,6 @@ class Queue:
         if len(deadlines) > 2 * self.depth + 1000:  # most were consumed in time: do not keep them until then
             self._deadlines = [row for row in deadlines if row[2].state != GONE]
             heapify(self._deadlines)
-
-    def _unpick(self, entry: Entry) -> None:
-        """`entry`, which not all may have, is waited for no more."""
-        self._picky.remove(entry)
-        for view in self._views.values():
-            view.taken(entry)
-
-    def _sweep_if_due(self) -> None:
-        if self._stale <= len(self._fresh) + len(self._returned) - self._stale:
-            return
-        fresh, returned = self._fresh, self._returned
-        self._fresh = deque(entry for entry in fresh if not entry.state and not entry.aside)
-        self._returned = [row for row in returned if not row[1].state and not row[1].aside]
-        heapify(self._returned)
-        for entry in (*fresh, *(row[1] for row in returned)):
-            entry.aside = False
-        self._stale = 0
 
     def _resume(self) -> None:
         blocked, self._blocked = self._blocked, {}
