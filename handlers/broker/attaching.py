@@ -11,7 +11,7 @@ import weakref
 from typing import Any
 
 from handlers.broker.interface import BrokerView
-from handlers.broker.links import BrokerLink, Intake, Outlet, Relay, Viewer
+from handlers.broker.links import BrokerLink, Intake, Relay
 from handlers.broker.nodes.directory import (
     LIFETIME_NAMES,
     ON_CLOSE,
@@ -24,6 +24,7 @@ from handlers.broker.nodes.directory import (
 from handlers.broker.nodes.selection import selection_of
 from handlers.broker.nodes.selector import SelectorError
 from handlers.broker.nodes.topic import Topic
+from handlers.broker.outlets import Outlet, Viewer
 from reactor import Condition, Described, Link, Terminus, symbol
 
 log = logging.getLogger("handlers.broker")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.broker.links import MOST_ANNOTATED
 from handlers.broker.nodes.envelope import annotated
+from handlers.broker.outlets import MOST_ANNOTATED
 from reactor import (
     ACCEPTED,
     MODIFIED,

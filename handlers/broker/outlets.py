@@ -1,0 +1,218 @@
+"""The links of a broker by which messages go out: each is the handler of one link of the library.
+
+    Outlet     messages are acquired                    (a receiver attached to a source)
+    Viewer     messages are copies to look at           (a receiver with distribution-mode copy)
+
+See links.py; the rules of delivery are those of node.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from handlers.broker.interface import BrokerView
+from handlers.broker.links import TRANSACTIONAL, BrokerLink
+from handlers.broker.net import BrokerTimer
+from handlers.broker.nodes.consumer import Browser, Consumer
+from handlers.broker.nodes.directory import Record
+from handlers.broker.nodes.entry import ACKNOWLEDGED, Entry
+from handlers.broker.nodes.entry import REJECTED as DROPPED
+from handlers.broker.nodes.envelope import annotated
+from handlers.broker.nodes.node import Queue
+from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Condition, Link, LocalProtocolError
+
+log = logging.getLogger("handlers.broker")
+
+TOO_LARGE = "amqp:link:message-size-exceeded"
+
+MOST_ANNOTATED = 16 * 1024
+"""Bytes by which the annotations of outcomes may lengthen one message."""
+
+MOST_AHEAD = 256 * 1024
+"""Bytes of messages that wait to be written to one receiver, about: each is a copy. More follows when they left."""
+
+
+class Outlet(BrokerLink, Consumer):
+    """Messages of a queue or subscription, acquired until their outcome comes."""
+
+    def __init__(self, broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
+        BrokerLink.__init__(self, broker, link, record)
+        Consumer.__init__(self)
+        self.queue = queue
+        self.selection = selection
+        self.presettled = link.remote_snd_settle_mode == Link.SND_SETTLED
+        self.resting = False
+
+    def open(self) -> None:
+        """Take part; messages follow with the receiver's first credit."""
+        self.queue.join(self)
+
+    def deliver(self, entry: Entry) -> None:
+        """Send one message."""
+        envelope = entry.envelope
+        try:
+            if entry.redelivered or entry.expires:
+                ttl = entry.expires - self.broker.now() if entry.expires else None
+                head = envelope.again(entry.delivery_count, ttl, not entry.redelivered)
+            else:
+                head = envelope.first
+            delivery = self.link.transmit(head + entry.body)
+        except LocalProtocolError as error:
+            self.held[entry] = entry  # the peer has just closed the link: its event comes later in this turn
+            self.close_for(error)
+            return
+        except Exception as error:  # not the fault of the other clients that the queue serves
+            self.held[entry] = entry
+            self.broker.net.strike(self, error)
+            return
+        if self.presettled:
+            self.queue.settle(entry)
+        else:
+            self.held[delivery] = entry
+
+    def close_for(self, error: LocalProtocolError) -> None:
+        """A message could not be sent: a receiver for which it is too large gets that as the reason of the close."""
+        if error.condition == TOO_LARGE and self.link.condition is None:
+            log.warning("%s is closed: %s", self.describe(), error.description)
+            self.link.condition = Condition(error.condition, error.description)
+            self.link.close()
+
+    def was_tried(self, key: Any) -> bool:
+        """Whether the message has left: one that still waits for the session's window was not delivered."""
+        return getattr(key, "id", None) is not None
+
+    def on_link_flow(self, event: Any) -> None:
+        """The receiver changed its credit, or asks to use it up."""
+        if not self.attached:
+            return
+        link = self.link
+        queue = self.queue
+        credit = link.credit
+        if queue.bytes > MOST_AHEAD:  # however much credit it has: it may not be reading
+            credit = min(credit, max(1, MOST_AHEAD * queue.depth // queue.bytes) - link.queued)
+        queue.grant(self, credit)
+        if self.selection is None:
+            link.offered(queue.waiting)
+        self.drained()
+
+    def drained(self) -> None:
+        """Give back the rest of the credit, if the receiver drains and there are no more messages."""
+        link, queue = self.link, self.queue
+        resting = self.resting or (self.view is not None and self.view.resting)
+        if link.drain_mode and not resting and (self.credit or not queue.waiting):
+            link.drained()
+            queue.grant(self, link.credit)
+
+    def rest(self) -> None:
+        """Much was read in vain: go on in another turn."""
+        if not self.resting:
+            self.resting = True
+            self.broker.call(BrokerTimer(f"rest of {self.describe()}", self.wake))
+
+    def wake(self) -> None:
+        """Go on."""
+        self.resting = False
+        if self.attached:
+            self.queue.wake(self)
+            self.drained()
+
+    def idle(self) -> None:
+        """There is nothing more that it could have."""
+        self.drained()
+
+    def on_delivery(self, event: Any) -> None:
+        """The outcome of a message, or its settlement."""
+        delivery = event.context
+        state = delivery.remote_state
+        held = self.held  # an entry is held until all is done: should that fail, it waits again
+        if state == ACCEPTED:
+            entry = held.get(delivery)
+            if entry is None or not entry.number or self.broker.durability is None:
+                delivery.settle()
+            else:
+                self.broker.durability.then(delivery.settle)  # when the store has heard that it is gone
+            if entry is not None:
+                self.queue.settle(entry)
+                del held[delivery]
+        elif delivery.settled or state in (REJECTED, RELEASED, MODIFIED, TRANSACTIONAL):
+            entry = held.get(delivery)
+            delivery.settle()
+            if entry is not None:
+                self._not_accepted(entry, state, delivery.remote)
+                held.pop(delivery, None)
+
+    def _not_accepted(self, entry: Entry, state: Any, outcome: Any) -> None:
+        queue = self.queue
+        if state == RELEASED:
+            queue.release(entry)
+        elif state == REJECTED:
+            why = outcome.condition
+            reason = why.text if why is not None else "no reason given"
+            link = self.describe()
+            log.warning("%r: message %d rejected by %s, dropped: %s", queue.name, entry.place, link, reason)
+            queue.settle(entry, DROPPED)
+        elif state == MODIFIED:
+            if outcome.annotations:
+                self._annotate(entry, outcome.annotations)
+            queue.release(entry, bool(outcome.failed), self if outcome.undeliverable else None)
+        elif state == TRANSACTIONAL:
+            queue.release(entry)
+            self.evict("amqp:not-implemented", "this broker has no transactions")
+        else:
+            self._settled_silently(entry)
+
+    def _settled_silently(self, entry: Entry) -> None:
+        """Settled without an outcome: the default-outcome of the receiver's source [3.5.3], else accepted."""
+        outcome = self.link.remote_source.default_outcome
+        code = getattr(outcome, "descriptor", None)
+        if code in (RELEASED, MODIFIED):
+            fields = outcome.value if isinstance(outcome.value, list) else []
+            self.queue.release(entry, code == MODIFIED and bool(fields and fields[0]))
+        else:
+            self.queue.settle(entry, DROPPED if code == REJECTED else ACKNOWLEDGED)
+
+    def _annotate(self, entry: Entry, annotations: Any) -> None:
+        """Merge into the message's annotations [3.4.5]; where that cannot be, it goes on as it is."""
+        body = annotated(entry.body, annotations)
+        longer = 0 if body is None else len(body) - len(entry.body)
+        if body is None or entry.grown + longer > MOST_ANNOTATED:
+            text = "%r: message %d goes on without the annotations of %s"
+            log.info(text, self.queue.name, entry.place, self.describe())
+            return
+        entry.grown += longer
+        self.queue.rewrite(entry, body)
+
+    def let_go(self) -> None:
+        """Held messages wait again; a subscription ends."""
+        self.queue.leave(self)
+        record = self.record
+        if record is not None and record.node is not self.queue:
+            record.node.unsubscribe(self.queue)  # type: ignore[union-attr]  # a queue of its own: a topic's
+            self.broker.alarms.unwatch(self.queue)
+
+
+class Viewer(Outlet, Browser):
+    """Copies of the waiting messages of a queue. Outcomes of them mean nothing, and nothing is taken."""
+
+    def __init__(self, broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
+        Outlet.__init__(self, broker, link, record, queue, selection)
+        self.spot = None
+
+    def deliver(self, entry: Entry) -> None:
+        """Send a copy."""
+        try:
+            head = entry.envelope.first
+            if entry.redelivered or entry.expires:
+                ttl = entry.expires - self.broker.now() if entry.expires else None
+                head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
+            self.link.transmit(head + entry.body)
+        except LocalProtocolError as error:  # as above
+            self.close_for(error)
+        except Exception as error:
+            self.broker.net.strike(self, error)
+
+    def on_delivery(self, event: Any) -> None:
+        """The receiver has seen it."""
+        if event.context.updated:
+            event.context.settle()
