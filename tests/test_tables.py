@@ -11,10 +11,12 @@ import pytest
 
 import handlers
 import reactor
+from handlers.broker import Broker
 from reactor.codec.definitions import BY_NAME
 from reactor.codec.encode import encode_value
 from reactor.codec.message import _ATTRIBUTES
 from tests.support.chapters import CHAPTERS, in_code
+from tests.support.processes import CHECKOUT
 
 USING = CHAPTERS["reactor/README.md"]
 
@@ -142,3 +144,54 @@ def test_the_other_events_of_the_engine_are_listed() -> None:
     types = [value for value in vars(reactor.Event).values() if isinstance(value, reactor.EventType)]
     others = {etype.method for etype in types} - {row[0].strip("`") for row in CALLBACKS}
     assert sorted(re.findall(r"`(on_\w*[a-z])`", paragraph)) == sorted(others)
+
+
+# -- limits ----------------------------------------------------------------------------------------------
+
+UNITS = {"": 1, "MiB": 2**20, "GiB": 2**30}
+
+
+def rows_of(table: str) -> dict[str, int]:
+    """The keywords of a table of limits, and the default that it shows for each."""
+    shown: dict[str, int] = {}
+    for names, _, default, _ in USING.table(table):
+        values = [value.strip() for value in re.split(r", ", default)]
+        for name, value in zip(in_code(names), values):
+            number, _, unit = value.partition(" ")
+            shown[name] = int(number.replace(",", "")) * UNITS[unit]
+    return shown
+
+
+def test_the_table_of_limits_is_that_of_the_class() -> None:
+    limits = reactor.Limits()
+    assert rows_of("limits") == {name: getattr(limits, name) for name in reactor.Limits.__slots__}
+
+
+def test_the_table_of_the_broker_has_its_bounds() -> None:
+    parameters = inspect.signature(Broker).parameters
+    # The size of one message is a bound on a sender, not on all connections.
+    bounds = {name for name in parameters if name.startswith("max_")} - {"max_message_size"}
+    assert rows_of("bounds of the broker") == {name: parameters[name].default for name in bounds}
+
+
+# -- loggers ---------------------------------------------------------------------------------------------
+
+
+def loggers_of_the_code() -> set[str]:
+    found = set()
+    for path in [*(CHECKOUT / "reactor").rglob("*.py"), *(CHECKOUT / "handlers").rglob("*.py")]:
+        module = ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).replace(".__init__", "")
+        for argument in re.findall(r"getLogger\((.*?)\)", path.read_text(encoding="utf-8")):
+            found.add(module if argument == "__name__" else argument.strip('"'))
+    return found
+
+
+def test_the_table_of_loggers_has_those_of_the_code() -> None:
+    names = loggers_of_the_code()
+    listed = {row[0].strip("`") for row in USING.table("loggers")}
+    for logger in names:
+        assert [name for name in listed if f"{logger}.".startswith(f"{name}.")], f"{logger}: its level is not described"
+    for name in listed:
+        assert [logger for logger in names if f"{logger}.".startswith(f"{name}.")], f"{name}: no such logger"
+    own = {logger for logger in names if re.fullmatch(r"handlers\.\w+", logger)}
+    assert own <= listed
