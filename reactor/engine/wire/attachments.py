@@ -1,6 +1,6 @@
 """Attachments: the links of a session on one wire: their handles, and how they attach and detach there [2.6].
 
-The wire calls `attach` and `detach` at each flush for links that have changed, `recv_...` for what the peer says.
+The wire calls `attach` and `detach` at each flush for links that have changed, `recv_...` for the frames of the peer.
 Where a link goes on without its handshake, a tombstone takes the place of its end on the wire: it has the handles and
 the name, answers what has to be answered, and no handler sees it.
 """
@@ -91,7 +91,7 @@ class Attachments:
             return
         handle = free_number(self.handles_out)
         if handle >= FEW_HANDLES and channel.remote_number is None:
-            return  # the peer's begin says whether there are so many
+            return  # the peer's begin has the largest handle
         if handle > min(self.remote_handle_max, self.session.largest_handle()):
             raise LocalProtocolError(
                 RESOURCE_LIMIT_EXCEEDED, "no handle is left for %r: the session is full" % (link,), "link"
@@ -99,7 +99,7 @@ class Attachments:
         body = encode_composite(ATTACH, link.attach_fields(handle))
         most = wire.remote_max_frame_size
         if not wire.opened and 8 + len(body) > MIN_MAX_FRAME_SIZE:
-            return  # the peer's open says whether it takes so much [2.3.1]
+            return  # the peer's open has the size that it takes [2.3.1]
         if 8 + len(body) > most and not link.state & REMOTE_UNINIT:
             body = naming.refuse_unanswered(link, handle, most)  # it cannot be answered as it was meant
         if 8 + len(body) > most:
@@ -187,7 +187,7 @@ class Attachments:
         elif isinstance(link, Sender):
             link.measure()
         if link.handle_out is not None and naming.looks_refused(link):
-            self.wire.doubt(link)  # the detach that says why comes next; anything else says that it is open
+            self.wire.doubt(link)  # the detach with the reason comes next; any other frame means that it is open
         else:
             link.confirm()
 

@@ -249,7 +249,7 @@ def begin(session: Session, wire: WireInterface, out: bytearray) -> None:
     channel = session.channel
     if channel is None:
         if session.state & REMOTE_CLOSED or not wire.has_channel():
-            return  # it has had its life on this wire; or the peer's open says whether there are so many
+            return  # it has had its life on this wire; or the peer's open has the largest number
         channel = session.channel = wire.make_channel(session)
     channel.send_begin(out)
 

@@ -1,8 +1,8 @@
 """Channels: the sessions on one wire, by channel number, and the wire as their channels see it [2.5.1, 2.7.1, 2.7.2].
 
 The reader finds the channel of a frame here, and hands over open and begin; the writer asks which channels have
-something to write. Here is what holds for all of them: the limits, what the peer's open says, what they hold together.
-What happens on a channel is in channel.py.
+something to write. Here are the things that all of them share: the limits, the numbers in the peer's open, the bytes
+that they hold together. The life of one channel is in channel.py.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Channels:
     """The sessions on one wire.
 
     incoming, outgoing: their channels by the peer's number, and by ours.
-    limits: what is taken of the peer, at most. frame_limit: bytes of the largest frame that we take. channel_max: the
-        largest channel number.
+    limits: how much is taken of the peer, at most. frame_limit: bytes of the largest frame that we take.
+    channel_max: the largest channel number.
     remote_max_frame_size, remote_channel_max, remote_idle_timeout: the peer's, from its open.
     buffered: bytes of deliveries that are not complete, in all sessions together, as the limits count them.
     frame_size: bytes of the frame that is being read, where it is no transfer. frames_output: how many frames the
@@ -106,7 +106,7 @@ class Channels:
 
     @property
     def opened(self) -> bool:
-        """Whether the peer's open has come, which says what it takes."""
+        """Whether the peer's open has come, with the limits of the peer."""
         return self._stages.input >= EXPECT_FRAMES
 
     @property
@@ -131,7 +131,7 @@ class Channels:
     # -- numbers -----------------------------------------------------------------------------------------
 
     def has_channel(self) -> bool:
-        """Whether another session may begin already: before the peer's open says how many there can be, few may."""
+        """Whether another session may begin already: before the peer's open, which has the largest number, few may."""
         return self.opened or len(self.outgoing) < FEW_CHANNELS
 
     def make_channel(self, session: Session) -> Channel:
@@ -161,7 +161,7 @@ class Channels:
         self.outgoing.clear()
         self.dirty.clear()
 
-    # -- what comes in -----------------------------------------------------------------------------------
+    # -- open and begin ---------------------------------------------------------------------------------
 
     def recv_open(
         self,
@@ -181,7 +181,7 @@ class Channels:
         connection = self._transport.connection
         assert connection is not None
         self._stages.heard(OPENING)
-        # Every peer takes frames of 512 bytes, whatever its open says [2.3.1].
+        # Every peer takes frames of 512 bytes, whatever its open has [2.3.1].
         self.remote_max_frame_size = UNLIMITED if max_frame_size is None else max(max_frame_size, MIN_MAX_FRAME_SIZE)
         self.largest_payload = min(self.remote_max_frame_size - TRANSFER_OVERHEAD, LARGEST_PAYLOAD)
         self.remote_channel_max = 0xFFFF if channel_max is None else channel_max
@@ -207,7 +207,7 @@ class Channels:
             session.passive = True
             try:
                 channel = session.channel = self.make_channel(session)
-            except LocalProtocolError as error:  # the peer knows how many it can have: it told us itself
+            except LocalProtocolError as error:  # the peer knows how many it can have, by its own open
                 raise RemoteProtocolError(error.condition, error.description) from None
         else:
             answered = self.outgoing.get(remote_channel)

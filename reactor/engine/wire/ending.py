@@ -1,8 +1,7 @@
 """Ending: how a wire ends: by the peer's close, by an error of either side, by the end of its bytes.
 
 A peer's error becomes the frame that answers it in one place, `answer`: a detach, an end or a close, by its scope. The
-transport enters, with what its driver and the application say, and the other parts. What the application hears of the
-end is queued here.
+transport enters, for its driver and the application, and the other parts. The events of the end are queued here.
 """
 
 from __future__ import annotations
@@ -87,8 +86,8 @@ class Ending:
             self.end_with(condition)
             return
         # The application sees it as the reason for which the other side went: it is the other side's fault. It is
-        # told so now, because such a peer may never answer.
-        told = bool(endpoint.state & REMOTE_CLOSED)
+        # informed now, because such a peer may never answer.
+        informed = bool(endpoint.state & REMOTE_CLOSED)
         endpoint.remote_condition = condition
         endpoint.condition = condition
         etype = Event.SESSION_REMOTE_CLOSE
@@ -96,11 +95,11 @@ class Ending:
             endpoint.discarding = True
             etype = Event.LINK_REMOTE_CLOSE
         endpoint.close()
-        if not told:
+        if not informed:
             connection.emit(etype, endpoint)
 
     def end_with(self, condition: Condition) -> None:
-        """Close the connection because of `condition`: say so to the peer, as far as that is possible, and stop."""
+        """Close the connection because of `condition`: inform the peer, as far as that is possible, and stop."""
         connection, stages = self._transport.connection, self._stages
         speaks_amqp = stages.input >= EXPECT_OPEN
         stages.heard(FAILING)
@@ -110,7 +109,7 @@ class Ending:
         if connection is not None:
             connection.error = condition
             if speaks_amqp and stages.output < AMQP_HEADER_SENT:
-                self._writer.write_headers()  # it can be told
+                self._writer.write_headers()  # it understands a close
             self._writer.write_close(connection, condition)
             connection.emit(Event.TRANSPORT_ERROR, self._transport)
         self._layers.write_sasl()
@@ -119,8 +118,8 @@ class Ending:
         self.close_tail()
 
     def break_down(self) -> None:
-        """An exception that is no protocol error has come out of reading or writing: a bug of ours, or no memory. What
-        was read or written by half cannot be gone on with: the connection ends."""
+        """An exception that is no protocol error has come out of reading or writing: a bug of ours, or no memory. A
+        frame that was read or written by half cannot be gone on with: the connection ends."""
         if self._stages.input >= FINISHED:
             self._stages.said(FAILING)
         else:

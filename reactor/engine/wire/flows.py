@@ -23,7 +23,7 @@ _LINK_FLOW = Event.LINK_FLOW
 class Flows:
     """The flows of a channel.
 
-    links: those whose flow is to be written, each once, in order.
+    links: the links with a flow to be written, each once, in order.
     window_due: whether a flow of the session is due, unless that of a link carries its windows already.
     """
 
@@ -167,7 +167,7 @@ class Flows:
         if credit is None:
             return
         if link.handle_out is None:
-            count = None  # our attach, which says where we count from, has not left
+            count = None  # our attach, with the number from which we count, has not left
         # The receiver counts from where it has seen us; what is on its way to it has used up credit already.
         # Without a count it has seen nothing yet [2.6.7].
         if count is None:

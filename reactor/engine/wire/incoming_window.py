@@ -62,8 +62,8 @@ class IncomingWindow:
     buffered: the cost of incomplete deliveries: their bytes, and PIECE_COST for each frame.
     unsettled: deliveries by delivery-id. Where there are most_unsettled no credit is given.
     window_waits_for_reads: whether the window, or a link's credit, is to be announced when the application has read.
-    credit_waits_for_reads, credit_waits_for_settlement: receivers whose credit is not full because deliveries are not
-        read, and because deliveries are not settled.
+    credit_waits_for_reads, credit_waits_for_settlement: receivers with credit that is not full because deliveries are
+        not read, and because deliveries are not settled.
     """
 
     __slots__ = (

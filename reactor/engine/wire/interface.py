@@ -1,7 +1,7 @@
 """Interface: the transport, and how it ends, as the parts that it owns see them.
 
-A transport makes its parts, and hands itself to those that have to know whose wire it is. What a channel may ask of the
-wire is in reactor/engine/interface.py.
+A transport makes its parts, and hands itself to those that have to know it. The wire as a channel
+sees it is in reactor/engine/interface.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class EndingInterface(Protocol):
 
 
 class OwningTransport(Protocol):
-    """What the parts of a transport may ask of it; see transport.py."""
+    """A transport, for the parts that it owns; see transport.py."""
 
     connection: Optional[Connection]
     recorder: Optional[Callable[[str, bytes], None]]

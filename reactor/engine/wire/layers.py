@@ -1,8 +1,8 @@
-"""Layers: what lies between the frames and the wire: TLS around all bytes, SASL before AMQP. Bytes only.
+"""Layers: the layers between the frames and the wire: TLS around all bytes, SASL before AMQP. Bytes only.
 
-The transport enters, and its reader and writer. TLS seals what goes out (`seal`) and opens what comes in (`unseal`);
-what it knows of the wire is handed to SASL. Which protocol header is expected depends on both. It knows no frame and
-no connection; what the layers do inside is in tls/ and sasl/.
+The transport enters, and its reader and writer. TLS seals the output and opens the input (`unseal`); its knowledge of
+the wire (the certificate, the channel bindings) is handed to SASL. Which protocol header is expected depends on both.
+It knows no frame and no connection; the inside of the layers is in tls/ and sasl/.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Layers:
         return (SASL_HEADER,) if required else (SASL_HEADER, AMQP_HEADER)
 
     def write_sasl(self) -> None:
-        """What SASL has to say joins what the engine has written."""
+        """The output of SASL joins that of the engine."""
         if self.sasl is not None and self.sasl.output:
             self.plain += self.sasl.output
             self.sasl.output.clear()
@@ -96,15 +96,15 @@ class Layers:
         self.plain = bytearray()
 
     def is_encrypted(self) -> bool:
-        """Whether what goes over the wire is encrypted: from the end of the TLS handshake on."""
+        """Whether the bytes on the wire are encrypted: from the end of the TLS handshake on."""
         return self.sealing is not None and self.sealing.established
 
     def lacks_encryption(self) -> bool:
-        """Whether a client must not say anything, for want of TLS."""
+        """Whether a client must not write anything, for want of TLS."""
         return self.encryption_required and self.sealing is None and not self._server
 
     def unseal(self, tls: TLSLayer, data: bytes) -> tuple[bytes, bool]:
-        """Take bytes from the wire; returns what they hold, and whether TLS itself has something to send, or lets the
+        """Take bytes from the wire; returns their content, and whether TLS itself has something to send, or lets the
         engine begin to."""
         before = tls.established
         data = tls.receive(data)
@@ -119,14 +119,14 @@ class Layers:
         return data, True
 
     def discard(self) -> None:
-        """What is unsent stays unsent."""
+        """Drop the output: it will not be sent."""
         if self.sealing is not None:
             self.sealing.break_off()
             self.plain.clear()
         self.output.clear()
 
     def _inform_sasl(self) -> None:
-        """What TLS knows of the wire is for SASL to use."""
+        """Hand the knowledge of TLS about the wire to SASL."""
         tls, sasl = self.sealing, self.sasl
         if tls is not None and tls.established and sasl is not None:
             sasl.secure = True

@@ -24,7 +24,7 @@ _DELIVERY = Event.DELIVERY
 
 
 class Outcomes:
-    """The dispositions of a channel. due: deliveries whose state or settlement is to be written."""
+    """The dispositions of a channel. due: deliveries with a state or a settlement to be written."""
 
     __slots__ = ("channel", "due", "_mentions_left")
 

@@ -1,8 +1,8 @@
 """FrameReader: bytes that arrive, taken apart: protocol headers, SASL, and the frame loop with its dispatch table.
 
-The transport hands over what came, in the clear. What a frame means is the business of its target: the transport, the
-channels, or a session's channel with its parts. A peer's error is raised as RemoteProtocolError, and answered by the
-transport, in the one place that turns it into a frame.
+The transport hands over the bytes that came, in the clear. The meaning of a frame is the business of its target: the
+channels, the ending, or a session's channel with its parts. A peer's error is raised as RemoteProtocolError, and
+answered by the ending, in the one place that turns it into a frame.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ from reactor.engine.wire.stages import (
 from reactor.engine.wire.writer import FrameWriter
 from reactor.errors import FRAMING_ERROR, NOT_ALLOWED, POLICY_ERROR, RemoteProtocolError
 
-#: From how many bytes on a payload is not copied out of what was read before its message is complete; unless that
-#: is so many times as large: it would all be kept for it.
+#: From how many bytes on a payload is not copied out of the input before its message is complete; unless the input is
+#: so many times as large: it would all be kept for it.
 LONG_PIECE, KEPT = 16384, 20
-#: Below so many bytes what has come of something that is not complete is put together: a list of bytes one by one
+#: Below so many bytes the pieces of something that is not complete are put together: a list of bytes one by one
 #: would take many times their room.
 SHORT_PIECE = 512
 
@@ -126,14 +126,14 @@ class FrameReader:
         self._layers = layers
         self._channels = channels
         self._writer = writer
-        self._partial: list[Any] = []  # of something that is not complete: pieces, their sum, what it needs
+        self._partial: list[Any] = []  # of something that is not complete: pieces, their sum, the bytes that it needs
         self._have = 0
         self._need = 0
 
     # -- bytes -------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
-        """Take bytes that have come, in the clear; what is incomplete is kept."""
+        """Take bytes that have come, in the clear; an incomplete frame is kept."""
         self.heard = True
         recorder = self._transport.recorder
         if recorder is not None and data:
@@ -145,7 +145,7 @@ class FrameReader:
                 self._keep(data)
                 return
             if missing > 0:
-                # What was begun is completed by itself, so that the rest, which may be long, is not copied.
+                # The frame that was begun is completed by itself, so that the rest, which may be long, is not copied.
                 self._consume(self._begun(data[:missing]), 0)
                 pos = missing
             if self._have or not pos:
@@ -153,18 +153,18 @@ class FrameReader:
         self._consume(data, pos)
 
     def resume(self) -> None:
-        """There is a connection: read what was kept until then."""
+        """There is a connection: read the bytes that were kept until then."""
         if self._have:
             self._need = 0
             self.receive(b"")
 
     def drop(self) -> None:
-        """What is kept is not read any more."""
+        """The bytes that are kept are not read any more."""
         self._partial = []
         self._have = 0
 
     def _keep(self, data: bytes) -> None:
-        """What was begun goes on, and is not complete."""
+        """The frame that was begun goes on, and is not complete."""
         self._have += len(data)
         if len(data) >= SHORT_PIECE:
             self._partial.append(data)
@@ -174,14 +174,14 @@ class FrameReader:
             self._partial.append(bytearray(data))
 
     def _begun(self, data: bytes) -> bytes:
-        """What was kept, and `data` behind it."""
+        """The bytes that were kept, and `data` behind them."""
         data = b"".join([*self._partial, data])
         self._partial = []
         self._have = 0
         return data
 
     def _consume(self, data: bytes, pos: int) -> None:
-        """Read `data` from `pos` on, and keep what is not complete."""
+        """Read `data` from `pos` on, and keep an incomplete frame."""
         stages = self._stages
         if stages.input >= FINISHED:
             return
@@ -232,7 +232,7 @@ class FrameReader:
         known = any(one.startswith(header) for one in expected)
         if not known and not is_unclear(header):
             if self._server and stages.output == NOTHING_SENT:
-                layers.plain += expected[0]  # what would have been right [2.2]
+                layers.plain += expected[0]  # the right one [2.2]
             raise RemoteProtocolError(FRAMING_ERROR, explain_header(header, expected[0], self._server))
         if len(header) < 8:
             self._need = 8 if known else len(header) + 1
@@ -345,7 +345,7 @@ class FrameReader:
 
     def _answer_or_hear(self, error: RemoteProtocolError, number: int, rest: bytes) -> None:
         """A fault of the peer's. Where it ends the connection, and the peer has closed that in the same breath, its own
-        reason says more than the fault does: a refusal often stands behind an open that is odd."""
+        reason is worth more than the fault: a refusal often stands behind an open that is odd."""
         if error.scope == "connection" or (error.scope == "session" and number not in self._channels.incoming):
             pos = 0
             while len(rest) - pos >= 8:

@@ -22,7 +22,7 @@ from reactor.errors import CONNECTION_FORCED, RESOURCE_LIMIT_EXCEEDED, TIMED_OUT
 SHORTEST_BEAT = 0.1
 #: Seconds for the peer's close to come after ours, before TLS ends without it.
 PATIENCE = 10.0
-#: Seconds for the detach to come that says why a link is refused. It is sent together with the attach.
+#: Seconds for the detach to come with the reason for which a link is refused. It is sent together with the attach.
 DOUBT = 0.2
 
 
@@ -93,7 +93,7 @@ class Timeouts:
                 self._reader.heard = False
                 self._hear_by = now + self.idle
             elif now >= self._hear_by:
-                # A server lets go of a client that may well come back; a client says what it has missed.
+                # A server lets go of a client that may well come back; a client names the reason.
                 name = CONNECTION_FORCED if self._server else RESOURCE_LIMIT_EXCEEDED
                 text = "local-idle-timeout expired: nothing came in for %g seconds" % self.idle
                 self._ending.end_with(Condition(name, text))
@@ -119,7 +119,7 @@ class Timeouts:
         self._move_by = 0.0
 
     def _wait_for_peer(self, now: float) -> float:
-        """Give up a peer that takes nothing of what is to be sent, or does not open the connection, in time. As
+        """Give up a peer that takes nothing of the output, or does not open the connection, in time. As
         `tick`."""
         stages, size = self._stages, len(self._layers.output)
         deadline = 0.0

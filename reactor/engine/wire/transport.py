@@ -2,7 +2,7 @@
 
 Its driver hands over the bytes that arrived (`receive`, `close_tail`), takes those that are to be sent (`pending`,
 `output`, `pop`) and passes the time on (`tick`). The work is done by the parts that it owns: reader.py, writer.py,
-timeouts.py, layers.py, channels.py, ending.py and, for what may come when, stages.py. Here they are put together, and
+timeouts.py, layers.py, channels.py, ending.py and stages.py. Here they are put together, and
 given the names that applications know. An exception that escapes from here, and is no error of the call, is a bug of
 ours: the connection ends.
 """
@@ -39,15 +39,15 @@ class Transport(Listed):
     """One end of an AMQP connection on one wire.
 
     mode: CLIENT (default) speaks first; SERVER waits for the client's protocol header.
-    max_frame_size: bytes of the largest frame that we take, told in open; default 65,536. What is below 512
+    max_frame_size: bytes of the largest frame that we take, announced in open; default 65,536. A size below 512
         counts as 512 [2.3.1]; 0 is for frames of any size.
-    channel_max: the largest channel number, told in open; default 255.
-    limits: what is taken of the peer, at most. To be set before anything is said; it sets the two above.
+    channel_max: the largest channel number, announced in open; default 255.
+    limits: how much is taken of the peer, at most. To be set before anything is written; it sets the two above.
     max_buffered_delivery_bytes: that one of the limits.
     idle_timeout: seconds without input after which the peer counts as gone; 0 (default) for never. Half of it is
-        told to the peer [2.4.5].
+        announced to the peer [2.4.5].
     open_timeout: seconds for the peer's open to come, counted from the first `tick`; None (default) for no limit.
-    write_timeout: seconds for the peer to take something of what is to be sent; None (default) for no limit.
+    write_timeout: seconds for the peer to take something of the output; None (default) for no limit.
     remote_max_frame_size, remote_channel_max, remote_idle_timeout: the peer's, from its open.
     frames_input, frames_output: how many frames have come and were written, heartbeats too.
     condition: why it failed, or None.
@@ -104,7 +104,7 @@ class Transport(Listed):
         self.timeouts = Timeouts(server, stages, layers, channels, reader, writer, ending)
         self.output = layers.output
 
-    # -- what the application sets and asks --------------------------------------------------------------
+    # -- settings and questions of applications -----------------------------------------------------------
 
     @property
     def condition(self) -> Optional[Condition]:
@@ -127,7 +127,7 @@ class Transport(Listed):
 
     @property
     def channel_max(self) -> int:
-        """See the class. ValueError for what is no channel number; TransportException after open."""
+        """See the class. ValueError for a number that no channel can have; TransportException after open."""
         return self.channels.channel_max
 
     @channel_max.setter
@@ -159,7 +159,7 @@ class Transport(Listed):
 
     @property
     def idle_timeout(self) -> float:
-        """See the class. ValueError for what is no time to wait; TransportException after open."""
+        """See the class. ValueError for a number that is no time to wait; TransportException after open."""
         return self.timeouts.idle
 
     @idle_timeout.setter
@@ -206,7 +206,7 @@ class Transport(Listed):
         self.timeouts.write = seconds
 
     def _check_untold(self, name: str, value: Any, largest: float) -> None:
-        """Raise for a value that open cannot tell, or that comes too late for it: the peer would not keep to it."""
+        """Raise for a value that open cannot carry, or that comes too late for it: the peer would not keep to it."""
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= largest:
             raise ValueError("%s is a number from 0 to %d, not %r" % (name, largest, value))
         if self.stages.output >= OPEN_SENT:
@@ -244,12 +244,12 @@ class Transport(Listed):
 
     @property
     def encrypted(self) -> bool:
-        """Whether what goes over the wire is encrypted: from the end of the TLS handshake on."""
+        """Whether the bytes on the wire are encrypted: from the end of the TLS handshake on."""
         return self.layers.is_encrypted()
 
     @property
     def user(self) -> Optional[str]:
-        """Who the peer (on a server) or this side (on a client) is, after SASL; None before and without."""
+        """The name of the peer (on a server) or of this side (on a client), after SASL; None before and without."""
         sasl = self.layers.sasl
         return sasl.user if sasl is not None and sasl.outcome == SASL.OK else None
 
@@ -267,8 +267,8 @@ class Transport(Listed):
     ) -> SSL:
         """TLS on this wire, which is put in by the first call: it has to come before anything is said.
 
-        domain: what to insist on; None: what a new SSLDomain of this side does. session_details: the name under
-        which a client's session is kept, to be resumed by a later connection. Both are the first call's to say.
+        domain: the requirements; None: those of a new SSLDomain of this side. session_details: the name under
+        which a client's session is kept, to be resumed by a later connection. Both are fixed by the first call.
         The same as ``SSL(transport, domain, session_details)``, and raises the same.
         """
         return SSL(self, domain, session_details)
@@ -279,21 +279,21 @@ class Transport(Listed):
 
     def require_auth(self, bool: bool) -> None:
         """Whether a server refuses a client that leaves SASL out. Unless this is called it does so as soon as it asks
-        for a password, a token, or mechanisms of which ANONYMOUS is none; see SASLSettings.demanded. TypeError for what
-        is no bool."""
+        for a password, a token, or mechanisms of which ANONYMOUS is none; see SASLSettings.demanded. TypeError for a
+        value that is no bool."""
         self.layers.auth_required = as_bool("require_auth", bool)
 
     def require_encryption(self, bool: bool) -> None:
         """Whether a wire without TLS is refused, with amqp:connection:policy-error; default False. TypeError
-        for what is no bool."""
+        for a value that is no bool."""
         self.layers.encryption_required = as_bool("require_encryption", bool)
 
     # -- tracing -----------------------------------------------------------------------------------------
 
     def trace(self, n: int) -> None:
-        """Write down what passes: with TRACE_FRM or TRACE_RAW as frames, one in a line, to `tracer`, or to stderr where
-        there is none; TRACE_OFF ends that. A transport that no container drives has nobody who writes: set `recorder`
-        there, which is used in place of this wherever it is set."""
+        """Write down the frames that pass: with TRACE_FRM or TRACE_RAW one in a line, to `tracer`, or to stderr where
+        there is none; TRACE_OFF ends that. Without a container nothing is written: set `recorder` there. It is used in
+        place of this wherever it is set."""
         self.trace_flags = n
         if not n & (self.TRACE_RAW | self.TRACE_FRM):
             if self.recorder is self._traced:
@@ -313,7 +313,7 @@ class Transport(Listed):
         if self.connection is not None or connection.transport is not None:
             raise TransportException("cannot bind %r: it or the transport is bound already" % (connection,))
         if connection.user and self.layers.sasl is None and self.mode == self.CLIENT:
-            self.sasl()  # who says who he is means to log in, as in the original
+            self.sasl()  # a user is there to log in with, as in the original
         self.connection = connection
         connection.transport = self
         connection.work.update(dict.fromkeys(connection.sessions(0)))
@@ -338,8 +338,8 @@ class Transport(Listed):
         if not connection.state & LOCAL_CLOSED:
             connection.reset()
         else:
-            # What was closed stays as it ended: people ask it afterwards how that was. What was sent too late
-            # is in doubt as all the rest is.
+            # A closed connection stays as it ended: applications ask afterwards how that was. Messages that were
+            # sent too late are in doubt as all the rest is.
             connection.give_up()
             for session in connection.sessions(0):
                 if session.channel is not None:
@@ -349,14 +349,14 @@ class Transport(Listed):
         self.channels.clear()
         connection.emit(Event.CONNECTION_UNBOUND, connection)
         if not self.closed:
-            connection.emit(Event.TRANSPORT, self)  # whoever drives it has nothing to wait for
+            connection.emit(Event.TRANSPORT, self)  # its driver has nothing to wait for
 
     def answer_close(self) -> None:
         """Answer the peer's close on this wire alone: the connection stays as it is, for another one."""
         if self.connection is not None and self.writer.write_close(self.connection, None):
             self.wake()
 
-    # -- what the driver calls ---------------------------------------------------------------------------
+    # -- calls of the driver ----------------------------------------------------------------------------
 
     def capacity(self) -> int:
         """How many bytes may be pushed; -1 once the input has ended."""
@@ -369,7 +369,7 @@ class Transport(Listed):
         self.receive(bytes(binary))
 
     def receive(self, data: bytes) -> None:
-        """Take bytes that have come; what is incomplete is kept. After the end they are dropped."""
+        """Take bytes that have come; an incomplete frame is kept. After the end they are dropped."""
         if self.stages.input >= FINISHED:
             return
         try:
@@ -383,7 +383,7 @@ class Transport(Listed):
             raise
 
     def _receive_sealed(self, tls: TLSLayer, data: bytes) -> None:
-        """Take bytes that TLS has sealed: what they hold goes on as if it had come in the clear."""
+        """Take bytes that TLS has sealed: their content goes on as if it had come in the clear."""
         stages = self.stages
         self.reader.heard = True
         data, news = self.layers.unseal(tls, data)
@@ -397,10 +397,10 @@ class Transport(Listed):
             self.ending.close_tail()
 
     def pending(self) -> int:
-        """Write what there is to write into `output`; returns its length, or -1 when nothing will ever come."""
+        """Write the frames of this turn into `output`; returns its length, or -1 when nothing will ever come."""
         stages, channels, tls = self.stages, self.channels, self.layers.sealing
         if stages.output >= ENDED_CLOSED:
-            return -1  # TLS might say more, and nobody takes it
+            return -1  # TLS might have more, and the wire takes nothing
         if channels.woken:  # else nothing has changed since the last time
             channels.woken = False
             if stages.output < AMQP_HEADER_SENT and self.layers.lacks_encryption():
@@ -412,7 +412,7 @@ class Transport(Listed):
                     if stages.output < OPEN_SENT or connection is None or connection.work:
                         self.writer.flush()
                     else:
-                        # Nothing opens or closes: what `flush` does in such a turn, with two calls less.
+                        # Nothing opens or closes: as `flush` does it in such a turn, with two calls less.
                         out = self.layers.plain
                         before = len(out)
                         dirty, channels.dirty = channels.dirty, []
@@ -431,7 +431,7 @@ class Transport(Listed):
         return len(self.output)
 
     def _seal(self, tls: TLSLayer) -> None:
-        """What was written goes through TLS to the wire."""
+        """The output goes through TLS to the wire."""
         stages, layers = self.stages, self.layers
         if self.recorder is not None and layers.plain and tls.established:
             self.recorder("out", bytes(layers.plain))
@@ -487,7 +487,7 @@ class Transport(Listed):
 
 
 def as_bool(name: str, value: Any) -> bool:
-    """TypeError for what is neither True nor False: a text such as "no" would say yes."""
+    """TypeError for a value that is neither True nor False: a text such as "no" would mean yes."""
     if not isinstance(value, bool):
         raise TypeError("%s() takes True or False, not %r" % (name, value))
     return value

@@ -1,7 +1,7 @@
-"""FrameWriter: what the turn collected, written as bytes: headers, open, begins and attaches, then messages and
-outcomes, then what closes.
+"""FrameWriter: the output of a turn, written as bytes: headers, open, begins and attaches, then messages and outcomes,
+then detaches, ends and close.
 
-The transport calls `flush` when there is something to write; the writer asks each endpoint that has something to say.
+The transport calls `flush` when there is something to write; the writer asks each endpoint that has a change to report.
 When it is time for a heartbeat is the business of timeouts.py.
 """
 
@@ -60,8 +60,8 @@ class FrameWriter:
         self._channels = channels
 
     def flush(self) -> None:
-        """Everything that the turn collected becomes frames: first what opens, then messages and outcomes, then
-        what closes. Where nothing opens or closes, as in most turns, the transport does the same without it."""
+        """Everything that the turn collected becomes frames: openings first, then messages and outcomes, closings last.
+        Where nothing opens or closes, as in most turns, the transport does the same without it."""
         stages = self._stages
         start = len(self._layers.plain)
         if stages.output < AMQP_HEADER_SENT:
@@ -76,13 +76,13 @@ class FrameWriter:
                 written = -1
                 channels = self._channels
                 while channels.waits and written != channels.frames_output and stages.output == OPEN_SENT:
-                    written = channels.frames_output  # what waited for a detach that has just left follows it
+                    written = channels.frames_output  # an attach that waited for a detach follows it
                     self._write_turn(connection, out)
         if len(out) > start:
             self.spoke = True
 
     def _write_turn(self, connection: Connection, out: bytearray) -> None:
-        """What opens, what goes through it, what closes."""
+        """Openings, messages and outcomes, closings: once."""
         channels = self._channels
         channels.waits = False
         if connection.work:
@@ -147,7 +147,7 @@ class FrameWriter:
     # -- sessions and links ------------------------------------------------------------------------------
 
     def _write_opening(self, connection: Connection, out: bytearray) -> None:
-        """Begins, and then attaches; what had to wait stays in the list of work."""
+        """Begins, and then attaches; those that had to wait stay in the list of work."""
         for endpoint in list(connection.work):
             if isinstance(endpoint, Session):
                 self._attempt(endpoint, begin, self._channels, out)
@@ -167,7 +167,7 @@ class FrameWriter:
             session.refuse(endpoint, Condition(name, text))
 
     def _write_closing(self, connection: Connection, out: bytearray) -> None:
-        """Detaches, ends and the close, each when what was sent before it has left."""
+        """Detaches, ends and the close, each when the messages that were sent before it have left."""
         work = connection.work
         for endpoint in list(work):
             if isinstance(endpoint, Link) and detach(endpoint, out):
