@@ -18,7 +18,8 @@ import pytest
 import handlers
 import reactor
 import reactor.event
-from reactor.engine import public
+from reactor.codec import attributes
+from reactor.engine import limits, public
 from tests import test_exports
 
 #: The one name of "any value at all" for type checkers; it is looked for below under its own name.
@@ -190,6 +191,25 @@ def test_what_is_completed_for_type_checkers_is_there_with_the_same_parameters(n
             assert list(_of_function(found)) == list(types), f"{name}.{member}"
         else:
             assert set(types) <= {"", "return"}, f"{name}.{member}"
+
+
+def keywords_for_type_checkers(room: Any, cls: str, function: str) -> set[str]:
+    """The keywords of a signature that stands under TYPE_CHECKING in a class body."""
+    tree = ast.parse(inspect.getsource(room))
+    body = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == cls).body
+    block = next(node for node in body if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING")
+    (found,) = (node for node in block.body if isinstance(node, ast.FunctionDef) and node.name == function)
+    return {one.arg for one in found.args.kwonlyargs}
+
+
+def test_type_checkers_know_the_keywords_of_a_message_an_address_and_limits():
+    settable = {name for name in dir(reactor.Message) if getattr(getattr(reactor.Message, name), "fset", None)}
+    assert keywords_for_type_checkers(attributes, "FieldAttributes", "__init__") == settable - {"body"}
+    parts = keywords_for_type_checkers(reactor.url, "Url", "__init__")
+    with pytest.raises(TypeError) as refused:
+        reactor.Url(**dict.fromkeys([*parts, "colour"]))
+    assert set(str(refused.value).partition(" it has ")[2].split(", ")) == parts
+    assert keywords_for_type_checkers(limits, "Limits", "replace") == set(reactor.Limits.__slots__)
 
 
 # -- dir() and help() ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ knows the numbers, and nothing that is counted.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 KIBIBYTE, MEBIBYTE = 1024, 1024 * 1024
 UNLIMITED = 0xFFFFFFFF  #: what an open has room for [2.7.1]
@@ -100,9 +100,29 @@ class Limits:
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError("limits cannot be changed: make others by limits.replace(%s=...)" % name)
 
-    def replace(self, **changes: int) -> Limits:
-        """The same limits but for these. TypeError for a name that there is not."""
-        return Limits(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})
+    if TYPE_CHECKING:  # one keyword for each limit
+
+        def replace(
+            self,
+            *,
+            max_frame_size: int = ...,
+            max_open_size: int = ...,
+            max_sasl_size: int = ...,
+            max_sasl_rounds: int = ...,
+            max_sessions: int = ...,
+            max_links: int = ...,
+            max_endpoint_bytes: int = ...,
+            max_unsettled: int = ...,
+            max_buffered_delivery_bytes: int = ...,
+            max_buffered_session_bytes: int = ...,
+            max_buffered_connection_bytes: int = ...,
+        ) -> Limits: ...
+
+    else:
+
+        def replace(self, **changes: int) -> Limits:
+            """The same limits but for these. TypeError for a name that there is not."""
+            return Limits(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})
 
     def __repr__(self) -> str:
         unusual = [name for name in self.__slots__ if getattr(self, name) != getattr(USUAL, name)]

@@ -18,7 +18,7 @@ completed in the same way in reactor/event.py.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Optional, Union, overload
 
 from reactor import errors
@@ -69,6 +69,8 @@ if TYPE_CHECKING:
         def next(self, mask: int) -> Optional[Link]: ...
 
     class Sender(Link, sender.Sender):
+        watch: Optional[Callable[[Delivery], None]]  # type: ignore[assignment]  # takes a delivery of this room
+
         @overload
         def send(self, obj: Message, tag: Union[str, bytes, None] = None) -> Delivery: ...
         @overload
@@ -94,6 +96,7 @@ if TYPE_CHECKING:
 
     class Transport(transport.Transport):
         connection: Optional[Connection]
+        tracer: Optional[Callable[[Transport, str], None]]  # type: ignore[assignment]  # takes a transport of this room
 
     class ConnectionClosed(errors.ConnectionClosed):
         connection: Connection

@@ -22,6 +22,19 @@ from reactor import (
     Transport,
 )
 
+
+def trace(transport: Transport, text: str) -> None:
+    print(transport.connection, text)
+
+
+def record(direction: str, data: bytes) -> None:
+    print(direction, len(data))
+
+
+def watch(delivery: Delivery) -> None:
+    print(delivery.link.name)
+
+
 collector = Collector()
 connection = Connection()
 connection.collect(collector)
@@ -29,12 +42,15 @@ transport = Transport(Transport.CLIENT)
 assert_type(transport.sasl(), SASL)
 transport.sasl().allowed_mechs("ANONYMOUS")
 transport.bind(connection)
+transport.tracer = trace
+transport.recorder = record
 connection.container = "me"
 connection.open()
 session = connection.session()
 assert_type(session, Session)
 session.open()
 sender = session.sender("sender")
+sender.watch = watch
 sender.open()
 receiver = session.receiver("receiver")
 receiver.flow(10)

@@ -46,6 +46,10 @@ class Named(LinkOption):
         link.target.capabilities.put_object(symbol("queue"))
 
 
+def rescue(error: Exception, event: Optional[Event]) -> bool:
+    return event is not None and event.delivery.partial
+
+
 def credentials(mechanism: str, user: str) -> Optional[ScramSecret]:
     return None
 
@@ -108,7 +112,9 @@ class Server(MessagingHandler):
 
 with Container(Server(), raise_errors=True) as container:
     injector = EventInjector()
-    container.selectable(injector)
+    assert_type(container.selectable(injector), EventInjector)
+    container.selectable(Server(), delegate=open("fifo")).update()
+    container.rescue = rescue
     injector.trigger(ApplicationEvent("job_done", subject=5))
     container.user = "guest"
     container.allowed_mechs = "PLAIN"

@@ -55,6 +55,7 @@ Selector(5)  # error: arg-type reportArgumentType
 Backoff(initial="1")  # error: arg-type reportArgumentType
 Backoff(initialy=1)  # error: call-arg reportCallIssue
 Limits(max_lniks=5)  # error: call-arg reportCallIssue
+Limits().replace(max_lniks=5)  # error: call-arg reportCallIssue
 Limits(max_links="5")  # error: arg-type reportArgumentType
 Url("amqp://host", prot=5)  # error: call-arg reportCallIssue
 Url(5)  # error: arg-type reportArgumentType

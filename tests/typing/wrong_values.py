@@ -1,6 +1,8 @@
 """A wrong program: messages, outcomes and endpoints that are given something else."""
 
 from reactor import (
+    SASL,
+    SSL,
     Array,
     Condition,
     Connection,
@@ -62,4 +64,7 @@ transport.bind("connection")  # error: arg-type reportArgumentType
 transport.max_frame_size = "5"  # error: assignment reportAttributeAccessIssue
 transport.push("text")  # error: arg-type reportArgumentType
 transport.condition = 5  # error: assignment reportAttributeAccessIssue
+SSL(transport, 5)  # error: arg-type reportArgumentType
+SSL(5)  # error: arg-type reportArgumentType
+SASL(5)  # error: arg-type reportArgumentType
 transport.ssl(5)  # error: arg-type reportArgumentType

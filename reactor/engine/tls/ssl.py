@@ -57,7 +57,12 @@ class SSL(TLSLayer):
             raise SSLException("the transport has TLS already, with other settings, which cannot be changed")
         return layer
 
-    def __init__(self, *arguments: object, **keywords: object) -> None:
+    def __init__(
+        self,
+        transport: TLSCarrier,
+        domain: Optional[SSLDomain] = None,
+        session_details: Optional[SSLSessionDetails] = None,
+    ) -> None:
         """Done: it may be the object that was there before."""
 
     @staticmethod
