@@ -11,6 +11,7 @@ import inspect
 import pydoc
 import re
 import textwrap
+from functools import cache
 from typing import Any, Optional
 
 import pytest
@@ -73,10 +74,14 @@ def completions() -> dict[str, dict[str, dict[str, Optional[str]]]]:
 COMPLETIONS = completions()
 
 
+@cache
 def members(cls: type) -> list[str]:
     """The names of a class for applications."""
-    names = [name for name in dir(cls) if not name.startswith("_")]
-    return names if cls.__name__ in NOT_MADE else ["__init__", *names]
+    names = set(dir(cls))
+    if cls.__name__ not in LISTED:  # the attributes of objects, too
+        names.update(*(set_by(base) for base in cls.__mro__ if base.__module__.startswith(("reactor", "handlers"))))
+    names = {name for name in names if not name.startswith("_")}
+    return sorted(names if cls.__name__ in NOT_MADE else {"__init__", *names})
 
 
 def types_of(cls: type, name: str) -> Optional[dict[str, Optional[str]]]:
@@ -104,9 +109,8 @@ def types_of(cls: type, name: str) -> Optional[dict[str, Optional[str]]]:
         if inspect.isfunction(member):
             return _of_function(member)
         if member is None or inspect.ismemberdescriptor(member):
-            said = _set_in(base, name)
-            if said is not None:
-                return said
+            if name in set_by(base):
+                return set_by(base)[name]
         else:
             return None  # a constant, or a class
     return {"": None}
@@ -121,33 +125,33 @@ def _of_function(function: Any) -> dict[str, Optional[str]]:
     return {**types, "return": function.__annotations__.get("return")}
 
 
-def _set_in(base: type, name: str) -> Optional[dict[str, Optional[str]]]:
-    """The type of an attribute that the class's own methods set: annotated there, or seen from what is assigned."""
-    seen = False
-    for function in vars(base).values():
-        if not inspect.isfunction(function):
-            continue
-        if f"self.{name}" not in inspect.getsource(function):
-            continue
-        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
-            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            flat = [one for target in targets for one in getattr(target, "elts", [target])]
-            if not any(isinstance(one, ast.Attribute) and one.attr == name and _is_self(one.value) for one in flat):
+@cache
+def set_by(cls: type) -> dict[str, dict[str, Optional[str]]]:
+    """The attributes that a class's own methods set, with their types: annotated there, that of the parameter that is
+    assigned, none needed where another value is assigned. One that is only ever None has none."""
+    found: dict[str, dict[str, Optional[str]]] = {}
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
+    nested = [inner for node in body if isinstance(node, ast.If) for inner in (*node.body, *node.orelse)]
+    for function in (node for node in [*body, *nested] if isinstance(node, ast.FunctionDef)):
+        given = [*function.args.args, *function.args.kwonlyargs]
+        types = {one.arg: one.annotation and ast.unparse(one.annotation) for one in given}
+        for node in ast.walk(function):
+            if not isinstance(node, (ast.Assign, ast.AnnAssign)):
                 continue
-            if isinstance(node, ast.AnnAssign):
-                return {"": ast.unparse(node.annotation)}
-            if isinstance(node, ast.Assign):
-                value = node.value
-                if isinstance(value, ast.Name) and value.id in function.__annotations__:
-                    return {"": function.__annotations__[value.id]}
-                seen = seen or not (isinstance(value, ast.Constant) and value.value is None)
-    return {} if seen else None
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for one in (inner for target in targets for inner in getattr(target, "elts", [target])):
+                if not (isinstance(one, ast.Attribute) and getattr(one.value, "id", None) == "self"):
+                    continue
+                if isinstance(node, ast.AnnAssign):
+                    found[one.attr] = {"": ast.unparse(node.annotation)}
+                elif isinstance(node.value, ast.Name) and types.get(node.value.id) is not None:
+                    found.setdefault(one.attr, {"": types[node.value.id]})
+                elif not (isinstance(node.value, ast.Constant) and node.value.value is None):
+                    found.setdefault(one.attr, {})
+    return found
 
 
-def _is_self(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "self"
-
-
+@cache
 def faults(name: str) -> list[str]:
     """What is without a type in a class, or is of any: "Class.member(parameter)"."""
     found = []
@@ -167,6 +171,23 @@ def test_every_name_for_applications_has_a_type(name):
 
 def test_every_excuse_is_used():
     assert EXCUSED.keys() - {fault for name in CLASSES for fault in faults(name)} == set()
+
+
+def test_a_missing_type_and_one_of_any_are_found(monkeypatch):
+    class Sample:
+        def open(self, mask, *, name: Any = None):
+            """As the others."""
+
+        @property
+        def state(self):
+            """As the others."""
+
+    Sample.__module__ = "reactor.sample"
+    monkeypatch.setitem(CLASSES, "Sample", Sample)
+    monkeypatch.setattr(f"{__name__}.NOT_MADE", ["Sample"])
+    monkeypatch.setattr(f"{__name__}.LISTED", ["Sample"])
+    wanted = ["Sample.open(mask)", "Sample.open(name)", "Sample.open(return)", "Sample.state"]
+    assert faults("Sample") == wanted
 
 
 def test_any_value_has_one_name():
@@ -239,7 +260,7 @@ def test_help_shows_the_listed_names_and_no_others(name):
 
 
 def test_a_container_has_these_names_and_no_others():
-    assert members(reactor.Container)[1:] == sorted(
+    assert [name for name in dir(reactor.Container) if not name.startswith("_")] == sorted(
         """call_soon_threadsafe close connect connection connections create_receiver create_sender
         create_session do_work ended_by failures found_no_peer global_handler handler listen mark
         next_attempt note_failure now post process quiesced run schedule selectable start stop
