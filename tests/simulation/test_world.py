@@ -462,7 +462,7 @@ MISTAKES = [
     (lambda world: World(1, latency="slow"), ValueError, "the least and the most of them, and not 'slow'"),
     (lambda world: World(1, bandwidth=0), ValueError, "bandwidth is bytes per second, and not 0"),
     (lambda world: World(1, capacity=0), ValueError, "pieces and capacity are bytes, and not .* and 0"),
-    (lambda world: world.run_until(world.now > 5), TypeError, "a function again and again, .* and cannot ask False"),
+    (lambda world: world.run_until(world.now > 5), TypeError, "takes a function, such as .*, and not False"),
     (lambda world: world.run_for(-1), ValueError, "time does not go back"),
     (lambda world: world.cut("servr"), ValueError, r"'servr'; did you mean 'server'\? \(there is client, server\)"),
     (lambda world: world.partition("client", "srv"), ValueError, "no program is called 'srv'"),
