@@ -768,7 +768,7 @@ def test_another_body_changes_what_is_counted():
 def test_closing_lets_producers_go():
     queue = Queue("q", capacity=1)
     filler = Filler()
-    assert not queue.put(None, b"")
+    assert not queue.put(None, b"") and queue.full and queue.bytes > 1
     queue.block(filler)
     queue.close()
     assert filler.resumed == 1
@@ -937,6 +937,7 @@ def _all(queue):
 def test_reports_name_the_node():
     queue = filled("a", "b")
     Reader(queue, 1)
+    assert (queue.enqueued, queue.requeued, queue.outcomes) == (2, 0, [0, 0, 0])
     assert repr(queue) == "<queue 'q': 1 waiting, 1 acquired>"
     assert repr(Topic("t")) == "<topic 't': 0 subscriptions>"
     assert next(_all(filled("a"))).state == WAITING
