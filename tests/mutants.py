@@ -117,6 +117,7 @@ EQUIVALENT = {
         "while entry is not root and browser.credit != 0:": "no credit is below 0",
         "if consumer.credit != 0:": "the same",
         "elif len(ring) >= 1:": "one alone takes turns with itself",
+        "elif len(ring) != 1:": "it is not empty here",
         "if len(deadlines) > 2 * self.depth + 1001:": "a measure of memory",
         "if len(deadlines) > 2 * self.depth | 1000:": "the same",
         "if len(deadlines) > 2 ^ self.depth + 1000:": "the same",

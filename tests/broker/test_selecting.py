@@ -70,6 +70,21 @@ def test_consumers_with_the_same_selector_take_turns(world):
     assert client.bodies(one) == ["0", "2"] and client.bodies(other) == ["1", "3"]
 
 
+@pytest.mark.parametrize("how", ["drain", "pause"])
+def test_who_selects_may_take_its_credit_back(world, how):
+    client = world.client()
+    greens, anything = client.receiver("jobs", 5, options=GREEN), client.receiver("jobs", 5)
+    greens.drain(0) if how == "drain" else greens.pause()
+    world.quiet()
+    coloured(client, "jobs", ("a", "green"))
+    assert client.bodies(greens) == [] and client.bodies(anything) == ["a"]
+    if how == "drain":
+        greens.flow(1)
+        world.quiet()
+        coloured(client, "jobs", ("b", "green"), ("c", "green"))
+        assert client.bodies(greens) == ["b"] and client.bodies(anything) == ["a", "c"]
+
+
 def test_the_selector_is_echoed_as_it_came(world):
     client = world.client()
     for options in (GREEN, NUMERIC):
