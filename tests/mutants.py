@@ -113,6 +113,8 @@ EQUIVALENT = {
     "queue": {
         "unlucky, most = 0, min(len(ring), MOST_REFUSERS ^ 1)": "the sum of two bits that differ",
         "unlucky, most = 0, min(len(ring), MOST_REFUSERS | 1)": "the same",
+        "unlucky, most = 0, min(len(ring), MOST_REFUSERS + 2)": "one more is asked: a measure of time",
+        "if not entry.aside:": "a measure of memory",
         "while unlucky != most and ring:": "it is counted one by one",
         "while entry is not root and browser.credit != 0:": "no credit is below 0",
         "if consumer.credit != 0:": "the same",
