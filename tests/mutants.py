@@ -91,6 +91,10 @@ EQUIVALENT = {
         "if 0 < self.max_partial_bytes is not self.partial:": "the second look decides",
     },
     "outcomes": {
+        "batchable: Optional[bool] = True,": "a hint that is not used",
+        "if span < before:": "either way finds the same deliveries",
+        "first = following = 1": "they are set with the first run",
+        "change = (STATE_CHANGED if state is not None else 0) | (SETTLED_NOW if settled else 1)": "a bit that is set",
         "change = (STATE_CHANGED if state is not None else 0) ^ (SETTLED_NOW if settled else 0)": "bits that differ",
     },
     "naming": {
@@ -104,6 +108,7 @@ EQUIVALENT = {
         "key = len(tag) if delivery.fate == OPEN else ~2 - len(tag)": "another number that no tag is as long as",
     },
     "index": {
+        "if not (returned and returned[0][0] <= place) and not (fresh and fresh[0].place < place):": "one in a place",
         # A message that was never delivered is younger than all that were.
         "if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place == place):": "see above",
         "if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place is place):": "see above",

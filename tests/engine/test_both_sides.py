@@ -10,7 +10,7 @@ import pytest
 from reactor import Limits
 from reactor.codec.types import Described
 from reactor.engine.endpoints.condition import Condition
-from reactor.engine.endpoints.disposition import ACCEPTED, RELEASED
+from reactor.engine.endpoints.disposition import ACCEPTED, RELEASED, RejectedDisposition
 from reactor.engine.wire.transport import Transport
 from reactor.errors import LocalProtocolError
 from tests.support.frames import Peer, frame, raw, target
@@ -271,6 +271,37 @@ def test_a_run_of_outcomes_names_what_is_in_it_over_the_wrap(first, last):
     if ids[last + 2 :]:
         expected.append((ids[last + 2], ids[-1], 0x26))
     assert told == expected
+
+
+@pytest.mark.parametrize(("fields", "changes"), [
+    ({"state": Described(0x24, [])}, 1), ({"settled": True}, 2), ({"state": Described(0x24, []), "settled": True}, 3),
+    ({"settled": False}, 0),
+])  # fmt: skip
+def test_a_disposition_changes_what_it_says_and_nothing_else(fields, changes):
+    peer = windowed()
+    sender = peer.sender(credit=1)
+    delivery = sender.transmit(b"x")
+    peer.flush()
+    peer.say("disposition", role=True, first=0, **fields)
+    assert delivery.changes == changes and delivery.settled is bool(fields.get("settled"))
+
+
+@pytest.mark.parametrize("settled", [[0, 0, 0], [1, 1, 1], [0, 1, 0], [1, 0, 1]])
+def test_each_run_says_itself_whether_it_is_settled(settled):
+    peer = windowed()
+    receiver = peer.receiver(credit=6)
+    for number in range(6):
+        peer.transfer(b"x", number)
+    before = peer.transport.frames_output
+    rejected = RejectedDisposition(Condition("x:y", "why"))
+    for number, delivery in enumerate(list(receiver.incoming)):
+        delivery.update([ACCEPTED, RELEASED, rejected][number // 2])
+        if settled[number // 2]:
+            delivery.settle()
+    told = [(one.first, bool(one.settled), one.state.descriptor) for one in peer.heard() if one.name == "disposition"]
+    expected = [(0, 0x24), (2, 0x26), (4, 0x25), (5, 0x25)]  # each content is a frame of its own
+    assert told == [(first, bool(settled[first // 2]), state) for first, state in expected]
+    assert peer.transport.frames_output - before == 4
 
 
 @pytest.mark.parametrize("number", [255, 256, 257])
