@@ -78,6 +78,7 @@ KINDS = [
     (r"\.state <= WAITING\b", r".state == WAITING", "the first of the states"),
     (r"\.state >= GONE\b", r".state == GONE", "the last of them"),
     (r"\.state < GONE\b", r".state != GONE", "the same"),
+    (r"\.fate >= LOST\b", r".fate == LOST", "the last of the fates"),
     (r"\.fate <= OPEN\b", r".fate == OPEN", "the first of the fates"),
     (r"\.fate > OPEN\b", r".fate != OPEN", "the same"),
 ]
@@ -105,6 +106,7 @@ EQUIVALENT = {
     },
     "outgoing_window": {
         "LARGEST_PAYLOAD = 255 * 1024": "a measure of speed",
+        "while queue and window > 0 and len(out) <= OUTPUT_LIMIT:": "the same",
         "key = len(tag) if delivery.fate == OPEN else ~2 - len(tag)": "another number that no tag is as long as",
     },
     "index": {

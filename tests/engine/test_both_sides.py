@@ -186,6 +186,20 @@ def test_frames_are_counted_as_they_leave(start, size):
     assert peer.transport.frames_output - before == heard
 
 
+@pytest.mark.parametrize("start", [0, 1, 5, MASK - 3])
+def test_transfers_in_one_frame_and_in_several_are_counted_alike(start):
+    peer = windowed(start=start)
+    sender = peer.sender(credit=100)
+    for number in range(1, 5):
+        sent = [sender.transmit(b"x") for _ in range(number)] + [sender.transmit(b"x" * 300_000)]
+    frames = [one for one in peer.heard() if one.name == "transfer"]
+    ids = [one.delivery_id for one in frames if one.delivery_id is not None]
+    assert ids == [(start + number) & MASK for number in range(14)] and sent[-1].id == ids[-1]
+    assert len(frames) > 14
+    peer.flow(None, echo=True, next_incoming_id=start)
+    assert peer.heard_one("flow").next_outgoing_id == (start + len(frames)) & MASK
+
+
 # -- which delivery is meant ---------------------------------------------------------------------------------
 
 
