@@ -107,6 +107,8 @@ EQUIVALENT = {
     "outgoing_window": {
         "LARGEST_PAYLOAD = 255 * 1024": "a measure of speed",
         "while queue and window > 0 and len(out) <= OUTPUT_LIMIT:": "the same",
+        "key = len(tag) if not delivery.fate == OPEN else -2 - len(tag)": "either kind has keys of its own",
+        "if key is not link.writer_key:": "another writer is made: a measure of speed",
         "key = len(tag) if delivery.fate == OPEN else ~2 - len(tag)": "another number that no tag is as long as",
     },
     "index": {

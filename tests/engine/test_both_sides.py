@@ -560,6 +560,18 @@ def test_what_is_asked_before_our_attach_has_left_is_answered_when_it_has(asked)
     assert [(one.name, one.handle) for one in peer.heard()] == [("flow", None)], "once"
 
 
+@pytest.mark.parametrize("size", [10, 300_000])
+def test_no_more_leave_than_may_be_unsettled_in_however_many_frames(size):
+    peer = windowed(limits=Limits(max_unsettled=4))
+    sender = peer.sender(credit=100)
+    for number in range(10):
+        sender.transmit(b"x" * (size if number % 2 else 10))
+    begun = [one.delivery_id for one in peer.heard() if one.delivery_id is not None]
+    assert begun == [0, 1, 2, 3]
+    peer.say("disposition", role=True, first=0, last=1, settled=True)
+    assert [one.delivery_id for one in peer.heard() if one.delivery_id is not None] == [4, 5]
+
+
 def test_the_application_is_told_once_that_there_is_room_again():
     peer = windowed(limits=Limits(max_unsettled=3))
     sender = peer.sender(credit=100)
