@@ -37,7 +37,7 @@ def test_a_client_verifies_the_name_by_default_and_a_server_nobody():
 def test_older_versions_of_tls_and_renegotiation_are_off(mode):
     context = SSLDomain(mode).context
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
-    assert context.options & ssl.OP_NO_RENEGOTIATION
+    assert context.options & 0x40000000  # ssl.OP_NO_RENEGOTIATION, which PyPy does not name
 
 
 def test_the_system_s_authorities_are_trusted_until_others_are_named(monkeypatch):

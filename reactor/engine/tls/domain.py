@@ -27,6 +27,8 @@ MAX_SESSIONS = 64
 _SYSTEM, _OTHERS = "the system's authorities", "others"
 # ssl.VERIFY_X509_PARTIAL_CHAIN, which Python has a name for from 3.10 on.
 _PARTIAL_CHAIN = 0x80000
+# SSL_OP_NO_RENEGOTIATION, since OpenSSL 1.1.1.
+_NO_RENEGOTIATION = 0x40000000
 
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
@@ -173,8 +175,10 @@ class SSLDomain:
     def _bare_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if self.mode == self.MODE_CLIENT else ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        # A renegotiation is needless work at the peer's wish; very old versions of OpenSSL cannot leave it out.
-        context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
+        # A renegotiation is needless work at the peer's wish; very old versions of OpenSSL cannot leave it out. The ssl
+        # of PyPy has no name for it.
+        known = ssl.OPENSSL_VERSION_INFO >= (1, 1, 1)
+        context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", _NO_RENEGOTIATION if known else 0)
         return context
 
     def _apply_mode(self, context: ssl.SSLContext) -> None:
@@ -219,7 +223,7 @@ def _read_certificate(path: str) -> Certificate:
     try:
         text = pathlib.Path(path).read_bytes().decode("latin-1")
     except (OSError, ValueError) as error:  # ValueError: such as a NUL in the name
-        raise SSLException("the certificate %s cannot be read: %s" % (path, _why(error))) from None
+        raise SSLException("the certificate %s cannot be read: %s" % (path, _why(error, path))) from None
     start, stop = text.find(_BEGIN), text.find(_END)
     try:
         if not 0 <= start < stop:
@@ -254,7 +258,7 @@ def _load_credentials(
             text = "%s holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)" % key
         raise SSLException(text) from None
     except (OSError, ValueError) as error:
-        raise SSLException("the key %s cannot be read: %s" % (key, _why(error))) from None
+        raise SSLException("the key %s cannot be read: %s" % (key, _why(error, key))) from None
 
 
 def _load_trusted(context: ssl.SSLContext, path: str) -> None:
@@ -267,8 +271,14 @@ def _load_trusted(context: ssl.SSLContext, path: str) -> None:
     except ssl.SSLError:
         raise SSLException("%s holds no certificate in PEM form (%s)" % (path, _BEGIN)) from None
     except (OSError, ValueError) as error:
-        raise SSLException("the authorities %s cannot be read: %s" % (path, _why(error))) from None
+        raise SSLException("the authorities %s cannot be read: %s" % (path, _why(error, path))) from None
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception, path: str) -> str:
+    """The system's reason. The errors of PyPy's ssl have none: there the file is opened once more to get it."""
+    if isinstance(error, OSError) and not error.strerror:
+        try:
+            pathlib.Path(path).open("rb").close()
+        except (OSError, ValueError) as again:
+            error = again
     return getattr(error, "strerror", None) or str(error)
