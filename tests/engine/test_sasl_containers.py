@@ -80,7 +80,7 @@ def test_who_is_let_in(options: Any, mechs: Optional[str], mech: str, user: str,
     [
         (dict(user="ann", password="wrong"), "[mech=SCRAM-SHA-512]: the server refused user 'ann' or the password"),
         (dict(user="bob", password="s3cret"), "[mech=SCRAM-SHA-512]: the server refused user 'bob' or the password"),
-        (dict(user="ann", password="T=", allowed_mechs="XOAUTH2"), "XOAUTH2 would show the token to whoever listens"),
+        (dict(user="ann", password="T=", allowed_mechs="XOAUTH2"), "XOAUTH2 would show the token to eavesdroppers"),
         (
             dict(user="ann", password="old", allowed_mechs="XOAUTH2", allow_insecure_mechs=True),
             "the server refused user 'ann' or the token (401)",
@@ -232,7 +232,7 @@ def test_a_listener_that_names_no_mechanism_is_refused() -> None:
             Stage().host.listen("amqp://server:1", allowed_mechs=nothing)
 
 
-# -- who has a password does not come as nobody ------------------------------------------------------------------
+# -- a client with a password does not come without an identity --------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_what_is_taken_of_what_brokers_offer(offered, given, mech):
 @pytest.mark.parametrize(
     "offered, given, text",
     [
-        (RABBITMQ, dict(), "PLAIN would show the password to whoever listens on the network"),
+        (RABBITMQ, dict(), "PLAIN would show the password to eavesdroppers on the network"),
         (QPIDD, dict(nonce=None), "PLAIN would show the password"),
         (RABBITMQ, dict(token="T=", user=None, allowed=["XOAUTH2"]), "ANONYMOUS are not among the allowed ones"),
         (["XOAUTH2"], dict(token="T="), "XOAUTH2 would show the token"),

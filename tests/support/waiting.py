@@ -41,5 +41,4 @@ PRIVATES: dict[str, tuple[str, str]] = {
 LANGUAGE: dict[str, dict[str, int]] = {
     "reactor.engine": dict(what=21, says=7, who=7, somebody=7),
     "reactor.engine.endpoints": dict(what=19, says=9, who=5, somebody=4),
-    "reactor.engine.sasl": dict(what=19, says=9, who=11, somebody=10),
 }

@@ -1,1 +1,1 @@
-"""SASL: who the peer is, before AMQP begins [part 5]."""
+"""SASL: the identity of the peer, before AMQP begins [part 5]."""

@@ -1,7 +1,7 @@
-"""What a server keeps of its users: passwords, or what SCRAM can check in their place.
+"""The credentials that a server stores: passwords, or the secrets by which SCRAM checks them.
 
 A server's application enters, which makes ScramSecrets and gives them out by its `credentials`; and the
-mechanisms, which check with them. Nothing here knows an exchange. Whoever steals a list of ScramSecrets can
+mechanisms, which check with them. Nothing here knows an exchange. A thief of ScramSecrets can
 neither log in with them nor read a password; he has to guess, at the price of `iterations` for each try.
 """
 
@@ -22,7 +22,7 @@ else:
     hmac = Lazily("hmac")
     base64 = Lazily("base64")
 
-#: The mechanisms of the family, strongest first, and what each hashes with.
+#: The mechanisms of the family, strongest first, and the hash of each.
 HASHES = {"SCRAM-SHA-512": "sha512", "SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
 #: Of a password that the server has in clear and salts itself. Each log-in costs that, on both sides.
 DEFAULT_ITERATIONS = 4096
@@ -34,10 +34,10 @@ _TEXT = re.compile(r"(SCRAM-SHA-[0-9]+)\$([0-9]{1,10}):([^$:]+)\$([^$:]+):([^$:]
 
 
 class ScramSecret:
-    """What a server stores for SCRAM in place of a password [RFC 5802 section 3].
+    """The stored secret of a user, for SCRAM, in place of a password [RFC 5802 section 3].
 
     salt: random bytes, others for each user. iterations: of PBKDF2, at least 4096.
-    stored_key: checks what a client proves. server_key: proves the server to the client. Their size tells the
+    stored_key: checks the client's proof. server_key: proves the server to the client. Their size implies the
     mechanism: 20 bytes SCRAM-SHA-1, 32 bytes SCRAM-SHA-256, 64 bytes SCRAM-SHA-512.
 
     Raises ValueError for keys of any other size, an empty salt and less than one iteration.
@@ -61,7 +61,7 @@ class ScramSecret:
     ) -> ScramSecret:
         """The secret of a password: once, when it is set. Slow on purpose: it takes `iterations` steps.
 
-        mechanism: "SCRAM-SHA-512", "SCRAM-SHA-256" or "SCRAM-SHA-1". salt: 16 bytes of `os.urandom`, say.
+        mechanism: "SCRAM-SHA-512", "SCRAM-SHA-256" or "SCRAM-SHA-1". salt: such as 16 bytes of `os.urandom`.
         Raises KeyError for another mechanism, ValueError for a password that RFC 4013 does not allow.
         """
         hash_name = HASHES[mechanism]
@@ -91,7 +91,7 @@ class ScramSecret:
 
     @classmethod
     def parse(cls, text: str) -> ScramSecret:
-        """What `export` wrote. Raises ValueError, which does not quote the text."""
+        """The secret of a text that `export` wrote. Raises ValueError, which does not quote the text."""
         match = _TEXT.fullmatch(text)
         try:
             if match is None:
@@ -120,9 +120,9 @@ def salted_password(hash_name: str, prepared: str, salt: bytes, iterations: int)
 
 
 class Shape(NamedTuple):
-    """What a client can tell of a stored user from outside.
+    """The properties of a stored user that a client can observe.
 
-    clear: the server has the password itself, and salts it only when somebody comes.
+    clear: the server has the password itself, and salts it at each log-in.
     """
 
     salt_size: int = SALT_SIZE
@@ -137,8 +137,8 @@ class Decoy:
     key: keeps the made-up salts the same from one attempt to the next, which those of stored users are, too;
         so one decoy serves all connections of a server.
 
-    It takes the shape of the user that was looked up last. Users that are stored in different ways can be told
-    apart from outside, decoy or not: keep all of them in one.
+    It takes the shape of the user that was looked up last. A client can distinguish users that are stored in
+    different ways, decoy or not: store all of them in one.
     """
 
     __slots__ = ("key", "shape")
@@ -148,7 +148,7 @@ class Decoy:
         self.shape = Shape()
 
     def learn(self, found: Union[None, str, ScramSecret]) -> None:
-        """This is how users are stored here."""
+        """Take the shape of this stored user."""
         if isinstance(found, ScramSecret):
             self.shape = Shape(len(found.salt), found.iterations, len(found.stored_key), clear=False)
         elif found is not None:
@@ -179,7 +179,7 @@ class Decoy:
 
 
 def _plain(password: str) -> bytes:
-    """A password as it is compared where nothing is hashed; what RFC 4013 does not allow is taken as it is."""
+    """A password as it is compared where nothing is hashed; one that RFC 4013 prohibits is taken as it is."""
     try:
         password = saslprep(password)
     except ValueError:

@@ -4,7 +4,7 @@ Both are historic (RFC 6331): they rest on MD5, and the server has to keep every
 not prove the server to the client. Where either side may choose, SCRAM is there.
 
 `mechanisms` enters. Of DIGEST-MD5 there is the first authentication with quality of protection "auth": no layer
-of its own encryption, which broke long ago, and no short cut for those who come back.
+of its own encryption, which broke long ago, and no subsequent authentication.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _TRAILER = re.compile(r"[,\s]*")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 #: Bytes of a challenge or a response [RFC 2831, 2.1.1 and 2.1.2].
 MAX_MESSAGE = 4096
-#: What may come once only.
+#: The directives that may come once only.
 _SINGLE = frozenset(
     """algorithm charset maxbuf nonce cnonce nc qop response digest-uri username authzid rspauth stale""".split()
 )
 
 
 class _Malformed(Exception):
-    """A message is not what the RFC prescribes; the text says which and why."""
+    """A message breaks the form that the RFC prescribes; the text names the fault."""
 
 
 def md5_is_there() -> bool:
@@ -63,7 +63,7 @@ def md5_is_there() -> bool:
 
 
 class _OldClient(ClientMechanism):
-    """What the two share on the client's side."""
+    """The common part of the two on the client's side."""
 
     secret: ClassVar[bool] = True  # an answer and its challenge are enough to try passwords on
     shows: ClassVar[str] = "the password"
@@ -80,7 +80,7 @@ class _OldClient(ClientMechanism):
 
 
 class _OldServer(ServerMechanism):
-    """What the two share on the server's side."""
+    """The common part of the two on the server's side."""
 
     @classmethod
     def offered(cls, name: str, policy: ServerPolicy) -> bool:
@@ -104,7 +104,7 @@ class CramMd5Client(_OldClient):
     def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
         lacks = super().lacks(name, identity)
         if lacks is None and identity.authorization not in (None, "", identity.user):
-            return "a user who acts as himself"  # it has no place for another name
+            return "an authorization that is empty or the user's own"  # it has no place for another name
         return lacks
 
     def __init__(self, name: str, identity: ClientIdentity) -> None:
@@ -123,7 +123,7 @@ class CramMd5Client(_OldClient):
 
     def finish(self, data: Optional[bytes]) -> None:
         if not self._answered:
-            raise MechanismError("the server says yes to an answer that it did not wait for")
+            raise MechanismError("the server reports success before it has sent a challenge")
 
 
 class CramMd5Server(_OldServer):
@@ -146,7 +146,7 @@ class CramMd5Server(_OldServer):
         except UnicodeDecodeError:
             user = ""
         if not user:
-            return Fail("the response is not what CRAM-MD5 prescribes")
+            return Fail("the response does not have the form that CRAM-MD5 prescribes")
         password = self._password(user)
         right = hmac.new(_encoded(password or ""), self._challenge, "md5").hexdigest().encode("ascii")
         if not hmac.compare_digest(digest.lower(), right) or password is None:
@@ -213,7 +213,7 @@ class DigestMd5Client(_OldClient):
             raise _Malformed("it has no nonce, or another algorithm than md5-sess")
         qualities = ",".join(told.get("qop", ["auth"])).replace(" ", "").split(",")
         if "auth" not in qualities:
-            raise MechanismError("the server wants a DIGEST-MD5 layer, which nobody should use: use TLS")
+            raise MechanismError("the server wants a security layer of DIGEST-MD5, which is broken: use TLS")
         assert identity.nonce is not None
         realm = told["realm"][0] if "realm" in told else ""
         utf8 = told.get("charset") == ["utf-8"]
@@ -256,7 +256,7 @@ class DigestMd5Client(_OldClient):
             except _Malformed as error:
                 raise MechanismError(f"the server's DIGEST-MD5 message is not understood: {error}") from None
         if not self._verified:
-            raise MechanismError("the server says yes without proving that it knows the password")
+            raise MechanismError("the server reports success without a proof that it knows the password")
 
 
 class DigestMd5Server(_OldServer):
@@ -327,7 +327,7 @@ def _directives(data: bytes) -> dict[str, list[str]]:
         if match is None:
             if _TRAILER.fullmatch(text, pos):
                 break
-            raise _Malformed(f"nothing known stands at {pos}")
+            raise _Malformed(f"it has no directive at position {pos}")
         key, quoted, token = match.groups()
         value = token if quoted is None else _QUOTED_PAIR.sub(r"\1", quoted)
         values = found.setdefault(key.lower(), [])
@@ -343,7 +343,7 @@ def _quote(text: str) -> str:
 
 
 def _oldest(text: str, utf8: bool) -> bytes:
-    """ISO 8859-1 wherever it can hold the text: what has been so hashed before UTF-8 came stays valid."""
+    """ISO 8859-1 wherever it can hold the text: hashes from before UTF-8 stay valid."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:

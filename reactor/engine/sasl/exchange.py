@@ -1,16 +1,16 @@
-"""One SASL exchange: what a mechanism is given, and what its two sides answer with.
+"""One SASL exchange: the input of a mechanism, and the answers of its two sides.
 
-The rooms of the mechanisms enter, and `sasl`, which runs them. Nothing is known here of any single mechanism,
-of frames, of transports and of clocks. What goes wrong on the client's side is a MechanismError, whose text is
-fit for a person and never holds a secret; on the server's side it is a Fail, whose reason is for the server's
+The rooms of the mechanisms enter, and `layer`, which runs them. Nothing is known here of any single mechanism,
+of frames, of transports and of clocks. A failure on the client's side is a MechanismError; its text is
+fit for a person and never holds a secret. On the server's side it is a Fail; its reason is for the server's
 own log.
 
 A mechanism of the client has three doors:
 
     start()             the initial response, or None when the server must speak first
     respond(challenge)  the answer to a challenge
-    finish(data)        the server said yes; what came with it is checked, for mechanisms where the server,
-                        too, proves who it is
+    finish(data)        the server reports success; its additional data is checked, for mechanisms where the server,
+                        too, proves its identity
 
 and one of the server a single one, `receive(response)`, that returns a Challenge, Done or Fail.
 """
@@ -28,7 +28,7 @@ from reactor.shown import quoted
 Authenticator = Callable[[str, str, str], bool]
 #: Asked by a server: (user, authorization) -> may this user act as that other one?
 Authorizer = Callable[[str, str], bool]
-#: Asked by a server: (mechanism, token) -> the name of the user whose token this is; None when it is no good.
+#: Asked by a server: (mechanism, token) -> the name of the user that owns the token; None: it is not valid.
 TokenOwner = Callable[[str, str], Optional[str]]
 #: Gives NONCE_SIZE random bytes, others each time. The engine has no randomness of its own.
 Nonce = Callable[[], bytes]
@@ -38,7 +38,7 @@ NONCE_SIZE = 18
 #: Below this an eavesdropper guesses passwords too cheaply: RFC 5802 section 5.1, RFC 7677 section 4.
 MIN_ITERATIONS = 4096
 #: A server chooses how much work its client does, at once and before it has proved anything. A million
-#: iterations are half a second with SHA-256 and more than one with SHA-512; nobody asks for more.
+#: iterations are half a second with SHA-256 and more than one with SHA-512; no known server asks for more.
 MAX_ITERATIONS = 1_000_000
 
 
@@ -46,21 +46,21 @@ NO_BINDINGS: Mapping[str, bytes] = {}  # nothing to tie the exchange to: no TLS
 
 
 class MechanismError(Exception):
-    """The exchange cannot go on; the text says why and holds no secret."""
+    """The exchange cannot go on; the text gives the reason and holds no secret."""
 
 
 class ClientIdentity(NamedTuple):
-    """What a client has to show, and what it knows of the wire.
+    """The credentials of a client, and the properties of its wire.
 
     user, password: None when not given. token: for OAUTHBEARER and XOAUTH2.
     authorization: on whose behalf to act; None or "" means the user's own.
-    external: who the wire below already proved this client to be (its TLS certificate), else None.
-    secure: nobody can listen on the wire: TLS, or it does not leave the machine.
+    external: this client's identity as the wire below proved it (its TLS certificate), else None.
+    secure: no eavesdropper can read the wire: TLS, or it does not leave the machine.
     hostname, port: the server as the client looked for it; None when not known.
-    bindings: what ties the exchange to the TLS below, by the registered name of its kind.
+    bindings: channel bindings: the bytes that tie the exchange to the TLS below, by the registered name of their kind.
     nonce: the source of random bytes; None rules out the mechanisms that need it.
     min_iterations, max_iterations: how much work a server may ask for, in iterations of PBKDF2.
-    named: the application said which mechanisms it wants. offered: what the server has.
+    named: the application named the mechanisms that it wants. offered: the mechanisms of the server.
     """
 
     user: Optional[str] = None
@@ -79,21 +79,21 @@ class ClientIdentity(NamedTuple):
     offered: Sequence[str] = ()
 
     def __repr__(self) -> str:
-        """Without what is nobody else's business."""
+        """Without password and token: a repr lands in logs."""
         return "<ClientIdentity of %s>" % (self.user or self.external or "anonymous")
 
 
 class ServerPolicy:
-    """What a server asks before it lets somebody in.
+    """The demands of a server on a client, and the means to check them.
 
     authenticator: decides about passwords in clear; None leaves that to `credentials`.
-    credentials: gives the password of a user, or what SCRAM needs in its place; None knows nobody.
+    credentials: gives the password of a user, or its ScramSecret; None knows no user.
     token_owner: decides about tokens; None refuses every token.
-    authorizer: decides who may act as somebody else; None lets nobody.
-    external: who the wire below proved the client to be, or None.
-    hostname: what this server calls itself, or None.
+    authorizer: decides which user may act as another; None: no user may.
+    external: the client's identity as the wire below proved it, or None.
+    hostname: this server's own name, or None.
     bindings, nonce: as for the client. decoy: how users that do not exist are answered.
-    named: the application said which mechanisms it wants. offered: what was offered to the client.
+    named: the application named the mechanisms that it wants. offered: those that the client was offered.
     """
 
     def __init__(
@@ -124,28 +124,28 @@ class ServerPolicy:
 
     @property
     def asks(self) -> bool:
-        """Whether it asks for a password or a token: nobody who asks means to let everybody in without."""
+        """Whether it asks for a password or a token: a server that does cannot mean to let clients in without."""
         return not (self.authenticator is None and self.credentials is None and self.token_owner is None)
 
     def admit(self, user: str, authorization: str) -> Union[Done, Fail]:
-        """Somebody proved to be `user`; may he also act as `authorization` ("" is himself)?"""
+        """The client proved to be `user`; may it also act as `authorization` ("": the same user)?"""
         if authorization in ("", user):
             return Done(user, user)
-        # RFC 4616 leaves the rule to the server. Without a rule the answer has to be no: who could name any
-        # other user for himself would not need a password for that one.
+        # RFC 4616 leaves the rule to the server. Without a rule the answer has to be no: a client that
+        # could act as any user would need the password of one alone.
         if self.authorizer is not None and self.authorizer(user, authorization):
             return Done(user, authorization)
         return Fail(f"user {quoted(user)} may not act as {quoted(authorization)}")
 
 
 class Challenge(NamedTuple):
-    """The server wants to hear more."""
+    """The server asks for a response."""
 
     data: bytes
 
 
 class Done(NamedTuple):
-    """The server is satisfied: who was authenticated, and as whom he acts.
+    """The server is satisfied: the user that was authenticated, and the one that the client acts as.
 
     data goes to the client with the outcome, for mechanisms where the server proves itself.
     """
@@ -165,28 +165,28 @@ Step = Union[Challenge, Done, Fail]
 
 
 class ClientMechanism(ABC):
-    """What every mechanism of the client shares. The defaults are those of one that needs no challenge."""
+    """The common part of the client's mechanisms. The defaults are those of one that needs no challenge."""
 
-    #: whether its responses hold something that a trace must not show
+    #: whether its responses hold a secret, which a trace must not show
     secret: ClassVar[bool] = False
-    #: what is to blame when the server says no, as the end of "the server refused user 'ann' or ..."
+    #: the credential to blame when the server refuses, as the end of "the server refused user 'ann' or ..."
     shows: ClassVar[str] = ""
 
     def __init__(self, name: str, identity: ClientIdentity) -> None:
         self.name = name
         self.identity = identity
-        #: what else may explain a refusal, such as what the server said about it before
+        #: a further explanation of a refusal, such as the server's own reason
         self.hint = ""
 
     @classmethod
     def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
-        """What `identity` misses for the mechanism `name`, as the end of the sentence 'PLAIN needs ...'; or
+        """The part of `identity` that the mechanism `name` misses, as the end of the sentence 'PLAIN needs ...'; or
         None."""
         return None
 
     @classmethod
     def exposes(cls, identity: ClientIdentity) -> str:
-        """What using it on this wire would show to whoever listens ("the password"); "" for nothing."""
+        """The secret that it would show to an eavesdropper on this wire ("the password"); "" for none."""
         return ""
 
     @abstractmethod
@@ -198,12 +198,12 @@ class ClientMechanism(ABC):
         raise MechanismError(f"the server sent a challenge, which {self.name} does not have")
 
     def finish(self, data: Optional[bytes]) -> None:  # most mechanisms have nothing to check here
-        """The server said yes and sent `data` with it; raise MechanismError if it did not prove itself."""
+        """The server reports success, with `data`; raise MechanismError if it did not prove itself."""
         return None  # most have nothing to prove
 
 
 class ServerMechanism(ABC):
-    """What every mechanism of the server shares."""
+    """The common part of the server's mechanisms."""
 
     def __init__(self, name: str, policy: ServerPolicy) -> None:
         self.name = name
@@ -211,7 +211,7 @@ class ServerMechanism(ABC):
 
     @classmethod
     def offered(cls, name: str, policy: ServerPolicy) -> bool:
-        """Whether a server with this policy can let anybody in by the mechanism `name`."""
+        """Whether a server with this policy can let a client in by the mechanism `name`."""
         return True
 
     @abstractmethod

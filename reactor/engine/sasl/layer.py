@@ -1,9 +1,9 @@
-"""SASL: the layer in which both sides agree on who the client is, before AMQP proper begins [5.3].
+"""SASL: the layer in which both sides agree on the identity of the client, before AMQP proper begins [5.3].
 
-The transport enters, which exchanges the protocol headers, hands over what arrives and sends what is in
-`output`; and the application, which says what is allowed and reads what came out. Here live the frames, the
-order in which they are legal. Which mechanism is chosen is the business of `mechanisms`, what it is told of
-`sasl_settings`; no clock, socket or connection is known.
+The transport enters, which exchanges the protocol headers, hands over the bytes that arrive and sends those of
+`output`; and the application, which sets the mechanisms and reads the outcome. Here live the frames, and the
+order in which they are legal. The choice of the mechanism is the business of `mechanisms`, its settings are that of
+`settings`; no clock, socket or connection is known.
 
     client                                        server
                                 <-  mechanisms    start()
@@ -48,7 +48,7 @@ _FINISHED = "no further SASL frame"
 
 
 class _Row(NamedTuple):
-    """One kind of frame: its name, what handles it, and the stage in which it is legal."""
+    """One kind of frame: its name, its handler, and the stage in which it is legal."""
 
     name: str
     handler: str
@@ -67,10 +67,10 @@ _FRAMES = {
 class SASL(SASLSettings):
     """SASL on one transport: `SASL(transport)` and `transport.sasl()` put it in, and give it however often they ask.
 
-    transport: which one; its mode says which side this is. None makes a layer without one, whose bytes somebody else
-        carries: then server says which side.
+    transport: which one; its mode decides which side this is. None makes a layer without one: its bytes travel by
+        another carrier, and server decides which side.
 
-    What is set before the exchange begins is listed with SASLSettings. What it tells:
+    SASLSettings lists the settings, made before the exchange begins. The results:
 
     mech            the mechanism's name, once it is chosen
     outcome         None while undecided, else OK, AUTH, SYS, PERM or TEMP [5.3.3.6]
@@ -80,7 +80,7 @@ class SASL(SASLSettings):
     OK = 0  #: authenticated
     AUTH = 1  #: the credentials were refused
     SYS = 2  #: the server failed
-    PERM = 3  #: the server failed, and will until somebody repairs it; or no mechanism is in common
+    PERM = 3  #: the server failed, and will until it is repaired; or no mechanism is in common
     TEMP = 4  #: the server failed for now; trying again may help
 
     def __new__(cls, transport: Optional[SASLCarrier] = None, *, server: bool = False) -> SASL:
@@ -109,7 +109,7 @@ class SASL(SASLSettings):
         side = "server" if self.server else "client"
         return f"SASL({side}, mech={self.mech}, user={self.user!r}, outcome={self.outcome})"
 
-    # -- what the application says -----------------------------------------------------------------------
+    # -- for the application -----------------------------------------------------------------------------
     @staticmethod
     def extended() -> bool:
         """Whether mechanisms beyond ANONYMOUS and EXTERNAL are there: always."""
@@ -119,7 +119,7 @@ class SASL(SASLSettings):
         """Use, or offer, only these: names with spaces between, or a list. Unknown names do no harm. SASLException when
         the mechanism has been chosen, or the offer has been made."""
         if self._offered or self._stage not in (_WANT_INIT, _WANT_MECHANISMS):
-            raise SASLException("too late for allowed_mechs(): the exchange has begun; say it in on_connection_bound")
+            raise SASLException("too late for allowed_mechs(): the exchange has begun; call it in on_connection_bound")
         super().allowed_mechs(mechs)
 
     def config_name(self, name: str) -> None:
@@ -129,13 +129,13 @@ class SASL(SASLSettings):
         """Accepted for programs written for the original; without effect: there is no Cyrus to configure."""
 
     def done(self, outcome: int) -> None:
-        """The server decides by itself: OK, AUTH, SYS, PERM or TEMP, whatever the mechanism would say.
+        """The server decides by itself: OK, AUTH, SYS, PERM or TEMP, in place of the mechanism.
 
-        Said before the client chose a mechanism, it is the answer to that choice. Raises SASLException on a
+        Called before the client chose a mechanism, it is the answer to that choice. Raises SASLException on a
         client, for a value that is no outcome, and after the exchange has ended with another one.
         """
         if not self.server:
-            raise SASLException("done() is the server's to call: a client is told the outcome")
+            raise SASLException("done() is for servers: a client receives the outcome")
         if outcome not in _MEANING:
             raise SASLException(f"{outcome!r} is no SASL outcome: use SASL.OK, AUTH, SYS, PERM or TEMP")
         if self.outcome is not None:
@@ -146,7 +146,7 @@ class SASL(SASLSettings):
         else:
             self._send_outcome(outcome)
 
-    # -- what the transport calls ------------------------------------------------------------------------
+    # -- for the transport -------------------------------------------------------------------------------
     @property
     def finished(self) -> bool:
         """Whether the exchange is over: `receive` takes nothing more, `output` is the last that will come."""
@@ -167,7 +167,7 @@ class SASL(SASLSettings):
             self._fail(
                 self.SYS,
                 "this server has no mechanism to offer: PLAIN needs an authenticator, SCRAM credentials and a source "
-                "of random bytes, EXTERNAL a wire that proves who the client is, and allowed_mechs is "
+                "of random bytes, EXTERNAL a wire that proves the client's identity, and allowed_mechs is "
                 + (" ".join(self.allowed or ()) or "empty"),
             )
         # An array even for a single name: the form that every client knows.
@@ -176,13 +176,13 @@ class SASL(SASLSettings):
     def receive(self, buf: bytes, pos: int, end: int) -> int:
         """Take the whole SASL frames in buf[pos:end]; returns where the first byte stands that was not taken.
 
-        Stops right behind the frame that ends the exchange: what follows is no longer SASL. Raises
+        Stops right behind the frame that ends the exchange: the bytes behind it are no longer SASL. Raises
         RemoteProtocolError when the peer erred (amqp:connection:framing-error, amqp:decode-error,
-        amqp:not-allowed) or when the authentication failed (amqp:unauthorized-access); what is in `output`
-        then is still to be sent.
+        amqp:not-allowed) or when the authentication failed (amqp:unauthorized-access); `output`
+        is still to be sent then.
         """
         if self._stage == _FINISHED and self.outcome != self.OK:
-            # Refused by done(), say, and the client goes on as if nothing had been: nothing of it is for us.
+            # Refused, such as by done(), and the client goes on without the outcome: its bytes are not for us.
             raise self._refused()
         while self._stage != _FINISHED and end - pos >= 4:
             size = int.from_bytes(buf[pos : pos + 4], "big")
@@ -222,7 +222,7 @@ class SASL(SASLSettings):
         except RemoteProtocolError as error:
             if not self.server:
                 raise
-            # From None, and without the text: it may quote what the client meant for its password.
+            # From None, and without the text: it may quote the client's password.
             raise RemoteProtocolError(error.condition, "a SASL frame that cannot be decoded") from None
         row = _FRAMES.get(code)
         if row is None:
@@ -254,7 +254,7 @@ class SASL(SASLSettings):
         self._send(SASL_INIT, fields)
 
     def recv_challenge(self, challenge: bytes) -> None:
-        """The server wants to hear more."""
+        """The server asks for a response."""
         mechanism = self._mechanism
         assert isinstance(mechanism, ClientMechanism)
         self._count_round()
@@ -294,7 +294,7 @@ class SASL(SASLSettings):
         """The client's choice, mostly with all that is needed to decide."""
         self.mech = str(mechanism)
         if self._decided is not None:
-            self._conclude(self._decided, "the application said so")
+            self._conclude(self._decided, "the application called SASL.done()")
             return
         row = next((row for row in MECHANISMS if row.name == mechanism and row.name in self._offered), None)
         if row is None:  # [5.3.3.2] prescribes this outcome
@@ -314,7 +314,7 @@ class SASL(SASLSettings):
         try:
             step = mechanism.receive(response)
         except Exception:
-            # The authenticator is the application's: what it raises is its own to see, but the client must
+            # The authenticator is the application's: its exceptions are its own to see, but the client must
             # not be left waiting.
             self._send_outcome(self.SYS)
             raise
@@ -329,7 +329,7 @@ class SASL(SASLSettings):
             self._conclude(self.AUTH, step.reason)
 
     def _conclude(self, outcome: int, reason: str = "", data: Optional[bytes] = None) -> None:
-        """Tell the client; a refusal also ends the transport, with the reason for whoever runs this."""
+        """Send the outcome; a refusal also ends the transport, with the reason for the server's log."""
         self._send_outcome(outcome, data)
         if outcome != self.OK:
             self._fail(outcome, reason)
@@ -354,7 +354,7 @@ class SASL(SASLSettings):
 
     def _refused(self) -> RemoteProtocolError:
         mech = self.mech if self.mech in _KNOWN else "none"
-        reason = self.reason or "the application said so"
+        reason = self.reason or "the application called SASL.done()"
         return RemoteProtocolError(UNAUTHORIZED_ACCESS, f"Authentication failed [mech={mech}]: {reason}")
 
     def _send(self, code: int, fields: list[Any]) -> None:
@@ -392,5 +392,5 @@ _MEANING = {
 }
 
 _KNOWN = frozenset(row.name for row in MECHANISMS)
-# Hidden unless known to be harmless: the response of a mechanism that nobody here knows might hold anything.
+# Hidden unless known to be harmless: the response of an unknown mechanism might hold a secret.
 _OPEN_BOOKS = frozenset(row.name for row in MECHANISMS if not row.client.secret)

@@ -1,7 +1,7 @@
 """The SASL mechanisms in one table, strongest first; the choice among them; and those that fit on a page.
 
-`sasl` enters, nobody else. A mechanism knows the identities it is given and the bytes of its own exchange;
-it knows no frame, no transport and no clock. What all of them share is in `exchange`. A further one is a class
+`layer` and `settings` enter. A mechanism knows the identities it is given and the bytes of its own exchange;
+it knows no frame, no transport and no clock. The common part of all is in `exchange`. A further one is a class
 for each side and a row in MECHANISMS.
 """
 
@@ -29,25 +29,25 @@ from reactor.shown import quoted, shown
 
 # -- ANONYMOUS, RFC 4505 ---------------------------------------------------------------------------------
 class AnonymousClient(ClientMechanism):
-    """Come as nobody; the user's name, if there is one, travels as trace information."""
+    """No identity; the user's name, if there is one, travels as trace information."""
 
     @classmethod
     def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
-        # Who gave a password means to be that user, and would not know that he is nobody.
+        # A client with a password means to be that user, and would not learn that it is anonymous.
         if identity.named or (identity.password is None and identity.token is None):
             return None
-        return "to be named in allowed_mechs where a password or a token was given: it lets this client in as nobody"
+        return "to be named in allowed_mechs where a password or a token was given: it proves no identity"
 
     def start(self) -> bytes:
         return (self.identity.user or "anonymous").encode("utf-8")
 
 
 class AnonymousServer(ServerMechanism):
-    """Everybody is welcome, as "anonymous": what the client calls itself proves nothing and is ignored."""
+    """Every client is admitted, as "anonymous": the name that it sends proves nothing and is ignored."""
 
     @classmethod
     def offered(cls, name: str, policy: ServerPolicy) -> bool:
-        return policy.named or not policy.asks  # who asks lets others in only where he says so
+        return policy.named or not policy.asks  # a server that asks admits others only if it is named
 
     def receive(self, response: Optional[bytes]) -> Step:
         return Done("anonymous", "anonymous")
@@ -55,7 +55,7 @@ class AnonymousServer(ServerMechanism):
 
 # -- PLAIN, RFC 4616 -------------------------------------------------------------------------------------
 class PlainClient(ClientMechanism):
-    """User and password as they are. Safe only where nobody listens."""
+    """User and password as they are. Safe only on a wire without eavesdroppers."""
 
     secret: ClassVar[bool] = True
     shows: ClassVar[str] = "the password"
@@ -95,7 +95,7 @@ class PlainServer(ServerMechanism):
         try:
             authorization, user, password = response.decode("utf-8").split("\0")
         except ValueError:  # also UnicodeDecodeError; either would quote the password
-            return Fail("the response is not what PLAIN prescribes")
+            return Fail("the response does not have the form that PLAIN prescribes")
         if not user:
             return Fail("the user's name is empty")
         if not self._is_right(user, password):
@@ -111,11 +111,11 @@ class PlainServer(ServerMechanism):
 
 # -- EXTERNAL, RFC 4422 appendix A -----------------------------------------------------------------------
 class ExternalClient(ClientMechanism):
-    """The wire below has proved who this is: nothing to add but on whose behalf."""
+    """The wire below has proved the identity: only the authorization is sent."""
 
     @classmethod
     def lacks(cls, name: str, identity: ClientIdentity) -> Optional[str]:
-        # The server may know the client by what nobody told us of (an address, a tunnel): so by name, too.
+        # The server may know the client by means unknown here (an address, a tunnel): so by name, too.
         if identity.external is None and not identity.named:
             return "a client certificate, or to be named in allowed_mechs"
         return None
@@ -136,11 +136,11 @@ class ExternalServer(ServerMechanism):
             return Challenge(b"")
         external = self.policy.external
         if external is None:
-            return Fail("the wire does not tell who the client is")
+            return Fail("the wire does not prove the client's identity")
         try:
             authorization = response.decode("utf-8")
         except UnicodeDecodeError:
-            return Fail("the response is not what EXTERNAL prescribes")
+            return Fail("the response does not have the form that EXTERNAL prescribes")
         return self.policy.admit(external, authorization)
 
 
@@ -154,8 +154,8 @@ class Mechanism(NamedTuple):
 
 
 #: Strongest first: a client takes the first that the server offers and that it can use itself. A password that
-#: is proved goes before a token that is shown, and that before a password that is shown. What is bound to TLS
-#: goes first whatever its hash: RFC 5802 section 6 wants it taken where both sides have it.
+#: is proved goes before a token that is shown, and that before a password that is shown. A mechanism bound to TLS
+#: goes first, for any hash: RFC 5802 section 6 wants it taken where both sides have it.
 MECHANISMS: Sequence[Mechanism] = (
     Mechanism("EXTERNAL", ExternalClient, ExternalServer),
     Mechanism("SCRAM-SHA-512-PLUS", ScramClient, ScramServer),
@@ -179,8 +179,8 @@ TOKEN_MECHANISMS = frozenset(row.name for row in MECHANISMS if row.client.shows 
 def choose(allowed: Optional[Sequence[str]], identity: ClientIdentity, insecure: bool) -> Mechanism:
     """The strongest mechanism that the server offers and this client can use.
 
-    allowed: the names that may be used, None for all. insecure: secrets may be shown to whoever listens.
-    Raises MechanismError, which says what is missing, when there is none.
+    allowed: the names that may be used, None for all. insecure: secrets may be shown to eavesdroppers.
+    Raises MechanismError, which names the missing parts, when there is none.
     """
     missing: dict[str, list[str]] = {}
     for row in MECHANISMS:
@@ -195,9 +195,9 @@ def choose(allowed: Optional[Sequence[str]], identity: ClientIdentity, insecure:
             continue
         exposed = row.client.exposes(identity)
         if exposed and not insecure:
-            # No weaker one is tried: who gave a password would be let in as somebody else, and not know.
+            # No weaker one is tried: a client with a password would come in as another user, and not learn it.
             raise MechanismError(
-                f"{row.name} would show {exposed} to whoever listens on the network: use amqps://, or "
+                f"{row.name} would show {exposed} to eavesdroppers on the network: use amqps://, or "
                 "allow_insecure_mechs=True where every machine on the way is trusted"
             )
         return row

@@ -1,7 +1,7 @@
-"""OAUTHBEARER (RFC 7628) and XOAUTH2: somebody else vouches for the user, by a token.
+"""OAUTHBEARER (RFC 7628) and XOAUTH2: an authorization server vouches for the user, by a token.
 
-`mechanisms` enters. Where a token comes from and whose it is, others know: here it is only carried. Who has it
-is let in, so it travels only where nobody listens, and nothing shows it.
+`mechanisms` enters. Here a token is only carried: the application knows its source and its owner. Its holder
+is let in, so it travels only on a wire without eavesdroppers, and nothing shows it.
 
     client                                            server
     name, token                      ->
@@ -41,7 +41,7 @@ _END = "\x01"
 
 
 class OAuthClient(ClientMechanism):
-    """What the two share: a token, and what comes back when it is refused."""
+    """The common part of the two: a token, and the server's answer when it refuses it."""
 
     secret: ClassVar[bool] = True
     shows: ClassVar[str] = "the token"
@@ -60,13 +60,13 @@ class OAuthClient(ClientMechanism):
 
     def respond(self, challenge: bytes) -> bytes:
         if self.hint:
-            raise MechanismError("the server goes on after it has said why it refuses")
+            raise MechanismError("the server goes on after the reason for its refusal")
         self.hint = _status(challenge)
         return self.sorry
 
     def finish(self, data: Optional[bytes]) -> None:
         if self.hint:
-            raise MechanismError(f"the server says yes after it has refused ({self.hint})")
+            raise MechanismError(f"the server reports success after it has refused ({self.hint})")
 
 
 class OAuthBearerClient(OAuthClient):
@@ -98,7 +98,7 @@ class XOAuth2Client(OAuthClient):
 
 
 class OAuthServer(ServerMechanism):
-    """What the two share: ask whose token it is."""
+    """The common part of the two: the owner of the token is asked for."""
 
     def __init__(self, name: str, policy: ServerPolicy) -> None:
         super().__init__(name, policy)
@@ -110,13 +110,13 @@ class OAuthServer(ServerMechanism):
 
     def receive(self, response: Optional[bytes]) -> Step:
         if self._refusal is not None:
-            return self._refusal  # whatever the client has to say to it
+            return self._refusal  # for any answer of the client
         if not response:
             return Challenge(b"")  # the client waited to be asked, which RFC 4422 section 3 allows
         try:
             authorization, token = self.read(response.decode("utf-8"))
         except ValueError:  # also UnicodeDecodeError; either would quote the token
-            return self._refuse("invalid_request", f"the response is not what {self.name} prescribes")
+            return self._refuse("invalid_request", f"the response does not have the form that {self.name} prescribes")
         token_owner = self.policy.token_owner
         owner = None if token_owner is None else token_owner(self.name, token)
         if not owner:
@@ -132,7 +132,7 @@ class OAuthServer(ServerMechanism):
         return Challenge(json.dumps(self.explain(status)).encode("ascii"))
 
     def explain(self, status: str) -> dict[str, str]:
-        """What a client that knows the mechanism reads of a refusal."""
+        """The refusal, as the client of the mechanism reads it."""
         return {"status": status}
 
 
@@ -163,7 +163,7 @@ class XOAuth2Server(OAuthServer):
 
 
 def _account(identity: ClientIdentity) -> str:
-    """The account that is asked for; whose token it is, the server knows from the token."""
+    """The account that is asked for; the server knows the owner of the token from the token."""
     return identity.authorization or identity.user or ""
 
 

@@ -1,7 +1,7 @@
 """SASLprep (RFC 4013): names and passwords in the one form in which both sides hash and compare them.
 
-The mechanisms enter. What looks the same to a person (an accent written as one character or as two, a hard
-space) becomes the same, and what nobody can type is refused. Unicode is that of version 3.2, as the RFC
+The mechanisms enter. Texts that look the same to a person (an accent written as one character or as two, a hard
+space) become the same, and characters that cannot be typed are refused. Unicode is that of version 3.2, as the RFC
 prescribes, so that old and new peers agree; younger characters pass only where `stored` is off.
 """
 
@@ -30,7 +30,7 @@ _PROHIBITED = (
 )
 
 
-#: Characters of a name or a password. Whoever has not logged in yet chooses how much work this is.
+#: Characters of a name or a password. A peer chooses this amount of work before it has logged in.
 LONGEST = 1024
 #: Marks on one letter. No language has more [Unicode, UAX 15, section 13]; to sort them takes quadratic time.
 MOST_MARKS = 30
@@ -44,7 +44,7 @@ def saslprep(text: str, stored: bool = True) -> str:
 
     The time it takes is linear, and bounded by LONGEST: a longer text is refused before anything is done with it.
 
-    Raises ValueError, whose text does not quote `text`.
+    Raises ValueError; its text does not quote `text`.
     """
     if len(text) > LONGEST:
         raise ValueError("it is longer than %d characters" % LONGEST)

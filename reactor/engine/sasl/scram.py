@@ -6,12 +6,12 @@
     channel binding, nonces, proof   ->
                                      <-   signature
 
-Who listens gets nothing that lets him in, and can only guess. The server proves that it knows the password,
-too: a yes without its signature is refused. Where TLS is below, the -PLUS variants tie the exchange to it, so
-that nobody stands between; the gs2 header tells each side what the other could have done, and is signed: so
-who strikes the -PLUS off the server's offer is found out.
+An eavesdropper gets nothing to log in with, and can only guess. The server proves that it knows the password,
+too: an outcome without its signature is refused. Where TLS is below, the -PLUS variants tie the exchange to it, so
+that no adversary stands between. The gs2 header names the channel binding that the client supports, and is signed:
+so an adversary that removes the -PLUS mechanisms from the server's offer is detected.
 
-`mechanisms` enters. Which bytes bind to the wire, and which are random, is told by ClientIdentity and ServerPolicy.
+`mechanisms` enters. The bytes of the channel binding and the random ones come from ClientIdentity and ServerPolicy.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ _ITERATIONS = re.compile(r"[1-9][0-9]{0,9}")
 
 
 class _Malformed(Exception):
-    """A message is not what the RFC prescribes; the text says which and why."""
+    """A message breaks the form that the RFC prescribes; the text names the fault."""
 
 
 class ScramClient(ClientMechanism):
-    """All of SCRAM-SHA-1, -256 and -512, with -PLUS and without: the name says which."""
+    """All of SCRAM-SHA-1, -256 and -512, with -PLUS and without: the name decides which."""
 
     secret: ClassVar[bool] = True  # a proof and its challenge are enough to try passwords on
     shows: ClassVar[str] = "the password"
@@ -72,7 +72,7 @@ class ScramClient(ClientMechanism):
         self._binding = b""
         self._nonce = ""
         self._first = ""
-        self._signature: Optional[bytes] = None  # what the server must show; known with its challenge
+        self._signature: Optional[bytes] = None  # the server's, to be verified; known with its challenge
         self._verified = False
 
     @classmethod
@@ -103,7 +103,7 @@ class ScramClient(ClientMechanism):
             raise MechanismError("the name to act as is not text that UTF-8 can hold") from None
 
     def _flag(self) -> str:
-        """What the server shall know of our side of channel binding [RFC 5802 section 6]."""
+        """The gs2 flag: our side of channel binding [RFC 5802 section 6]."""
         kind = _best_binding(self.identity)
         if kind is None:
             return "n"
@@ -111,8 +111,8 @@ class ScramClient(ClientMechanism):
             self._binding = self.identity.bindings[kind]
             self.hint = f"bound to TLS by {kind}, which the server has to know"
             return f"p={kind}"
-        # "We could, but you did not offer it": signed, so a server that did offer it knows that somebody
-        # stands between. Where it did, and the application's list kept us from taking it, we could not.
+        # "We could, but you did not offer it": signed, so a server that did offer it knows of an adversary
+        # between. Where it did, and the application's list kept us from taking it, we could not.
         return "n" if any(name.endswith(_PLUS) for name in self.identity.offered) else "y"
 
     def respond(self, challenge: bytes) -> bytes:
@@ -127,7 +127,7 @@ class ScramClient(ClientMechanism):
         return b""
 
     def _prove(self, challenge: bytes) -> bytes:
-        """The proof that we know the password; what the server's own has to be is worked out with it."""
+        """The proof that we know the password; the expected signature of the server is computed with it."""
         message, fields = _server_fields(challenge, "rsi")
         nonce, salt = fields["r"], _unbase64(fields["s"])
         if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce) or not _NONCE.fullmatch(nonce):
@@ -153,8 +153,8 @@ class ScramClient(ClientMechanism):
         least, most = self.identity.min_iterations, self.identity.max_iterations
         if iterations < least:
             raise MechanismError(
-                f"the server asks for only {iterations} iterations, with which the password could be guessed by "
-                f"whoever listens; {least} is the least that is done (sasl.min_iterations)"
+                f"the server asks for only {iterations} iterations, with which an eavesdropper could guess the "
+                f"password; {least} is the least that is done (sasl.min_iterations)"
             )
         if iterations > most:
             raise MechanismError(
@@ -169,7 +169,7 @@ class ScramClient(ClientMechanism):
         assert self._signature is not None
         if not hmac.compare_digest(_unbase64(fields["v"]), self._signature):
             raise MechanismError(
-                "the server's signature is wrong: it does not know the password, or somebody stands between"
+                "the server's signature is wrong: it does not know the password, or an adversary stands between"
             )
         self._verified = True
 
@@ -181,7 +181,7 @@ class ScramClient(ClientMechanism):
             except _Malformed as error:
                 raise MechanismError(f"the server's {self.name} message is not understood: {error}") from None
         if not self._verified:
-            raise MechanismError("the server says yes without its signature: it may not know the password at all")
+            raise MechanismError("the server reports success without its signature: it may not know the password")
 
 
 class ScramServer(ServerMechanism):
@@ -197,7 +197,7 @@ class ScramServer(ServerMechanism):
         self._next = self._greet
         self._user = ""
         self._authorization = ""
-        self._bound = b""  # what "c=" has to say
+        self._bound = b""  # the value that "c=" has to have
         self._nonce = ""
         self._signed = ""  # the first two messages
         self._found: Union[None, str, ScramSecret] = None
@@ -217,12 +217,12 @@ class ScramServer(ServerMechanism):
             return Fail(f"the client's {self.name} message is not understood: {error}")
 
     def _greet(self, response: bytes) -> Step:
-        """The first message; the answer to it does not tell whether there is such a user."""
+        """The first message; the answer to it does not reveal whether there is such a user."""
         if not response:
             return Challenge(b"")  # the client waited to be asked, which RFC 4422 section 3 allows
         match = _GS2.match(_text(response))
         if match is None:
-            raise _Malformed("the gs2 header is none")
+            raise _Malformed("the gs2 header is malformed")
         flag, kind, authorization = match.groups()
         header, bare = response[: match.end()], response[match.end() :]
         refusal = self._mismatch(flag, kind)
@@ -238,7 +238,7 @@ class ScramServer(ServerMechanism):
         except ValueError as error:
             raise _Malformed(f"the user's name is not allowed: {error}") from None
         if not self._user or not _NONCE.fullmatch(fields["r"]):
-            raise _Malformed("the user's name is empty" if not self._user else "the nonce is none")
+            raise _Malformed("the user's name is empty" if not self._user else "the nonce is malformed")
         self._look_up()
         self._nonce = fields["r"] + _fresh(self.policy.nonce)
         answer = f"r={self._nonce},s={_base64(self._salt)},i={self._iterations}"
@@ -256,7 +256,7 @@ class ScramServer(ServerMechanism):
         if not plus and kind:
             return f"the client binds to the channel, which {self.name} does not"
         if flag == "y" and any(name.endswith(_PLUS) for name in self.policy.offered):
-            return "the client did not see the -PLUS mechanisms that were offered: somebody took them away"
+            return "the client did not see the -PLUS mechanisms that were offered: an adversary may have removed them"
         return ""
 
     def _look_up(self) -> None:
@@ -280,7 +280,7 @@ class ScramServer(ServerMechanism):
         if not hmac.compare_digest(fields["r"].encode(), self._nonce.encode()):
             return Fail("the client's nonce is not that of this exchange")
         if not hmac.compare_digest(_unbase64(fields["c"]), self._bound):
-            return Fail("the client is bound to another channel: somebody may stand between")
+            return Fail("the client is bound to another channel: an adversary may stand between")
         proof = _unbase64(fields["p"])
         secret = self._secret()
         signed = f"{self._signed},{without_proof}".encode()
@@ -294,7 +294,7 @@ class ScramServer(ServerMechanism):
         return Challenge(b"v=" + _base64(hmac.digest(secret.server_key, signed, self._hash)).encode())
 
     def _secret(self) -> ScramSecret:
-        """What the proof is held against; for nobody, what nothing fits."""
+        """The secret that the proof is checked against; for an unknown user, one that no proof fits."""
         found = self._found
         if isinstance(found, ScramSecret):
             return found
@@ -310,7 +310,7 @@ class ScramServer(ServerMechanism):
     def _end(self, response: bytes) -> Step:
         """The client has seen the signature, and has nothing to add."""
         if response:
-            raise _Malformed("there is one too many")
+            raise _Malformed("the exchange is over")
         return self.policy.admit(self._user, self._authorization)
 
 
@@ -321,7 +321,7 @@ class _Message(NamedTuple):
 
 
 def _server_fields(data: bytes, keys: str) -> _Message:
-    """What the server says, if it does not say why it refuses."""
+    """The fields of a server's message. MechanismError if it is an error, with the server's reason."""
     if data.startswith(b"e="):
         raise MechanismError(f"the server refuses: {shown(data[2:], 60)}")
     return _fields(data, keys)
@@ -379,7 +379,7 @@ def _escape(name: str) -> str:
 def _unescape(text: str) -> str:
     name = text.replace("=2C", ",").replace("=3D", "\0")
     if "=" in name:
-        raise _Malformed("a name has an = that stands for nothing")
+        raise _Malformed("a name has an = outside =2C and =3D")
     return name.replace("\0", "=")
 
 
@@ -391,7 +391,7 @@ def _unbase64(text: str) -> bytes:
     try:
         return base64.b64decode(text.encode("ascii"), validate=True)
     except ValueError:  # also binascii.Error and UnicodeEncodeError
-        raise _Malformed("what should be base64 is not") from None
+        raise _Malformed("it has a value that is not base64") from None
 
 
 def _xor(one: bytes, other: bytes) -> bytes:

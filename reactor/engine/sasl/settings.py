@@ -1,7 +1,7 @@
-"""What is said before a SASL exchange begins: who somebody is, what may be used, and who decides.
+"""The settings of a SASL exchange: the identity, the mechanisms that may be used, and the checks.
 
 The application enters and the container for it, by the attributes of `transport.sasl()`, which are these; and
-`sasl`, which hands them on to a mechanism. Nothing happens here.
+`layer`, which hands them on to a mechanism. Nothing happens here.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ MAX_SASL_FRAME_SIZE = 65536
 
 
 class SASLSettings:
-    """What SASL is told.
+    """The settings of SASL.
 
-    What the application (or the container for it) sets before the exchange begins:
+    The application (or the container for it) sets these before the exchange begins:
 
-    user, password  the client's. Afterwards `user` on the server is who was authenticated.
+    user, password  the client's. Afterwards `user` on the server is the one that was authenticated.
     token           the client's, for OAUTHBEARER and XOAUTH2. Where only these are allowed, and no token is set,
                     the password is taken for it.
-    authorization   on the client: on whose behalf to act, None for one's own. Afterwards, on the server: as
-                    whom the client acts (`user`, unless `authorizer` allowed another name).
+    authorization   on the client: the user to act as, None for `user`. Afterwards, on the server: the user
+                    that the client acts as (`user`, unless `authorizer` allowed another name).
     allow_insecure_mechs
-                    let the client send a password over a wire on which others may listen; default False.
+                    let the client send a password over a wire that may have eavesdroppers; default False.
     min_iterations, max_iterations
                     of SCRAM: how much work a server may ask of the client; default 4,096 and 1,000,000. The
                     work is done at once, and holds up everything else in the loop: a million iterations take
@@ -51,29 +51,29 @@ class SASLSettings:
     credentials     on the server: called with (mechanism, user), returns the user's password, or better a
                     ScramSecret, or None for a user that there is not. (Of a password the secret is made anew at
                     each log-in, which takes milliseconds.) It lets SCRAM and PLAIN be offered; where they are
-                    named, CRAM-MD5 and DIGEST-MD5, too, which need the password. None, the default, knows nobody.
+                    named, CRAM-MD5 and DIGEST-MD5, too, which need the password. None, the default, knows no user.
                     Where secrets for one kind of SCRAM are stored, allow that one only.
-    token_owner     on the server: called with (mechanism, token), returns the name of the user whose token it
-                    is, or None for one that is not valid. None, the default, refuses every token.
+    token_owner     on the server: called with (mechanism, token), returns the name of the user that owns it,
+                    or None for one that is not valid. None, the default, refuses every token.
     authorizer      on the server: called with (user, authorization), returns whether that user may act as
-                    that other one. None, the default, lets nobody act as somebody else.
-    decoy           on the server: how users that there are not are answered, so that nobody finds out which
-                    there are. One for all connections of a server; None, the default, makes one for this.
+                    that other one. None, the default: no user may act as another.
+    decoy           on the server: the answers for users that do not exist, so that a client does not find out which
+                    do. One for all connections of a server; None, the default, makes one for this.
     limits          bounds the peer's frames together, and the number of challenges.
     max_frame_size  bytes; a larger SASL frame ends the exchange. Default 65,536.
     frame_tracer    called for each frame, with secrets already hidden; default None.
 
-    What whoever knows the wire sets:
+    The owner of the wire sets these:
 
-    secure          nobody can listen on this wire: TLS, or loopback.
-    external        who the wire itself proves the client to be (a certificate), for EXTERNAL; default None.
+    secure          no eavesdropper can read this wire: TLS, or loopback.
+    external        the client's identity as the wire proves it (a certificate), for EXTERNAL; default None.
     channel_bindings
-                    what ties the exchange to the TLS below, the bytes by the registered name ("tls-exporter",
+                    the bytes that tie the exchange to the TLS below, by the registered name ("tls-exporter",
                     "tls-unique" up to TLS 1.2, "tls-server-end-point"). Empty by default: no -PLUS.
     hostname, port  the server as the client looked for it; or as it calls itself, which is then the realm of
                     DIGEST-MD5. The client sends the name along when set.
-    nonce           called for some 18 random bytes, others each time. None, the default, leaves out what needs
-                    them: SCRAM, CRAM-MD5 on a server, DIGEST-MD5.
+    nonce           called for some 18 random bytes, others each time. None, the default, leaves out the mechanisms
+                    that need them: SCRAM, CRAM-MD5 on a server, DIGEST-MD5.
     """
 
     def __init__(self) -> None:
@@ -100,11 +100,11 @@ class SASLSettings:
         self.port: Optional[int] = None
         self.nonce: Optional[Nonce] = None
 
-        self.allowed: Optional[list[str]] = None  #: what `allowed_mechs` was told
+        self.allowed: Optional[list[str]] = None  #: the names of `allowed_mechs`
 
     @property
     def allow_insecure_mechs(self) -> bool:
-        """See the class. TypeError for what is no bool: a text such as "no" would say yes."""
+        """See the class. TypeError for a value that is no bool: a text such as "no" would be true."""
         return self._insecure
 
     @allow_insecure_mechs.setter
@@ -124,7 +124,7 @@ class SASLSettings:
 
     @property
     def demanded(self) -> bool:
-        """Whether a client that leaves SASL out is refused, where nobody has said so: the one place that decides.
+        """Whether a client that leaves SASL out is refused, where no setting decides it: the one place for this rule.
 
         It is as soon as a server asks for anything: a password, a token, or mechanisms of which ANONYMOUS is none.
         Only where nothing but a certificate is asked for, one that TLS has verified does without SASL.
@@ -137,10 +137,10 @@ class SASLSettings:
         return policy.asks or self.external is None or "EXTERNAL" not in self.allowed
 
     def identity(self, offered: Sequence[str]) -> ClientIdentity:
-        """What a client has to show to a server that offers these mechanisms."""
+        """The credentials of a client, for a server that offers these mechanisms."""
         token = self.token
         if token is None and self.allowed and TOKEN_MECHANISMS.issuperset(self.allowed):
-            token = self.password  # how programs written for the original hand it over
+            token = self.password  # the way of programs written for the original
         return ClientIdentity(
             user=self.user,
             password=self.password,
@@ -159,7 +159,7 @@ class SASLSettings:
         )
 
     def policy(self, offered: Sequence[str]) -> ServerPolicy:
-        """What a server that offers these mechanisms asks before it lets somebody in."""
+        """The demands of a server that offers these mechanisms."""
         if self.decoy is None:
             self.decoy = Decoy(b"" if self.nonce is None or self.credentials is None else self.nonce())
         return ServerPolicy(
