@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, TypeVar, Union
 from uuid import UUID
 
-from reactor.codec.sections import FIELDS_CHANGED, HEADER_CHANGED, Sections
+from reactor.codec.sections import FIELDS_CHANGED, HEADER_CHANGED
 from reactor.codec.types import AnyValue, clipped, symbol, timestamp, ulong
 from reactor.errors import MessageException
 
@@ -71,15 +71,15 @@ def in_header(name: str, position: int, kind: Kind, doc: str) -> Any:
     default, to_python, exact = kind.default, kind.to_python, kind.exact
 
     def get(message: Any) -> Any:
-        value = (message._header or message._load_header())[position]
+        value = (message.header_fields or message.load_header())[position]
         if value is None:
             return default
         return to_python(value) if to_python is not None else value
 
     def set(message: Any, value: Any) -> None:
         field = value if type(value) is exact else kind.field(name, value)
-        (message._header or message._load_header())[position] = field
-        message._changed |= HEADER_CHANGED
+        (message.header_fields or message.load_header())[position] = field
+        message.changed |= HEADER_CHANGED
 
     return property(get, set, doc=doc)
 
@@ -89,15 +89,15 @@ def in_properties(name: str, position: int, kind: Kind, doc: str) -> Any:
     default, to_python, exact = kind.default, kind.to_python, kind.exact
 
     def get(message: Any) -> Any:
-        value = (message._fields or message._load_fields())[position]
+        value = (message.property_fields or message.load_properties())[position]
         if value is None:
             return default
         return to_python(value) if to_python is not None else value
 
     def set(message: Any, value: Any) -> None:
         field = value if type(value) is exact else kind.field(name, value)
-        (message._fields or message._load_fields())[position] = field
-        message._changed |= FIELDS_CHANGED
+        (message.property_fields or message.load_properties())[position] = field
+        message.changed |= FIELDS_CHANGED
 
     return property(get, set, doc=doc)
 
@@ -184,7 +184,7 @@ MESSAGE_ID = Kind(
 )
 
 
-class FieldAttributes(Sections):
+class FieldAttributes:
     """The attributes of a message that travel in its header [3.2.1] and its properties [3.2.4]."""
 
     __slots__ = ()

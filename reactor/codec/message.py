@@ -35,17 +35,25 @@ from reactor.codec.encode import (
     write_value,
 )
 from reactor.codec.interface import IncomingDelivery, OutgoingDelivery, ReceivingLink, SendingLink
-from reactor.codec.performatives import write_composite
+from reactor.codec.section_writers import is_data, mapping, parts_of, write_fields_section, write_map_section
 from reactor.codec.sections import (
     BODY_CHANGED,
     FIELDS_CHANGED,
     HEADER_CHANGED,
+    NO_SPANS,
     PLAIN,
     UNREAD,
-    Sections,
+    Spans,
+    as_it_came,
+    locate,
+    read_annotations,
+    read_body,
+    read_header,
+    read_map,
+    read_properties,
 )
-from reactor.codec.types import AnyValue, clipped, decimal128, symbol
-from reactor.codec.writers import UNWRITABLE, write_binary
+from reactor.codec.types import AnyValue, clipped, symbol
+from reactor.codec.writers import write_binary
 from reactor.errors import DataException, DecodeError, MessageException, ProtocolError
 from reactor.lazily import Lazily
 
@@ -78,15 +86,40 @@ class Message(FieldAttributes):
 
     DEFAULT_PRIORITY = 4
 
-    __slots__ = ()
+    __slots__ = (
+        "_raw",  # the bytes that came from a peer, or None
+        "_spans",  # the places of their sections
+        "changed",  # the sections that were assigned to
+        "header_fields",  # the five fields as they travel, or None: not decoded, or nothing set
+        "property_fields",  # the same for the thirteen of the properties section
+        "_instructions", "_annotations", "_properties", "_body",  # UNREAD as long as they are not decoded
+        "_parts",  # the sections that the body consists of, if there are several
+        "_inferred",  # None: not looked at
+        "_footer",  # UNREAD as long as it is not decoded
+        "__weakref__",
+        "__dict__",  # attributes that the application adds
+    )  # fmt: skip
+    _raw: Optional[bytes]
+    _spans: Spans
+    changed: int
+    header_fields: Optional[list[Any]]
+    property_fields: Optional[list[Any]]
+    _instructions: Optional[dict[Any, Any]]
+    _annotations: Optional[dict[Any, Any]]
+    _properties: Optional[dict[str, Any]]
+    _footer: Optional[dict[Any, Any]]
+    _body: Any
+    _parts: Optional[list[Any]]
+    _inferred: Optional[bool]
 
     if not TYPE_CHECKING:  # for type checkers the keywords stand in FieldAttributes, each with its type
 
         def __init__(self, body: AnyValue = None, **kwargs: Any) -> None:
-            self._raw = self._header = self._fields = self._parts = None
+            self._raw = self.header_fields = self.property_fields = self._parts = None
+            self._spans = NO_SPANS
             self._instructions = self._annotations = self._properties = self._footer = None
             self._inferred = False
-            self._changed = 0
+            self.changed = 0
             self._body = body
             for name, value in kwargs.items():
                 if name not in _ATTRIBUTES:
@@ -102,27 +135,37 @@ class Message(FieldAttributes):
         Only the kinds and the sizes of the sections are looked at; see `check`. Raises DecodeError.
         """
         self = cls.__new__(cls)
-        self._locate(payload if type(payload) is bytes else bytes(payload))
-        self._header = self._fields = self._parts = self._inferred = None
+        self._raw, self._spans = locate(payload if type(payload) is bytes else bytes(payload))
+        self.header_fields = self.property_fields = self._parts = self._inferred = None
         self._instructions = self._annotations = self._properties = self._body = self._footer = UNREAD
-        self._changed = 0
+        self.changed = 0
         return self
 
     def check(self) -> None:
         """Decode every section now. Raises DecodeError if one of them cannot be."""
         if self._raw is not None:
-            if self._header is None:
-                self._load_header()
-            if self._fields is None:
-                self._load_fields()
+            if self.header_fields is None:
+                self.load_header()
+            if self.property_fields is None:
+                self.load_properties()
             for name in ("instructions", "annotations", "properties", "body", "footer"):
                 getattr(self, name)
+
+    def load_header(self) -> list[Any]:
+        """The fields of the header, decoded now."""
+        self.header_fields = fields = read_header(self._raw, self._spans)
+        return fields
+
+    def load_properties(self) -> list[Any]:
+        """The fields of the properties section, decoded now."""
+        self.property_fields = fields = read_properties(self._raw, self._spans)
+        return fields
 
     def decode(self, data: bytes) -> None:
         """Become the message that `data` encodes; no attribute keeps its value. Raises DecodeError."""
         message = Message.from_bytes(data)
         message.check()
-        for slot in Sections.__slots__[:-2]:
+        for slot in Message.__slots__[:-2]:
             setattr(self, slot, getattr(message, slot))
 
     def clear(self) -> None:
@@ -139,7 +182,7 @@ class Message(FieldAttributes):
         if self._raw is not None:
             return self._encode_received()
         out = bytearray(PLAIN)
-        if self._header is self._fields is None and self._instructions is self._annotations is None:
+        if self.header_fields is self.property_fields is None and self._instructions is self._annotations is None:
             body = self._body
             if type(body) is str and self._properties is self._footer is None:
                 try:
@@ -166,23 +209,23 @@ class Message(FieldAttributes):
         raw = self._raw
         assert raw is not None
         if self._instructions is self._annotations is self._properties is self._footer is UNREAD:
-            if not self._changed and type(self._body) in _UNCHANGING:
+            if not self.changed and type(self._body) in _UNCHANGING:
                 return raw
-            if self._changed == HEADER_CHANGED and self._body is UNREAD:
+            if self.changed == HEADER_CHANGED and self._body is UNREAD:
                 out = bytearray()
                 self._write_header(out)
                 return bytes(out) + raw[self._spans.get(HEADER, (0, 0))[1] :]
         touched = {
-            HEADER: self._changed & HEADER_CHANGED,
+            HEADER: self.changed & HEADER_CHANGED,
             DELIVERY_ANNOTATIONS: self._instructions is not UNREAD,
             MESSAGE_ANNOTATIONS: self._annotations is not UNREAD,
-            PROPERTIES: self._changed & FIELDS_CHANGED,
+            PROPERTIES: self.changed & FIELDS_CHANGED,
             APPLICATION_PROPERTIES: self._properties is not UNREAD,
-            AMQP_VALUE: self._changed & BODY_CHANGED or type(self._body) not in _UNCHANGING,
+            AMQP_VALUE: self.changed & BODY_CHANGED or type(self._body) not in _UNCHANGING,
             FOOTER: self._footer is not UNREAD,
         }
         return b"".join(
-            self._section_again(code, write, content) if touched[code] else self._as_it_came(code)
+            self._section_again(code, write, content) if touched[code] else as_it_came(raw, self._spans, code)
             for code, write, content in _SECTIONS
         )
 
@@ -190,7 +233,7 @@ class Message(FieldAttributes):
         self, code: int, write: Callable[[Message, bytearray], None], content: Callable[[Message], Any]
     ) -> bytes:
         """A section that may have been changed. A dict may only have been read: its encoding decides."""
-        before = self._as_it_came(code)
+        before = as_it_came(self._raw or b"", self._spans, code)
         if before:
             try:
                 if encode_value(content(self)) == encode_value(content(Message.from_bytes(self._raw or b""))):
@@ -246,53 +289,55 @@ class Message(FieldAttributes):
     def instructions(self) -> Optional[dict[AnyValue, AnyValue]]:
         """The delivery annotations [3.2.2], for the next hop only: a dict with symbol keys, or None."""
         if self._instructions is UNREAD:
-            self._instructions = self._read_annotations(DELIVERY_ANNOTATIONS)
+            self._instructions = read_annotations(self._raw, self._spans, DELIVERY_ANNOTATIONS)
         return self._instructions
 
     @instructions.setter
     def instructions(self, value: Optional[Mapping[AnyValue, AnyValue]]) -> None:
-        self._instructions = _mapping("instructions", value)
+        self._instructions = mapping("instructions", value)
 
     @property
     def annotations(self) -> Optional[dict[AnyValue, AnyValue]]:
         """The message annotations [3.2.3], for the infrastructure: a dict with symbol keys, or None."""
         if self._annotations is UNREAD:
-            self._annotations = self._read_annotations(MESSAGE_ANNOTATIONS)
+            self._annotations = read_annotations(self._raw, self._spans, MESSAGE_ANNOTATIONS)
         return self._annotations
 
     @annotations.setter
     def annotations(self, value: Optional[Mapping[AnyValue, AnyValue]]) -> None:
-        self._annotations = _mapping("annotations", value)
+        self._annotations = mapping("annotations", value)
 
     @property
     def properties(self) -> Optional[dict[str, AnyValue]]:
         """The application's own properties [3.2.5]: a dict with str keys, or None."""
         if self._properties is UNREAD:
-            self._properties = self._read_map(APPLICATION_PROPERTIES)
+            self._properties = read_map(self._raw, self._spans, APPLICATION_PROPERTIES)
         return self._properties
 
     @properties.setter
     def properties(self, value: Optional[Mapping[str, AnyValue]]) -> None:
-        self._properties = _mapping("properties", value)
+        self._properties = mapping("properties", value)
 
     @property
     def footer(self) -> Optional[dict[AnyValue, AnyValue]]:
         """Facts that are only known after the body, as signatures [3.2.9]: a dict with symbol keys, or None."""
         if self._footer is UNREAD:
-            self._footer = self._read_annotations(FOOTER)
+            self._footer = read_annotations(self._raw, self._spans, FOOTER)
         return self._footer
 
     @footer.setter
     def footer(self, value: Optional[Mapping[AnyValue, AnyValue]]) -> None:
-        self._footer = _mapping("footer", value)
+        self._footer = mapping("footer", value)
 
     # -- the body [3.2.6], [3.2.7], [3.2.8] ---------------------------------------------------------------
 
     @property
     def body(self) -> AnyValue:
         """The content. Several data sections are one bytes here, several sequences one list."""
-        body = self._body
-        return self._load_body() if body is UNREAD else body
+        if self._body is UNREAD:
+            assert self._raw is not None
+            self._body, self._parts = read_body(self._raw, self._spans)
+        return self._body
 
     @body.setter
     def body(self, value: AnyValue) -> None:
@@ -300,7 +345,7 @@ class Message(FieldAttributes):
             self._inferred = self.inferred
         self._body = value
         self._parts = None
-        self._changed |= BODY_CHANGED
+        self.changed |= BODY_CHANGED
 
     @property
     def inferred(self) -> bool:
@@ -326,11 +371,11 @@ class Message(FieldAttributes):
 
         Assigning sets `body` to all of them together, and `inferred`.
         """
-        return list(self._whole_parts()) if self.inferred and _is_data(self.body) else []
+        return list(self._whole_parts()) if self.inferred and is_data(self.body) else []
 
     @data_sections.setter
     def data_sections(self, value: Iterable[bytes]) -> None:
-        parts = _parts("data_sections", bytes, value)
+        parts = parts_of("data_sections", bytes, value)
         self.body = b"".join(parts) if parts else None
         self._parts = parts
         self._inferred = True
@@ -346,7 +391,7 @@ class Message(FieldAttributes):
 
     @sequence_sections.setter
     def sequence_sections(self, value: Iterable[Iterable[AnyValue]]) -> None:
-        parts = _parts("sequence_sections", list, value)
+        parts = parts_of("sequence_sections", list, value)
         self.body = [item for part in parts for item in part] if parts else None
         self._parts = parts
         self._inferred = True
@@ -361,33 +406,33 @@ class Message(FieldAttributes):
     # -- writing sections: each appends its section, or nothing ------------------------------------------
 
     def _write_header(self, out: bytearray) -> None:
-        fields = self._header
+        fields = self.header_fields
         if fields is None and self._raw is not None:
-            fields = self._load_header()
+            fields = self.load_header()
         if fields is None:
             out += PLAIN[:4]
         else:
-            _write_composite(out, HEADER, fields)
+            write_fields_section(out, HEADER, fields)
 
     def _write_instructions(self, out: bytearray) -> None:
-        _write_map(out, b"\x00\x53\x71", "instructions", self.instructions, write_annotations)
+        write_map_section(out, b"\x00\x53\x71", "instructions", self.instructions, write_annotations)
 
     def _write_annotations(self, out: bytearray) -> None:
-        _write_map(out, b"\x00\x53\x72", "annotations", self.annotations, write_annotations)
+        write_map_section(out, b"\x00\x53\x72", "annotations", self.annotations, write_annotations)
 
     def _write_fields(self, out: bytearray) -> None:
-        fields = self._fields
+        fields = self.property_fields
         if fields is None and self._raw is not None:
-            fields = self._load_fields()
+            fields = self.load_properties()
         if fields is None:
             out += PLAIN[4:]
             return
         if fields[10] is not None and fields[11] is None:
             fields = [*fields[:11], 0, fields[12]]  # a member of a group has a place in it
-        _write_composite(out, PROPERTIES, fields)
+        write_fields_section(out, PROPERTIES, fields)
 
     def _write_properties(self, out: bytearray) -> None:
-        _write_map(out, b"\x00\x53\x74", "properties", self.properties, write_keyed_by_strings)
+        write_map_section(out, b"\x00\x53\x74", "properties", self.properties, write_keyed_by_strings)
 
     def _write_body(self, out: bytearray) -> None:
         body = self.body
@@ -400,7 +445,7 @@ class Message(FieldAttributes):
                 for part in self._whole_parts():
                     out += b"\x00\x53\x76"
                     write_sequence(out, part)
-            elif inferred and _is_data(body):
+            elif inferred and is_data(body):
                 for part in self._whole_parts():
                     out += b"\x00\x53\x75"
                     write_binary(out, part)
@@ -411,7 +456,7 @@ class Message(FieldAttributes):
             raise MessageException("Message.body cannot be sent: %s" % e) from None
 
     def _write_footer(self, out: bytearray) -> None:
-        _write_map(out, b"\x00\x53\x78", "footer", self.footer, write_annotations)
+        write_map_section(out, b"\x00\x53\x78", "footer", self.footer, write_annotations)
 
     # -- for people ---------------------------------------------------------------------------------------
 
@@ -430,12 +475,12 @@ class Message(FieldAttributes):
 
 #: The sections in their order: their writers and their values. AMQP_VALUE stands for the body.
 _SECTIONS: tuple[tuple[int, Callable[[Message, bytearray], None], Callable[[Message], Any]], ...] = (
-    (HEADER, Message._write_header, lambda m: m._header or m._load_header()),
+    (HEADER, Message._write_header, lambda m: m.header_fields or m.load_header()),
     (DELIVERY_ANNOTATIONS, Message._write_instructions, lambda m: m.instructions),
     (MESSAGE_ANNOTATIONS, Message._write_annotations, lambda m: m.annotations),
-    (PROPERTIES, Message._write_fields, lambda m: m._fields or m._load_fields()),
+    (PROPERTIES, Message._write_fields, lambda m: m.property_fields or m.load_properties()),
     (APPLICATION_PROPERTIES, Message._write_properties, lambda m: m.properties),
-    (AMQP_VALUE, Message._write_body, lambda m: [m.body, m.inferred, m._parts]),
+    (AMQP_VALUE, Message._write_body, lambda m: [m.body, m.inferred, m.data_sections, m.sequence_sections]),
     (FOOTER, Message._write_footer, lambda m: m.footer),
 )
 
@@ -453,44 +498,3 @@ _DEFAULTS = {name: getattr(Message(), name) for name in _ATTRIBUTES[:-2]}
 def _unknown_attribute(name: str) -> TypeError:
     near = difflib.get_close_matches(name, _ATTRIBUTES, 1)
     return TypeError("Message has no attribute %r%s" % (name, "; did you mean %r?" % near[0] if near else ""))
-
-
-def _is_data(body: Any) -> bool:
-    return isinstance(body, (bytes, bytearray, memoryview)) and not isinstance(body, decimal128)
-
-
-def _mapping(name: str, value: Any) -> Any:
-    if value is None or isinstance(value, dict):
-        return value
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise MessageException("Message.%s cannot be %s: it takes a dict or None" % (name, clipped(value)))
-
-
-def _parts(name: str, kind: type, value: Any) -> list[Any]:
-    """The sections of a body, each as its own `kind`. A number would make bytes too, of as many zeros."""
-    try:
-        return [kind(memoryview(part) if kind is bytes else part) for part in value]
-    except TypeError:
-        raise MessageException(
-            "Message.%s cannot be %s: it takes a list of %s" % (name, clipped(value), kind.__name__)
-        ) from None
-
-
-def _write_composite(out: bytearray, code: int, fields: list[Any]) -> None:
-    try:
-        write_composite(out, code, fields)
-    except DataException as e:
-        raise MessageException(str(e)) from None
-
-
-def _write_map(
-    out: bytearray, prefix: bytes, name: str, value: Any, write: Callable[[bytearray, Any], None]
-) -> None:
-    if value is None:
-        return
-    out += prefix
-    try:
-        write(out, value)
-    except UNWRITABLE as e:
-        raise MessageException("Message.%s cannot be sent: %s" % (name, e)) from None

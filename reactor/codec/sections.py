@@ -1,8 +1,8 @@
 """An encoded message as its sections [3.2]: their places, and their content when it is read.
 
-For `message` and `attributes` only. `Sections` is the part of a message that remembers the bytes, and decodes
-one section when it is first needed. Its `_locate` runs for every message that arrives, read or not,
-so it steps from constructor to constructor and decodes nothing.
+For `message` and `attributes` only. A message keeps its bytes and the spans that `locate` found, and has one section
+read when it is first needed. `locate` runs for every message that arrives, read or not, so it steps from constructor to
+constructor and decodes nothing.
 
 Of sections that are there several times, each replaces the one before it, as in the original: the last header
 is the header. Only several sections of data, or of sequence, are one body. The bytes of all stay together, and
@@ -32,6 +32,9 @@ from reactor.codec.types import clipped
 from reactor.errors import DecodeError, RemoteProtocolError
 
 Spans = dict[int, tuple[int, int]]
+
+#: Of a message that did not come from a peer.
+NO_SPANS: Spans = {}
 
 _unpack_uint = Struct(">I").unpack_from
 
@@ -96,12 +99,12 @@ def _descriptor(buf: bytes, pos: int, end: int) -> tuple[int, int]:
 
 
 def _behind_descriptor(buf: bytes, pos: int) -> int:
-    """The position of the value of the section at `pos`, which `_locate` has seen."""
+    """The position of the value of the section at `pos`, which `locate` has seen."""
     return pos + 3 if buf[pos + 1] == 0x53 else read_value(buf, pos + 1, len(buf))[1]
 
 
 def _code(buf: bytes, pos: int) -> int:
-    """The code of the section at `pos`, which `_locate` has seen."""
+    """The code of the section at `pos`, which `locate` has seen."""
     return buf[pos + 2] if buf[pos + 1] == 0x53 else _descriptor(buf, pos, len(buf))[0]
 
 
@@ -109,200 +112,165 @@ def _truncated() -> DecodeError:
     return DecodeError("a section that promises more bytes than there are")
 
 
-class Sections:
-    """The bytes that a message came as, and its parts, as far as they have been decoded.
+def locate(buf: bytes) -> tuple[bytes, Spans]:
+    """Where each section begins and ends in the bytes of a message; and these bytes, in the order of [3.2].
 
-    A message that did not come from a peer has no bytes, and nothing in it is `UNREAD`.
+    Senders write sections in another order than the specified one, and some write one twice. All are taken,
+    and put into the order of [3.2] then: each has one span, which holds every section of its code. Raises
+    DecodeError.
     """
+    end = len(buf)
+    if buf.startswith(PLAIN):
+        spans = {HEADER: _PLAIN_HEADER, PROPERTIES: _PLAIN_PROPERTIES}
+        pos = 8
+        last = PROPERTIES
+    elif buf.startswith(_EMPTY_HEADER):
+        spans = {HEADER: _PLAIN_HEADER}
+        pos = 4
+        last = HEADER
+    else:
+        spans = {}
+        pos = 0
+        last = HEADER - 1
+    parts: Optional[list[tuple[int, int, int]]] = None  # all sections, once one was out of order
+    limits: Optional[Limits] = None
+    try:
+        while pos < end:
+            start = pos
+            if buf[pos] == 0x00 and buf[pos + 1] == 0x53:
+                code = buf[pos + 2]
+                pos += 3
+            else:
+                code, pos = _descriptor(buf, pos, end)
+            width = _WIDTHS[buf[pos]]
+            if width > 0:
+                pos += width
+            elif width == _SMALL:
+                pos += 2 + buf[pos + 1]
+            elif width == _LARGE:
+                pos += 5 + _unpack_uint(buf, pos + 1)[0]
+            else:
+                limits = limits or body_limits(end)
+                _, pos = read_value(buf, pos, end, limits)
+            # In the specified order the codes rise; several sections of data or sequence are one body.
+            if last < code <= FOOTER:
+                spans[code] = (start, pos)
+                last = code if code < DATA or code == FOOTER else AMQP_VALUE
+            elif code in spans and (code == DATA or code == AMQP_SEQUENCE) and last == AMQP_VALUE:
+                spans[code] = (spans[code][0], pos)
+            elif HEADER <= code <= FOOTER:
+                if parts is None:
+                    parts = [(known, *span) for known, span in spans.items()]
+                    last = FOOTER + 1  # everything else comes here too
+                parts.append((code, start, pos))
+            else:
+                raise malformed("no section of a message has the descriptor 0x%x" % code)
+    except (IndexError, StructError):
+        raise _truncated() from None
+    except RemoteProtocolError as e:
+        raise DecodeError(e.description) from None
+    if pos != end:
+        raise _truncated()
+    if parts is not None:
+        buf, spans = _arranged(buf, parts)
+    return buf, spans
 
-    __slots__ = (
-        "_raw",  # the bytes that came, or None
-        "_spans",  # the places that `_locate` found
-        "_changed",  # the sections that were assigned to
-        "_header",  # the five fields as they travel, or None: not decoded, or nothing set
-        "_fields",  # the same for the thirteen of the properties section
-        "_instructions",
-        "_annotations",
-        "_properties",
-        "_body",
-        "_parts",  # the sections that the body consists of, if there are several
-        "_inferred",  # None: not looked at
-        "_footer",
-        "__weakref__",
-        "__dict__",  # attributes that the application adds
-    )
-    _raw: Optional[bytes]
-    _spans: Spans
-    _changed: int
-    _header: Optional[list[Any]]
-    _fields: Optional[list[Any]]
-    _instructions: Optional[dict[Any, Any]]
-    _annotations: Optional[dict[Any, Any]]
-    _properties: Optional[dict[str, Any]]
-    _footer: Optional[dict[Any, Any]]
-    _body: Any
-    _parts: Optional[list[Any]]
-    _inferred: Optional[bool]
 
-    def _locate(self, buf: bytes) -> None:
-        """Take `buf` for the bytes that came, and find out where each section begins and ends in it.
+def read_header(raw: Optional[bytes], spans: Spans) -> list[Any]:
+    """The five fields of the header, as they travel. Raises DecodeError."""
+    fields = _read_composite(raw, spans, HEADER, 5)
+    if fields[1] is not None and fields[1] > 255:
+        raise DecodeError("header.priority cannot be %d" % fields[1])
+    return fields
 
-        Senders write sections in another order than the specified one, and some write one twice. All are taken,
-        and put into the order of [3.2] then: each has one span, which holds every section of its code. Raises
-        DecodeError.
-        """
-        end = len(buf)
-        if buf.startswith(PLAIN):
-            spans = {HEADER: _PLAIN_HEADER, PROPERTIES: _PLAIN_PROPERTIES}
-            pos = 8
-            last = PROPERTIES
-        elif buf.startswith(_EMPTY_HEADER):
-            spans = {HEADER: _PLAIN_HEADER}
-            pos = 4
-            last = HEADER
-        else:
-            spans = {}
-            pos = 0
-            last = HEADER - 1
-        parts: Optional[list[tuple[int, int, int]]] = None  # all sections, once one was out of order
-        limits: Optional[Limits] = None
-        try:
-            while pos < end:
-                start = pos
-                if buf[pos] == 0x00 and buf[pos + 1] == 0x53:
-                    code = buf[pos + 2]
-                    pos += 3
-                else:
-                    code, pos = _descriptor(buf, pos, end)
-                width = _WIDTHS[buf[pos]]
-                if width > 0:
-                    pos += width
-                elif width == _SMALL:
-                    pos += 2 + buf[pos + 1]
-                elif width == _LARGE:
-                    pos += 5 + _unpack_uint(buf, pos + 1)[0]
-                else:
-                    limits = limits or body_limits(end)
-                    _, pos = read_value(buf, pos, end, limits)
-                # In the specified order the codes rise; several sections of data or sequence are one body.
-                if last < code <= FOOTER:
-                    spans[code] = (start, pos)
-                    last = code if code < DATA or code == FOOTER else AMQP_VALUE
-                elif code in spans and (code == DATA or code == AMQP_SEQUENCE) and last == AMQP_VALUE:
-                    spans[code] = (spans[code][0], pos)
-                elif HEADER <= code <= FOOTER:
-                    if parts is None:
-                        parts = [(known, *span) for known, span in spans.items()]
-                        last = FOOTER + 1  # everything else comes here too
-                    parts.append((code, start, pos))
-                else:
-                    raise malformed("no section of a message has the descriptor 0x%x" % code)
-        except (IndexError, StructError):
-            raise _truncated() from None
-        except RemoteProtocolError as e:
-            raise DecodeError(e.description) from None
-        if pos != end:
-            raise _truncated()
-        if parts is not None:
-            buf, spans = _arranged(buf, parts)
-        self._raw = buf
-        self._spans = spans
 
-    def _load_header(self) -> list[Any]:
-        fields = self._read_fields(HEADER, 5)
-        if fields[1] is not None and fields[1] > 255:
-            raise DecodeError("header.priority cannot be %d" % fields[1])
-        self._header = fields
-        return fields
+def read_properties(raw: Optional[bytes], spans: Spans) -> list[Any]:
+    """The thirteen fields of the properties section, as they travel. Raises DecodeError."""
+    return _read_composite(raw, spans, PROPERTIES, 13)
 
-    def _load_fields(self) -> list[Any]:
-        self._fields = fields = self._read_fields(PROPERTIES, 13)
-        return fields
 
-    def _read_fields(self, code: int, width: int) -> list[Any]:
-        """The fields of a section that is a composite, all of them; of several sections the last one's."""
-        if self._raw is None or code not in self._spans:
-            return [None] * width
-        pos, stop = self._spans[code]
-        try:
-            while pos < stop:
-                fields, pos = read_fields(self._raw, _behind_descriptor(self._raw, pos), stop)
-                check_fields(code, fields)
-        except RemoteProtocolError as e:
-            raise DecodeError(e.description) from None
-        return fields + [None] * (width - len(fields))
-
-    def _read_annotations(self, code: int) -> Optional[AnnotationDict]:
-        section = self._read_map(code)
-        return None if section is None else AnnotationDict(section, raise_on_error=False)
-
-    def _read_map(self, code: int) -> Optional[dict[Any, Any]]:
-        """The value of a section that is a map, of several sections the last one's; None if it is not there."""
-        if self._raw is None or code not in self._spans:
-            return None
-        pos, stop = self._spans[code]
+def _read_composite(raw: Optional[bytes], spans: Spans, code: int, width: int) -> list[Any]:
+    """The fields of a section that is a composite, all of them; of several sections the last one's."""
+    if raw is None or code not in spans:
+        return [None] * width
+    pos, stop = spans[code]
+    try:
         while pos < stop:
-            value, pos = self._read_section(pos, stop, dict, None)
-        return cast("dict[Any, Any]", value)
+            fields, pos = read_fields(raw, _behind_descriptor(raw, pos), stop)
+            check_fields(code, fields)
+    except RemoteProtocolError as e:
+        raise DecodeError(e.description) from None
+    return fields + [None] * (width - len(fields))
 
-    def _read_section(
-        self, pos: int, stop: int, kind: Optional[type], limits: Optional[Limits]
-    ) -> tuple[Any, int]:
-        """The value of the section at `pos`, which must be a `kind`, and the position behind it."""
-        assert self._raw is not None
-        try:
-            value, after = read_value(self._raw, _behind_descriptor(self._raw, pos), stop, limits)
-        except RemoteProtocolError as e:
-            raise DecodeError(e.description) from None
-        if kind is not None and type(value) is not kind:
-            raise DecodeError("a section of %s holds %s" % (kind.__name__, clipped(value)))
-        return value, after
 
-    def _load_body(self) -> Any:
-        raw, spans = self._raw, self._spans
-        assert raw is not None
-        if AMQP_VALUE in spans:
-            pos, stop = spans[AMQP_VALUE]
-            # A short text: most bodies are.
-            if raw[pos + 1] == 0x53 and raw[pos + 3] == 0xA1 and pos + 5 + raw[pos + 4] == stop:
-                try:
-                    self._body = body = raw[pos + 5 : stop].decode()
-                    return body
-                except UnicodeDecodeError:
-                    pass  # said properly below
-            limits = body_limits(stop - pos)
-            while pos < stop:  # of several values the last one counts
-                body, pos = self._read_section(pos, stop, None, limits)
-            self._body = body
-        elif DATA in spans:
-            parts = self._read_parts(DATA, bytes)
-            self._body = parts[0] if len(parts) == 1 else b"".join(parts)
-        elif AMQP_SEQUENCE in spans:
-            parts = self._read_parts(AMQP_SEQUENCE, list)
-            self._body = parts[0] if len(parts) == 1 else [item for part in parts for item in part]
-        else:
-            self._body = None
-        return self._body
+def read_annotations(raw: Optional[bytes], spans: Spans, code: int) -> Optional[AnnotationDict]:
+    """As `read_map`, with symbol keys."""
+    section = read_map(raw, spans, code)
+    return None if section is None else AnnotationDict(section, raise_on_error=False)
 
-    def _read_parts(self, code: int, kind: type) -> list[Any]:
-        raw = self._raw
-        assert raw is not None
-        pos, stop = self._spans[code]
-        limits = body_limits(stop - pos) if code == AMQP_SEQUENCE else None
-        parts = []
-        while pos < stop:
-            counts = (raw[pos + 1] == 0x53 and raw[pos + 2] == code) or _code(raw, pos) == code
-            part, pos = self._read_section(pos, stop, kind if counts else None, limits)
-            if counts:
-                parts.append(part)
-        self._parts = parts if len(parts) > 1 else None
-        return parts
 
-    def _as_it_came(self, code: int) -> bytes:
-        """The bytes of a section, or none; AMQP_VALUE stands for the body, whatever it is."""
-        spans, raw = self._spans, self._raw
-        assert raw is not None
-        if code == AMQP_VALUE:
-            code = DATA if DATA in spans else AMQP_SEQUENCE if AMQP_SEQUENCE in spans else AMQP_VALUE
-        start, stop = spans.get(code, (0, 0))
-        return raw[start:stop]
+def read_map(raw: Optional[bytes], spans: Spans, code: int) -> Optional[dict[Any, Any]]:
+    """The value of a section that is a map, of several sections the last one's; None if it is not there."""
+    if raw is None or code not in spans:
+        return None
+    pos, stop = spans[code]
+    while pos < stop:
+        value, pos = _read_section(raw, pos, stop, dict, None)
+    return cast("dict[Any, Any]", value)
+
+
+def _read_section(
+    raw: bytes, pos: int, stop: int, kind: Optional[type], limits: Optional[Limits]
+) -> tuple[Any, int]:
+    """The value of the section at `pos`, which must be a `kind`, and the position behind it."""
+    try:
+        value, after = read_value(raw, _behind_descriptor(raw, pos), stop, limits)
+    except RemoteProtocolError as e:
+        raise DecodeError(e.description) from None
+    if kind is not None and type(value) is not kind:
+        raise DecodeError("a section of %s holds %s" % (kind.__name__, clipped(value)))
+    return value, after
+
+
+def read_body(raw: bytes, spans: Spans) -> tuple[Any, Optional[list[Any]]]:
+    """The body; and the content of each of its sections, if there are several. Raises DecodeError."""
+    body: Any = None
+    parts: Optional[list[Any]] = None
+    if AMQP_VALUE in spans:
+        pos, stop = spans[AMQP_VALUE]
+        # A short text: most bodies are.
+        if raw[pos + 1] == 0x53 and raw[pos + 3] == 0xA1 and pos + 5 + raw[pos + 4] == stop:
+            try:
+                return raw[pos + 5 : stop].decode(), None
+            except UnicodeDecodeError:
+                pass  # said properly below
+        limits = body_limits(stop - pos)
+        while pos < stop:  # of several values the last one counts
+            body, pos = _read_section(raw, pos, stop, None, limits)
+    elif DATA in spans:
+        parts = _read_parts(raw, spans, DATA, bytes)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+    elif AMQP_SEQUENCE in spans:
+        parts = _read_parts(raw, spans, AMQP_SEQUENCE, list)
+        body = parts[0] if len(parts) == 1 else [item for part in parts for item in part]
+    return body, parts if parts is not None and len(parts) > 1 else None
+
+
+def _read_parts(raw: bytes, spans: Spans, code: int, kind: type) -> list[Any]:
+    pos, stop = spans[code]
+    limits = body_limits(stop - pos) if code == AMQP_SEQUENCE else None
+    parts = []
+    while pos < stop:
+        counts = (raw[pos + 1] == 0x53 and raw[pos + 2] == code) or _code(raw, pos) == code
+        part, pos = _read_section(raw, pos, stop, kind if counts else None, limits)
+        if counts:
+            parts.append(part)
+    return parts
+
+
+def as_it_came(raw: bytes, spans: Spans, code: int) -> bytes:
+    """The bytes of a section, or none; AMQP_VALUE stands for the body, whatever it is."""
+    if code == AMQP_VALUE:
+        code = DATA if DATA in spans else AMQP_SEQUENCE if AMQP_SEQUENCE in spans else AMQP_VALUE
+    start, stop = spans.get(code, (0, 0))
+    return raw[start:stop]

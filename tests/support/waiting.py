@@ -24,17 +24,7 @@ LONG: dict[str, str] = {}
 STATES: dict[str, str] = {}
 
 #: Private names used outside the class that has them: module -> expressions, and why they wait.
-PRIVATES: dict[str, tuple[str, str]] = {
-    "reactor.codec.attributes": (
-        "message._changed message._fields message._header message._load_fields message._load_header",
-        MESSAGE,
-    ),
-    "reactor.codec.message": (
-        "m._fields m._header m._load_fields m._load_header m._parts self._as_it_came self._load_body "
-        "self._load_fields self._load_header self._locate self._read_annotations self._read_map self._spans",
-        MESSAGE,
-    ),
-}
+PRIVATES: dict[str, tuple[str, str]] = {}
 
 #: How often the words of LANGUAGE_BOUNDS may stand in the comments and docstrings of a wing, per 1,000 words, until
 #: it meets the final bounds.

@@ -1,0 +1,59 @@
+"""Sections of a message, written; and the values that its attributes take.
+
+For `message` only. Errors name the attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from reactor.codec.performatives import write_composite
+from reactor.codec.types import clipped, decimal128
+from reactor.codec.writers import UNWRITABLE
+from reactor.errors import DataException, MessageException
+
+
+def is_data(body: Any) -> bool:
+    """Whether a body with `inferred` travels as data."""
+    return isinstance(body, (bytes, bytearray, memoryview)) and not isinstance(body, decimal128)
+
+
+def mapping(name: str, value: Any) -> Any:
+    """The dict for an attribute that is a map, or None. MessageException names the attribute."""
+    if value is None or isinstance(value, dict):
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise MessageException("Message.%s cannot be %s: it takes a dict or None" % (name, clipped(value)))
+
+
+def parts_of(name: str, kind: type, value: Any) -> list[Any]:
+    """The sections of a body, each as its own `kind`. A number would make bytes too, of as many zeros."""
+    try:
+        return [kind(memoryview(part) if kind is bytes else part) for part in value]
+    except TypeError:
+        raise MessageException(
+            "Message.%s cannot be %s: it takes a list of %s" % (name, clipped(value), kind.__name__)
+        ) from None
+
+
+def write_fields_section(out: bytearray, code: int, fields: list[Any]) -> None:
+    """Append a section that is a composite. MessageException names the field that cannot be encoded."""
+    try:
+        write_composite(out, code, fields)
+    except DataException as e:
+        raise MessageException(str(e)) from None
+
+
+def write_map_section(
+    out: bytearray, prefix: bytes, name: str, value: Any, write: Callable[[bytearray, Any], None]
+) -> None:
+    """Append a section that is a map, or nothing for None. prefix: its descriptor. name: the attribute, for errors."""
+    if value is None:
+        return
+    out += prefix
+    try:
+        write(out, value)
+    except UNWRITABLE as e:
+        raise MessageException("Message.%s cannot be sent: %s" % (name, e)) from None
