@@ -1,1 +1,1 @@
-"""The engine: AMQP without input or output of its own; told what came and when, it says what to send."""
+"""The engine: AMQP without input or output of its own. Bytes that came, and the time, go in; bytes to send come out."""

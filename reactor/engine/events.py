@@ -1,8 +1,8 @@
-"""Events: what happened to which object, in the order in which it happened.
+"""Events: changes of endpoints, deliveries and transports, in the order in which they happened.
 
-The engine puts pairs of (EventType, context) into a Collector and never calls anybody. Whoever drives the
+The engine puts pairs of (EventType, context) into a Collector and calls no handler. The driver of the
 engine takes them out: a program that polls uses `peek` and `pop`, the container's Dispatcher takes the pairs
-themselves and builds an Event only where somebody listens. Nothing here knows a handler, a frame or a socket.
+themselves and builds an Event only where a handler listens. Nothing here knows a handler, a frame or a socket.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
 from reactor.codec.types import AnyValue
 from reactor.listing import Listed
 
-# What the context of an event is: it decides whose handlers see it (handler.py).
+# The kind of an event's context: it decides which handlers see the event (handler.py).
 NOTHING, TRANSPORT_SCOPE, CONNECTION_SCOPE, SESSION_SCOPE, LINK_SCOPE, DELIVERY_SCOPE = range(6)
 
 _CLASS_NAMES = ("pn_void", "pn_transport", "pn_connection", "pn_session", "pn_link", "pn_delivery")
@@ -22,8 +22,8 @@ _CLASS_NAMES = ("pn_void", "pn_transport", "pn_connection", "pn_session", "pn_li
 class EventType:
     """One kind of event.
 
-    name: what it is called, such as ``"on_message"`` or ``"pn_delivery"``; shown by repr.
-    number: its number; those from 10000 up are the application's own and are given out when None.
+    name: its name, such as ``"on_message"`` or ``"pn_delivery"``; shown by repr.
+    number: its number; those from 10000 up are the application's own; None: the next of those.
     method: the name of the method it calls on handlers, such as ``"on_delivery"``.
     """
 
@@ -55,7 +55,7 @@ class EventType:
 
 
 class EventBase(Listed):
-    """What every event has: a type, and the container that dispatched it (None outside a container)."""
+    """The common part of all events: a type, and the container that dispatched it (None outside a container)."""
 
     __slots__ = ("type", "container", "__dict__")
 
@@ -76,11 +76,11 @@ class EventBase(Listed):
 
 
 class Event(EventBase):
-    """Something happened to `context`.
+    """An event about `context`.
 
-    The attributes connection, session, link, sender, receiver, delivery and transport lead to what the event
-    is about and to what that belongs to; those without relevance are None. `message` is the message in
-    `on_message` and None elsewhere. `container` is set while a container dispatches the event.
+    The attributes connection, session, link, sender, receiver, delivery and transport lead to the object of the event
+    and to its owners; those without relevance are None. `message` is the message in `on_message` and None
+    elsewhere. `container` is set while a container dispatches the event.
     """
 
     __slots__ = ("context", "message")
@@ -161,7 +161,7 @@ class Event(EventBase):
     if not TYPE_CHECKING:  # which would let every misspelt name pass
 
         def __getattr__(self, name: str) -> Any:
-            """What the context has under this name, as in the original. AttributeError when it has no such thing."""
+            """The attribute of the context, as in the original. AttributeError when it has none of this name."""
             if not name.startswith("_"):
                 try:
                     return getattr(self.context, name)
@@ -233,7 +233,7 @@ for _number, _name in enumerate(Event.__annotations__, 1):
 
 
 class Collector:
-    """The queue of what happened. One collector may serve any number of connections."""
+    """The queue of events. One collector may serve any number of connections."""
 
     __slots__ = ("events", "_head", "__dict__")
 
@@ -242,7 +242,7 @@ class Collector:
         self._head: Optional[Event] = None
 
     def put(self, obj: object, etype: EventType) -> None:
-        """Append an event of type `etype` about `obj`, unless the newest one says the same."""
+        """Append an event of type `etype` about `obj`, unless the newest one is the same."""
         events = self.events
         if events:
             last = events[-1]
@@ -287,7 +287,7 @@ Call = Callable[[Any], Any]
 def defined(handler: Any, method: str) -> Optional[Call]:
     """`handler.method`, or None where the handler defines none.
 
-    A method whose attribute `declared_only` is true stands in a class for its documentation and its type. It counts
+    A method with a true attribute `declared_only` stands in a class for its documentation and its type. It counts
     as none, and a class behind it in the method resolution order may define the method.
     """
     call: Any = getattr(handler, method, None)
@@ -297,11 +297,11 @@ def defined(handler: Any, method: str) -> Optional[Call]:
             if function is not None and not getattr(function, "declared_only", False):
                 return function.__get__(handler, type(handler))  # type: ignore[no-any-return]  # a bound method
         return None
-    return call  # type: ignore[no-any-return]  # whatever the application put there
+    return call  # type: ignore[no-any-return]  # any value that the application put there
 
 
 def compile_plan(handler: Any, method: str) -> tuple[Call, ...]:
-    """What an event that calls `method` does to `handler`'s tree: its own method, then its children's, in order.
+    """The calls of an event of `method` to `handler`'s tree: its own method, then its children's, in order.
 
     A handler without the method has `on_unhandled(method, event)` called instead, if it has one of its own.
     """

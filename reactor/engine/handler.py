@@ -1,7 +1,7 @@
 """Handlers: how events reach the methods of the application, with the tree flattened beforehand.
 
 A handler is any object; for an event of type X the method `on_x` is called if it is there, then the children
-in `handler.handlers`, in order. Walking that tree for each event is what makes others slow, so it is compiled
+in `handler.handlers`, in order. To walk that tree for each event would be slow, so it is compiled
 once per event type into a tuple of bound methods (a plan). Plans are forgotten when a `handlers` list changes.
 This module knows events and the order of endpoints; it knows no frame and no container.
 """
@@ -55,7 +55,7 @@ def check_handler(handler: Any) -> Any:
     raise TypeError("handlers are objects with on_... methods, not %r%s" % (handler, hint))
 
 
-#: What the parts of MessagingHandler call, and no event by itself.
+#: The methods that the parts of MessagingHandler call, and no event by itself.
 DERIVED = frozenset(
     """
     on_start on_message on_sendable on_accepted on_rejected on_released on_settled on_delivery_updated on_aborted
@@ -77,7 +77,7 @@ _RUNS_LATER = {
 
 
 def _check_methods(handler: Any) -> None:
-    """TypeError for a method whose call would run nothing; a warning for methods that no event reaches."""
+    """TypeError for a method that a call would not run; a warning for methods that no event reaches."""
     unreached = []
     for name in dir(type(handler) if type(handler).__module__ != "builtins" else handler):
         if not name.startswith("on_"):
@@ -132,7 +132,7 @@ class HandlerList(list[Any]):
 
 
 class Handler:
-    """A base for handlers that have children. Subclass it and define the `on_...` methods you care for."""
+    """A base for handlers that have children. Subclass it and define the `on_...` methods that you need."""
 
     _handlers: Optional[HandlerList] = None
 
@@ -166,7 +166,7 @@ class Handler:
 
 
 class Direction:
-    """Deliveries of one direction: what an `on_delivery` is marked with that deals with no other ones.
+    """Deliveries of one direction: the mark of an `on_delivery` that deals with no other ones.
 
     method: the method that is called for them.
     """
@@ -204,18 +204,18 @@ class PlanTable(dict[Union[EventType, Direction], tuple[Call, ...]]):
 
 
 class Dispatcher:
-    """Takes events out of a collector and gives them to the handlers that they are for.
+    """Takes events out of a collector and gives each to its handlers.
 
-    collector: where the engine puts what happened.
-    container: what `event.container` shall be.
-    handler: the root: it sees what no link, session or connection has a handler of its own for.
+    collector: the queue of the engine's events.
+    container: the value of `event.container`.
+    handler: the root: it sees the events for which no link, session or connection has a handler of its own.
     observer: sees every event after the handlers did; the container's own part lives there. Or None.
 
     clock, limit, slow: when `clock` is not None, `slow` is called as soon as the handlers have taken longer than
         `limit` in one run, with the handler, the event's type and context, and how long they took. Once a run.
 
     After a turn, `modified` holds the transports that have something to write; after an exception of a handler,
-    `failed` the event that it was called for, until somebody takes it.
+    `failed` the event that it was called for, until the driver takes it.
     """
 
     __slots__ = ("collector", "container", "root", "observer", "modified", "failed", "clock", "limit", "slow")
@@ -253,8 +253,8 @@ class Dispatcher:
         return self.root
 
     def run(self) -> None:
-        """Dispatch until the queue is empty. An event is taken out before it is dispatched, so one whose
-        handler raised is not delivered twice; the exception leaves this method and `run` may be called again."""
+        """Dispatch until the queue is empty. An event is taken out before it is dispatched, so it is not
+        delivered twice when a handler raises; the exception leaves this method and `run` may be called again."""
         queue = self.collector.events
         popleft = queue.popleft
         new = object.__new__
@@ -267,7 +267,7 @@ class Dispatcher:
         delivery_type = Event.DELIVERY
         etype: Any = transport_type
         context: Any = None
-        plan: Any = observer[etype]  # as after an event: who looks on at the queue may raise before the first one
+        plan: Any = observer[etype]  # as after an event: an observer of the queue may raise before the first one
         clock = self.clock
         due = clock() + self.limit if clock is not None else 0.0
         try:
@@ -275,7 +275,7 @@ class Dispatcher:
                 etype, context = popleft()
                 kind: Any = etype
                 scope = etype.scope
-                if scope >= LINK_SCOPE:  # what comes with every message finds its handler without a call
+                if scope >= LINK_SCOPE:  # the events of every message find their handler without a call
                     if scope == LINK_SCOPE:
                         link = context
                     else:
@@ -296,7 +296,7 @@ class Dispatcher:
                         modified.append(context)
                         connection = context.connection
                         if not root[etype] and (connection is None or connection.plans is None):
-                            continue  # said for all that is written; hardly anybody listens
+                            continue  # one for all that is written; few handlers listen
                     table = self.table_for(etype, context)
                 if table.generation != generation[0]:
                     table.clear()
@@ -319,7 +319,7 @@ class Dispatcher:
         except BaseException:
             # A handler that fails must not keep the container from its own part in the same event.
             if etype is Event.LINK_FLOW and context.may_go_on():
-                queue.append((etype, context))  # the credit is there as before, and nobody else would tell of it
+                queue.append((etype, context))  # the credit is there as before, and no other event would report it
             self.failed = event = Event(etype, context)
             event.container = container
             watch = observer[etype]
@@ -347,4 +347,4 @@ class Dispatcher:
 
 
 def _pass_over(handler: Any, etype: EventType, context: Any, seconds: float) -> None:
-    """Nobody asks who is slow."""
+    """The default of `slow`: slow handlers are not reported."""

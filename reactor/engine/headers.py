@@ -1,4 +1,4 @@
-"""Protocol headers that are not the expected one, explained: most often the peer is something else altogether.
+"""Protocol headers that are not the expected one, explained: most often the peer speaks another protocol.
 
 The transport and TLS enter; nothing else is known here.
 """
@@ -17,7 +17,7 @@ _NAMES = {
     b"AMQP\x01\x01\x08\x00": "AMQP 0-8",
 }
 
-# How other protocols begin that are met where AMQP was expected.
+# The first bytes of other protocols that are met where AMQP was expected.
 _BEGINNINGS = {
     b"\x16\x03": "TLS",
     b"\x15\x03": "TLS",
@@ -30,7 +30,7 @@ _BEGINNINGS = {
 
 
 def name_protocol(opening: bytes) -> str:
-    """The protocol that begins with these bytes, of which eight are enough; "" for one that nobody knows."""
+    """The protocol that begins with these bytes, of which eight are enough; "" for an unknown one."""
     if opening.startswith(b"AMQP"):
         version = ".".join(str(part) for part in opening[5:8])
         return _NAMES.get(opening[:8]) or ("AMQP in version %s" % version if version else "AMQP")
@@ -38,16 +38,16 @@ def name_protocol(opening: bytes) -> str:
 
 
 def is_unclear(opening: bytes) -> bool:
-    """Whether more bytes would tell what these are the beginning of."""
+    """Whether more bytes are needed to name the protocol."""
     if opening.startswith(b"AMQP"):
         return len(opening) < 8
     return any(len(opening) < len(start) and start.startswith(opening) for start in (b"AMQP", *_BEGINNINGS))
 
 
 def explain_header(header: bytes, expected: bytes, server: bool) -> str:
-    """What the peer sent instead of the protocol header `expected`, what that probably means, and what to try.
+    """The protocol that the peer sent instead of the header `expected`, its probable cause, and the remedy.
 
-    server: it is a server that asks, about its client.
+    server: this side is the server, and the peer its client.
     """
     wanted = _NAMES[expected]
     name = name_protocol(header)
@@ -56,7 +56,7 @@ def explain_header(header: bytes, expected: bytes, server: bool) -> str:
     if header == _WITHOUT_SASL and not server:
         hint = "sasl_enabled=False leaves SASL out"
     elif header == _WITHOUT_SASL:
-        hint = "whoever comes in here has to log in, or to say ANONYMOUS where that is offered"
+        hint = "this server requires SASL; the client has to log in, or to choose ANONYMOUS where that is offered"
     elif header == _WITH_SASL and not server:
         hint = "leave sasl_enabled=False out"
     elif header in _NAMES and "1.0" in name:

@@ -1,8 +1,9 @@
-"""Interface: the view that rooms of the engine have of one another where both need each other.
+"""Interface: the view that rooms of the engine have of one another where each needs the other.
 
 Endpoints are below the wire that carries them, and a link is below its session, a session below its connection. Arrows
 of imports go one way, from the upper to the lower. Where the lower calls the upper, it sees one of these protocols, and
-not the class: each says what the lower may use. They are for readers and type checkers; nothing inherits them.
+not the class: each lists the members that the lower may use. They are for readers and type
+checkers: no class inherits them.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from reactor.engine.limits import Limits
 
 
 class ParentInterface(Protocol):
-    """An endpoint, for those in it."""
+    """An endpoint, for the endpoints in it."""
 
     plans: Optional[PlanTable]
 
     def check(self) -> None:
-        """Let the connection's guard see to it that the application may do something now."""
+        """Call the connection's guard, which raises when the application must not change the endpoint now."""
 
 
 class EndpointInterface(ParentInterface, Protocol):
@@ -54,25 +55,25 @@ class ConnectionInterface(EndpointInterface, Protocol):
         """Queue an event, if any are collected."""
 
     def event_queue(self) -> deque[tuple[EventType, Any]]:
-        """Where the hot path appends events itself."""
+        """The queue to which the hot path appends events itself."""
 
     def work_on(self, endpoint: Any) -> None:
-        """An endpoint has changed: have the transport see to it."""
+        """An endpoint has changed: have the transport write the change."""
 
     def forget(self, session: Any) -> None:
         """Take a session out, and its links."""
 
     def sessions(self, mask: int) -> Iterator[Any]:
-        """The sessions whose state agrees with `mask`, oldest first; 0 for all."""
+        """The sessions with a state that agrees with `mask`, oldest first; 0 for all."""
 
     def links(self, mask: int) -> Iterator[Any]:
-        """The links of all sessions whose state agrees with `mask`, oldest first; 0 for all."""
+        """The links of all sessions, with a state that agrees with `mask`, oldest first; 0 for all."""
 
     def count_link(self) -> int:
         """The number of another link."""
 
     def admit_link(self, limits: Limits, size: int, another: bool) -> None:
-        """RemoteProtocolError when the peer attaches more than is taken."""
+        """RemoteProtocolError when the peer attaches more links than the limits allow."""
 
     def is_between_wires(self) -> bool:
         """Whether there is no wire, and another one will come."""
@@ -104,7 +105,7 @@ class SessionInterface(EndpointInterface, Protocol):
         """Count a link among those of this session."""
 
     def take_out(self, link: Any) -> bool:
-        """Take a link out without a word about it; returns whether it was there."""
+        """Take a link out, without an event; returns whether it was there."""
 
     def forget(self, link: Any) -> None:
         """Take a link out."""
@@ -137,7 +138,7 @@ class TransportInterface(Protocol):
 
     @property
     def limits(self) -> Limits:
-        """How much is taken of the peer, at most."""
+        """The bounds on the peer."""
 
     def wake(self) -> None:
         """There is something to write."""
@@ -156,7 +157,7 @@ class WireInterface(Protocol):
 
     @property
     def plain(self) -> bytearray:
-        """Where frames are written to."""
+        """The buffer that frames are written to."""
 
     @property
     def dirty(self) -> list[Any]:
@@ -164,11 +165,11 @@ class WireInterface(Protocol):
 
     @property
     def notice(self) -> tuple[EventType, Any]:
-        """The event by which its driver learns of that."""
+        """The event that reports `dirty` to the driver."""
 
     @property
     def limits(self) -> Limits:
-        """How much is taken of the peer, at most."""
+        """The bounds on the peer."""
 
     @property
     def max_frame_size(self) -> int:
@@ -215,7 +216,7 @@ class AttachmentsInterface(Protocol):
         """Write the link's detach if it is time; returns whether the link has nothing more to write."""
 
     def leave_tombstone(self, link: Any) -> None:
-        """`link` goes on without its end on this wire."""
+        """`link` goes on without its attachment on this wire: a tombstone ends that."""
 
     def detach_now(self, link: Any) -> None:
         """As `leave_tombstone`, and the detach is written at once."""
@@ -236,14 +237,14 @@ class IncomingWindowInterface(Protocol):
 
     @property
     def credit_waits_for_reads(self) -> dict[Any, None]:
-        """Receivers whose credit is not full because deliveries are not read."""
+        """Receivers with credit below `prefetch` because deliveries are not read."""
 
     @property
     def credit_waits_for_settlement(self) -> dict[Any, None]:
-        """Receivers whose credit is not full because deliveries are not settled."""
+        """Receivers with credit below `prefetch` because deliveries are not settled."""
 
     def resize(self) -> None:
-        """Take the size of the window anew."""
+        """Compute the size of the window anew."""
 
     def renew(self) -> None:
         """Open the window again, as far as the application has read."""
@@ -291,7 +292,7 @@ class OutcomesInterface(Protocol):
 
     @property
     def due(self) -> list[Any]:
-        """Deliveries whose state or settlement is to be written."""
+        """Deliveries with a state or settlement to be written."""
 
 
 class FlowsInterface(Protocol):
@@ -299,7 +300,7 @@ class FlowsInterface(Protocol):
 
     @property
     def links(self) -> dict[Any, None]:
-        """Links whose flow is to be written."""
+        """Links with a flow to be written."""
 
     def announce(self, link: Any) -> None:
         """Have a flow of the link written."""
@@ -329,7 +330,7 @@ class ChannelInterface(Protocol):
 
     @property
     def events(self) -> deque[tuple[EventType, Any]]:
-        """Where the hot path appends events."""
+        """The queue to which the hot path appends events."""
 
     @property
     def dirty(self) -> bool:
@@ -386,14 +387,14 @@ class ChannelInterface(Protocol):
 
 
 class SASLCarrier(Protocol):
-    """What SASL is put on: a Transport."""
+    """The carrier of SASL: a Transport."""
 
     def sasl(self) -> Any:
         """The SASL layer, which is put in by the first call."""
 
 
 class TLSCarrier(Protocol):
-    """What TLS is put on: a Transport."""
+    """The carrier of TLS: a Transport."""
 
     SERVER: int
     mode: int

@@ -1,8 +1,8 @@
 """Limits: how much of a peer one connection takes in, at most.
 
-Transports enter, and what they are made of; whoever makes transports hands them over. They bound what a peer can make
-us keep: what bounds it in time is the transport's (`open_timeout`, `write_timeout`, `idle_timeout`). A ground room: it
-knows the numbers, and nothing that is counted.
+Transports enter, and their parts; the maker of a transport hands the limits over. They bound the memory that a peer
+can make us keep; the bounds in time are the transport's (`open_timeout`, `write_timeout`, `idle_timeout`). A ground
+room: it knows the numbers, and nothing that is counted.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 KIBIBYTE, MEBIBYTE = 1024, 1024 * 1024
-UNLIMITED = 0xFFFFFFFF  #: what an open has room for [2.7.1]
+UNLIMITED = 0xFFFFFFFF  #: the largest max-frame-size of an open [2.7.1]
 
 
 class Limits:
-    """What one connection takes of its peer. Of what is given in bytes, 0 is for no limit. It cannot be changed.
+    """The bounds of one connection on its peer. A limit in bytes may be 0: no limit. The object cannot be changed.
 
-    max_frame_size: bytes of one frame, told in open; 512 or more, which everybody may send [2.3.1]. Default 65,536.
+    max_frame_size: bytes of one frame, sent in open; 512 or more, which every peer may send [2.3.1]. Default 65,536.
     max_open_size: bytes of one frame before the peer's open has come, and so of the open itself; 512 or more. The
         specification allows 512 [2.4.1], and its own open can have more in it than that. Default 16,384.
     max_sasl_size: bytes of all SASL frames of the peer together. Default 131,072. max_sasl_rounds: challenges in one
         exchange. Default 16.
-    max_sessions: sessions at the same time, 1 to 65,536; told in open, as channel-max. Default 256.
-    max_links: links at the same time, in all sessions together; told in begin, as handle-max. Those count that were
-        made here, and those whose end was not answered yet. Default 4,096.
-    max_endpoint_bytes: bytes of the begins and attaches of all sessions and links that there are: names, addresses,
+    max_sessions: sessions at the same time, 1 to 65,536; sent in open, as channel-max. Default 256.
+    max_links: links at the same time, in all sessions together; sent in begin, as handle-max. Links that were
+        made here count, and so do links with a detach that is not answered yet. Default 4,096.
+    max_endpoint_bytes: bytes of the begins and attaches of all existing sessions and links: names, addresses,
         filters, properties. Default 2 MiB.
-    max_unsettled: deliveries of one session that are not settled, each way. Where so many were sent, no more are
-        until some are settled; where so many came, no more credit is given by `prefetch`. Default 65,536.
+    max_unsettled: deliveries of one session that are not settled, each way. At the bound the session
+        sends no more until some are settled, or `prefetch` gives no more credit. Default 65,536.
     max_buffered_delivery_bytes: bytes of one delivery that is not complete and was not read. Default 100 MiB.
     max_buffered_session_bytes, max_buffered_connection_bytes: the same of all such deliveries of a session, and of
-        the connection. The former bounds the session's incoming window, too: what is complete and was not read is
-        held back by that. Default 128 MiB and 256 MiB.
+        the connection. The former bounds the session's incoming window, too, which
+        holds back deliveries that are complete and were not read. Default 128 MiB and 256 MiB.
 
-    ValueError, naming it, for what is no such number.
+    ValueError, which names the limit, for any other value.
     """
 
     __slots__ = (
@@ -121,7 +121,7 @@ class Limits:
     else:
 
         def replace(self, **changes: int) -> Limits:
-            """The same limits but for these. TypeError for a name that there is not."""
+            """The same limits but for these. TypeError for an unknown name."""
             return Limits(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})
 
     def __repr__(self) -> str:
@@ -129,5 +129,5 @@ class Limits:
         return "Limits(%s)" % ", ".join("%s=%d" % (name, getattr(self, name)) for name in unusual)
 
 
-#: What holds where nobody says otherwise.
+#: The default limits.
 USUAL = Limits()

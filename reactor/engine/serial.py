@@ -1,6 +1,6 @@
-"""Serial numbers: ids of 32 bits that wrap round [2.8.10], and which number of a wire is taken next.
+"""Serial numbers: ids of 32 bits that wrap round [2.8.10], and the choice of the next handle or channel.
 
-A ground room: it knows nothing of what is numbered.
+A ground room: it does not know the things that are numbered.
 """
 
 from __future__ import annotations
