@@ -1,1 +1,1 @@
-"""The endpoints: what the application holds, whatever becomes of the wire."""
+"""The endpoints: the objects that the application holds; they survive the wire."""

@@ -1,6 +1,6 @@
-"""Condition: why an endpoint was closed or a delivery rejected [2.8.14].
+"""Condition: the reason for which an endpoint was closed or a delivery rejected [2.8.14].
 
-It knows how it looks on the wire and nothing of those who carry it.
+It knows its composite, and no endpoint or delivery.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from reactor.shown import LONGEST, quoted, shown
 class Condition:
     """An error condition.
 
-    name: the symbol that says which, such as ``"amqp:not-found"``.
-    description: what happened, for a person; or None.
-    info: more about it, a dict with symbol keys; or None.
+    name: its symbol, such as ``"amqp:not-found"``.
+    description: the event, for a person; or None.
+    info: further data, a dict with symbol keys; or None.
     """
 
     __slots__ = ("name", "description", "info", "__dict__")
@@ -41,7 +41,7 @@ class Condition:
 
     @property
     def text(self) -> str:
-        """It for a person, in one line: its name, and what it says if it says something. A peer's words are escaped."""
+        """The name and the description, if there is one, in one line for a person. A peer's text is escaped."""
         name = shown(self.name)
         return "%s: %s" % (name, shown(self.description)) if self.description else name
 
@@ -54,7 +54,7 @@ class Condition:
         return hash((self.name, self.description))
 
     def to_wire(self) -> Described:
-        """The error composite [2.8.14]. DataException when its name is none."""
+        """The error composite [2.8.14]. DataException when its name is no str."""
         if not isinstance(self.name, str):
             raise DataException("the name of a condition is a str such as 'amqp:not-found', not %r" % (self.name,))
         info = self.info
@@ -63,12 +63,12 @@ class Condition:
         return Described(ERROR, [symbol(self.name), self.description, info])
 
     def check(self) -> None:
-        """Raise DataException, naming the field, when it cannot be written."""
+        """Raise DataException, with the name of the field, when it cannot be written."""
         encode_composite(ERROR, self.to_wire().value)
 
     def fitted(self, frame: int) -> Described:
-        """The error composite for a frame of at most so many bytes: a peer that is told less is better off than
-        one whose limit was broken. The info goes first, then the end of the description."""
+        """The error composite for a frame of at most `frame` bytes: a shorter error is better than a frame beyond the
+        peer's limit. The info goes first, then the end of the description."""
         wire = self.to_wire()
         room = max(frame, MIN_MAX_FRAME_SIZE) - 48  # around it: the frame's header, performative, list, other fields
         if len(encode_composite(ERROR, wire.value)) <= room:
@@ -79,18 +79,18 @@ class Condition:
 
     @classmethod
     def from_wire(cls, value: AnyValue) -> Optional[Condition]:
-        """The condition in an error composite; None for null. Something else becomes a condition that says so,
-        because a peer that describes its error badly has still told of one."""
+        """The condition in an error composite; None for null. Another value becomes an internal-error with the value
+        as its description: a malformed error of the peer is still an error."""
         if value is None:
             return None
         if isinstance(value, Described) and value.descriptor == ERROR and isinstance(value.value, list) and value.value:
             name, description, info = (value.value + [None, None])[:3]
             return cls(str(name), None if description is None else str(description), info)
-        return cls("amqp:internal-error", "the peer sent an error that is none: %s" % clipped(value))
+        return cls("amqp:internal-error", "the peer's error is no error composite: %s" % clipped(value))
 
 
 def as_condition(value: Any) -> Optional[Condition]:
-    """What an application may set as a condition: a Condition, None, or the name alone.
+    """The condition of a value that an application has set: a Condition, None, or the name alone.
 
     Raises TypeError for anything else.
     """

@@ -1,7 +1,7 @@
-"""Connection: what the application holds of a connection: identity, properties, sessions [2.4].
+"""Connection: the application's end of a connection: identity, properties, sessions [2.4].
 
-It survives the wire. The transport it is bound to does the talking; here is what is said in open and close, and
-the list of endpoints that have something to say. It knows no bytes.
+It survives the wire. Its transport writes and reads the frames. The connection holds the fields of open and close,
+and the list of endpoints with a frame to write. It knows no bytes.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ from reactor.engine.limits import Limits
 from reactor.errors import RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
 from reactor.shown import quoted, shown
 
-#: In the properties of a peer's open: it opens only to say, in its close, why it does not open. ActiveMQ's brokers do,
-#: and the clients of JMS wait for that.
+#: In the properties of a peer's open: the open is a refusal, and the close that follows has its reason. ActiveMQ's
+#: brokers send it, and the clients of JMS wait for that close.
 ESTABLISHMENT_FAILED = "amqp:connection-establishment-failed"
 
 
 class Connection(Endpoint):
     """An AMQP connection as the application sees it.
 
-    container: the container-id that we open with; str.
-    hostname: the host that we ask for, in open; None for none.
-    user, password: for SASL, on the client's side. authorization: on whose behalf to act; None for one's own.
+    container: the container-id of our open; str.
+    hostname: the hostname of our open; None for none.
+    user, password: for SASL, on the client's side. authorization: the SASL authorization identity; None for the user.
     properties: a dict with symbol keys, or None. offered_capabilities, desired_capabilities: names or lists of
         them, or None.
     transport: the transport it is bound to, or None.
-    lasting: whether another wire will come when this one is lost: what was sent and has not left waits for it.
-        False by default: it is in doubt then. Whoever makes the wires sets it.
-    guard: called before anything is changed by a call of the application; it raises when the call must not be made
-        now, in another thread for one. None (default) lets everybody.
-    comes_back: whether the connection, which the peer has closed, is made again, and its links attached again. None
-        (default): it is not. Whoever makes the wires sets it.
+    lasting: whether another wire will come when this one is lost: unsent deliveries wait for it. False (default): they
+        are in doubt then. The maker of the wires sets it.
+    guard: called before a call of the application changes anything. It raises when the call must not be made now, such
+        as in another thread. None (default) lets every call pass.
+    comes_back: whether the connection, closed by the peer, is made again, and its links attached again. None
+        (default): it is not. The maker of the wires sets it.
     """
 
     __slots__ = (
@@ -109,7 +109,7 @@ class Connection(Endpoint):
         self._sessions: dict[Any, None] = {}
         self.context: AnyValue = None
         self.lasting = False
-        self.doubtful: Optional[str] = None  # whose open has come, and says that its close comes next
+        self.doubtful: Optional[str] = None  # the peer's container-id, when its open announces a close
         self.guard: Optional[Callable[[], None]] = None
         self.comes_back: Optional[Callable[[], bool]] = None
         self._links_made = 0
@@ -120,26 +120,26 @@ class Connection(Endpoint):
         return self
 
     def collect(self, collector: Collector) -> None:
-        """Have the events of this connection put into `collector`. To be called before anything else."""
+        """Put the events of this connection into `collector`. To be called before anything else."""
         self.collector = collector
         self.emit(Event.CONNECTION_INIT, self)
 
     def emit(self, etype: EventType, context: Any) -> None:
-        """Queue an event, if anybody collects them."""
+        """Queue an event, if there is a collector."""
         if self.collector is not None:
             self.collector.put(context, etype)
 
     def event_queue(self) -> deque[tuple[EventType, Any]]:
-        """Where the hot path appends events itself; they go nowhere when nobody collects them."""
+        """The queue to which the hot path appends events itself; without a collector they are dropped."""
         return deque(maxlen=1) if self.collector is None else self.collector.events
 
     def check(self) -> None:
-        """Let the guard see to it that the application may do something now."""
+        """Ask the guard whether the application may make a call now; the guard raises if not."""
         if self.guard is not None:
             self.guard()
 
     def work_on(self, endpoint: Endpoint) -> None:
-        """An endpoint has changed: have the transport see to it."""
+        """Wake the transport for an endpoint that has changed."""
         self.work[endpoint] = None
         if self.transport is not None:
             self.transport.wake()
@@ -147,15 +147,16 @@ class Connection(Endpoint):
     # -- life --------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Open the connection. Raises DataException, naming the field, when something set on it cannot be
-        written, and LocalProtocolError when it was closed before."""
+        """Open the connection. Raises DataException, with the name of the field, when a value cannot be written, and
+        LocalProtocolError when it was closed before."""
         encode_composite(OPEN, self.open_fields(0, 0, 0))  # for its error, at the call that caused it
         if self.change(LOCAL_OPEN):
             self.emit(Event.CONNECTION_LOCAL_OPEN, self)
             self.work_on(self)
 
     def close(self) -> None:
-        """Close the connection, with all that is in it. What was sent leaves first; without a wire it is in doubt."""
+        """Close the connection, with its sessions and links. Sent deliveries leave first; without a wire they are in
+        doubt."""
         if self.condition is not None:
             self.condition.check()
         if self.change(LOCAL_CLOSE):
@@ -167,21 +168,21 @@ class Connection(Endpoint):
             self.work_on(self)
 
     def fail(self, condition: Condition) -> None:
-        """It cannot be had any more: it is closed here, and the application sees it as if the peer had closed it
-        because of `condition`."""
+        """The connection is beyond recovery: it is closed here, and the application sees it as if the peer had closed
+        it with `condition`."""
         self.change(REMOTE_GONE)
         self.remote_condition = condition
         self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
         self.close()
 
     def end(self) -> None:
-        """It was closed here, and nobody is there any more who would answer: the application sees it closed."""
+        """It was closed here, and the peer that would answer is gone: the application sees it closed."""
         if self.state & LOCAL_CLOSED and not self.state & REMOTE_CLOSED:
             self.change(REMOTE_GONE)
             self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
 
     def free(self) -> None:
-        """Forget the sessions and links; CONNECTION_FINAL is the last that is heard of it."""
+        """Forget the sessions and links; CONNECTION_FINAL is its last event."""
         self.check()
         for session in self.sessions(0):
             self.forget(session)
@@ -201,7 +202,7 @@ class Connection(Endpoint):
         return self._links_made
 
     def forget(self, session: Session) -> None:
-        """Take a session out, and its links; SESSION_FINAL is the last that is heard of it."""
+        """Take a session out, and its links; SESSION_FINAL is its last event."""
         if session in self._sessions:
             del self._sessions[session]
             for link in session.links():
@@ -210,22 +211,22 @@ class Connection(Endpoint):
 
     @property
     def link_count(self) -> int:
-        """How many links there are, in all sessions."""
+        """The number of links, in all sessions."""
         return sum(session.link_count for session in self._sessions)
 
     @property
     def weight(self) -> int:
-        """Bytes in which the peer told of the sessions and links that there are."""
+        """Bytes of the peer's begins and attaches for the present sessions and links."""
         return sum(session.weight for session in self._sessions)
 
     def admit_session(self, limits: Limits, size: int) -> None:
         """The peer begins another session, by a frame of `size` bytes. RemoteProtocolError, which closes the
-        connection, when that is too much. Of their number the channels take care."""
+        connection, beyond the limit of bytes. The channels bound the number of sessions."""
         self._weigh(limits, size, "connection")
 
     def admit_link(self, limits: Limits, size: int, another: bool) -> None:
-        """The peer attaches a link, by a frame of `size` bytes; `another` than those that there are.
-        RemoteProtocolError, which ends the session, when that is too much."""
+        """The peer attaches a link, by a frame of `size` bytes. another: the link is a new one.
+        RemoteProtocolError, which ends the session, beyond the limits of links and of bytes."""
         if another and self.link_count >= limits.max_links:
             text = "more than %d links, counting those that wait for our answer" % limits.max_links
             raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, "session")
@@ -234,7 +235,7 @@ class Connection(Endpoint):
     def _weigh(self, limits: Limits, size: int, scope: str) -> None:
         most = limits.max_endpoint_bytes
         if most and self.weight + size > most:
-            text = "sessions and links are told of in more than %d bytes" % most
+            text = "the begins and attaches of sessions and links take more than %d bytes" % most
             raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, scope)
 
     def sessions(self, mask: int) -> Iterator[Session]:
@@ -254,7 +255,7 @@ class Connection(Endpoint):
         return next(iter(self.links(mask)), None)
 
     def describe(self) -> str:
-        """Where it goes, for a person: ``host:port``; of one that came in, whatever is known of the peer."""
+        """The peer, for a person: ``host:port``; of an accepted connection, the container-id or hostname."""
         place = self.connected_address or ""
         place = (place.partition("://")[2] or place).partition("/")[0].rpartition("@")[2]
         if place:
@@ -268,7 +269,7 @@ class Connection(Endpoint):
     # -- the wire ----------------------------------------------------------------------------------------
 
     def open_fields(self, max_frame_size: int, channel_max: int, idle_timeout: float) -> list[Any]:
-        """The fields of our open [2.7.1]; the wire's own part is the transport's."""
+        """The fields of our open [2.7.1]; the arguments are the transport's."""
         return [
             self.container,
             self.hostname,
@@ -285,7 +286,7 @@ class Connection(Endpoint):
     def recv_open(
         self, container: str, hostname: Optional[str], offered: Any, desired: Any, properties: Optional[dict[Any, Any]]
     ) -> None:
-        """The peer opens the connection; what concerns the wire alone the transport has kept [2.7.1]."""
+        """The peer opens the connection; the transport has kept the fields of the wire alone [2.7.1]."""
         self.remote_hostname = hostname
         self.remote_offered_capabilities = of_symbols(offered)
         self.remote_desired_capabilities = of_symbols(desired)
@@ -296,7 +297,7 @@ class Connection(Endpoint):
             self.believe(container)
 
     def believe(self, container: str) -> None:
-        """The peer has opened the connection, and means it."""
+        """The peer has opened the connection, and its open is no refusal."""
         self.doubtful = None
         self.remote_container = container
         self.change(REMOTE_OPEN)
@@ -305,7 +306,7 @@ class Connection(Endpoint):
     def recv_close(self, error: Any = None) -> None:
         """The peer closes the connection [2.7.9]."""
         if self.doubtful is not None:
-            self.change(REMOTE_OPEN)  # nobody has been told of it
+            self.change(REMOTE_OPEN)  # no event has reported it
         self.change(REMOTE_CLOSE)
         self.remote_condition = Condition.from_wire(error)
         self.leave_wire()
@@ -314,7 +315,7 @@ class Connection(Endpoint):
         self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
 
     def _end_attaching(self) -> None:
-        """Whoever waits for the answer to an attach is told that there will be none, as when a session ends."""
+        """End the links whose attach has no answer and will have none, as when a session ends."""
         for link in self.links(0):
             if link.is_attaching() and not (link.state | link.session.state) & REMOTE_CLOSED:
                 if not link.session.state & LOCAL_CLOSED:
@@ -322,7 +323,7 @@ class Connection(Endpoint):
                     link.end_unanswered()
 
     def leave_wire(self) -> None:
-        """Nothing will be heard of what is on its way: sends without an outcome are in doubt, or leave again."""
+        """No outcome will come over this wire any more: sends without one are in doubt, or leave again."""
         for session in self.sessions(0):
             channel = session.channel
             if channel is not None:
@@ -333,12 +334,12 @@ class Connection(Endpoint):
                 channel.outgoing.shares = None
 
     def give_up(self) -> None:
-        """No wire will come any more: what waits for one is in doubt."""
+        """No wire will come any more: deliveries that wait for one are in doubt."""
         self.lasting = False
         self.leave_wire()
 
     def reset(self) -> None:
-        """Be as before the peer was heard of: every endpoint keeps what the application wants of it."""
+        """Return to the state before the peer's open: every endpoint keeps the wishes of the application."""
         self.change(WIRE_LOST)
         self.remote_condition = None
         self.doubtful = None
@@ -351,5 +352,5 @@ class Connection(Endpoint):
         return self.transport is None and self.lasting
 
     def holds_back(self) -> bool:
-        """Whether something was sent that has not left, and could."""
+        """Whether a sent delivery has not left, and could."""
         return any(session.holds_back() for session in self._sessions if not session.state & REMOTE_CLOSED)

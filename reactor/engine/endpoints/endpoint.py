@@ -1,9 +1,9 @@
 """Endpoint: what connection, session and link have in common, above all their life cycle.
 
-An endpoint has two halves, ours and the peer's, and each goes from not there over active to closed. The whole
-life cycle is the table LIFE below: what is not in it is a protocol error of the side that did it. Nothing but `change`
-sets a state. Endpoints hold what the application wants; what belongs to one wire (handles, channels, windows) lives in
-wire/ and is replaced when the wire is.
+An endpoint has two halves, local and remote. Each goes from uninitialized over active to closed. The table LIFE is
+the whole life cycle: a step that it lacks is a protocol error of the side that took it. Only `change` sets a state.
+Endpoints hold the wishes of the application. The state of one wire (handles, channels, windows) lives in wire/ and is
+replaced with the wire.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ REMOTE_MASK = REMOTE_UNINIT | REMOTE_ACTIVE | REMOTE_CLOSED
 
 # The inputs of the life cycle: calls of the application, frames of the peer, and the end of either side without them.
 LOCAL_OPEN, LOCAL_CLOSE, REMOTE_OPEN, REMOTE_CLOSE = "local open", "local close", "remote open", "remote close"
-#: It is over here, and no call of the application closes it: it has ended with the wire, or was made for a handshake
-#: alone.
+#: The local half closes without a call of the application: the endpoint has ended with the wire, or was made for a
+#: handshake alone.
 LOCAL_GONE = "local gone"
-#: The peer will not answer for it any more: it counts as closed by the peer.
+#: No answer of the peer will come any more: the endpoint counts as closed by the peer.
 REMOTE_GONE = "remote gone"
-#: The wire is lost, and with it all that the peer said: another wire may come.
+#: The wire is lost, and with it the peer's half: another wire may come.
 WIRE_LOST = "wire lost"
 
-# (the half's state, what happens) -> the half's next state. Equal to the first: allowed, and nothing happens.
-# To close what was never opened is how a passive side refuses: it answers with an open and a close.
+# (the half's state, the input) -> the half's next state. Equal to the first: allowed, and nothing happens.
+# A passive side refuses an endpoint by a close without an open: the answer on the wire is an open and a close.
 LIFE: dict[tuple[int, str], int] = {
     (LOCAL_UNINIT, LOCAL_OPEN): LOCAL_ACTIVE,
     (LOCAL_ACTIVE, LOCAL_OPEN): LOCAL_ACTIVE,
@@ -73,14 +73,14 @@ class Endpoint(Listed):
         self.state = LOCAL_UNINIT | REMOTE_UNINIT
         self.plans: Optional[PlanTable] = None
         self.parent = parent
-        self.held = False  # a session or a link: it has lost its place on the wire, and is not to be asked for yet
+        self.held = False  # a session or a link: it has lost its place on the wire, and does not ask for a new one yet
         self._condition: Optional[Condition] = None
         self.remote_condition: Optional[Condition] = None
 
     def change(self, what: str) -> bool:
-        """Go through the life cycle; returns whether anything changed.
+        """Take a step of the life cycle; returns whether the state changed.
 
-        Raises LocalProtocolError or RemoteProtocolError when the table does not have it.
+        Raises LocalProtocolError or RemoteProtocolError when the table lacks the step.
         """
         mask = LOCAL_MASK if what in _LOCAL_INPUTS else REMOTE_MASK
         if what in (LOCAL_OPEN, LOCAL_CLOSE):
@@ -96,18 +96,18 @@ class Endpoint(Listed):
         return after != before
 
     def label(self) -> str:
-        """What it is, in a few words that are true on both sides: for texts that go to the peer."""
+        """The endpoint in a few words that are true on both sides: for texts that go to the peer."""
         return "the " + type(self).__name__.lower()
 
     def check(self) -> None:
-        """Let the connection's guard see to it that the application may do something now."""
+        """Ask the connection's guard whether the application may make a call now; the guard raises if not."""
         if self.parent is not None:
             self.parent.check()
 
     @property
     def handler(self) -> Optional[object]:
-        """The handler that sees the events of this endpoint and of what is in it, instead of the container's.
-        None (the default) leaves them to the next outer endpoint. TypeError for what has no `on_...` methods."""
+        """The handler for the events of this endpoint and of those in it, instead of the container's. None (the
+        default) leaves them to the next outer endpoint. TypeError for an object without `on_...` methods."""
         return None if self.plans is None else self.plans.handler
 
     @handler.setter
@@ -116,7 +116,7 @@ class Endpoint(Listed):
 
     @property
     def condition(self) -> Optional[Condition]:
-        """Why this side closes, to be set before close(); None for no error."""
+        """The reason of this side's close, set before close(); None for no error."""
         return self._condition
 
     @condition.setter
@@ -125,16 +125,16 @@ class Endpoint(Listed):
 
     @property
     def is_blamed(self) -> bool:
-        """Whether this side has closed it because of what the peer did, and the application was told at once: the
-        peer's own close is no news then."""
+        """Whether this side has closed it for an error of the peer. The application had the event at once, so the
+        peer's own close makes none."""
         return self._condition is not None and self._condition is self.remote_condition
 
     @property
     def is_given_up(self) -> bool:
-        """Whether the peer has ended it because of an error of ours: it listens to nothing more."""
+        """Whether the peer has closed it for an error of ours: it reads nothing more of this endpoint."""
         return self.remote_condition is not None and self.remote_condition is not self._condition
 
     def matches(self, mask: int) -> bool:
-        """Whether the state agrees with `mask`: a half without any bit in the mask is not looked at."""
+        """Whether the state agrees with `mask`; a half without a bit in the mask does not count."""
         local, remote = mask & LOCAL_MASK, mask & REMOTE_MASK
         return (not local or bool(self.state & local)) and (not remote or bool(self.state & remote))

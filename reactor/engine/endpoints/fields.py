@@ -1,8 +1,8 @@
-"""Fields: what an application may set on connections, sessions, links and termini, and how it looks on the wire.
+"""Fields: values that an application sets on connections, sessions, links and termini, and their form on the wire.
 
-Some values fit their field's type and mean nothing all the same: a settle mode of 7, a property whose key is a
-number. A peer would close what they are sent on, so they are refused here, at the call that would send them, by the
-name of the attribute. It knows no endpoint.
+Some values fit their field's type and are invalid all the same: a settle mode of 7, a property with a number for its
+key. A peer would close the endpoint for them. So they are refused here, at the call that would send them, by the name
+of the attribute. It knows no endpoint.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Names = Union[None, str, Iterable[str], Array]
 
 
 def symbol_keys(name: str, entries: Any) -> Optional[dict[Any, Any]]:
-    """A dict with symbols for keys, whatever strings the application wrote: peers refuse others [3.5.3]. None for
-    none. DataException, with the `name` of the attribute, for what is no dict or has other keys."""
+    """`entries` with symbols in place of strings for keys: peers refuse other keys [3.5.3]. None for none.
+    DataException, with the `name` of the attribute, for a value that is no dict or has other keys."""
     if entries is None:
         return None
     if not isinstance(entries, dict):
@@ -46,7 +46,7 @@ def as_symbols(entries: Optional[dict[Any, Any]]) -> Optional[dict[Any, Any]]:
 
 def symbol_list(name: str, value: Any) -> Optional[SymbolList]:
     """Names as the application may give them (one, a list, an Array), as symbols; None for none. DataException, with
-    the `name` of the attribute, for what is no name."""
+    the `name` of the attribute, for a value that is no name."""
     given = value.elements if isinstance(value, Array) else value
     try:
         return SymbolList(given) or None

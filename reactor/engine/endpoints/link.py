@@ -1,8 +1,8 @@
-"""Link: one direction of messages between two termini [2.6]; sender.py and receiver.py say what each end is.
+"""Link: one direction of messages between two termini [2.6]; its two ends are in sender.py and receiver.py.
 
-A link holds what the application wants of it (termini, modes, credit) and what the peer answered, and queues
-deliveries. Which transfer leaves when, and what arrives, is the business of the channel it is attached through
-(wire/channel.py). It knows its session, and no frame.
+A link holds the wishes of the application (termini, modes, credit) and the peer's answers, and queues deliveries. The
+channel that it is attached through (wire/channel.py) writes and reads the transfers. It knows its session, and no
+frame.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ _SND_MODES, _RCV_MODES = (0, 1, 2), (0, 1)
 
 
 class Link(Endpoint, ListedAbstract):
-    """What sender and receiver have in common. `session.sender(name)` and `session.receiver(name)` make them.
+    """The common part of sender and receiver. `session.sender(name)` and `session.receiver(name)` make them.
 
     name: the link's name; both ends know it by that.
-    source, target: what this side asks for; remote_source, remote_target: what the peer said.
+    source, target: those of our attach; remote_source, remote_target: those of the peer's.
     snd_settle_mode: SND_UNSETTLED, SND_SETTLED or SND_MIXED (default). rcv_settle_mode: RCV_FIRST (default) or
         RCV_SECOND. remote_snd_settle_mode, remote_rcv_settle_mode: the peer's.
     max_message_size: bytes of the largest message that this side takes, 0 for no limit (default).
     remote_max_message_size: the peer's.
     properties, remote_properties: dicts with symbol keys, or None.
     offered_capabilities, desired_capabilities: names or lists of them, or None; remote_...: the peer's.
-    available: how many messages the sender says it could send, were there credit.
+    available: the messages that the sender could send if it had the credit; at a receiver, as of the peer's flow.
     attach_timeout: seconds within which the peer is to answer, each time the link is attached; None (default) for no
-        limit. close_timeout: the same for closing it. Whoever drives the engine keeps the time.
-    drain_mode: whether the sender is to use up its credit at once, with messages or without. A receiver that sets it
-        tells the sender so; a sender's is the receiver's word.
-    unsettled: how many deliveries are not settled here.
-    context: the application's own; nothing here looks at it.
+        limit. close_timeout: the same for closing it. The driver of the engine keeps the time.
+    drain_mode: whether the sender is to use up its credit at once, with messages or without. A receiver sets
+        it, by a flow; a sender's is that of the receiver's last flow.
+    unsettled: the number of deliveries that are not settled here.
+    context: the application's own; the engine does not read it.
     """
 
     __slots__ = (
@@ -133,20 +133,20 @@ class Link(Endpoint, ListedAbstract):
         self.remote_desired_capabilities: Optional[SymbolList] = None
         self.available = 0
         self.drain_asked = False
-        self._drain_stays = False  # it was set, not asked for by `drain(n)`: `flow(n)` does not end it
+        self._drain_stays = False  # set by `drain_mode`, not by `drain(n)`: `flow(n)` does not end it
         self.unsettled = 0
         self.attach_timeout: Optional[float] = None
         self.close_timeout: Optional[float] = None
         self.context: AnyValue = None
         self.detached = False  # this side detaches instead of closing
         self.remote_detached = False
-        # What belongs to the wire, and starts anew with each: how the channel knows the link, and the credit.
+        # The state of the wire, which starts anew with each: the handles of the link, and the credit.
         self.channel: Optional[ChannelInterface] = None
         self.handle_out: Optional[int] = None
         self.handle_in: Optional[int] = None
         self.detach_sent = False
-        self.discarding = False  # what still comes in is passed over: we detached, or the peer broke the rules here
-        self.passed_over = 0  # transfers that came all the same
+        self.discarding = False  # frames that still arrive are passed over: we detached, or the peer broke the rules
+        self.passed_over = 0  # transfers that arrived all the same
         self.doubtful = False  # attached by the peer in a way that looks like a refusal
         self.wire_credit = 0
         self.delivery_count = 0
@@ -180,9 +180,9 @@ class Link(Endpoint, ListedAbstract):
         return self.session.connection.transport
 
     def open(self) -> None:
-        """Attach the link. Raises DataException, naming the field, when something set on it cannot be
-        written, and LocalProtocolError when it was closed before, or when another link of its session has its name
-        and direction, and is open on both sides or about to be [2.6.1]."""
+        """Attach the link. Raises DataException, with the name of the field, when a value cannot be written, and
+        LocalProtocolError when it was closed before, or when another link of its session has its name and
+        direction, and is open on both sides or about to be [2.6.1]."""
         encode_composite(ATTACH, self.attach_fields(0))  # for its error, at the call that caused it
         if self.state & LOCAL_UNINIT and not self.passive:
             self._check_name()
@@ -190,8 +190,8 @@ class Link(Endpoint, ListedAbstract):
             self._emit(Event.LINK_LOCAL_OPEN)
 
     def _check_name(self) -> None:
-        """LocalProtocolError when a link that is open has the name: the peer would take the new one for it, or for a
-        thief. One of another session is no obstacle: that is how a link moves."""
+        """LocalProtocolError when an open link has the name: the peer would take the new one for it, or for a thief. A
+        link of another session is no obstacle: a link moves in this way."""
         for other in self.session.named(self.name):
             if other is self or other.is_sender != self.is_sender or other.held:
                 continue
@@ -200,7 +200,7 @@ class Link(Endpoint, ListedAbstract):
                 raise LocalProtocolError(ILLEGAL_STATE, text, "link", endpoint=self)
 
     def close(self) -> None:
-        """Close the link: what is queued leaves first. The peer may free its end, a subscription for one."""
+        """Close the link: queued deliveries leave first. The peer may free its end, such as a subscription."""
         if self.condition is not None:
             self.condition.check()
         if self.passive and self.state & LOCAL_UNINIT:
@@ -213,7 +213,7 @@ class Link(Endpoint, ListedAbstract):
                 self.session.bury_link(self)
 
     def detach(self) -> None:
-        """Detach the link without closing it: the peer keeps its end if that was made to last [2.6.3]."""
+        """Detach the link without closing it: the peer keeps its end if its expiry policy allows it [2.6.3]."""
         if self.condition is not None:
             self.condition.check()
         if self.change(LOCAL_CLOSE):
@@ -224,14 +224,14 @@ class Link(Endpoint, ListedAbstract):
                 self.session.bury_link(self)
 
     def may_go_on(self) -> bool:
-        """Whether neither it nor what carries it was closed here."""
+        """Whether it is open here, and its session and connection were not closed here."""
         session = self.session
         ended = (self.state | session.state | session.connection.state) & LOCAL_CLOSED
         return bool(self.state & LOCAL_ACTIVE and not ended)
 
     def fail(self, condition: Condition) -> None:
-        """It cannot be had (any more): the application sees it as if the peer had closed it because of `condition`.
-        What was sent over it is in doubt. On the wire it is closed as soon as the peer lets it."""
+        """The link is not available (any more): the application sees it as if the peer had closed it with `condition`.
+        Deliveries sent over it are in doubt. On the wire it is closed as soon as the peer lets it."""
         if self.state & REMOTE_CLOSED:
             return
         if self.channel is not None:
@@ -245,12 +245,12 @@ class Link(Endpoint, ListedAbstract):
         self.connection.work_on(self)
 
     def is_attaching(self) -> bool:
-        """Whether somebody here waits for the peer's answer to the attach."""
+        """Whether our attach has no answer of the peer yet."""
         return bool(self.state & LOCAL_ACTIVE and (self.state & REMOTE_UNINIT or self.doubtful))
 
     def end_unanswered(self) -> None:
-        """What carries it has ended, and the peer will not answer for it any more: the application sees it closed,
-        for the reason in `remote_condition`."""
+        """Its session or connection has ended, and no answer of the peer will come: the application sees it closed, for
+        the reason in `remote_condition`."""
         self.change(REMOTE_GONE)
         self.detach_sent = True  # as far as the peer is concerned
         self.connection.emit(Event.LINK_REMOTE_CLOSE, self)
@@ -262,7 +262,7 @@ class Link(Endpoint, ListedAbstract):
         self.connection.emit(Event.LINK_REMOTE_OPEN, self)
 
     def cut_short(self) -> None:
-        """It is going to be closed: give up what is half-written, which nobody will complete."""
+        """The link is about to close: give up a half-written delivery, which will never be complete."""
 
     def free(self) -> None:
         """Take the link out of its session. Its deliveries are forgotten."""
@@ -285,8 +285,8 @@ class Link(Endpoint, ListedAbstract):
         return None
 
     def label(self) -> str:
-        """The link in a few words that are true on both sides, for texts that go to the peer: what is a receiver
-        here is a sender there."""
+        """The link in a few words that are true on both sides, for texts that go to the peer: a receiver here is a
+        sender there."""
         ends = (self.target, self.remote_target, self.source, self.remote_source)
         if not self.is_sender:
             ends = ends[2:] + ends[:2]
@@ -319,7 +319,7 @@ class Link(Endpoint, ListedAbstract):
     @property
     @abstractmethod
     def credit(self) -> int:
-        """How many deliveries may still be sent. A receiver counts those that it has not read as not sent."""
+        """The deliveries that may still be sent. A receiver counts unread ones as not sent."""
 
     def delivery(self, tag: Union[str, bytes]) -> Delivery:
         """A new delivery with this tag, to be written with `stream` and finished with `advance`."""
@@ -363,9 +363,9 @@ class Link(Endpoint, ListedAbstract):
         ]
 
     def leave_wire(self, lasting: bool = False) -> None:
-        """The wire is gone, or the link on it: nothing that is on its way will ever be heard of again.
+        """The wire is gone, or the link on it: no answer to its frames will ever come.
 
-        lasting: whether another wire will come, and what has not left may wait for it.
+        lasting: whether another wire will come, and unsent deliveries may wait for it.
         """
         self.abandon(lasting)
         self.channel = self.handle_out = self.handle_in = self.transfer_in_progress = None
@@ -374,19 +374,19 @@ class Link(Endpoint, ListedAbstract):
 
     @abstractmethod
     def abandon(self, lasting: bool = False) -> None:
-        """Give up what is unsettled: outcomes will not come, and ours would not arrive. `lasting`: see leave_wire."""
+        """Give up unsettled deliveries: no outcome will come, and ours would not arrive. `lasting`: see leave_wire."""
 
     def has_more(self) -> bool:
-        """Whether something is left to say over this link on another wire although it was closed here."""
+        """Whether the link, closed here, has frames left for another wire."""
         return False
 
     def reset(self, lasting: bool = False) -> None:
-        """Be as before the peer was heard of, ready for a new wire. `lasting`: see leave_wire."""
+        """Return to the state before the peer's attach, ready for a new wire. `lasting`: see leave_wire."""
         self.leave_wire(lasting)
         self.change(WIRE_LOST)
         self.remote_condition = None
         self.remote_detached = self.held = False
         self.weight = 0
-        # What the peer said is over: an address that it had made for us (dynamic) above all.
+        # The peer's attach is void: above all, an address that it had made for us (dynamic).
         self.remote_source = Terminus(Terminus.UNSPECIFIED)
         self.remote_target = Terminus(Terminus.UNSPECIFIED)

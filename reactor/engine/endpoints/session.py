@@ -1,6 +1,6 @@
 """Session: a container of links, as the application holds it [2.5].
 
-It holds what the application wants and survives the wire; what the wire needs (ids, windows, handles) is its
+It holds the wishes of the application and survives the wire. The state of the wire (ids, windows, handles) is its
 `channel`, made when the session begins on a wire and dropped with it (wire/channel.py).
 """
 
@@ -36,23 +36,23 @@ from reactor.engine.events import Event, EventType
 from reactor.engine.interface import ChannelInterface, ConnectionInterface, WireInterface
 from reactor.reasons import passes
 
-#: How many frames a peer may send before we answer, when the application sets no `incoming_capacity`.
+#: Frames that a peer may send before our answer, when the application sets no `incoming_capacity`.
 DEFAULT_WINDOW = 2048
-#: The largest handle of ours, and of the peer's: a session has at most so many links less one each way.
+#: The largest handle of ours, and of the peer's: handles begin at 0, so a session has at most one link more.
 DEFAULT_HANDLE_MAX = 0x7FFF
 
 
 class Session(Endpoint):
     """A session of a connection. `connection.session()` makes it.
 
-    incoming_capacity: bytes that may come in without being read; it bounds the incoming window. Set when the session
-        has begun, a larger one is told at once, a smaller one when what was told before is used up. A message larger
-        than that has to be read while it comes in. 0, the default, bounds the window to 2,048 frames, or fewer
-        (`Limits.max_buffered_session_bytes`), where those that continue an unread message do not count before it is
-        complete.
-    outgoing_window: frames, told to the peer; default 2,048.
-    properties, offered_capabilities, desired_capabilities: told to the peer; or None.
-    remote_properties, remote_offered_capabilities, remote_desired_capabilities: what the peer told.
+    incoming_capacity: bytes that may come in without being read; it bounds the incoming window. A larger one, set
+        when the session has begun, goes to the peer at once; a smaller one when the present window is used up. A
+        message larger than that has to be read while it comes in. 0, the default, bounds the window to 2,048 frames,
+        or fewer (`Limits.max_buffered_session_bytes`). Frames that continue an unread message do not count then
+        before it is complete.
+    outgoing_window: frames, for our begin; default 2,048.
+    properties, offered_capabilities, desired_capabilities: for our begin; or None.
+    remote_properties, remote_offered_capabilities, remote_desired_capabilities: those of the peer's begin.
     handle_max: the largest handle that either side may use; default 32,767, and never more than the transport's
         limits allow.
     first_outgoing_id: the first transfer and delivery id; default 0.
@@ -96,7 +96,7 @@ class Session(Endpoint):
         self.first_outgoing_id = 0
         self.context: AnyValue = None
         self.passive = False  # begun by the peer: gone with the wire
-        self.weight = 0  # bytes of the peer's begin, and of the attaches of the links that are there
+        self.weight = 0  # bytes of the peer's begin, and of its attaches for the present links
 
     # -- the application's side --------------------------------------------------------------------------
 
@@ -117,14 +117,14 @@ class Session(Endpoint):
         return self.connection.transport
 
     def open(self) -> None:
-        """Begin the session. Raises DataException, naming the field, when something set on it cannot be
-        written, and LocalProtocolError when it was closed before."""
+        """Begin the session. Raises DataException, with the name of the field, when a value cannot be written, and
+        LocalProtocolError when it was closed before."""
         encode_composite(BEGIN, self.begin_fields(None))  # for its error, at the call that caused it
         if self.change(LOCAL_OPEN):
             self._emit(Event.SESSION_LOCAL_OPEN)
 
     def close(self) -> None:
-        """End the session, and all that is in it. What was sent leaves first."""
+        """End the session, with its links. Sent deliveries leave first."""
         if self.condition is not None:
             self.condition.check()
         if self.change(LOCAL_CLOSE):
@@ -174,16 +174,16 @@ class Session(Endpoint):
 
     @property
     def link_count(self) -> int:
-        """How many links there are."""
+        """The number of links."""
         return len(self._links)
 
     def forget(self, link: Link) -> None:
-        """Take a link out; LINK_FINAL is the last that is heard of it."""
+        """Take a link out; LINK_FINAL is its last event."""
         if self.take_out(link):
             self.connection.emit(Event.LINK_FINAL, link)
 
     def take_out(self, link: Link) -> bool:
-        """Take a link out without a word about it; returns whether it was there."""
+        """Take a link out without an event; returns whether it was there."""
         if link not in self._links:
             return False
         del self._links[link]
@@ -207,7 +207,7 @@ class Session(Endpoint):
 
     @property
     def incoming_bytes(self) -> int:
-        """Bytes that have come and were not read."""
+        """Bytes that have arrived and were not read."""
         return sum(d.pending for link in self._links if isinstance(link, Receiver) for d in link.incoming)
 
     @property
@@ -232,7 +232,7 @@ class Session(Endpoint):
         return max(1, min(DEFAULT_WINDOW, most // wire.max_frame_size))
 
     def largest_handle(self) -> int:
-        """The largest handle that is told to the peer, and holds for both sides."""
+        """The handle-max of our begin; it holds for both sides."""
         transport = self.connection.transport
         return self.handle_max if transport is None else min(self.handle_max, transport.limits.max_links - 1)
 
@@ -251,14 +251,14 @@ class Session(Endpoint):
         ]
 
     def holds_back(self) -> bool:
-        """Whether something was sent that has not left, and could."""
+        """Whether a sent delivery has not left, and could."""
         return any(link.queued and link.is_sender and not link.state & REMOTE_CLOSED for link in self._links)
 
     def refuse(self, endpoint: Union[Session, Link], condition: Condition) -> None:
-        """This session, or a link of it, cannot be opened on this wire: the application sees it as if the peer
-        had refused, and what was sent over it will not leave."""
+        """This session, or a link of it, cannot be opened on this wire: the application sees it as if the peer had
+        refused it. Deliveries sent over it will not leave."""
         if isinstance(endpoint, Link) and not endpoint.state & REMOTE_UNINIT:
-            # The peer has attached it and waits for our attach: it can be told no less than this.
+            # The peer has attached it and waits for our attach: no smaller answer than the session's end is left.
             endpoint.abandon()
             endpoint.detach_sent = True  # it will have no handle here
             self.condition = condition
@@ -278,14 +278,13 @@ class Session(Endpoint):
         self.connection.emit(Event.SESSION_REMOTE_CLOSE, self)
 
     def end_link(self, link: Link) -> None:
-        """The peer has ended the session: nobody will answer for its links any more. Whoever waits for the answer to
-        an attach is told that it is refused, for the session's reason: some peers refuse in no other way. Whoever
-        waits for that to a detach has been heard."""
+        """The peer has ended the session: no answer for its links will come any more. An attach without an answer
+        counts as refused, for the session's reason: some peers refuse in no other way. A detach counts as answered."""
         if link.state & LOCAL_ACTIVE and not link.state & REMOTE_CLOSED and link.remote_condition is None:
             link.remote_condition = self.remote_condition
         link.abandon(self.connection.lasting and passes(self.remote_condition))
         if not link.is_attaching() and not link.state & LOCAL_CLOSED:
-            return  # it was in use: that its session has ended says all
+            return  # it was in use: the session's own event is enough
         if link.state & REMOTE_CLOSED or self.state & LOCAL_CLOSED:
             return
         link.end_unanswered()
@@ -293,8 +292,8 @@ class Session(Endpoint):
     # -- another wire ------------------------------------------------------------------------------------
 
     def reset(self, lasting: bool = False) -> None:
-        """Be as before the peer was heard of, ready for a new wire. What was closed here, or made by the peer, is
-        not made again. `lasting`: whether what has not left may wait for the new wire."""
+        """Return to the state before the peer's begin, ready for a new wire. Endpoints closed here, or made by the
+        peer, are not made again. `lasting`: whether unsent deliveries may wait for the new wire."""
         if self.channel is not None:
             self.channel.close(lasting)
         if self.bury():
@@ -308,8 +307,8 @@ class Session(Endpoint):
         self.held = False
 
     def hold(self) -> None:
-        """The peer has ended the session for a reason that passes: answer, and keep it with its links, and what they
-        have not sent, until `resume`."""
+        """The peer has ended the session for a reason that passes: answer, and keep it with its links, and their
+        unsent deliveries, until `resume`."""
         if self.channel is not None:
             self.channel.answer_end()
         self.reset(True)
@@ -322,7 +321,7 @@ class Session(Endpoint):
             self.connection.work_on(endpoint)
 
     def bury(self) -> bool:
-        """Without a wire: forget the session if nothing is to be said about it over the next one."""
+        """Without a wire: forget the session if it has nothing to send over the next one."""
         if not self.passive and (not self.state & LOCAL_CLOSED or self.holds_back()):
             return False
         self._die(self, Event.SESSION_REMOTE_CLOSE)
@@ -330,7 +329,7 @@ class Session(Endpoint):
         return True
 
     def bury_link(self, link: Link) -> bool:
-        """Without a wire: forget the link if nothing is to be said about it over the next one."""
+        """Without a wire: forget the link if it has nothing to send over the next one."""
         if not link.passive and (not link.state & LOCAL_CLOSED or link.has_more()):
             return False
         self._die(link, Event.LINK_REMOTE_CLOSE)
@@ -339,15 +338,15 @@ class Session(Endpoint):
 
     @staticmethod
     def hold_link(link: Link) -> None:
-        """The peer has detached `link`: answer, and keep it, with what it has not sent, until a session adopts it."""
+        """The peer has detached `link`: answer, and keep it, with its unsent deliveries, until a session adopts it."""
         if link.channel is not None:
             link.channel.attachments.detach_now(link)
         link.reset(True)
         link.held = True
 
     def adopt(self, link: Link) -> None:
-        """Attach `link` anew, here, to whatever its source and target say now: this session's link from now on, and
-        perhaps already before. What it has not sent is sent over the new attachment."""
+        """Attach `link` anew, here, to its present source and target. From now on it is a link of this session; perhaps
+        it was before. Its unsent deliveries leave over the new attachment."""
         if not link.held:
             self.hold_link(link)
         old = link.session
@@ -361,7 +360,8 @@ class Session(Endpoint):
         self.connection.work_on(link)
 
     def _die(self, endpoint: Endpoint, etype: EventType) -> None:
-        """It has ended with the wire: there is nobody any more who would answer. Whoever closed it is told so."""
+        """The endpoint has ended with the wire, and no answer will come. If the application has closed it, the
+        event of the peer's close is its answer."""
         told = bool(endpoint.state & REMOTE_CLOSED) or endpoint.is_blamed
         asked = bool(endpoint.state & LOCAL_CLOSED)
         endpoint.change(LOCAL_GONE)

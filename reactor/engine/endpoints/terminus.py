@@ -1,6 +1,6 @@
-"""Terminus: where messages come from and go to, the source or target of a link [3.5.3, 3.5.4, 4.5.1].
+"""Terminus: the source or target of a link [3.5.3, 3.5.4, 4.5.1].
 
-It holds what was asked or answered, and reads and writes the composite; links own termini, not the reverse.
+It holds the fields of one side's attach, and reads and writes the composite; links own termini, not the reverse.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _EXPIRY = {
 _EXPIRY_NAMES = {number: symbol(name) for name, number in _EXPIRY.items()}
 _MODES = {0: None, 1: symbol("copy"), 2: symbol("move")}
 _DURABILITIES = (0, 1, 2)
-_LONGEST = 0xFFFFFFFF  # seconds that the field for a time-out has room for
+_LONGEST = 0xFFFFFFFF  # seconds, the largest value of the field timeout
 
 
 class Values(list[AnyValue]):
-    """A list of values that also takes them the way the original's data does: by put_object and its kin.
+    """A list of values with the methods of Proton's Data as well: put_object and its kin.
 
-    listed: whether an array or a list was put: a single value goes out as an array then, and as itself otherwise. To
-        [1.4] both are the same; RabbitMQ 4.3 reads the capability temporary-queue from an array alone.
+    listed: whether an array or a list was put: a single value is written as an array then, and as itself otherwise.
+        [1.4] takes both for the same; RabbitMQ 4.3 reads the capability temporary-queue from an array alone.
     """
 
     __slots__ = ("listed", "_read")
@@ -65,8 +65,8 @@ class Values(list[AnyValue]):
         self._read = False
 
     def next(self) -> Optional[int]:
-        """The type of the one value that can be read, Data.SYMBOL or Data.ARRAY; None when there is none, and when
-        it was asked for before: `rewind` begins again."""
+        """The type of the one value to read, Data.SYMBOL or Data.ARRAY; None when there is none, and after the first
+        call: `rewind` begins again."""
         if not self or self._read:
             return None
         self._read = True
@@ -74,8 +74,8 @@ class Values(list[AnyValue]):
 
 
 class Map(dict[AnyValue, AnyValue]):
-    """A dict that also takes entries the way the original's data does: by put_dict and put_object. DataException for
-    a key that is neither a symbol nor a str; made of what a peer has sent it holds whatever that is."""
+    """A dict with the methods of Proton's Data as well: put_dict and put_object. DataException for a key that is
+    neither a symbol nor a str; one made of a peer's field keeps any key."""
 
     __slots__ = ("_read",)
 
@@ -107,8 +107,8 @@ class Map(dict[AnyValue, AnyValue]):
         self._read = False
 
     def next(self) -> Optional[int]:
-        """The type of the one value that can be read, Data.MAP; None when there is none, and when it was asked for
-        before: `rewind` begins again."""
+        """The type of the one value to read, Data.MAP; None when there is none, and after the first call: `rewind`
+        begins again."""
         if not self or self._read:
             return None
         self._read = True
@@ -126,7 +126,7 @@ class Terminus:
     timeout: seconds that the terminus lives on once its expiry began; int, default 0.
     dynamic: whether the peer shall make the node; default False.
     distribution_mode: DIST_MODE_UNSPECIFIED (default), DIST_MODE_COPY or DIST_MODE_MOVE; of sources only.
-    default_outcome: what becomes of a delivery settled without a state: a Described, or None; of sources only.
+    default_outcome: the outcome of a delivery settled without a state: a Described, or None; of sources only.
     capabilities, outcomes: lists of symbols; properties, filter: dicts with symbol keys.
     """
 
@@ -168,7 +168,7 @@ class Terminus:
 
     @property
     def address(self) -> Optional[str]:
-        """The name of the node, or None. TypeError for what is neither a str nor None."""
+        """The name of the node, or None. TypeError for a value that is neither a str nor None."""
         return self._address
 
     @address.setter
@@ -200,7 +200,7 @@ class Terminus:
 
     @property
     def capabilities(self) -> Values:
-        """What the node can do or shall do, as symbols, such as ``symbol("queue")``."""
+        """The capabilities of the node, offered or desired, as symbols, such as ``symbol("queue")``."""
         if self._capabilities is None:
             self._capabilities = Values()
         return self._capabilities
@@ -257,7 +257,7 @@ class Terminus:
 
     @classmethod
     def from_wire(cls, value: AnyValue, default: int) -> Terminus:
-        """Read a composite, or null; `default` is what it should be, SOURCE or TARGET."""
+        """Read a composite, or null; `default` is the type that belongs here, SOURCE or TARGET."""
         if value is None:
             return cls(cls.UNSPECIFIED)
         if not isinstance(value, Described) or not isinstance(value.value, list):
@@ -290,20 +290,20 @@ class Terminus:
 
 
 def _not_empty(fields: list[Any]) -> list[Any]:
-    """The fields of a terminus, of which one at least is there: its durability, by its default."""
+    """The fields of a terminus; if all are null, the durability has its default instead."""
     if fields.count(None) == len(fields):
         fields[1] = Terminus.NONDURABLE
     return fields
 
 
 def _multiple(name: str, values: Optional[Values]) -> Any:
-    """The names as they were put: one alone is itself, else they are a list. None for none."""
+    """The names as they were put: a single one as itself, else a list. None for none."""
     names = symbol_list(name, values)
     return names[0] if names and values and len(names) == 1 and not values.listed else names
 
 
 def _values(value: Any) -> Optional[Values]:
-    """A field of multiple symbols comes as one value or as an array [1.4]; brokers send lists as well."""
+    """Read a field of multiple symbols: one value or an array [1.4]; brokers send lists as well."""
     if value is None:
         return None
     values = Values()
