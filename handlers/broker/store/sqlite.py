@@ -108,19 +108,19 @@ class SqliteStore:
     # -- opening
 
     def _prepare(self, base: sqlite3.Connection) -> None:
-        (mark,) = base.execute("PRAGMA application_id").fetchone()
-        (version,) = base.execute("PRAGMA user_version").fetchone()
-        (tables,) = base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        mark = _value(base, "PRAGMA application_id")
+        version = _value(base, "PRAGMA user_version")
+        tables = _value(base, "SELECT count(*) FROM sqlite_master")
         if tables and mark != APPLICATION:
             raise StoreError(f"{self.path} is a file of another program: name a new one")
         if version > VERSION:
             raise StoreError(f"{self.path} was written by a later release (format {version}, this one knows {VERSION})")
-        base.execute("PRAGMA locking_mode = EXCLUSIVE")
-        base.execute("PRAGMA journal_mode = WAL")
+        _value(base, "PRAGMA locking_mode = EXCLUSIVE")
+        _value(base, "PRAGMA journal_mode = WAL")
         base.execute("PRAGMA synchronous = FULL")
         if self.most_bytes:
-            (size,) = base.execute("PRAGMA page_size").fetchone()
-            base.execute(f"PRAGMA max_page_count = {max(1, self.most_bytes // size)}")
+            size = _value(base, "PRAGMA page_size")
+            _value(base, f"PRAGMA max_page_count = {max(1, self.most_bytes // size)}")
         base.execute("BEGIN IMMEDIATE")  # the lock, which stays
         if not tables:
             base.execute(f"PRAGMA application_id = {APPLICATION}")
@@ -128,7 +128,7 @@ class SqliteStore:
             for statement in _TABLES.split(";")[:-1]:
                 base.execute(statement)
         base.execute("COMMIT")
-        (used,) = base.execute("SELECT number FROM used").fetchone()
+        used = _value(base, "SELECT number FROM used")
         self._numbers: Iterator[int] = count(used + 1)
         self._reserved = used
 
@@ -191,6 +191,12 @@ class SqliteStore:
 
 def _node_row(node: AddNode) -> tuple[Any, ...]:
     return node.number, node.kind, node.name, json.dumps(node.settings, sort_keys=True)
+
+
+def _value(base: sqlite3.Connection, query: str) -> Any:
+    """The one value that a query has. It is read to its end: a query that still has rows forbids a commit on PyPy."""
+    [(value,)] = base.execute(query).fetchall()
+    return value
 
 
 #: In the order in which they are executed; the second is how a change becomes a row, None for as it is.
