@@ -239,19 +239,19 @@ class Connection(Endpoint):
             raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text, scope)
 
     def sessions(self, mask: int) -> Iterator[Session]:
-        """The sessions whose state agrees with `mask`, oldest first; 0 for all."""
+        """The sessions in a state of `mask`, oldest first; 0 for all."""
         return (session for session in list(self._sessions) if session.matches(mask))
 
     def session_head(self, mask: int) -> Optional[Session]:
-        """The oldest session whose state agrees with `mask`, or None."""
+        """The oldest session in a state of `mask`, or None."""
         return next(iter(self.sessions(mask)), None)
 
     def links(self, mask: int) -> Iterator[Link]:
-        """The links of all sessions whose state agrees with `mask`, oldest first; 0 for all."""
+        """The links of all sessions, in a state of `mask`, oldest first; 0 for all."""
         return (link for session in list(self._sessions) for link in session.links() if link.matches(mask))
 
     def link_head(self, mask: int) -> Optional[Link]:
-        """The oldest link whose state agrees with `mask`, or None."""
+        """The oldest link in a state of `mask`, or None."""
         return next(iter(self.links(mask)), None)
 
     def describe(self) -> str:
@@ -315,7 +315,7 @@ class Connection(Endpoint):
         self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
 
     def _end_attaching(self) -> None:
-        """End the links whose attach has no answer and will have none, as when a session ends."""
+        """End the links with an attach that has no answer and will have none, as when a session ends."""
         for link in self.links(0):
             if link.is_attaching() and not (link.state | link.session.state) & REMOTE_CLOSED:
                 if not link.session.state & LOCAL_CLOSED:

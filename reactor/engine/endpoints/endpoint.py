@@ -1,4 +1,4 @@
-"""Endpoint: what connection, session and link have in common, above all their life cycle.
+"""Endpoint: the common part of connection, session and link, above all their life cycle.
 
 An endpoint has two halves, local and remote. Each goes from uninitialized over active to closed. The table LIFE is
 the whole life cycle: a step that it lacks is a protocol error of the side that took it. Only `change` sets a state.

@@ -275,7 +275,7 @@ class Link(Endpoint, ListedAbstract):
         connection.work_on(self)
 
     def next(self, mask: int) -> Optional[Link]:
-        """The next link of the connection whose state agrees with `mask`, or None."""
+        """The next link of the connection in a state of `mask`, or None."""
         seen = False
         link: Link
         for link in self.connection.links(0):

@@ -196,7 +196,7 @@ class Session(Endpoint):
         return True
 
     def next(self, mask: int) -> Optional[Session]:
-        """The next session of the connection whose state agrees with `mask`, or None."""
+        """The next session of the connection in a state of `mask`, or None."""
         seen = False
         session: Session
         for session in self.connection.sessions(0):
