@@ -226,7 +226,7 @@ def test_the_side_that_closed_first_is_the_reason_for_a_doubt(what: str, by: str
         pair.pump()
     expected = {
         "here": f"the {what} was closed here before there was an outcome",
-        "the peer": f"the peer has closed the {what}, and has not said why",
+        "the peer": f"the peer has closed the {what}, and gave no reason",
     }
     assert sent.doubt is not None and sent.doubt.description == expected[by]
 

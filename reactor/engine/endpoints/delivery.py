@@ -1,8 +1,8 @@
-"""Delivery: one message on its way, and what becomes of it.
+"""Delivery: one message in transit, its outcome and its settlement.
 
 Made once per message, so it is all slots and plain flags. It knows its link and the channel that it came or went
-on; when that is lost with its wire, `channel` becomes None and whatever the application still says about
-the delivery changes nothing, because the peer has forgotten it too. The acknowledgement contract (README,
+on. When that is lost with its wire, `channel` becomes None, and a later update or settlement by the application
+changes nothing, because the peer has forgotten the delivery too. The acknowledgement contract (README,
 "Acknowledgement") is kept here and in wire/outcomes.py.
 """
 
@@ -32,7 +32,7 @@ from reactor.listing import Listed
 # How a delivery was finished on this side.
 OPEN, SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST = range(5)
 
-# What an update of the peer changed, in `changes`.
+# The bits of `changes`: the effect of an update by the peer.
 STATE_CHANGED, SETTLED_NOW = 1, 2
 
 
@@ -40,12 +40,12 @@ class Delivery(Listed):
     """A message in transit over a link.
 
     link: the link.
-    settled: whether the peer has settled it: it has forgotten it, or never cared.
-    local_state, remote_state: what we and what the peer said became of it: a DispositionType, EMPTY so far.
+    settled: whether the peer has settled it: it has forgotten it, or never kept it.
+    local_state, remote_state: our state and the peer's: a DispositionType, EMPTY while there is none.
     partial: whether more of the message is to come.
     aborted: whether the sender gave the message up half-way.
     fate: how it was finished here: OPEN while it is not, else SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST.
-    changes: what the peer's last update changed: STATE_CHANGED, SETTLED_NOW, or both.
+    changes: the effect of the peer's last update: STATE_CHANGED, SETTLED_NOW, or both.
     """
 
     __slots__ = (
@@ -98,10 +98,10 @@ class Delivery(Listed):
         self.aborted = False
         self.queued = False
         self.frames = 1
-        self.noted = False  # an event that tells of an update waits in the queue: another would say no more
+        self.noted = False  # the event of an update waits in the queue: a second one would add nothing
         self.context: AnyValue = None
 
-    # -- what it is --------------------------------------------------------------------------------------
+    # -- its properties ----------------------------------------------------------------------------------
 
     @property
     def tag(self) -> str:
@@ -136,10 +136,10 @@ class Delivery(Listed):
 
     @property
     def pending(self) -> int:
-        """How many bytes have come and were not read, or were written and not sent."""
+        """The number of bytes that have come and were not read, or were written and not sent."""
         size = len(self.payload) if self.payload is not None else 0
         if self.id is not None and self.link.is_sender and self is not self.link.transfer_in_progress:
-            return 0  # it has left; what is kept of it is for another wire
+            return 0  # it has left; its bytes are kept for another wire
         return size + sum(map(len, self.chunks)) if self.chunks else size
 
     @property
@@ -173,13 +173,13 @@ class Delivery(Listed):
 
     @property
     def has_left(self) -> bool:
-        """Whether it is outgoing and some of it has been handed to the wire: the peer may have seen it."""
+        """Whether it is outgoing and the wire has taken some of its bytes: the peer may have seen it."""
         return self.link.is_sender and self.id is not None
 
     @property
     def doubt(self) -> Optional[Condition]:
-        """Why nobody will say what became of it, when it is in doubt: that its time was over, or why the link, the
-        session or the connection ended, ``amqp-reactor:ended`` where nobody gave a reason. None for a delivery that is
+        """The reason why a delivery in doubt gets no outcome: its timeout, or the reason for the end of the link, the
+        session or the connection; ``amqp-reactor:ended`` where that end came without one. None for a delivery that is
         not in doubt."""
         said: Optional[Condition] = getattr(self, "_doubt", None)
         if said is not None or self.fate != LOST or self.aborted or self.remote_state in TERMINAL:
@@ -191,7 +191,7 @@ class Delivery(Listed):
             return why or connection.error
         for name, end in ends:
             if end.state & REMOTE_CLOSED:
-                return Condition(ENDED, "the peer has closed the %s, and has not said why" % name)
+                return Condition(ENDED, "the peer has closed the %s, and gave no reason" % name)
             if end.state & LOCAL_CLOSED:
                 return Condition(ENDED, "the %s was closed here before there was an outcome" % name)
         return Condition(ENDED, "the connection was lost before there was an outcome")
@@ -201,8 +201,8 @@ class Delivery(Listed):
         self._doubt = condition
 
     def note_own_end(self) -> None:
-        """There will be no outcome. If this side has closed the link, its session or the connection before, that is the
-        reason, unless the peer has one: once the peer has answered the close, the states do not show the first one."""
+        """Keep the reason for the lack of an outcome: this side has closed the link, its session or the connection, and
+        the peer gave no reason. Once the peer has answered the close, the states do not show which side was first."""
         link, connection = self.link, self.link.session.connection
         ends = (("link", link), ("session", link.session), ("connection", connection))
         if connection.error is not None or any(end.remote_condition is not None for _, end in ends):
@@ -219,17 +219,17 @@ class Delivery(Listed):
         at = following.index(self) + 1 if self in following else len(following)
         return following[at] if at < len(following) else None
 
-    # -- what becomes of it ------------------------------------------------------------------------------
+    # -- its outcome and settlement ----------------------------------------------------------------------
 
     def update(self, state: Union[Disposition, DispositionType, int, None] = None) -> None:
-        """Say what becomes of the message: ACCEPTED, REJECTED, RELEASED, MODIFIED, another type, or a disposition
-        with its content; None stands for what `local` holds. It is sent at the end of the turn; until settled
-        another state may replace it. To a peer that named the outcomes it knows, and not MODIFIED, that is RELEASED.
+        """Set the local state: ACCEPTED, REJECTED, RELEASED, MODIFIED, another type, or a disposition with its
+        content; None stands for the state in `local`. It is sent at the end of the turn; until settlement another
+        state may replace it. For a peer that lists its outcomes without MODIFIED, RELEASED takes the place of that.
 
         Nothing happens when the connection it came on is lost (the peer delivers it again), when the peer has
-        settled it, or when what was settled on arrival is ACCEPTED. Raises LocalProtocolError when it was settled here
-        with another outcome, or is to be anything else after it was settled on arrival; DataException when the content
-        cannot be written, and TypeError for what is no state.
+        settled it, or when a pre-settled delivery is ACCEPTED. Raises LocalProtocolError when it was settled here
+        with another outcome, or is pre-settled and the state is not ACCEPTED; DataException when the content cannot
+        be encoded, and TypeError for an object that is no state.
         """
         if state is None:
             state = self.local.type
@@ -242,7 +242,7 @@ class Delivery(Listed):
             state = DispositionType.or_int(state)
         if self.fate:
             if self.fate == PRE_SETTLED:
-                late = state != ACCEPTED  # that is what its sender takes for granted
+                late = state != ACCEPTED  # its sender takes that for granted
             else:
                 late = self.fate == SETTLED_HERE and state != self.local_state
             if late:
@@ -256,8 +256,8 @@ class Delivery(Listed):
         self.local_state = state
 
     def settle(self) -> None:
-        """Forget the delivery, and tell the peer so. What was not read of it is dropped; what is still being written
-        is complete with that, and nothing can be added to it."""
+        """Forget the delivery, and send the settlement to the peer. Bytes that were not read are dropped; a delivery
+        that is still being written is complete with that, and takes no more bytes."""
         link = self.link
         if not self.fate:
             self._tell()
@@ -269,7 +269,7 @@ class Delivery(Listed):
             self.take()
 
     def settle_with(self, state: DispositionType) -> None:
-        """Settle with `state`, unless the application has already said or settled something: that stands."""
+        """Settle with `state`, unless the application has set an outcome or has settled: that stands."""
         if self.fate:
             return
         if self.local_state is EMPTY or self.local_state is RECEIVED:  # which is no outcome
@@ -289,7 +289,7 @@ class Delivery(Listed):
             due.append(self)
 
     def _check_content(self, state: Union[DispositionType, int], content: Disposition) -> None:
-        """Raise DataException for what cannot be written, while the application can still be told."""
+        """Raise DataException for content that cannot be sent: here, where the application can still catch it."""
         size = len(state_bytes(state, content))
         if self.channel is not None and size > self.channel.wire.largest_payload:
             raise DataException("%s with %d bytes does not fit a frame of the peer's" % (_name(state), size))
@@ -312,7 +312,7 @@ class Delivery(Listed):
         channel.outcomes.due.append(self)
 
     def abort(self) -> None:
-        """Give up a message that is being sent: the peer drops what it has got of it [2.6.14].
+        """Give up a message that is being sent: the peer drops the bytes that it has received [2.6.14].
 
         Raises LocalProtocolError for an incoming delivery.
         """
@@ -323,7 +323,7 @@ class Delivery(Listed):
             link.abort(self)
 
     def start_again(self, payload: bytes) -> None:
-        """Be as if it had not left: it goes over another wire."""
+        """Become a delivery that has not left: it goes over another wire."""
         self.id = self.channel = None
         self.payload = payload
         self.chunks = None
@@ -337,7 +337,7 @@ class Delivery(Listed):
     def take(self) -> bytes:
         """The whole payload of a complete incoming delivery; the link goes on to the next one. Once only.
 
-        Of a delivery that is not complete it takes what there is, and the rest is dropped when it comes.
+        Of a delivery that is not complete it takes the bytes that have come, and the rest is dropped when it comes.
         """
         payload: bytes = self.payload
         chunks = self.chunks
@@ -364,7 +364,7 @@ class Delivery(Listed):
         return payload
 
     def has_read(self) -> None:
-        """All bytes that have come so far were read: they make room for others."""
+        """Make room for other bytes: all that have come so far were read."""
         if self.channel is None:
             return
         window = self.channel.incoming

@@ -1,7 +1,7 @@
-"""Disposition: the state of a delivery, ours or the peer's, and how it looks on the wire [3.4, 4.5].
+"""Disposition: the state of a delivery, ours or the peer's, and its encoding [3.4, 4.5].
 
 States without content (accepted, released, a bare rejected) are plain members of DispositionType and cost
-nothing; only what says more than its name is an object. It knows no delivery and no link.
+nothing; only a state with content is an object. It knows no delivery and no link.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class DispositionType(IntEnum):
 
     @classmethod
     def or_int(cls, value: int) -> Union[DispositionType, int]:
-        """The member with this code, or the code itself when it is nobody's (a custom state)."""
+        """The member with this code, or the code itself when no member has it (a custom state)."""
         return _MEMBERS.get(value, value)
 
 
@@ -47,19 +47,19 @@ MODIFIED = DispositionType.MODIFIED
 DECLARED = DispositionType.TRANSACTION_DECLARED
 TRANSACTIONAL_STATE = DispositionType.TRANSACTIONAL_STATE
 
-#: Whoever says one of these has finished with the delivery [3.4].
+#: The terminal states, the outcomes: the side that sets one has finished with the delivery [3.4].
 TERMINAL = frozenset((ACCEPTED, REJECTED, RELEASED, MODIFIED))
 
 
 class Disposition:
-    """A state with its content. What does not belong to the type is ignored.
+    """A state with its content. Fields that do not belong to the type are ignored.
 
     type: a DispositionType, or the code of a custom state.
-    condition: why it was rejected: a Condition or None.
+    condition: rejected: the reason, a Condition or None.
     failed: modified: whether the failed attempt counts (delivery-failed).
     undeliverable: modified: not to this link again (undeliverable-here).
     annotations: modified: a dict to merge into the message's annotations; keys become symbols.
-    section_number, section_offset: received: how far it came.
+    section_number, section_offset: received: the position up to which the message has come.
     data: the raw fields of a custom, declared or transactional state.
     """
 
@@ -133,7 +133,7 @@ class Disposition:
         elif kind is MODIFIED:
             annotations = self.annotations
             if annotations:
-                # Brokers refuse annotations whose keys are strings [3.2.10], or worse than that.
+                # Brokers refuse annotations with strings as keys [3.2.10], or do worse.
                 for key in annotations:
                     if not isinstance(key, (str, ulong)):
                         text = "the keys of the annotations of MODIFIED are symbols or str, not %s"
@@ -148,7 +148,7 @@ class Disposition:
 
     @classmethod
     def from_wire(cls, state: Described) -> Disposition:
-        """Read a delivery state; whatever is not as specified is left at its default."""
+        """Read a delivery state; a field that is not as specified keeps its default."""
         self = cls(state.descriptor if isinstance(state.descriptor, int) else EMPTY)
         fields = state.value
         self.data = fields
@@ -170,7 +170,7 @@ RemoteDisposition = Disposition
 
 
 class ReceivedDisposition(Disposition):
-    """So much of the message has come [3.4.1]: section number and offset in it."""
+    """The message has come up to a position [3.4.1]: a section number, and an offset in that section."""
 
     __slots__ = ()
 
@@ -228,8 +228,8 @@ class DeclaredDisposition(Disposition):
 
 
 class TransactionalDisposition(Disposition):
-    """The delivery belongs to the transaction `id`; `outcome` (a type or a Disposition) is what it ends as when
-    the transaction commits [4.5.8]."""
+    """The delivery belongs to the transaction `id`; `outcome` (a type or a Disposition) takes effect when the
+    transaction commits [4.5.8]."""
 
     __slots__ = ()
 
@@ -241,7 +241,7 @@ class TransactionalDisposition(Disposition):
 
 
 def state_bytes(state: Union[DispositionType, int], content: Optional[Disposition]) -> bytes:
-    """The state as it stands in a transfer or disposition. Raises DataException when it cannot be written."""
+    """The encoding of a state for a transfer or disposition. Raises DataException when there is none."""
     if content is None:
         known = _BARE.get(state)
         return encode_value(Described(ulong(state), [])) if known is None else known
@@ -251,7 +251,7 @@ def state_bytes(state: Union[DispositionType, int], content: Optional[Dispositio
         return b"\x40"
     value = wire.value
     if isinstance(value, list):
-        # Trailing nulls say nothing [1.4].
+        # Trailing nulls may be omitted [1.4].
         while value and value[-1] is None:
             value = value[:-1]
         value = [_wrapped(field) for field in value]
@@ -273,12 +273,12 @@ _BARE[RECEIVED] = bytes((0x00, 0x53, RECEIVED, 0xC0, 0x03, 0x02, 0x43, 0x44))  #
 
 
 def read_state(state: Any) -> tuple[Union[DispositionType, int], Optional[Disposition]]:
-    """A state from a transfer or disposition: its type, and its content if it says more than its type."""
+    """A state from a transfer or disposition: its type, and its content or None."""
     if not isinstance(state, Described):
         return EMPTY, None
     code = state.descriptor
     if not isinstance(code, (int, str)):
-        raise RemoteProtocolError(DECODE_ERROR, "a delivery state whose descriptor is %.60r" % (code,))
+        raise RemoteProtocolError(DECODE_ERROR, "the descriptor of a delivery state is %.60r" % (code,))
     if not state.value and code in _MEMBERS:
         return _MEMBERS[code], None
     content = Disposition.from_wire(state)

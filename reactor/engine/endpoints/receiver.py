@@ -1,7 +1,7 @@
 """Receiver: the end of a link where messages arrive.
 
-Credit is granted here, by `flow` or by the credit window `prefetch`, and told to the peer by the channel of
-its session once per turn. It knows no frame.
+Credit is granted here, by `flow` or by the credit window `prefetch`; the channel of its session announces it to
+the peer once per turn. It knows no frame.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from reactor.engine.interface import SessionInterface
 
 _MODIFIED = "amqp:modified:list"
 
-# Whether the sender was told that it must not send, and has confirmed it.
+# The stages of a pause: the credit is withdrawn, and the sender has confirmed it.
 PAUSED, CONFIRMED = 1, 2
 
-#: So many messages fit a flow between them without its cost showing. A turn takes in about twice as many small ones:
+#: One flow for so many messages has no cost that shows. A turn takes in about twice as many small ones:
 #: if that were less than half of a large window, its end would bring no new credit, and the sender would stand still
 #: for the whole next turn.
 OFTEN_ENOUGH = 256
 
-#: What a flow has room for [2.7.4].
+#: The largest link-credit of a flow, a uint [2.7.4].
 MOST_CREDIT = 0xFFFFFFFF
 
 
@@ -36,7 +36,7 @@ class Receiver(Link):
     prefetch: the credit window: whenever half of it, or 256, is used up it is filled again, once per turn. None (the
         default) leaves credit to `flow`.
     max_unsettled: bounds credit and unsettled deliveries together; None (the default) for no bound.
-    auto_accept: whether handlers accept what the application says nothing about; None leaves it to the handler.
+    auto_accept: whether handlers accept a delivery without an outcome of the application; None: the handler decides.
     """
 
     __slots__ = (
@@ -64,8 +64,8 @@ class Receiver(Link):
         self.credit_returned = 0
         self.paused = 0
         self.received = 0  # bytes of the delivery that is coming in
-        # So many deliveries are taken beyond the credit: the most that was told in a flow before the last. RabbitMQ
-        # counts what is on its way through itself as not sent, and overruns new credit by as much of the old.
+        # So many deliveries are taken beyond the credit: the largest credit in a flow before the last. RabbitMQ
+        # counts messages on their way through itself as not sent, and overruns new credit by as much of the old.
         self.overdraft = 0
         self.told = 0  # the credit in our last flow
 
@@ -120,7 +120,7 @@ class Receiver(Link):
                     yield delivery
 
     def grant(self) -> None:
-        """Fill the credit window again, as far as the bounds allow. The channel calls it when it writes a flow."""
+        """Fill the credit window again, within the bounds. The channel calls it when it writes a flow."""
         if not self._prefetch or self.drain_asked or self.paused or not self.state & LOCAL_ACTIVE:
             return
         missing = self._prefetch - self.wire_credit - len(self.incoming)
@@ -141,25 +141,25 @@ class Receiver(Link):
     def confirm(self) -> None:
         super().confirm()
         if self.channel is not None and (self.wire_credit or self._prefetch):
-            self.channel.flows.announce(self)  # what was granted before
+            self.channel.flows.announce(self)  # credit that was granted before
 
     def settles_second(self) -> bool:
-        """Whether an outcome leaves here unsettled, and the sender settles first [2.8.3]: both have said so. A sender
-        that does not know that mode would never settle."""
+        """Whether an outcome leaves here unsettled, and the sender settles first [2.8.3]: both ends have chosen
+        rcv-settle-mode second. A sender without that mode would never settle."""
         return self.rcv_settle_mode == RCV_SECOND == self.remote_rcv_settle_mode
 
     def takes_modified(self) -> bool:
-        """Whether the peer knows MODIFIED: it says which outcomes it knows, or nothing [3.5.3], and its default outcome
-        is one of them although Broker-J does not list it. RabbitMQ, which does not name it, ends the session when
-        it gets it."""
+        """Whether the peer supports MODIFIED: its source lists its outcomes, or none [3.5.3], and its default outcome
+        is one of them although Broker-J does not list it. RabbitMQ, which does not list MODIFIED, ends the session
+        on it."""
         outcomes, default = self.remote_source.outcomes, self.remote_source.default_outcome
         if not outcomes or _MODIFIED in outcomes:
             return True
         return default is not None and default.descriptor in (int(MODIFIED), _MODIFIED)
 
     def default_state(self) -> bytes:
-        """What a settlement without a state means: said in full where the peer has named it, because RabbitMQ ends
-        the session on a bare one."""
+        """The state of a settlement without one: the default outcome in full where the peer's source has one, because
+        RabbitMQ ends the session on a bare settlement."""
         default = self.remote_source.default_outcome
         if default is None:
             return b"\x40"
@@ -171,7 +171,7 @@ class Receiver(Link):
         self._add_credit(n, False)
 
     def drain(self, n: int) -> None:
-        """Grant credit for `n` more messages, and have the sender use up all credit now [2.6.7]: `draining()`
+        """Grant credit for `n` more messages, and ask the sender to use up all credit now [2.6.7]: `draining()`
         is true until it has. ValueError if negative."""
         self._add_credit(n, True)
 
@@ -190,8 +190,8 @@ class Receiver(Link):
         self.wire_credit += n
 
     def pause(self) -> None:
-        """Take back the credit that the sender has, and give none any more. What it has sent before it heard of that
-        still comes; `is_paused` is true when it has heard."""
+        """Withdraw the credit that the sender has, and grant none. Messages that it has sent before it gets that flow
+        still come; `is_paused` is true when it has confirmed the flow."""
         self.connection.check()
         if not self.paused:
             self.paused = PAUSED
@@ -200,7 +200,7 @@ class Receiver(Link):
 
     @property
     def is_paused(self) -> bool:
-        """Whether the sender knows that it must not send."""
+        """Whether the sender has confirmed that it has no credit."""
         return self.paused == CONFIRMED
 
     def draining(self) -> bool:
@@ -208,7 +208,7 @@ class Receiver(Link):
         return self.drain_asked and self.wire_credit > 0
 
     def drained(self) -> int:
-        """How much credit the sender gave back unused since this was last asked."""
+        """The credit that the sender has given back unused since the last call."""
         self.connection.check()
         drained, self.credit_returned = self.credit_returned, 0
         return drained
@@ -228,7 +228,7 @@ class Receiver(Link):
         data = bytes(delivery.payload[:limit])
         if not data and not delivery.partial:
             return None
-        delivery.payload = memoryview(delivery.payload)[len(data) :]  # no copy of the rest for every bite
+        delivery.payload = memoryview(delivery.payload)[len(data) :]  # no copy of the rest for every read
         if not delivery.payload:
             delivery.has_read()
         return data
@@ -244,7 +244,7 @@ class Receiver(Link):
     # -- the wire ----------------------------------------------------------------------------------------
 
     def abandon(self, lasting: bool = False) -> None:
-        """What is not settled here comes again, to whomever the peer likes; what is said about it is lost."""
+        """The peer sends unsettled deliveries again, to any receiver; an outcome that is set here is lost."""
         channel = self.channel
         if channel is not None and (self.unsettled or self.rcv_settle_mode == RCV_SECOND):
             for delivery in channel.unsettled_of(self):
@@ -258,7 +258,7 @@ class Receiver(Link):
         if self.channel is not None:
             self.channel.incoming.credit_waits_for_reads.pop(self, None)
             self.channel.incoming.credit_waits_for_settlement.pop(self, None)
-            for delivery in self.incoming:  # it can still be read, and is in nobody's way
+            for delivery in self.incoming:  # it can still be read, and fills no window
                 delivery.has_read()
                 delivery.channel = None
         started = self.transfer_in_progress
@@ -268,7 +268,7 @@ class Receiver(Link):
         super().leave_wire(lasting)
         self.available = self.delivery_count = self.overdraft = self.told = 0
         self.paused = self.paused and PAUSED
-        # What was granted and not used is granted again, if another wire comes.
+        # Unused credit is granted again, if another wire comes.
         self.wire_credit = max(0, self.wire_credit) if lasting else 0
 
     def free(self) -> None:

@@ -1,6 +1,6 @@
 """Sender: the end of a link that messages leave from.
 
-The application enters by `send`; what it sends is queued in the channel of its session, in the order of the calls,
+The application enters by `send`; its messages are queued in the channel of the session, in the order of the calls,
 or here while there is no credit or no wire. It knows no frame.
 """
 
@@ -29,8 +29,8 @@ from reactor.engine.events import Event
 from reactor.engine.interface import SessionInterface
 from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, LocalProtocolError
 
-#: A receiver can grant four billion. Who sends while there is credit shall come to an end of that, and be told to go
-#: on when some has left: nobody's window is larger than that, as a rule.
+#: A receiver can grant four billion. An application that sends while there is credit shall come to an end of that, and
+#: get an event to go on when some has left: no transfer window is larger than that, as a rule.
 MOST_AHEAD = 2048
 
 _OPEN_BITS = LOCAL_ACTIVE | LOCAL_CLOSED | REMOTE_CLOSED
@@ -41,11 +41,11 @@ class Sender(Link):
 
     tag_generator: called without arguments for each message, returns its tag (str or bytes of at most 32);
         None, the default, counts from 1.
-    send_timeout: seconds within which the outcome of what is sent is to come; None (default) for no limit. Whoever
-        drives the engine keeps the time.
-    watch: called with each delivery that is made; or None.
-    resend: whether what has left and has no outcome when the wire is lost is sent again, over the next one, with
-        the same Delivery: it may then come twice. False, the default: it is in doubt. To be set before open.
+    send_timeout: seconds within which the outcome of a delivery is to come; None (default) for no limit. The
+        driver of the engine keeps the time.
+    watch: called with each new delivery; or None.
+    resend: whether a message that has left and has no outcome when the wire is lost is sent again, over the next
+        one, with the same Delivery: it may then come twice. False, the default: it is in doubt. To be set before open.
     """
 
     __slots__ = (
@@ -79,12 +79,12 @@ class Sender(Link):
         self._given: Optional[GivenTags] = None
         self.writer: Any = None
         self.writer_key = -1
-        self.first_delivery_count = 0  # what our attach says
+        self.first_delivery_count = 0  # the initial-delivery-count of our attach
         self.resend = False
         self.send_timeout: Optional[float] = None
         self.watch: Optional[Callable[[Delivery], None]] = None
         self._streamed: tuple[Optional[Delivery], int] = (None, 0)  # bytes that were written to it
-        self.given_back_early = 0  # credit: before our attach has left, which has the number that we count from
+        self.given_back_early = 0  # credit, before our attach (the initial-delivery-count) has left
 
     @property
     def queued(self) -> int:
@@ -92,8 +92,8 @@ class Sender(Link):
 
     @property
     def credit(self) -> int:
-        """How many deliveries can be sent now: what the receiver granted; but no more at a time than is sensible to
-        have waiting, nor than may be unsettled in the session."""
+        """The number of deliveries that can be sent now: the receiver's credit, but no more at a time than is sensible
+        to have waiting, nor than may be unsettled in the session."""
         credit, channel = self.wire_credit, self.channel
         if credit > MOST_AHEAD:
             credit = MOST_AHEAD
@@ -139,9 +139,9 @@ class Sender(Link):
 
         tag: the delivery's tag; None asks `delivery_tag()`. Without credit the message waits here until there
         is some; on a link that the peer has closed it is in doubt at once. Raises LocalProtocolError when the
-        link, its session or its connection was closed here, or lost, when another delivery that is not settled has
-        the tag [2.6.12], or when the message is larger than the receiver takes (`remote_max_message_size`); what was
-        sent before that was known is REJECTED here, with the same reason. MessageException or DataException, naming
+        link, its session or its connection was closed here, or lost, when another unsettled delivery has the
+        tag [2.6.12], or when the message is larger than the receiver takes (`remote_max_message_size`); a message
+        sent before that size was known is REJECTED here, with the same reason. MessageException or DataException, with
         the field, when the message cannot be encoded. Nothing is sent then.
         """
         if isinstance(obj, (bytes, bytearray, memoryview)):
@@ -159,7 +159,7 @@ class Sender(Link):
             self.connection.check()
         elif not channel.dirty:
             channel.touch()
-        session = self.session  # what is closed takes no more
+        session = self.session  # a closed endpoint takes no more
         if (
             self.state | (session.state | session.connection.state) & LOCAL_CLOSED
         ) & _OPEN_BITS != LOCAL_ACTIVE or (channel is None and self._is_over()):
@@ -193,7 +193,7 @@ class Sender(Link):
         )
 
     def measure(self) -> None:
-        """The peer has said how much it takes: what waits here and is larger is REJECTED, for it must not leave
+        """Apply the max-message-size of the peer: a larger message that waits here is REJECTED, for it must not leave
         [2.7.3]."""
         most, channel = self.remote_max_message_size, self.channel
         if not most:
@@ -212,7 +212,7 @@ class Sender(Link):
             self._refuse(delivery, Condition(MESSAGE_SIZE_EXCEEDED, self._too_large(size).description))
 
     def _refuse(self, delivery: Delivery, why: Condition) -> None:
-        """It has not left and never will: as if the peer had rejected it."""
+        """Reject a delivery in place of the peer: it has not left and never will."""
         if delivery.fate == OPEN:
             self.unsettled -= 1
         delivery.fate = SETTLED_BY_PEER
@@ -235,8 +235,8 @@ class Sender(Link):
         return delivery
 
     def _too_late(self, tag: Union[str, bytes, None]) -> Delivery:
-        """The peer has closed the link, or what carries it, and the application may not have heard of it yet: that
-        is no mistake of its own. The message does not leave; its delivery is in doubt at once."""
+        """The peer has closed the link, its session or the connection, and the application may not know yet: that is
+        no mistake of its own. The message does not leave; its delivery is in doubt at once."""
         delivery = Delivery(self, None, _tag_bytes(self.delivery_tag() if tag is None else tag), None, b"")
         delivery.fate = LOST
         self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
@@ -244,11 +244,11 @@ class Sender(Link):
 
     @property
     def _ended(self) -> int:
-        """Who has closed the link or what carries it: LOCAL_CLOSED, REMOTE_CLOSED, and bits of no meaning here."""
+        """The sides that have closed the link, session or connection: LOCAL_CLOSED, REMOTE_CLOSED. Ignore the rest."""
         return self.state | self.session.state | self.session.connection.state
 
     def _is_over(self) -> bool:
-        """Whether what carries the link has ended, so that nothing will ever leave."""
+        """Whether the session or the connection has ended, so that nothing will ever leave."""
         session = self.session
         return bool((session.state | session.connection.state) & (LOCAL_CLOSED | REMOTE_CLOSED))
 
@@ -263,7 +263,7 @@ class Sender(Link):
         open yet it waits until that is.
 
         tag: str or bytes of at most 32; ValueError if longer, TypeError if something else, LocalProtocolError if
-        another delivery that is not settled has it [2.6.12].
+        another unsettled delivery has it [2.6.12].
         """
         self.connection.check()
         channel = self.channel
@@ -283,7 +283,7 @@ class Sender(Link):
         """Append bytes to the current delivery; returns their number. They may leave before it is complete.
 
         Raises LocalProtocolError when there is no current delivery, or when it becomes larger than the receiver takes
-        (`abort` it then); TypeError for what is no bytes.
+        (`abort` it then); TypeError for an object without bytes.
         """
         self.connection.check()
         if not isinstance(data, (bytes, bytearray, memoryview)):
@@ -310,12 +310,12 @@ class Sender(Link):
         return True
 
     def complete(self, delivery: Delivery) -> None:
-        """All of a delivery that was made by `delivery()` is written."""
+        """Complete a delivery that was made by `delivery()`: all of it is written."""
         self.pending.remove(delivery)
         if self._streamed[0] is delivery:
             self._streamed = (None, 0)
         if not delivery.queued:
-            delivery.chunks = []  # it has no bytes, and leaves all the same as what is written in parts
+            delivery.chunks = []  # it has no bytes, and leaves like a delivery that is written in parts
         delivery.partial = False
         if self.snd_settle_mode == SND_SETTLED and delivery.fate == OPEN:
             delivery.fate = PRE_SETTLED
@@ -338,7 +338,7 @@ class Sender(Link):
             channel.touch()
 
     def abort(self, delivery: Delivery) -> None:
-        """What Delivery.abort does: a delivery of which nothing has left is dropped, else the peer is told."""
+        """Drop a delivery of which nothing has left; abort any other with a transfer to the peer [2.6.14]."""
         self.connection.check()
         started = delivery is self.transfer_in_progress
         if delivery.id is not None and not started:
@@ -360,14 +360,14 @@ class Sender(Link):
         self._lose(delivery)
 
     def _lose(self, delivery: Delivery) -> None:
-        """It will not leave: where it is queued, it is passed over."""
+        """Mark a delivery that will not leave: the queues pass it over."""
         if delivery.fate == OPEN:
             self.unsettled -= 1
         delivery.fate = LOST
 
     def expire(self, delivery: Delivery, condition: Condition) -> None:
         """Wait no longer for the outcome of a delivery, if it has none: it is in doubt because of `condition`. If it
-        has not left it never will; what comes of it later is passed over."""
+        has not left it never will; a later outcome is passed over."""
         if delivery.fate != OPEN or delivery.remote_state in TERMINAL:
             return
         delivery.doubt = condition
@@ -385,7 +385,7 @@ class Sender(Link):
             self.abort(delivery)
 
     def offered(self, n: int) -> None:
-        """Tell the receiver, with the next flow, that `n` messages are available. ValueError if negative."""
+        """Announce to the receiver, with the next flow, that `n` messages are available. ValueError if negative."""
         self.connection.check()
         number: Any = n
         if not isinstance(number, int) or isinstance(number, bool) or n < 0:
@@ -394,7 +394,7 @@ class Sender(Link):
 
     def drained(self) -> int:
         """Give back the credit that is left, when the receiver asked for that (`drain_mode`): there is nothing
-        to send. Returns how much it was [2.6.7]."""
+        to send. Returns the credit that was left [2.6.7]."""
         self.connection.check()
         unused = self.wire_credit - self.unsent
         channel = self.channel
@@ -414,15 +414,15 @@ class Sender(Link):
         return self.unsent > 0
 
     def abandon(self, lasting: bool = False) -> None:
-        """The outcomes of what has left will not come: it is in doubt, or leaves again (`resend`). What has not
-        left waits for the next wire if there will be one, in the order of the calls, and is in doubt if not."""
+        """The outcomes of sent deliveries will not come: these are in doubt, or leave again (`resend`). Unsent ones
+        wait for the next wire if there will be one, in the order of the calls, and are in doubt if not."""
         channel = self.channel
         again: list[Delivery] = []
         doubtful: list[Delivery] = []
         unsent = list(self.waiting)
         if channel is not None:
             started = self.transfer_in_progress
-            # Many links may go at once, and most are idle: those do not look through what all of them have sent.
+            # Many links may go at once, and most are idle: those do not search the deliveries of all.
             queued = channel.outgoing.take_queued(self) if self.unsent else []
             unsent += [delivery for delivery in queued if delivery.id is None]
             sent = channel.unsettled_of(self) if self.unsettled else []
@@ -434,9 +434,9 @@ class Sender(Link):
                 whole = self._whole(delivery) if lasting else None
                 if delivery.aborted or delivery.fate in (SETTLED_HERE, SETTLED_BY_PEER):
                     delivery.fate = delivery.fate or LOST
-                    continue  # nobody waits for its outcome
+                    continue  # the application awaits no outcome
                 if delivery.remote_state in TERMINAL:
-                    delivery.fate = LOST  # the outcome is known, and has been told
+                    delivery.fate = LOST  # the outcome is known, and had its event
                     delivery.channel = None
                 elif whole is not None:
                     delivery.start_again(whole)
@@ -467,13 +467,13 @@ class Sender(Link):
         if payload is None or delivery.partial or delivery.aborted or not delivery.frames:
             return None
         if delivery is self.transfer_in_progress:
-            # The peer has not got all of it, and so has done nothing with it.
+            # The peer has not received all of it, and so has not processed it.
             whole: bytes = payload.obj
             return whole
         return payload if self.resend else None
 
     def count_given_back(self) -> None:
-        """Our attach has left: what was given back before counts from now on."""
+        """Our attach has left: the credit that was given back before counts from now on."""
         self.delivery_count = (self.delivery_count + self.given_back_early) & 0xFFFFFFFF
         self.given_back_early = 0
 

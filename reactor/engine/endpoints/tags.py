@@ -1,7 +1,7 @@
-"""Tags: that no two deliveries of a link have the same while they are not settled [2.6.12].
+"""Tags: no two unsettled deliveries of a link have the same delivery tag [2.6.12].
 
-The numbers that a sender gives by itself are never the same, and cost nothing here; what is looked at are the tags that
-an application chooses. Senders enter. It knows deliveries by their tag and their fate.
+The numbers that a sender counts are unique by themselves, and cost nothing here; only the tags that an application
+chooses are checked. Senders enter. It knows deliveries by their tag and their fate.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from reactor.engine.endpoints.delivery import OPEN, Delivery
 from reactor.engine.interface import SenderInterface
 from reactor.errors import NOT_ALLOWED, LocalProtocolError
 
-#: Digits of the largest number that is looked at: a sender does not get there by counting.
+#: Digits of the largest number that is checked: a sender does not get there by counting.
 _DIGITS = 18
 
 
 class GivenTags:
-    """The tags that the application has chosen for deliveries of one sender, while these are open."""
+    """The tags that the application has chosen for the open deliveries of one sender."""
 
     __slots__ = ("_given", "_jumped_to", "_mixed")
 
@@ -27,8 +27,8 @@ class GivenTags:
         self._mixed = False  # whether it has counted before that
 
     def claim(self, sender: SenderInterface, tag: bytes) -> None:
-        """See to it that `tag` is free, and that the sender will not come to it by counting. LocalProtocolError for
-        one of a delivery that is not settled."""
+        """Make sure that `tag` is free, and that the sender will not come to it by counting. Raises
+        LocalProtocolError for the tag of an unsettled delivery."""
         other = self._given.get(tag)
         if other is None or other.fate != OPEN:
             other = self._counted(sender, tag)
@@ -37,14 +37,14 @@ class GivenTags:
             raise LocalProtocolError(NOT_ALLOWED, text, "link")
 
     def keep(self, sender: SenderInterface, delivery: Delivery) -> None:
-        """A delivery was made with a tag that was free."""
+        """Keep the tag of a new delivery, which was free."""
         given = self._given
         given[delivery.tag_bytes] = delivery
         if len(given) > 64 and len(given) > 2 * sender.unsettled:
             self._given = {tag: one for tag, one in given.items() if one.fate == OPEN}
 
     def _counted(self, sender: SenderInterface, tag: bytes) -> Optional[Delivery]:
-        """The open delivery to which the sender has given this number by itself, or None."""
+        """The open delivery to which the sender has given this number by counting, or None."""
         if not tag.isdigit() or tag.startswith(b"0") or len(tag) > _DIGITS:
             return None
         number, last = int(tag), sender.counted
@@ -52,7 +52,7 @@ class GivenTags:
         if number > last:
             sender.counted = self._jumped_to = number
         elif number == sender.drawn:
-            sender.drawn = 0  # it was asked for by delivery_tag(), and is used now
+            sender.drawn = 0  # delivery_tag() has returned it, and it is used now
         elif self._mixed:
             return next((one for one in sender.unsettled_deliveries if one.tag_bytes == tag), None)
         return None
