@@ -201,8 +201,8 @@ class Delivery(Listed):
         self._doubt = condition
 
     def note_own_end(self) -> None:
-        """Keep the reason for the lack of an outcome: this side has closed the link, its session or the connection, and
-        the peer gave no reason. Once the peer has answered the close, the states do not show which side was first."""
+        """Keep the reason for the lack of an outcome, if this side has closed the link, its session or the connection
+        and the peer gave no reason: once the peer has answered the close, the states do not show the first one."""
         link, connection = self.link, self.link.session.connection
         ends = (("link", link), ("session", link.session), ("connection", connection))
         if connection.error is not None or any(end.remote_condition is not None for _, end in ends):
@@ -224,7 +224,7 @@ class Delivery(Listed):
     def update(self, state: Union[Disposition, DispositionType, int, None] = None) -> None:
         """Set the local state: ACCEPTED, REJECTED, RELEASED, MODIFIED, another type, or a disposition with its
         content; None stands for the state in `local`. It is sent at the end of the turn; until settlement another
-        state may replace it. For a peer that lists its outcomes without MODIFIED, RELEASED takes the place of that.
+        state may replace it. For a peer that lists its outcomes without MODIFIED, MODIFIED becomes RELEASED.
 
         Nothing happens when the connection it came on is lost (the peer delivers it again), when the peer has
         settled it, or when a pre-settled delivery is ACCEPTED. Raises LocalProtocolError when it was settled here

@@ -241,7 +241,7 @@ class TransactionalDisposition(Disposition):
 
 
 def state_bytes(state: Union[DispositionType, int], content: Optional[Disposition]) -> bytes:
-    """The encoding of a state for a transfer or disposition. Raises DataException when there is none."""
+    """The encoding of a state for a transfer or disposition. Raises DataException if it cannot be encoded."""
     if content is None:
         known = _BARE.get(state)
         return encode_value(Described(ulong(state), [])) if known is None else known

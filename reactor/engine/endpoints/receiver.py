@@ -244,7 +244,7 @@ class Receiver(Link):
     # -- the wire ----------------------------------------------------------------------------------------
 
     def abandon(self, lasting: bool = False) -> None:
-        """The peer sends unsettled deliveries again, to any receiver; an outcome that is set here is lost."""
+        """The peer may send unsettled deliveries again, to any receiver; an outcome set here is lost."""
         channel = self.channel
         if channel is not None and (self.unsettled or self.rcv_settle_mode == RCV_SECOND):
             for delivery in channel.unsettled_of(self):

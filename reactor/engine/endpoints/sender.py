@@ -84,7 +84,7 @@ class Sender(Link):
         self.send_timeout: Optional[float] = None
         self.watch: Optional[Callable[[Delivery], None]] = None
         self._streamed: tuple[Optional[Delivery], int] = (None, 0)  # bytes that were written to it
-        self.given_back_early = 0  # credit, before our attach (the initial-delivery-count) has left
+        self.given_back_early = 0  # credit: our attach, with the initial-delivery-count, has not left yet
 
     @property
     def queued(self) -> int:
@@ -141,8 +141,8 @@ class Sender(Link):
         is some; on a link that the peer has closed it is in doubt at once. Raises LocalProtocolError when the
         link, its session or its connection was closed here, or lost, when another unsettled delivery has the
         tag [2.6.12], or when the message is larger than the receiver takes (`remote_max_message_size`); a message
-        sent before that size was known is REJECTED here, with the same reason. MessageException or DataException, with
-        the field, when the message cannot be encoded. Nothing is sent then.
+        sent before that size was known is REJECTED here, with the same reason. MessageException or DataException,
+        naming the field, when the message cannot be encoded. Nothing is sent then.
         """
         if isinstance(obj, (bytes, bytearray, memoryview)):
             return self.stream(obj)
@@ -244,7 +244,7 @@ class Sender(Link):
 
     @property
     def _ended(self) -> int:
-        """The sides that have closed the link, session or connection: LOCAL_CLOSED, REMOTE_CLOSED. Ignore the rest."""
+        """The sides that have closed the link, session or connection: LOCAL_CLOSED, REMOTE_CLOSED, and other bits."""
         return self.state | self.session.state | self.session.connection.state
 
     def _is_over(self) -> bool:
@@ -283,7 +283,7 @@ class Sender(Link):
         """Append bytes to the current delivery; returns their number. They may leave before it is complete.
 
         Raises LocalProtocolError when there is no current delivery, or when it becomes larger than the receiver takes
-        (`abort` it then); TypeError for an object without bytes.
+        (`abort` it then); TypeError for an object that is not bytes.
         """
         self.connection.check()
         if not isinstance(data, (bytes, bytearray, memoryview)):
@@ -338,7 +338,7 @@ class Sender(Link):
             channel.touch()
 
     def abort(self, delivery: Delivery) -> None:
-        """Drop a delivery of which nothing has left; abort any other with a transfer to the peer [2.6.14]."""
+        """Drop a delivery of which nothing has left; abort one that has left in part, by a transfer [2.6.14]."""
         self.connection.check()
         started = delivery is self.transfer_in_progress
         if delivery.id is not None and not started:
