@@ -78,7 +78,7 @@ class Sender(MessagingHandler):
         if event.delivery.remote_state == Delivery.RELEASED:
             print(f"Sender:   '{work}' is released")
         else:
-            print(f"Sender:   '{work}' is modified, annotated with {dict(remote.annotations)}")
+            print(f"Sender:   '{work}' is modified, annotated with {dict(remote.annotations or {})}")
             print(f"Sender:   and marked failed={remote.failed}, undeliverable={remote.undeliverable}")
 
     def on_settled(self, event):
