@@ -1,13 +1,12 @@
 """A broker in a process of its own that is killed in the middle of the work, and started again.
 
 What the simulated world proves for every order of things (test_container_recovery.py) is seen here to hold for real
-sockets and a peer that says nothing before it dies. The broker keeps its messages in memory: what it had is gone with
-it, and what is counted is what the client was told.
+sockets and a peer that says nothing before it dies. A broker that keeps its messages in memory loses them, and what is
+counted is what the client was told; one with a store loses none.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,35 +15,16 @@ from typing import Any
 import pytest
 
 from reactor import Container
-from tests.support.processes import Script, unused_port
-from tests.support.recovery import Carrier
+from tests.support.recovery import BrokerProcess, Carrier, Faithful
 
 TOTAL = 2000
 KILLS = [100, 400, 800]  #: after so many accepted messages
 
 
-class BrokerProcess:
-    """`python -m handlers.broker` on a port of its own, which can be killed and started again."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.url = f"amqp://127.0.0.1:{unused_port()}"
-        self.start()
-
-    def start(self) -> None:
-        self.script = Script([sys.executable, "-m", "handlers.broker", "--listen", self.url], self.place)
-        self.script.wait_for("Listening on")
-
-    def kill(self) -> None:
-        self.script.process.kill()
-        self.script.__exit__()
-
-
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
-    process = BrokerProcess(tmp_path)
-    yield process
-    process.kill()
+    with BrokerProcess(tmp_path) as process:
+        yield process
 
 
 class Client(Carrier):
@@ -83,3 +63,11 @@ def test_a_broker_that_comes_late_is_found(broker: BrokerProcess) -> None:
     broker.start()
     container.run()
     assert client.told["accepted"] == TOTAL and client.told["disconnected"] == 0
+
+
+def test_a_broker_with_a_store_loses_nothing_that_it_had_accepted(tmp_path: Path) -> None:
+    with BrokerProcess(tmp_path, "--store", "jobs.store") as broker:
+        client = Faithful(broker, "jobs", TOTAL, KILLS, True)
+        Container(client).run()
+    assert client.told["accepted"] == TOTAL and client.told["disconnected"] == len(KILLS)
+    assert sorted(client.received) == list(range(TOTAL)), "each at least once"

@@ -91,10 +91,13 @@ def receive(api: SimpleNamespace, url: str, say: Say, count: int, prefetch: int,
     return Receiver()
 
 
-def send(api: SimpleNamespace, url: str, say: Say, count: int, size: int, presettled: bool = False) -> Any:
+def send(
+    api: SimpleNamespace, url: str, say: Say, count: int, size: int, presettled: bool = False, durable: bool = False
+) -> Any:
     """Sends `count` messages with a body of `size` bytes, and waits for the outcomes unless presettled."""
     span = Span()
     body: Any = "x" * size if size < 65536 else b"x" * size
+    attributes = {"durable": True} if durable else {}
 
     class Sender(api.MessagingHandler):  # type: ignore[misc,name-defined]
         sent = confirmed = 0
@@ -112,7 +115,7 @@ def send(api: SimpleNamespace, url: str, say: Say, count: int, size: int, preset
             if self.sent == 0:
                 span.start()
             while self.sent < count and sender.credit > 0:
-                sender.send(api.Message(body))
+                sender.send(api.Message(body, **attributes))
                 self.sent += 1
             if presettled and self.sent == count and not span.last:
                 self.finish(event)

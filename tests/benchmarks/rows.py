@@ -114,14 +114,14 @@ def direct(
             return together(sender.report(), receiver.report(), count, size)
 
 
-def through_broker(library: str, count: int, role: str, size: int = 100) -> Figures:
+def through_broker(library: str, count: int, role: str, size: int = 100, durable: bool = False) -> Figures:
     url = local_url()
     with Worker(library, role, url) as broker:
         broker.hear("started")
         with Worker(library, "receive", url, count=count, prefetch=100, listen=False) as receiver:
             receiver.hear("started")
             before = broker.measure()
-            with Worker(library, "send", url, count=count, size=size) as sender:
+            with Worker(library, "send", url, count=count, size=size, durable=durable) as sender:
                 figures = together(sender.report(), receiver.report(), count, size)
             figures["broker"] = (broker.measure()["cpu"] - before["cpu"]) / count
             return figures
@@ -295,6 +295,13 @@ ROWS = [
         "embedded",
         "through `handlers.broker`: messages/s (CPU us: sender + broker + receiver)",
         lambda library, count: through_broker(library, count, "embedded_broker"),
+        per_second_and_broker,
+        only=OURS,
+    ),
+    Row(
+        "durable",
+        "through `handlers.broker --store`, durable: messages/s (CPU us: sender + broker + receiver)",
+        lambda library, count: through_broker(library, count, "durable_broker", durable=True),
         per_second_and_broker,
         only=OURS,
     ),

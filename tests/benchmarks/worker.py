@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 from typing import Any
@@ -44,20 +45,22 @@ def run_role(library: str, role: str, url: str, options: dict[str, Any]) -> None
     container.run()
 
 
-def run_embedded_broker(url: str) -> None:
+def run_embedded_broker(url: str, durable: bool) -> None:
     from handlers.broker import EmbeddedBroker
 
-    with EmbeddedBroker(url):
-        say(started=True)
-        serve_requests()
+    with tempfile.TemporaryDirectory() as place:
+        options = {"store": f"{place}/store"} if durable else {}
+        with EmbeddedBroker(url, **options):
+            say(started=True)
+            serve_requests()
 
 
 def main() -> None:
     allow_many_files()
     task = json.loads(sys.argv[1])
     library, role, url = task.pop("library"), task.pop("role"), task.pop("url")
-    if role == "embedded_broker":
-        run_embedded_broker(url)
+    if role in ("embedded_broker", "durable_broker"):
+        run_embedded_broker(url, role == "durable_broker")
     else:
         run_role(library, role, url, task)
 

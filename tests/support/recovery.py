@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any, Protocol
 
 from handlers import MessagingHandler
 from reactor import Message
+from tests.support.processes import DEADLINE, Script, unused_port
 
 
 class Mortal(Protocol):
@@ -19,6 +22,32 @@ class Mortal(Protocol):
 
     def start(self) -> None:
         """Start it again, or begin to."""
+
+
+class BrokerProcess:
+    """`python -m handlers.broker` with these options, on a port of its own, which can be killed and started again."""
+
+    def __init__(self, place: Path, *options: str, life: float = DEADLINE) -> None:
+        self.place = place
+        self.life = life
+        self.url = f"amqp://127.0.0.1:{unused_port()}"
+        self.options = options
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "handlers.broker", "--listen", self.url, *self.options]
+        self.script = Script(command, self.place, self.life)
+        self.script.wait_for("Listening on")
+
+    def kill(self) -> None:
+        self.script.process.kill()
+        self.script.__exit__()
+
+    def __enter__(self) -> BrokerProcess:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.kill()
 
 
 class Carrier(MessagingHandler):
@@ -89,3 +118,15 @@ class Carrier(MessagingHandler):
 
     def on_connection_reconnected(self, event: Any) -> None:
         self.told["reconnected"] += 1
+
+
+class Faithful(Carrier):
+    """A carrier that ends when each message was accepted and has come back."""
+
+    def close_when_done(self) -> None:
+        if len(self.ends) == len(self.received) == self.total:
+            self.connection.close()
+
+    def on_message(self, event: Any) -> None:
+        super().on_message(event)
+        self.close_when_done()
