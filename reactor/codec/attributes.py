@@ -14,6 +14,7 @@ from uuid import UUID
 from reactor.codec.sections import FIELDS_CHANGED, HEADER_CHANGED
 from reactor.codec.types import AnyValue, clipped, symbol, timestamp, ulong
 from reactor.errors import MessageException
+from reactor.listing import Listed
 
 Read = TypeVar("Read", covariant=True)
 Written = TypeVar("Written", contravariant=True)
@@ -184,7 +185,7 @@ MESSAGE_ID = Kind(
 )
 
 
-class FieldAttributes:
+class FieldAttributes(Listed):
     """The attributes of a message that travel in its header [3.2.1] and its properties [3.2.4]."""
 
     __slots__ = ()

@@ -56,6 +56,7 @@ from reactor.codec.types import AnyValue, clipped, symbol
 from reactor.codec.writers import write_binary
 from reactor.errors import DataException, DecodeError, MessageException, ProtocolError
 from reactor.lazily import Lazily
+from reactor.listing import listed
 
 if TYPE_CHECKING:
     import difflib
@@ -102,8 +103,8 @@ class Message(FieldAttributes):
     _raw: Optional[bytes]
     _spans: Spans
     changed: int
-    header_fields: Optional[list[Any]]
-    property_fields: Optional[list[Any]]
+    header_fields: Optional[list[AnyValue]]
+    property_fields: Optional[list[AnyValue]]
     _instructions: Optional[dict[Any, Any]]
     _annotations: Optional[dict[Any, Any]]
     _properties: Optional[dict[str, Any]]
@@ -151,12 +152,12 @@ class Message(FieldAttributes):
             for name in ("instructions", "annotations", "properties", "body", "footer"):
                 getattr(self, name)
 
-    def load_header(self) -> list[Any]:
+    def load_header(self) -> list[AnyValue]:
         """The fields of the header, decoded now."""
         self.header_fields = fields = read_header(self._raw, self._spans)
         return fields
 
-    def load_properties(self) -> list[Any]:
+    def load_properties(self) -> list[AnyValue]:
         """The fields of the properties section, decoded now."""
         self.property_fields = fields = read_properties(self._raw, self._spans)
         return fields
@@ -458,8 +459,6 @@ class Message(FieldAttributes):
     def _write_footer(self, out: bytearray) -> None:
         write_map_section(out, b"\x00\x53\x78", "footer", self.footer, write_annotations)
 
-    # -- for people ---------------------------------------------------------------------------------------
-
     def __repr__(self) -> str:
         try:
             self.check()
@@ -493,6 +492,7 @@ _ATTRIBUTES = (
     "instructions", "annotations", "footer", "data_sections", "sequence_sections",
 )
 _DEFAULTS = {name: getattr(Message(), name) for name in _ATTRIBUTES[:-2]}
+listed(Message, *_ATTRIBUTES, "DEFAULT_PRIORITY from_bytes check clear decode encode recv send")
 
 
 def _unknown_attribute(name: str) -> TypeError:
