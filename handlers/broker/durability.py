@@ -5,12 +5,14 @@ committed together, at the start of the next turn: one sync of the disk and, as 
 disposition. Until then a message is in no queue, so that no consumer has a message which a crash may undo; later ones
 for its queue wait behind it, durable or not.
 
-Queues are kept, but not dynamic ones. A queue is written with its first durable message.
+Queues are kept, but not dynamic ones. A queue is written in one group with its first durable message: with each, until
+one of them is written.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
 from handlers.broker.interface import BrokerView
@@ -62,7 +64,8 @@ class Durability:
         self._expected: set[Queue] = set()  # the queues of these
         self._after: list[Callable[[], None]] = []
         self._nodes: dict[int, AddNode] = {}  # not written yet
-        self._due = False
+        self._task: Any = None  # the next commit
+        self._late = False  # it waits for RETRY seconds
 
     # -- the start
 
@@ -122,7 +125,9 @@ class Durability:
                 raise refusal(error) from error
             index = len(self._groups)
             until = round((self.broker.today() + expires - self.broker.now()) * 1000) if expires else 0
-            self._groups.append([AddMessage(number, queue.number, envelope.header, body, until)])
+            message = AddMessage(number, queue.number, envelope.header, body, until)
+            node = self._nodes.get(queue.number)
+            self._groups.append([message] if node is None else [node, message])
         self._arrivals.append((index, Arrival(queue, envelope, body, expires, number, done)))
         self._expected.add(queue)
         self._wait()
@@ -148,27 +153,25 @@ class Durability:
 
     def closed(self, queue: Queue) -> None:
         """`queue` was deleted."""
-        if self._nodes.pop(queue.number, None) is None:
-            self._change(RemoveNode(queue.number))
+        self._nodes.pop(queue.number, None)
+        self._change(RemoveNode(queue.number))
 
     # -- commits
 
     def commit(self) -> None:
         """Write all changes that have come together, and call the waiting senders."""
-        self._due = False
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
         groups, arrivals, after = self._groups, self._arrivals, self._after
         self._groups, self._arrivals, self._after = [], [], []
         self._expected.clear()
-        nodes = list(self._nodes.values())
-        if groups or nodes:
-            outcomes = list(self.store.commit([[node] for node in nodes] + groups))
-            for node, outcome in zip(nodes, outcomes):
-                if outcome is None:
-                    self._nodes.pop(node.number, None)
-            del outcomes[: len(nodes)]
-            self._again(groups, outcomes, {index for index, _ in arrivals})
-        else:
-            outcomes = []
+        outcomes = self.store.commit(groups) if groups else []
+        for group, outcome in zip(groups, outcomes):
+            first = group[0]
+            if outcome is None and isinstance(first, AddNode):
+                self._nodes.pop(first.number, None)
+        self._again(groups, outcomes, {index for index, _ in arrivals})
         for index, arrival in arrivals:
             self._arrive(arrival, outcomes[index] if index >= 0 else None)
         if self._groups:
@@ -177,7 +180,7 @@ class Durability:
         for action in after:
             action()
 
-    def _again(self, groups: list[Group], outcomes: list[Optional[StoreError]], arrivals: set[int]) -> None:
+    def _again(self, groups: list[Group], outcomes: Sequence[Optional[StoreError]], arrivals: set[int]) -> None:
         """Changes of old messages that could not be written are tried again; new messages are refused instead."""
         failed = [outcome for outcome in outcomes if outcome is not None]
         if not failed:
@@ -208,9 +211,12 @@ class Durability:
         self._wait()
 
     def _wait(self, delay: float = 0.0) -> None:
-        if not self._due:
-            self._due = True
-            self.broker.call(BrokerTimer("the commit", self.commit), delay)
+        if self._task is not None:
+            if delay or not self._late:
+                return
+            self._task.cancel()
+        self._late = delay > 0
+        self._task = self.broker.call(BrokerTimer("the commit", self.commit), delay)
 
 
 def refusal(error: StoreError) -> Refused:

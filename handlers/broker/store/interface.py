@@ -23,7 +23,8 @@ class StoreError(Exception):
 
 
 class AddNode(NamedTuple):
-    """A node: its number, its kind ("queue", "topic", "subscription"), its name, and settings that JSON can hold."""
+    """A node, unless there is one of its number: the number, its kind ("queue", "topic", "subscription"), its name, and
+    settings that JSON can hold."""
 
     number: int
     kind: str
