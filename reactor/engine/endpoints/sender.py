@@ -146,7 +146,7 @@ class Sender(Link):
         """
         if isinstance(obj, (bytes, bytearray, memoryview)):
             return self.stream(obj)
-        if not hasattr(obj, "send") or obj.__class__ is type:  # a str has an encode too: that gives no message
+        if not hasattr(obj, "send") or isinstance(obj, type):  # a str has an encode too: that gives no message
             raise TypeError("a sender sends a Message, not %r: send(Message(...))" % (obj,))
         if self.pending or not hasattr(obj, "encode"):
             return obj.send(self, tag)
