@@ -45,15 +45,16 @@ def quiet_logs():
     logging.disable(logging.NOTSET)
 
 
-def holds(scenario, seeds):
+def holds(scenario, seeds, each):
+    """each: how many faults there have to be for each seed, or nothing is proved."""
     faults = []
     assert explore(scenario, seeds, finished=lambda world: faults.append(world.faults)) == len(faults)
-    assert sum(faults) > 3 * len(faults)
+    assert sum(faults) > each * len(faults)
 
 
 @each_scenario
 def test_they_hold_whatever_goes_wrong(scenario):
-    holds(scenario, range(FIRST, FIRST + FEW))
+    holds(scenario, range(FIRST, FIRST + FEW), 1)
 
 
 @pytest.mark.slow
@@ -61,7 +62,7 @@ def test_they_hold_whatever_goes_wrong(scenario):
 @each_scenario
 def test_they_hold_for_many_seeds(scenario, portion):
     first = FIRST + FEW + portion * PORTION
-    holds(scenario, range(first, first + PORTION))
+    holds(scenario, range(first, first + PORTION), 3)
 
 
 @pytest.mark.slow
