@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import sys
 import time
 
 import pytest
@@ -65,9 +66,10 @@ def came_back(world: BrokerWorld) -> None:
         assert not queue._blocked
     assert broker.pool.bytes == sum(queue.bytes for queue in queues) and not broker.pool.blocked
     assert set(broker.alarms._set) <= set(queues)
-    gc.collect()
-    left = [thing for thing in gc.get_objects() if isinstance(thing, BrokerLink) and thing.broker is broker]
-    assert left == []
+    if sys.implementation.name == "cpython":  # others free a cycle when they like
+        gc.collect()
+        left = [thing for thing in gc.get_objects() if isinstance(thing, BrokerLink) and thing.broker is broker]
+        assert left == []
 
 
 def entries(queue):

@@ -481,7 +481,6 @@ async def never_awaited(world):
 
 
 @pytest.mark.parametrize("number", range(len(MISTAKES)))
-@pytest.mark.filterwarnings("ignore:coroutine")
 def test_mistakes_are_told_where_they_are_made(number):
     call, error, text = MISTAKES[number]
     world = World(7, pieces=0)

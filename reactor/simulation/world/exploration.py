@@ -6,7 +6,7 @@ Tests enter here, and `python -m reactor.simulation`, which runs one of them aga
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Iterator
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from reactor.simulation.world.replay import chosen_seeds
 from reactor.simulation.world.world import World
@@ -31,7 +31,9 @@ def explore(
     for seed in chosen_seeds(seeds):
         with World(seed) as world:
             world.scenario = scenario
-            if isinstance(scenario(world), (Awaitable, Iterator)):
+            outcome: Any = scenario(world)
+            if isinstance(outcome, (Awaitable, Iterator)):
+                getattr(outcome, "close", int)()  # else its end is a warning, at whatever time that comes
                 raise TypeError(f"{scenario} is called and never awaited or iterated: it must be an ordinary function")
         if finished is not None:
             finished(world)
