@@ -23,15 +23,17 @@ class WireLink:
     """A link, as one end of a wire knows it.
 
     sends: whether this end sends over it. credit: how many deliveries the sender may still send, as far as this
-    end knows; None before the first flow.
+    end knows; None before the first flow. lowered: the credit after a flow that has taken some back: it holds from the
+    sender's next flow on, as transfers may be on their way to the wire.
     """
 
-    __slots__ = ("count", "credit", "current", "name", "sends")
+    __slots__ = ("count", "credit", "current", "lowered", "name", "sends")
 
     def __init__(self, name: str, sends: bool) -> None:
         self.name = name
         self.sends = sends
         self.credit: Optional[int] = None
+        self.lowered: Optional[int] = None
         self.count = 0
         self.current: Optional[WireDelivery] = None  # some of its frames have passed
 
@@ -160,10 +162,14 @@ class WireEnd:
             return
         if link.sends is said:  # the flow of the sender has its count
             if frame.delivery_count is not None:
-                link.credit, link.count = frame.link_credit, frame.delivery_count
+                link.credit, link.count, link.lowered = frame.link_credit, frame.delivery_count, None
         else:
             seen = 0 if frame.delivery_count is None else (link.count - frame.delivery_count) & _MASK
-            link.credit = frame.link_credit - (seen if seen <= _MASK // 2 else seen - _MASK - 1)
+            credit = frame.link_credit - (seen if seen <= _MASK // 2 else seen - _MASK - 1)
+            if said or link.credit is None or credit >= link.credit:
+                link.credit, link.lowered = credit, None
+            else:
+                link.lowered = credit
 
     def _transfer(self, frame: Frame, said: bool) -> None:
         session = self._session(frame, said)
@@ -178,6 +184,8 @@ class WireEnd:
             session.deliveries[said][frame.delivery_id] = delivery
             link.count = (link.count + 1) & _MASK
             link.credit = (link.credit or 0) - 1
+            if link.lowered is not None:
+                link.lowered -= 1
             if said:
                 for listener in self._listeners:
                     listener.credit_used(self, link)
