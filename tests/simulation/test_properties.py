@@ -19,6 +19,7 @@ from reactor.simulation import (
     EverySendEndsOnce,
     MemoryReturns,
     NothingLost,
+    Observer,
     Property,
     PropertyViolated,
     Seen,
@@ -178,6 +179,42 @@ def test_credit_that_was_given_back_is_gone():
     transfer(peer, 2)
     with pytest.raises(PropertyViolated, match="has -1 left"):
         world.settle()
+
+
+def test_credit_that_is_taken_back_is_gone_with_the_senders_next_flow():
+    """What a sender had written when it heard of that may still be on its way to the wire."""
+    world, peer, _ = watched(CreditNeverNegative(), credit=5)
+    transfer(peer, 0)
+    world.settle()
+    world.programs["receiver"].container.stop(drain=5.0)  # with a flow of no credit
+    world.settle()
+    transfer(peer, 1)
+    world.settle()
+    windows = {"incoming_window": 100, "next_outgoing_id": 2, "outgoing_window": 100, "next_incoming_id": 0}
+    peer.say("flow", handle=0, delivery_count=2, link_credit=0, **windows)
+    transfer(peer, 2)
+    with pytest.raises(PropertyViolated, match="has -1 left"):
+        world.settle()
+
+
+@pytest.mark.internal_errors
+def test_a_violation_that_a_program_has_caught_is_raised_in_the_end():
+    """A broker goes on, whatever is raised in it."""
+
+    class Wrong(Observer):
+        def wrote(self, wire, frame):
+            if frame.performative == "open" and wire.node.name == "broker":
+                raise PropertyViolated("no open of a broker")
+
+    class Client(MessagingHandler):
+        def on_start(self, event):
+            event.container.connect("amqp://broker", reconnect=False)
+
+    with pytest.raises(PropertyViolated, match="no open of a broker"), World(7) as world:
+        world.watch(Wrong())
+        world.start(Broker, "amqp://broker", idle_timeout=1)
+        world.start(Client)
+        world.run_for(5)
 
 
 def test_messages_of_many_frames_use_one_credit_each():

@@ -104,6 +104,7 @@ class World:
         self.turns = Turns(self.network, self.source("turns"), self._gate)
         self._entered = False
         self._told: Optional[BaseException] = None
+        self._broken: Optional[Exception] = None  # raised by an observer, into a program that may have caught it
         self.note("seed %d: %s" % (seed, ", ".join(f"{name} {value}" for name, value in chosen.items())))
 
     def source(self, name: str) -> Random:
@@ -345,6 +346,8 @@ class World:
         """Have all observers check the run. AssertionError when a property does not hold; ValueError
         when a fault waited for frames of a program that there never was."""
         with self._telling():
+            if self._broken is not None:
+                raise self._broken
             for fault in self._faults.waiting:
                 self._check_names(fault.sender, fault.receiver)
             for observer in self.observers:
@@ -415,16 +418,24 @@ class World:
         label = f"{source.node.name} > {pipe.sink.node.name} #{source.number}"
         self.history.frame(self.now, label, part)
         frame = Frame(part)
-        for observer in self.observers:
-            observer.wrote(source, frame)
+        try:
+            for observer in self.observers:
+                observer.wrote(source, frame)
+        except Exception as error:
+            self._broken = self._broken or error
+            raise
         self._faults.pass_on(pipe, frame)
 
     def _witness(self, wire: MemoryWire, part: bytes) -> None:
         """A frame is read."""
         if self.observers:
             frame = Frame(part)
-            for observer in self.observers:
-                observer.read(wire, frame)
+            try:
+                for observer in self.observers:
+                    observer.read(wire, frame)
+            except Exception as error:
+                self._broken = self._broken or error
+                raise
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
