@@ -1,211 +1,47 @@
-"""The broker as a program: `python -m handlers.broker`, or `amqp-broker` where the package is installed."""
+"""The program: `python -m handlers.broker`, or `amqp-broker` where the package is installed.
+
+It finds the command that its first argument names, and nothing else: without a name, it serves. A command is a function
+of the arguments that follow its name, and returns the exit status.
+"""
 
 from __future__ import annotations
 
-import argparse
-import logging
-import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Optional
+from typing import Callable, NamedTuple, Optional
 
-from handlers.broker.broker import Broker
-from handlers.broker.store.interface import StoreError
-from reactor import ApplicationEvent, Container, EventInjector, Limits, TransportException, Url, __version__
-
-DESCRIPTION = """\
-An AMQP 1.0 broker with queues and topics, in one process.
-
-Queues are made with the first sender or receiver that names them. Messages stay until a receiver has
-accepted them, or until the broker ends; with --store, durable messages in queues survive that, and are
-accepted when they are on disk. Any AMQP 1.0 client can connect: users and passwords are not checked. So
-listen where only those you trust can reach you.
-"""
-
-EXAMPLES = """\
-examples:
-  amqp-broker
-      listens on amqp://127.0.0.1:5672, reachable from this machine alone
-  amqp-broker --listen amqp://0.0.0.0:5672 --listen 'amqp://[::]:5672'
-      reachable from the network
-  amqp-broker --listen amqp://127.0.0.1:0 --port-file port.txt
-      a free port, written to a file: for scripts and tests
-  amqp-broker --topic-prefix topic/ --topic news
-      messages to news, or to topic/anything, go to every receiver that listens
-  amqp-broker --no-auto-create --queue jobs --queue results
-      these two addresses and no others
-  amqp-broker --store jobs.store
-      durable messages are kept in this file, and are there again after a restart
-  amqp-broker --max-queue-bytes 64M
-      producers wait while their queue holds more
-
-try it:
-  python -m handlers.broker &
-  python -m examples.send amqp://127.0.0.1 jobs hello
-  python -m examples.receive amqp://127.0.0.1 jobs 1
-"""
-
-IDLE_HELP = "how long a connection may be silent before it counts as lost (60; 0: for ever)"
+from handlers.broker.commands import serve
 
 
-LIMIT_HELP = "how much is taken of one client, such as max_sessions=10, max_links=100, max_unsettled=1000 or \
-max_buffered_connection_bytes=64M; may be repeated. The names are those of reactor.Limits"
+class Command(NamedTuple):
+    """run: does it, given the arguments after its name; returns the exit status. help: what for, in one line."""
+
+    run: Callable[[list[str]], int]
+    help: str
+
+
+COMMANDS: dict[str, Command] = {}
+"""By name, in the order in which `--help` lists them. `serve` is there, too."""
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Run the broker until it is interrupted; returns the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO if options.verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
-    try:
-        broker = Broker(
-            options.listen or ["amqp://127.0.0.1:5672"],
-            queues=options.queue,
-            topics=options.topic,
-            auto_create=not options.no_auto_create,
-            topic_prefixes=options.topic_prefix,
-            max_queue_bytes=options.max_queue_bytes,
-            max_message_size=options.max_message_size,
-            max_total_bytes=options.max_total_bytes,
-            max_partial_bytes=options.max_partial_bytes,
-            max_connections=options.max_connections,
-            max_nodes=options.max_nodes,
-            idle_timeout=options.idle_timeout,
-            open_timeout=options.open_timeout,
-            write_timeout=options.write_timeout,
-            limits=Limits(**dict(options.limit)),
-            store=options.store,
-            on_listening=_Announcement(options.port_file),
-        )
-    except ValueError as error:  # numbers that do not go together
-        parser.error(str(error))
-    except StoreError as error:
-        print(f"amqp-broker: {error}", file=sys.stderr)
-        return 1
-    container = Container(broker)
-    if options.name:
-        container.container_id = options.name
-    _Interrupts(container)
-    try:
-        container.run()
-    except (OSError, TransportException, StoreError) as error:  # the port, or TLS, or the store is not to be had
-        print(f"amqp-broker: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 1
-    finally:
-        broker.close()
-    return 0
+    """Run a command, and return its exit status. arguments: those of the process, if none are given."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    name = given[0] if given else ""
+    if name in COMMANDS:
+        return COMMANDS[name].run(given[1:])
+    if name and not name.startswith("-"):
+        print(f"amqp-broker: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    return _serve(given)
 
 
-class _Interrupts:
-    """Ctrl-C and SIGTERM: the first has the broker close its connections, the second ends it at once."""
-
-    def __init__(self, container: Container) -> None:
-        self.injector = EventInjector()
-        container.selectable(self.injector)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self.interrupt)
-
-    def interrupt(self, number: int, frame: Any) -> None:
-        """The handler of the signals."""
-        if self.injector.closed:
-            raise KeyboardInterrupt
-        print("Shutting down", flush=True)
-        self.injector.trigger(ApplicationEvent("shutdown"))
-        self.injector.close()
+def _serve(given: list[str]) -> int:
+    table = "".join(f"  {name:<8}{command.help}\n" for name, command in COMMANDS.items())
+    return serve.run(given, f"commands, each with a --help of its own:\n{table}")
 
 
-class _Announcement:
-    """Prints the addresses where the broker listens, as soon as it does."""
-
-    def __init__(self, port_file: Optional[str]) -> None:
-        self.port_file = port_file
-
-    def __call__(self, url: str, acceptor: Any) -> None:
-        if self.port_file is not None:
-            # A program that waits for the file shall find all of it, and be right to connect.
-            written = Path(f"{self.port_file}.new")
-            written.write_text(f"{acceptor.port}\n", encoding="ascii")
-            written.replace(self.port_file)
-            self.port_file = None  # that of the first
-        clients = "that can reach it" if acceptor.authenticator is None else "on this machine"
-        print(f"Every client {clients} may connect: users and passwords are not checked", flush=True)
-        print(f"Listening on {acceptor.url}", flush=True)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        allow_abbrev=False,  # `--port 5673` is no `--port-file`
-        prog="amqp-broker",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--listen", metavar="URL", action="append", type=_url, help="where to listen (amqp://127.0.0.1:5672)")
-    for name, help in (
-        ("--queue", "a queue that is there from the beginning"),
-        ("--topic", "a topic that is there from the beginning"),
-        ("--topic-prefix", "addresses that begin so are topics"),
-    ):
-        add(name, metavar="NAME", action="append", default=[], help=help + "; may be repeated, as --listen")
-    add("--store", metavar="FILE", help="keep durable messages in this file (none: all is in memory)")
-    add("--no-auto-create", action="store_true", help="refuse addresses that are not there: amqp:not-found")
-    for name, size, help in (
-        ("--max-queue-bytes", "256M", "bytes that a queue holds before its producers have to wait"),
-        ("--max-message-size", "100M", "the largest message that is taken"),
-        ("--max-total-bytes", "1G", "bytes that all queues hold together before all producers have to wait"),
-        ("--max-partial-bytes", "256M", "messages that have come in part, of all connections"),
-        ("--max-connections", "2000", "how many clients are let in"),
-        ("--max-nodes", "20000", "how many queues and topics there may be"),
-    ):
-        kind = "SIZE" if "M" in size or "G" in size else "NUMBER"
-        add(name, metavar=kind, type=_size, default=size, help=f"{help} ({size}; 0: no bound)")
-    add("--idle-timeout", metavar="SECONDS", type=float, default=60.0, help=IDLE_HELP)
-    add("--open-timeout", metavar="SECONDS", type=float, help="how long a client may take to open its connection (30)")
-    add("--write-timeout", metavar="SECONDS", type=float, help="how long a client may leave waiting bytes unread (60)")
-    add("--limit", metavar="NAME=NUMBER", action="append", type=_limit, default=[], help=LIMIT_HELP)
-    add("--name", metavar="NAME", help="the container id that clients see (a UUID)")
-    add("--port-file", metavar="FILE", help="write the port of the first --listen to this file")
-    add("--verbose", action="store_true", help="log connections, links and nodes as they come and go")
-    add("--version", action="version", version=f"amqp-broker {__version__}")
-    return parser
-
-
-def _url(text: str) -> str:
-    try:
-        Url(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
-
-
-def _limit(text: str) -> tuple[str, int]:
-    """A name of Limits, and its value."""
-    name, _, number = text.partition("=")
-    if name not in Limits.__slots__:
-        raise argparse.ArgumentTypeError(f"no limit {name!r}; there are {', '.join(Limits.__slots__)}")
-    return name, _size(number)
-
-
-def _size(text: str) -> int:
-    """Bytes; K, M and G stand for the powers of 1024."""
-    number, unit = text, 1
-    if text[-1:].upper() in ("K", "M", "G"):
-        number, unit = text[:-1], 1024 ** ("KMG".index(text[-1].upper()) + 1)
-    try:
-        size = int(number) * unit
-    except ValueError:
-        size = -1
-    if size < 0:
-        raise argparse.ArgumentTypeError(f"not a size: {text!r} (a number of bytes, or 64K, 256M, 1G)")
-    return size
+COMMANDS["serve"] = Command(_serve, "serve queues and topics: what is done without a command, too")
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
 import sys
 
 import pytest
 
 from handlers import MessagingHandler
-from handlers.broker.__main__ import main
+from handlers.broker.__main__ import COMMANDS, Command, main
+from handlers.broker.commands.sizes import size
 from reactor import Container, Message
 from tests.support.processes import CHECKOUT, Script, run, unused_port
 
@@ -147,7 +147,27 @@ def test_bad_arguments_are_explained(arguments, word, capsys):
     assert caught.value.code == 2 and word in capsys.readouterr().err
 
 
-def test_sizes_have_units():
-    code = "import handlers.broker.__main__ as m; print(m._size('64K'), m._size('1g'), m._size('7'), m._size('0'))"
-    out = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
-    assert out.stdout.split() == ["65536", "1073741824", "7", "0"]
+@pytest.mark.parametrize("text, bytes", [("64K", 65536), ("1g", 1 << 30), ("7", 7), ("0", 0)])
+def test_sizes_have_units(text, bytes):
+    assert size(text) == bytes
+
+
+def test_without_a_command_it_serves_and_help_lists_the_commands(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    assert capsys.readouterr().out == out
+    for name, command in COMMANDS.items():
+        assert f"  {name} " in out and command.help in out
+
+
+def test_a_command_gets_the_arguments_after_its_name(monkeypatch):
+    monkeypatch.setitem(COMMANDS, "count", Command(len, "counts"))
+    assert main(["count", "--one", "two"]) == 2
+
+
+def test_an_unknown_command_is_one_clear_line(capsys):
+    assert main(["sevre"]) == 2
+    assert capsys.readouterr().err.startswith("amqp-broker: no command 'sevre'; there are ")
