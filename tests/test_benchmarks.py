@@ -52,6 +52,15 @@ def test_the_table_of_recoveries() -> None:
         assert re.fullmatch(r"[\d,]+ \([\d,]+\)", line.strip("| ").split(" | ")[2]), line
 
 
+@pytest.mark.slow
+def test_a_broker_that_is_killed_again_and_again() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.killed", "--kills", "5", "--every", "60"]
+    status, out, err = run(command, CHECKOUT)
+    assert (status, err) == (0, "")
+    figures = r"\d kills in \d+ s: 360 sent, 360 confirmed, 360 received, \d+ of them doubled, 0 lost"
+    assert re.fullmatch(figures, out.splitlines()[-1])
+
+
 def test_an_unknown_row_is_refused_with_the_known_ones() -> None:
     status, _, err = run([*BENCHMARKS, "--only", "nonsense"], CHECKOUT)
     assert status == 2

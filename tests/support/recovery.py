@@ -55,13 +55,22 @@ class Carrier(MessagingHandler):
     were accepted as `kills` says.
 
     sent: the deliveries, in order; the body of each message is its place there. ends: how often each had an end.
-    told: how often each thing was said. received: how often each body came.
+    told: how often each thing was said. received: how often each body came. reconnect: as of connect(); the delays
+    grow while connections live shortly, which is dear where the broker is killed again and again.
     """
 
     def __init__(
-        self, broker: Mortal, address: str, total: int, kills: list[int], resend: bool, **options: Any
+        self,
+        broker: Mortal,
+        address: str,
+        total: int,
+        kills: list[int],
+        resend: bool,
+        reconnect: Any = True,
+        **options: Any,
     ) -> None:
         super().__init__(**{"prefetch": 50, **options})
+        self.reconnect = reconnect
         self.broker = broker
         self.address = address
         self.total = total
@@ -73,7 +82,7 @@ class Carrier(MessagingHandler):
         self.received: Counter[int] = Counter()
 
     def on_start(self, event: Any) -> None:
-        self.connection = event.container.connect(self.broker.url)
+        self.connection = event.container.connect(self.broker.url, reconnect=self.reconnect)
         self.make_links(event.container)
 
     def make_links(self, container: Any) -> None:
