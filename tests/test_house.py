@@ -47,6 +47,9 @@ LOOP = FLOORS["reactor.loop"]
 WORLDLY = set("time socket select selectors random os threading logging".split())
 WORLDLY |= set("asyncio concurrent multiprocessing secrets signal subprocess".split())
 
+#: Modules that only a program of others imports, and what they need of it.
+PLUGINS = {"handlers.broker.pytest_plugin": {"pytest"}}
+
 #: Imports for type checkers alone that go upwards: importing module -> why it is truly needed.
 UPWARD_TYPES: dict[str, str] = {}
 
@@ -168,7 +171,14 @@ def test_nothing_but_the_standard_library(source):
     for found in source.imports:
         root = found.module.partition(".")[0]
         ours = root in ("reactor", "handlers") or (source in EXAMPLES and root in SIBLINGS)
+        ours = ours or root in PLUGINS.get(source.name, ())
         assert ours or is_standard(root), f"{source}:{found.line}: {found.module}"
+
+
+@each_script
+def test_no_module_imports_a_plugin(source):
+    """Its imports are for the program that loads it: here they may fail."""
+    assert not [found for found in source.imports if found.module in PLUGINS]
 
 
 @each_script

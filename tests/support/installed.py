@@ -6,12 +6,22 @@ It is run with ``python -I``, and imports nothing of the checkout.
 import re
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 
 import handlers
 import reactor
 import reactor.help
+
+#: A user's test file, with the fixture that pytest finds by the package's entry point.
+TEST = """
+import pytest
+
+@pytest.mark.amqp_broker(queues=["jobs"])
+def test_the_fixture(amqp_broker):
+    assert amqp_broker.names() == ["jobs"] and amqp_broker.port
+"""
 
 CHAPTERS_OF_A_WHEEL = reactor.help.CHAPTERS.keys() - {"development"}
 
@@ -30,6 +40,11 @@ def main() -> None:
         command = [sys.executable, "-I", "-m", "reactor.help", chapter]
         shown = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
         assert shown.startswith("# "), chapter
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "test_user.py").write_text(TEST, encoding="utf-8")
+        command = [sys.executable, "-I", "-m", "pytest", "-q", "--strict-markers", "-W", "error", "test_user.py"]
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8")
+        assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
     print("amqp-reactor", reactor.__version__, "with the chapters", *sorted(CHAPTERS_OF_A_WHEEL))
 
 
