@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Callable, Optional, Union
 
@@ -35,6 +35,7 @@ from handlers.broker.links import BrokerLink
 from handlers.broker.net import BrokerTimer, Net
 from handlers.broker.nodes.directory import Directory, Record
 from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.policy import Names, Policies, Policy, named
 from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics, overview, statistics
 from handlers.broker.store.interface import Store
@@ -53,7 +54,8 @@ class Broker(MessagingHandler):
     """Serves queues and topics to its clients: `Container(Broker("amqp://127.0.0.1:5672")).run()`.
 
     urls: where to listen: one or several; none if the program listens by itself.
-    queues, topics: names of nodes that are there from the beginning.
+    queues, topics: nodes that are there from the beginning: their names, or their policies by name.
+    policies: of the other nodes, by the pattern of the name (`jobs.*`); the first that fits holds.
     auto_create: whether attaching or sending to an unknown address makes a queue (True); else it is refused
         with amqp:not-found.
     topic_prefixes: unknown addresses that begin with one of these become topics, without the capability
@@ -82,8 +84,9 @@ class Broker(MessagingHandler):
         self,
         urls: Iterable[str] = (),
         *,
-        queues: Iterable[str] = (),
-        topics: Iterable[str] = (),
+        queues: Names = (),
+        topics: Names = (),
+        policies: Optional[Mapping[str, Policy]] = None,
         auto_create: bool = True,
         topic_prefixes: Sequence[str] = (),
         max_queue_bytes: int = 256 * MEBIBYTE,
@@ -113,11 +116,12 @@ class Broker(MessagingHandler):
         self.acceptors: list[Any] = []
         self.bounds = Bounds(max_connections, max_partial_bytes)
         self.pool = Pool(max_total_bytes)
-        self.directory = Directory(max_queue_bytes, auto_create, topic_prefixes, self._evict, self.pool, max_nodes)
-        for name in queues:
-            self.directory.declare(name, "queue")
-        for name in topics:
-            self.directory.declare(name, "topic")
+        self.directory = Directory(
+            max_queue_bytes, auto_create, topic_prefixes, self._evict, self.pool, max_nodes, Policies(policies)
+        )
+        for kind, nodes in (("queue", queues), ("topic", topics)):
+            for name, policy in named(nodes):
+                self.directory.declare(name, kind, policy)
         self._on_listening = on_listening
         self._container: Any = None
         # By connection, in the order of their coming: a run shall be repeatable.

@@ -21,6 +21,7 @@ from handlers.broker.nodes.directory import Node, Refused
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.envelope import Envelope, read_envelope
 from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.policy import Policy
 from handlers.broker.store.interface import (
     AddMessage,
     AddNode,
@@ -70,13 +71,21 @@ class Durability:
     # -- the start
 
     def restore(self) -> None:
-        """Bring back the queues and their messages. Raises StoreError if the store cannot be read."""
+        """Bring back the queues, with their policies, and their messages. A policy that was given for this start holds,
+        and is kept. Raises StoreError if the store cannot be read."""
         directory, now, today = self.broker.directory, self.broker.now(), self.broker.today()
         queues: dict[int, Queue] = {}
         for stored in self.store.nodes():
-            node = directory.restore(stored.name, stored.kind)
+            try:
+                policy = Policy.from_json(stored.settings)
+            except ValueError as error:
+                text = f"the store has a node {stored.name!r} that this release cannot read: {error}"
+                raise StoreError(text) from None
+            node = directory.restore(stored.name, stored.kind, policy)
             if isinstance(node, Queue):
                 self._keep(node, stored.number)
+                if node.policy != policy:
+                    self._change(_node(node))
                 queues[stored.number] = node
             else:
                 log.warning("%r was a %s and is a %s now: its messages are left out", node.name, stored.kind, node.kind)
@@ -105,6 +114,8 @@ class Durability:
         if not isinstance(node, Queue):
             return False
         if node.keeper is None:
+            if not node.policy.durable:
+                return False
             record = self.broker.directory.records.get(node.name)
             if not envelope.durable or record is None or record.node is not node or record.lifetime is not None:
                 return False
@@ -119,7 +130,7 @@ class Durability:
             try:
                 if queue.keeper is None:
                     self._keep(queue, self.store.new_number())
-                    self._nodes[queue.number] = AddNode(queue.number, queue.kind, queue.name, {})
+                    self._nodes[queue.number] = _node(queue)
                 number = self.store.new_number()
             except StoreError as error:
                 raise refusal(error) from error
@@ -217,6 +228,10 @@ class Durability:
             self._task.cancel()
         self._late = delay > 0
         self._task = self.broker.call(BrokerTimer("the commit", self.commit), delay)
+
+
+def _node(queue: Queue) -> AddNode:
+    return AddNode(queue.number, queue.kind, queue.name, queue.policy.to_json())
 
 
 def refusal(error: StoreError) -> Refused:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Callable, Optional, Union
 
 from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.policy import PLAIN, Policies, Policy
 from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.topic import Topic
 
@@ -61,10 +62,11 @@ class Record:
 
     links: the attached. lifetime: None for a node that stays, else one of ON_...; creator: the link that a
     dynamic node was made for. owner: None, or the connection and the container that it was made for: no other
-    receives from it. declared: named when the broker was started, so never forgotten.
+    receives from it. declared: named when the broker was started, so never forgotten. configured: whether its policy
+    was given for this name.
     """
 
-    __slots__ = ("node", "links", "lifetime", "creator", "owner", "declared")
+    __slots__ = ("node", "links", "lifetime", "creator", "owner", "declared", "configured")
 
     def __init__(self, node: Node, lifetime: Optional[int] = None, declared: bool = False) -> None:
         self.node = node
@@ -73,6 +75,7 @@ class Record:
         self.creator: Any = None
         self.owner: Any = None
         self.declared = declared
+        self.configured = False
 
 
 class Directory:
@@ -81,7 +84,8 @@ class Directory:
     capacity: bytes that each queue, and each subscription of a topic, holds before its producers must wait.
     auto_create: whether an unknown address makes a node. topic_prefixes: addresses that begin so are topics.
     forget: called with the record of each node that was deleted, after it left the directory.
-    pool: the bytes of all queues together. most: how many nodes there may be, 0 for any number.
+    pool: the bytes of all queues together. most: how many nodes there may be, 0 for any number. policies: of the nodes
+    that get none when they are declared.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class Directory:
         forget: Callable[[Record], None],
         pool: Optional[Pool] = None,
         most: int = 0,
+        policies: Optional[Policies] = None,
     ) -> None:
         self.capacity = capacity
         self.auto_create = auto_create
@@ -99,6 +104,7 @@ class Directory:
         self.records: dict[str, Record] = {}
         self.pool = Pool() if pool is None else pool
         self.most = most
+        self.policies = policies or Policies()
         self._forget = forget
         self._dynamic_prefix = ""
         self._token: Callable[[], str] = _no_token
@@ -113,14 +119,20 @@ class Directory:
 
     # -- finding and making
 
-    def declare(self, name: str, kind: str) -> None:
-        """Make a node that is always there."""
-        self._make(name, kind).declared = True
+    def declare(self, name: str, kind: str, policy: Optional[Policy] = None) -> None:
+        """Make a node that is always there. policy: None for that of its name."""
+        self._make(name, kind, policy).declared = True
 
-    def restore(self, name: str, kind: str) -> Node:
-        """The node of this name, made if it is not there; `kind` is that of a new one."""
+    def restore(self, name: str, kind: str, policy: Policy = PLAIN) -> Node:
+        """The node of this name, made if it is not there. `kind` is that of a new one; `policy` is its last one, and
+        holds unless it has been given another one since."""
         record = self.records.get(name)
-        return (record or self._make(name, kind)).node
+        if record is None:
+            return self._make(name, kind, self.policies.of(name) or policy).node
+        node = record.node
+        if node.kind == kind and not record.configured and node.policy != policy:
+            record.node = self._new(name, kind, policy)  # nothing has used the declared one yet
+        return record.node
 
     def find(self, address: Optional[str], capabilities: Iterable[str] = ()) -> Record:
         """The record of the node at `address`, made if need be. Raises Refused."""
@@ -148,16 +160,20 @@ class Directory:
         record.lifetime = lifetime
         return record
 
-    def _make(self, name: str, kind: str) -> Record:
+    def _make(self, name: str, kind: str, policy: Optional[Policy] = None) -> Record:
         if len(self.records) >= self._tidy_at:
             self._tidy()
         if 0 < self.most <= len(self.records):
             self._make_room(name)
-        kinds: dict[str, Callable[..., Node]] = {"topic": Topic, "queue": Queue}
-        node = kinds[kind](name, self.capacity, self.pool)
-        record = self.records[name] = Record(node)
+        fitting = self.policies.of(name) if policy is None else policy
+        record = self.records[name] = Record(self._new(name, kind, PLAIN if fitting is None else fitting))
+        record.configured = fitting is not None
         log.info("%s %r made", kind, name)
         return record
+
+    def _new(self, name: str, kind: str, policy: Policy) -> Node:
+        kinds: dict[str, Callable[..., Node]] = {"topic": Topic, "queue": Queue}
+        return kinds[kind](name, self.capacity, self.pool, policy)
 
     # -- coming and going
 

@@ -25,6 +25,7 @@ from handlers.broker.nodes.consumer import Browser, Consumer, serials
 from handlers.broker.nodes.entry import ACKNOWLEDGED, ACQUIRED, EXPIRED, GONE, WAITING, Entry
 from handlers.broker.nodes.index import Index
 from handlers.broker.nodes.picky import MOST_REFUSERS
+from handlers.broker.nodes.policy import PLAIN, Policy
 from handlers.broker.nodes.pool import Pool, Producer
 from handlers.broker.nodes.views import LOOKS, View
 
@@ -41,7 +42,8 @@ class Queue:
     """Messages in order, competing consumers in turn.
 
     name: for reports. capacity: bytes that it holds before its producers have to wait, 0 for no
-    bound; they may go on when it is half empty again. pool: the room that it shares with other queues.
+    bound; they may go on when it is half empty again. pool: the room that it shares with other queues. policy: its
+    settings; a `max_bytes` there comes before `capacity`.
 
     `put` reports whether there is room for more. It never refuses: messages that were under way when the
     bound was reached are kept, so it is the credit of the producers that bounds a queue, not their loss.
@@ -49,12 +51,13 @@ class Queue:
 
     kind = "queue"
 
-    def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None) -> None:
+    def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None, policy: Policy = PLAIN) -> None:
         self.name = name
+        self.policy = policy
         self.keeper: Optional[Keeper] = None
         self.number = 0  # in the store
         self.deleted = False
-        self.capacity = capacity or float("inf")
+        self.capacity = (capacity if policy.max_bytes is None else policy.max_bytes) or float("inf")
         self.pool = Pool() if pool is None else pool
         self.resume_at = self.capacity / 2
         self.depth = 0  # waiting and acquired

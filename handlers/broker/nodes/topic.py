@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.policy import PLAIN, Policy
 from handlers.broker.nodes.pool import Pool, Producer
 
 
@@ -13,13 +14,14 @@ class Topic:
     """Gives a copy of each message to each of its subscriptions. Without any it vanishes, and is counted.
 
     capacity: that of each subscription. The slowest subscription holds back the producers: nothing is lost.
-    pool: the room that the subscriptions share with other queues.
+    pool: the room that the subscriptions share with other queues. policy: the settings of each subscription.
     """
 
     kind = "topic"
 
-    def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None) -> None:
+    def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None, policy: Policy = PLAIN) -> None:
         self.name = name
+        self.policy = policy
         self.pool = pool
         self.capacity = capacity
         self.enqueued = 0
@@ -67,7 +69,7 @@ class Topic:
 
         selection: which messages, by `selects(entry)`; None for all.
         """
-        subscription = Queue(name, self.capacity, self.pool)
+        subscription = Queue(name, self.capacity, self.pool, self.policy)
         self.subscriptions.append(subscription)
         if selection is not None:
             self.selections[subscription] = selection

@@ -23,7 +23,7 @@ class StoreError(Exception):
 
 
 class AddNode(NamedTuple):
-    """A node, unless there is one of its number: the number, its kind ("queue", "topic", "subscription"), its name, and
+    """A node, in the place of one of its number: the number, its kind ("queue", "topic", "subscription"), its name, and
     settings that JSON can hold."""
 
     number: int

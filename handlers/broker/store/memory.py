@@ -65,7 +65,7 @@ class MemoryStore:
                 number, queue, header, _, expires, failures = messages[change.number]
                 messages[number] = StoredMessage(number, queue, header, change.body, expires, failures)
         elif isinstance(change, AddNode):
-            self._nodes.setdefault(change.number, change)
+            self._nodes[change.number] = change
         elif isinstance(change, RemoveNode):
             self._nodes.pop(change.number, None)
             self._messages = {n: message for n, message in messages.items() if message.queue != change.number}

@@ -201,7 +201,7 @@ def _value(base: sqlite3.Connection, query: str) -> Any:
 
 #: In the order in which they are executed; the second is how a change becomes a row, None for as it is.
 _STATEMENTS: dict[type, tuple[str, Optional[Callable[[Any], tuple[Any, ...]]]]] = {
-    AddNode: ("INSERT OR IGNORE INTO node (number, kind, name, settings) VALUES (?, ?, ?, ?)", _node_row),
+    AddNode: ("INSERT OR REPLACE INTO node (number, kind, name, settings) VALUES (?, ?, ?, ?)", _node_row),
     AddMessage: (_INSERT, None),
     CountMessage: ("UPDATE message SET failures = ? WHERE number = ?", lambda change: change[::-1]),
     RewriteMessage: ("UPDATE message SET body = ? WHERE number = ?", lambda change: change[::-1]),
