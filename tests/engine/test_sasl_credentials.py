@@ -98,6 +98,34 @@ def test_plain_compares_what_looks_the_same_and_takes_the_rest_as_it_is():
         assert left.sasl.outcome == SASL.OK
 
 
+@pytest.mark.parametrize("asks", ["PLAIN", "SCRAM-SHA-256"])
+@pytest.mark.parametrize("user, stored", [("\u2168", "IX"), ("a\u00adnn", "ann"), ("e\u0301", "\u00e9")])
+def test_names_are_looked_for_in_the_form_in_which_they_are_stored(asks, user, stored):
+    assert ScramSecret.prepared(user) == stored
+    known = {stored: "s3cret"}
+    left, right = talk(client(user, "s3cret", asks, secure=True, authorization=user if asks == "PLAIN" else None),
+                       server(credentials=lambda mech, name: known.get(name)))  # fmt: skip
+    assert (left.sasl.outcome, right.sasl.user, right.sasl.authorization) == (SASL.OK, stored, stored)
+
+
+def test_an_authenticator_gets_the_name_as_it_came():
+    sasl = server(authenticator=lambda mech, user, password: user == "\u2168")
+    talk(client("\u2168", "s3cret", "PLAIN", secure=True), sasl)
+    assert sasl.user == "\u2168"
+
+
+@pytest.mark.parametrize("name", ["", "\u00ad", "a\nb", "\u0378", "x" * 1025])
+def test_a_name_that_cannot_be_stored(name):
+    with pytest.raises(ValueError, match="it "):
+        ScramSecret.prepared(name)
+
+
+def test_a_name_that_is_nothing_once_prepared_is_refused():
+    known = {"": "s3cret", "\u00ad": "s3cret"}
+    left, right = talk(client("\u00ad", "s3cret", "PLAIN", secure=True), server(credentials=lambda m, u: known.get(u)))
+    assert (left.sasl.outcome, right.sasl.reason) == (SASL.AUTH, "the user's name is empty")
+
+
 def test_an_authenticator_goes_before_the_directory_for_passwords_in_clear():
     asked = []
     sasl = server(credentials=lambda mech, user: "x", authenticator=lambda *given: asked.append(given) or True)

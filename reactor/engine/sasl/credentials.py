@@ -69,6 +69,15 @@ class ScramSecret:
         stored_key = hashlib.new(hash_name, hmac.digest(salted, b"Client Key", hash_name)).digest()
         return cls(salt, iterations, stored_key, hmac.digest(salted, b"Server Key", hash_name))
 
+    @staticmethod
+    def prepared(name: str) -> str:
+        """The name of a user in the form in which servers look for it (RFC 4013): to be stored so. Raises ValueError,
+        which does not quote it, for a name with characters that are not allowed there, and for an empty one."""
+        prepared = saslprep(name)
+        if not prepared:
+            raise ValueError("it is empty")
+        return prepared
+
     @property
     def mechanism(self) -> str:
         """The mechanism that it is for, such as "SCRAM-SHA-256"."""

@@ -23,6 +23,7 @@ from reactor.engine.sasl.exchange import (
     Step,
 )
 from reactor.engine.sasl.oauth import OAuthBearerClient, OAuthBearerServer, XOAuth2Client, XOAuth2Server
+from reactor.engine.sasl.saslprep import saslprep
 from reactor.engine.sasl.scram import ScramClient, ScramServer
 from reactor.shown import quoted, shown
 
@@ -96,17 +97,28 @@ class PlainServer(ServerMechanism):
             authorization, user, password = response.decode("utf-8").split("\0")
         except ValueError:  # also UnicodeDecodeError; either would quote the password
             return Fail("the response does not have the form that PLAIN prescribes")
+        given = user
+        if self.policy.authenticator is None:
+            user = _prepared(user)  # as in SCRAM: stored names have this form
         if not user:
             return Fail("the user's name is empty")
         if not self._is_right(user, password):
             return Fail(f"wrong user or password for {quoted(user)}")
-        return self.policy.admit(user, authorization)
+        return self.policy.admit(user, "" if authorization == given else authorization)
 
     def _is_right(self, user: str, password: str) -> bool:
         policy = self.policy
         if policy.authenticator is not None:
             return policy.authenticator(self.name, user, password)
         return policy.credentials is not None and policy.decoy.check(policy.credentials(self.name, user), password)
+
+
+def _prepared(user: str) -> str:
+    """A name as it is looked for [RFC 4616 section 2]; one that RFC 4013 prohibits is taken as it is."""
+    try:
+        return saslprep(user, stored=False)
+    except ValueError:
+        return user
 
 
 # -- EXTERNAL, RFC 4422 appendix A -----------------------------------------------------------------------
