@@ -32,6 +32,7 @@ from handlers.broker.attaching import Attaching
 from handlers.broker.bounds import Bounds
 from handlers.broker.durability import Durability
 from handlers.broker.links import BrokerLink
+from handlers.broker.management.actions import Actions
 from handlers.broker.net import BrokerTimer, Net
 from handlers.broker.nodes.directory import Directory, Record
 from handlers.broker.nodes.node import Queue
@@ -128,6 +129,7 @@ class Broker(MessagingHandler):
         self._links: dict[Any, dict[BrokerLink, None]] = {}
         self.attaching = Attaching(self)
         self.alarms = Alarms(self)
+        self.actions = Actions(self)
         self._stopping = False
         self.net = Net(self)
         self.durability: Optional[Durability] = None

@@ -104,6 +104,18 @@ class Outlet(BrokerLink, Consumer):
             link.drained()
             queue.grant(self, link.credit)
 
+    def give_back(self) -> int:
+        """Messages that were sent wait again, uncounted. They are settled as released; an outcome that follows means
+        nothing. Returns their number."""
+        given = [(key, entry) for key, entry in self.held.items() if self.was_tried(key)]
+        for delivery, _ in given:
+            del self.held[delivery]
+            delivery.update(RELEASED)
+            delivery.settle()
+        for _, entry in given:
+            self.queue.release(entry)
+        return len(given)
+
     def rest(self) -> None:
         """Much was read in vain: go on in another turn."""
         if not self.resting:

@@ -9,7 +9,7 @@ from handlers.broker.nodes.browsing import Spot
 WAITING, ACQUIRED, GONE = range(3)
 """States of an entry: to be had, in the hands of a consumer, no longer in the queue."""
 
-ACKNOWLEDGED, REJECTED, EXPIRED = range(3)
+ACKNOWLEDGED, REJECTED, EXPIRED, REMOVED = range(4)
 """Why an entry left its queue: indexes into `Queue.outcomes`."""
 
 ENTRY_COST = 600

@@ -65,7 +65,7 @@ class Queue:
         self.bytes = 0
         self.enqueued = 0
         self.requeued = 0
-        self.outcomes = [0, 0, 0]
+        self.outcomes = [0, 0, 0, 0]
         self.consumers: set[Consumer] = set()
         # The list is a ring: the first entry follows the root, the last one precedes it.
         self.root = Entry(0, None, b"", 0.0)

@@ -6,10 +6,10 @@ turn apart from each other.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from handlers.broker.nodes.directory import Record
-from handlers.broker.nodes.entry import ACKNOWLEDGED, EXPIRED, REJECTED
+from handlers.broker.nodes.entry import ACKNOWLEDGED, EXPIRED, REJECTED, REMOVED
 from handlers.broker.nodes.topic import Topic
 
 
@@ -19,7 +19,8 @@ class NodeStatistics(NamedTuple):
     name, kind: "queue" or "topic"; an unused name is an empty queue.
     depth: messages in it, waiting and acquired. waiting: to be had. acquired: with consumers, unsettled.
     bytes: their size. consumers, producers: attached links.
-    enqueued: came in, ever. acknowledged, rejected, expired: left it, ever. requeued: came back, ever.
+    enqueued: came in, ever. acknowledged, rejected, expired, removed (by an administrator): left it, ever.
+    requeued: came back, ever.
     dropped: published to a topic without subscriptions.
     """
 
@@ -35,8 +36,13 @@ class NodeStatistics(NamedTuple):
     acknowledged: int = 0
     rejected: int = 0
     expired: int = 0
+    removed: int = 0
     requeued: int = 0
     dropped: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers by their names."""
+        return dict(zip(type(self).__annotations__, self))
 
 
 class BrokerStatistics(NamedTuple):
@@ -53,6 +59,10 @@ class BrokerStatistics(NamedTuple):
     bytes: int
     refused: int
     internal_errors: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers by their names."""
+        return dict(zip(type(self).__annotations__, self))
 
 
 def overview(
@@ -86,6 +96,7 @@ def statistics(name: str, record: Optional[Record]) -> NodeStatistics:
         acknowledged=sum(queue.outcomes[ACKNOWLEDGED] for queue in queues),
         rejected=sum(queue.outcomes[REJECTED] for queue in queues),
         expired=sum(queue.outcomes[EXPIRED] for queue in queues),
+        removed=sum(queue.outcomes[REMOVED] for queue in queues),
         requeued=sum(queue.requeued for queue in queues),
         dropped=node.dropped if isinstance(node, Topic) else 0,
     )

@@ -1,0 +1,1 @@
+"""Management: a broker as plain data, and the actions that change it."""

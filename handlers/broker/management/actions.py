@@ -1,0 +1,146 @@
+"""The actions of an administrator on one broker, and its view (`Actions.view`).
+
+All that manages a broker enters: the node `$management`, the link pair `/management`, the web page. It runs in the
+broker's thread. An action that cannot be done raises Failed, with a status as in HTTP. One that may take long goes on
+turn by turn, so that clients are served meanwhile, and calls `done` with its result in the end: at once, if it is
+short.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Callable, Optional
+
+from handlers.broker.management.interface import Failed, ManagedBroker
+from handlers.broker.management.peeking import CLIP, peek
+from handlers.broker.management.view import View
+from handlers.broker.net import BrokerTimer
+from handlers.broker.nodes.clearing import Sweep
+from handlers.broker.nodes.directory import LONGEST_NAME, Refused
+from reactor import Condition
+
+log = logging.getLogger("handlers.broker")
+
+Row = dict[str, Any]
+Done = Callable[[Row], None]
+
+BATCH = 5000
+"""Messages of one turn. Another client waits some milliseconds for them."""
+
+ALL = 1 << 62
+
+STATUSES = {
+    "amqp:not-found": 404,
+    "amqp:invalid-field": 400,
+    "amqp:precondition-failed": 409,
+    "amqp:resource-limit-exceeded": 403,
+    "amqp:unauthorized-access": 401,
+}
+"""Of the refusals that links get."""
+
+
+class Actions:
+    """See the module."""
+
+    def __init__(self, broker: ManagedBroker) -> None:
+        self.broker = broker
+        self.view = View(broker)
+
+    # -- nodes
+
+    def create(self, name: str, kind: str = "queue") -> bool:
+        """Make a queue or topic: True; False if it is there. Failed: 400 for a name that cannot be, 409 for one that is
+        of another kind."""
+        if kind not in ("queue", "topic"):
+            raise Failed(400, f"no kind {kind!r} of node: queue or topic")
+        if not name or len(name) > LONGEST_NAME:
+            raise Failed(400, f"a name of {len(name)} characters: 1 to {LONGEST_NAME}")
+        directory = self.broker.directory
+        record = directory.records.get(name)
+        if record is not None:
+            if record.node.kind != kind:
+                raise Failed(409, f"{name!r} is a {record.node.kind}, not a {kind}")
+            return False
+        try:
+            directory.declare(name, kind)
+        except Refused as refusal:
+            raise failed(refusal) from None
+        return True
+
+    def delete(self, name: str, if_unused: bool = False, if_empty: bool = False) -> Row:
+        """Delete a queue or topic with its messages: {"messages": so many}. Its links end with amqp:resource-deleted.
+
+        Failed: 404; 409 if it has links and may only be deleted unused, or messages and may only be deleted empty.
+        """
+        record = self.view.record(name)
+        depth = self.view.node(name)["depth"]
+        if if_unused and record.links:
+            raise Failed(409, f"{name!r} is in use by {len(record.links)} links")
+        if if_empty and depth:
+            raise Failed(409, f"{name!r} holds {depth} messages")
+        self.broker.directory.delete(record)
+        log.warning("%s %r deleted by management, with %d messages", record.node.kind, name, depth)
+        return {"messages": depth}
+
+    # -- messages
+
+    def peek(self, name: str, offset: int = 0, count: int = 10, clip: int = CLIP) -> list[Row]:
+        """Messages of a queue from its head on, to look at (peeking.py). Failed: 404; 400 for a topic."""
+        if offset < 0 or count < 0 or clip < 0:
+            raise Failed(400, f"offset {offset}, count {count}, clip {clip}: numbers from 0 on")
+        return peek(self.view.queue(name), self.broker.now(), offset, count, clip)
+
+    def purge(self, name: str, done: Done, count: Optional[int] = None) -> None:
+        """Remove the waiting messages of a queue, or `count` from its head: done({"messages": so many}).
+
+        Those that consumers hold stay theirs, and those that come meanwhile stay. Failed: 404; 400 for a topic.
+        """
+        sweep = Sweep(self.view.queue(name), self._number(count))
+        total = 0
+
+        def go_on() -> None:
+            nonlocal total
+            if not sweep.queue.deleted:
+                total += sweep.remove(BATCH)
+                if sweep.left:
+                    self.broker.call(BrokerTimer(f"purge of {name!r}", go_on))
+                    return
+                self._consider(name)
+            log.warning("%r purged by management: %d messages", name, total)
+            done({"messages": total})
+
+        go_on()
+
+    def release(self, name: str, serial: int) -> Row:
+        """Have a consumer of a queue give back the messages that it holds: {"messages": so many}. They wait again, in
+        their places, uncounted, and its outcomes for them mean nothing. Failed: 404."""
+        count = int(self.view.consumer(name, serial).give_back())  # type: ignore[attr-defined]  # they are outlets
+        log.warning("%d messages of %r given back by consumer %d, by management", count, name, serial)
+        return {"messages": count}
+
+    # -- connections
+
+    def close_connection(self, number: int, reason: str = "") -> None:
+        """Close a connection with amqp:connection:forced. Failed: 404."""
+        connection = self.view.connection(number)
+        text = reason or "closed by management"
+        log.warning("connection %d from %r closed: %s", number, connection.remote_container, text)
+        connection.condition = Condition("amqp:connection:forced", text)
+        connection.close()
+
+    def _number(self, count: Optional[int]) -> int:
+        if count is None:
+            return ALL
+        if count < 0:
+            raise Failed(400, f"count {count}: a number from 0 on, or nothing for all")
+        return count
+
+    def _consider(self, name: str) -> None:
+        record = self.broker.directory.records.get(name)
+        if record is not None:
+            self.broker.directory.consider(record)
+
+
+def failed(refusal: Refused) -> Failed:
+    """The refusal of a link, as one of a request."""
+    return Failed(STATUSES.get(refusal.condition, 409), refusal.description)
