@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reactor import Condition, Endpoint, Message, Url, symbol
-from reactor.container.reconnect.redirects import MAX_REDIRECTS, Followed, where_to
+from reactor.container.reconnect.redirects import MAX_REDIRECTS, Followed, is_same_place, where_to
 from reactor.errors import CONNECTION_REDIRECT, LINK_REDIRECT
 from tests.support.stage import Stage, Witness
 from tests.support.tls import client_domain, server_domain
@@ -244,6 +244,24 @@ def test_a_port_that_is_none_is_not_gone_to() -> None:
 def test_a_port_that_is_one_is_gone_to_at_once(port: int) -> None:
     step = where_to(Condition(LINK_REDIRECT, None, {"network-host": "other", "port": port}), Url("server"))
     assert step is not None and (step.url.port, step.delay, step.redirected) == (port, 0.0, True)
+
+
+@pytest.mark.parametrize(
+    "one, other, same",
+    [
+        ("amqp://server", "server:5672", True),
+        ("amqps://server", "amqps://server:5671", True),
+        ("amqp://server:60000", "amqps://server:60000", True),
+        ("amqp://", "amqp://localhost:5672", True),
+        ("amqp://server", "amqps://server", False),
+        ("amqp://server:5672", "amqp://server:6000", False),
+        ("amqp://server", "amqp://other", False),
+        ("amqp://", "amqp://server", False),
+    ],
+)
+def test_two_addresses_are_one_peer_s_by_host_and_port(one: str, other: str, same: bool) -> None:
+    urls = [Url(address, defaults=False) for address in (one, other)]
+    assert is_same_place(*urls) is is_same_place(*reversed(urls)) is same
 
 
 @pytest.mark.parametrize("host", [None, "", 5, True, b"other"])

@@ -331,6 +331,38 @@ def test_who_speaks_of_few_deliveries_may_do_so_again_and_again(number):
     assert names(peer) == (["end"] if number > 256 else [])
 
 
+@pytest.mark.parametrize(("last", "ends"), [(300, False), (301, True)])
+def test_who_settles_some_of_the_deliveries_may_speak_of_the_others_for_longer(last, ends):
+    """Eight times for each that may be unsettled, and no more, however many were settled before; eight times more for
+    each that is settled."""
+    peer = windowed(limits=Limits(max_unsettled=600), incoming_window=2000)
+    sender = peer.sender()
+    peer.flow(2000, incoming_window=2000)
+
+    def speak(number, settled=False):
+        for one in names(peer, ["transfer"]):
+            assert one == "end", "it is over before its time"
+        first = min(peer.session.channel.outgoing.unsettled)
+        peer.say("disposition", role=True, first=first, last=first + number - 1, settled=settled,
+                 state=Described(0x23, [0, next(turns)]))  # fmt: skip
+        peer.events()
+
+    turns = iter(range(1000))
+    for _ in range(2000):
+        sender.transmit(b"x")
+    peer.flush()
+    speak(257, settled=True)
+    for _ in range(6):
+        speak(600)  # 4800 were left: now it is 1200
+    speak(257, settled=True)  # 2999
+    for _ in range(4):
+        speak(600)  # 599
+    speak(299)
+    assert names(peer, ["transfer"]) == []
+    speak(last)
+    assert names(peer, ["transfer"]) == (["end"] if ends else [])
+
+
 # -- credit --------------------------------------------------------------------------------------------------
 
 

@@ -312,6 +312,14 @@ def test_runs_break_where_deliveries_are_missing_or_out_of_order():
     assert all(delivery.settled for number, delivery in enumerate(sent) if number != 2)
 
 
+def test_runs_of_a_sender_that_settles_are_those_of_a_sender():
+    peer, _, sent = sending(6)
+    for number in (0, 1, 3, 4):
+        sent[number].settle()
+    told = [(one.role, one.first, one.last, one.settled) for one in peer.heard() if one.name == "disposition"]
+    assert told == [(False, 0, 1, True), (False, 3, 4, True)]
+
+
 def test_each_content_is_a_frame_of_its_own():
     pair = Pair()
     sent, come = exchange(pair, True, 4)

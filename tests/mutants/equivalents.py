@@ -1,0 +1,135 @@
+"""Mutants that nobody can tell from the original, and why."""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+
+#: What a mutant may write, in any room, where the original writes the second, and why that behaves alike.
+_CONSTANT = r"((?:self\.)?_?[A-Z][A-Z_]+)\b"
+KINDS = [
+    (r"not TYPE_CHECKING", r"TYPE_CHECKING", "what is imported lazily, or for types alone, is imported at once"),
+    (r" is " + _CONSTANT, r" == \1", "a constant is a small number, or there is one object of it"),
+    (r" is not " + _CONSTANT, r" != \1", "the same"),
+    (r"\bis_(sender|receiver) is not ", r"is_\1 != ", "there is one True and one False"),
+    (r"\bis_(sender|receiver) is ", r"is_\1 == ", "the same"),
+    (r" == (link|self)\b", r" is \1", "a link is equal to itself alone"),
+    (r" != (link|self)\b", r" is not \1", "the same"),
+    (r"([A-Z]{2,}) [+^] (LOCAL_|REMOTE_)", r"\1 | \2", "bits that differ: their sum"),
+    (r"\.state <= WAITING\b", r".state == WAITING", "the first of the states"),
+    (r"\.state >= GONE\b", r".state == GONE", "the last of them"),
+    (r"\.state < GONE\b", r".state != GONE", "the same"),
+    (r"\.fate >= LOST\b", r".fate == LOST", "the last of the fates"),
+    (r"\.fate <= OPEN\b", r".fate == OPEN", "the first of the fates"),
+    (r"\.fate > OPEN\b", r".fate != OPEN", "the same"),
+]
+
+#: Mutants that behave as the original does: room -> the line as it is written then -> why.
+EQUIVALENT = {
+    "bounds": {
+        "return 0 != self.max_connections < len(self._seen)": "no bound is below 0",
+        "if 0 < self.max_partial_bytes != self.partial:": "the second look decides",
+        "if 0 < self.max_partial_bytes <= self.partial:": "the second look decides",
+        "if 0 < self.max_partial_bytes is not self.partial:": "the second look decides",
+    },
+    "outcomes": {
+        "batchable: Optional[bool] = True,": "a hint that is not used",
+        "if span < before:": "either way finds the same deliveries",
+        "first = following = 1": "they are set with the first run",
+        "change = (STATE_CHANGED if state is not None else 0) | (SETTLED_NOW if settled else 1)": "a bit that is set",
+        "change = (STATE_CHANGED if state is not None else 0) ^ (SETTLED_NOW if settled else 0)": "bits that differ",
+        "change = (STATE_CHANGED if state is not None else 0) + (SETTLED_NOW if settled else 0)": "the same",
+        "if state is None or (known is not EMPTY and ((outcome is known and content is None) or known in TERMINAL)):": (
+            "a state without content is one of the members of its enumeration"
+        ),
+        "following = not 1": "no run goes on: there is none",
+    },
+    "channel": {
+        "self.dirty = False": "it is in the list twice, and the second look finds nothing",
+        "return bool(session.state // (LOCAL_UNINIT | REMOTE_CLOSED))": (
+            "no session that was not opened is in the list of work without a channel"
+        ),
+    },
+    "naming": {
+        "for session in connection.sessions( -1):": "every session agrees with all bits, as with none",
+        "if other is link and other.handle_out is None or other.detach_sent or channel is None or channel.end_sent:": (
+            "what has not left is written first, as the older one"
+        ),
+    },
+    "outgoing_window": {
+        "LARGEST_PAYLOAD = 255 * 1024": "a measure of speed",
+        "while queue and window > 0 and len(out) <= OUTPUT_LIMIT:": "the same",
+        "key = len(tag) if not delivery.fate == OPEN else -2 - len(tag)": "either kind has keys of its own",
+        "if key is not link.writer_key:": "another writer is made: a measure of speed",
+        "key = len(tag) if delivery.fate == OPEN else ~2 - len(tag)": "another number that no tag is as long as",
+    },
+    "index": {
+        "if not (returned and returned[0][0] <= place) and not (fresh and fresh[0].place < place):": "one in a place",
+        # A message that was never delivered is younger than all that were.
+        "if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place == place):": "see above",
+        "if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place is place):": "see above",
+        "if not (returned and returned[0][0] < place) and not (fresh and fresh[ -1].place < place):": "see above",
+        "if returned and not (fresh and fresh[ -1].place < returned[0][0]):": "see above",
+    },
+    "queue": {
+        "unlucky, most = 0, min(len(ring), MOST_REFUSERS ^ 1)": "the sum of two bits that differ",
+        "unlucky, most = 0, min(len(ring), MOST_REFUSERS | 1)": "the same",
+        "unlucky, most = 0, min(len(ring), MOST_REFUSERS + 2)": "one more is asked: a measure of time",
+        "if not entry.aside:": "a measure of memory",
+        "while unlucky != most and ring:": "it is counted one by one",
+        "while entry is not root and browser.credit != 0:": "no credit is below 0",
+        "if consumer.credit != 0:": "the same",
+        "elif len(ring) >= 1:": "one alone takes turns with itself",
+        "elif len(ring) != 1:": "it is not empty here",
+        "if len(deadlines) > 2 * self.depth + 1001:": "a measure of memory",
+        "if len(deadlines) > 2 * self.depth | 1000:": "the same",
+        "if len(deadlines) > 2 ^ self.depth + 1000:": "the same",
+        "if len(entry.refused) != MOST_REFUSERS:": "who is gone is forgotten earlier, and never asks again",
+        "if len(entry.refused) is not MOST_REFUSERS:": "the same",
+        "self.resume_at = self.capacity // 2": "bytes are whole",
+        "if credit > 0 or consumer.spot is not None:": "without credit, or gone, it is shown nothing",
+    },
+    "receiver": {
+        "if window is not None and self.incoming or self.wire_credit <= self.refill_at:": (
+            "when something is read it looks once more whether that makes room"
+        ),
+        "self.refill_at = - 2": "who overruns credit that is not filled again is told so one message later",
+    },
+    "redirects": {
+        "self._last = 1.0": "before the first one there is no row to go on with",
+        "self._last = -1.0": "the same",
+        "if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port <= 65536):": (
+            "a Url has no such port, and that is nowhere to go as well"
+        ),
+        "if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65537):": (
+            "the same"
+        ),
+        "if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port != 65536):": (
+            "the same"
+        ),
+        "url = Url(present, defaults=True, host=host, port=default if port is None else port, path=None)": (
+            "the part that may be missing is the scheme, and without one it is amqp"
+        ),
+    },
+    "sasl": {
+        "if self._stage <= _FINISHED and self.outcome != self.OK:": "no other stage comes before this in the alphabet",
+    },
+    "sender": {
+        "_OPEN_BITS = LOCAL_ACTIVE | LOCAL_CLOSED - REMOTE_CLOSED": "the same bits, and some that no state has",
+        "self.writer_key = +1": "it is set again when the link is attached",
+    },
+}
+
+
+def reason(room: str, original: str, written: str) -> Optional[str]:
+    """Why a mutant of the room may live that has `written` where `original` was; None when it may not."""
+    said = EQUIVALENT.get(room, {})
+    for line in (written, written.partition("  #")[0]):
+        if line in said:
+            return said[line]
+    for pattern, replacement, why in KINDS:
+        for found in re.finditer(pattern, written):
+            start, end = found.span()
+            if written[:start] + found.expand(replacement) + written[end:] == original:
+                return why
+    return None
