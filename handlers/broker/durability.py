@@ -141,6 +141,8 @@ class Durability:
             self._groups.append([message] if node is None else [node, message])
         self._arrivals.append((index, Arrival(queue, envelope, body, expires, number, done)))
         self._expected.add(queue)
+        if queue.gate is not None:
+            queue.gate.expect(body)
         self._wait()
 
     def then(self, action: Callable[[], None]) -> None:
@@ -205,6 +207,8 @@ class Durability:
 
     def _arrive(self, arrival: Arrival, error: Optional[StoreError]) -> None:
         queue = arrival.queue
+        if queue.gate is not None:
+            queue.gate.arrived(arrival.body)
         if error is not None:
             arrival.done(refusal(error))
         elif queue.deleted:

@@ -24,7 +24,9 @@ from handlers.broker.nodes.envelope import (
     read_envelope,
     without_instructions,
 )
-from reactor import ACCEPTED, REJECTED, RELEASED, Condition, DecodeError, Endpoint, Handler, Message
+from handlers.broker.nodes.gate import Overflow
+from handlers.broker.nodes.policy import HOLD, PLAIN
+from reactor import ACCEPTED, REJECTED, RELEASED, Condition, DecodeError, Endpoint, Handler, Message, symbol
 
 log = logging.getLogger("handlers.broker")
 
@@ -108,7 +110,7 @@ class Intake(BrokerLink):
         super().__init__(broker, link, record)
         self.node = None if record is None else record.node
         self.largest = 0
-        self.window = FIRST_CREDIT
+        self.window = min(FIRST_CREDIT, self._share())
         self.waits_for: Any = None  # the node that is full
         self.expected = 0  # outcomes that follow with the next commit
         self.end: Optional[Callable[[], None]] = None
@@ -142,12 +144,14 @@ class Intake(BrokerLink):
                 envelope = read_envelope(payload)
             if node is None:
                 node = self.route(payload)
-        except (DecodeError, Refused) as error:
+            body = payload[envelope.length :]
+            if body.find(INSTRUCTIONS, -LAST_BYTES) >= 0 or body.startswith(INSTRUCTIONS):
+                body = without_instructions(body)
+            if node.gate is not None:
+                node.gate.admit(envelope, body)
+        except (DecodeError, Refused, Overflow) as error:
             self._refuse(delivery, error)
             return
-        body = payload[envelope.length :]
-        if body.find(INSTRUCTIONS, -LAST_BYTES) >= 0 or body.startswith(INSTRUCTIONS):
-            body = without_instructions(body)
         expires = self.broker.now() + envelope.ttl if envelope.ttl else 0.0
         durability = self.broker.durability
         if durability is not None and durability.wants(node, envelope):
@@ -208,23 +212,36 @@ class Intake(BrokerLink):
 
     def _refuse(self, delivery: Any, error: Any) -> None:
         condition = error.condition if isinstance(error, Refused) else "amqp:decode-error"
+        info = None
+        if isinstance(error, Overflow):
+            condition = "amqp:resource-limit-exceeded"
+            # Which queue, and why, under the names that RabbitMQ 4 has for it (R9).
+            info = {symbol("queue"): clipped(error.queue), symbol("reason"): symbol("maxlen")}
         self.broker.refused += 1
-        log.warning("message of %s refused: %s: %s", self.describe(), condition, str(error))
+        if not isinstance(error, Overflow) or error.first:
+            log.warning("message of %s refused: %s: %s", self.describe(), condition, str(error))
         if not delivery.settled:
-            delivery.local.condition = Condition(condition, clipped(str(error)))
+            delivery.local.condition = Condition(condition, clipped(str(error)), info)
             delivery.update(REJECTED)
             delivery.settle()
 
     def _measured(self, size: int) -> None:
         """Credit in proportion to the size of messages: those under way shall fit a quarter of a queue."""
         self.largest = size
-        senders = 1 if self.record is None else len(self.record.links)
         room = self.broker.capacity or float("inf")
-        window = max(1, int(min(MOST_CREDIT, room // (4 * senders * max(size, 256)))))
+        senders = 1 if self.record is None else len(self.record.links)
+        window = max(1, int(min(MOST_CREDIT, self._share(), room // (4 * senders * max(size, 256)))))
         if window != self.window:
             self.window = window
             if self.waits_for is None:
                 self.link.prefetch = window
+
+    def _share(self) -> int:
+        """Messages under way that fit a quarter of the node, where its policy is to hold back its producers."""
+        policy = PLAIN if self.record is None else self.record.node.policy
+        if self.record is None or policy.max_length is None or policy.overflow != HOLD:
+            return MOST_CREDIT
+        return max(1, policy.max_length // (4 * max(1, len(self.record.links))))
 
     def _hold(self, node: Any) -> None:
         """The node is full: no more credit until it has room. Messages under way are still taken."""

@@ -9,8 +9,9 @@ from handlers.broker.nodes.browsing import Spot
 WAITING, ACQUIRED, GONE = range(3)
 """States of an entry: to be had, in the hands of a consumer, no longer in the queue."""
 
-ACKNOWLEDGED, REJECTED, EXPIRED, REMOVED = range(4)
-"""Why an entry left its queue: indexes into `Queue.outcomes`."""
+ACKNOWLEDGED, REJECTED, EXPIRED, REMOVED, DISPLACED, EXHAUSTED = range(6)
+"""Why an entry left its queue: accepted, rejected, beyond its time, removed by an administrator, dropped to make room,
+failed too often. Indexes into `Queue.outcomes`."""
 
 ENTRY_COST = 600
 """Bytes that an entry costs beside its body, with a header of its own. Counted, so that a flood of empty messages is

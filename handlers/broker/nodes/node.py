@@ -22,10 +22,11 @@ from typing import Any, Optional, Protocol
 
 from handlers.broker.nodes.browsing import move, settled, spot_before
 from handlers.broker.nodes.consumer import Browser, Consumer, serials
-from handlers.broker.nodes.entry import ACKNOWLEDGED, ACQUIRED, EXPIRED, GONE, WAITING, Entry
+from handlers.broker.nodes.entry import ACKNOWLEDGED, ACQUIRED, DISPLACED, EXPIRED, GONE, WAITING, Entry
+from handlers.broker.nodes.gate import Gate, gate_of
 from handlers.broker.nodes.index import Index
 from handlers.broker.nodes.picky import MOST_REFUSERS
-from handlers.broker.nodes.policy import PLAIN, Policy
+from handlers.broker.nodes.policy import DROP_OLDEST, HOLD, PLAIN, Policy
 from handlers.broker.nodes.pool import Pool, Producer
 from handlers.broker.nodes.views import LOOKS, View
 
@@ -46,7 +47,8 @@ class Queue:
     settings; a `max_bytes` there comes before `capacity`.
 
     `put` reports whether there is room for more. It never refuses: messages that were under way when the
-    bound was reached are kept, so it is the credit of the producers that bounds a queue, not their loss.
+    bound was reached are kept, so it is the credit of the producers that bounds a queue, not their loss. By its policy
+    it may have a gate, which refuses before (gate.py), or drop its oldest messages.
     """
 
     kind = "queue"
@@ -60,12 +62,14 @@ class Queue:
         self.capacity = (capacity if policy.max_bytes is None else policy.max_bytes) or float("inf")
         self.pool = Pool() if pool is None else pool
         self.resume_at = self.capacity / 2
+        self.most = policy.max_length or float("inf")  # messages, as capacity is of bytes
+        self.gate: Optional[Gate] = gate_of(policy, self)
         self.depth = 0  # waiting and acquired
         self.acquired = 0
         self.bytes = 0
         self.enqueued = 0
         self.requeued = 0
-        self.outcomes = [0, 0, 0, 0]
+        self.outcomes = [0] * 6
         self.consumers: set[Consumer] = set()
         # The list is a ring: the first entry follows the root, the last one precedes it.
         self.root = Entry(0, None, b"", 0.0)
@@ -89,7 +93,12 @@ class Queue:
     @property
     def full(self) -> bool:
         """Whether producers have to wait."""
-        return self.bytes >= self.capacity or self.pool.full
+        return self.pool.full or (self.policy.overflow == HOLD and self.over)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has reached a bound of its own."""
+        return self.bytes >= self.capacity or self.depth >= self.most
 
     @property
     def deadline(self) -> Optional[float]:
@@ -139,7 +148,11 @@ class Queue:
         if self._looking and entry.state != GONE:
             for browser in list(self._looking):
                 self._browse(browser)
-        return self.bytes < self.capacity and pool.bytes < pool.capacity
+        if self.bytes < self.capacity and self.depth < self.most:
+            return pool.bytes < pool.capacity
+        if self.policy.overflow == DROP_OLDEST:
+            self._drop_oldest()
+        return not self.full
 
     def restore(self, envelope: Any, body: bytes, expires: float, number: int, failures: int) -> None:
         """Append a message that was here before a restart. It may have been delivered then: it is no first delivery."""
@@ -150,7 +163,7 @@ class Queue:
 
     def block(self, producer: Producer) -> None:
         """`producer` gives no credit until its `resume()` is called, which happens at half the capacity."""
-        if self.bytes >= self.capacity:
+        if self.over:
             self._blocked[producer] = None
         else:
             self.pool.blocked[producer] = None
@@ -256,10 +269,14 @@ class Queue:
         pool = self.pool
         self.bytes -= size
         pool.bytes -= size
-        if self._blocked and self.bytes <= self.resume_at:
+        if self._blocked and self.bytes <= self.resume_at and self.depth <= self.most / 2:
             self._resume()
         if pool.blocked and pool.bytes <= pool.resume_at:
             pool.resume()
+
+    def discard(self, entry: Entry, outcome: int) -> None:
+        """`entry` leaves the queue, and no consumer has accepted it."""
+        self.settle(entry, outcome)
 
     def release(self, entry: Entry, failed: bool = False, refused_by: Optional[Consumer] = None) -> None:
         """`entry` waits again, in its place. failed: the attempt counts. refused_by: it must not get it again."""
@@ -299,7 +316,7 @@ class Queue:
         while deadlines and deadlines[0][0] <= now:
             entry = heappop(deadlines)[2]
             if entry.state == WAITING:
-                self.settle(entry, EXPIRED)
+                self.discard(entry, EXPIRED)
                 dropped += 1
             elif entry.state == ACQUIRED:
                 entry.overdue = True
@@ -348,7 +365,7 @@ class Queue:
             if entry.number and self.keeper is not None:
                 self.keeper.counted(entry)
         if entry.overdue:
-            self.settle(entry, EXPIRED)
+            self.discard(entry, EXPIRED)
             return
         entry.state = WAITING
         self.acquired -= 1
@@ -415,6 +432,16 @@ class Queue:
             self._looking.pop(browser, None)
         elif entry is not root:
             browser.rest()
+
+    def _drop_oldest(self) -> None:
+        """Make room, down to the newest message: it always comes in. Those with consumers stay."""
+        entry, newest = self.root.after, self.root.before
+        while entry is not newest and (self.depth > self.most or self.bytes > self.capacity):
+            following = entry.after
+            if entry.state == WAITING:
+                self.discard(entry, DISPLACED)
+            entry = following
+        self.index.sweep()
 
     def _watch(self, entry: Entry) -> None:
         deadlines = self._deadlines

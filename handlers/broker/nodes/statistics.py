@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Optional
 
 from handlers.broker.nodes.directory import Record
-from handlers.broker.nodes.entry import ACKNOWLEDGED, EXPIRED, REJECTED, REMOVED
+from handlers.broker.nodes.entry import ACKNOWLEDGED, DISPLACED, EXHAUSTED, EXPIRED, REJECTED, REMOVED
 from handlers.broker.nodes.topic import Topic
 
 
@@ -19,9 +19,9 @@ class NodeStatistics(NamedTuple):
     name, kind: "queue" or "topic"; an unused name is an empty queue.
     depth: messages in it, waiting and acquired. waiting: to be had. acquired: with consumers, unsettled.
     bytes: their size. consumers, producers: attached links.
-    enqueued: came in, ever. acknowledged, rejected, expired, removed (by an administrator): left it, ever.
-    requeued: came back, ever.
-    dropped: published to a topic without subscriptions.
+    enqueued: came in, ever. acknowledged, rejected, expired, removed (by an administrator), displaced (dropped to make
+    room), exhausted (failed too often): left it, ever. requeued: came back, ever.
+    dropped: published to a topic without subscriptions. refused: not let in, because it was full.
     """
 
     name: str
@@ -39,6 +39,9 @@ class NodeStatistics(NamedTuple):
     removed: int = 0
     requeued: int = 0
     dropped: int = 0
+    displaced: int = 0
+    exhausted: int = 0
+    refused: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers by their names."""
@@ -99,4 +102,7 @@ def statistics(name: str, record: Optional[Record]) -> NodeStatistics:
         removed=sum(queue.outcomes[REMOVED] for queue in queues),
         requeued=sum(queue.requeued for queue in queues),
         dropped=node.dropped if isinstance(node, Topic) else 0,
+        displaced=sum(queue.outcomes[DISPLACED] for queue in queues),
+        exhausted=sum(queue.outcomes[EXHAUSTED] for queue in queues),
+        refused=sum(queue.gate.refused for queue in queues if queue.gate is not None),
     )

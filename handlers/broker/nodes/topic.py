@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from handlers.broker.nodes.entry import Entry
+from handlers.broker.nodes.gate import TopicGate
 from handlers.broker.nodes.node import Queue
-from handlers.broker.nodes.policy import PLAIN, Policy
+from handlers.broker.nodes.policy import PLAIN, REJECT, Policy
 from handlers.broker.nodes.pool import Pool, Producer
 
 
@@ -28,6 +29,7 @@ class Topic:
         self.dropped = 0  # put while there were no subscriptions
         self.subscriptions: list[Queue] = []
         self.selections: dict[Queue, Any] = {}  # of the subscriptions that do not want everything
+        self.gate = TopicGate(self) if policy.overflow == REJECT else None
 
     def __repr__(self) -> str:
         return f"<topic {self.name!r}: {len(self.subscriptions)} subscriptions>"
@@ -42,14 +44,16 @@ class Topic:
         if not self.subscriptions:
             self.dropped += 1
         room = True
-        selections = self.selections
-        entry = Entry(0, envelope, body, expires) if selections else None
-        for subscription in self.subscriptions:
-            if entry is not None and subscription in selections and not selections[subscription].selects(entry):
-                continue
+        for subscription in self.wanting(envelope, body, expires) if self.selections else self.subscriptions:
             if not subscription.put(envelope, body, expires):
                 room = False
         return room
+
+    def wanting(self, envelope: Any, body: bytes, expires: float = 0.0) -> list[Queue]:
+        """The subscriptions that are to get a message."""
+        selections = self.selections
+        entry = Entry(0, envelope, body, expires)
+        return [one for one in self.subscriptions if one not in selections or selections[one].selects(entry)]
 
     def block(self, producer: Producer) -> None:
         """As `Queue.block`: on the first subscription that is full; `resume` has to look again for others."""

@@ -1,0 +1,88 @@
+"""The gate of a queue or topic: what its policy asks of a message before it comes in.
+
+A node has one only where its policy needs it; for the others a message costs one comparison. Links enter, before they
+put a message into the node; those that have to wait for a store hold a place meanwhile (`expect`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Protocol
+
+from handlers.broker.nodes.entry import ENTRY_COST
+from handlers.broker.nodes.policy import REJECT, Policy
+
+
+class Crowd(Protocol):
+    """A queue, as its gate sees it."""
+
+    name: str
+    capacity: float
+    most: float
+    bytes: int
+    depth: int
+
+
+class Overflow(Exception):
+    """A queue is full, and its policy is to refuse. The text is for the sender. queue: its name. first: whether it has
+    let a message in since the last one."""
+
+    def __init__(self, text: str, queue: str, first: bool) -> None:
+        super().__init__(text)
+        self.queue = queue
+        self.first = first
+
+
+class Gate:
+    """The gate of one queue. refused: how many messages it has turned away.
+
+    expected: messages that it has let in and that are not in the queue yet; expected_bytes: their size.
+    """
+
+    def __init__(self, policy: Policy, queue: Crowd) -> None:
+        self.policy = policy
+        self.queue = queue
+        self.refused = 0
+        self.expected = 0
+        self.expected_bytes = 0
+        self._closed = False
+
+    def admit(self, envelope: Any, body: bytes) -> None:
+        """Let a message in. Raises Overflow."""
+        if self.policy.overflow == REJECT:
+            queue = self.queue
+            for has, most, unit in (
+                (queue.depth + self.expected, queue.most, "messages"),
+                (queue.bytes + self.expected_bytes, queue.capacity, "bytes"),
+            ):
+                if has >= most:
+                    self.refused += 1
+                    first, self._closed = not self._closed, True
+                    raise Overflow(f"{queue.name!r} is full: {has} {unit}, the most are {most}", queue.name, first)
+            self._closed = False
+
+    def expect(self, body: bytes) -> None:
+        """A message that was let in waits for the store."""
+        self.expected += 1
+        self.expected_bytes += len(body) + ENTRY_COST
+
+    def arrived(self, body: bytes) -> None:
+        """It waits no more."""
+        self.expected -= 1
+        self.expected_bytes -= len(body) + ENTRY_COST
+
+
+class TopicGate:
+    """The gate of a topic: a message comes in where each subscription that wants it lets it in."""
+
+    def __init__(self, topic: Any) -> None:
+        self.topic = topic
+
+    def admit(self, envelope: Any, body: bytes) -> None:
+        """As Gate.admit."""
+        for subscription in self.topic.wanting(envelope, body):
+            subscription.gate.admit(envelope, body)
+
+
+def gate_of(policy: Policy, queue: Any) -> Optional[Gate]:
+    """The gate that `queue` needs for its policy, or None."""
+    return Gate(policy, queue) if policy.overflow == REJECT else None
