@@ -484,6 +484,99 @@ def test_a_drain_that_comes_before_our_attach_has_left_is_answered(late, start, 
     assert (heard[-1].delivery_count, heard[-1].link_credit, heard[-1].drain) == ((start + 3) & MASK, 0, True)
 
 
+def test_what_was_given_back_before_our_attach_is_not_there_to_be_given_back_again():
+    peer = Peer.server()
+    peer.attach()
+    sender = peer.connection.link_head(0)
+    sender.open()
+    windows = {"next_incoming_id": 0, "incoming_window": 1000, "next_outgoing_id": 0, "outgoing_window": 1000}
+    for credit, left in ((3, 3), (3, 0), (5, 2)):
+        peer.transport.receive(said("flow", handle=0, link_credit=credit, drain=True, **windows))
+        assert sender.drained() == left
+    heard = peer.heard()
+    assert [one.name for one in heard] == ["attach", "flow"]
+    assert (heard[-1].delivery_count, heard[-1].link_credit) == (5, 0)
+
+
+@pytest.mark.parametrize("prefetch", [None, 10])
+@pytest.mark.parametrize("left", [1, 2, 10])
+def test_a_drain_goes_on_until_no_credit_is_left(prefetch, left):
+    peer = Peer.client()
+    receiver = peer.receiver()
+    receiver.prefetch = prefetch
+    peer.heard()
+    receiver.drain(0 if prefetch else 10)
+    peer.heard()
+    peer.flow(left, delivery_count=10 - left, drain=True)
+    assert receiver.draining() and receiver.drain_mode and receiver.credit == left
+    assert peer.heard() == [] and receiver.drained() == 10 - left
+
+
+@pytest.mark.parametrize("prefetch", [None, 10])
+def test_a_flow_of_the_sender_s_that_changes_nothing_is_not_answered(prefetch):
+    peer = Peer.client()
+    receiver = peer.receiver(credit=0 if prefetch else 10)
+    receiver.prefetch = prefetch
+    peer.heard()
+    peer.flow(10)
+    assert peer.heard() == [] and receiver.credit == 10
+
+
+def test_a_drain_that_was_set_stays_when_it_is_done():
+    peer = Peer.client()
+    receiver = peer.receiver()
+    receiver.drain(3)
+    peer.heard()
+    peer.flow(0, delivery_count=3, drain=True)
+    assert receiver.drain_mode and not receiver.draining()
+    assert peer.heard() == []
+
+
+def test_a_flow_that_crossed_messages_gives_no_credit_back():
+    """The sender counted fewer when it wrote it."""
+    peer = Peer.client()
+    receiver = peer.receiver(credit=5)
+    peer.transfer(b"x", 0).transfer(b"x", 1)
+    peer.flow(4, delivery_count=1)
+    assert (receiver.wire_credit, receiver.delivery_count, receiver.drained()) == (3, 2, 0)
+
+
+def test_credit_that_is_given_back_may_reach_the_last_count():
+    peer = Peer.client()
+    receiver = peer.receiver(credit=10, initial_delivery_count=MASK - 3)
+    peer.flow(7, delivery_count=MASK)
+    receiver.flow(1)
+    flow = peer.heard_one("flow")
+    assert (flow.delivery_count, flow.link_credit) == (MASK, 8)
+
+
+def test_a_link_that_looks_refused_gets_no_credit_before_it_is_open():
+    """A detach with the reason may follow: until then nothing is known from which credit could be counted."""
+    peer = Peer.client()
+    receiver = peer.session.receiver("link")
+    receiver.source.address = "q"
+    receiver.open()
+    peer.flush()
+    peer.heard()
+    peer.attach(role=False, source=None, initial_delivery_count=7)
+    receiver.flow(3)
+    assert peer.heard() == []
+    peer.flow(0, handle=0, delivery_count=7)
+    flow = peer.heard_one("flow")
+    assert (flow.link_credit, flow.delivery_count) == (3, 7)
+
+
+def test_a_link_that_goes_keeps_no_other_from_its_credit():
+    peer = Peer.client()
+    first = peer.receiver("first")
+    second = peer.receiver("second", handle=1)
+    first.flow(1)
+    second.flow(2)
+    peer.say("detach", handle=0, closed=True)
+    flow = peer.heard_one("flow")
+    assert (flow.handle, flow.link_credit) == (1, 2)
+
+
 def test_a_receiver_says_how_much_is_available_as_far_as_it_knows():
     """[2.6.7]: the sender says it; who receives repeats what was said last."""
     peer = Peer.client()
@@ -921,6 +1014,17 @@ def test_a_range_of_outcomes_over_the_wrap():
     [frame] = [frame for frame in pair.said("server") if frame.name == "disposition"]
     assert (frame.first, frame.last) == (0xFFFFFFFD, 2)
     assert all(delivery.remote_state is ACCEPTED and delivery.settled for delivery in sent)
+
+
+def test_a_window_is_told_once():
+    peer = Peer.client()
+    receiver = peer.receiver(credit=100)
+    peer.flow(echo=True)
+    assert [one.name for one in peer.heard()] == ["flow"]
+    peer.transfer(b"x")
+    receiver.current.update(Delivery.ACCEPTED)
+    receiver.current.settle()
+    assert [one.name for one in peer.heard()] == ["disposition"]
 
 
 def test_a_window_over_the_wrap():

@@ -19,6 +19,7 @@ KINDS = [
     (r"\.state <= WAITING\b", r".state == WAITING", "the first of the states"),
     (r"\.state >= GONE\b", r".state == GONE", "the last of them"),
     (r"\.state < GONE\b", r".state != GONE", "the same"),
+    (r"\.paused <= PAUSED\b", r".paused == PAUSED", "the first of the stages, where there is one"),
     (r"\.fate >= LOST\b", r".fate == LOST", "the last of the fates"),
     (r"\.fate <= OPEN\b", r".fate == OPEN", "the first of the fates"),
     (r"\.fate > OPEN\b", r".fate != OPEN", "the same"),
@@ -49,6 +50,11 @@ EQUIVALENT = {
         "return bool(session.state // (LOCAL_UNINIT | REMOTE_CLOSED))": (
             "no session that was not opened is in the list of work without a channel"
         ),
+    },
+    "flows": {
+        "used = serial_difference(link.delivery_count, count) | link.given_back_early": "one of the two is 0",
+        "used = serial_difference(link.delivery_count, count) ^ link.given_back_early": "the same",
+        "if link.waiting and link.wire_credit != 0 and link.transfer_in_progress is None:": "no credit is below 0 here",
     },
     "naming": {
         "for session in connection.sessions( -1):": "every session agrees with all bits, as with none",

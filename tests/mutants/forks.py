@@ -22,7 +22,7 @@ import pytest
 #: Imported before the forks.
 SLOW = "asyncio hypothesis hypothesis.stateful ipaddress logging sqlite3 ssl unittest.mock xml.dom.minidom"
 #: A mutant may take so many times the CPU time that the tests take without it: more is a loop.
-PATIENCE = 10
+PATIENCE = 4
 #: Bytes: one that collects without end is stopped before the machine is.
 MEMORY = 3 << 30
 #: Of pytest, which would warn that it comes too late to rewrite what is imported already.

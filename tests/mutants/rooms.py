@@ -23,6 +23,8 @@ ROOMS = {
     "hosts": Room("reactor/hosts.py", "hosts"),
     "reasons": Room("reactor/reasons.py", "reasons container/comeback"),
     "redirects": Room("reactor/container/reconnect/redirects.py", "container/redirects"),
+    "link_redirects": Room("reactor/container/reconnect/link_redirects.py", "container/redirects"),
+    "comeback": Room("reactor/container/reconnect/comeback.py", "container/comeback container/supervisor reasons"),
     "limits": Room("reactor/engine/limits.py", "container/limits engine/limits"),
     "mechanisms": Room("reactor/engine/sasl/mechanisms.py", SASL),
     "sasl": Room("reactor/engine/sasl/layer.py", SASL + "engine/sasl_garbage engine/sasl_work"),
