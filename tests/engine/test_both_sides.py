@@ -11,6 +11,7 @@ from reactor import Limits
 from reactor.codec.types import Described
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import ACCEPTED, RELEASED, RejectedDisposition
+from reactor.engine.events import Event
 from reactor.engine.wire.transport import Transport
 from reactor.errors import LocalProtocolError
 from tests.support.frames import Peer, frame, raw, target
@@ -617,6 +618,23 @@ def test_the_application_is_told_once_that_there_is_room_again():
         peer.say("disposition", role=True, first=number, settled=True)
         assert "pn_link_flow" not in peer.event_names(), "nobody waits"
     assert sender.credit == 3
+
+
+def test_room_is_told_to_senders_that_may_use_it_and_to_no_other_link():
+    peer = windowed(limits=Limits(max_unsettled=3))
+    sender = peer.sender("able", credit=100)
+    spent = peer.sender("spent", handle=1)
+    peer.flow(1, handle=1)
+    peer.sender("idle", handle=2)
+    peer.receiver("in", credit=5, handle=3)
+    for _ in range(4):
+        sender.transmit(b"x")
+    spent.transmit(b"x")
+    peer.heard()
+    peer.events()
+    peer.say("disposition", role=True, first=0, settled=True)
+    assert names(peer) == ["transfer"]
+    assert {event.context for event in peer.events() if event.type is Event.LINK_FLOW} == {sender}
 
 
 # -- tags and settlement in the frames -----------------------------------------------------------------------
