@@ -61,6 +61,17 @@ def test_a_broker_that_is_killed_again_and_again() -> None:
     assert re.fullmatch(figures, out.splitlines()[-1])
 
 
+@pytest.mark.slow
+def test_the_costs_of_queued_messages() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.broker_costs", "--depths", "1000,3000", "--durable", "2000"]
+    status, out, err = run(command, CHECKOUT)
+    assert (status, err) == (0, "")
+    *_, first, second, _, last = out.splitlines()
+    figures = r"\| [13],000 \| \d+\.\d\d, \d+\.\d\d \| \d+\.\d\d, \d+\.\d\d \| \d+ \|"
+    assert re.fullmatch(figures, first) and re.fullmatch(figures, second)
+    assert re.match(r"2,000 durable messages: \d+ bytes each in memory, \d+ in the file; \d+\.\d s ", last)
+
+
 def test_an_unknown_row_is_refused_with_the_known_ones() -> None:
     status, _, err = run([*BENCHMARKS, "--only", "nonsense"], CHECKOUT)
     assert status == 2

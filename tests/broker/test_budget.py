@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from types import FrameType
 from typing import Any
 
+import pytest
+
+from handlers.broker.nodes.envelope import read_envelope
+from handlers.broker.nodes.node import Queue
 from reactor import ACCEPTED, Message
 from tests.support.brokers import BrokerWorld
 
 BUDGET = 40  # receive it, store it, send it, hear its outcome, settle both ways
+
+MOST_BYTES = 250  # of a message that waits in a long queue, with its body of 100 bytes
 
 
 class Counting:
@@ -56,3 +63,17 @@ def calls_per_message(messages: int) -> float:
 
 def test_a_message_passes_within_the_budget() -> None:
     assert calls_per_message(2000) <= BUDGET
+
+
+def test_a_message_of_a_long_queue_waits_within_its_bytes() -> None:
+    tracemalloc = pytest.importorskip("tracemalloc", reason="there is no tracemalloc here")
+    queue, number = Queue("jobs"), 20_000
+    gc.collect()
+    tracemalloc.start()
+    for count in range(number):
+        payload = bytes(Message(f"{count:0100}", durable=True).encode())
+        envelope = read_envelope(payload)
+        queue.put(envelope, payload[envelope.length :], 0.0, 10**9 + count)
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert queue.depth == number and used / number <= MOST_BYTES

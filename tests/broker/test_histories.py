@@ -9,6 +9,8 @@ import pytest
 from reactor import ACCEPTED, RELEASED, AtMostOnce, Message, ModifiedDisposition
 from tests.support.brokers import BrokerWorld
 
+pytestmark = pytest.mark.usefixtures("folding")
+
 
 @pytest.mark.parametrize("seed", range(12))
 def test_nothing_is_lost(seed):

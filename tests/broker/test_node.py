@@ -14,6 +14,8 @@ from handlers.broker.nodes.picky import MOST_REFUSERS
 from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.topic import Topic
 
+pytestmark = pytest.mark.usefixtures("folding")
+
 
 class Reader(Consumer):
     """Keeps what it gets by the text of its body; `log` is what it got, in order."""
@@ -297,7 +299,7 @@ def test_as_many_as_a_message_remembers_may_stand_before_the_one_that_gets_it(re
     last = Reader(queue, 2)
     last.release("a")
     assert last.log == ["a", "a"] and all(reader.log == ["a"] for reader in readers)
-    assert next(_all(queue)).bar == 0, "it knows them one by one"
+    assert next(queue.backlog.entries()).bar == 0, "it knows them one by one"
 
 
 def test_those_who_are_gone_are_not_counted_among_those_who_refused():
@@ -308,7 +310,7 @@ def test_those_who_are_gone_are_not_counted_among_those_who_refused():
         queue.leave(reader)
     stays = Reader(queue, 1)
     stays.release("a", again=False)
-    entry = next(_all(queue))
+    entry = next(queue.backlog.entries())
     assert entry.refused == {stays.serial} and entry.bar == 0
 
 
@@ -321,7 +323,7 @@ def test_as_many_as_are_remembered_are_those_that_are_there(gone):
         reader.release("a", again=False)
         if number < gone:
             queue.leave(reader)
-    entry = next(_all(queue))
+    entry = next(queue.backlog.entries())
     assert entry.refused == ({reader.serial for reader in readers[1:]} if gone else None)
     assert (entry.bar > 0) is not bool(gone)
     for reader in readers[gone:]:
@@ -353,7 +355,7 @@ def test_what_is_gone_while_it_waits_is_given_to_nobody(gone, held):
     reader = Reader(queue, held)
     for text in list(reader.held):
         reader.release(text)
-    for entry in list(_all(queue)):
+    for entry in list(queue.backlog.entries()):
         if entry.body.decode() in gone:
             queue.settle(entry)
     assert Reader(queue, 5).log == [text for text in "abc" if text not in gone]
@@ -471,7 +473,7 @@ def test_what_very_many_have_refused_waits_for_newcomers():
             reader.release(text, again=False)
     refusers = sum(bool(reader.log) for reader in readers)
     assert 30 < refusers < 40 and queue.waiting == 2
-    assert not any(entry.refused for entry in _all(queue)), "they are not remembered one by one"
+    assert not any(entry.refused for entry in queue.backlog.entries()), "they are not remembered one by one"
     for reader in readers:
         queue.grant(reader, 5)
     assert queue.waiting == 2
@@ -485,7 +487,7 @@ def test_what_very_many_have_refused_waits_for_newcomers():
     assert newcomer.log == ["a", "a", "b"]
     assert Reader(queue, 5).log == ["a"] and len(queue.index.picky) == 0
     newcomer.release("b", again=False)
-    queue.settle(next(entry for entry in _all(queue) if entry.body == b"b"))
+    queue.settle(next(entry for entry in queue.backlog.entries() if entry.body == b"b"))
     assert len(queue.index.picky) == 0 and Reader(queue, 5).log == []
 
 
@@ -516,7 +518,7 @@ def test_what_waits_for_newcomers_and_is_gone_meanwhile_is_given_to_nobody(first
         reader = Reader(queue, 2)
         for text in list(reader.held):
             reader.release(text, again=False)
-    gone, stays = _all(queue) if first else reversed(list(_all(queue)))
+    gone, stays = queue.backlog.entries() if first else reversed(list(queue.backlog.entries()))
     assert gone.bar and stays.bar
     queue.settle(gone)
     assert Reader(queue, 5).log == [stays.body.decode()] and queue.waiting == 0
@@ -616,6 +618,7 @@ def test_deadlines_of_what_waits_are_not_looked_through_time_and_again():
     assert queue.expire(1e9) == queue.outcomes[EXPIRED] == 6001 and queue.depth == 0 and queue.deadline is None
 
 
+@pytest.mark.parametrize("folding", ["entries"], indirect=True)
 def test_what_is_gone_is_swept_when_it_is_most_of_what_is_remembered():
     queue = Queue("q")
     fill(queue, *"x" * 100, expires=1.0)
@@ -694,7 +697,7 @@ def test_put_says_when_it_is_enough_and_producers_resume_at_half():
     queue.block(filler)
     reader = Reader(queue, 4)
     assert filler.resumed == 0
-    entries = list(_all(queue))
+    entries = list(queue.backlog.entries())
     queue.settle(entries[0])
     assert filler.resumed == 0
     queue.settle(entries[1])
@@ -714,7 +717,7 @@ def test_producers_that_wait_for_the_pool_resume_at_half_of_it(share, more):
     assert not two.full and not two.put(None, body.encode()) and one.full and two.full
     filler = Filler()
     two.block(filler)
-    entries = list(_all(one))
+    entries = list(one.backlog.entries())
     one.settle(entries[0])
     assert filler.resumed == 0 and not two.full
     if share == "settle":
@@ -722,7 +725,7 @@ def test_producers_that_wait_for_the_pool_resume_at_half_of_it(share, more):
     else:
         one.close()
     assert filler.resumed == 1 and pool.bytes == 2000 - more
-    two.settle(next(_all(two)))
+    two.settle(next(two.backlog.entries()))
     assert filler.resumed == 1, "once for each block()"
 
 
@@ -736,7 +739,7 @@ def test_closing_a_small_queue_does_not_make_room_in_a_pool_that_is_full_of_othe
     two.block(filler)
     one.close()
     assert filler.resumed == 0 and pool.bytes == 3000
-    two.settle(next(_all(two)))
+    two.settle(next(two.backlog.entries()))
     assert filler.resumed == 1
 
 
@@ -747,7 +750,7 @@ def test_a_producer_that_is_gone_is_not_called_and_what_it_waits_for_is_the_tigh
     for filler in (stays, gone):
         queue.block(filler)
     queue.forget(gone)
-    queue.settle(next(_all(queue)))
+    queue.settle(next(queue.backlog.entries()))
     assert (stays.resumed, gone.resumed) == (1, 0)
     assert queue.full is False and queue.pool.full is False
 
@@ -755,7 +758,7 @@ def test_a_producer_that_is_gone_is_not_called_and_what_it_waits_for_is_the_tigh
 def test_another_body_changes_what_is_counted():
     queue = Queue("q", capacity=2000)
     assert queue.put(None, b"x" * 400)
-    entry = next(_all(queue))
+    entry = next(queue.backlog.entries())
     queue.rewrite(entry, b"y" * 1400)
     assert (queue.bytes, queue.pool.bytes, entry.size, entry.body) == (2000, 2000, 2000, b"y" * 1400) and queue.full
     queue.rewrite(entry, b"z")
@@ -796,7 +799,7 @@ def test_copies_share_the_body():
     topic = Topic("t")
     one, two = topic.subscribe("one"), topic.subscribe("two")
     fill(topic, "a")
-    assert next(_all(one)).body is next(_all(two)).body
+    assert next(one.backlog.entries()).body is next(two.backlog.entries()).body
 
 
 def test_a_subscription_that_ended_gets_nothing_more():
@@ -891,7 +894,7 @@ def test_any_history_agrees_with_a_naive_model(seed):
                 reader.release(text, action == "fail", action != "refuse")
         settle_model()
         assert queue.waiting == len(waiting) and queue.acquired == len(held)
-        assert [int(entry.body) for entry in _all(queue)] == sorted(waiting + list(held))
+        assert [int(entry.body) for entry in queue.backlog.entries()] == sorted(waiting + list(held))
         for reader in readers:
             if reader.credit > 0:
                 assert not [n for n in waiting if reader.serial not in refused.get(n, ())], "hungry, and food"
@@ -927,17 +930,10 @@ def test_a_hundred_thousand_messages_cost_no_more_steps_each_than_a_hundred():
     assert calls(100_000) <= calls(100) + 1
 
 
-def _all(queue):
-    entry = queue.root.after
-    while entry is not queue.root:
-        yield entry
-        entry = entry.after
-
-
 def test_reports_name_the_node():
     queue = filled("a", "b")
     Reader(queue, 1)
     assert (queue.enqueued, queue.requeued, any(queue.outcomes)) == (2, 0, False)
     assert repr(queue) == "<queue 'q': 1 waiting, 1 acquired>"
     assert repr(Topic("t")) == "<topic 't': 0 subscriptions>"
-    assert next(_all(filled("a"))).state == WAITING
+    assert next(filled("a").backlog.entries()).state == WAITING

@@ -60,8 +60,8 @@ def came_back(world: BrokerWorld) -> None:
         assert not isinstance(record.node, Topic) or not record.node.subscriptions
         queues += [] if isinstance(record.node, Topic) else [record.node]
     for queue in queues:
-        assert queue.acquired == 0 and queue.waiting == queue.depth == len(list(entries(queue)))
-        assert queue.bytes == sum(entry.size for entry in entries(queue))
+        assert queue.acquired == 0 and queue.waiting == queue.depth == len(list(queue.backlog.entries()))
+        assert queue.bytes == sum(entry.size for entry in queue.backlog.entries())
         assert not queue.consumers and not queue._serials and not queue._ring and not queue._looking
         assert not queue._blocked
     assert broker.pool.bytes == sum(queue.bytes for queue in queues) and not broker.pool.blocked
@@ -72,14 +72,8 @@ def came_back(world: BrokerWorld) -> None:
         assert left == []
 
 
-def entries(queue):
-    entry = queue.root.after
-    while entry is not queue.root:
-        yield entry
-        entry = entry.after
-
-
 @pytest.mark.parametrize("seed", [0, 1, *[pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 8)]])
+@pytest.mark.usefixtures("folding")
 def test_seeded_clients(seed: int) -> None:
     live(numbers(seed))
 

@@ -14,6 +14,8 @@ from tests.support.brokers import BrokerWorld, Capability
 
 NUMERIC = Filter({symbol("mine"): Described(ulong(0x468C00000004), "n = 1")})
 
+pytestmark = pytest.mark.usefixtures("folding")
+
 
 @pytest.fixture
 def world():

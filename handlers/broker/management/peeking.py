@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime, timezone
+from itertools import islice
 from math import isfinite
 from typing import Any, Optional
 from uuid import UUID
@@ -48,17 +49,13 @@ def peek(queue: Queue, now: float, offset: int = 0, count: int = 10, clip: int =
     """
     clip = max(0, min(clip, MOST_CLIP))
     rows: list[dict[str, Any]] = []
-    taken, root = 0, queue.root
-    entry = root.after
-    for _ in range(min(max(offset, 0), MOST_STEPS)):
-        if entry is root:
-            break
-        entry = entry.after
-    while entry is not root and len(rows) < min(count, MOST_ROWS) and taken < MOST_ANSWER:
+    taken, start = 0, min(max(offset, 0), MOST_STEPS)
+    for entry in islice(queue.backlog.entries(), start, start + max(0, min(count, MOST_ROWS))):
         row = row_of(entry, now, clip)
         taken += row.pop("cost")
         rows.append(row)
-        entry = entry.after
+        if taken >= MOST_ANSWER:
+            break
     return rows
 
 

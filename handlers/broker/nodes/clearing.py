@@ -5,7 +5,7 @@ Management enters. A Sweep stands in the queue as a browser does: its place hold
 
 from __future__ import annotations
 
-from handlers.broker.nodes.browsing import settled, spot_before
+from handlers.broker.nodes.browsing import spot_before
 from handlers.broker.nodes.entry import REMOVED, WAITING, Entry
 from handlers.broker.nodes.node import Queue
 
@@ -21,14 +21,14 @@ class Sweep:
 
     def next(self, looks: int) -> list[Entry]:
         """The next waiting messages, after a look at no more than so many. `left` is 0 at the end of the queue."""
-        root = self.queue.root
-        entry = settled(self._spot).entry
+        root, backlog = self.queue.root, self.queue.backlog
+        entry = backlog.stands(self._spot)
         found: list[Entry] = []
         while entry is not root and looks and len(found) < self.left:
             if entry.state == WAITING:
                 found.append(entry)
             looks -= 1
-            entry = entry.after
+            entry = backlog.after(entry)
         self.left = 0 if entry is root else self.left - len(found)
         self._spot = spot_before(entry)
         return found

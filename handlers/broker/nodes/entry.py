@@ -46,6 +46,11 @@ class Entry:
         self.spot: Optional[Spot] = None  # of the browsers that are to see it next
         self.aside = False  # taken by a view, while an index of the queue still has it, which has to pass it over
 
+    def again(self, failures: int) -> None:
+        """It may have been delivered before a restart, and failed so often: it is no first delivery."""
+        self.redelivered = True
+        self.delivery_count = failures
+
     @property
     def plainly_waits(self) -> bool:
         """Whether every consumer may have it."""

@@ -7,7 +7,8 @@ the links above noticing.
 
 Costs: every operation is O(1), or O(log n) in the messages that came back or carry a deadline. The messages
 of a queue form one linked list in the order of their arrival, whether they are waiting or being worked on;
-that list defines "in its original place". Beside it stands the index of those that wait (index.py).
+that list defines "in its original place". Beside it stands the index of those that wait (index.py). The newest ones of
+a long queue stand behind the list, and get there as it runs out (backlog.py).
 
 Consumers that select have views of the queue (views.py). They come before the others, which take anything.
 
@@ -20,9 +21,10 @@ from collections import deque
 from heapq import heapify, heappop, heappush
 from typing import Any, Optional, Protocol
 
-from handlers.broker.nodes.browsing import move, settled, spot_before
+from handlers.broker.nodes.backlog import NEW, Backlog, front_of
+from handlers.broker.nodes.browsing import move, spot_before
 from handlers.broker.nodes.consumer import Browser, Consumer, serials
-from handlers.broker.nodes.entry import ACKNOWLEDGED, ACQUIRED, DISPLACED, EXPIRED, GONE, WAITING, Entry
+from handlers.broker.nodes.entry import ACKNOWLEDGED, ACQUIRED, DISPLACED, ENTRY_COST, EXPIRED, GONE, WAITING, Entry
 from handlers.broker.nodes.gate import Gate, gate_of
 from handlers.broker.nodes.index import Index
 from handlers.broker.nodes.picky import MOST_REFUSERS
@@ -75,6 +77,8 @@ class Queue:
         self.root = Entry(0, None, b"", 0.0)
         self.root.before = self.root.after = self.root
         self.index = Index()
+        self.backlog = Backlog(self.root, self.index)
+        self.front = front_of(policy)
         self._deadlines: list[tuple[float, int, Entry]] = []
         self._serials: set[int] = set()  # of the consumers
         self._ring: deque[Consumer] = deque()  # consumers with credit, the next in turn first
@@ -112,6 +116,8 @@ class Queue:
 
         expires: the time from which on no consumer shall get it, 0 for never. number: that of the store.
         """
+        if self.backlog.growing:
+            return self._put_behind(envelope, body, expires, number)
         self.enqueued = place = self.enqueued + 1
         entry = Entry(place, envelope, body, expires, number)
         root = self.root
@@ -144,7 +150,10 @@ class Queue:
             self.acquired += 1
             consumer.deliver(entry)
         else:
-            self.index.fresh.append(entry)
+            fresh = self.index.fresh
+            fresh.append(entry)
+            if len(fresh) >= self.front and not self._looking:
+                self.backlog.begin(place)
         if self._looking and entry.state != GONE:
             for browser in list(self._looking):
                 self._browse(browser)
@@ -156,10 +165,31 @@ class Queue:
 
     def restore(self, envelope: Any, body: bytes, expires: float, number: int, failures: int) -> None:
         """Append a message that was here before a restart. It may have been delivered then: it is no first delivery."""
-        self.put(envelope, body, expires, number)
-        entry = self.root.before
-        entry.redelivered = True
-        entry.delivery_count = failures
+        if self.backlog.growing:
+            self._put_behind(envelope, body, expires, number, failures)
+        else:
+            self.put(envelope, body, expires, number)
+            self.root.before.again(failures)
+
+    def _put_behind(self, envelope: Any, body: bytes, expires: float, number: int, failures: int = NEW) -> bool:
+        """Put into the backlog: nobody waits for it."""
+        self.enqueued += 1
+        if expires:
+            entry = Entry(self.enqueued, envelope, body, expires, number)
+            if failures != NEW:
+                entry.again(failures)
+            self.backlog.add_entry(entry)
+            self._watch(entry)
+        else:
+            self.backlog.rows.extend((envelope, body, number, failures))
+        size = len(body) + ENTRY_COST
+        pool = self.pool
+        self.depth += 1
+        self.bytes += size
+        pool.bytes += size
+        if self.bytes < self.capacity and self.depth < self.most:
+            return pool.bytes < pool.capacity
+        return not self.full
 
     def block(self, producer: Producer) -> None:
         """`producer` gives no credit until its `resume()` is called, which happens at half the capacity."""
@@ -252,7 +282,7 @@ class Queue:
             entry.state = GONE
         else:
             entry.state = GONE
-            self.index.lose(entry)
+            (self.index if entry.after is not entry else self.backlog).lose(entry)
         before, after = entry.before, entry.after
         before.after = after
         after.before = before
@@ -346,6 +376,7 @@ class Queue:
         self._ring.clear()
         self._looking.clear()
         self._views.clear()
+        self.backlog.clear()
         self.consumers.clear()
         self._serials.clear()
         pool, self.pool = self.pool, Pool()
@@ -385,6 +416,8 @@ class Queue:
             consumer = ring[0]
             entry = self.index.take(consumer)
             if entry is None:
+                if self.backlog.growing and self.backlog.unfold():
+                    continue
                 if not self.index.picky:
                     return  # nothing for this one is nothing for anyone
                 unlucky += 1
@@ -406,6 +439,8 @@ class Queue:
         while consumer.credit > 0:
             entry = self.index.take(consumer)
             if entry is None:
+                if self.backlog.growing and self.backlog.unfold():
+                    continue
                 return True
             consumer.credit -= 1
             entry.state = ACQUIRED
@@ -417,10 +452,10 @@ class Queue:
         spot, root = browser.spot, self.root
         if spot is None:
             return
-        entry = settled(spot).entry
+        entry = self.backlog.stands(spot)
         looks, selection = LOOKS, browser.selection
         while entry is not root and browser.credit > 0 and looks:
-            following = entry.after
+            following = self.backlog.after(entry)
             if entry.state == WAITING:
                 looks -= 1
                 if selection is None or selection.selects(entry):

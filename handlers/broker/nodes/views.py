@@ -15,6 +15,7 @@ from collections import deque
 from heapq import heappop, heappush
 from typing import Any, Optional, Protocol
 
+from handlers.broker.nodes.backlog import Backlog
 from handlers.broker.nodes.browsing import Spot, settled, spot_before
 from handlers.broker.nodes.consumer import Consumer
 from handlers.broker.nodes.entry import Entry
@@ -25,9 +26,10 @@ LOOKS = 1000
 
 
 class Readable(Protocol):
-    """A queue, as a view needs it. root: before the first entry and behind the last one."""
+    """A queue, as a view needs it. root: before the first entry and behind the last one. backlog: the rest."""
 
     root: Entry
+    backlog: Backlog
 
     def pick(self, entry: Entry) -> None:
         """`entry` is taken."""
@@ -113,11 +115,13 @@ class View:
         return self._read_on(consumer)
 
     def _read_on(self, consumer: Consumer) -> Optional[Entry]:
-        root, selects = self.queue.root, self.selection.selects
-        entry = settled(self._spot).entry
+        root, backlog, selects = self.queue.root, self.queue.backlog, self.selection.selects
+        entry = backlog.stands(self._spot)
         found = None
         while entry is not root and found is None and self._looks:
             here, entry = entry, entry.after
+            if entry is root and backlog.growing and backlog.unfold():
+                entry = here.after
             if here.state:
                 continue
             self._looks -= 1
@@ -128,7 +132,7 @@ class View:
             else:
                 self._keep(here, None)
         self._spot = spot_before(entry)
-        if self.queue.root is entry:
+        if root is entry:
             self._looks = max(self._looks, 1)  # there is no more: nothing to come back for
         return found
 
