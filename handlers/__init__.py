@@ -9,6 +9,7 @@ from handlers.handshaker import Handshaker
 from handlers.incoming import IncomingMessageHandler
 from handlers.messaging import MessagingHandler
 from handlers.outgoing import OutgoingMessageHandler
+from handlers.transaction import TransactionalClientHandler, TransactionHandler
 from reactor.errors import Reject, Release
 
 __all__ = [
@@ -20,4 +21,6 @@ __all__ = [
     "OutgoingMessageHandler",
     "Reject",
     "Release",
+    "TransactionalClientHandler",
+    "TransactionHandler",
 ]

@@ -13,6 +13,7 @@ from handlers.endpoint import call
 from handlers.incoming import take_changes
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Event, Handler, Link
 from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
+from reactor.engine.endpoints.disposition import TRANSACTIONAL_STATE
 from reactor.engine.handler import OUTGOING
 from reactor.shown import shown
 
@@ -77,6 +78,8 @@ class OutgoingMessageHandler(Handler):
             calls = self._calls.get(state)
             if calls is None:
                 calls = self._find("on_delivery_updated", OUTCOMES.get(state))
+                if state is TRANSACTIONAL_STATE:
+                    calls += (self._in_transaction,)
                 if state in FAILURES and not calls and not self._find("on_settled"):
                     calls = (self._unheard_of,)
                 self._calls[state] = calls
@@ -90,6 +93,15 @@ class OutgoingMessageHandler(Handler):
                 tell(event)
         if self.auto_settle and not delivery.fate and delivery.remote_state in OUTCOMES:
             delivery.settle()  # the outcome is known: a receiver that waits for us to settle first may forget too
+
+    def _in_transaction(self, event: Event) -> None:
+        """The peer has answered to a message of a transaction with the outcome that it will have. It is news where the
+        peer will not take it: if it will, that is so when the transaction is committed."""
+        name = OUTCOMES.get(event.delivery.remote.outcome_type)
+        if name is not None and name != "on_accepted":
+            calls = self._find(name) or (self._unheard_of,)
+            for tell in calls:
+                tell(event)
 
     def on_delivery_in_doubt(self, event: Event) -> None:
         """The connection or the link went away before its outcome came."""
@@ -118,6 +130,8 @@ class OutgoingMessageHandler(Handler):
         if count > 1:
             return
         state = delivery.remote_state
+        if state is TRANSACTIONAL_STATE:
+            state = delivery.remote.outcome_type
         end, why = "is in doubt", delivery.doubt
         if state in FAILURES:
             end, why = "was " + FAILURES[state], delivery.remote.condition

@@ -50,6 +50,7 @@ from reactor.container.settings.options import (
 )
 from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.task import Task
+from reactor.container.transactions.transaction import Transaction
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,
@@ -211,6 +212,7 @@ __all__ = [
     "Terminus",
     "Timeout",
     "timestamp",
+    "Transaction",
     "TransactionalDisposition",
     "TransactionException",
     "TransactionRolledBack",

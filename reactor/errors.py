@@ -44,6 +44,11 @@ MESSAGE_SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
 LINK_REDIRECT = "amqp:link:redirect"
 STOLEN = "amqp:link:stolen"
 
+# -- transaction-error [4.5.8] ---------------------------------------------------------------------------
+UNKNOWN_ID = "amqp:transaction:unknown-id"
+TRANSACTION_ROLLBACK = "amqp:transaction:rollback"
+TRANSACTION_TIMEOUT = "amqp:transaction:timeout"
+
 # Not of the specification: the condition for a peer without TLS where TLS is required, as the original names it.
 POLICY_ERROR = "amqp:connection:policy-error"
 

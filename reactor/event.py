@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Optional
 from reactor.codec.message import Message
 from reactor.container.container import Container
 from reactor.container.sources import injector
+from reactor.container.transactions.transaction import Transaction
 from reactor.engine import events
 from reactor.engine.public import Connection, Delivery, Link, Receiver, Sender, Session, Transport
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
         def receiver(self) -> Receiver: ...
         @property
         def delivery(self) -> Delivery: ...
+        @property
+        def transaction(self) -> Transaction: ...
 
     class ApplicationEvent(EventBase, injector.ApplicationEvent): ...
 

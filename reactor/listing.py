@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABCMeta
 from collections.abc import Iterable
+from typing import NoReturn
 
 _listed: dict[type, frozenset[str]] = {}
 
@@ -57,3 +58,12 @@ def _names(cls: type) -> set[str]:
         else:
             names |= vars(base).keys()
     return names
+
+
+def absent(why: str) -> property:
+    """A name of the original that is not there: AttributeError with the reason, when it is read or set."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise AttributeError(why)
+
+    return property(refuse, refuse)

@@ -54,7 +54,7 @@ OWN_HANDLERS: dict[str, str] = {}
 # -- what waits, and what will not come ------------------------------------------------------------------
 _CURSOR = "Data's cursor over encoded values: values are written and read as Python objects"
 _BLOCKING = "the blocking API comes later"
-_TRANSACTIONS = "transactions come later"
+_FROM_THE_PEER = "the peer has chosen it"
 
 _CURSOR_METHODS = """
     clear copy decode dump encode encoded_size enter exit format get_array get_binary get_bool
@@ -70,11 +70,6 @@ _CURSOR_METHODS = """
 
 #: "module.Class" or "module.Class.member" -> why it is not there yet. A class stands for all its members.
 WAITING = {
-    **dict.fromkeys(
-        """proton.reactor.Transaction proton.handlers.TransactionHandler
-        proton.handlers.TransactionalClientHandler proton.reactor.Container.declare_transaction""".split(),
-        _TRANSACTIONS,
-    ),
     **dict.fromkeys(
         """proton.utils.BlockingConnection proton.utils.BlockingReceiver proton.utils.BlockingSender
         proton.utils.SyncRequestResponse proton.utils.ConnectionClosed proton.utils.LinkDetached
@@ -103,9 +98,9 @@ ABSENT = {
 DIFFERENT = {
     "proton.reactor.Backoff": "its keywords have names: initial, factor, max_delay, max_tries",
     "proton.Data": _CURSOR,
-    "proton.DeclaredDisposition.id": _TRANSACTIONS,
-    "proton.TransactionalDisposition.id": _TRANSACTIONS,
-    "proton.TransactionalDisposition.outcome_type": _TRANSACTIONS,
+    "proton.DeclaredDisposition.id": _FROM_THE_PEER,
+    "proton.TransactionalDisposition.id": _FROM_THE_PEER,
+    "proton.TransactionalDisposition.outcome_type": _FROM_THE_PEER,
     "proton.Endpoint": "a base of what connections and sessions make, never made by itself",
 }
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Optional
 
 from reactor.container.deadlines import Deadlines
-from reactor.container.interface import Family
+from reactor.container.interface import Family, TransactionsView
 from reactor.container.reconnect.supervisor import ConnectionSupervisor
 from reactor.container.settings.connect import ConnectSettings
 from reactor.container.slow_handlers import SlowHandlerWatch
@@ -26,6 +26,7 @@ class Connections:
     """The connections of one container.
 
     deadlines: of their links. slow_handlers: watches for handlers that take longer than their peers wait.
+    transactions: those of the container.
     failure: why the last connection of `connect` was given up, since the application has connected last.
     """
 
@@ -34,6 +35,7 @@ class Connections:
         self.random = random
         self.deadlines = Deadlines(turns.loop)
         self.slow_handlers = SlowHandlerWatch(turns.dispatcher, turns.loop.clock)
+        self.transactions: TransactionsView
         self.failure: Optional[BaseException] = None
         self._turns = turns
         self._supervisors: dict[Connection, ConnectionSupervisor] = {}
@@ -117,6 +119,8 @@ class Connections:
         """The transport is closed, and its handlers have been called: the supervisor decides about another one.
         Without a supervisor there is none."""
         self._turns.let_go(transport)
+        if connection is not None:
+            self.transactions.lost(connection, not self.will_reconnect(connection))
         supervisor = self.supervisor_of(connection)
         if supervisor is not None:
             supervisor.ended(transport)

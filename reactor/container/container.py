@@ -32,6 +32,8 @@ from reactor.container.sources.selectable import Selectable
 from reactor.container.sources.task import Task
 from reactor.container.system_handler import SystemHandler
 from reactor.container.threads import OwningThread
+from reactor.container.transactions.control import Scope, Transactions
+from reactor.container.transactions.transaction import Transaction
 from reactor.container.turns import Turns
 from reactor.container.waiting import print_interrupted, sentences
 from reactor.engine.endpoints.fields import Names
@@ -42,6 +44,7 @@ from reactor.engine.public import Connection, Link, Receiver, Sender, Session
 from reactor.engine.sasl.credentials import Credentials
 from reactor.engine.sasl.exchange import Authenticator, TokenOwner
 from reactor.engine.tls.domain import SSLDomain
+from reactor.listing import absent
 from reactor.loop.interface import Clock, Network
 from reactor.loop.loop import Loop
 
@@ -83,8 +86,7 @@ class Container:
         self,
         *handlers: object,
         container_id: Optional[str] = None,
-        clock: Optional[Clock] = None, network: Optional[Network] = None,
-        random: Optional[random_module.Random] = None,
+        clock: Optional[Clock] = None, network: Optional[Network] = None, random: Optional[random_module.Random] = None,
         raise_errors: bool = False, **unknown: NoReturn,
     ) -> None:
         check_keywords("Container()", Container.__init__, dict(unknown=unknown, raise_errors=raise_errors))
@@ -114,6 +116,7 @@ class Container:
         self._turns = Turns(self, self.loop, self.owner, handlers)
         self.collector = self._turns.collector
         self._connections = Connections(self._turns, self.random)
+        self._connections.transactions = self._transactions = Transactions(self)
         self._turns.obey(SystemHandler(self._connections), self._connections.parted, self._close_all)
         self._links = LinkMaker(self, self._connections.deadlines)
         self._tasks: weakref.WeakSet[Task] = weakref.WeakSet()  # those of `schedule` that are not forgotten
@@ -124,24 +127,19 @@ class Container:
     @explained_by(ConnectSettings)
     def connect(
         self,
-        url: Optional[Address] = None,
-        urls: Optional[Iterable[Address]] = None,
+        url: Optional[Address] = None, urls: Optional[Iterable[Address]] = None,
         address: Union[None, Address, Iterable[Address]] = None,
         handler: Optional[object] = None,
         reconnect: Reconnect = None,
-        heartbeat: Optional[float] = None,
-        ssl_domain: Optional[SSLDomain] = None,
+        heartbeat: Optional[float] = None, ssl_domain: Optional[SSLDomain] = None,
         *,
         sasl_enabled: Optional[bool] = None,
-        allowed_mechs: Mechanisms = None,
-        allow_insecure_mechs: Optional[bool] = None,
+        allowed_mechs: Mechanisms = None, allow_insecure_mechs: Optional[bool] = None,
         user: Optional[str] = None, password: Optional[str] = None,
         virtual_host: Optional[str] = None,
         offered_capabilities: Names = None, desired_capabilities: Names = None,
         properties: Optional[dict[AnyValue, AnyValue]] = None,
-        sni: Optional[str] = None,
-        max_frame_size: Optional[int] = None,
-        container_id: Optional[str] = None,
+        sni: Optional[str] = None, max_frame_size: Optional[int] = None, container_id: Optional[str] = None,
         connect_timeout: Optional[float] = None, open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
         limits: Optional[Limits] = None,
@@ -164,13 +162,10 @@ class Container:
     def listen(
         self,
         url: Address,
-        ssl_domain: Optional[SSLDomain] = None,
-        handler: Optional[object] = None,
-        authenticator: Optional[Authenticator] = None,
-        allowed_mechs: Mechanisms = None,
+        ssl_domain: Optional[SSLDomain] = None, handler: Optional[object] = None,
+        authenticator: Optional[Authenticator] = None, allowed_mechs: Mechanisms = None,
         *,
-        credentials: Optional[Credentials] = None,
-        token_owner: Optional[TokenOwner] = None,
+        credentials: Optional[Credentials] = None, token_owner: Optional[TokenOwner] = None,
         open_timeout: Optional[float] = None, write_timeout: Optional[float] = None,
         limits: Optional[Limits] = None,
     ) -> Acceptor:
@@ -250,6 +245,18 @@ class Container:
         check_handler(handler)
         return self._links.receiver(context, ReceiverSettings(given, self))
 
+    def declare_transaction(
+        self, context: Scope, handler: Optional[object] = None, settle_before_discharge: bool = False
+    ) -> Transaction:
+        """Ask the peer for a transaction over links of a connection (its first session), or of a session: it is there
+        when `on_transaction_declared` of `handler`, or of the handlers of `context` when None, is called.
+
+        settle_before_discharge: whether received messages are settled when `Transaction.accept` is called (False).
+        """
+        self.owner.check()
+        check_handler(handler)
+        return self._transactions.declare(context, handler, settle_before_discharge)
+
     # -- timers, descriptors and events of the application's own -----------------------------------------
 
     def schedule(self, delay: float, handler: Optional[object]) -> Task:
@@ -314,15 +321,10 @@ class Container:
         self.owner.check()
         self._turns.handler = handler
 
-    def _no_global_handler(self, *handler: object) -> NoReturn:
-        """Not there: AttributeError. In the original it does the reading and writing, which is no handler's work here;
-        a handler that is to see every event is given to the container as another one."""
-        raise AttributeError(
-            "a container reads and writes by itself: there is no global_handler; a handler that is to see every event "
-            "is given as another one, Container(one, other), or added by container.handler.add(other)"
-        )
-
-    global_handler = property(_no_global_handler, _no_global_handler)
+    global_handler = absent(
+        "a container reads and writes by itself: there is no global_handler; a handler that is to see every event "
+        "is given as another one, Container(one, other), or added by container.handler.add(other)"
+    )
 
     @property
     def now(self) -> float:
@@ -390,9 +392,7 @@ class Container:
     def do_work(self, timeout: Optional[float] = None) -> bool:
         """One turn, as `process()`, that waits for at most `timeout` seconds; None leaves that to
         `self.timeout`."""
-        before = self.timeout
-        if timeout is not None:
-            self.timeout = timeout
+        before, self.timeout = self.timeout, self.timeout if timeout is None else timeout
         try:
             return self.process()
         finally:

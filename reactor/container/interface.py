@@ -15,7 +15,7 @@ from reactor.container.settings.connect import ConnectSettings
 from reactor.container.settings.ssl_config import SSLConfig
 from reactor.container.threads import OwningThread
 from reactor.engine.events import EventBase
-from reactor.engine.public import Connection, Transport
+from reactor.engine.public import Connection, Sender, Transport
 from reactor.loop.driver import Driver
 from reactor.loop.interface import Wire
 from reactor.loop.loop import Loop
@@ -90,6 +90,40 @@ class LinkHost(Protocol):
     def random(self) -> Random: ...
     def connect(self, url: Any) -> Connection:
         """A new connection to the peer."""
+        ...
+
+
+class TransactionHost(Protocol):
+    """The container of Transactions."""
+
+    @property
+    def handler(self) -> object: ...
+    def create_sender(self, context: Any, target: Any, *, handler: Any, options: Any) -> Sender:
+        """A new sender, opened."""
+        ...
+
+    def will_retry(self, endpoint: Any) -> bool:
+        """Whether a session or link that the peer has ended is asked for again."""
+        ...
+
+    def note_failure(self, connection: Optional[Connection], error: BaseException) -> None:
+        """The connection ends because of `error`."""
+        ...
+
+
+class TransactionsView(Protocol):
+    """Transactions, as the connections see them."""
+
+    def lost(self, connection: Connection, for_good: bool) -> None:
+        """The connection has no wire any more; for_good: nor will it have another one."""
+        ...
+
+    def ended(self, session: Any) -> None:
+        """The session has ended."""
+        ...
+
+    def left(self, delivery: Any) -> None:
+        """A delivery has left, or never will."""
         ...
 
 

@@ -56,10 +56,12 @@ class SystemHandler:
 
     def on_session_remote_close(self, event: Any) -> None:
         self._supervisor(event).answered(event.context)
+        self._connections.transactions.ended(event.context)
         self._supervisor(event).comeback.ended(event.context)
 
     def on_session_local_close(self, event: Any) -> None:
         self._supervisor(event).answered(event.context)
+        self._connections.transactions.ended(event.context)
         self._supervisor(event).comeback.closed_here(event.context)
 
     def on_link_local_open(self, event: Any) -> None:
@@ -88,6 +90,11 @@ class SystemHandler:
         self._deadlines.closed_here(event.context)
 
     on_link_local_detach = on_link_local_close
+
+    def on_delivery_left(self, event: Any) -> None:
+        self._connections.transactions.left(event.context)
+
+    on_delivery_in_doubt = on_delivery_left
 
     def on_link_final(self, event: Any) -> None:
         self._deadlines.over(event.context)

@@ -158,6 +158,11 @@ class Event(EventBase):
         """The delivery that the event is about, or None."""
         return self.context if self.type.scope == DELIVERY_SCOPE else None
 
+    @property
+    def transaction(self) -> Any:
+        """The transaction that the event is about, or None."""
+        return self.__dict__.get("transaction")
+
     if not TYPE_CHECKING:  # which would let every misspelt name pass
 
         def __getattr__(self, name: str) -> Any:
@@ -203,6 +208,7 @@ class Event(EventBase):
     LINK_FINAL: ClassVar[EventType]
     DELIVERY: ClassVar[EventType]
     DELIVERY_IN_DOUBT: ClassVar[EventType]
+    DELIVERY_LEFT: ClassVar[EventType]
     TRANSPORT: ClassVar[EventType]
     TRANSPORT_ERROR: ClassVar[EventType]
     TRANSPORT_HEAD_CLOSED: ClassVar[EventType]

@@ -194,5 +194,5 @@ listed(
     Event,
     *_OF_EVENTS,
     *(name for name in vars(Event) if name.isupper()),
-    "context message clazz handler transport connection session link sender receiver delivery",
+    "context message clazz handler transport connection session link sender receiver delivery transaction",
 )

@@ -5,7 +5,7 @@ from typing import Optional, Union
 
 from typing_extensions import assert_type
 
-from handlers import MessagingHandler, Reject, Release
+from handlers import MessagingHandler, Reject, Release, TransactionalClientHandler
 from reactor import (
     Condition,
     Connection,
@@ -20,6 +20,7 @@ from reactor import (
     Session,
     Task,
     Terminus,
+    Transaction,
     Transport,
 )
 
@@ -112,3 +113,21 @@ def main() -> None:
     container = Container(Client("amqp://localhost"), Untyped(), container_id="client")
     container.run()
     assert_type(container.ended_by, Optional[BaseException])
+
+
+class InTransactions(TransactionalClientHandler):
+    def on_link_opened(self, event: Event) -> None:
+        transaction = event.container.declare_transaction(event.connection, self, settle_before_discharge=True)
+        assert_type(transaction, Transaction)
+
+    def on_transaction_declared(self, event: Event) -> None:
+        assert_type(event.transaction, Transaction)
+        assert_type(event.transaction.id, Optional[bytes])
+        assert_type(event.transaction.send(event.sender, Message("a")), Delivery)
+        event.transaction.commit()
+
+    def on_message(self, event: Event) -> None:
+        self.accept(event.delivery, event.transaction)
+
+    def on_transaction_commit_failed(self, event: Event) -> None:
+        assert_type(event.transaction.condition, Optional[Condition])

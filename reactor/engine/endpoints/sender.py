@@ -10,18 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Optional, Union
 
+from reactor.engine.endpoints import delivery as fates
 from reactor.engine.endpoints.condition import Condition
-from reactor.engine.endpoints.delivery import (
-    LOST,
-    OPEN,
-    PRE_SETTLED,
-    SETTLED_BY_PEER,
-    SETTLED_HERE,
-    SETTLED_NOW,
-    STATE_CHANGED,
-    Delivery,
-)
-from reactor.engine.endpoints.disposition import REJECTED, TERMINAL, RejectedDisposition
+from reactor.engine.endpoints.delivery import LOST, OPEN, PRE_SETTLED, SETTLED_BY_PEER, SETTLED_HERE, Delivery
+from reactor.engine.endpoints.disposition import REJECTED, TERMINAL, TRANSACTIONAL_STATE, RejectedDisposition
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.endpoints.link import SND_SETTLED, Link
 from reactor.engine.endpoints.tags import GivenTags
@@ -220,8 +212,10 @@ class Sender(Link):
         delivery.partial = False
         delivery.payload = delivery.chunks = None
         delivery.remote_state, delivery.remote_content = REJECTED, RejectedDisposition(why)
-        delivery.changes = STATE_CHANGED | SETTLED_NOW
+        delivery.changes = fates.STATE_CHANGED | fates.SETTLED_NOW
         self.connection.emit(Event.DELIVERY, delivery)
+        if _in_transaction(delivery):
+            self.connection.emit(Event.DELIVERY_LEFT, delivery)
 
     def _tagged(self, tag: Union[str, bytes], payload: bytes) -> Delivery:
         """A delivery with a tag that the application has chosen. LocalProtocolError when another one has it."""
@@ -364,6 +358,8 @@ class Sender(Link):
         if delivery.fate == OPEN:
             self.unsettled -= 1
         delivery.fate = LOST
+        if _in_transaction(delivery):
+            self.connection.emit(Event.DELIVERY_LEFT, delivery)  # it never will
 
     def expire(self, delivery: Delivery, condition: Condition) -> None:
         """Wait no longer for the outcome of a delivery, if it has none: it is in doubt because of `condition`. If it
@@ -448,6 +444,9 @@ class Sender(Link):
         if not lasting:
             doubtful += unsent + unwritten
             unsent = unwritten = []
+        else:  # a transaction ends with its wire: there is none on the next one
+            doubtful += filter(_in_transaction, unsent)
+            unsent = [delivery for delivery in unsent if not _in_transaction(delivery)]
         for delivery in doubtful:
             delivery.note_own_end()
             delivery.fate = LOST
@@ -464,7 +463,7 @@ class Sender(Link):
     def _whole(self, delivery: Delivery) -> Optional[bytes]:
         """All bytes of a delivery that has left, or None: it must not leave again, or its beginning is gone."""
         payload: Any = delivery.payload
-        if payload is None or delivery.partial or delivery.aborted or not delivery.frames:
+        if payload is None or delivery.partial or delivery.aborted or not delivery.frames or _in_transaction(delivery):
             return None
         if delivery is self.transfer_in_progress:
             # The peer has not received all of it, and so has not processed it.
@@ -482,6 +481,10 @@ class Sender(Link):
         self.wire_credit = self.given_back_early = 0
         self.drain_asked = False
         self.writer_key = -1  # the writer knows the old handle
+
+
+def _in_transaction(delivery: Delivery) -> bool:
+    return delivery.local_state is TRANSACTIONAL_STATE
 
 
 def _tag_bytes(tag: Union[str, bytes]) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from reactor.codec.frames import transfer_writer, write_transfer
 from reactor.engine.endpoints.delivery import LOST, OPEN, Delivery
-from reactor.engine.endpoints.disposition import EMPTY, state_bytes
+from reactor.engine.endpoints.disposition import EMPTY, TRANSACTIONAL_STATE, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.sender import Sender
@@ -262,5 +262,7 @@ class OutgoingWindow:
             link.unsettled -= 1
         if delivery.fate != OPEN:  # settled on the way: its frames have said so
             self.unsettled.pop(delivery.id or 0, None)
+        if delivery.local_state is TRANSACTIONAL_STATE:
+            self.events.append((Event.DELIVERY_LEFT, delivery))  # the discharge of its transaction may wait for it
         if link.waiting and link.wire_credit > 0:
             self.release(link)

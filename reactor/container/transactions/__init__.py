@@ -1,0 +1,1 @@
+"""Transactions of applications: the work in them, and the control links to the coordinators of peers."""

@@ -1,0 +1,143 @@
+"""The control links of a container, over which transactions are declared and discharged [4.2, 4.3].
+
+The container owns one `Transactions`, which makes a control link for each connection or session that is asked for a
+transaction; the system handler calls it at their end. It knows links, and nothing of the work in transactions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Union
+
+from reactor.codec.types import symbol
+from reactor.container.interface import TransactionHost
+from reactor.container.settings.options import SenderOption
+from reactor.container.transactions.transaction import Transaction
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.disposition import EMPTY
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.terminus import Terminus
+from reactor.engine.public import Connection, Delivery, Link, Sender, Session
+from reactor.errors import ENDED
+
+#: What a transaction is declared on: its links have part in it.
+Scope = Union[Connection, Session]
+
+_ENDED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
+
+
+class Control:
+    """The handler of one control link. open: the transactions that are not over."""
+
+    def __init__(self, container: TransactionHost) -> None:
+        self.container = container
+        self.link: Sender
+        self.open: dict[Transaction, None] = {}
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no transaction can be declared over it any more."""
+        link = self.link
+        return bool((link.state | link.session.state | link.connection.state) & _ENDED)
+
+    def lost(self, for_good: bool, in_doubt: bool = True) -> None:
+        """The link or its wire is gone, and the peer has rolled back the transactions, but for a commit that is under
+        way. Declarations that have not left wait for the next wire, unless it is gone for good."""
+        why = _why(self.link)
+        for transaction in [*self.open]:
+            if for_good or transaction.id is not None:
+                transaction.end(why, in_doubt)
+                self.open.pop(transaction, None)
+
+    def on_delivery(self, event: Any) -> None:
+        delivery = event.context
+        if delivery.remote_state is not EMPTY or delivery.settled:
+            delivery.transaction.handle_outcome(event)
+            self._tidy(delivery.transaction)
+
+    def on_delivery_in_doubt(self, event: Any) -> None:
+        delivery = event.context
+        delivery.transaction.end(delivery.doubt, in_doubt=True)
+        self._tidy(delivery.transaction)
+
+    def _tidy(self, transaction: Transaction) -> None:
+        if transaction.is_over:
+            self.open.pop(transaction, None)
+
+    def on_link_remote_close(self, event: Any) -> None:
+        """The peer refuses transactions, or ends all of them."""
+        again = self.container.will_retry(self.link)
+        self.lost(not again, in_doubt=True)
+        if not again and self.link.state & Endpoint.LOCAL_ACTIVE:
+            self.link.close()
+
+    on_link_remote_detach = on_link_remote_close
+
+    def on_link_local_close(self, event: Any) -> None:
+        self.lost(True)
+
+    on_link_local_detach = on_link_local_close
+
+
+class Transactions:
+    """The control links of one container."""
+
+    def __init__(self, container: TransactionHost) -> None:
+        self._container = container
+        self._controls: dict[Scope, Control] = {}
+
+    def declare(self, context: Scope, handler: Optional[object], settle_before_discharge: bool) -> Transaction:
+        """As Container.declare_transaction."""
+        if not isinstance(context, (Connection, Session)):
+            raise TypeError("a transaction is declared on a Connection or a Session, not on %r" % (context,))
+        control = self._controls.get(context)
+        if control is None or control.has_ended:
+            control = Control(self._container)
+            control.link = self._container.create_sender(context, None, handler=control, options=_ToCoordinator())
+            self._controls[context] = control
+        transaction = Transaction(control.link, handler, settle_before_discharge)
+        control.open[transaction] = None
+        return transaction
+
+    @staticmethod
+    def left(delivery: Delivery) -> None:
+        """A delivery has left, or never will. If it is one of a transaction, that may wait for it."""
+        transaction: Optional[Transaction] = delivery.__dict__.get("transaction")
+        if transaction is not None:
+            transaction.left(delivery)
+
+    def lost(self, connection: Connection, for_good: bool) -> None:
+        """A connection has no wire any more; for_good: nor will it have another one."""
+        for context, control in [*self._controls.items()]:
+            if connection is context.connection:
+                if for_good:
+                    del self._controls[context]
+                control.lost(for_good)
+
+    def ended(self, session: Session) -> None:
+        """A session has ended, or its peer has ended it."""
+        for context, control in [*self._controls.items()]:
+            if session is control.link.session:
+                again = self._container.will_retry(session)
+                if not again:
+                    del self._controls[context]
+                control.lost(not again)
+
+
+class _ToCoordinator(SenderOption):
+    """Makes a sender one to the coordinator of transactions [4.5.1]."""
+
+    def apply(self, sender: Sender) -> None:
+        sender.target.type = Terminus.COORDINATOR
+        sender.target.capabilities.put_object(symbol("amqp:local-transactions"))
+        outcomes = ("accepted", "rejected", "released", "modified")
+        sender.source.outcomes.put_object([symbol("amqp:%s:list" % name) for name in outcomes])
+        sender.snd_settle_mode = Link.SND_UNSETTLED  # each has an outcome [4.2]
+
+
+def _why(link: Sender) -> Condition:
+    """Why the control link is gone."""
+    for end in (link, link.session, link.connection):
+        if end.remote_condition is not None:
+            return end.remote_condition
+    error: Optional[Condition] = link.connection.error
+    return error or Condition(ENDED, "the link to the coordinator is gone, and the transaction with it")

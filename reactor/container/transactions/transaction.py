@@ -1,0 +1,349 @@
+"""Transaction: work over the links of a connection that takes effect as a whole, or not at all [4.2-4.4].
+
+It is the application's: it marks deliveries, and is ended over the control link that it is given (control.py),
+which has the answers. It knows deliveries, and no frame. It does not outlive its control link, and so not its
+wire: the peer has rolled it back then.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Optional, Union
+
+from reactor.codec.message import Message
+from reactor.codec.types import AnyValue, Described, symbol
+from reactor.container.interface import TransactionHost
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.delivery import LOST, OPEN, SETTLED_BY_PEER
+from reactor.engine.endpoints.disposition import (
+    ACCEPTED,
+    DECLARED,
+    REJECTED,
+    RELEASED,
+    TERMINAL,
+    TRANSACTIONAL_STATE,
+    Disposition,
+    DispositionType,
+    ModifiedDisposition,
+    TransactionalDisposition,
+)
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.events import DELIVERY_SCOPE, Event, EventType, compile_plan
+from reactor.engine.public import Connection, Delivery, Receiver, Sender
+from reactor.errors import (
+    TRANSACTION_ROLLBACK,
+    TransactionException,
+    TransactionRolledBack,
+)
+
+log = logging.getLogger(__name__)
+
+DECLARING, ACTIVE, DISCHARGING, OVER = range(4)
+"""The stages of a transaction."""
+
+
+def _event_type(name: str) -> EventType:
+    return EventType(name, method="on_" + name, scope=DELIVERY_SCOPE)
+
+
+TRANSACTION_DECLARED = _event_type("transaction_declared")
+TRANSACTION_COMMITTED = _event_type("transaction_committed")
+TRANSACTION_ABORTED = _event_type("transaction_aborted")
+TRANSACTION_DECLARE_FAILED = _event_type("transaction_declare_failed")
+TRANSACTION_COMMIT_FAILED = _event_type("transaction_commit_failed")
+
+
+class Transaction:
+    """Messages sent and outcomes given that take effect together, when it is committed, or not at all.
+
+    `Container.declare_transaction` makes one; it can be used when `on_transaction_declared` has been called, until
+    `commit` or `abort` is. TransactionException for a use outside of that time.
+
+    txn_ctrl: the control link, a Sender. handler: gets `on_transaction_...`, with the transaction as
+        `event.transaction`; None: the handler of the connection, or those of the container.
+    id: the transaction's id, bytes that the peer has chosen; None until it is declared.
+    failed: whether it was to be rolled back: `abort()` was called.
+    settle_before_discharge: whether the deliveries of `accept`, `release` and `reject` are settled at once. False
+        (default): when the transaction is discharged; those of one that was rolled back are RELEASED then.
+    condition: why it could not be declared or committed, or was rolled back, if not by `abort()`; or None.
+    in_doubt: whether its end is not known: the connection was lost between the request to commit and the answer.
+    """
+
+    def __init__(self, txn_ctrl: Sender, handler: Optional[object], settle_before_discharge: bool = False) -> None:
+        self.txn_ctrl = txn_ctrl
+        self.handler = handler
+        self.settle_before_discharge = bool(settle_before_discharge)
+        self.id: Optional[bytes] = None
+        self.failed = False
+        self.condition: Optional[Condition] = None
+        self.in_doubt = False
+        control: Any = txn_ctrl.handler
+        self._container: TransactionHost = control.container
+        self._stage = DECLARING
+        self._pending: list[Delivery] = []  # with an outcome in this transaction, and not settled here
+        self._unsent: dict[Delivery, None] = {}  # sent in it, and not on the wire yet
+        self._torn = False  # a message of it is lost
+        self._discharge: Optional[Delivery] = None
+        self._declare: Delivery
+        self.declare()
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that it belongs to."""
+        return self.txn_ctrl.connection
+
+    @property
+    def active(self) -> bool:
+        """Whether messages can be sent, and outcomes given, in it."""
+        return self._stage == ACTIVE
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self._stage == OVER
+
+    def __repr__(self) -> str:
+        stage = ("is not declared yet", "is active", "is being discharged", "has ended")[self._stage]
+        name = "" if self.id is None else " %r" % (self.id,)
+        return "<Transaction%s of %s %s>" % (name, self.connection.describe(), stage)
+
+    # -- its work
+
+    def send(self, sender: Sender, msg: Message, tag: Union[str, bytes, None] = None) -> Delivery:
+        """Send a message in this transaction: it is there for receivers when that is committed. Returns its Delivery.
+
+        Its state is TRANSACTIONAL_STATE when the peer has taken it, with the outcome that it will have then; some peers
+        (qpidd) answer with the plain outcome. `on_rejected` and `on_released` are called for those that the peer will
+        not take. Raises TransactionException where the transaction is not active, and for a sender of another
+        connection; else as `Sender.send`.
+        """
+        self._check("send", sender.connection)
+        if not isinstance(msg, Message):
+            raise TypeError("a transaction sends a Message, not %r" % (msg,))
+        delivery = sender.send(msg, tag)
+        if delivery.fate != LOST:
+            # As `update` does; but a message that is pre-settled has this state as well.
+            delivery.local_state, delivery.local_content = TRANSACTIONAL_STATE, TransactionalDisposition(self._id)
+        delivery.__dict__["transaction"] = self
+        self._unsent[delivery] = None
+        return delivery
+
+    def accept(self, delivery: Delivery) -> None:
+        """A received message was processed: ACCEPTED when the transaction is committed."""
+        self._retire(delivery, ACCEPTED)
+
+    def reject(self, delivery: Delivery) -> None:
+        """A received message can never be processed: REJECTED when the transaction is committed.
+        `delivery.local.condition` may have the reason."""
+        given = delivery.local_content
+        self._retire(delivery, REJECTED if given is None or given.condition is None else _of(given, REJECTED))
+
+    def release(
+        self, delivery: Delivery, delivered: bool = True, failed: bool = True, undeliverable: bool = False
+    ) -> None:
+        """A received message may be tried again, here or elsewhere, when the transaction is committed. The arguments
+        are those of `MessagingHandler.release`."""
+        if delivered and isinstance(delivery.link, Receiver) and delivery.link.takes_modified():
+            self._retire(delivery, ModifiedDisposition(failed, undeliverable))
+        else:
+            self._retire(delivery, RELEASED)
+
+    def update(self, delivery: Delivery, state: Union[Disposition, DispositionType, int, None] = None) -> None:
+        """Have a received message end as `state` when the transaction is committed: ACCEPTED, REJECTED, RELEASED,
+        MODIFIED, or a Disposition of these. It is not settled by this, neither now nor then. None does nothing.
+
+        Raises TransactionException where the transaction is not active, for a delivery of another connection, and for
+        one that this side has sent; ValueError for a state that is no outcome; else as `Delivery.update`.
+        """
+        if state is None:
+            return
+        self._check("update", delivery.connection)
+        if delivery.link.is_sender:
+            raise TransactionException("%r was sent from here: its receiver gives the outcome" % (delivery,))
+        kind = state.type if isinstance(state, Disposition) else state
+        if kind not in TERMINAL:
+            raise ValueError("an outcome is ACCEPTED, REJECTED, RELEASED or MODIFIED, not %r" % (state,))
+        delivery.update(TransactionalDisposition(self._id, state))
+
+    def _retire(self, delivery: Delivery, state: Union[Disposition, DispositionType]) -> None:
+        self.update(delivery, state)
+        if self.settle_before_discharge:
+            delivery.settle()
+        else:
+            self._pending.append(delivery)
+
+    @property
+    def _id(self) -> bytes:
+        if self.id is None:
+            raise TransactionException("%r: wait for on_transaction_declared" % (self,))
+        return self.id
+
+    def _check(self, name: str, connection: Connection) -> None:
+        if self._stage == DECLARING:
+            raise TransactionException("%s(): %r: wait for on_transaction_declared" % (name, self))
+        if self._stage != ACTIVE:
+            why = "" if self.condition is None else ": " + self.condition.text
+            text = "%s(): %r%s; declare another one" % (name, self, why)
+            raise (TransactionRolledBack if self.condition is not None else TransactionException)(text)
+        if connection is not self.connection:
+            raise TransactionException("%s(): %r is none of %s" % (name, self, connection.describe()))
+
+    # -- its beginning and its end
+
+    def declare(self) -> None:
+        """Ask the peer for the transaction. It is done when the Transaction is made; TransactionException when it is
+        done again."""
+        if hasattr(self, "_declare"):
+            raise TransactionException("%r was declared before" % (self,))
+        self._declare = self._control("amqp:declare:list", [None])
+
+    def commit(self) -> None:
+        """Have all its work take effect: `on_transaction_committed` follows, or `on_transaction_commit_failed`, and
+        nothing of it has happened. TransactionException where it is not active."""
+        self.discharge(False)
+
+    def abort(self) -> None:
+        """Have all its work undone: `on_transaction_aborted` follows. TransactionException where it is not active."""
+        self.discharge(True)
+
+    def discharge(self, failed: bool) -> None:
+        """End it: `commit()` where `failed` is False, else `abort()`."""
+        self._check("abort" if failed else "commit", self.connection)
+        self.failed = bool(failed)
+        self._stage = DISCHARGING
+        if failed:
+            for delivery in [*self._unsent]:
+                delivery.abort()
+            self._unsent.clear()
+        self._go()
+
+    def _go(self) -> None:
+        """Send the discharge, if all has left: what comes behind it would be in no transaction."""
+        if self._torn and not self.failed:
+            self.condition = Condition(TRANSACTION_ROLLBACK, "a message that was sent in it did not leave")
+        if self.condition is not None or not self._unsent:
+            fail = self.failed or self.condition is not None
+            self._discharge = self._control("amqp:discharge:list", [self._id, fail])
+
+    def _control(self, descriptor: str, fields: list[AnyValue]) -> Delivery:
+        # The descriptors are symbols: the broker among the examples of python-qpid-proton knows no others.
+        delivery = self.txn_ctrl.send(Message(Described(symbol(descriptor), fields)))
+        delivery.__dict__["transaction"] = self  # as in the original
+        return delivery
+
+    # -- the answers
+
+    def left(self, delivery: Delivery) -> None:
+        """A message of it is on the wire, or never will be: a discharge waits for the last one."""
+        if delivery in self._unsent:
+            del self._unsent[delivery]
+            given_up = delivery.aborted and delivery.doubt is None  # by the application
+            if not given_up and delivery.fate in (LOST, SETTLED_BY_PEER):
+                self._torn = True
+            if self._stage == DISCHARGING and self._discharge is None:
+                self._go()
+
+    def handle_outcome(self, event: Event) -> None:
+        """The peer has answered to the declaration or the discharge."""
+        delivery = event.delivery
+        state = delivery.remote_state
+        delivery.settle()
+        if delivery is self._declare and self._stage == DECLARING:
+            if state is DECLARED and delivery.remote.id is not None:
+                self.id = delivery.remote.id
+                self._stage = ACTIVE
+                self._tell(TRANSACTION_DECLARED)
+            else:
+                self.end(_reason(delivery, "the peer has declared no transaction"))
+        elif self._stage == DISCHARGING and delivery is self._discharge:
+            if state is REJECTED:
+                self.end(_reason(delivery, "the peer has rolled it back"))
+            else:
+                self._over(not self.failed and self.condition is None)
+
+    def end(self, why: Condition, in_doubt: bool = False) -> None:
+        """It cannot go on: it was not declared, or the peer has rolled it back; in_doubt: or has committed it."""
+        if self._stage == OVER:
+            return
+        declared, sent = self.id is not None, self._discharge is not None and self._discharge.id is not None
+        wanted = self._stage == DISCHARGING and not self.failed and self.condition is None
+        self.in_doubt = in_doubt and wanted and sent
+        if self.condition is None and not self.failed:
+            self.condition = why
+        if declared:
+            self._over(False)
+        else:
+            self._stage = OVER
+            self._tell(TRANSACTION_DECLARE_FAILED)
+
+    def _over(self, committed: bool) -> None:
+        wanted = self._stage == DISCHARGING and not self.failed
+        self._stage = OVER
+        self._unsent.clear()
+        pending, self._pending = self._pending, []
+        if self._discharge is not None and self._discharge.id is None:
+            self._discharge.abort()  # the next wire has no such transaction
+        kind = TRANSACTION_COMMIT_FAILED if wanted else TRANSACTION_ABORTED
+        try:
+            self._tell(TRANSACTION_COMMITTED if committed else kind)
+        finally:
+            for delivery in pending:
+                self._finish(delivery, committed)
+
+    def _finish(self, delivery: Delivery, committed: bool) -> None:
+        """A delivery has its outcome, or waits for another one: it is RELEASED, unless the application has given one
+        in the meantime."""
+        given = delivery.local_content
+        if delivery.fate != OPEN or given is None or delivery.local_state is not TRANSACTIONAL_STATE:
+            return
+        if given.id != self.id:
+            return  # it is of the next transaction now
+        outcome = given.data[1] if isinstance(given.data, list) else None
+        if committed and isinstance(outcome, Described):
+            delivery.local_content = None
+            # As itself: the peer does not know the transaction any more.
+            delivery.update(Disposition.from_wire(outcome))
+        else:
+            delivery.local_content = None
+            delivery.update(RELEASED)
+        delivery.settle()
+
+    def _tell(self, kind: EventType) -> None:
+        """Call the method of `kind`. Where none listens, the log has the reason, if there is one."""
+        event = Event(kind, self._discharge or self._declare)
+        event.container = self._container
+        event.__dict__["transaction"] = self
+        handler = self.handler
+        if handler is None:
+            handler = self.txn_ctrl.session.handler or self.connection.handler or self._container.handler
+        if compile_plan(handler, kind.method):
+            event.dispatch(handler)
+        elif self.condition is not None:
+            self._unheard(kind, self.condition)
+
+    def _unheard(self, kind: EventType, why: Condition) -> None:
+        link, connection = self.txn_ctrl, self.connection
+        if (link.state | link.session.state | connection.state) & Endpoint.LOCAL_CLOSED:
+            return  # an application that closes does not ask for it
+        what = "a transaction was rolled back"
+        if kind is TRANSACTION_DECLARE_FAILED:
+            what = "no transaction can be declared"
+        elif kind is TRANSACTION_COMMIT_FAILED:
+            what = "the commit of a transaction is in doubt" if self.in_doubt else "a transaction was not committed"
+        text = "%s: %s: %s" % (connection.describe(), what, why.text)
+        log.error("%s; no %s listens for it", text, kind.method)
+        if kind is TRANSACTION_DECLARE_FAILED:
+            self._container.note_failure(connection, TransactionException(text))
+            connection.close()
+
+
+def _of(given: Disposition, kind: DispositionType) -> Disposition:
+    outcome = Disposition(kind)
+    given.apply_to(outcome)
+    outcome.type = kind
+    return outcome
+
+
+def _reason(delivery: Any, otherwise: str) -> Condition:
+    condition: Optional[Condition] = delivery.remote.condition
+    return condition if condition is not None else Condition(TRANSACTION_ROLLBACK, otherwise)
