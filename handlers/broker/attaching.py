@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from typing import Any
+from typing import Any, Optional
 
 from handlers.broker.interface import BrokerView
 from handlers.broker.links import BrokerLink, Intake, Relay
@@ -23,6 +23,7 @@ from handlers.broker.nodes.directory import (
 )
 from handlers.broker.nodes.selection import selection_of
 from handlers.broker.nodes.selector import SelectorError
+from handlers.broker.nodes.subscriptions import Subscription
 from handlers.broker.nodes.topic import Topic
 from handlers.broker.outlets import Outlet, Viewer
 from reactor import Condition, Described, Link, Terminus, symbol
@@ -102,31 +103,61 @@ class Attaching:
     def _outlet(self, link: Any) -> Outlet:
         """A peer that receives. An extension that it asked for and does not get is not in the answer."""
         wanted, source = link.remote_source, link.source
-        try:
-            selection, applied = selection_of(wanted.filter)
-        except SelectorError as error:
-            raise Refused("amqp:invalid-field", str(error)) from None
+        link.target.address = link.remote_target.address
+        if not wanted.address and not wanted.dynamic:
+            found = self._lookup(link)
+            if found is not None:
+                return found
         record = self._record(wanted)
         if record.owner is not None and not self._may_receive(link.connection, record):
             text = "a dynamic node is received from over the connection that it was made for"
             raise Refused("amqp:unauthorized-access", text)
         node = record.node
-        link.target.address = link.remote_target.address
         handler: Outlet
         if isinstance(node, Topic):
-            name = f"{node.name} -> {link.connection.remote_container}/{link.name}"
-            handler = Outlet(self.broker, link, record, node.subscribe(name, selection))
+            handler = self._subscriber(link, record, self.broker.subscribing.subscribe(link, record, node))
+            if wanted.distribution_mode == Terminus.DIST_MODE_COPY:
+                source.distribution_mode = Terminus.DIST_MODE_COPY
+        else:
+            try:
+                selection, applied = selection_of(wanted.filter)
+            except SelectorError as error:
+                raise Refused("amqp:invalid-field", str(error)) from None
+            source.filter.put_dict(applied)
             source.expiry_policy = Terminus.EXPIRE_WITH_LINK
             if wanted.distribution_mode == Terminus.DIST_MODE_COPY:
                 source.distribution_mode = Terminus.DIST_MODE_COPY
-        elif wanted.distribution_mode == Terminus.DIST_MODE_COPY:
-            source.distribution_mode = Terminus.DIST_MODE_COPY
-            handler = Viewer(self.broker, link, record, node, selection)
-        else:
-            source.distribution_mode = wanted.distribution_mode
-            handler = Outlet(self.broker, link, record, node, selection)
-        source.filter.put_dict(applied)
+                handler = Viewer(self.broker, link, record, node, selection)
+            else:
+                source.distribution_mode = wanted.distribution_mode
+                handler = Outlet(self.broker, link, record, node, selection)
         self._answer(source, wanted, record, handler)
+        return handler
+
+    def _subscriber(self, link: Any, record: Record, subscription: Subscription) -> Outlet:
+        """A receiver of a topic."""
+        handler = Outlet(self.broker, link, record, subscription.queue)
+        handler.subscription = subscription
+        self.broker.subscribing.describe(subscription, link.source)
+        self.broker.subscribing.join(subscription, handler)
+        return handler
+
+    def _lookup(self, link: Any) -> Optional[Outlet]:
+        """A peer that attaches without a source resumes the subscription that the link had, or asks whether there is
+        one [2.6.3]. Refused, if there is none; None for a source that has no address only."""
+        subscription = self.broker.subscribing.find(link)
+        record = None if subscription is None else self.broker.directory.records.get(subscription.topic.name)
+        if subscription is None or record is None:
+            if link.remote_source.type == Terminus.UNSPECIFIED:
+                raise Refused("amqp:not-found", f"no subscription of the link {link.name!r}")
+            return None
+        handler = self._subscriber(link, record, subscription)
+        handler.looks_up = True
+        source = link.source
+        source.type = Terminus.SOURCE
+        source.address = subscription.topic.name
+        source.capabilities.put_object([symbol("topic")])
+        self.broker.directory.attach(record, handler)
         return handler
 
     def _may_receive(self, connection: Any, record: Record) -> bool:

@@ -11,8 +11,8 @@ Its promises:
 * Released messages come back uncounted; failed ones, and those of a consumer that is gone, with their delivery
   count raised; each in its original place. A consumer that settles without an outcome has accepted, unless
   the default-outcome of its source is another one.
-* A message to a topic without subscriptions is accepted and dropped. A subscription ends with its
-  link, detached or closed.
+* A message to a topic without subscriptions is accepted and dropped. A subscription ends when its link is closed, or
+  when its terminus expires (subscribing.py).
 * Rejected and expired messages are dropped and counted. Priorities are carried, not acted upon.
 * A selector among the filters of a source is applied: to waiting messages, and at a topic to new ones. A bad one
   refuses the link. Any other filter is not applied and therefore not echoed: the client can see that.
@@ -41,6 +41,7 @@ from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics, overview, statistics
 from handlers.broker.store.interface import Store
 from handlers.broker.store.sqlite import SqliteStore
+from handlers.broker.subscribing import Subscribing
 from reactor import Condition, Handler, Limits, Transport, __version__, symbol
 
 log = logging.getLogger("handlers.broker")
@@ -127,6 +128,7 @@ class Broker(MessagingHandler):
         self._container: Any = None
         # By connection, in the order of their coming: a run shall be repeatable.
         self._links: dict[Any, dict[BrokerLink, None]] = {}
+        self.subscribing = Subscribing(self)
         self.attaching = Attaching(self)
         self.alarms = Alarms(self)
         self.actions = Actions(self)
@@ -239,7 +241,7 @@ class Broker(MessagingHandler):
             connection.close()
             return
         self._links[connection] = {}
-        connection.offered_capabilities = [symbol("ANONYMOUS-RELAY")]
+        connection.offered_capabilities = [symbol("ANONYMOUS-RELAY"), symbol("SHARED-SUBS")]
         connection.properties = {
             symbol("product"): "amqp-reactor broker",
             symbol("version"): __version__,
@@ -264,10 +266,12 @@ class Broker(MessagingHandler):
         for link in self.links_of(event.connection):
             if link.link.session == event.session:
                 link.leave()
+        self.subscribing.session_ended(event.session)
 
     def _release(self, connection: Any) -> None:
         for link in self.links_of(connection):
             link.leave()
+        self.subscribing.connection_ended(connection)
 
     def connections(self) -> list[Any]:
         """The connections that are open."""
@@ -279,6 +283,7 @@ class Broker(MessagingHandler):
 
     def forget_connection(self, connection: Any) -> None:
         """`connection` is gone, and its links have left."""
+        self.subscribing.connection_ended(connection)
         if self._links.pop(connection, None) is not None:
             log.info("connection from %r is gone", connection.remote_container)
 
@@ -332,6 +337,8 @@ class Broker(MessagingHandler):
             self.alarms.unwatch(node)
             if self.durability is not None and node.number:
                 self.durability.closed(node)
+        else:
+            self.subscribing.topic_ended(node)
 
 
 def _no_check(mechanism: str, user: str, password: str) -> bool:

@@ -6,13 +6,14 @@ disposition. Until then a message is in no queue, so that no consumer has a mess
 for its queue wait behind it, durable or not.
 
 Queues are kept, but not dynamic ones. A queue is written in one group with its first durable message: with each, until
-one of them is written.
+one of them is written. A topic is not kept, but its durable subscriptions are: each is written before the answer to its
+attach, and a durable message for several of them in one group.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
 from handlers.broker.interface import BrokerView
@@ -22,9 +23,11 @@ from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.envelope import Envelope, read_envelope
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import Policy
+from handlers.broker.nodes.topic import Topic
 from handlers.broker.store.interface import (
     AddMessage,
     AddNode,
+    Change,
     CountMessage,
     Group,
     RemoveMessage,
@@ -44,14 +47,15 @@ RETRY = 1.0
 
 class Arrival(NamedTuple):
     """A message on its way into a queue. expires: by the broker's clock. done: called with None when it is there, with
-    the error when it could not be written."""
+    the error when it could not be written. copies: the subscriptions that get it, with the numbers there."""
 
-    queue: Queue
+    queue: Node
     envelope: Envelope
     body: bytes
     expires: float
     number: int
     done: Callable[[Optional[Refused]], None]
+    copies: Sequence[tuple[Queue, int]] = ()
 
 
 class Durability:
@@ -62,7 +66,7 @@ class Durability:
         self.store = store
         self._groups: list[Group] = []
         self._arrivals: list[tuple[int, Arrival]] = []  # with the index of the group, -1 for none
-        self._expected: set[Queue] = set()  # the queues of these
+        self._expected: set[Node] = set()  # where to
         self._after: list[Callable[[], None]] = []
         self._nodes: dict[int, AddNode] = {}  # not written yet
         self._task: Any = None  # the next commit
@@ -76,6 +80,12 @@ class Durability:
         directory, now, today = self.broker.directory, self.broker.now(), self.broker.today()
         queues: dict[int, Queue] = {}
         for stored in self.store.nodes():
+            if stored.kind == "subscription":
+                queue = self.broker.subscribing.restore(stored)
+                if queue is not None:
+                    self._keep(queue, stored.number)
+                    queues[stored.number] = queue
+                continue
             try:
                 policy = Policy.from_json(stored.settings)
             except ValueError as error:
@@ -91,19 +101,19 @@ class Durability:
                 log.warning("%r was a %s and is a %s now: its messages are left out", node.name, stored.kind, node.kind)
         count = 0
         for message in self.store.messages():
-            queue = queues.get(message.queue)
-            if queue is None:
+            where = queues.get(message.queue)
+            if where is None:
                 continue
             expires = (now + message.expires / 1000 - today or -1.0) if message.expires else 0.0
             try:
                 envelope = read_envelope(message.header)
             except DecodeError:  # it was read once: the file has changed
-                log.error("message %d of %r cannot be read, left out", message.number, queue.name)
+                log.error("message %d of %r cannot be read, left out", message.number, where.name)
                 continue
-            queue.restore(envelope, message.body, expires, message.number, message.failures)
+            where.restore(envelope, message.body, expires, message.number, message.failures)
             count += 1
-        for queue in queues.values():
-            self.broker.alarms.watch(queue, 0.0)
+        for each in queues.values():
+            self.broker.alarms.watch(each, 0.0)
         if queues:
             log.info("%d queues and %d messages from the store", len(queues), count)
 
@@ -112,7 +122,8 @@ class Durability:
     def wants(self, node: Node, envelope: Envelope) -> bool:
         """Whether a message has to wait for the next commit before it is in `node`."""
         if not isinstance(node, Queue):
-            return False
+            kept = envelope.durable and any(one.keeper is not None for one in node.subscriptions)
+            return kept or node in self._expected
         if node.keeper is None:
             if not node.policy.durable:
                 return False
@@ -122,10 +133,13 @@ class Durability:
         return envelope.durable or node in self._expected
 
     def put(
-        self, queue: Queue, envelope: Envelope, body: bytes, expires: float, done: Callable[[Optional[Refused]], None]
+        self, queue: Node, envelope: Envelope, body: bytes, expires: float, done: Callable[[Optional[Refused]], None]
     ) -> None:
         """Have the message in `queue` with the next commit; `done` is called then. Raises Refused."""
         number, index = 0, -1
+        if not isinstance(queue, Queue):
+            self._put_copies(queue, envelope, body, expires, done)
+            return
         if envelope.durable:
             try:
                 if queue.keeper is None:
@@ -135,7 +149,7 @@ class Durability:
             except StoreError as error:
                 raise refusal(error) from error
             index = len(self._groups)
-            until = round((self.broker.today() + expires - self.broker.now()) * 1000) if expires else 0
+            until = self._until(expires)
             message = AddMessage(number, queue.number, envelope.header, body, until)
             node = self._nodes.get(queue.number)
             self._groups.append([message] if node is None else [node, message])
@@ -144,6 +158,50 @@ class Durability:
         if queue.gate is not None:
             queue.gate.expect(body)
         self._wait()
+
+    def _put_copies(
+        self, topic: Topic, envelope: Envelope, body: bytes, expires: float, done: Callable[[Optional[Refused]], None]
+    ) -> None:
+        """The same for a topic: all subscriptions that are kept have the message, or none."""
+        copies: list[tuple[Queue, int]] = []
+        group: list[Change] = []
+        try:
+            for queue in topic.targets(envelope, body, expires):
+                number = 0
+                if envelope.durable and queue.keeper is not None:
+                    number = self.store.new_number()
+                    group.append(AddMessage(number, queue.number, envelope.header, body, self._until(expires)))
+                copies.append((queue, number))
+        except StoreError as error:
+            raise refusal(error) from error
+        for queue, _ in copies:
+            if queue.gate is not None:
+                queue.gate.expect(body)
+        index = len(self._groups) if group else -1
+        if group:
+            self._groups.append(group)
+        self._arrivals.append((index, Arrival(topic, envelope, body, expires, 0, done, copies)))
+        self._expected.add(topic)
+        self._wait()
+
+    def _until(self, expires: float) -> int:
+        """The date for the store, of a time by the broker's clock."""
+        return round((self.broker.today() + expires - self.broker.now()) * 1000) if expires else 0
+
+    def keep(self, queue: Queue, kind: str, settings: Mapping[str, Any], instead: int = 0) -> None:
+        """Have `queue` in the store from now on; instead: the number of the node that it replaces. Raises Refused."""
+        if queue.keeper is not None:
+            self._change(AddNode(queue.number, kind, queue.name, settings))
+            return
+        try:
+            number = self.store.new_number()
+            group: list[Change] = [RemoveNode(instead)] if instead else []
+            outcome = self.store.commit([[*group, AddNode(number, kind, queue.name, settings)]])[0]
+        except StoreError as error:
+            raise refusal(error) from error
+        if outcome is not None:
+            raise refusal(outcome)
+        self._keep(queue, number)
 
     def then(self, action: Callable[[], None]) -> None:
         """Call `action` after the next commit."""
@@ -207,12 +265,18 @@ class Durability:
 
     def _arrive(self, arrival: Arrival, error: Optional[StoreError]) -> None:
         queue = arrival.queue
-        if queue.gate is not None:
-            queue.gate.arrived(arrival.body)
+        for one in (queue,) if isinstance(queue, Queue) else [copy for copy, _ in arrival.copies]:
+            if one.gate is not None:
+                one.gate.arrived(arrival.body)
         if error is not None:
             arrival.done(refusal(error))
         elif queue.deleted:
-            arrival.done(Refused("amqp:resource-deleted", f"the queue {queue.name!r} was deleted"))
+            arrival.done(Refused("amqp:resource-deleted", f"the {queue.kind} {queue.name!r} was deleted"))
+        elif isinstance(queue, Topic):
+            for copy, number in arrival.copies:
+                if not copy.deleted:
+                    copy.put(arrival.envelope, arrival.body, arrival.expires, number)
+            arrival.done(None)
         else:
             queue.put(arrival.envelope, arrival.body, arrival.expires, arrival.number)
             arrival.done(None)

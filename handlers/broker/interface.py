@@ -6,12 +6,15 @@ so that no module imports the one above it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Callable, Optional, Protocol
 
 from handlers.broker.bounds import Bounds
-from handlers.broker.nodes.directory import Directory, Node
+from handlers.broker.nodes.directory import Directory, Node, Record
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.pool import Pool
+from handlers.broker.nodes.subscriptions import Subscription
+from handlers.broker.nodes.topic import Topic
 from reactor import Handler
 
 
@@ -44,6 +47,19 @@ class DurabilityView(Protocol):
     def wants(self, node: Node, envelope: Any) -> bool: ...
     def put(self, queue: Any, envelope: Any, body: bytes, expires: float, done: Callable[[Any], None]) -> None: ...
     def then(self, action: Callable[[], None]) -> None: ...
+    def keep(self, queue: Any, kind: str, settings: Mapping[str, Any], instead: int = 0) -> None: ...
+    def closed(self, queue: Any) -> None: ...
+
+
+class SubscribingView(Protocol):
+    """Subscribing, as links and the store see it."""
+
+    def subscribe(self, link: Any, record: Record, topic: Topic) -> Subscription: ...
+    def find(self, link: Any) -> Optional[Subscription]: ...
+    def describe(self, subscription: Subscription, source: Any) -> None: ...
+    def join(self, subscription: Subscription, link: Any) -> None: ...
+    def leave(self, subscription: Subscription, link: Any, closed: bool) -> None: ...
+    def restore(self, stored: Any) -> Optional[Queue]: ...
 
 
 class BrokerView(Protocol):
@@ -61,6 +77,9 @@ class BrokerView(Protocol):
 
     @property
     def durability(self) -> Optional[DurabilityView]: ...
+
+    @property
+    def subscribing(self) -> SubscribingView: ...
 
     @property
     def net(self) -> NetView: ...

@@ -43,6 +43,7 @@ class BrokerLink(Handler):
     """The common part: coming to a node, and leaving it exactly once."""
 
     produces = False  # whether messages come in by it
+    closed = False  # whether the peer has closed it, rather than detached or lost it
 
     def __init__(self, broker: BrokerView, link: Any, record: Optional[Record]) -> None:
         self.broker = broker
@@ -64,11 +65,12 @@ class BrokerLink(Handler):
         """The peer closes its end: everything it held waits again."""
         if self.link.remote_condition is not None:
             log.info("%s closed: %s", self.describe(), self.link.remote_condition)
+        self.closed = bool(self.link.state & Endpoint.LOCAL_ACTIVE)  # else it answers our close
         self.leave()
         self.answer(self.link.close)
 
     def on_link_remote_detach(self, event: Any) -> None:
-        """As a close: no terminus of this broker outlives its link."""
+        """The link is gone; its terminus may outlive it (subscribing.py)."""
         self.leave()
         if self.link.state & Endpoint.LOCAL_ACTIVE:
             self.answer(self.link.detach)
@@ -147,6 +149,8 @@ class Intake(BrokerLink):
             body = payload[envelope.length :]
             if body.find(INSTRUCTIONS, -LAST_BYTES) >= 0 or body.startswith(INSTRUCTIONS):
                 body = without_instructions(body)
+            if node.asks_origin:
+                node.origin = self.link.connection.remote_container
             if node.gate is not None:
                 node.gate.admit(envelope, body)
         except (DecodeError, Refused, Overflow) as error:

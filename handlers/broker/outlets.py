@@ -43,6 +43,8 @@ class Outlet(BrokerLink, Consumer):
         self.selection = selection
         self.presettled = link.remote_snd_settle_mode == Link.SND_SETTLED
         self.resting = False
+        self.subscription: Any = None  # at a topic, that of the queue
+        self.looks_up = False  # attached without a source, to find the subscription
 
     def open(self) -> None:
         """Take part; messages follow with the receiver's first credit."""
@@ -196,12 +198,14 @@ class Outlet(BrokerLink, Consumer):
         self.queue.rewrite(entry, body)
 
     def let_go(self) -> None:
-        """Held messages wait again; a subscription ends."""
+        """Held messages wait again; a subscription may end."""
         self.queue.leave(self)
-        record = self.record
-        if record is not None and record.node is not self.queue:
-            record.node.unsubscribe(self.queue)  # type: ignore[union-attr]  # a queue of its own: a topic's
-            self.broker.alarms.unwatch(self.queue)
+        if self.subscription is None:
+            return
+        self.broker.subscribing.leave(self.subscription, self, self.closed)
+        if self.closed and self.looks_up and not self.subscription.ended:
+            text = "the subscription goes on: it has other receivers"  # to end it was the purpose
+            self.link.condition = Condition("amqp:resource-locked", text)
 
 
 class Viewer(Outlet, Browser):

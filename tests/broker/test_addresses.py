@@ -20,7 +20,7 @@ from reactor import (
     symbol,
     ulong,
 )
-from tests.support.brokers import BrokerWorld, Capability
+from tests.support.brokers import BrokerWorld, Capability, SourceFields
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_prefixes_make_topics():
 @pytest.mark.parametrize("how", ["close", "detach", "vanish"])
 def test_a_subscription_ends_with_its_link(world, how):
     client, publisher = world.client(), world.client()
-    receiver = client.receiver("news", 10, options=Capability("topic"))
+    receiver = client.receiver("news", 10, options=[Capability("topic"), SourceFields(expiry_policy=0)])
     if how == "vanish":
         client.vanish()
     else:

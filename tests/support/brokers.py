@@ -202,3 +202,17 @@ class Capability:
 
     def test(self, link: Any) -> bool:
         return True
+
+
+class SourceFields:
+    """A link option with fields of a receiver's source, as they shall be in its attach."""
+
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+
+    def apply(self, link: Any) -> None:
+        for name, value in self.fields.items():
+            setattr(link.source, name, value)
+
+    def test(self, link: Any) -> bool:
+        return True

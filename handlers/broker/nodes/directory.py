@@ -197,7 +197,7 @@ class Directory:
     def consider(self, record: Record) -> None:
         """Delete a dynamic node if its lifetime is over by now."""
         lifetime = record.lifetime
-        links, messages = bool(record.links), bool(getattr(record.node, "depth", 0))
+        links, messages = bool(record.links), bool(record.node.depth)
         if (lifetime == ON_NO_LINKS and not links) or (
             lifetime in (ON_NO_MESSAGES, ON_NO_LINKS_OR_MESSAGES) and not links and not messages
         ):
@@ -223,7 +223,8 @@ class Directory:
 
     def _tidy(self) -> None:
         for record in list(self.records.values()):
-            idle = not record.links and not getattr(record.node, "depth", 0)
+            node = record.node
+            idle = not record.links and not node.depth and not getattr(node, "subscriptions", None)
             if idle and record.lifetime is None and not record.declared:
                 self.delete(record)
         self._tidy_at = max(MANY, 2 * len(self.records))

@@ -54,6 +54,8 @@ class Queue:
     """
 
     kind = "queue"
+    asks_origin = False  # as of Topic
+    origin: Optional[str] = None
 
     def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None, policy: Policy = PLAIN) -> None:
         self.name = name

@@ -24,6 +24,9 @@ Getter = Callable[[Message], Any]
 SELECTOR, SELECTOR_CODE = "apache.org:selector-filter:string", 0x0000_468C_0000_0004
 """The descriptor of a selector among the filters of a source, in both its forms."""
 
+NO_LOCAL, NO_LOCAL_CODE = "apache.org:no-local-filter:list", 0x0000_468C_0000_0003
+"""The same of the filter that leaves out the messages of the receiver's own container."""
+
 
 class Selection:
     """A selector for messages. text: in the language of JMS selectors; raises SelectorError."""
@@ -62,6 +65,14 @@ def selection_of(filters: Mapping[Any, Any]) -> tuple[Optional[Selection], dict[
                 raise SelectorError("a selector is a string", repr(value.value), 0)
             return Selection(value.value), {name: value}
     return None, {}
+
+
+def no_local_of(filters: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The filter of a source, as it came, that keeps messages of the receiver's own container from it; {} if none."""
+    for name, value in filters.items():
+        if isinstance(value, Described) and value.descriptor in (NO_LOCAL, NO_LOCAL_CODE):
+            return {name: value}
+    return {}
 
 
 def _getter(name: str, text: str) -> Getter:

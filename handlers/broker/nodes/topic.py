@@ -30,9 +30,18 @@ class Topic:
         self.subscriptions: list[Queue] = []
         self.selections: dict[Queue, Any] = {}  # of the subscriptions that do not want everything
         self.gate = TopicGate(self) if policy.overflow == REJECT else None
+        self.strangers: dict[Queue, str] = {}  # the containers from which a subscription wants nothing
+        self.asks_origin = False  # whether there are any
+        self.origin: Optional[str] = None  # if so, the container of the message to be put
+        self.deleted = False
 
     def __repr__(self) -> str:
         return f"<topic {self.name!r}: {len(self.subscriptions)} subscriptions>"
+
+    @property
+    def depth(self) -> int:
+        """Messages in all subscriptions."""
+        return sum(subscription.depth for subscription in self.subscriptions)
 
     @property
     def full(self) -> bool:
@@ -40,20 +49,31 @@ class Topic:
 
     def put(self, envelope: Any, body: bytes, expires: float = 0.0) -> bool:
         """As `Queue.put`, for every subscription."""
-        self.enqueued += 1
-        if not self.subscriptions:
-            self.dropped += 1
         room = True
-        for subscription in self.wanting(envelope, body, expires) if self.selections else self.subscriptions:
+        for subscription in self.targets(envelope, body, expires):
             if not subscription.put(envelope, body, expires):
                 room = False
         return room
 
+    def targets(self, envelope: Any, body: bytes, expires: float = 0.0) -> list[Queue]:
+        """The subscriptions that are to get this message, which counts as having come."""
+        self.enqueued += 1
+        if not self.subscriptions:
+            self.dropped += 1
+        if self.selections or self.strangers:
+            return self.wanting(envelope, body, expires)
+        return self.subscriptions
+
     def wanting(self, envelope: Any, body: bytes, expires: float = 0.0) -> list[Queue]:
         """The subscriptions that are to get a message."""
-        selections = self.selections
-        entry = Entry(0, envelope, body, expires)
-        return [one for one in self.subscriptions if one not in selections or selections[one].selects(entry)]
+        subscriptions = self.subscriptions
+        if self.strangers:
+            strangers, origin = self.strangers, self.origin
+            subscriptions = [one for one in subscriptions if origin is None or strangers.get(one) != origin]
+        if self.selections:
+            selections, entry = self.selections, Entry(0, envelope, body, expires)
+            subscriptions = [one for one in subscriptions if one not in selections or selections[one].selects(entry)]
+        return subscriptions
 
     def block(self, producer: Producer) -> None:
         """As `Queue.block`: on the first subscription that is full; `resume` has to look again for others."""
@@ -68,24 +88,31 @@ class Topic:
         for subscription in self.subscriptions:
             subscription.forget(producer)
 
-    def subscribe(self, name: str, selection: Any = None) -> Queue:
+    def subscribe(self, name: str, selection: Any = None, stranger: Optional[str] = None) -> Queue:
         """A new subscription: a queue of its own that gets the messages from now on.
 
-        selection: which messages, by `selects(entry)`; None for all.
+        selection: which messages, by `selects(entry)`; None for all. stranger: the container from which it gets
+        none; None to get those of all.
         """
         subscription = Queue(name, self.capacity, self.pool, self.policy)
         self.subscriptions.append(subscription)
         if selection is not None:
             self.selections[subscription] = selection
+        if stranger is not None:
+            self.strangers[subscription] = stranger
+            self.asks_origin = True
         return subscription
 
     def unsubscribe(self, subscription: Queue) -> None:
         """End `subscription`; its messages are gone with it."""
         self.subscriptions.remove(subscription)
         self.selections.pop(subscription, None)
+        self.strangers.pop(subscription, None)
+        self.asks_origin = bool(self.strangers)
         subscription.close()
 
     def close(self) -> None:
         """The topic is deleted, its subscriptions with it."""
+        self.deleted = True
         for subscription in self.subscriptions[:]:
             self.unsubscribe(subscription)
