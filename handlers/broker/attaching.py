@@ -18,8 +18,10 @@ from handlers.broker.nodes.directory import (
     ON_NO_LINKS,
     ON_NO_LINKS_OR_MESSAGES,
     ON_NO_MESSAGES,
+    RESERVED,
     Record,
     Refused,
+    node_name,
 )
 from handlers.broker.nodes.selection import selection_of
 from handlers.broker.nodes.selector import SelectorError
@@ -46,7 +48,7 @@ class Attaching:
     def attach(self, link: Any, links: dict[BrokerLink, None]) -> None:
         """Decide, answer, and give `link` its handler, which is added to `links`."""
         try:
-            handler = self._outlet(link) if link.is_sender else self._intake(link)
+            handler = self._handler(link)
         except Refused as refusal:
             log.info("link %r of %r refused: %s", link.name, link.connection.remote_container, refusal)
             link.source.type = link.target.type = Terminus.UNSPECIFIED
@@ -85,6 +87,15 @@ class Attaching:
         self.named[handler.key] = handler
         if ghost is not None and ghost.link.connection is not link.connection:
             ghost.evict("amqp:link:stolen", f"{container} has attached it again over another connection")
+
+    def _handler(self, link: Any) -> BrokerLink:
+        """The handler of a link. Refused."""
+        wanted = link.remote_source if link.is_sender else link.remote_target
+        if wanted.address and node_name(wanted.address) in RESERVED:
+            desk = self.broker.desk
+            found: BrokerLink = desk.answers(link) if link.is_sender else desk.requests(link)
+            return found
+        return self._outlet(link) if link.is_sender else self._intake(link)
 
     def _intake(self, link: Any) -> Intake:
         """A peer that sends."""

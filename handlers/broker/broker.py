@@ -33,6 +33,8 @@ from handlers.broker.bounds import Bounds
 from handlers.broker.durability import Durability
 from handlers.broker.links import BrokerLink
 from handlers.broker.management.actions import Actions
+from handlers.broker.management.desk import Desk
+from handlers.broker.management.operations import Operations
 from handlers.broker.net import BrokerTimer, Net
 from handlers.broker.nodes.directory import Directory, Record
 from handlers.broker.nodes.node import Queue
@@ -132,6 +134,7 @@ class Broker(MessagingHandler):
         self.attaching = Attaching(self)
         self.alarms = Alarms(self)
         self.actions = Actions(self)
+        self.desk = Desk(self, Operations(self.actions))
         self._stopping = False
         self.net = Net(self)
         self.durability: Optional[Durability] = None

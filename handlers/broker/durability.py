@@ -222,6 +222,12 @@ class Durability:
         """`entry` has another body."""
         self._change(RewriteMessage(entry.number, entry.body))
 
+    def declared(self, node: Node) -> None:
+        """`node` was made to stay: it is kept from now on, with messages or without."""
+        if isinstance(node, Queue) and node.keeper is None and node.policy.durable:
+            self._keep(node, self.store.new_number())
+            self._change(_node(node))
+
     def closed(self, queue: Queue) -> None:
         """`queue` was deleted."""
         self._nodes.pop(queue.number, None)

@@ -62,6 +62,13 @@ class SubscribingView(Protocol):
     def restore(self, stored: Any) -> Optional[Queue]: ...
 
 
+class DeskView(Protocol):
+    """The management nodes, as attaching sees them."""
+
+    def requests(self, link: Any) -> Any: ...
+    def answers(self, link: Any) -> Any: ...
+
+
 class BrokerView(Protocol):
     """A Broker, as its parts see it; each name is explained there."""
 
@@ -80,6 +87,9 @@ class BrokerView(Protocol):
 
     @property
     def subscribing(self) -> SubscribingView: ...
+
+    @property
+    def desk(self) -> DeskView: ...
 
     @property
     def net(self) -> NetView: ...

@@ -75,6 +75,9 @@ class BrokerLink(Handler):
         if self.link.state & Endpoint.LOCAL_ACTIVE:
             self.answer(self.link.detach)
 
+    def open(self) -> None:
+        """The link is attached."""
+
     def answer(self, end: Callable[[], None]) -> None:
         """Answer the peer that has ended the link: by `end`, when it has no outcome to wait for."""
         end()

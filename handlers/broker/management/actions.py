@@ -9,6 +9,8 @@ short.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Callable, Optional
 
 from handlers.broker.management.interface import Failed, ManagedBroker
@@ -17,6 +19,7 @@ from handlers.broker.management.view import View
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.clearing import Sweep
 from handlers.broker.nodes.directory import LONGEST_NAME, Refused
+from handlers.broker.nodes.policy import Policy
 from reactor import Condition
 
 log = logging.getLogger("handlers.broker")
@@ -48,23 +51,47 @@ class Actions:
 
     # -- nodes
 
-    def create(self, name: str, kind: str = "queue") -> bool:
-        """Make a queue or topic: True; False if it is there. Failed: 400 for a name that cannot be, 409 for one that is
-        of another kind."""
+    def create(
+        self,
+        name: str,
+        kind: str = "queue",
+        settings: Optional[Mapping[str, Any]] = None,
+        done: Optional[Callable[[bool], None]] = None,
+    ) -> bool:
+        """Make a queue or topic: True; False if it is there. done: called with that when it is in the store, if it is
+        to be there.
+
+        settings: of its policy, as `Policy.from_json` takes them; of one that is there, the same, or none. Failed: 400
+        for a name or a setting that cannot be, 409 for a node that is of another kind or has other settings.
+        """
         if kind not in ("queue", "topic"):
             raise Failed(400, f"no kind {kind!r} of node: queue or topic")
         if not name or len(name) > LONGEST_NAME:
             raise Failed(400, f"a name of {len(name)} characters: 1 to {LONGEST_NAME}")
+        try:
+            policy = Policy.from_json(settings) if settings else None
+        except ValueError as error:
+            raise Failed(400, str(error)) from None
         directory = self.broker.directory
         record = directory.records.get(name)
         if record is not None:
-            if record.node.kind != kind:
-                raise Failed(409, f"{name!r} is a {record.node.kind}, not a {kind}")
+            node = record.node
+            if node.kind != kind:
+                raise Failed(409, f"{name!r} is a {node.kind}, not a {kind}")
+            if policy is not None and node.policy != policy:
+                raise Failed(409, f"{name!r} has other settings: {node.policy.to_json()}")
+            if done is not None:
+                done(False)
             return False
         try:
-            directory.declare(name, kind)
+            directory.declare(name, kind, policy)
         except Refused as refusal:
             raise failed(refusal) from None
+        made = directory.records[name]
+        if self.broker.durability is not None:
+            self.broker.durability.declared(made.node)
+        if done is not None:
+            self._written(partial(done, True))
         return True
 
     def delete(self, name: str, if_unused: bool = False, if_empty: bool = False) -> Row:
@@ -111,11 +138,12 @@ class Actions:
 
         go_on()
 
-    def release(self, name: str, serial: int) -> Row:
-        """Have a consumer of a queue give back the messages that it holds: {"messages": so many}. They wait again, in
-        their places, uncounted, and its outcomes for them mean nothing. Failed: 404."""
-        count = int(self.view.consumer(name, serial).give_back())  # type: ignore[attr-defined]  # they are outlets
-        log.warning("%d messages of %r given back by consumer %d, by management", count, name, serial)
+    def release(self, name: Optional[str], serial: int) -> Row:
+        """Have a consumer of a queue, or of any (None), give back the messages that it holds: {"messages": so many}.
+        They wait again, in their places, uncounted, and its outcomes for them mean nothing. Failed: 404."""
+        consumer: Any = self.view.consumer(name, serial)
+        count = int(consumer.give_back())
+        log.warning("%d messages given back by consumer %d, by management", count, serial)
         return {"messages": count}
 
     # -- connections
@@ -127,6 +155,14 @@ class Actions:
         log.warning("connection %d from %r closed: %s", number, connection.remote_container, text)
         connection.condition = Condition("amqp:connection:forced", text)
         connection.close()
+
+    def _written(self, action: Callable[[], Any]) -> None:
+        """Call `action` when the store has all changes until now; at once without one."""
+        durability = self.broker.durability
+        if durability is None:
+            action()
+        else:
+            durability.then(action)
 
     def _number(self, count: Optional[int]) -> int:
         if count is None:

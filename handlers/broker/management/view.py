@@ -109,18 +109,19 @@ class View:
         links = [link for link in self.record(name).links if link.produces]
         return page(links, offset, count, self._link)
 
-    def consumer(self, name: str, serial: int) -> Consumer:
-        """The consumer of this serial itself. Failed (404)."""
-        for link in self.record(name).links:
+    def consumer(self, name: Optional[str], serial: int) -> Consumer:
+        """The consumer of this serial itself, of the node `name`, or of any (None). Failed (404)."""
+        for link in self._handlers() if name is None else self.record(name).links:
             if isinstance(link, Consumer) and link.serial == serial:
                 return link
-        raise Failed(404, f"{name!r} has no consumer {serial}: it has gone, or never was")
+        raise Failed(404, f"{name or 'the broker'!r} has no consumer {serial}: it has gone, or never was")
 
     def _node(self, record: Record) -> Row:
         node = record.node
         row: Row = statistics(node.name, record).to_dict()
         row["dynamic"] = record.lifetime is not None
         row["lifetime"] = None if record.lifetime is None else LIFETIME_NAMES[record.lifetime]
+        row["policy"] = node.policy.to_json()
         row["stored"] = isinstance(node, Queue) and node.keeper is not None
         if isinstance(node, Topic):
             row["subscriptions"] = len(node.subscriptions)
@@ -158,11 +159,28 @@ class View:
         sessions = _sessions(self.connection(number))
         return page(list(enumerate(sessions)), offset, count, lambda pair: self._session(*pair))
 
-    def links(self, number: Optional[int] = None, offset: int = 0, count: int = ROWS) -> Page:
-        """The links of a connection, or of all (None). Failed (404)."""
-        connections = self.broker.connections() if number is None else [self.connection(number)]
-        links = [link for connection in connections for link in self.broker.links_of(connection)]
+    def links(
+        self,
+        number: Optional[int] = None,
+        offset: int = 0,
+        count: int = ROWS,
+        *,
+        roles: Sequence[str] = (),
+        node: Optional[str] = None,
+    ) -> Page:
+        """The links of a connection, or of all (None). roles: those of "consumer", "browser" and "producer" that are
+        wanted, () for all. node: that they are attached to, None for all. Failed (404)."""
+        links = self._handlers() if number is None else self.broker.links_of(self.connection(number))
+        if node is not None:
+            record = self.record(node)
+            links = [link for link in links if link.record is record]
+        if roles:
+            links = [link for link in links if _role(link) in roles]
         return page(links, offset, count, self._link)
+
+    def connection_row(self, number: int) -> Row:
+        """The connection of this number. Failed (404)."""
+        return self._connection(self.connection(number))
 
     def number_of(self, connection: Any) -> int:
         """The number by which a connection is known here: it is never that of another."""
@@ -173,6 +191,9 @@ class View:
                     self._numbers[other] = next(self._count)
             number = self._numbers.get(connection, 0)
         return number
+
+    def _handlers(self) -> list[Any]:
+        return [link for connection in self.broker.connections() for link in self.broker.links_of(connection)]
 
     def _connection(self, connection: Any) -> Row:
         links = self.broker.links_of(connection)
@@ -207,14 +228,15 @@ class View:
 
     def _link(self, handler: Any) -> Row:
         link = handler.link
-        node = None if handler.record is None else handler.record.node.name
+        record = handler.record
+        node = getattr(handler, "address", None) if record is None else record.node.name  # of the broker itself
         taking = isinstance(handler, Consumer)
         row: Row = {
             "name": link.name,
             "connection": self.number_of(link.connection),
             "container": link.connection.remote_container,
             "user": _user(link.connection),
-            "role": "browser" if isinstance(handler, Browser) else "consumer" if taking else "producer",
+            "role": _role(handler),
             "node": node,
             "credit": link.credit,
             "unsettled": _unsettled(handler),
@@ -250,6 +272,13 @@ def _sessions(connection: Any) -> list[Any]:
 def _user(connection: Any) -> Optional[str]:
     transport = connection.transport
     return None if transport is None else transport.user
+
+
+def _role(handler: Any) -> str:
+    """Of its client."""
+    if isinstance(handler, Consumer):
+        return "browser" if isinstance(handler, Browser) else "consumer"
+    return "producer" if handler.produces else "reader"
 
 
 def _unsettled(handler: Any) -> int:

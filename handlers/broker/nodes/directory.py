@@ -38,6 +38,10 @@ LONGEST_NAME = 1024
 """Characters of an address. Names are kept for as long as their nodes, and a frame has room for long ones."""
 
 
+RESERVED = frozenset({"$management", "/management"})
+"""Addresses of the broker itself. They are no nodes, and none is made of these names."""
+
+
 LONGEST_TEXT = 300
 """Bytes of a text in an outcome: it has to fit the smallest frame [2.3.1], whatever names it quotes."""
 
@@ -146,6 +150,8 @@ class Directory:
         if record is None:
             if self._dynamic_prefix and name.startswith(self._dynamic_prefix):
                 raise Refused("amqp:not-found", f"the dynamic node {name!r} went with its creator")
+            if name in RESERVED:
+                raise Refused("amqp:not-allowed", f"{name!r} is the broker's own: attach a link to it")
             if not self.auto_create:
                 raise Refused("amqp:not-found", f"no node {name!r}, and none is made on demand here")
             return self._make(name, asked or ("topic" if name.startswith(self.topic_prefixes) else "queue"))
