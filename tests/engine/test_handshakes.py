@@ -12,7 +12,7 @@ from reactor.engine.events import Event
 from reactor.engine.limits import Limits
 from reactor.engine.wire.transport import Transport
 from reactor.errors import DataException, LocalProtocolError, TransportException
-from tests.support.frames import Peer, frame
+from tests.support.frames import Peer, frame, split
 from tests.support.pair import PIECES, Pair
 
 OPEN = LOCAL_ACTIVE | REMOTE_ACTIVE
@@ -351,6 +351,74 @@ def test_the_peer_s_handle_max_counts():
     assert [frame.fields["name"] for frame in peer.heard()] == ["first"]
     assert "pn_link_remote_close" in peer.event_names()
     assert second.remote_condition.name == "amqp:resource-limit-exceeded"
+
+
+@pytest.mark.parametrize("size", [512, 513])
+def test_before_the_peer_s_open_no_attach_is_larger_than_every_peer_takes(size):
+    """[2.3.1] The peer may take more; its open has the size."""
+    peer = Peer(Transport.CLIENT)
+    peer.connection.open()
+    peer.connection.session().open()
+    for name in ("short", "l" * 300):
+        peer.session.sender(name).open()
+    peer.flush()
+    known = len(split(bytes(peer.log))[-1])
+    assert [one.name for one in peer.heard()] == ["open", "begin", "attach", "attach"]
+    peer.session.sender("m" * (300 + size - known)).open()
+    assert [one.name for one in peer.heard()] == (["attach"] if size == 512 else [])
+    peer.hello().begin(remote_channel=0)
+    assert [one.name for one in peer.heard()] == ([] if size == 512 else ["attach"])
+    assert len(split(bytes(peer.log))[-1]) == size
+
+
+@pytest.mark.parametrize("whose", ["ours", "the peer's"])
+def test_nothing_is_attached_in_a_session_that_has_ended(whose):
+    peer = Peer.client()
+    session = peer.session
+    link = session.sender("late")
+    if whose == "ours":
+        session.close()
+    else:
+        peer.say("end")
+    peer.heard()
+    link.open()
+    assert peer.heard() == []
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_link_waits_for_its_session_s_channel(closed):
+    """Few sessions begin before the peer's open, which has the number of its channels."""
+    peer = Peer(Transport.CLIENT)
+    peer.connection.open()
+    for _ in range(6):
+        session = peer.connection.session()
+        session.open()
+        link = session.sender("link")
+        link.open()
+        if closed:
+            link.close()
+    expected = ["begin", "attach", "detach"][: 3 if closed else 2]
+    count = dict.fromkeys(expected, 0)
+    for one in peer.heard():
+        count[one.name] = count.get(one.name, 0) + 1
+    assert set(count.values()) != {6}
+    peer.hello()
+    for one in peer.heard():
+        count[one.name] += 1
+    assert [count[name] for name in expected] == [6] * len(expected)
+
+
+def test_a_link_that_no_handle_is_left_for_is_there_until_it_is_closed():
+    peer = Peer.client(handle_max=0)
+    peer.session.sender("first").open()
+    second = peer.session.sender("second")
+    second.open()
+    peer.flush()
+    assert second.remote_condition.name == "amqp:resource-limit-exceeded"
+    assert second in list(peer.session.links()) and "pn_link_final" not in peer.event_names()
+    second.close()
+    peer.flush()
+    assert second not in list(peer.session.links()) and peer.event_names()[-1] == "pn_link_final"
 
 
 def test_links_both_ways_under_one_name(pair):

@@ -20,6 +20,7 @@ KINDS = [
     (r"\.state >= GONE\b", r".state == GONE", "the last of them"),
     (r"\.state < GONE\b", r".state != GONE", "the same"),
     (r"\.paused <= PAUSED\b", r".paused == PAUSED", "the first of the stages, where there is one"),
+    (r"\.state // REMOTE_CLOSED\b", r".state & REMOTE_CLOSED", "the largest bit"),
     (r"\.fate >= LOST\b", r".fate == LOST", "the last of the fates"),
     (r"\.fate <= OPEN\b", r".fate == OPEN", "the first of the fates"),
     (r"\.fate > OPEN\b", r".fate != OPEN", "the same"),
@@ -44,6 +45,11 @@ EQUIVALENT = {
             "a state without content is one of the members of its enumeration"
         ),
         "following = not 1": "no run goes on: there is none",
+    },
+    "attachments": {
+        "if link.state & LOCAL_CLOSED and link.state ** REMOTE_CLOSED:": (
+            "behind its detach a link is looked at again when the peer has closed it"
+        ),
     },
     "channel": {
         "self.dirty = False": "it is in the list twice, and the second look finds nothing",

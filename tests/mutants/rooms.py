@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 ENGINE = (
     "engine/both_sides engine/flow engine/transfers engine/outcomes engine/first_flow engine/loss engine/message_size "
-    "engine/limits engine/call_budget "
+    "engine/limits engine/channel engine/call_budget "
 )
 SASL = "engine/sasl engine/sasl_mechanisms engine/sasl_containers engine/sasl_credentials "
 BROKER = "broker/node broker/selecting broker/queues broker/bounds broker/habits"
@@ -33,7 +33,9 @@ ROOMS = {
     "endpoint": Room("reactor/engine/endpoints/endpoint.py", "engine/endpoint engine/loss"),
     "channel": Room("reactor/engine/wire/channel.py", ENGINE + "engine/handshakes engine/peers"),
     "attachments": Room(
-        "reactor/engine/wire/attachments.py", "engine/handshakes engine/naming engine/peers engine/loss"
+        "reactor/engine/wire/attachments.py",
+        "engine/handshakes engine/naming engine/peers engine/loss engine/bad_input engine/outcomes engine/channel "
+        "container/comeback container/redirects",
     ),
     "outcomes": Room("reactor/engine/wire/outcomes.py", ENGINE + "engine/bad_input acknowledgement"),
     "flows": Room("reactor/engine/wire/flows.py", ENGINE + "engine/bad_input engine/handshakes"),
