@@ -111,6 +111,31 @@ def test_a_window_of_this_or_that_size_where_messages_have_parts():
     assert receiver.queued == 4 and names(peer, ["flow"]) == []
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3, 4, 5])
+def test_a_message_in_parts_fills_the_window_by_its_frames_when_it_is_complete(parts):
+    peer = windowed()
+    receiver = peer.receiver(credit=100)
+    room = peer.session.incoming_frames(None)
+    for part in range(parts):
+        peer.transfer(b"x", None if part else 0, more=part < parts - 1)
+    peer.flow(echo=True)
+    assert peer.heard_one("flow").incoming_window == room - parts
+    receiver.current.take()
+    peer.flow(echo=True)
+    assert peer.heard_one("flow").incoming_window == room
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_parts_of_a_message_that_come_at_once_are_one_event(parts):
+    peer = windowed()
+    receiver = peer.receiver(credit=5)
+    first = {"handle": 0, "delivery_id": 0, "delivery_tag": b"t"}
+    frames = [frame("transfer", payload=b"x", **(first if not part else {"handle": 0}), more=part < parts - 1)
+              for part in range(parts)]  # fmt: skip
+    peer.say_bytes(b"".join(frames))
+    assert peer.event_names() == ["pn_delivery"] and receiver.current.take() == b"x" * parts
+
+
 @pytest.mark.parametrize("frames", [1, 3, 5])
 def test_as_many_transfers_as_may_be_in_flight_are_passed_over_when_a_link_is_detached(frames):
     peer = windowed(frames)
@@ -396,6 +421,23 @@ def test_a_prefetch_that_waits_for_reading_is_told_when_half_of_it_is_read():
             peer.transfer(b"x", number)
         peer.heard()
         assert receiver.queued == 10
+
+
+@pytest.mark.parametrize("unread", range(5, 11))
+def test_credit_and_what_is_read_are_counted_together(unread):
+    """The window is filled again when both together are half of it."""
+    peer = windowed()
+    receiver = peer.receiver()
+    receiver.prefetch = 10
+    peer.flush()
+    for number in range(unread):
+        peer.transfer(b"x", number)
+    peer.heard()
+    left, read = unread, 0
+    while not (told := [one.link_credit for one in peer.heard()]) and left:
+        receiver.current.take()
+        left, read = left - 1, read + 1
+    assert told == [read + 10 - unread] and read == 5
 
 
 @pytest.mark.parametrize("most", [2, 5])

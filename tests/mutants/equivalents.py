@@ -62,6 +62,10 @@ EQUIVALENT = {
         "used = serial_difference(link.delivery_count, count) ^ link.given_back_early": "the same",
         "if link.waiting and link.wire_credit != 0 and link.transfer_in_progress is None:": "no credit is below 0 here",
     },
+    "incoming_window": {
+        "if not settled or delivery_id is None or not -1 <= delivery_id <= MASK:": "the codec lets no negative one in",
+        "size, link.received = link.received, -1": "the link ends, and counts nothing any more",
+    },
     "naming": {
         "for session in connection.sessions( -1):": "every session agrees with all bits, as with none",
         "if other is link and other.handle_out is None or other.detach_sent or channel is None or channel.end_sent:": (

@@ -13,9 +13,9 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -34,19 +34,29 @@ KEEN = 30
 
 
 class Watching:
-    """A plugin: the keen tests go first, and the one that fails is written to a pipe."""
+    """A plugin: the keen tests go first, the long ones last. It writes to the pipe which test has failed, and how long
+    each took where that is not known."""
 
-    def __init__(self, keen: Sequence[str], pipe: int) -> None:
+    def __init__(self, keen: Sequence[str], seconds: Mapping[str, float], pipe: int) -> None:
         self.keen = {test: place for place, test in enumerate(keen)}
+        self.seconds = seconds
         self.pipe = pipe
+        self.took: dict[str, float] = {}
+        self.failed: Optional[str] = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items.sort(key=lambda item: self.keen.get(item.nodeid, len(self.keen)))
+        last = len(self.keen)
+        items.sort(key=lambda item: (self.keen.get(item.nodeid, last), self.seconds.get(item.nodeid, 0.0)))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
+        self.took[report.nodeid] = self.took.get(report.nodeid, 0.0) + report.duration
         if report.failed:
-            os.write(self.pipe, json.dumps(report.nodeid).encode())
+            self.failed = report.nodeid
+
+    def pytest_sessionfinish(self) -> None:
+        with os.fdopen(self.pipe, "w") as pipe:
+            json.dump([self.failed, {} if self.failed or self.seconds else self.took], pipe)
 
 
 class Forks:
@@ -58,6 +68,7 @@ class Forks:
             importlib.import_module(name)
         self._tests = tests
         self._keen: list[str] = []
+        self._took: dict[str, float] = {}
         self._seconds = 600.0
         if self.run() != "survived":
             raise RuntimeError("these tests fail without a mutant:\n" + OUTPUT.read_text(encoding="utf-8"))
@@ -75,11 +86,12 @@ class Forks:
             self._in_the_fork(writing)
         os.close(writing)
         with os.fdopen(reading, "rb") as pipe:
-            noticed = pipe.read()
+            said = pipe.read()
         _, status, usage = os.wait4(pid, 0)
         self._spent = usage.ru_utime + usage.ru_stime
-        if noticed:
-            test = json.loads(noticed)
+        test, took = json.loads(said or "[null, {}]")
+        self._took = self._took or took
+        if test:
             self._keen = [test, *(other for other in self._keen if other != test)][:KEEN]
         if os.WIFSIGNALED(status):
             return "timed out" if os.WTERMSIG(status) == signal.SIGXCPU else "killed"
@@ -88,14 +100,14 @@ class Forks:
     def _in_the_fork(self, pipe: int) -> None:
         status = 1
         try:
-            sys.dont_write_bytecode = bool(self._keen) or self._seconds != 600.0
+            sys.dont_write_bytecode = bool(self._took)
             resource.setrlimit(resource.RLIMIT_CPU, (int(self._seconds) + 1, int(self._seconds) + 3))
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             output = os.open(OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(output, 1)
             os.dup2(output, 2)
-            plugin = Watching(self._keen, pipe)
+            plugin = Watching(self._keen, self._took, pipe)
             status = pytest.main([*OPTIONS, *self._tests], [plugin])
         except BaseException:
             traceback.print_exc()
