@@ -58,7 +58,7 @@ class Alarms:
             raise
         self._set_alarm(queue)
         if dropped:
-            log.info("%d messages of %r expired, dropped", dropped, queue.name)
+            log.info("%d messages of %r expired, %s", dropped, queue.name, queue.policy.fate)
         directory = self.broker.directory
         record = directory.records.get(queue.name)
         if record is not None and record.node is queue:

@@ -13,7 +13,8 @@ Its promises:
   the default-outcome of its source is another one.
 * A message to a topic without subscriptions is accepted and dropped. A subscription ends when its link is closed, or
   when its terminus expires (subscribing.py).
-* Rejected and expired messages are dropped and counted. Priorities are carried, not acted upon.
+* Rejected and expired messages, and others by the policy of their queue, go to its dead letter address, or are dropped;
+  they are counted. Priorities are carried, not acted upon.
 * A selector among the filters of a source is applied: to waiting messages, and at a topic to new ones. A bad one
   refuses the link. Any other filter is not applied and therefore not echoed: the client can see that.
 """
@@ -30,6 +31,7 @@ from handlers import MessagingHandler
 from handlers.broker.alarms import Alarms
 from handlers.broker.attaching import Attaching
 from handlers.broker.bounds import Bounds
+from handlers.broker.dead_letters import DeadLetters
 from handlers.broker.durability import Durability
 from handlers.broker.links import BrokerLink
 from handlers.broker.management.actions import Actions
@@ -120,8 +122,16 @@ class Broker(MessagingHandler):
         self.acceptors: list[Any] = []
         self.bounds = Bounds(max_connections, max_partial_bytes)
         self.pool = Pool(max_total_bytes)
+        self.dead_letters = DeadLetters(self)
         self.directory = Directory(
-            max_queue_bytes, auto_create, topic_prefixes, self._evict, self.pool, max_nodes, Policies(policies)
+            max_queue_bytes,
+            auto_create,
+            topic_prefixes,
+            self._evict,
+            self.pool,
+            max_nodes,
+            Policies(policies),
+            self.dead_letters,
         )
         for kind, nodes in (("queue", queues), ("topic", topics)):
             for name, policy in named(nodes):
@@ -180,6 +190,7 @@ class Broker(MessagingHandler):
             acceptor.close()
         self.acceptors = []
         self._stopping = True
+        self.dead_letters.deliver()
         if self.durability is not None:
             self.durability.commit()  # the senders get their outcomes
         for connection in list(self._links):

@@ -47,7 +47,8 @@ RETRY = 1.0
 
 class Arrival(NamedTuple):
     """A message on its way into a queue. expires: by the broker's clock. done: called with None when it is there, with
-    the error when it could not be written. copies: the subscriptions that get it, with the numbers there."""
+    the error when it could not be written; where it insists, it is tried again instead. copies: the subscriptions that
+    get it, with the numbers there."""
 
     queue: Node
     envelope: Envelope
@@ -55,6 +56,7 @@ class Arrival(NamedTuple):
     expires: float
     number: int
     done: Callable[[Optional[Refused]], None]
+    insists: bool = False
     copies: Sequence[tuple[Queue, int]] = ()
 
 
@@ -133,12 +135,22 @@ class Durability:
         return envelope.durable or node in self._expected
 
     def put(
-        self, queue: Node, envelope: Envelope, body: bytes, expires: float, done: Callable[[Optional[Refused]], None]
+        self,
+        queue: Node,
+        envelope: Envelope,
+        body: bytes,
+        expires: float,
+        done: Callable[[Optional[Refused]], None],
+        replaces: int = 0,
     ) -> None:
-        """Have the message in `queue` with the next commit; `done` is called then. Raises Refused."""
+        """Have the message in `queue` with the next commit; `done` is called then. Raises Refused.
+
+        replaces: the number of the message that it takes the place of, in another queue: one group. It has been
+        accepted once, so it is not refused when it cannot be written: it is tried until it can.
+        """
         number, index = 0, -1
         if not isinstance(queue, Queue):
-            self._put_copies(queue, envelope, body, expires, done)
+            self._put_copies(queue, envelope, body, expires, done, replaces)
             return
         if envelope.durable:
             try:
@@ -152,15 +164,24 @@ class Durability:
             until = self._until(expires)
             message = AddMessage(number, queue.number, envelope.header, body, until)
             node = self._nodes.get(queue.number)
-            self._groups.append([message] if node is None else [node, message])
-        self._arrivals.append((index, Arrival(queue, envelope, body, expires, number, done)))
+            group: list[Change] = [message] if node is None else [node, message]
+            if replaces:
+                group.append(RemoveMessage(replaces))
+            self._groups.append(group)
+        self._arrivals.append((index, Arrival(queue, envelope, body, expires, number, done, replaces > 0)))
         self._expected.add(queue)
         if queue.gate is not None:
             queue.gate.expect(body)
         self._wait()
 
     def _put_copies(
-        self, topic: Topic, envelope: Envelope, body: bytes, expires: float, done: Callable[[Optional[Refused]], None]
+        self,
+        topic: Topic,
+        envelope: Envelope,
+        body: bytes,
+        expires: float,
+        done: Callable[[Optional[Refused]], None],
+        replaces: int,
     ) -> None:
         """The same for a topic: all subscriptions that are kept have the message, or none."""
         copies: list[tuple[Queue, int]] = []
@@ -174,13 +195,15 @@ class Durability:
                 copies.append((queue, number))
         except StoreError as error:
             raise refusal(error) from error
+        if replaces:
+            group.append(RemoveMessage(replaces))
         for queue, _ in copies:
             if queue.gate is not None:
                 queue.gate.expect(body)
         index = len(self._groups) if group else -1
         if group:
             self._groups.append(group)
-        self._arrivals.append((index, Arrival(topic, envelope, body, expires, 0, done, copies)))
+        self._arrivals.append((index, Arrival(topic, envelope, body, expires, 0, done, replaces > 0, copies)))
         self._expected.add(topic)
         self._wait()
 
@@ -212,7 +235,11 @@ class Durability:
 
     def left(self, entry: Entry) -> None:
         """`entry` has left its queue."""
-        self._change(RemoveMessage(entry.number))
+        self.removed(entry.number)
+
+    def removed(self, number: int) -> None:
+        """The message of this number is in no queue any more."""
+        self._change(RemoveMessage(number))
 
     def counted(self, entry: Entry) -> None:
         """One more delivery of `entry` has failed."""
@@ -250,7 +277,14 @@ class Durability:
                 self._nodes.pop(first.number, None)
         self._again(groups, outcomes, {index for index, _ in arrivals})
         for index, arrival in arrivals:
-            self._arrive(arrival, outcomes[index] if index >= 0 else None)
+            error = outcomes[index] if index >= 0 else None
+            if error is not None and arrival.insists and not arrival.queue.deleted:
+                self._arrivals.append((len(self._groups), arrival))
+                self._groups.append(groups[index])
+                self._expected.add(arrival.queue)
+                self._wait(RETRY)
+            else:
+                self._arrive(arrival, error)
         if self._groups:
             self._after = after + self._after  # some of these wait for changes that are not written
             return

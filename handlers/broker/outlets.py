@@ -16,8 +16,8 @@ from handlers.broker.links import TRANSACTIONAL, BrokerLink
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.consumer import Browser, Consumer
 from handlers.broker.nodes.directory import Record
-from handlers.broker.nodes.entry import ACKNOWLEDGED, Entry
 from handlers.broker.nodes.entry import REJECTED as DROPPED
+from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.envelope import annotated
 from handlers.broker.nodes.node import Queue
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Condition, Link, LocalProtocolError
@@ -163,9 +163,9 @@ class Outlet(BrokerLink, Consumer):
         elif state == REJECTED:
             why = outcome.condition
             reason = why.text if why is not None else "no reason given"
-            link = self.describe()
-            log.warning("%r: message %d rejected by %s, dropped: %s", queue.name, entry.place, link, reason)
-            queue.settle(entry, DROPPED)
+            text = "%r: message %d rejected by %s, %s: %s"
+            log.warning(text, queue.name, entry.place, self.describe(), queue.policy.fate, reason)
+            queue.discard(entry, DROPPED)
         elif state == MODIFIED:
             if outcome.annotations:
                 self._annotate(entry, outcome.annotations)
@@ -184,7 +184,10 @@ class Outlet(BrokerLink, Consumer):
             fields = outcome.value if isinstance(outcome.value, list) else []
             self.queue.release(entry, code == MODIFIED and bool(fields and fields[0]))
         else:
-            self.queue.settle(entry, DROPPED if code == REJECTED else ACKNOWLEDGED)
+            if code == REJECTED:
+                self.queue.discard(entry, DROPPED)
+            else:
+                self.queue.settle(entry)
 
     def _annotate(self, entry: Entry, annotations: Any) -> None:
         """Merge into the message's annotations [3.4.5]; where that cannot be, it goes on as it is."""

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Callable, Optional, Union
 
-from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.node import Host, Queue
 from handlers.broker.nodes.policy import PLAIN, Policies, Policy
 from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.topic import Topic
@@ -89,7 +89,7 @@ class Directory:
     auto_create: whether an unknown address makes a node. topic_prefixes: addresses that begin so are topics.
     forget: called with the record of each node that was deleted, after it left the directory.
     pool: the bytes of all queues together. most: how many nodes there may be, 0 for any number. policies: of the nodes
-    that get none when they are declared.
+    that get none when they are declared. host: of the queues.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class Directory:
         pool: Optional[Pool] = None,
         most: int = 0,
         policies: Optional[Policies] = None,
+        host: Optional[Host] = None,
     ) -> None:
         self.capacity = capacity
         self.auto_create = auto_create
@@ -109,6 +110,7 @@ class Directory:
         self.pool = Pool() if pool is None else pool
         self.most = most
         self.policies = policies or Policies()
+        self.host = host
         self._forget = forget
         self._dynamic_prefix = ""
         self._token: Callable[[], str] = _no_token
@@ -179,7 +181,9 @@ class Directory:
 
     def _new(self, name: str, kind: str, policy: Policy) -> Node:
         kinds: dict[str, Callable[..., Node]] = {"topic": Topic, "queue": Queue}
-        return kinds[kind](name, self.capacity, self.pool, policy)
+        node = kinds[kind](name, self.capacity, self.pool, policy)
+        node.host = self.host
+        return node
 
     # -- coming and going
 

@@ -17,6 +17,7 @@ Priorities are carried but not acted upon: a queue is first in, first out.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from heapq import heapify, heappop, heappush
 from typing import Any, Optional, Protocol
@@ -24,13 +25,25 @@ from typing import Any, Optional, Protocol
 from handlers.broker.nodes.backlog import NEW, Backlog, front_of
 from handlers.broker.nodes.browsing import move, spot_before
 from handlers.broker.nodes.consumer import Browser, Consumer, serials
-from handlers.broker.nodes.entry import ACKNOWLEDGED, ACQUIRED, DISPLACED, ENTRY_COST, EXPIRED, GONE, WAITING, Entry
+from handlers.broker.nodes.entry import (
+    ACKNOWLEDGED,
+    ACQUIRED,
+    DISPLACED,
+    ENTRY_COST,
+    EXHAUSTED,
+    EXPIRED,
+    GONE,
+    WAITING,
+    Entry,
+)
 from handlers.broker.nodes.gate import Gate, gate_of
 from handlers.broker.nodes.index import Index
 from handlers.broker.nodes.picky import MOST_REFUSERS
 from handlers.broker.nodes.policy import DROP_OLDEST, HOLD, PLAIN, Policy
 from handlers.broker.nodes.pool import Pool, Producer
 from handlers.broker.nodes.views import LOOKS, View
+
+log = logging.getLogger("handlers.broker")
 
 
 class Keeper(Protocol):
@@ -39,6 +52,14 @@ class Keeper(Protocol):
     def left(self, entry: Entry) -> None: ...
     def counted(self, entry: Entry) -> None: ...
     def rewritten(self, entry: Entry) -> None: ...
+
+
+class Host(Protocol):
+    """The broker, as a queue sees it."""
+
+    def bury(self, queue: Queue, entry: Entry, outcome: int) -> None:
+        """`entry` is about to leave `queue`, and goes to the dead letter address. Its number is the host's then."""
+        ...
 
 
 class Queue:
@@ -60,6 +81,8 @@ class Queue:
     def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None, policy: Policy = PLAIN) -> None:
         self.name = name
         self.policy = policy
+        self.topic = ""  # whose subscription it is
+        self.host: Optional[Host] = None
         self.keeper: Optional[Keeper] = None
         self.number = 0  # in the store
         self.deleted = False
@@ -74,6 +97,8 @@ class Queue:
         self.enqueued = 0
         self.requeued = 0
         self.outcomes = [0] * 6
+        self.dead_lettered = 0
+        self.undelivered = 0  # dead letters that their address has not taken
         self.consumers: set[Consumer] = set()
         # The list is a ring: the first entry follows the root, the last one precedes it.
         self.root = Entry(0, None, b"", 0.0)
@@ -307,7 +332,10 @@ class Queue:
             pool.resume()
 
     def discard(self, entry: Entry, outcome: int) -> None:
-        """`entry` leaves the queue, and no consumer has accepted it."""
+        """`entry` leaves the queue, and no consumer has accepted it. It goes to the dead letter address, if there is
+        one."""
+        if self.policy.dead_letter is not None and self.host is not None and entry.state != GONE:
+            self.host.bury(self, entry, outcome)
         self.settle(entry, outcome)
 
     def release(self, entry: Entry, failed: bool = False, refused_by: Optional[Consumer] = None) -> None:
@@ -395,6 +423,11 @@ class Queue:
         entry.redelivered = True  # acquired it was, whether it counts or not
         if failed:
             entry.delivery_count += 1
+            if entry.delivery_count >= (self.policy.max_deliveries or float("inf")):
+                text = "%r: message %d has failed %d times, %s"
+                log.warning(text, self.name, entry.place, entry.delivery_count, self.policy.fate)
+                self.discard(entry, EXHAUSTED)
+                return
             if entry.number and self.keeper is not None:
                 self.keeper.counted(entry)
         if entry.overdue:

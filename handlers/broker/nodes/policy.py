@@ -83,6 +83,11 @@ class Policy:
             text = f"policy: retry_max is {self.retry_max:g}; it is at least retry_delay, which is to be given"
             raise ValueError(text)
 
+    @property
+    def fate(self) -> str:
+        """For the log: the end of messages that leave the queue unaccepted."""
+        return "dropped" if self.dead_letter is None else f"sent to {self.dead_letter!r}"
+
     def _number(self, name: str, least: float, kind: type) -> None:
         value = getattr(self, name)
         if value is None:

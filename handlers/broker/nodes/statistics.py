@@ -22,6 +22,7 @@ class NodeStatistics(NamedTuple):
     enqueued: came in, ever. acknowledged, rejected, expired, removed (by an administrator), displaced (dropped to make
     room), exhausted (failed too often): left it, ever. requeued: came back, ever.
     dropped: published to a topic without subscriptions. refused: not let in, because it was full.
+    dead_lettered: of those that left it, sent to its dead letter address. undelivered: not taken there, and dropped.
     """
 
     name: str
@@ -42,6 +43,8 @@ class NodeStatistics(NamedTuple):
     displaced: int = 0
     exhausted: int = 0
     refused: int = 0
+    dead_lettered: int = 0
+    undelivered: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers by their names."""
@@ -105,4 +108,6 @@ def statistics(name: str, record: Optional[Record]) -> NodeStatistics:
         displaced=sum(queue.outcomes[DISPLACED] for queue in queues),
         exhausted=sum(queue.outcomes[EXHAUSTED] for queue in queues),
         refused=sum(queue.gate.refused for queue in queues if queue.gate is not None),
+        dead_lettered=sum(queue.dead_lettered for queue in queues),
+        undelivered=sum(queue.undelivered for queue in queues),
     )

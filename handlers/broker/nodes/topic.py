@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.gate import TopicGate
-from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.node import Host, Queue
 from handlers.broker.nodes.policy import PLAIN, REJECT, Policy
 from handlers.broker.nodes.pool import Pool, Producer
 
@@ -29,6 +29,7 @@ class Topic:
         self.dropped = 0  # put while there were no subscriptions
         self.subscriptions: list[Queue] = []
         self.selections: dict[Queue, Any] = {}  # of the subscriptions that do not want everything
+        self.host: Optional[Host] = None
         self.gate = TopicGate(self) if policy.overflow == REJECT else None
         self.strangers: dict[Queue, str] = {}  # the containers from which a subscription wants nothing
         self.asks_origin = False  # whether there are any
@@ -95,6 +96,8 @@ class Topic:
         none; None to get those of all.
         """
         subscription = Queue(name, self.capacity, self.pool, self.policy)
+        subscription.topic = self.name
+        subscription.host = self.host
         self.subscriptions.append(subscription)
         if selection is not None:
             self.selections[subscription] = selection

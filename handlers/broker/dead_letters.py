@@ -1,0 +1,113 @@
+"""Dead letters: messages that leave their queue unaccepted go to the address that its policy names.
+
+Queues enter with a message that is about to leave; a moment later, when no queue is at work, it is put into its new
+node. In a store that is one group: after a crash the message is in one of the two. A dead letter that its address does
+not take is logged, counted and dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NamedTuple, Optional
+
+from handlers.broker.interface import BrokerView
+from handlers.broker.net import BrokerTimer
+from handlers.broker.nodes.deaths import REASONS, Grave, dead_letter, is_cycle
+from handlers.broker.nodes.directory import Refused
+from handlers.broker.nodes.entry import Entry
+from handlers.broker.nodes.envelope import read_envelope
+from handlers.broker.nodes.gate import Overflow
+from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.topic import Topic
+from reactor import DecodeError
+
+log = logging.getLogger("handlers.broker")
+
+RETRY = 1.0
+"""Seconds until a dead letter that the store cannot take is tried again."""
+
+
+class Letter(NamedTuple):
+    """A message without a queue. place: in its last one. number: in the store, 0 for none."""
+
+    queue: Queue
+    place: int
+    payload: bytes
+    number: int
+    reason: str
+
+
+class DeadLetters:
+    """The host of all queues of one broker."""
+
+    def __init__(self, broker: BrokerView) -> None:
+        self.broker = broker
+        self._letters: list[Letter] = []
+        self._task: Any = None
+
+    def bury(self, queue: Queue, entry: Entry, outcome: int) -> None:
+        """As Host.bury."""
+        payload = entry.envelope.header + entry.body
+        self._letters.append(Letter(queue, entry.place, payload, entry.number, REASONS[outcome]))
+        entry.number = 0
+        self._come_back(0.0)
+
+    def deliver(self) -> None:
+        """Put all that have come together into their nodes."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        letters, self._letters = self._letters, []
+        for letter in letters:
+            self._deliver(letter)
+
+    def _deliver(self, letter: Letter) -> None:
+        broker, queue = self.broker, letter.queue
+        address = queue.policy.dead_letter
+        grave = Grave(queue.name, queue.topic)
+        payload, deaths = dead_letter(letter.payload, grave, letter.reason, broker.today())
+        try:
+            node = broker.directory.find(address).node
+            if is_cycle(node.name, deaths):
+                raise Refused("amqp:not-allowed", "it has been there before, and no consumer has rejected it since")
+            envelope = read_envelope(payload)
+            body = payload[envelope.length :]
+            if isinstance(node, Topic):
+                node.origin = None  # of no container
+                if not node.subscriptions:
+                    raise Refused("amqp:not-found", f"the topic {node.name!r} has no subscriptions")
+            if node.gate is not None:
+                node.gate.admit(envelope, body)
+        except (Refused, Overflow, DecodeError) as error:
+            self._lose(letter, error)
+            return
+        durability = broker.durability
+        if durability is not None and durability.wants(node, envelope):
+
+            def done(refused: Optional[Refused]) -> None:
+                if refused is None:
+                    queue.dead_lettered += 1
+                else:
+                    self._lose(letter, refused)
+
+            try:
+                durability.put(node, envelope, body, 0.0, done, letter.number)
+            except Refused:  # the store has no number to give: the message stays in it, and is tried again
+                self._letters.append(letter)
+                self._come_back(RETRY)
+            return
+        node.put(envelope, body)
+        queue.dead_lettered += 1
+        if letter.number and durability is not None:
+            durability.removed(letter.number)
+
+    def _come_back(self, delay: float) -> None:
+        if self._task is None:
+            self._task = self.broker.call(BrokerTimer("dead letters", self.deliver), delay)
+
+    def _lose(self, letter: Letter, error: Exception) -> None:
+        letter.queue.undelivered += 1
+        name, address = letter.queue.name, letter.queue.policy.dead_letter
+        log.error("%r: message %d, %s, is dropped: %r: %s", name, letter.place, letter.reason, address, error)
+        if letter.number and self.broker.durability is not None:
+            self.broker.durability.removed(letter.number)
