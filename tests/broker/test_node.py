@@ -579,7 +579,7 @@ def test_memory_is_given_back_although_nobody_ever_consumes():
         fill(queue, "x", expires=second + 10.0)
         queue.expire(float(second))
     assert queue.depth <= 11
-    assert len(queue.index.fresh) < 100 and len(queue._deadlines) < 100
+    assert len(queue.index.fresh) < 100 and len(queue.deadlines) < 100
 
 
 def test_deadlines_of_what_was_consumed_in_time_are_forgotten():
@@ -588,7 +588,7 @@ def test_deadlines_of_what_was_consumed_in_time_are_forgotten():
     for _ in range(10000):
         fill(queue, "x", expires=1e9)
     assert len(reader.log) == 10000
-    assert len(queue._deadlines) <= 1001
+    assert len(queue.deadlines) <= 1001
 
 
 def sweeps(function):

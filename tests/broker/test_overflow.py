@@ -83,7 +83,7 @@ def test_dropped_messages_leave_nothing_behind():
     queue = queue_with(max_length=5, overflow="drop-oldest")
     for number in range(10_000):
         queue.put(None, b"%d" % number, 1e9)
-    assert len(queue.index.fresh) <= 12 and len(queue._deadlines) <= 1100
+    assert len(queue.index.fresh) <= 12 and len(queue.deadlines) <= 1100
 
 
 # -- reject

@@ -11,7 +11,8 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Callable, Optional, Union
 
-from handlers.broker.nodes.node import Host, Queue
+from handlers.broker.nodes.host import Host
+from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import PLAIN, Policies, Policy
 from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.topic import Topic

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Optional, Protocol
 
-from handlers.broker.nodes.entry import ENTRY_COST
+from handlers.broker.nodes.entry import DISPLACED, ENTRY_COST, WAITING
 from handlers.broker.nodes.policy import REJECT, Policy
 
 
@@ -81,6 +81,18 @@ class TopicGate:
         """As Gate.admit."""
         for subscription in self.topic.wanting(envelope, body):
             subscription.gate.admit(envelope, body)
+
+
+def drop_oldest(queue: Any) -> None:
+    """Make room in a queue that is over its bounds, down to its newest message, which always comes in. Those with
+    consumers stay."""
+    entry, newest = queue.root.after, queue.root.before
+    while entry is not newest and (queue.depth > queue.most or queue.bytes > queue.capacity):
+        following = entry.after
+        if entry.state == WAITING:
+            queue.discard(entry, DISPLACED)
+        entry = following
+    queue.index.sweep()
 
 
 def gate_of(policy: Policy, queue: Any) -> Optional[Gate]:

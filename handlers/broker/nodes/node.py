@@ -19,16 +19,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from heapq import heapify, heappop, heappush
-from typing import Any, Optional, Protocol
+from typing import Any, Optional
 
 from handlers.broker.nodes.backlog import NEW, Backlog, front_of
 from handlers.broker.nodes.browsing import move, spot_before
 from handlers.broker.nodes.consumer import Browser, Consumer, serials
+from handlers.broker.nodes.deadlines import Deadlines
 from handlers.broker.nodes.entry import (
     ACKNOWLEDGED,
     ACQUIRED,
-    DISPLACED,
     ENTRY_COST,
     EXHAUSTED,
     EXPIRED,
@@ -36,7 +35,8 @@ from handlers.broker.nodes.entry import (
     WAITING,
     Entry,
 )
-from handlers.broker.nodes.gate import Gate, gate_of
+from handlers.broker.nodes.gate import Gate, drop_oldest, gate_of
+from handlers.broker.nodes.host import Host, Keeper
 from handlers.broker.nodes.index import Index
 from handlers.broker.nodes.picky import MOST_REFUSERS
 from handlers.broker.nodes.policy import DROP_OLDEST, HOLD, PLAIN, Policy
@@ -44,22 +44,6 @@ from handlers.broker.nodes.pool import Pool, Producer
 from handlers.broker.nodes.views import LOOKS, View
 
 log = logging.getLogger("handlers.broker")
-
-
-class Keeper(Protocol):
-    """A store, as a queue sees it: it hears of the messages that have a number there."""
-
-    def left(self, entry: Entry) -> None: ...
-    def counted(self, entry: Entry) -> None: ...
-    def rewritten(self, entry: Entry) -> None: ...
-
-
-class Host(Protocol):
-    """The broker, as a queue sees it."""
-
-    def bury(self, queue: Queue, entry: Entry, outcome: int) -> None:
-        """`entry` is about to leave `queue`, and goes to the dead letter address. Its number is the host's then."""
-        ...
 
 
 class Queue:
@@ -81,7 +65,7 @@ class Queue:
     def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None, policy: Policy = PLAIN) -> None:
         self.name = name
         self.policy = policy
-        self.topic = ""  # whose subscription it is
+        self.topic = ""  # that it is a subscription of
         self.host: Optional[Host] = None
         self.keeper: Optional[Keeper] = None
         self.number = 0  # in the store
@@ -106,7 +90,7 @@ class Queue:
         self.index = Index()
         self.backlog = Backlog(self.root, self.index)
         self.front = front_of(policy)
-        self._deadlines: list[tuple[float, int, Entry]] = []
+        self.deadlines = Deadlines()
         self._serials: set[int] = set()  # of the consumers
         self._ring: deque[Consumer] = deque()  # consumers with credit, the next in turn first
         self._looking: dict[Browser, None] = {}  # browsers with credit
@@ -134,7 +118,7 @@ class Queue:
     @property
     def deadline(self) -> Optional[float]:
         """When `expire` has something to do; None if nothing here expires."""
-        return self._deadlines[0][0] if self._deadlines else None
+        return self.deadlines.next
 
     # -- messages come
 
@@ -159,7 +143,7 @@ class Queue:
         self.bytes += size
         pool.bytes += size
         if expires:
-            self._watch(entry)
+            self.deadlines.watch(entry, self.depth)
         ring = self._ring
         if self._views:
             self.index.fresh.append(entry)
@@ -187,7 +171,7 @@ class Queue:
         if self.bytes < self.capacity and self.depth < self.most:
             return pool.bytes < pool.capacity
         if self.policy.overflow == DROP_OLDEST:
-            self._drop_oldest()
+            drop_oldest(self)
         return not self.full
 
     def restore(self, envelope: Any, body: bytes, expires: float, number: int, failures: int) -> None:
@@ -206,7 +190,7 @@ class Queue:
             if failures != NEW:
                 entry.again(failures)
             self.backlog.add_entry(entry)
-            self._watch(entry)
+            self.deadlines.watch(entry, self.depth)
         else:
             self.backlog.rows.extend((envelope, body, number, failures))
         size = len(body) + ENTRY_COST
@@ -372,9 +356,7 @@ class Queue:
     def expire(self, now: float) -> int:
         """Drop the waiting entries beyond their time; held ones are dropped if they come back. Returns their number."""
         dropped = 0
-        deadlines = self._deadlines
-        while deadlines and deadlines[0][0] <= now:
-            entry = heappop(deadlines)[2]
+        for entry in self.deadlines.passed(now):
             if entry.state == WAITING:
                 self.discard(entry, EXPIRED)
                 dropped += 1
@@ -502,23 +484,6 @@ class Queue:
             self._looking.pop(browser, None)
         elif entry is not root:
             browser.rest()
-
-    def _drop_oldest(self) -> None:
-        """Make room, down to the newest message: it always comes in. Those with consumers stay."""
-        entry, newest = self.root.after, self.root.before
-        while entry is not newest and (self.depth > self.most or self.bytes > self.capacity):
-            following = entry.after
-            if entry.state == WAITING:
-                self.discard(entry, DISPLACED)
-            entry = following
-        self.index.sweep()
-
-    def _watch(self, entry: Entry) -> None:
-        deadlines = self._deadlines
-        heappush(deadlines, (entry.expires, entry.place, entry))
-        if len(deadlines) > 2 * self.depth + 1000:  # most were consumed in time: do not keep them until then
-            self._deadlines = [row for row in deadlines if row[2].state != GONE]
-            heapify(self._deadlines)
 
     def _resume(self) -> None:
         blocked, self._blocked = self._blocked, {}

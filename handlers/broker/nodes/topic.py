@@ -6,7 +6,8 @@ from typing import Any, Optional
 
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.gate import TopicGate
-from handlers.broker.nodes.node import Host, Queue
+from handlers.broker.nodes.host import Host
+from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import PLAIN, REJECT, Policy
 from handlers.broker.nodes.pool import Pool, Producer
 
