@@ -7,7 +7,8 @@ Comments in a chapter, which no reader of the page sees, say what a block is:
     <!-- service: NAME -->     a program that runs until it is told to end, run by test_production.py
     <!-- tests: NAME -->       tests for pytest, which are run by it and pass
     <!-- console -->           lines that begin with $ are commands, the others are what they print; it may
-                               say: with a broker, without a broker, trace
+                               say: with a broker, without a broker, trace; in a directory, which is empty but
+                               for the files that the chapter marks as <!-- file: NAME -->
     <!-- modules -->           every module of the packages, by directory
     <!-- benchmarks -->        a table of figures, up to <!-- /benchmarks -->
 
@@ -28,6 +29,7 @@ import pytest
 import handlers
 import reactor
 from handlers.broker import EmbeddedBroker
+from handlers.broker.__main__ import COMMANDS
 from reactor import errors
 from reactor import help as pages
 from tests.support.chapters import CHAPTERS, Block, Chapter
@@ -64,13 +66,13 @@ CONSOLES = [
 # -- running ---------------------------------------------------------------------------------------------
 
 
-def run(command: list[str], directory: Path, **extra: str) -> tuple[int, str]:
-    """Its status, and all that it printed."""
+def run(command: list[str], directory: Path, typed: str = "", **extra: str) -> tuple[int, str]:
+    """Its status, and all that it printed. typed: its input."""
     done = subprocess.run(
         command,
         cwd=directory,
         env=environment(PYTHONUNBUFFERED="1", **extra),
-        stdin=subprocess.DEVNULL,
+        input=typed,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
@@ -99,10 +101,15 @@ def steps(console: str) -> list[Step]:
     return [Step(*pair) for pair in zip(parts[1::2], parts[2::2])]
 
 
-def carry_out(step: Step, port: Optional[int]) -> tuple[int, str]:
-    """Run a command as it stands there, with this interpreter, and `port` for the usual one."""
+def carry_out(step: Step, port: Optional[int], directory: Path = CHECKOUT) -> tuple[int, str]:
+    """Run a command as it stands there, with this interpreter, and `port` for the usual one. It may have an input:
+    `echo INPUT | python3 ...`."""
     words = shlex.split(step.command)
-    extra = {}
+    extra, typed = {}, ""
+    if words[0] == "echo":
+        typed = f"{words[1]}\n"
+        assert words[2] == "|"
+        del words[:3]
     while "=" in words[0]:
         name, _, value = words.pop(0).partition("=")
         extra[name] = value
@@ -110,7 +117,7 @@ def carry_out(step: Step, port: Optional[int]) -> tuple[int, str]:
     words[0] = sys.executable
     if port is not None:
         words = [f"{word}:{port}" if word == "amqp://127.0.0.1" else word for word in words]
-    return run(words, CHECKOUT, **extra)
+    return run(words, directory, typed, **extra)
 
 
 def title(value: object) -> str:
@@ -197,8 +204,21 @@ def test_the_trace_has_the_lines_that_its_chapter_shows() -> None:
     assert [line for line in plain(printed) if line in shown] == shown
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=title)
+def test_commands_in_a_directory_print_what_their_chapter_says(chapter: Chapter, tmp_path: Path) -> None:
+    for name, text in chapter.marked("file").items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for of, block in CONSOLES:
+        if of is chapter and block.mark == "console: in a directory":
+            for step in steps(block.text):
+                status, printed = carry_out(step, None, tmp_path)
+                assert plain(printed) == plain(step.output)
+                assert status == 0
+
+
 def test_every_console_block_is_run() -> None:
     kinds = {"console", "console: with a broker", "console: without a broker", "console: trace"}
+    kinds.add("console: in a directory")
     assert {block.mark for _, block in CONSOLES} == kinds
 
 
@@ -343,8 +363,10 @@ def test_imported_names_exist(name: str) -> None:
 
 
 def test_options_of_the_broker_are_those_of_the_broker() -> None:
-    _, said = run([sys.executable, "-m", "handlers.broker", "--help"], CHECKOUT)
-    there = set(re.findall(r"--[a-z][a-z-]+", said.partition("examples:")[0])) - {"--help"}
+    there = set()
+    for command in COMMANDS:
+        _, said = run([sys.executable, "-m", "handlers.broker", command, "--help"], CHECKOUT)
+        there |= set(re.findall(r"--[a-z][a-z-]+", said.partition("examples:")[0])) - {"--help"}
     assert set(re.findall(r"--[a-z][a-z-]+", BROKER.text)) - {"--help"} == there
 
 

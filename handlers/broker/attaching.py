@@ -10,6 +10,7 @@ import logging
 import weakref
 from typing import Any, Optional
 
+from handlers.broker.access.permissions import RECEIVE, SEND
 from handlers.broker.interface import BrokerView
 from handlers.broker.links import BrokerLink, Intake, Relay
 from handlers.broker.nodes.directory import (
@@ -33,6 +34,7 @@ from reactor import Condition, Described, Link, Terminus, symbol
 log = logging.getLogger("handlers.broker")
 
 LIFETIME = symbol("lifetime-policy")
+UNAUTHORIZED = "amqp:unauthorized-access"
 
 
 class Attaching:
@@ -50,7 +52,8 @@ class Attaching:
         try:
             handler = self._handler(link)
         except Refused as refusal:
-            log.info("link %r of %r refused: %s", link.name, link.connection.remote_container, refusal)
+            level = logging.WARNING if refusal.condition == UNAUTHORIZED else logging.INFO
+            log.log(level, "link %r of %r refused: %s", link.name, link.connection.remote_container, refusal)
             link.source.type = link.target.type = Terminus.UNSPECIFIED
             link.condition = Condition(refusal.condition, refusal.description)
             link.open()
@@ -79,7 +82,7 @@ class Attaching:
     def _steal(self, link: Any, handler: BrokerLink) -> None:
         """A link has one name between two containers [2.6.1]: a client that comes again over another connection,
         before its old one is known to be lost, takes the link over."""
-        container = link.connection.remote_container
+        container = handler.identity
         if not container:
             return
         handler.key = container, link.name, link.is_sender
@@ -92,6 +95,7 @@ class Attaching:
         """The handler of a link. Refused."""
         wanted = link.remote_source if link.is_sender else link.remote_target
         if wanted.address and node_name(wanted.address) in RESERVED:
+            self.broker.doors.require_manage(link.connection)
             desk = self.broker.desk
             found: BrokerLink = desk.answers(link) if link.is_sender else desk.requests(link)
             return found
@@ -100,13 +104,16 @@ class Attaching:
     def _intake(self, link: Any) -> Intake:
         """A peer that sends."""
         wanted, target = link.remote_target, link.target
+        doors = self.broker.doors
         if wanted.type == Terminus.COORDINATOR:
+            doors.require(link.connection, SEND, RECEIVE)
             raise Refused("amqp:not-implemented", "this broker has no transactions")
         link.source.address = link.remote_source.address
         link.max_message_size = self.broker.max_message_size
         if not wanted.address and not wanted.dynamic:
-            return Relay(self.broker, link, None)
-        record = self._record(wanted)
+            doors.require(link.connection, SEND)
+            return Relay(self.broker, link, doors.permit(link.connection, SEND))
+        record = self._record(link.connection, wanted, SEND)
         handler = Intake(self.broker, link, record)
         self._answer(target, wanted, record, handler)
         return handler
@@ -119,10 +126,10 @@ class Attaching:
             found = self._lookup(link)
             if found is not None:
                 return found
-        record = self._record(wanted)
+        record = self._record(link.connection, wanted, RECEIVE)
         if record.owner is not None and not self._may_receive(link.connection, record):
             text = "a dynamic node is received from over the connection that it was made for"
-            raise Refused("amqp:unauthorized-access", text)
+            raise Refused(UNAUTHORIZED, text)
         node = record.node
         handler: Outlet
         if isinstance(node, Topic):
@@ -162,6 +169,9 @@ class Attaching:
             if link.remote_source.type == Terminus.UNSPECIFIED:
                 raise Refused("amqp:not-found", f"no subscription of the link {link.name!r}")
             return None
+        permit = self.broker.doors.permit(link.connection, RECEIVE)
+        if permit is not None:
+            permit(subscription.topic.name, False)
         handler = self._subscriber(link, record, subscription)
         handler.looks_up = True
         source = link.source
@@ -176,17 +186,19 @@ class Attaching:
         known, container = record.owner
         owner = known()
         if owner is not connection and (
-            owner in self.broker.connections() or connection.remote_container != container
+            owner in self.broker.connections() or self.broker.doors.identity(connection) != container
         ):
             return False
         record.owner = weakref.ref(connection), container
         return True
 
-    def _record(self, wanted: Any) -> Record:
-        """The node that is wanted, or a new one with an address of its own."""
+    def _record(self, connection: Any, wanted: Any, permission: str) -> Record:
+        """The node that is wanted, or a new one with an address of its own. Refused without the permission."""
         capabilities = [str(capability) for capability in wanted.capabilities]
         if not wanted.dynamic:
-            return self.broker.directory.find(wanted.address, capabilities)
+            permit = self.broker.doors.permit(connection, permission)
+            return self.broker.directory.find(wanted.address, capabilities, permit)
+        self.broker.doors.require_dynamic(connection)
         return self.broker.directory.make_dynamic(capabilities, _lifetime(wanted.properties.get(LIFETIME)))
 
     def _answer(self, terminus: Any, wanted: Any, record: Record, handler: BrokerLink) -> None:
@@ -199,7 +211,7 @@ class Attaching:
         if wanted.dynamic:
             record.creator = handler
             connection = handler.link.connection
-            record.owner = weakref.ref(connection), connection.remote_container
+            record.owner = weakref.ref(connection), self.broker.doors.identity(connection)
             terminus.address = node.name
             terminus.dynamic = True
             kind = LIFETIME_NAMES[record.lifetime or ON_CLOSE]

@@ -21,15 +21,16 @@ Its promises:
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Callable, Optional, Union
 
 from handlers import MessagingHandler
+from handlers.broker.access.doors import Doors
+from handlers.broker.access.users import UserSource
 from handlers.broker.alarms import Alarms
-from handlers.broker.attaching import Attaching
+from handlers.broker.attaching import UNAUTHORIZED, Attaching
 from handlers.broker.bounds import Bounds
 from handlers.broker.dead_letters import DeadLetters
 from handlers.broker.durability import Durability
@@ -46,7 +47,7 @@ from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics, o
 from handlers.broker.store.interface import Store
 from handlers.broker.store.sqlite import SqliteStore
 from handlers.broker.subscribing import Subscribing
-from reactor import Condition, Handler, Limits, Transport, __version__, symbol
+from reactor import Condition, Handler, Limits, SSLDomain, Transport, __version__, symbol
 
 log = logging.getLogger("handlers.broker")
 
@@ -81,6 +82,16 @@ class Broker(MessagingHandler):
     open_timeout, write_timeout: seconds for a client to open its connection, and for it to read some of the waiting
         bytes; None (default) for the container's own: 30 and 60.
     limits: the most that is taken of a client. `max_message_size` may not be larger than the buffer of one delivery.
+    users: the file of the users, as `amqp-broker user` makes it, or a mapping of names to their passwords or verifiers
+        (ScramSecret); clients then have to log in. None (default): there are none. ValueError for a file that cannot be
+        read. It is read again when it has changed.
+    permissions: by user (`*`: every one) and permission: {"alice": {"send": ["jobs"], "receive": ["news.*"]}}; see the
+        README. None (default): a client that is let in may do all.
+    anonymous: whether clients that prove no name are let in. None (default): where there are neither users nor client
+        certificates, on loopback addresses alone. ValueError if it listens for others, and can tell no client from
+        another: it has to be asked for.
+    ssl_domain: the settings of TLS for the urls with `amqps`; one that verifies lets clients in by their certificates
+        (EXTERNAL). None: those of the container, `container.ssl.server`.
     store: the file in which durable messages of queues are kept, made where there is none, or a Store; None (default):
         all is in memory, and gone with the process. StoreError if it cannot be opened. `close` lets go of it.
     on_listening: called with (url, acceptor) for each place it listens on.
@@ -105,6 +116,10 @@ class Broker(MessagingHandler):
         open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None,
         limits: Optional[Limits] = None,
+        users: Optional[UserSource] = None,
+        permissions: Optional[Mapping[str, Any]] = None,
+        anonymous: Optional[bool] = None,
+        ssl_domain: Optional[SSLDomain] = None,
         store: Union[Store, str, PathLike[str], None] = None,
         on_listening: Optional[Callable[[str, Any], None]] = None,
     ) -> None:
@@ -113,6 +128,7 @@ class Broker(MessagingHandler):
         self.capacity = max_queue_bytes
         self.max_message_size = max_message_size
         self.idle_timeout = idle_timeout
+        self.doors = Doors(users, permissions, anonymous, ssl_domain, self.urls)
         self._bounds = {"open_timeout": open_timeout, "write_timeout": write_timeout, "limits": limits}
         buffered = (limits or Limits()).max_buffered_delivery_bytes
         if 0 < buffered < max_message_size:
@@ -225,12 +241,7 @@ class Broker(MessagingHandler):
         if self.durability is not None:
             self.durability.restore()
         for url in self.urls:
-            acceptor = event.container.listen(url, **self._bounds)
-            if _is_loopback(acceptor.address):
-                # Some clients do not take ANONYMOUS once they are given a user.
-                acceptor.authenticator = _no_check
-                acceptor.allowed_mechs = "ANONYMOUS PLAIN EXTERNAL"
-                log.info("%s takes every client on this machine: users and passwords are not checked", acceptor.url)
+            acceptor = self.doors.open(event.container, url, self._bounds)
             self.acceptors.append(acceptor)
             if self._on_listening is not None:
                 self._on_listening(url, acceptor)
@@ -260,7 +271,7 @@ class Broker(MessagingHandler):
             symbol("product"): "amqp-reactor broker",
             symbol("version"): __version__,
         }
-        log.info("connection from %r", connection.remote_container)
+        log.info("connection from %r at %s", connection.remote_container, self.doors.introduce(connection))
 
     def on_connection_remote_close(self, event: Any) -> None:
         """The peer closes: the messages that it held wait again."""
@@ -322,8 +333,10 @@ class Broker(MessagingHandler):
         log.info("%r closed %s: %s", event.connection.remote_container, name, endpoint.remote_condition)
 
     def on_transport_error(self, event: Any) -> None:
-        """A peer that broke the protocol, or fell silent."""
-        log.info("connection failed: %s", event.transport.condition)
+        """A peer that broke the protocol, fell silent, or could not log in."""
+        condition = event.transport.condition
+        level = logging.WARNING if condition.name == UNAUTHORIZED else logging.INFO
+        log.log(level, "connection from %s failed: %s", event.connection.connected_address, condition.text)
 
     # -- links
 
@@ -353,16 +366,3 @@ class Broker(MessagingHandler):
                 self.durability.closed(node)
         else:
             self.subscribing.topic_ended(node)
-
-
-def _no_check(mechanism: str, user: str, password: str) -> bool:
-    """There is no file of users: every name and password is taken."""
-    return True
-
-
-def _is_loopback(address: str) -> bool:
-    """Whether `address`, host:port as bound, is reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(address.rpartition(":")[0].strip("[]").partition("%")[0]).is_loopback
-    except ValueError:  # a name: of a simulated network
-        return False

@@ -23,13 +23,16 @@ from reactor import ApplicationEvent, Container, EventInjector, ReactorException
 class EmbeddedBroker:
     """A broker on a port of its own on the loopback, as long as the `with` block lasts.
 
-    url: where to listen; with port 0, the default, the system chooses one, which `url` and `port` then have.
+    url: where to listen; with port 0 the system chooses one, which `url` and `port` then have. None (default): on the
+        loopback with such a port; with TLS where the options have an `ssl_domain`.
     options: those of `Broker`.
 
     An exception in its thread is raised by `stop()`, or at the end of the `with` block.
     """
 
-    def __init__(self, url: str = "amqp://127.0.0.1:0", **options: Any) -> None:
+    def __init__(self, url: Optional[str] = None, **options: Any) -> None:
+        if url is None:
+            url = "amqp://127.0.0.1:0" if options.get("ssl_domain") is None else "amqps://127.0.0.1:0"
         self.url = url
         self.port = 0
         self._broker = Broker(url, on_listening=self._listening, **options)

@@ -49,6 +49,7 @@ class BrokerLink(Handler):
         self.broker = broker
         self.link = link
         self.record = record
+        self.identity = broker.doors.identity(link.connection)  # of its container
         self.key: Any = None  # by which it is known if it comes again over another connection
         self.attached = True
         self.struck = False  # it has failed, and is about to be ended (net.py)
@@ -153,7 +154,7 @@ class Intake(BrokerLink):
             if body.find(INSTRUCTIONS, -LAST_BYTES) >= 0 or body.startswith(INSTRUCTIONS):
                 body = without_instructions(body)
             if node.asks_origin:
-                node.origin = self.link.connection.remote_container
+                node.origin = self.identity
             if node.gate is not None:
                 node.gate.admit(envelope, body)
         except (DecodeError, Refused, Overflow) as error:
@@ -277,11 +278,18 @@ class Intake(BrokerLink):
 
 
 class Relay(Intake):
-    """The anonymous terminus: each message has its node in `to` (ANONYMOUS-RELAY)."""
+    """The anonymous terminus: each message has its node in `to` (ANONYMOUS-RELAY).
+
+    permit: checks the node of each message; None: all are permitted.
+    """
+
+    def __init__(self, broker: BrokerView, link: Any, permit: Optional[Callable[[str, bool], None]] = None) -> None:
+        super().__init__(broker, link, None)
+        self.permit = permit
 
     def route(self, payload: bytes) -> Any:
         """The node of the message's `to`; Refused without one, or when it cannot be had."""
         address = Message.from_bytes(payload).address
         if not address:
             raise Refused("amqp:precondition-failed", "the link has no address, nor has the message in `to`")
-        return self.broker.directory.find(address).node
+        return self.broker.directory.find(address, (), self.permit).node

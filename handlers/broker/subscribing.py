@@ -60,7 +60,7 @@ class Subscribing:
 
     def subscribe(self, link: Any, record: Record, topic: Topic) -> Subscription:
         """The subscription that `link` asks for. Raises Refused, also for a bad selector."""
-        wanted, container = link.remote_source, link.connection.remote_container
+        wanted, container = link.remote_source, self.broker.doors.identity(link.connection)
         try:
             selection, filters = selection_of(wanted.filter)
         except SelectorError as error:
@@ -100,7 +100,7 @@ class Subscribing:
 
     def find(self, link: Any) -> Optional[Subscription]:
         """The subscription that a link of this name had before: the peer attaches it without a source [2.6.3]."""
-        container = link.connection.remote_container
+        container = self.broker.doors.identity(link.connection)
         # Qpid JMS unsubscribes so, and tells the scope by desired capabilities (AmqpSession.unsubscribe).
         hints = [*(link.remote_desired_capabilities or ()), *link.remote_source.capabilities]
         scopes = [None] if GLOBAL in hints else [container] if container else []
@@ -215,7 +215,7 @@ class Subscribing:
         found = self.book.by_key.get(key)
         if found is None or key.kind != EXCLUSIVE or key.container is not None:
             return
-        if any(other.link.connection.remote_container != container for other in found.links):
+        if any(other.identity != container for other in found.links):
             raise Refused("amqp:resource-locked", f"the subscription {name_of(key)!r} has another receiver")
 
     def _expires(self, subscription: Subscription, event: int) -> bool:

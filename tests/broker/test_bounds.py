@@ -373,7 +373,7 @@ def test_elsewhere_no_password_is_asked_for():
             probe.bind(("0.0.0.0", 0))
     except OSError:
         pytest.skip("there is no other address here")
-    with EmbeddedBroker("amqp://0.0.0.0:0") as broker:
+    with EmbeddedBroker("amqp://0.0.0.0:0", anonymous=True) as broker:
         client = Knock(f"amqp://127.0.0.1:{broker.port}")
         Container(client).run()
         [acceptor] = broker._broker.acceptors

@@ -126,6 +126,15 @@ def test_bad_iterations_are_refused(number, words, file, monkeypatch, capsys):
     assert caught.value.code == 2 and words in capsys.readouterr().err and not file.exists()
 
 
+@pytest.mark.parametrize("arguments, words", [(["list", "alice"], "list takes no name"),
+                                              (["add"], "add takes the NAME"), (["grant", "alice"], "invalid choice"),
+                                              (["add", "alice"], "--file")])  # fmt: skip
+def test_a_wrong_call_is_explained(arguments, words, file, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as caught:
+        command(monkeypatch, *arguments, *([] if "--file" in words else ["--file", file]))
+    assert caught.value.code == 2 and words in capsys.readouterr().err
+
+
 def test_two_commands_at_once_do_not_mix(file, monkeypatch, capsys):
     other = file.with_name("users.new")
     other.write_text("half")

@@ -1,1 +1,1 @@
-"""Access: which clients are let in, as which users, and what these may do. The broker enters by `doors.py`."""
+"""Access: which clients are let in, as which users, with which permissions. The broker enters by `doors.py`."""

@@ -89,7 +89,7 @@ class Users:
         log.warning("the file of users %r has changed: %d users from now on", self.path, len(self))
 
     def _stamp(self) -> Any:
-        """What differs when the file was replaced."""
+        """It differs when the file was replaced."""
         try:
             found = os.stat(self.path or "")
         except OSError as error:

@@ -10,26 +10,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+from handlers.broker.access.doors import AccessError, describe
 from handlers.broker.broker import Broker
-from handlers.broker.commands.sizes import limit, size, url
+from handlers.broker.commands.sizes import limit, size, tls, url
 from handlers.broker.store.interface import StoreError
-from reactor import ApplicationEvent, Container, EventInjector, Limits, TransportException, __version__
+from reactor import ApplicationEvent, Container, EventInjector, Limits, SSLException, TransportException, __version__
 
 DESCRIPTION = """\
 An AMQP 1.0 broker with queues and topics, in one process.
 
 Queues are made with the first sender or receiver that names them. Messages stay until a receiver has
 accepted them, or until the broker ends; with --store, durable messages in queues survive that, and are
-accepted when they are on disk. Any AMQP 1.0 client can connect: users and passwords are not checked. So
-listen where only those you trust can reach you.
+accepted when they are on disk. Any AMQP 1.0 client can connect. On this machine it needs no user; for others
+to connect, give --users, or certificates, or say --anonymous.
 """
 
 EXAMPLES = """\
 examples:
   amqp-broker
       listens on amqp://127.0.0.1:5672, reachable from this machine alone
-  amqp-broker --listen amqp://0.0.0.0:5672 --listen 'amqp://[::]:5672'
-      reachable from the network
+  amqp-broker user add alice --file users
+  amqp-broker --listen amqp://0.0.0.0:5672 --listen 'amqp://[::]:5672' --users users
+      reachable from the network, for users with a password (SCRAM alone: it does not travel)
+  amqp-broker --listen amqps://0.0.0.0 --tls-cert broker.pem --tls-key broker.key --users users
+      with TLS
+  amqp-broker --listen amqp://0.0.0.0:5672 --anonymous
+      for every client that can reach it
   amqp-broker --listen amqp://127.0.0.1:0 --port-file port.txt
       a free port, written to a file: for scripts and tests
   amqp-broker --topic-prefix topic/ --topic news
@@ -80,10 +86,13 @@ def run(arguments: Sequence[str], commands: str) -> int:
             open_timeout=options.open_timeout,
             write_timeout=options.write_timeout,
             limits=Limits(**dict(options.limit)),
+            users=options.users,
+            anonymous=options.anonymous,
+            ssl_domain=tls(options.tls_cert, options.tls_key, options.tls_ca, options.tls_require_client_cert),
             store=options.store,
             on_listening=_Announcement(options.port_file),
         )
-    except ValueError as error:  # numbers that do not go together
+    except (ValueError, SSLException) as error:  # settings that do not go together, or files that are no good
         parser.error(str(error))
     except StoreError as error:
         print(f"amqp-broker: {error}", file=sys.stderr)
@@ -94,7 +103,7 @@ def run(arguments: Sequence[str], commands: str) -> int:
     _Interrupts(container)
     try:
         container.run()
-    except (OSError, TransportException, StoreError) as error:  # the port, or TLS, or the store is not to be had
+    except (OSError, TransportException, StoreError, AccessError) as error:  # no port, no TLS, no store
         print(f"amqp-broker: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -135,8 +144,8 @@ class _Announcement:
             written.write_text(f"{acceptor.port}\n", encoding="ascii")
             written.replace(self.port_file)
             self.port_file = None  # that of the first
-        clients = "that can reach it" if acceptor.authenticator is None else "on this machine"
-        print(f"Every client {clients} may connect: users and passwords are not checked", flush=True)
+        text = describe(acceptor)
+        print(text[0].upper() + text[1:], flush=True)
         print(f"Listening on {acceptor.url}", flush=True)
 
 
@@ -158,6 +167,16 @@ def _parser(commands: str) -> argparse.ArgumentParser:
     ):
         add(name, metavar="NAME", action="append", default=[], help=help + "; may be repeated, as --listen")
     add("--store", metavar="FILE", help="keep durable messages in this file (none: all is in memory)")
+    add("--users", metavar="FILE", help="clients log in as one of these users; see amqp-broker user --help")
+    add("--anonymous", action="store_true", default=None, help="let clients in that do not log in")
+    for name, help in (
+        ("--tls-cert", "the certificate of this broker, for --listen amqps://...; PEM, with the authorities between"),
+        ("--tls-key", "its private key (none: it is in the file of the certificate)"),
+        ("--tls-ca", "the authorities that sign certificates of clients; PEM"),
+    ):
+        add(name, metavar="FILE", help=help)
+    text = "take only clients with a certificate; its subject is the user"
+    add("--tls-require-client-cert", action="store_true", help=text)
     add("--no-auto-create", action="store_true", help="refuse addresses that are not there: amqp:not-found")
     for name, most, help in (
         ("--max-queue-bytes", "256M", "bytes that a queue holds before its producers have to wait"),

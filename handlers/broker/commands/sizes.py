@@ -1,13 +1,14 @@
-"""Types of arguments that several commands share: addresses, sizes, limits.
+"""Types of arguments that several commands share: addresses, sizes, limits; and settings made of several arguments.
 
-Each takes the text of a command line and raises argparse.ArgumentTypeError for one that it cannot read.
+A type takes the text of a command line and raises argparse.ArgumentTypeError for one that it cannot read.
 """
 
 from __future__ import annotations
 
 import argparse
+from typing import Optional
 
-from reactor import Limits, Url
+from reactor import Limits, SSLDomain, Url
 
 
 def url(text: str) -> str:
@@ -39,3 +40,24 @@ def limit(text: str) -> tuple[str, int]:
     if name not in Limits.__slots__:
         raise argparse.ArgumentTypeError(f"no limit {name!r}; there are {', '.join(Limits.__slots__)}")
     return name, size(number)
+
+
+def tls(cert: Optional[str], key: Optional[str], ca: Optional[str], required: bool) -> Optional[SSLDomain]:
+    """The settings of TLS of a listener; None where no certificate is given. ValueError for files that do not go
+    together, SSLException for one that cannot be read.
+
+    cert, key: of the broker. ca: the authorities that sign certificates of clients. required: whether clients need one.
+    """
+    if cert is None:
+        if key is not None or ca is not None or required:
+            raise ValueError("--tls-key, --tls-ca and --tls-require-client-cert go with --tls-cert")
+        return None
+    if ca is not None and not required:
+        raise ValueError("--tls-ca goes with --tls-require-client-cert: else no certificate is asked for")
+    domain = SSLDomain(SSLDomain.MODE_SERVER)
+    domain.set_credentials(cert, key)
+    if ca is not None:
+        domain.set_trusted_ca_db(ca)
+    if required:
+        domain.set_peer_authentication(SSLDomain.VERIFY_PEER)
+    return domain

@@ -44,6 +44,8 @@ def run(arguments: Sequence[str]) -> int:
     """Do it; returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if (options.name is None) is not (options.action == "list"):
+        parser.error("list takes no name" if options.name is not None else f"{options.action} takes the NAME of a user")
     try:
         _do(options)
     except (UsersError, OSError) as error:
@@ -95,18 +97,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    actions = parser.add_subparsers(dest="action", metavar="add|change|remove|list", required=True)
-    for name, help in (
-        ("add", "a user that is not there yet"),
-        ("change", "the password of a user"),
-        ("remove", "a user"),
-        ("list", "the users, and the mechanisms that each can use"),
-    ):
-        action = actions.add_parser(name, help=help, description=f"{name}: {help}", allow_abbrev=False)
-        if name != "list":
-            action.add_argument("name", metavar="NAME")
-        action.add_argument("--file", metavar="FILE", required=True, help="the file of users")
-        if name in ("add", "change"):
-            text = f"work for each guess of a thief, and for each log-in ({ITERATIONS})"
-            action.add_argument("--iterations", metavar="NUMBER", type=_iterations, default=ITERATIONS, help=text)
+    help = "add a user, change its password, remove it, or list all of them"
+    parser.add_argument("action", choices=("add", "change", "remove", "list"), help=help)
+    parser.add_argument("name", metavar="NAME", nargs="?", help="of the user; for list, none")
+    parser.add_argument("--file", metavar="FILE", required=True, help="the file of users; add makes it if need be")
+    help = f"of a new password: work for each guess of a thief, and for each log-in ({ITERATIONS})"
+    parser.add_argument("--iterations", metavar="NUMBER", type=_iterations, default=ITERATIONS, help=help)
     return parser

@@ -141,8 +141,17 @@ class Directory:
             record.node = self._new(name, kind, policy)  # nothing has used the declared one yet
         return record.node
 
-    def find(self, address: Optional[str], capabilities: Iterable[str] = ()) -> Record:
-        """The record of the node at `address`, made if need be. Raises Refused."""
+    def find(
+        self,
+        address: Optional[str],
+        capabilities: Iterable[str] = (),
+        permit: Optional[Callable[[str, bool], None]] = None,
+    ) -> Record:
+        """The record of the node at `address`, made if need be. Raises Refused.
+
+        permit: called with the name of the node and whether it would be made; raises Refused for a client that may not
+        have it. Addresses of dynamic nodes are not asked for: to know one is to be permitted.
+        """
         if not address:
             raise Refused("amqp:invalid-field", "to attach, name an address or ask for a dynamic node")
         name = node_name(address)
@@ -150,8 +159,11 @@ class Directory:
             raise Refused("amqp:invalid-field", f"an address of {len(name)} characters; the most is {LONGEST_NAME}")
         asked = next((kind for kind in ("topic", "queue") if kind in capabilities), None)
         record = self.records.get(name)
+        dynamic = bool(self._dynamic_prefix) and name.startswith(self._dynamic_prefix)
+        if permit is not None and not dynamic:
+            permit(name, record is None and self.auto_create)
         if record is None:
-            if self._dynamic_prefix and name.startswith(self._dynamic_prefix):
+            if dynamic:
                 raise Refused("amqp:not-found", f"the dynamic node {name!r} went with its creator")
             if name in RESERVED:
                 raise Refused("amqp:not-allowed", f"{name!r} is the broker's own: attach a link to it")
