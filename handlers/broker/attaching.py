@@ -28,6 +28,7 @@ from handlers.broker.nodes.selection import selection_of
 from handlers.broker.nodes.selector import SelectorError
 from handlers.broker.nodes.subscriptions import Subscription
 from handlers.broker.nodes.topic import Topic
+from handlers.broker.once import outlet
 from handlers.broker.outlets import Outlet, Viewer
 from reactor import Condition, Described, Link, Terminus, symbol
 
@@ -148,13 +149,13 @@ class Attaching:
                 handler = Viewer(self.broker, link, record, node, selection)
             else:
                 source.distribution_mode = wanted.distribution_mode
-                handler = Outlet(self.broker, link, record, node, selection)
+                handler = outlet(self.broker, link, record, node, selection)
         self._answer(source, wanted, record, handler)
         return handler
 
     def _subscriber(self, link: Any, record: Record, subscription: Subscription) -> Outlet:
         """A receiver of a topic."""
-        handler = Outlet(self.broker, link, record, subscription.queue)
+        handler = outlet(self.broker, link, record, subscription.queue)
         handler.subscription = subscription
         self.broker.subscribing.describe(subscription, link.source)
         self.broker.subscribing.join(subscription, handler)

@@ -182,6 +182,64 @@ class ImpatientProducer(SteadyProducer):
         super().on_start(event)
 
 
+class OneAfterTheOther(Producer):
+    """Sends what is in its outbox in its order, at most `window` at a time; after each loss of its connection from the
+    first that has not been accepted on."""
+
+    def __init__(self, url: str, window: int, store: Outbox) -> None:
+        super().__init__(url, store)
+        self.window = window
+
+    def attach(self) -> None:
+        super().attach()
+        self.waiting = list(self.store.todo)
+        self.under_way.clear()
+
+    def on_sendable(self, event: Any) -> None:
+        sender = event.sender
+        while sender.credit > 0 and self.waiting and sender is self.sender and len(self.under_way) < self.window:
+            name = self.waiting.pop(0)
+            self.under_way[sender.send(Message(self.store.todo[name], id=name, durable=True))] = name
+
+    def on_accepted(self, event: Any) -> None:
+        if event.delivery in self.under_way:
+            super().on_accepted(event)
+            self.on_sendable(event)
+
+    def again(self, event: Any) -> None:
+        if event.delivery in self.under_way:
+            self.waiting.insert(0, self.under_way.pop(event.delivery))
+            if not self.stopping and not event.connection.state & Endpoint.LOCAL_CLOSED:
+                self.on_sendable(event)
+
+    on_rejected = on_released = on_in_doubt = again
+
+
+class Journal:
+    """What a consumer has received, each message once, in order; it outlives the consumer."""
+
+    def __init__(self) -> None:
+        self.first: list[Any] = []
+
+
+class InOrder(Client):
+    """Accepts all, and notes the order in its journal."""
+
+    def __init__(self, url: str, prefetch: int, store: Journal) -> None:
+        super().__init__(url, prefetch=prefetch)
+        self.store = store
+
+    def attach(self) -> None:
+        self.container.create_receiver(self.connection, "jobs")
+
+    def on_message(self, event: Any) -> None:
+        if event.message.id not in self.store.first:
+            self.store.first.append(event.message.id)
+
+    def rest(self) -> None:
+        """It never does anything else."""
+
+
 class Porter(MessagingHandler):
     """Lets nobody stay, or no link, and says where to go instead."""
 
@@ -214,16 +272,17 @@ class Porter(MessagingHandler):
 class Shouter(Client):
     """Sends settled messages, each once, when there is credit for it."""
 
-    def __init__(self, url: str, name: str, count: int) -> None:
+    def __init__(self, url: str, name: str, count: int, durable: bool = False) -> None:
         super().__init__(url)
         self.waiting = [f"{name}/{number}" for number in range(count)]
+        self.durable = durable
 
     def attach(self) -> None:
         self.sender = self.container.create_sender(self.connection, "jobs", options=AtMostOnce())
 
     def on_sendable(self, event: Any) -> None:
         while event.sender.credit > 0 and self.waiting and event.sender is self.sender:
-            event.sender.send(Message("now", id=self.waiting.pop(0)))
+            event.sender.send(Message("now", id=self.waiting.pop(0), durable=self.durable))
 
 
 class SteadyShouter(Shouter):

@@ -11,7 +11,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable
 
-from handlers.broker.store.interface import StoreError
 from handlers.broker.store.memory import MemoryStore
 from reactor.simulation import World
 from reactor.simulation.wiretap import properties
@@ -20,6 +19,9 @@ from tests.support.clients import (
     Consumer,
     Hearer,
     ImpatientProducer,
+    InOrder,
+    Journal,
+    OneAfterTheOther,
     Outbox,
     Porter,
     Producer,
@@ -28,6 +30,7 @@ from tests.support.clients import (
     SteadyProducer,
     SteadyShouter,
 )
+from tests.support.stores import FailsAt, Fatal, Unsteady
 
 URL = "amqp://broker:5672"
 
@@ -100,23 +103,6 @@ def broker_crashes(world: World) -> None:
     stop_clients(world, [*producers, *consumers])
 
 
-class Unsteady(MemoryStore):
-    """A store that fails now and then, in some groups of a commit or in all."""
-
-    def __init__(self, random: Any) -> None:
-        super().__init__()
-        self.random = random
-        self.steady = False
-
-    def commit(self, groups: Any) -> Any:
-        """As MemoryStore.commit, of the groups that are written."""
-        if self.steady or self.random.random() < 0.8:
-            return super().commit(groups)
-        written = [self.random.random() < 0.5 for _ in groups]
-        super().commit([group for group, kept in zip(groups, written) if kept])
-        return [None if kept else StoreError("no luck", self.random.random() < 0.5) for kept in written]
-
-
 def durable(world: World) -> None:
     """The broker crashes, and its store fails now and then: what it had accepted is there when it comes back."""
     lost = properties.NothingLost("broker")
@@ -128,6 +114,12 @@ def durable(world: World) -> None:
     raise_storm(world, [broker, *producers, *consumers])
     if isinstance(store, Unsteady):
         store.steady = True
+    consume_all(world, broker, store, lost, (producers, consumers))
+
+
+def consume_all(world: World, broker: Any, store: MemoryStore, lost: Any, clients: tuple[list[Any], list[Any]]) -> None:
+    """After the storm: all that is to be sent is accepted, all that was accepted is consumed, the store is empty."""
+    producers, consumers = clients
     for consumer in consumers:
         consumer.handler.rest()
 
@@ -142,18 +134,108 @@ def durable(world: World) -> None:
         assert producer.store.accepted <= set(lost.accepted)
 
 
-def at_most_once(world: World) -> None:
-    """What is sent settled comes once or not at all."""
-    once = properties.AtMostOnce()
-    world.watch(properties.CreditNeverNegative(), properties.SettledOnce(), once)
-    world.start(Bystander, URL, name="broker")
+class Guillotine(properties.Observer):
+    """Crashes a program after a turn of its own, drawn anew each time, and starts it again some time later. program:
+    None before it is known."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.program: Any = None
+        self.random = world.source("guillotine")
+        self.blunt = False
+        self._left = self._draw()
+
+    def _draw(self) -> int:
+        return int(self.random.choice([2, 10, 40]) * (0.5 + self.random.random()))
+
+    def turned(self, program: str, container: Any) -> None:
+        if self.blunt or self.program is None or program != self.program.name or not self.program.running:
+            return
+        self._left -= 1
+        if self._left <= 0:
+            self._left = self._draw()
+            self.program.crash(silent=self.random.random() < 0.3)
+            self.world.after(self.random.choice([0.0, 0.2, 3.0]), self.program.restart)
+
+
+def crashes_at_any_turn(world: World) -> None:
+    """The broker crashes after any turn of its own, or in the middle of any commit, again and again; the clients crash,
+    too. What it had accepted is there when it comes back."""
+    lost = properties.NothingLost("broker")
+    blade = Guillotine(world)
+    world.watch(properties.CreditNeverNegative(), properties.SettledOnce(), properties.EverySendEndsOnce(), lost, blade)
+    in_commits = world.random.random() < 0.5
+    store = Fatal(world) if in_commits else MemoryStore()
+    broker = world.start(Bystander, URL, world.random.choice([0, 3000]), store=store, name="broker")
+    if isinstance(store, Fatal):
+        store.broker = broker
+    else:
+        blade.program = broker
+    producers, consumers = start_clients(world, steady=world.seed % 2 == 1)
+    raise_storm(world, [*producers, *consumers])
+    blade.blunt = True
+    if isinstance(store, Fatal):
+        store.steady = True
+    world.run_until(lambda: broker.running, limit=10)
+    consume_all(world, broker, store, lost, (producers, consumers))
+
+
+def store_fails(world: World) -> None:
+    """The store fails at some groups, whatever is in them, or at many in a row; the broker and its clients crash as
+    well. What was accepted is consumed, what could not be written was refused."""
+    lost = properties.NothingLost("broker")
+    world.watch(properties.CreditNeverNegative(), properties.SettledOnce(), properties.EverySendEndsOnce(), lost)
     choose = world.random
+    row = range(choose.choice([1, 1, 3, 20]))
+    fails = {number + more for number in choose.sample(range(60), choose.randint(1, 5)) for more in row}
+    store = FailsAt(fails, choose.random() < 0.5)
+    broker = world.start(Bystander, URL, choose.choice([0, 3000]), store=store, name="broker")
+    producers, consumers = start_clients(world, steady=world.seed % 2 == 1)
+    raise_storm(world, [broker, *producers, *consumers])
+    store.numbers = set()
+    consume_all(world, broker, store, lost, (producers, consumers))
+
+
+def in_order(world: World) -> None:
+    """One producer, one consumer: whatever crashes, each message comes for the first time after those before it."""
+    lost = properties.NothingLost("broker")
+    world.watch(properties.CreditNeverNegative(), properties.SettledOnce(), properties.EverySendEndsOnce(), lost)
+    choose = world.random
+    failing = choose.random() < 0.3
+    window = 1 if failing else choose.choice([1, 5, 100])
+    store = Unsteady(world.source("store")) if failing else MemoryStore()
+    broker = world.start(Bystander, URL, choose.choice([0, 3000]), store=store, name="broker")
+    outbox = Outbox("p", choose.randint(5, 40), choose.choice([1, 100, 3000]))
+    producer = world.start(OneAfterTheOther, URL, window, store=outbox, name="p")
+    journal = Journal()
+    options = {"container_id": "c"}  # it takes over the link of its last life
+    consumer = world.start(InOrder, URL, choose.choice([1, 2, 10]), store=journal, name="c", options=options)
+    raise_storm(world, [broker, producer, consumer])
+    if isinstance(store, Unsteady):
+        store.steady = True
+    consume_all(world, broker, store, lost, ([producer], [consumer]))
+    assert journal.first == [f"p/{number}" for number in range(len(journal.first))], journal.first
+    assert len(journal.first) == len(outbox.accepted)
+
+
+def at_most_once(world: World) -> None:
+    """What is sent settled comes once or not at all; also durable, where the broker crashes and comes back."""
+    once = properties.AtMostOnce()
+    blade = Guillotine(world)
+    world.watch(properties.CreditNeverNegative(), properties.SettledOnce(), once, blade)
+    choose = world.random
+    durable = choose.random() < 0.5
+    broker = world.start(Bystander, URL, store=MemoryStore() if durable else None, name="broker")
+    if durable:
+        blade.program = broker
     shouters = [
-        world.start(kind, URL, name, choose.randint(5, 40), name=name)
+        world.start(kind, URL, name, choose.randint(5, 40), durable, name=name)
         for name, kind in (("s0", Shouter), ("s1", SteadyShouter))
     ]
     hearers = [world.start(Hearer, URL, name=name) for name in ("h0", "h1")]
     raise_storm(world, [])
+    blade.blunt = True
+    world.run_until(lambda: broker.running, limit=10)
     world.run_until(lambda: not any(shouter.handler.waiting for shouter in shouters), limit=600)
     world.run_for(30.0)
     stop_clients(world, [*shouters, *hearers])
@@ -252,5 +334,8 @@ def drained(world: World) -> None:
 #: All of them, by name.
 SCENARIOS: dict[str, Callable[[World], None]] = {
     scenario.__name__: scenario
-    for scenario in (nothing_is_lost, reconnected, broker_crashes, durable, at_most_once, failover, impatient, drained)
-}
+    for scenario in (
+        nothing_is_lost, reconnected, broker_crashes, durable, crashes_at_any_turn, store_fails, in_order, at_most_once,
+        failover, impatient, drained,
+    )
+}  # fmt: skip

@@ -1,0 +1,83 @@
+"""At most once from a store: the outlet of a receiver whose messages are sent settled.
+
+A message that is sent first and removed from the store afterwards would be sent again if the broker crashed between. So
+it leaves the queue and the store, and is sent after the commit: a crash may lose it, which at most once allows. See
+outlets.py for the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from handlers.broker.interface import BrokerView
+from handlers.broker.nodes.directory import Record
+from handlers.broker.nodes.entry import Entry
+from handlers.broker.nodes.node import Queue
+from handlers.broker.outlets import Outlet
+from reactor import Link, LocalProtocolError
+
+log = logging.getLogger("handlers.broker")
+
+
+class OnceOutlet(Outlet):
+    """Messages of a queue, sent settled when the store has let go of them, and those behind them."""
+
+    def __init__(self, broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
+        super().__init__(broker, link, record, queue, selection)
+        self._pending = 0  # messages that wait for the commit
+        self._flowed = False  # the receiver has changed its credit meanwhile
+
+    def deliver(self, entry: Entry) -> None:
+        """Send one message, a durable one later."""
+        durability = self.broker.durability
+        if durability is None or not (entry.number or self._pending):
+            super().deliver(entry)
+            return
+        head = entry.envelope.first
+        if entry.redelivered or entry.expires:
+            ttl = entry.expires - self.broker.now() if entry.expires else None
+            head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
+        payload = head + entry.body
+        if 0 < self.link.remote_max_message_size < len(payload):
+            super().deliver(entry)  # it is not sent, and stays
+            return
+        self.queue.settle(entry)
+        self._pending += 1
+        durability.then(lambda: self._send(payload))
+
+    def _send(self, payload: bytes) -> None:
+        self._pending -= 1
+        try:
+            if not self.attached:
+                log.warning("%s left, and one message for it is lost: it asked for each at most once", self.describe())
+                return
+            self.link.transmit(payload)
+        except LocalProtocolError as error:  # the peer has just closed the link
+            log.warning("one message for %s is lost: %s", self.describe(), error.description)
+        except Exception as error:  # not the fault of the others that wait for the commit
+            self.broker.net.strike(self, error)
+        if not self._pending:
+            flowed, self._flowed = self._flowed, False
+            if flowed:
+                super().on_link_flow(None)
+            else:
+                self.drained()
+
+    def on_link_flow(self, event: Any) -> None:
+        """As Outlet.on_link_flow, when all is sent that the credit so far was used for."""
+        if self._pending:
+            self._flowed = True
+        else:
+            super().on_link_flow(event)
+
+    def drained(self) -> None:
+        """As Outlet.drained, when all is sent."""
+        if not self._pending:
+            super().drained()
+
+
+def outlet(broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> Outlet:
+    """The outlet for a receiver of `queue`."""
+    once = link.remote_snd_settle_mode == Link.SND_SETTLED and broker.durability is not None
+    return (OnceOutlet if once else Outlet)(broker, link, record, queue, selection)
