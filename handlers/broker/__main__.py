@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Callable, NamedTuple, Optional
 
-from handlers.broker.commands import serve, users
+from handlers.broker.commands import operate, serve, users
 
 
 class Command(NamedTuple):
@@ -43,6 +43,7 @@ def _serve(given: list[str]) -> int:
 
 COMMANDS["serve"] = Command(_serve, "serve queues and topics: what is done without a command, too")
 COMMANDS["user"] = Command(users.run, "add, change, remove and list the users that --users lets in")
+COMMANDS.update((name, Command(run, help)) for name, run, help in operate.commands())
 
 
 if __name__ == "__main__":

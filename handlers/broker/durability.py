@@ -226,6 +226,38 @@ class Durability:
             raise refusal(outcome)
         self._keep(queue, number)
 
+    def transfer(self, entries: Sequence[Entry], target: Queue, action: Callable[[Sequence[int]], None]) -> None:
+        """Have messages of another queue in `target`, and no longer there, with the next commit, in one group. action:
+        called then, with their numbers. Raises Refused. They were accepted once: what cannot be written is tried until
+        it can."""
+        group: list[Change] = []
+        numbers = []
+        try:
+            lasting = self._lasts(target) and any(entry.envelope.durable for entry in entries)
+            if lasting and target.keeper is None:
+                self._keep(target, self.store.new_number())
+                group.append(_node(target))
+            for entry in entries:
+                number = self.store.new_number() if lasting and entry.envelope.durable else 0
+                numbers.append(number)
+                if number:
+                    until = self._until(entry.expires)
+                    group.append(AddMessage(number, target.number, entry.envelope.header, entry.body, until))
+                if entry.number:
+                    group.append(RemoveMessage(entry.number))
+        except StoreError as error:
+            raise refusal(error) from error
+        if group:
+            self._groups.append(group)
+        self.then(lambda: action(numbers))
+
+    def _lasts(self, queue: Queue) -> bool:
+        """Whether `queue` is kept, or will be with its first durable message."""
+        if queue.keeper is not None:
+            return True
+        record = self.broker.directory.records.get(queue.name)
+        return queue.policy.durable and record is not None and record.node is queue and record.lifetime is None
+
     def then(self, action: Callable[[], None]) -> None:
         """Call `action` after the next commit."""
         self._after.append(action)

@@ -9,8 +9,31 @@ import pytest
 
 from handlers.broker.management.interface import MOST_ROWS, Failed
 from handlers.broker.management.peeking import MOST_SECTIONS, plain
-from reactor import ACCEPTED, Array, Copy, Data, Described, Message, Selector, symbol, timestamp, uint
+from handlers.broker.store.interface import StoreError
+from handlers.broker.store.memory import MemoryStore
+from reactor import (
+    ACCEPTED,
+    Array,
+    Copy,
+    Data,
+    Described,
+    Message,
+    ModifiedDisposition,
+    Selector,
+    symbol,
+    timestamp,
+    uint,
+)
 from tests.support.brokers import BrokerWorld, Capability
+
+
+class Failing(MemoryStore):
+    """A store that can write nothing for a while."""
+
+    failing = False
+
+    def commit(self, groups):
+        return [StoreError("no room", full=True) for _ in groups] if self.failing else super().commit(groups)
 
 
 @pytest.fixture
@@ -397,3 +420,147 @@ def test_a_connection_is_closed_and_its_messages_wait_again(world):
 def test_amqp_values_as_json(value, shown):
     assert plain(value) == shown
     assert json.loads(json.dumps(plain(value))) == shown
+
+
+# -- moving
+
+
+def moved(world: BrokerWorld, *arguments: Any) -> dict[str, Any]:
+    results, note = done()
+    source, target, *count = arguments
+    world.broker.actions.move(source, target, note, *count)
+    world.quiet()
+    [result] = results
+    return result
+
+
+def test_messages_move_in_order_to_the_end_of_a_queue(world):
+    client = world.client()
+    client.send("dead", "a", "b", "c", ttl=60)
+    client.send("jobs", "first")
+    assert moved(world, "dead", "jobs", 2) == {"messages": 2}
+    receiver = client.receiver("jobs", credit=10)
+    assert client.bodies(receiver) == ["first", "a", "b"]
+    assert (world.node("dead").depth, world.node("dead").removed, world.node("jobs").enqueued) == (1, 2, 3)
+    assert 59 < client.inbox[1].message.ttl <= 60
+    world.pass_time(61)
+    assert world.node("dead").expired == 1
+
+
+def test_a_moved_message_begins_anew(world):
+    client = world.client()
+    client.send("dead", "a")
+    receiver = client.receiver("dead", credit=1)
+    client.take(receiver)[0].settle(ModifiedDisposition(failed=True))
+    receiver.close()
+    world.quiet()
+    client.sender("jobs")
+    moved(world, "dead", "jobs")
+    receiver = client.receiver("jobs", credit=1)
+    assert client.inbox[0].message.delivery_count == 0 and client.inbox[0].message.first_acquirer
+
+
+def test_what_consumers_hold_is_not_moved(world):
+    client = world.client()
+    client.send("jobs", "a", "b", "c")
+    client.receiver("jobs", credit=1)
+    world.broker.actions.create("other")
+    assert moved(world, "jobs", "other") == {"messages": 2}
+    assert (world.node("jobs").acquired, world.node("jobs").depth) == (1, 1)
+
+
+def test_a_move_wakes_the_consumers_of_its_target(world):
+    client = world.client()
+    client.send("jobs", "a")
+    receiver = client.receiver("other", credit=1)
+    moved(world, "jobs", "other")
+    assert client.bodies(receiver) == ["a"]
+
+
+def test_a_long_move_goes_on_turn_by_turn(world, monkeypatch):
+    monkeypatch.setattr("handlers.broker.management.moving.BATCH", 3)
+    client = world.client()
+    client.send("jobs", *range(10))
+    world.broker.actions.create("other")
+    assert moved(world, "jobs", "other") == {"messages": 10}
+    receiver = client.receiver("other", credit=20)
+    assert client.bodies(receiver) == list(range(10))
+
+
+def test_a_move_to_nowhere(world):
+    actions = world.broker.actions
+    world.client().send("jobs", "a")
+    actions.create("news", "topic")
+    for target, status in (("jobs", 400), ("none", 404), ("news", 400)):
+        with pytest.raises(Failed) as failed:
+            actions.move("jobs", target, print)
+        assert failed.value.status == status
+
+
+def test_a_full_queue_takes_no_more(world):
+    world.client().send("jobs", *range(5))
+    world.broker.actions.create("small", settings={"max_length": 2, "overflow": "reject"})
+    result = moved(world, "jobs", "small")
+    assert result["messages"] == 2 and "'small' is full" in result["reason"]
+    assert (world.node("jobs").waiting, world.node("small").depth) == (3, 2)
+    assert moved(world, "jobs", "small")["messages"] == 0
+
+
+def test_a_queue_deleted_meanwhile_ends_a_move(world, monkeypatch):
+    monkeypatch.setattr("handlers.broker.management.moving.BATCH", 3)
+    world.client().send("jobs", *range(8))
+    world.broker.actions.create("other")
+    results, note = done()
+    world.broker.actions.move("jobs", "other", note)
+    world.broker.actions.delete("other")
+    world.quiet()
+    assert results == [{"messages": 3, "reason": "the queue 'other' was deleted"}]
+    assert world.node("jobs").waiting == 5
+
+
+def test_a_move_in_a_store_survives_whole(tmp_path):
+    world = BrokerWorld(store=tmp_path / "store")
+    client = world.client()
+    client.send("dead", *range(4), durable=True)
+    client.send("dead", "volatile")
+    world.broker.actions.create("jobs")
+    assert moved(world, "dead", "jobs") == {"messages": 5}
+    assert (world.node("jobs").waiting, world.node("dead").depth) == (5, 0)
+    world.crash()
+    world.start()
+    assert (world.node("jobs").depth, world.node("dead").depth) == (4, 0)
+    again = world.client()
+    receiver = again.receiver("jobs", credit=10)
+    assert again.bodies(receiver) == [0, 1, 2, 3]
+
+
+def test_a_crash_before_the_commit_leaves_a_move_undone(tmp_path):
+    world = BrokerWorld(store=tmp_path / "store")
+    world.client().send("dead", *range(4), durable=True)
+    world.broker.actions.create("jobs")
+    world.quiet()
+    results, note = done()
+    world.broker.actions.move("dead", "jobs", note)
+    assert not results and world.node("dead").acquired == 4
+    world.crash()
+    world.start()
+    assert (world.node("jobs").depth, world.node("dead").depth) == (0, 4)
+
+
+def test_a_move_that_cannot_be_written_is_tried_again():
+    store = Failing()
+    world = BrokerWorld(store=store)
+    world.client().send("dead", *range(3), durable=True)
+    world.broker.actions.create("jobs")
+    world.quiet()
+    store.failing = True
+    results, note = done()
+    world.broker.actions.move("dead", "jobs", note)
+    world.quiet()
+    assert not results and (world.node("dead").acquired, world.node("jobs").depth) == (3, 0)
+    store.failing = False
+    world.pass_time(2)
+    assert results == [{"messages": 3}] and (world.node("dead").depth, world.node("jobs").depth) == (0, 3)
+    world.crash()
+    world.start()
+    assert (world.node("dead").depth, world.node("jobs").depth) == (0, 3)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Callable, Optional
 
 from handlers.broker.management.interface import Failed, ManagedBroker
+from handlers.broker.management.moving import BATCH, Move
 from handlers.broker.management.peeking import CLIP, peek
 from handlers.broker.management.view import View
 from handlers.broker.net import BrokerTimer
@@ -26,9 +27,6 @@ log = logging.getLogger("handlers.broker")
 
 Row = dict[str, Any]
 Done = Callable[[Row], None]
-
-BATCH = 5000
-"""Messages of one turn. Another client waits some milliseconds for them."""
 
 ALL = 1 << 62
 
@@ -137,6 +135,26 @@ class Actions:
             done({"messages": total})
 
         go_on()
+
+    def move(self, name: str, to: str, done: Done, count: Optional[int] = None) -> None:
+        """Move the waiting messages of a queue, or `count` from its head, to the end of the queue `to`:
+        done({"messages": so many}), with a "reason" where `to` takes no more.
+
+        They begin anew there: no delivery has failed, and what is left of their time to live goes with them. In a store
+        each batch is moved whole or not at all. Failed: 404; 400 for a topic, or for one queue twice.
+        """
+        source, target = self.view.queue(name), self.view.queue(to)
+        if source is target:
+            raise Failed(400, f"{name!r} is where they are")
+        move = Move(self.broker, source, target, self._number(count), partial(self._moved, done))
+        move.go_on()
+
+    def _moved(self, done: Done, move: Move) -> None:
+        name, to = move.source.name, move.target.name
+        self._consider(name)
+        log.warning("%d messages moved by management from %r to %r", move.total, name, to)
+        row: Row = {"messages": move.total}
+        done({**row, "reason": move.reason} if move.reason else row)
 
     def release(self, name: Optional[str], serial: int) -> Row:
         """Have a consumer of a queue, or of any (None), give back the messages that it holds: {"messages": so many}.

@@ -20,7 +20,7 @@ from handlers.broker.management.view import COUNTERS
 from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics
 
 NODE = "org.amqp.management"
-"""The type of the management node itself, whose name is `self`."""
+"""The type of the management node itself, its name is `self`."""
 
 
 class Answer(NamedTuple):
@@ -128,6 +128,7 @@ class Operations:
             ("connection", "DELETE"): (self._close_connection, (*_ANY, "reason")),
             ("consumer", "RELEASE"): (self._release, _ANY),
             ("queue", "PURGE"): (self._purge, (*_ANY, "count")),
+            ("queue", "MOVE"): (self._move, (*_ANY, "to", "count")),
             ("queue", "PEEK"): (self._peek, (*_ANY, "offset", "count", "clip")),
         }
         for kind in ("queue", "topic"):
@@ -266,6 +267,10 @@ class Operations:
     def _purge(self, request: Request, done: Done) -> None:
         name, count = self._node(request), request.number("count", None)
         self.actions.purge(name, lambda row: done(Answer(200, "OK", row)), count)
+
+    def _move(self, request: Request, done: Done) -> None:
+        name, to, count = self._node(request), request.text("to"), request.number("count", None)
+        self.actions.move(name, to, lambda row: done(Answer(200, "OK", row)), count)
 
     def _peek(self, request: Request, done: Done) -> None:
         name = self._node(request)
