@@ -8,7 +8,6 @@ and define the `on_...` methods that you need; each receives an event: its `cont
 from __future__ import annotations
 
 import logging
-import re
 import warnings
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
@@ -19,7 +18,7 @@ from handlers.outgoing import OutgoingMessageHandler
 from reactor import SASL, Endpoint, Event, EventType, Handler
 from reactor.errors import UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
 from reactor.hosts import is_loopback
-from reactor.lazily import Lazily
+from reactor.lazily import Lazily, pattern
 
 if TYPE_CHECKING:
     import difflib
@@ -28,7 +27,7 @@ else:
 
 log = logging.getLogger(__name__)
 
-_PLACE = re.compile(r"\[?(?P<host>.+?)\]?(:(?P<port>[0-9]+))?")
+_PLACE = pattern(r"\[?(?P<host>.+?)\]?(:(?P<port>[0-9]+))?")
 
 Method = TypeVar("Method", bound=Callable[..., None])
 

@@ -6,10 +6,9 @@ decision over passwords or redirects by the beginning of a name (``127.example.c
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Union
 
-from reactor.lazily import Lazily
+from reactor.lazily import Lazily, pattern
 
 if TYPE_CHECKING:
     import ipaddress
@@ -17,7 +16,7 @@ else:
     ipaddress = Lazily("ipaddress")
 
 #: Addresses that systems accept in other forms than four numbers with dots between: 127.1, 0x7f000001, 017700000001.
-_NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*")
+_NUMERIC = pattern(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*")
 
 
 def is_loopback(host: str) -> bool:

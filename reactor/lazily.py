@@ -1,4 +1,4 @@
-"""Lazily: modules of the standard library that most programs never need, imported by those that do.
+"""Lazily: modules of the standard library, and regular expressions, that most programs never need.
 
 `ssl`, `hashlib` and `json` take longer to import than all of this library. A program that connects in the clear
 and without a password touches none of them. Floor 0: open to every module, below
@@ -8,13 +8,16 @@ and without a password touches none of them. Floor 0: open to every module, belo
     else:
         ssl = Lazily("ssl")
 
-which is the one way to import something later than at the top; modules of our own are never imported so.
+which is the one way to import something later than at the top; modules of our own are never imported so. To compile
+a regular expression takes as long as to import a module: those of the passwords, the files and the addresses are
+compiled when they are first used.
 """
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 
 class Lazily:
@@ -27,3 +30,21 @@ class Lazily:
         value = getattr(import_module(self._name), attribute)
         setattr(self, attribute, value)  # found without this call from now on: TLS asks for names at every read
         return value
+
+
+class _Pattern:
+    """Stands for a regular expression, which is compiled when it is first used."""
+
+    def __init__(self, text: str, flags: int) -> None:
+        self._text = text
+        self._flags = flags
+
+    def __getattr__(self, attribute: str) -> Any:
+        value = getattr(re.compile(self._text, self._flags), attribute)
+        setattr(self, attribute, value)  # found without this call from now on
+        return value
+
+
+def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
+    """The regular expression `text`, compiled when it is first used: `re.compile` for the top of a module."""
+    return cast("re.Pattern[str]", _Pattern(text, flags))

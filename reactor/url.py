@@ -1,6 +1,6 @@
 """Where a broker is: ``scheme://user:password@host:port/path``, every part of which may be missing.
 
-Floor 0: open to every module, and it imports none. Nothing is looked up here: a host is a name, a port a
+Floor 0: open to every module, and it imports no floor. Nothing is looked up here: a host is a name, a port a
 number. Every text of an address (`str`, `repr`, `redacted`, an exception) is without its password: texts end in
 logs. A caller that needs the whole asks for `full`.
 """
@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Optional, Union
-from urllib.parse import quote, unquote
+
+from reactor.lazily import Lazily, pattern
+
+if TYPE_CHECKING:
+    from urllib import parse
+else:
+    parse = Lazily("urllib.parse")
 
 _HIDDEN = "***"
 _AUTHORITY_ENDS = "/?#"
@@ -237,9 +243,9 @@ class Url:
         elif self._host or self.username is not None or (self.path or "").startswith("/"):
             parts.append("//")
         if self.username is not None or password:
-            parts.append(quote(self.username or "", safe=""))
+            parts.append(parse.quote(self.username or "", safe=""))
             if password:
-                parts += [":", password if password is _HIDDEN else quote(password, safe="")]
+                parts += [":", password if password is _HIDDEN else parse.quote(password, safe="")]
             parts.append("@")
         host = (self._host or "").replace("%", "%25", 1)  # one zone, as it is read
         parts.append(f"[{host}]" if ":" in host else host)
@@ -261,9 +267,9 @@ class Url:
 
 
 _SERVICES = {Url.AMQP: 5672, Url.AMQPS: 5671}
-_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*")
+_SCHEME = pattern(r"[a-zA-Z][a-zA-Z0-9+.-]*")
 _NAMES = {*_SERVICES, *map(str, _SERVICES.values())}
-_IPV6 = re.compile(r"(?=[^%]*:[^%]*:)[0-9a-fA-F:.]+(%.+)?")
+_IPV6 = pattern(r"(?=[^%]*:[^%]*:)[0-9a-fA-F:.]+(%.+)?")
 _PARTS = ("scheme", "username", "password", "host", "port", "path")
 
 
@@ -288,7 +294,7 @@ def _is_cut_off(place: str) -> bool:
 def _decode(text: str) -> str:
     """Undo the percent signs of a user's name or password."""
     try:
-        return unquote(text, errors="strict")
+        return text if "%" not in text else parse.unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise ValueError("the percent signs of the user's name or password do not make UTF-8") from None
 

@@ -34,7 +34,6 @@ from reactor.codec.encode import (
     write_sequence,
     write_value,
 )
-from reactor.codec.interface import IncomingDelivery, OutgoingDelivery, ReceivingLink, SendingLink
 from reactor.codec.section_writers import is_data, mapping, parts_of, write_fields_section, write_map_section
 from reactor.codec.sections import (
     BODY_CHANGED,
@@ -60,6 +59,8 @@ from reactor.listing import listed
 
 if TYPE_CHECKING:
     import difflib
+
+    from reactor.codec.interface import IncomingDelivery, OutgoingDelivery, ReceivingLink, SendingLink
 else:
     difflib = Lazily("difflib")
 

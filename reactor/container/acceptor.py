@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from reactor.container.interface import AcceptorHost
 from reactor.container.settings.listen import ListenSettings
 from reactor.engine.public import Transport
 from reactor.engine.sasl.credentials import Decoy
@@ -14,6 +13,9 @@ from reactor.engine.tls.domain import SSLDomain
 from reactor.loop.driver import ListenerDriver
 from reactor.loop.interface import Wire
 from reactor.url import Url
+
+if TYPE_CHECKING:
+    from reactor.container.interface import AcceptorHost
 
 
 class _Setting:

@@ -8,10 +8,9 @@ name alone.
 from __future__ import annotations
 
 from random import Random
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.container.deadlines import Deadlines
-from reactor.container.interface import Family, TransactionsView
 from reactor.container.reconnect.supervisor import ConnectionSupervisor
 from reactor.container.settings.connect import ConnectSettings
 from reactor.container.slow_handlers import SlowHandlerWatch
@@ -20,6 +19,9 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Transport
 from reactor.loop.driver import Driver
 from reactor.loop.interface import Wire
+
+if TYPE_CHECKING:
+    from reactor.container.interface import Family, TransactionsView
 
 
 class Connections:

@@ -11,13 +11,12 @@ from __future__ import annotations
 import random as random_module
 import weakref
 from collections.abc import Iterable
-from typing import Callable, NoReturn, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Callable, NoReturn, Optional, TypeVar, Union, overload
 
 from reactor.codec.types import AnyValue
 from reactor.container.acceptor import Acceptor
 from reactor.container.connections import Connections
 from reactor.container.draining import Drain, Leftover
-from reactor.container.interface import Rescue
 from reactor.container.links import Context, LinkMaker, random_uuid
 from reactor.container.reconnect.backoff import Reconnect
 from reactor.container.settings.addresses import Address
@@ -47,6 +46,9 @@ from reactor.engine.tls.domain import SSLDomain
 from reactor.listing import absent
 from reactor.loop.interface import Clock, Network
 from reactor.loop.loop import Loop
+
+if TYPE_CHECKING:
+    from reactor.container.interface import Rescue
 
 Self = TypeVar("Self", bound="Container")
 

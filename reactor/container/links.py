@@ -8,11 +8,10 @@ from __future__ import annotations
 import uuid
 import weakref
 from random import Random
-from typing import Any, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 from reactor.container.agreement import EVERYTHING, insist
 from reactor.container.deadlines import Deadlines
-from reactor.container.interface import LinkHost
 from reactor.container.settings.addresses import split_addresses
 from reactor.container.settings.links import LinkSettings, ReceiverSettings, SenderSettings
 from reactor.container.settings.options import apply_options
@@ -20,6 +19,9 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Link, Receiver, Sender, Session
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 from reactor.url import Url
+
+if TYPE_CHECKING:
+    from reactor.container.interface import LinkHost
 
 #: The place of a session or link: a connection, a session, or the url of a peer to connect to.
 Context = Union[Connection, Session, Url, str]

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.container.frame_trace import trace_with
-from reactor.container.interface import Injected, TurnHost
 from reactor.container.sources.task import Task
 from reactor.container.threads import OwningThread, PostedCall
 from reactor.engine.events import Collector, Event, EventBase, EventType
@@ -23,6 +22,9 @@ from reactor.loop.driver import Driver, ListenerDriver
 from reactor.loop.interface import Wire
 from reactor.loop.loop import Loop
 from reactor.tracing.text import is_wanted
+
+if TYPE_CHECKING:
+    from reactor.container.interface import Injected, TurnHost
 
 #: How often a turn goes on with the effects of its own writing, before it looks at the network again.
 _ROUNDS = 16

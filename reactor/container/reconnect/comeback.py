@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from reactor.container.interface import ConnectionHost
 from reactor.container.reconnect.attempts import STABLE, Attempts
 from reactor.container.reconnect.backoff import Backoff, read_delays
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Link, Sender, Session
 from reactor.loop.timers import Timer
 from reactor.reasons import passes
+
+if TYPE_CHECKING:
+    from reactor.container.interface import ConnectionHost
 
 log = logging.getLogger(__name__)
 

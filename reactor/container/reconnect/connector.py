@@ -7,15 +7,17 @@ each attempt. A Connection lives through all of them. The supervisor decides abo
 from __future__ import annotations
 
 from functools import partial
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
-from reactor.container.interface import ConnectionHost
 from reactor.container.settings.connect import ConnectSettings
 from reactor.engine.public import Connection, Transport
 from reactor.engine.sasl.exchange import NONCE_SIZE
 from reactor.hosts import is_loopback
 from reactor.loop.driver import Driver
 from reactor.url import Url
+
+if TYPE_CHECKING:
+    from reactor.container.interface import ConnectionHost
 
 
 class Connector:

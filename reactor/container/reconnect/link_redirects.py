@@ -6,8 +6,8 @@ The supervisor of the connection has one. It knows links and the settings of the
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
-from reactor.container.interface import ConnectionHost, Family
 from reactor.container.reconnect.attempts import Step
 from reactor.container.reconnect.connector import Connector
 from reactor.container.reconnect.redirects import Followed, info_of, is_same_place, where_to
@@ -16,6 +16,9 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Link, Session
 from reactor.errors import LINK_REDIRECT
 from reactor.shown import shown
+
+if TYPE_CHECKING:
+    from reactor.container.interface import ConnectionHost, Family
 
 log = logging.getLogger(__name__)
 

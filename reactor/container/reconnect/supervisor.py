@@ -7,9 +7,8 @@ makes it. The system handler calls it when something has happened, after the han
 from __future__ import annotations
 
 import logging
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from reactor.container.interface import ConnectionHost, Family
 from reactor.container.reconnect.attempts import Attempts, Step
 from reactor.container.reconnect.comeback import Comeback
 from reactor.container.reconnect.connector import Connector
@@ -26,6 +25,9 @@ from reactor.loop.driver import Driver
 from reactor.loop.interface import ConnectError
 from reactor.loop.timers import Timer
 from reactor.reasons import UNTRUSTED, passes
+
+if TYPE_CHECKING:
+    from reactor.container.interface import ConnectionHost, Family
 
 log = logging.getLogger(__name__)
 

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional, Union
 
 from reactor.engine.tls.domain import SSLDomain
 from reactor.errors import SSLException
-from reactor.lazily import Lazily
+from reactor.lazily import Lazily, pattern
 from reactor.url import Url
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ _KEYS = {
     "sasl.": ("enable", "enabled", "mechanisms", "allow_insecure"),
     "tls.": ("cert", "key", "ca", "verify"),
 }
-_NOT_CODE = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.S)
-_BLANKS = re.compile(r"\s*")
+_NOT_CODE = pattern(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.S)
+_BLANKS = pattern(r"\s*")
 
 
 class ConnectConfig(NamedTuple):

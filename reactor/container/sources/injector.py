@@ -9,13 +9,15 @@ atomic.
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar, Optional
+from typing import TYPE_CHECKING, ClassVar, Optional
 
 from reactor.codec.types import AnyValue
-from reactor.container.interface import SourceHost
 from reactor.engine.events import EventBase, EventType
 from reactor.engine.public import Connection, Delivery, Link, Session, Transport
 from reactor.errors import ReactorException
+
+if TYPE_CHECKING:
+    from reactor.container.interface import SourceHost
 
 
 class ApplicationEvent(EventBase):

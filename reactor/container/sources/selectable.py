@@ -7,12 +7,14 @@ events; of AMQP it knows nothing.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from reactor.container.interface import SourceHost
 from reactor.engine.events import Event, EventType
 from reactor.loop.interface import READ, WRITE
 from reactor.loop.timers import Timer
+
+if TYPE_CHECKING:
+    from reactor.container.interface import SourceHost
 
 
 class Selectable:

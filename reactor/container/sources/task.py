@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
-from reactor.container.interface import SourceHost
 from reactor.loop.timers import Timer
+
+if TYPE_CHECKING:
+    from reactor.container.interface import SourceHost
 
 
 class Task:

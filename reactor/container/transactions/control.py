@@ -6,10 +6,9 @@ transaction; the system handler calls it at their end. It knows links, and nothi
 
 from __future__ import annotations
 
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.types import symbol
-from reactor.container.interface import TransactionHost
 from reactor.container.settings.options import SenderOption
 from reactor.container.transactions.transaction import Transaction
 from reactor.engine.endpoints.condition import Condition
@@ -18,6 +17,9 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.public import Connection, Delivery, Link, Sender, Session
 from reactor.errors import ENDED
+
+if TYPE_CHECKING:
+    from reactor.container.interface import TransactionHost
 
 #: What a transaction is declared on: its links have part in it.
 Scope = Union[Connection, Session]

@@ -8,11 +8,10 @@ wire: the peer has rolled it back then.
 from __future__ import annotations
 
 import logging
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.message import Message
 from reactor.codec.types import AnyValue, Described, symbol
-from reactor.container.interface import TransactionHost
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import LOST, OPEN, SETTLED_BY_PEER
 from reactor.engine.endpoints.disposition import (
@@ -35,6 +34,9 @@ from reactor.errors import (
     TransactionException,
     TransactionRolledBack,
 )
+
+if TYPE_CHECKING:
+    from reactor.container.interface import TransactionHost
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.definitions import OPEN
 from reactor.codec.dicts import SymbolList, of_symbols
@@ -31,10 +31,12 @@ from reactor.engine.endpoints.fields import Names, symbol_keys, symbol_list
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Collector, Event, EventType
-from reactor.engine.interface import TransportInterface
 from reactor.engine.limits import Limits
 from reactor.errors import RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
 from reactor.shown import quoted, shown
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import TransportInterface
 
 #: In the properties of a peer's open: the open is a refusal, and the close that follows has its reason. ActiveMQ's
 #: brokers send it, and the clients of JMS wait for that close.

@@ -8,7 +8,7 @@ changes nothing, because the peer has forgotten the delivery too. The acknowledg
 
 from __future__ import annotations
 
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
@@ -25,9 +25,11 @@ from reactor.engine.endpoints.disposition import (
     state_bytes,
 )
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
-from reactor.engine.interface import ChannelInterface
 from reactor.errors import ENDED, ILLEGAL_STATE, DataException, LocalProtocolError
 from reactor.listing import Listed
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import ChannelInterface
 
 # How a delivery was finished on this side.
 OPEN, SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST = range(5)

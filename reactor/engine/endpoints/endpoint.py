@@ -8,13 +8,15 @@ replaced with the wire.
 
 from __future__ import annotations
 
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
 from reactor.engine.endpoints.condition import Condition, as_condition
 from reactor.engine.handler import PlanTable, check_handler
-from reactor.engine.interface import ParentInterface
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError, RemoteProtocolError
 from reactor.listing import Listed
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import ParentInterface
 
 # The numbers are the original's: programs print them, and mask them.
 LOCAL_UNINIT, LOCAL_ACTIVE, LOCAL_CLOSED = 1, 2, 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import ATTACH
 from reactor.codec.dicts import SymbolList
@@ -32,10 +32,12 @@ from reactor.engine.endpoints.endpoint import (
 from reactor.engine.endpoints.fields import Names, count, one_of, symbol_keys, symbol_list
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
-from reactor.engine.interface import ChannelInterface, ConnectionInterface, SessionInterface
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 from reactor.listing import ListedAbstract
 from reactor.shown import quoted, shown
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import ChannelInterface, ConnectionInterface, SessionInterface
 
 SND_UNSETTLED, SND_SETTLED, SND_MIXED = 0, 1, 2
 RCV_FIRST, RCV_SECOND = 0, 1

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.engine.endpoints.delivery import LOST, Delivery
 from reactor.engine.endpoints.disposition import MODIFIED, Disposition, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
 from reactor.engine.endpoints.link import RCV_SECOND, Link
-from reactor.engine.interface import SessionInterface
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import SessionInterface
 
 _MODIFIED = "amqp:modified:list"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.engine.endpoints import delivery as fates
 from reactor.engine.endpoints.condition import Condition
@@ -18,8 +18,10 @@ from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_
 from reactor.engine.endpoints.link import SND_SETTLED, Link
 from reactor.engine.endpoints.tags import GivenTags
 from reactor.engine.events import Event
-from reactor.engine.interface import SessionInterface
 from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, LocalProtocolError
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import SessionInterface
 
 #: A receiver can grant four billion. An application that sends while there is credit shall come to an end of that, and
 #: get an event to go on when some has left: no transfer window is larger than that, as a rule.

@@ -7,7 +7,7 @@ It holds the wishes of the application and survives the wire. The state of the w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import BEGIN
 from reactor.codec.dicts import SymbolList
@@ -33,8 +33,10 @@ from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import Receiver
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.events import Event, EventType
-from reactor.engine.interface import ChannelInterface, ConnectionInterface, WireInterface
 from reactor.reasons import passes
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import ChannelInterface, ConnectionInterface, WireInterface
 
 #: Frames that a peer may send before our answer, when the application sets no `incoming_capacity`.
 DEFAULT_WINDOW = 2048

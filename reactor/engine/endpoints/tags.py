@@ -6,11 +6,13 @@ chooses are checked. Senders enter. It knows deliveries by their tag and their f
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from reactor.engine.endpoints.delivery import OPEN, Delivery
-from reactor.engine.interface import SenderInterface
 from reactor.errors import NOT_ALLOWED, LocalProtocolError
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import SenderInterface
 
 #: Digits of the largest number that is checked: a sender does not get there by counting.
 _DIGITS = 18

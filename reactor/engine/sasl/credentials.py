@@ -7,11 +7,10 @@ neither log in with them nor read a password; he has to guess, at the price of `
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Callable, NamedTuple, Union
 
 from reactor.engine.sasl.saslprep import saslprep
-from reactor.lazily import Lazily
+from reactor.lazily import Lazily, pattern
 
 if TYPE_CHECKING:
     import base64
@@ -30,7 +29,7 @@ DEFAULT_ITERATIONS = 4096
 SALT_SIZE = 16
 
 _BY_SIZE = {64: "SCRAM-SHA-512", 32: "SCRAM-SHA-256", 20: "SCRAM-SHA-1"}  # of a digest, in bytes
-_TEXT = re.compile(r"(SCRAM-SHA-[0-9]+)\$([0-9]{1,10}):([^$:]+)\$([^$:]+):([^$:]+)")
+_TEXT = pattern(r"(SCRAM-SHA-[0-9]+)\$([0-9]{1,10}):([^$:]+)\$([^$:]+):([^$:]+)")
 
 
 class ScramSecret:

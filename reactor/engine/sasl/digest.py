@@ -22,7 +22,7 @@ from reactor.engine.sasl.exchange import (
     ServerPolicy,
     Step,
 )
-from reactor.lazily import Lazily
+from reactor.lazily import Lazily, pattern
 from reactor.shown import quoted
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ else:
     base64 = Lazily("base64")
 
 # Checked in this order: tokens, and strings in which a backslash quotes the next character [RFC 2831, 7.1].
-_DIRECTIVE = re.compile(
+_DIRECTIVE = pattern(
     r"""[,\s]* ([A-Za-z-]+) \s*=\s* (?: "((?:[^"\\]|\\.)*)" | ([^\s,"]+) ) \s* (?=,|$)""", re.VERBOSE | re.DOTALL
 )
-_TRAILER = re.compile(r"[,\s]*")
-_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_TRAILER = pattern(r"[,\s]*")
+_QUOTED_PAIR = pattern(r"\\(.)", re.DOTALL)
 #: Bytes of a challenge or a response [RFC 2831, 2.1.1 and 2.1.2].
 MAX_MESSAGE = 4096
 #: The directives that may come once only.

@@ -17,12 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import Any, NamedTuple, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional, Union
 
 from reactor.codec.definitions import SASL_CHALLENGE, SASL_INIT, SASL_MECHANISMS, SASL_OUTCOME, SASL_RESPONSE
 from reactor.codec.performatives import decode_composite, encode_composite
 from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, symbol
-from reactor.engine.interface import SASLCarrier
 from reactor.engine.sasl.exchange import Challenge, ClientMechanism, Done, Fail, MechanismError, ServerMechanism
 from reactor.engine.sasl.mechanisms import MECHANISMS, choose, listed
 from reactor.engine.sasl.settings import SASLSettings
@@ -35,6 +34,9 @@ from reactor.errors import (
     RemoteProtocolError,
     SASLException,
 )
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import SASLCarrier
 
 _HEADER = Struct(">IBBH")
 _SASL_FRAME = 1

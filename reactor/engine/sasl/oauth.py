@@ -12,7 +12,6 @@ is let in, so it travels only on a wire without eavesdroppers, and nothing shows
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
@@ -26,7 +25,7 @@ from reactor.engine.sasl.exchange import (
     ServerPolicy,
     Step,
 )
-from reactor.lazily import Lazily
+from reactor.lazily import Lazily, pattern
 from reactor.shown import quoted, shown
 
 if TYPE_CHECKING:
@@ -34,9 +33,9 @@ if TYPE_CHECKING:
 else:
     json = Lazily("json")
 
-_TOKEN = re.compile(r"[\x21-\x7e]+")
-_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([\x21-\x7e]+)")
-_GS2 = re.compile(r"(n|y|p=[A-Za-z0-9.-]+),(?:a=([^,\x01]*))?,")
+_TOKEN = pattern(r"[\x21-\x7e]+")
+_BEARER = pattern(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([\x21-\x7e]+)")
+_GS2 = pattern(r"(n|y|p=[A-Za-z0-9.-]+),(?:a=([^,\x01]*))?,")
 _END = "\x01"
 
 

@@ -16,7 +16,6 @@ so an adversary that removes the -PLUS mechanisms from the server's offer is det
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Optional, Union
 
 from reactor.engine.sasl.credentials import HASHES, ScramSecret, salted_password
@@ -32,7 +31,7 @@ from reactor.engine.sasl.exchange import (
     Step,
 )
 from reactor.engine.sasl.saslprep import saslprep
-from reactor.lazily import Lazily
+from reactor.lazily import Lazily, pattern
 from reactor.shown import quoted, shown
 
 if TYPE_CHECKING:
@@ -50,9 +49,9 @@ BINDINGS = ("tls-exporter", "tls-unique", "tls-server-end-point")
 
 _PLUS = "-PLUS"
 # A nonce: printable ASCII without the comma.
-_NONCE = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
-_GS2 = re.compile(r"(n|y|p=([A-Za-z0-9.-]+)),(?:a=([^,]*))?,")
-_ITERATIONS = re.compile(r"[1-9][0-9]{0,9}")
+_NONCE = pattern(r"[\x21-\x2b\x2d-\x7e]+")
+_GS2 = pattern(r"(n|y|p=([A-Za-z0-9.-]+)),(?:a=([^,]*))?,")
+_ITERATIONS = pattern(r"[1-9][0-9]{0,9}")
 
 
 class _Malformed(Exception):

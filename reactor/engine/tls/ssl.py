@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from reactor.engine.interface import TLSCarrier
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
 from reactor.engine.tls.layer import TLSLayer
 from reactor.errors import SSLException
@@ -17,6 +16,8 @@ from reactor.shown import shown
 
 if TYPE_CHECKING:
     import hashlib
+
+    from reactor.engine.interface import TLSCarrier
 else:
     hashlib = Lazily("hashlib")
 

@@ -7,7 +7,7 @@ the name, answers what has to be answered, and no handler sees it.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.definitions import ATTACH, DETACH
 from reactor.codec.dicts import of_symbols
@@ -30,7 +30,6 @@ from reactor.engine.endpoints.session import Session
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
 from reactor.engine.handler import PlanTable
-from reactor.engine.interface import ChannelInterface, WireInterface
 from reactor.engine.serial import MASK, free_number
 from reactor.engine.wire import naming
 from reactor.errors import (
@@ -45,6 +44,9 @@ from reactor.errors import (
     RemoteProtocolError,
 )
 from reactor.reasons import passes
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import ChannelInterface, WireInterface
 
 #: How many links of a session are attached before the peer has said how many it takes.
 FEW_HANDLES = 16

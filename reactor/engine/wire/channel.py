@@ -8,7 +8,7 @@ turn. What the application wants of the session is in endpoints/session.py.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.definitions import BEGIN, END
 from reactor.codec.dicts import of_symbols
@@ -20,13 +20,15 @@ from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
-from reactor.engine.interface import WireInterface
 from reactor.engine.serial import MASK
 from reactor.engine.wire.attachments import Attachments
 from reactor.engine.wire.flows import Flows
 from reactor.engine.wire.incoming_window import IncomingWindow
 from reactor.engine.wire.outcomes import Outcomes
 from reactor.engine.wire.outgoing_window import OUTPUT_LIMIT, OutgoingWindow
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import WireInterface
 
 
 class Channel:

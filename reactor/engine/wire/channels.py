@@ -7,7 +7,7 @@ that they hold together. The life of one channel is in channel.py.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE, TRANSFER_OVERHEAD
 from reactor.engine.endpoints.link import Link
@@ -16,7 +16,6 @@ from reactor.engine.events import Event, EventType
 from reactor.engine.limits import UNLIMITED, USUAL
 from reactor.engine.serial import next_number
 from reactor.engine.wire.channel import Channel
-from reactor.engine.wire.interface import OwningTransport
 from reactor.engine.wire.layers import Layers
 from reactor.engine.wire.stages import EXPECT_FRAMES, OPENING, Stages
 from reactor.errors import (
@@ -26,6 +25,9 @@ from reactor.errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
+
+if TYPE_CHECKING:
+    from reactor.engine.wire.interface import OwningTransport
 
 #: How many sessions begin before the peer has said how many it takes.
 FEW_CHANNELS = 4

@@ -7,7 +7,7 @@ transport enters, for its driver and the application, and the other parts. The e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
@@ -15,7 +15,6 @@ from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from reactor.engine.endpoints.link import Link
 from reactor.engine.events import Event
 from reactor.engine.wire.channels import Channels
-from reactor.engine.wire.interface import OwningTransport
 from reactor.engine.wire.layers import Layers
 from reactor.engine.wire.reader import FrameReader
 from reactor.engine.wire.stages import (
@@ -32,6 +31,9 @@ from reactor.engine.wire.stages import (
 )
 from reactor.engine.wire.writer import FrameWriter
 from reactor.errors import FRAMING_ERROR, INTERNAL_ERROR, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from reactor.engine.wire.interface import OwningTransport
 
 
 class Ending:

@@ -6,16 +6,18 @@ Links and windows note that a flow is due. It is written once per turn, however 
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import write_flow, write_session_flow
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import CONFIRMED, PAUSED, Receiver
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.events import Event
-from reactor.engine.interface import ChannelInterface
 from reactor.engine.serial import MASK, serial_difference
 from reactor.errors import UNATTACHED_HANDLE, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import ChannelInterface
 
 _LINK_FLOW = Event.LINK_FLOW
 

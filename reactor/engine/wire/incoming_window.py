@@ -6,7 +6,7 @@ This is the hot path of receiving. It writes nothing.
 
 from __future__ import annotations
 
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.engine.endpoints.delivery import (
     LOST,
@@ -21,7 +21,6 @@ from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import Receiver
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
-from reactor.engine.interface import ChannelInterface, WireInterface
 from reactor.engine.serial import MASK
 from reactor.errors import (
     ERRANT_LINK,
@@ -34,6 +33,9 @@ from reactor.errors import (
     WINDOW_VIOLATION,
     RemoteProtocolError,
 )
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import ChannelInterface, WireInterface
 
 _DELIVERY = Event.DELIVERY
 

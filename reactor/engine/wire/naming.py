@@ -8,7 +8,7 @@ Links enter. It knows no wire.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from reactor.codec.definitions import ATTACH
 from reactor.codec.performatives import encode_composite
@@ -18,8 +18,10 @@ from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.session import Session
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
-from reactor.engine.interface import ConnectionInterface
 from reactor.errors import FRAME_SIZE_TOO_SMALL, STOLEN
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import ConnectionInterface
 
 
 def namesakes(connection: ConnectionInterface, name: str, sends: bool) -> Iterator[Link]:

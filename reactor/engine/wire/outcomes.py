@@ -6,15 +6,17 @@ run of consecutive deliveries that end alike.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import write_disposition
 from reactor.engine.endpoints.delivery import OPEN, SETTLED_BY_PEER, SETTLED_NOW, STATE_CHANGED, Delivery
 from reactor.engine.endpoints.disposition import EMPTY, TERMINAL, read_state, state_bytes
 from reactor.engine.events import Event
-from reactor.engine.interface import ChannelInterface
 from reactor.engine.serial import MASK, serial_difference
 from reactor.errors import INVALID_FIELD, RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import ChannelInterface
 
 #: How often a delivery may be mentioned before it is settled, on average: a disposition of thirty bytes can mention all
 #: that there are. One that mentions fewer than FEW costs no more than any other frame, and is not counted.

@@ -8,7 +8,7 @@ deliveries. This is the hot path of sending.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import transfer_writer, write_transfer
 from reactor.engine.endpoints.delivery import LOST, OPEN, Delivery
@@ -18,8 +18,10 @@ from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
-from reactor.engine.interface import ChannelInterface, WireInterface
 from reactor.engine.serial import MASK
+
+if TYPE_CHECKING:
+    from reactor.engine.interface import ChannelInterface, WireInterface
 
 #: While so many bytes wait to be sent no more transfers are written: they stay where they can be given up.
 OUTPUT_LIMIT = 256 * 1024

@@ -8,7 +8,7 @@ answered by the ending, in the one place that turns it into a frame.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reactor.codec.decode import read_fields
 from reactor.codec.definitions import (
@@ -28,7 +28,6 @@ from reactor.codec.performatives import check_fields, decode_composite
 from reactor.engine.headers import explain_header, is_unclear
 from reactor.engine.limits import UNLIMITED
 from reactor.engine.wire.channels import Channels
-from reactor.engine.wire.interface import OwningTransport
 from reactor.engine.wire.layers import Layers
 from reactor.engine.wire.stages import (
     AMQP_HEADING,
@@ -45,6 +44,9 @@ from reactor.engine.wire.stages import (
 )
 from reactor.engine.wire.writer import FrameWriter
 from reactor.errors import FRAMING_ERROR, NOT_ALLOWED, POLICY_ERROR, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from reactor.engine.wire.interface import OwningTransport
 
 #: From how many bytes on a payload is not copied out of the input before its message is complete; unless the input is
 #: so many times as large: it would all be kept for it.

@@ -8,7 +8,7 @@ When it is time for a heartbeat is the business of timeouts.py.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.definitions import CLOSE, OPEN
 from reactor.codec.frames import AMQP_HEADER, EMPTY_FRAME, SASL_HEADER, write_frame
@@ -21,7 +21,6 @@ from reactor.engine.endpoints.session import Session
 from reactor.engine.wire.attachments import attach, detach
 from reactor.engine.wire.channel import begin, end
 from reactor.engine.wire.channels import Channels
-from reactor.engine.wire.interface import OwningTransport
 from reactor.engine.wire.layers import Layers
 from reactor.engine.wire.stages import (
     AMQP_HEADER_SENT,
@@ -37,6 +36,9 @@ from reactor.engine.wire.stages import (
     Stages,
 )
 from reactor.errors import INVALID_FIELD, DataException, LocalProtocolError
+
+if TYPE_CHECKING:
+    from reactor.engine.wire.interface import OwningTransport
 
 
 class FrameWriter:
