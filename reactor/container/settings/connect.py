@@ -6,7 +6,6 @@ the connector and the attempts of the connection read it. Nothing in it changes 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional, Protocol
 
@@ -144,7 +143,8 @@ class ConnectSettings:
 
         hostname: the name to ask for there, unless the application has named one.
         """
-        other = copy.copy(self)
+        other = ConnectSettings.__new__(ConnectSettings)
+        other.__dict__.update(vars(self))
         other.addresses = [url]
         other.redirected = True
         if other.virtual_host is None:

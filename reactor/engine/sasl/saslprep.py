@@ -8,14 +8,15 @@ prescribes, so that old and new peers agree; younger characters pass only where 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from unicodedata import ucd_3_2_0
 
 from reactor.lazily import Lazily
 
 if TYPE_CHECKING:
     import stringprep
+    import unicodedata
 else:
     stringprep = Lazily("stringprep")
+    unicodedata = Lazily("unicodedata")
 
 _PROHIBITED = (
     "in_table_c12",  # spaces other than " "; those that the mapping left
@@ -55,10 +56,10 @@ def saslprep(text: str, stored: bool = True) -> str:
     )
     marks = 0
     for char in mapped:
-        marks = marks + 1 if ucd_3_2_0.combining(char) else 0
+        marks = marks + 1 if unicodedata.ucd_3_2_0.combining(char) else 0
         if marks > MOST_MARKS:
             raise ValueError("it has a letter with more than %d marks" % MOST_MARKS)
-    prepared = ucd_3_2_0.normalize("NFKC", mapped)
+    prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
     for char in prepared:
         if any(getattr(stringprep, table)(char) for table in _PROHIBITED):
             raise ValueError("it has a character that RFC 4013 prohibits, such as a control character")
