@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from reactor.lazily import Lazily
+from reactor.lazily import Lazily, pattern
 
 HERE = Path(__file__).parent.parent
 
@@ -21,9 +22,27 @@ def test_a_lazy_module_is_that_module() -> None:
 
 
 def test_a_program_without_tls_and_passwords_does_not_pay_for_them() -> None:
-    needless = "{'ssl', 'json', 'dataclasses', 'difflib'}"
-    program = "import sys, reactor, handlers; print(*sorted(%s & set(sys.modules)))" % needless
+    needless = {"ssl", "json", "dataclasses", "difflib", "urllib.parse", "ipaddress", "unicodedata", "copy"}
+    program = "import sys, reactor, handlers; print(*sorted(%r & set(sys.modules)))" % needless
     shown = subprocess.run(
         [sys.executable, "-S", "-c", program], cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=60, text=True
     )
     assert shown.stdout.split() == []
+
+
+def test_interfaces_are_for_type_checkers_alone() -> None:
+    program = "import sys, reactor, handlers; print(*[name for name in sys.modules if name.endswith('.interface')])"
+    shown = subprocess.run(
+        [sys.executable, "-S", "-c", program], cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=60, text=True
+    )
+    # That of the loop has the real clock's and the wires' common parts, and the simulation raises its errors.
+    assert shown.stdout.split() == ["reactor.loop.interface"]
+
+
+def test_a_pattern_is_compiled_when_it_is_first_used() -> None:
+    broken = pattern("(")
+    with pytest.raises(re.error):
+        broken.match("")
+    word = pattern("[a-z]+ # a word", re.VERBOSE | re.IGNORECASE)
+    assert word.fullmatch("Word") and not word.match("1Word")
+    assert word.match("1Word", 1)

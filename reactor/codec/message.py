@@ -1,7 +1,6 @@
 """Message: the unit that applications send and receive, and the sections that it travels in [3.2].
 
-Handlers, brokers and applications enter here; nothing of links and connections is known, apart from the two
-calls that `send` and `recv` make.
+Handlers, brokers and applications enter here. Of links it knows the two calls that `send` and `recv` make.
 
 A received message is its bytes until it is read: `from_bytes` finds the places of the sections, and each is
 decoded when one of its attributes is first touched. A section that was not changed is never encoded again: `encode`
@@ -81,9 +80,9 @@ class Message(FieldAttributes):
         `reactor.codec.types`. It travels as an amqp-value section, unless `inferred` is set.
     Every other attribute can be given by keyword; an unknown one is a TypeError that suggests the nearest.
 
-    A value that cannot travel raises MessageException that names the attribute: at the assignment where the
-    attribute alone shows it, else at `encode`. A message from a peer with a section that is not AMQP
-    raises DecodeError (a MessageException) when that section is first looked at, or at `check`.
+    A value that cannot travel raises MessageException that names the attribute: at the assignment where the attribute
+    alone shows it, else at `encode`. A message from a peer with a section that is not AMQP raises DecodeError (a
+    MessageException) when that section is first looked at, or at `check`.
     """
 
     DEFAULT_PRIORITY = 4

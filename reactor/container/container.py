@@ -11,7 +11,7 @@ from __future__ import annotations
 import random as random_module
 import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Callable, NoReturn, Optional, TypeVar, Union, overload
+from typing import Callable, NoReturn, Optional, TypeVar, Union, overload
 
 from reactor.codec.types import AnyValue
 from reactor.container.acceptor import Acceptor
@@ -46,9 +46,6 @@ from reactor.engine.tls.domain import SSLDomain
 from reactor.listing import absent
 from reactor.loop.interface import Clock, Network
 from reactor.loop.loop import Loop
-
-if TYPE_CHECKING:
-    from reactor.container.interface import Rescue
 
 Self = TypeVar("Self", bound="Container")
 
@@ -108,7 +105,7 @@ class Container:
         self.send_timeout: Optional[float] = None
         self.close_timeout: Optional[float] = None
         self.timeout: Optional[float] = None
-        self.rescue: Optional[Rescue] = None
+        self.rescue: Optional[Callable[[Exception, AnyValue], bool]] = None
         self.raise_errors = bool(raise_errors)
         self.owner = OwningThread()
         self.loop = Loop(clock, network)

@@ -25,17 +25,13 @@ from reactor.loop.loop import Loop
 Family = list[tuple[ConnectSettings, Connection]]
 
 
-#: See Container, `rescue`. The second is an event, or None; the type that applications know is completed further up.
-Rescue = Callable[[Exception, AnyValue], bool]
-
-
 class TurnHost(Protocol):
     """The container of Turns."""
 
     @property
     def timeout(self) -> Optional[float]: ...
     @property
-    def rescue(self) -> Optional[Rescue]: ...
+    def rescue(self) -> Optional[Callable[[Exception, AnyValue], bool]]: ...
 
 
 class SourceHost(Protocol):

@@ -101,18 +101,22 @@ def is_type_checking(node) -> bool:
     test = node.test
     if getattr(test, "id", getattr(test, "attr", None)) != "TYPE_CHECKING":
         return False
-    imported = {inner.names[0].name for inner in node.body if isinstance(inner, ast.Import)}
+    imported = {
+        f"{inner.module}.{inner.names[0].name}" if isinstance(inner, ast.ImportFrom) else inner.names[0].name
+        for inner in node.body
+        if isinstance(inner, (ast.Import, ast.ImportFrom))
+    }
     return imported >= set(lazy(node.orelse))
 
 
 def lazy(statements) -> list[str]:
-    """The modules that `NAME = Lazily("NAME")` stands for; the one other thing that may be said there."""
+    """The modules that `NAME = Lazily("PACKAGE.NAME")` stands for; the one other thing that may be said there."""
     names = []
     for statement in statements:
         assert isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call), ast.dump(statement)
         (target,), (argument,) = statement.targets, statement.value.args
-        assert statement.value.func.id == "Lazily" and target.id == argument.value, ast.dump(statement)
-        names.append(target.id)
+        assert statement.value.func.id == "Lazily" and target.id == argument.value.rpartition(".")[2], ast.dump(statement)
+        names.append(argument.value)
     return names
 
 
