@@ -115,7 +115,8 @@ def lazy(statements) -> list[str]:
     for statement in statements:
         assert isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call), ast.dump(statement)
         (target,), (argument,) = statement.targets, statement.value.args
-        assert statement.value.func.id == "Lazily" and target.id == argument.value.rpartition(".")[2], ast.dump(statement)
+        said = statement.value.func.id, argument.value.rpartition(".")[2]
+        assert said == ("Lazily", target.id), ast.dump(statement)
         names.append(argument.value)
     return names
 
