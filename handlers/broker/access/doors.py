@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Callable, Optional
 from urllib.parse import quote
@@ -81,8 +81,24 @@ class Doors:
             acceptor.credentials = self.users.credentials
         elif "PLAIN" in names:
             acceptor.authenticator = _no_check
-        log.info("%s: %s", acceptor.url, describe(acceptor))
+        log.info("%s: %s", acceptor.url, self.describe(names))
         return acceptor
+
+    def describe(self, names: Sequence[str]) -> str:
+        """Which clients are let in where these mechanisms are offered, in a sentence."""
+        if self.users is None and "PLAIN" in names:
+            return "every client on this machine may connect: users and passwords are not checked"
+        others = [name for name in names if name != "ANONYMOUS"]
+        if len(others) == len(names):
+            return f"clients log in by {', '.join(names)}"
+        also = f"; others log in by {', '.join(others)}" if others else ": users and passwords are not checked"
+        return f"every client that can reach it may connect{also}"
+
+    def foresee(self, url: str) -> str:
+        """`describe` for a place where the broker is going to listen, without a look at the names of hosts."""
+        place = Url(url)
+        local = "127.0.0.1" if place.host == "localhost" else place.host or ""
+        return self.describe(self._mechanisms(local, place.scheme == Url.AMQPS))
 
     def _mechanisms(self, host: str, sealed: bool) -> list[str]:
         """The mechanisms that are offered at an address; AccessError if that is none, or open without a wish."""
@@ -175,18 +191,6 @@ class Doors:
     def require_manage(self, connection: Any) -> None:
         """Refused, unless the client may look into the broker and change it."""
         self.require(connection, MANAGE)
-
-
-def describe(acceptor: Any) -> str:
-    """Which clients are let in at a listener, in a sentence."""
-    if acceptor.authenticator is _no_check:
-        return "every client on this machine may connect: users and passwords are not checked"
-    names = acceptor.allowed_mechs
-    others = [name for name in names if name != "ANONYMOUS"]
-    if len(others) == len(names):
-        return f"clients log in by {', '.join(names)}"
-    also = f"; others log in by {', '.join(others)}" if others else ": users and passwords are not checked"
-    return f"every client that can reach it may connect{also}"
 
 
 def _distance(host: str) -> tuple[bool, bool]:

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from handlers.broker.access.doors import AccessError, describe
+from handlers.broker.access.doors import AccessError, Doors
 from handlers.broker.broker import Broker
+from handlers.broker.commands.configuration import READERS, page
+from handlers.broker.commands.options import ConfigError, Options
 from handlers.broker.commands.sizes import limit, size, tls, url
 from handlers.broker.store.interface import StoreError
 from reactor import ApplicationEvent, Container, EventInjector, Limits, SSLException, TransportException, __version__
@@ -30,7 +32,7 @@ examples:
   amqp-broker
       listens on amqp://127.0.0.1:5672, reachable from this machine alone
   amqp-broker user add alice --file users
-  amqp-broker --listen amqp://0.0.0.0:5672 --listen 'amqp://[::]:5672' --users users
+  amqp-broker --listen amqp://0.0.0.0 --listen 'amqp://[::]' --users users
       reachable from the network, for users with a password (SCRAM alone: it does not travel)
   amqp-broker --listen amqps://0.0.0.0 --tls-cert broker.pem --tls-key broker.key --users users
       with TLS
@@ -46,12 +48,20 @@ examples:
       durable messages are kept in this file, and are there again after a restart
   amqp-broker --max-queue-bytes 64M
       producers wait while their queue holds more
+  amqp-broker --config broker.json --check-config
+      shows what would be served by the options of a file: {"queues": {"jobs": {"max_length": 1000}}, ...}
+
+exit status: 0 when it has ended as it was asked to; 1 if it could not listen, open its store or end in
+good order;
+2 for options or a configuration that cannot be used
 
 try it:
   python -m handlers.broker &
   python -m examples.send amqp://127.0.0.1 jobs hello
   python -m examples.receive amqp://127.0.0.1 jobs 1
 """
+
+PLACE = "amqp://127.0.0.1:5672"
 
 IDLE_HELP = "how long a connection may be silent before it counts as lost (60; 0: for ever)"
 
@@ -62,18 +72,23 @@ max_buffered_connection_bytes=64M; may be repeated. The names are those of react
 
 def run(arguments: Sequence[str], commands: str) -> int:
     """Run the broker until it is interrupted; returns the exit status. commands: lists the others, for the help."""
-    parser = _parser(commands)
-    options = parser.parse_args(arguments)
+    known = parser(commands)
+    try:
+        options = known.parse(arguments)
+    except ConfigError as error:
+        known.exit(2, f"amqp-broker: {error}\n")
     logging.basicConfig(
         level=logging.INFO if options.verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(message)s",
         stream=sys.stderr,
     )
+    announcement = _Announcement(options.port_file)
     try:
         broker = Broker(
-            options.listen or ["amqp://127.0.0.1:5672"],
-            queues=options.queue,
-            topics=options.topic,
+            options.listen,
+            queues=options.queues,
+            topics=options.topics,
+            policies=options.policies,
             auto_create=not options.no_auto_create,
             topic_prefixes=options.topic_prefix,
             max_queue_bytes=options.max_queue_bytes,
@@ -85,18 +100,22 @@ def run(arguments: Sequence[str], commands: str) -> int:
             idle_timeout=options.idle_timeout,
             open_timeout=options.open_timeout,
             write_timeout=options.write_timeout,
-            limits=Limits(**dict(options.limit)),
+            limits=Limits(**dict(options.limits)),
             users=options.users,
+            permissions=options.permissions,
             anonymous=options.anonymous,
             ssl_domain=tls(options.tls_cert, options.tls_key, options.tls_ca, options.tls_require_client_cert),
-            store=options.store,
-            on_listening=_Announcement(options.port_file),
+            store=None if options.check_config else options.store,
+            on_listening=announcement,
         )
+        if options.check_config:
+            print(*page(options, known.settings, broker), sep="\n")
+            return 0
     except (ValueError, SSLException) as error:  # settings that do not go together, or files that are no good
-        parser.error(str(error))
+        known.exit(2, f"amqp-broker: {error}\n")
     except StoreError as error:
-        print(f"amqp-broker: {error}", file=sys.stderr)
-        return 1
+        return _fail(error)
+    announcement.doors = broker.doors
     container = Container(broker)
     if options.name:
         container.container_id = options.name
@@ -104,13 +123,17 @@ def run(arguments: Sequence[str], commands: str) -> int:
     try:
         container.run()
     except (OSError, TransportException, StoreError, AccessError) as error:  # no port, no TLS, no store
-        print(f"amqp-broker: {error}", file=sys.stderr)
-        return 1
+        return _fail(error)
     except KeyboardInterrupt:
         return 1
     finally:
         broker.close()
     return 0
+
+
+def _fail(error: Exception) -> int:
+    print(f"amqp-broker: {error}", file=sys.stderr)
+    return 1
 
 
 class _Interrupts:
@@ -136,6 +159,7 @@ class _Announcement:
 
     def __init__(self, port_file: Optional[str]) -> None:
         self.port_file = port_file
+        self.doors: Optional[Doors] = None
 
     def __call__(self, url: str, acceptor: Any) -> None:
         if self.port_file is not None:
@@ -144,13 +168,16 @@ class _Announcement:
             written.write_text(f"{acceptor.port}\n", encoding="ascii")
             written.replace(self.port_file)
             self.port_file = None  # that of the first
-        text = describe(acceptor)
-        print(text[0].upper() + text[1:], flush=True)
+        if self.doors is not None:
+            text = self.doors.describe(acceptor.allowed_mechs)
+            print(text[0].upper() + text[1:], flush=True)
         print(f"Listening on {acceptor.url}", flush=True)
 
 
-def _parser(commands: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser(commands: str) -> Options:
+    """The options of the command. commands: lists the others, for the help."""
+    known = Options(
+        READERS,
         allow_abbrev=False,  # `--port 5673` is no `--port-file`
         prog="amqp-broker",
         usage="amqp-broker [COMMAND] [OPTION ...]",
@@ -158,14 +185,17 @@ def _parser(commands: str) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add("--listen", metavar="URL", action="append", type=url, help="where to listen (amqp://127.0.0.1:5672)")
-    for name, help in (
-        ("--queue", "a queue that is there from the beginning"),
-        ("--topic", "a topic that is there from the beginning"),
-        ("--topic-prefix", "addresses that begin so are topics"),
+    add = known.add_argument
+    add("--config", metavar="FILE", help="take options from this file, in JSON; those of the command line win")
+    add("--check-config", action="store_true", help="show what would be served, and end")
+    add("--listen", metavar="URL", action="append", type=url, default=[PLACE], help=f"where to listen ({PLACE})")
+    for name, dest, help in (
+        ("--queue", "queues", "a queue that is there from the beginning"),
+        ("--topic", "topics", "a topic that is there from the beginning"),
+        ("--topic-prefix", "topic_prefix", "addresses that begin so are topics"),
     ):
-        add(name, metavar="NAME", action="append", default=[], help=help + "; may be repeated, as --listen")
+        help += "; may be repeated, as --listen"
+        add(name, metavar="NAME", action="append", dest=dest, default=[], help=help)
     add("--store", metavar="FILE", help="keep durable messages in this file (none: all is in memory)")
     add("--users", metavar="FILE", help="clients log in as one of these users; see amqp-broker user --help")
     add("--anonymous", action="store_true", default=None, help="let clients in that do not log in")
@@ -191,9 +221,9 @@ def _parser(commands: str) -> argparse.ArgumentParser:
     add("--idle-timeout", metavar="SECONDS", type=float, default=60.0, help=IDLE_HELP)
     add("--open-timeout", metavar="SECONDS", type=float, help="how long a client may take to open its connection (30)")
     add("--write-timeout", metavar="SECONDS", type=float, help="how long a client may leave waiting bytes unread (60)")
-    add("--limit", metavar="NAME=NUMBER", action="append", type=limit, default=[], help=LIMIT_HELP)
+    add("--limit", metavar="NAME=NUMBER", action="append", dest="limits", type=limit, default=[], help=LIMIT_HELP)
     add("--name", metavar="NAME", help="the container id that clients see (a UUID)")
     add("--port-file", metavar="FILE", help="write the port of the first --listen to this file")
     add("--verbose", action="store_true", help="log connections, links and nodes as they come and go")
     add("--version", action="version", version=f"amqp-broker {__version__}")
-    return parser
+    return known
