@@ -28,11 +28,15 @@ class Alarms:
     def watch(self, node: Node, expires: float) -> None:
         """A message with a time to live has come to `node`: be there when it ends."""
         for queue in node.subscriptions if isinstance(node, Topic) else (node,):
-            alarm = self._set.get(queue)
-            if queue.deadline is not None and (alarm is None or queue.deadline < alarm[0]):
-                if alarm is not None:
-                    alarm[1].cancel()
-                self._set_alarm(queue)
+            self.attend(queue)
+
+    def attend(self, queue: Queue) -> None:
+        """`queue` may have a new deadline."""
+        alarm, deadline = self._set.get(queue), queue.deadline
+        if deadline is not None and (alarm is None or deadline < alarm[0]):
+            if alarm is not None:
+                alarm[1].cancel()
+            self._set_alarm(queue)
 
     def unwatch(self, queue: Queue) -> None:
         """`queue` is gone."""

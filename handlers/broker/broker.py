@@ -266,7 +266,7 @@ class Broker(MessagingHandler):
             connection.close()
             return
         self._links[connection] = {}
-        connection.offered_capabilities = [symbol("ANONYMOUS-RELAY"), symbol("SHARED-SUBS")]
+        connection.offered_capabilities = [symbol("ANONYMOUS-RELAY"), symbol("SHARED-SUBS"), symbol("DELAYED_DELIVERY")]
         connection.properties = {
             symbol("product"): "amqp-reactor broker",
             symbol("version"): __version__,

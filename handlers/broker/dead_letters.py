@@ -52,6 +52,10 @@ class DeadLetters:
         entry.number = 0
         self._come_back(0.0)
 
+    def attend(self, queue: Queue) -> None:
+        """As Host.attend."""
+        self.broker.alarms.attend(queue)
+
     def deliver(self) -> None:
         """Put all that have come together into their nodes."""
         if self._task is not None:
@@ -78,6 +82,8 @@ class DeadLetters:
                     raise Refused("amqp:not-found", f"the topic {node.name!r} has no subscriptions")
             if node.gate is not None:
                 node.gate.admit(envelope, body)
+            ttl = node.policy.ttl
+            expires = 0.0 if ttl is None else broker.now() + ttl
         except (Refused, Overflow, DecodeError) as error:
             self._lose(letter, error)
             return
@@ -87,16 +93,18 @@ class DeadLetters:
             def done(refused: Optional[Refused]) -> None:
                 if refused is None:
                     queue.dead_lettered += 1
+                    broker.alarms.watch(node, expires)
                 else:
                     self._lose(letter, refused)
 
             try:
-                durability.put(node, envelope, body, 0.0, done, letter.number)
+                durability.put(node, envelope, body, expires, done, letter.number)
             except Refused:  # the store has no number to give: the message stays in it, and is tried again
                 self._letters.append(letter)
                 self._come_back(RETRY)
             return
-        node.put(envelope, body)
+        node.put(envelope, body, expires)
+        broker.alarms.watch(node, expires)
         queue.dead_lettered += 1
         if letter.number and durability is not None:
             durability.removed(letter.number)

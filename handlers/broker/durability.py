@@ -29,6 +29,7 @@ from handlers.broker.store.interface import (
     AddNode,
     Change,
     CountMessage,
+    DelayMessage,
     Group,
     RemoveMessage,
     RemoveNode,
@@ -46,9 +47,9 @@ RETRY = 1.0
 
 
 class Arrival(NamedTuple):
-    """A message on its way into a queue. expires: by the broker's clock. done: called with None when it is there, with
-    the error when it could not be written; where it insists, it is tried again instead. copies: the subscriptions that
-    get it, with the numbers there."""
+    """A message on its way into a queue. expires, due: by the broker's clock. done: called with None when it is there,
+    with the error when it could not be written; where it insists, it is tried again instead. copies: the subscriptions
+    that get it, with the numbers there."""
 
     queue: Node
     envelope: Envelope
@@ -56,6 +57,7 @@ class Arrival(NamedTuple):
     expires: float
     number: int
     done: Callable[[Optional[Refused]], None]
+    due: float = 0.0
     insists: bool = False
     copies: Sequence[tuple[Queue, int]] = ()
 
@@ -107,12 +109,13 @@ class Durability:
             if where is None:
                 continue
             expires = (now + message.expires / 1000 - today or -1.0) if message.expires else 0.0
+            due = max(0.0, now + message.due / 1000 - today) if message.due > today * 1000 else 0.0
             try:
                 envelope = read_envelope(message.header)
             except DecodeError:  # it was read once: the file has changed
                 log.error("message %d of %r cannot be read, left out", message.number, where.name)
                 continue
-            where.restore(envelope, message.body, expires, message.number, message.failures)
+            where.restore(envelope, message.body, expires, message.number, message.failures, due)
             count += 1
         for each in queues.values():
             self.broker.alarms.watch(each, 0.0)
@@ -142,6 +145,7 @@ class Durability:
         expires: float,
         done: Callable[[Optional[Refused]], None],
         replaces: int = 0,
+        due: float = 0.0,
     ) -> None:
         """Have the message in `queue` with the next commit; `done` is called then. Raises Refused.
 
@@ -150,7 +154,7 @@ class Durability:
         """
         number, index = 0, -1
         if not isinstance(queue, Queue):
-            self._put_copies(queue, envelope, body, expires, done, replaces)
+            self._put_copies(queue, envelope, body, expires, done, replaces, due)
             return
         if envelope.durable:
             try:
@@ -161,14 +165,14 @@ class Durability:
             except StoreError as error:
                 raise refusal(error) from error
             index = len(self._groups)
-            until = self._until(expires)
-            message = AddMessage(number, queue.number, envelope.header, body, until)
+            until, since = self._date(expires), self._date(due)
+            message = AddMessage(number, queue.number, envelope.header, body, until, since)
             node = self._nodes.get(queue.number)
             group: list[Change] = [message] if node is None else [node, message]
             if replaces:
                 group.append(RemoveMessage(replaces))
             self._groups.append(group)
-        self._arrivals.append((index, Arrival(queue, envelope, body, expires, number, done, replaces > 0)))
+        self._arrivals.append((index, Arrival(queue, envelope, body, expires, number, done, due, replaces > 0)))
         self._expected.add(queue)
         if queue.gate is not None:
             queue.gate.expect(body)
@@ -182,6 +186,7 @@ class Durability:
         expires: float,
         done: Callable[[Optional[Refused]], None],
         replaces: int,
+        due: float,
     ) -> None:
         """The same for a topic: all subscriptions that are kept have the message, or none."""
         copies: list[tuple[Queue, int]] = []
@@ -191,7 +196,8 @@ class Durability:
                 number = 0
                 if envelope.durable and queue.keeper is not None:
                     number = self.store.new_number()
-                    group.append(AddMessage(number, queue.number, envelope.header, body, self._until(expires)))
+                    until, since = self._date(expires), self._date(due)
+                    group.append(AddMessage(number, queue.number, envelope.header, body, until, since))
                 copies.append((queue, number))
         except StoreError as error:
             raise refusal(error) from error
@@ -203,13 +209,13 @@ class Durability:
         index = len(self._groups) if group else -1
         if group:
             self._groups.append(group)
-        self._arrivals.append((index, Arrival(topic, envelope, body, expires, 0, done, replaces > 0, copies)))
+        self._arrivals.append((index, Arrival(topic, envelope, body, expires, 0, done, due, replaces > 0, copies)))
         self._expected.add(topic)
         self._wait()
 
-    def _until(self, expires: float) -> int:
-        """The date for the store, of a time by the broker's clock."""
-        return round((self.broker.today() + expires - self.broker.now()) * 1000) if expires else 0
+    def _date(self, time: float) -> int:
+        """The date for the store, of a time by the broker's clock; 0 for none."""
+        return round((self.broker.today() + time - self.broker.now()) * 1000) if time else 0
 
     def keep(self, queue: Queue, kind: str, settings: Mapping[str, Any], instead: int = 0) -> None:
         """Have `queue` in the store from now on; instead: the number of the node that it replaces. Raises Refused."""
@@ -241,7 +247,7 @@ class Durability:
                 number = self.store.new_number() if lasting and entry.envelope.durable else 0
                 numbers.append(number)
                 if number:
-                    until = self._until(entry.expires)
+                    until = self._date(entry.expires)
                     group.append(AddMessage(number, target.number, entry.envelope.header, entry.body, until))
                 if entry.number:
                     group.append(RemoveMessage(entry.number))
@@ -276,6 +282,10 @@ class Durability:
     def counted(self, entry: Entry) -> None:
         """One more delivery of `entry` has failed."""
         self._change(CountMessage(entry.number, entry.delivery_count))
+
+    def delayed(self, entry: Entry, due: float) -> None:
+        """`entry` is not delivered before that time."""
+        self._change(DelayMessage(entry.number, self._date(due)))
 
     def rewritten(self, entry: Entry) -> None:
         """`entry` has another body."""
@@ -347,11 +357,18 @@ class Durability:
         elif isinstance(queue, Topic):
             for copy, number in arrival.copies:
                 if not copy.deleted:
-                    copy.put(arrival.envelope, arrival.body, arrival.expires, number)
+                    self._put_into(copy, arrival, number)
             arrival.done(None)
         else:
-            queue.put(arrival.envelope, arrival.body, arrival.expires, arrival.number)
+            self._put_into(queue, arrival, arrival.number)
             arrival.done(None)
+
+    def _put_into(self, queue: Queue, arrival: Arrival, number: int) -> None:
+        _, envelope, body, expires, *_ = arrival
+        if arrival.due:
+            queue.put_later(arrival.due, envelope, body, expires, number)
+        else:
+            queue.put(envelope, body, expires, number)
 
     def _keep(self, queue: Queue, number: int) -> None:
         queue.keeper = self

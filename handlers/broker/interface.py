@@ -33,6 +33,7 @@ class AlarmsView(Protocol):
 
     def watch(self, node: Node, expires: float) -> None: ...
     def unwatch(self, queue: Queue) -> None: ...
+    def attend(self, queue: Queue) -> None: ...
 
 
 class NetView(Protocol):
@@ -56,7 +57,14 @@ class DurabilityView(Protocol):
 
     def wants(self, node: Node, envelope: Any) -> bool: ...
     def put(
-        self, queue: Any, envelope: Any, body: bytes, expires: float, done: Callable[[Any], None], replaces: int = 0
+        self,
+        queue: Any,
+        envelope: Any,
+        body: bytes,
+        expires: float,
+        done: Callable[[Any], None],
+        replaces: int = 0,
+        due: float = 0.0,
     ) -> None: ...
     def removed(self, number: int) -> None: ...
     def then(self, action: Callable[[], None]) -> None: ...

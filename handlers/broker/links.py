@@ -26,6 +26,7 @@ from handlers.broker.nodes.envelope import (
 )
 from handlers.broker.nodes.gate import Overflow
 from handlers.broker.nodes.policy import HOLD, PLAIN
+from handlers.broker.nodes.terms import may_have_terms, terms
 from reactor import ACCEPTED, REJECTED, RELEASED, Condition, DecodeError, Endpoint, Handler, Message, symbol
 
 log = logging.getLogger("handlers.broker")
@@ -155,18 +156,20 @@ class Intake(BrokerLink):
                 body = without_instructions(body)
             if node.asks_origin:
                 node.origin = self.identity
+            expires = due = 0.0
+            if envelope.ttl or node.gate is not None or may_have_terms(body):
+                expires, due = terms(node.policy, envelope, body, self.broker.now(), self.broker.today())
             if node.gate is not None:
                 node.gate.admit(envelope, body)
         except (DecodeError, Refused, Overflow) as error:
             self._refuse(delivery, error)
             return
-        expires = self.broker.now() + envelope.ttl if envelope.ttl else 0.0
         durability = self.broker.durability
         if durability is not None and durability.wants(node, envelope):
-            self._put_later(durability, delivery, node, envelope, body, expires)
+            self._put_later(durability, delivery, node, envelope, body, expires, due)
             room = True
         else:
-            room = node.put(envelope, body, expires)
+            room = node.put_later(due, envelope, body, expires) if due else node.put(envelope, body, expires)
             delivery.settle_with(ACCEPTED)
             if expires:
                 self.broker.alarms.watch(node, expires)
@@ -176,7 +179,14 @@ class Intake(BrokerLink):
             self._hold(node)
 
     def _put_later(
-        self, durability: DurabilityView, delivery: Any, node: Any, envelope: Any, body: bytes, expires: float
+        self,
+        durability: DurabilityView,
+        delivery: Any,
+        node: Any,
+        envelope: Any,
+        body: bytes,
+        expires: float,
+        due: float,
     ) -> None:
         """The outcome follows when the message is in the store."""
 
@@ -194,7 +204,7 @@ class Intake(BrokerLink):
                 self.end()
 
         try:
-            durability.put(node, envelope, body, expires, done)
+            durability.put(node, envelope, body, expires, done, 0, due)
             self.expected += 1
         except Refused as refused:
             self._refuse(delivery, refused)

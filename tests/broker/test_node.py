@@ -8,9 +8,8 @@ import sys
 import pytest
 
 from handlers.broker.nodes.consumer import Browser, Consumer
-from handlers.broker.nodes.entry import ACKNOWLEDGED, EXPIRED, REJECTED, WAITING
+from handlers.broker.nodes.entry import ACKNOWLEDGED, EXPIRED, MOST_REFUSERS, REJECTED, WAITING
 from handlers.broker.nodes.node import Queue
-from handlers.broker.nodes.picky import MOST_REFUSERS
 from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.topic import Topic
 

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
+from handlers.broker.nodes.browsing import LOOKS
 from handlers.broker.nodes.consumer import Browser, Consumer
 from handlers.broker.nodes.node import Queue
-from handlers.broker.nodes.views import LOOKS
 from reactor import MODIFIED, RELEASED, Copy, Described, Filter, Message, Selector, symbol, ulong
 from tests.support.brokers import BrokerWorld, Capability
 

@@ -15,10 +15,12 @@ from handlers.broker.store.interface import (
     AddNode,
     Change,
     CountMessage,
+    DelayMessage,
     RemoveMessage,
     RemoveNode,
     RewriteMessage,
     Store,
+    StoredMessage,
     StoreError,
 )
 from handlers.broker.store.memory import MemoryStore
@@ -68,7 +70,7 @@ def test_nodes_and_messages_are_there_after_a_restart_in_the_order_of_their_numb
     jobs, news = store.new_number(), store.new_number()
     first, second, third = (store.new_number() for _ in range(3))
     done(store, AddNode(news, "topic", "news", {}), AddNode(jobs, "queue", "jobs", {"max": 5, "names": ["a", "ö"]}))
-    done(store, AddMessage(second, jobs, HEADER, b"two", 0), AddMessage(third, news, b"", b"", 2**53))
+    done(store, AddMessage(second, jobs, HEADER, b"two", 0, 7), AddMessage(third, news, b"", b"", 2**53))
     done(store, AddMessage(first, jobs, b"", bytes(range(256)), 5))
     store = kept.again()
     assert [tuple(node) for node in store.nodes()] == [
@@ -76,9 +78,9 @@ def test_nodes_and_messages_are_there_after_a_restart_in_the_order_of_their_numb
         (news, "topic", "news", {}),
     ]
     assert [tuple(message) for message in store.messages()] == [
-        (first, jobs, b"", bytes(range(256)), 5, 0),
-        (second, jobs, HEADER, b"two", 0, 0),
-        (third, news, b"", b"", 2**53, 0),
+        (first, jobs, b"", bytes(range(256)), 5, 0, 0),
+        (second, jobs, HEADER, b"two", 0, 0, 7),
+        (third, news, b"", b"", 2**53, 0, 0),
     ]
 
 
@@ -86,9 +88,9 @@ def test_messages_go_are_counted_and_rewritten(kept: Kept) -> None:
     store = kept.store
     a, b, c = (store.new_number() for _ in range(3))
     done(store, *[AddMessage(number, 1, HEADER, b"x", 0) for number in (a, b, c)])
-    done(store, RemoveMessage(a), CountMessage(b, 3), RewriteMessage(c, b"y"))
-    left = [(message.number, message.body, message.failures) for message in kept.again().messages()]
-    assert left == [(b, b"x", 3), (c, b"y", 0)]
+    done(store, RemoveMessage(a), CountMessage(b, 3), RewriteMessage(c, b"y"), DelayMessage(b, 12))
+    left = [(message.number, message.body, message.failures, message.due) for message in kept.again().messages()]
+    assert left == [(b, b"x", 3, 12), (c, b"y", 0, 0)]
 
 
 def test_a_node_takes_its_messages_with_it(kept: Kept) -> None:
@@ -102,7 +104,7 @@ def test_a_node_takes_its_messages_with_it(kept: Kept) -> None:
 
 
 def test_changes_of_what_is_not_there_change_nothing(kept: Kept) -> None:
-    done(kept.store, RemoveMessage(7), CountMessage(7, 1), RewriteMessage(7, b"x"), RemoveNode(7))
+    done(kept.store, RemoveMessage(7), CountMessage(7, 1), RewriteMessage(7, b"x"), DelayMessage(7, 1), RemoveNode(7))
     assert contents(kept.again()) == ([], [])
 
 
@@ -155,7 +157,7 @@ def test_any_history_is_the_same_in_both(seed: int, tmp_path: Path) -> None:
                 return AddNode(number, rng.choice(["queue", "topic"]), str(number), {"n": number})
             return AddMessage(number, old, HEADER, bytes([number % 256]) * rng.randrange(50), rng.randrange(3))
         if kind == 4:
-            return CountMessage(old, rng.randrange(9))
+            return CountMessage(old, rng.randrange(9)) if rng.random() < 0.5 else DelayMessage(old, rng.randrange(9))
         if kind == 5:
             return RewriteMessage(old, b"again")
         return RemoveMessage(old) if kind == 6 or rng.random() < 0.8 else RemoveNode(old)
@@ -163,7 +165,7 @@ def test_any_history_is_the_same_in_both(seed: int, tmp_path: Path) -> None:
     for _ in range(30):
         groups = [[change()] for _ in range(rng.randrange(5))]
         # The kinds of change in one commit are independent of their order, or come in the order of their lives.
-        order = [AddNode, AddMessage, CountMessage, RewriteMessage, RemoveMessage, RemoveNode]
+        order = [AddNode, AddMessage, DelayMessage, CountMessage, RewriteMessage, RemoveMessage, RemoveNode]
         groups.sort(key=lambda group: order.index(type(group[0])))
         memory.commit(groups)
         assert not any(file.commit(groups))
@@ -195,6 +197,33 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(b"hello " * 1000)
     with pytest.raises(StoreError, match="text is damaged, or no store: file is not a database"):
         SqliteStore(tmp_path / "text")
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    base = sqlite3.connect(tmp_path / "old")
+    base.executescript(
+        f"""
+        PRAGMA application_id = {APPLICATION};
+        PRAGMA user_version = 1;
+        CREATE TABLE node (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, settings TEXT NOT NULL);
+        CREATE TABLE message (
+            number INTEGER PRIMARY KEY, queue INTEGER NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL,
+            expires INTEGER NOT NULL, failures INTEGER NOT NULL);
+        CREATE TABLE used (number INTEGER NOT NULL);
+        INSERT INTO used VALUES (100);
+        INSERT INTO node VALUES (1, 'queue', 'jobs', '{{}}');
+        INSERT INTO message VALUES (2, 1, x'', x'78', 5, 3);
+        """
+    )
+    base.close()
+    for _ in range(2):
+        store = SqliteStore(tmp_path / "old")
+        assert contents(store) == ([AddNode(1, "queue", "jobs", {})], [StoredMessage(2, 1, b"", b"x", 5, 3, 0)])
+        assert store.new_number() > 100
+        store.close()
+    base = sqlite3.connect(tmp_path / "old")
+    assert base.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    base.close()
 
 
 def test_a_later_version_is_refused(tmp_path: Path) -> None:

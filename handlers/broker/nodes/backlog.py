@@ -15,8 +15,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from handlers.broker.nodes.browsing import Spot, move, settled
-from handlers.broker.nodes.entry import GONE, Entry
+from handlers.broker.nodes.browsing import LOOKS, Spot, move, settled, spot_before
+from handlers.broker.nodes.consumer import Browser
+from handlers.broker.nodes.entry import GONE, WAITING, Entry
 from handlers.broker.nodes.index import Index
 from handlers.broker.nodes.policy import DROP_OLDEST, Policy
 
@@ -98,6 +99,21 @@ class Backlog:
         if entry.after is self._root and self.growing:
             self.unfold()
         return entry.after
+
+    def show(self, browser: Browser) -> bool:
+        """Deliver to `browser` from its spot on, as far as its credit goes. Returns whether there is more."""
+        spot, root, selection, looks = browser.spot, self._root, browser.selection, LOOKS
+        entry = root if spot is None else self.stands(spot)
+        while entry is not root and browser.credit > 0 and looks:
+            following = self.after(entry)
+            if entry.state == WAITING:
+                looks -= 1
+                if selection is None or selection.selects(entry):
+                    browser.credit -= 1
+                    browser.deliver(entry)
+            entry = following
+        browser.spot = spot_before(entry)
+        return entry is not root
 
     def entries(self) -> Iterator[Entry]:
         """Each entry of the queue, in order. To be left before the queue is changed."""

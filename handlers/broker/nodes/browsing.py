@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+LOOKS = 1000
+"""Messages that a view or a browser looks at in one go."""
+
 
 class Spot:
     """A place in a queue: before `entry`, which is the queue's root at its end; or that of the spot it has joined."""

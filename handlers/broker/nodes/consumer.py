@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any, Callable, Optional
 
 from handlers.broker.nodes.browsing import Spot
-from handlers.broker.nodes.entry import Entry
-
-serials = count(1)
-"""Numbers of consumers, and of the bars that messages have for all that were there before."""
+from handlers.broker.nodes.entry import Entry, serials
 
 
 class Consumer:

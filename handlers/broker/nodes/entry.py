@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any, Optional
 
 from handlers.broker.nodes.browsing import Spot
 
-WAITING, ACQUIRED, GONE = range(3)
-"""States of an entry: to be had, in the hands of a consumer, no longer in the queue."""
+WAITING, ACQUIRED, GONE, DELAYED = range(4)
+"""States of an entry: to be had, in the hands of a consumer, no longer in the queue, to be had later."""
 
 ACKNOWLEDGED, REJECTED, EXPIRED, REMOVED, DISPLACED, EXHAUSTED = range(6)
 """Why an entry left its queue: accepted, rejected, beyond its time, removed by an administrator, dropped to make room,
@@ -16,6 +17,13 @@ failed too often. Indexes into `Queue.outcomes`."""
 ENTRY_COST = 600
 """Bytes that an entry costs beside its body, with a header of its own. Counted, so that a flood of empty messages is
 bounded too."""
+
+
+MOST_REFUSERS = 32
+"""How many consumers a message remembers. Where more of those that are there have refused it, it waits for new ones."""
+
+serials = count(1)
+"""Numbers of consumers, and of the bars that messages have for all that were there before."""
 
 
 class Entry:
@@ -50,6 +58,20 @@ class Entry:
         """It may have been delivered before a restart, and failed so often: it is no first delivery."""
         self.redelivered = True
         self.delivery_count = failures
+
+    def refuse(self, serial: int, present: set[int]) -> None:
+        """The consumer of this number must not get it again. present: the numbers of all that are there."""
+        if self.bar:
+            self.bar = next(serials)
+            return
+        if self.refused is None:
+            self.refused = set()
+        self.refused.add(serial)
+        if len(self.refused) > MOST_REFUSERS:
+            self.refused &= present
+            if len(self.refused) > MOST_REFUSERS:
+                self.bar = next(serials)
+                self.refused = None
 
     @property
     def plainly_waits(self) -> bool:

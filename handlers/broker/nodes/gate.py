@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Optional, Protocol
 
-from handlers.broker.nodes.entry import DISPLACED, ENTRY_COST, WAITING
+from handlers.broker.nodes.entry import DELAYED, DISPLACED, ENTRY_COST, WAITING
 from handlers.broker.nodes.policy import REJECT, Policy
 
 
@@ -89,7 +89,7 @@ def drop_oldest(queue: Any) -> None:
     entry, newest = queue.root.after, queue.root.before
     while entry is not newest and (queue.depth > queue.most or queue.bytes > queue.capacity):
         following = entry.after
-        if entry.state == WAITING:
+        if entry.state in (WAITING, DELAYED):
             queue.discard(entry, DISPLACED)
         entry = following
     queue.index.sweep()
@@ -97,4 +97,9 @@ def drop_oldest(queue: Any) -> None:
 
 def gate_of(policy: Policy, queue: Any) -> Optional[Gate]:
     """The gate that `queue` needs for its policy, or None."""
-    return Gate(policy, queue) if policy.overflow == REJECT else None
+    return Gate(policy, queue) if has_gate(policy) else None
+
+
+def has_gate(policy: Policy) -> bool:
+    """Whether a policy asks something of a message before it comes in."""
+    return policy.overflow == REJECT or policy.ttl is not None

@@ -23,25 +23,27 @@ from typing import Any, Optional
 
 from handlers.broker.nodes.backlog import NEW, Backlog, front_of
 from handlers.broker.nodes.browsing import move, spot_before
-from handlers.broker.nodes.consumer import Browser, Consumer, serials
+from handlers.broker.nodes.consumer import Browser, Consumer
 from handlers.broker.nodes.deadlines import Deadlines
+from handlers.broker.nodes.delays import Delays, end_delays, park
 from handlers.broker.nodes.entry import (
     ACKNOWLEDGED,
     ACQUIRED,
+    DELAYED,
     ENTRY_COST,
     EXHAUSTED,
     EXPIRED,
     GONE,
+    MOST_REFUSERS,
     WAITING,
     Entry,
 )
 from handlers.broker.nodes.gate import Gate, drop_oldest, gate_of
 from handlers.broker.nodes.host import Host, Keeper
 from handlers.broker.nodes.index import Index
-from handlers.broker.nodes.picky import MOST_REFUSERS
 from handlers.broker.nodes.policy import DROP_OLDEST, HOLD, PLAIN, Policy
 from handlers.broker.nodes.pool import Pool, Producer
-from handlers.broker.nodes.views import LOOKS, View
+from handlers.broker.nodes.views import View
 
 log = logging.getLogger("handlers.broker")
 
@@ -75,7 +77,7 @@ class Queue:
         self.resume_at = self.capacity / 2
         self.most = policy.max_length or float("inf")  # messages, as capacity is of bytes
         self.gate: Optional[Gate] = gate_of(policy, self)
-        self.depth = 0  # waiting and acquired
+        self.depth = 0  # waiting, acquired and delayed
         self.acquired = 0
         self.bytes = 0
         self.enqueued = 0
@@ -91,6 +93,7 @@ class Queue:
         self.backlog = Backlog(self.root, self.index)
         self.front = front_of(policy)
         self.deadlines = Deadlines()
+        self.delays = Delays()
         self._serials: set[int] = set()  # of the consumers
         self._ring: deque[Consumer] = deque()  # consumers with credit, the next in turn first
         self._looking: dict[Browser, None] = {}  # browsers with credit
@@ -102,8 +105,8 @@ class Queue:
 
     @property
     def waiting(self) -> int:
-        """Messages that no consumer holds."""
-        return self.depth - self.acquired
+        """Messages to be had."""
+        return self.depth - self.acquired - len(self.delays)
 
     @property
     def full(self) -> bool:
@@ -117,8 +120,9 @@ class Queue:
 
     @property
     def deadline(self) -> Optional[float]:
-        """When `expire` has something to do; None if nothing here expires."""
-        return self.deadlines.next
+        """When `expire` has something to do; None for never."""
+        delayed, ends = self.delays.next, self.deadlines.next
+        return ends if delayed is None else delayed if ends is None else min(delayed, ends)
 
     # -- messages come
 
@@ -174,9 +178,18 @@ class Queue:
             drop_oldest(self)
         return not self.full
 
-    def restore(self, envelope: Any, body: bytes, expires: float, number: int, failures: int) -> None:
+    def put_later(self, due: float, envelope: Any, body: bytes, expires: float = 0.0, number: int = 0) -> bool:
+        """As `put`, for a message that comes in when `due` has passed. If it has expired by then, it is discarded."""
+        park(self, Entry(0, envelope, body, expires, number), due)
+        return not self.full
+
+    def restore(self, envelope: Any, body: bytes, expires: float, number: int, failures: int, due: float = 0.0) -> None:
         """Append a message that was here before a restart. It may have been delivered then: it is no first delivery."""
-        if self.backlog.growing:
+        if due:
+            entry = Entry(0, envelope, body, expires, number)
+            entry.again(failures)
+            park(self, entry, due)
+        elif self.backlog.growing:
             self._put_behind(envelope, body, expires, number, failures)
         else:
             self.put(envelope, body, expires, number)
@@ -248,7 +261,8 @@ class Queue:
         consumer.credit = 0
         held, consumer.held = consumer.held, {}
         for key, entry in held.items():
-            self._put_back(entry, consumer.was_tried(key))
+            tried = consumer.was_tried(key)
+            self._put_back(entry, tried, None, tried)
         self._pump()
 
     def grant(self, consumer: Consumer, credit: int) -> None:
@@ -291,6 +305,9 @@ class Queue:
         if entry.state == ACQUIRED:
             self.acquired -= 1
             entry.state = GONE
+        elif entry.state == DELAYED:
+            self.delays.lose(entry)
+            entry.state = GONE
         else:
             entry.state = GONE
             (self.index if entry.after is not entry else self.backlog).lose(entry)
@@ -323,24 +340,15 @@ class Queue:
         self.settle(entry, outcome)
 
     def release(self, entry: Entry, failed: bool = False, refused_by: Optional[Consumer] = None) -> None:
-        """`entry` waits again, in its place. failed: the attempt counts. refused_by: it must not get it again."""
-        if refused_by is not None and entry.state == ACQUIRED:
-            self._refuse(entry, refused_by.serial)
-        self._put_back(entry, failed, refused_by)
-        self._pump()
+        """`entry` waits again, in its place. failed: the attempt counts. refused_by: it must not get it again.
 
-    def _refuse(self, entry: Entry, serial: int) -> None:
-        if entry.bar:
-            entry.bar = next(serials)
-            return
-        if entry.refused is None:
-            entry.refused = set()
-        entry.refused.add(serial)
-        if len(entry.refused) > MOST_REFUSERS:
-            entry.refused &= self._serials
-            if len(entry.refused) > MOST_REFUSERS:
-                entry.bar = next(serials)
-                entry.refused = None
+        Where the policy has a delay, it is to be had after that; for another consumer than the one that has refused it
+        at once.
+        """
+        if refused_by is not None and entry.state == ACQUIRED:
+            entry.refuse(refused_by.serial, self._serials)
+        self._put_back(entry, failed, refused_by, failed or refused_by is None)
+        self._pump()
 
     def rewrite(self, entry: Entry, body: bytes) -> None:
         """`entry` goes on with another body."""
@@ -354,15 +362,21 @@ class Queue:
                 self.keeper.rewritten(entry)
 
     def expire(self, now: float) -> int:
-        """Drop the waiting entries beyond their time; held ones are dropped if they come back. Returns their number."""
+        """Drop the waiting entries beyond their time; held ones are dropped if they come back. Returns their number.
+        Delayed ones are to be had when it is time."""
         dropped = 0
         for entry in self.deadlines.passed(now):
-            if entry.state == WAITING:
+            if entry.state in (WAITING, DELAYED):
                 self.discard(entry, EXPIRED)
                 dropped += 1
             elif entry.state == ACQUIRED:
                 entry.overdue = True
         self.index.sweep()
+        if len(self.delays):
+            late, back = end_delays(self, now)
+            dropped += late
+            if back:
+                self._pump()
         return dropped
 
     def pick(self, entry: Entry) -> None:
@@ -399,7 +413,7 @@ class Queue:
 
     # -- inside
 
-    def _put_back(self, entry: Entry, failed: bool, refuser: Optional[Consumer] = None) -> None:
+    def _put_back(self, entry: Entry, failed: bool, refuser: Optional[Consumer], waits: bool) -> None:
         if entry.state != ACQUIRED:
             return
         entry.redelivered = True  # acquired it was, whether it counts or not
@@ -415,9 +429,15 @@ class Queue:
         if entry.overdue:
             self.discard(entry, EXPIRED)
             return
-        entry.state = WAITING
         self.acquired -= 1
         self.requeued += 1
+        if waits and self.policy.retry_delay is not None:
+            entry.state = DELAYED
+            self.delays.wait(entry, self.policy.pause(entry.delivery_count))
+            if self.host is not None:
+                self.host.attend(self)
+            return
+        entry.state = WAITING
         self.index.give_back(entry, refuser)
 
     def _pump(self) -> None:
@@ -466,24 +486,12 @@ class Queue:
         return False
 
     def _browse(self, browser: Browser) -> None:
-        spot, root = browser.spot, self.root
-        if spot is None:
-            return
-        entry = self.backlog.stands(spot)
-        looks, selection = LOOKS, browser.selection
-        while entry is not root and browser.credit > 0 and looks:
-            following = self.backlog.after(entry)
-            if entry.state == WAITING:
-                looks -= 1
-                if selection is None or selection.selects(entry):
-                    browser.credit -= 1
-                    browser.deliver(entry)
-            entry = following
-        browser.spot = spot_before(entry)
-        if browser.credit <= 0:
-            self._looking.pop(browser, None)
-        elif entry is not root:
-            browser.rest()
+        if browser.spot is not None:
+            more = self.backlog.show(browser)
+            if browser.credit <= 0:
+                self._looking.pop(browser, None)
+            elif more:
+                browser.rest()
 
     def _resume(self) -> None:
         blocked, self._blocked = self._blocked, {}

@@ -12,9 +12,6 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Optional
 
-MOST_REFUSERS = 32
-"""How many consumers a message remembers. Where more of those that are there have refused it, it waits for new ones."""
-
 
 class Picky:
     """Waiting entries that a consumer has refused, the oldest first.

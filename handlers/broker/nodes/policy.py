@@ -16,6 +16,10 @@ OVERFLOWS = (HOLD, REJECT, DROP_OLDEST)
 """The answers of a full queue: no credit for its producers; new messages are rejected; the oldest ones make room."""
 
 
+LONGEST = 366 * 86400.0
+"""Seconds. The longest delay of a message that has failed, where its policy has no bound."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """The settings of a queue; of a topic, those of each subscription. None: there is no such bound or rule.
@@ -29,9 +33,10 @@ class Policy:
     of one message, after which it is not delivered again.
 
     retry_delay: seconds that a released or failed message waits before its next delivery. retry_factor: of the delay
-    after each further failure; default 2.0. retry_max: the longest delay, in seconds. ack_timeout: seconds that a
-    consumer may hold a message without an outcome. duplicate_window: how many message ids it remembers: a message with
-    one of these is accepted and dropped.
+    after each further failure; default 2.0. retry_max: the longest delay, in seconds; None: a year.
+
+    ack_timeout: seconds that a consumer may hold a message without an outcome. duplicate_window: how many message ids
+    it remembers: a message with one of these is accepted and dropped.
 
     priority: whether the messages are ordered by the priority in their header. groups: whether those of one group-id go
     to one consumer. last_value: the application property by which only the newest message of each value stays.
@@ -87,6 +92,14 @@ class Policy:
     def fate(self) -> str:
         """For the log: the end of messages that leave the queue unaccepted."""
         return "dropped" if self.dead_letter is None else f"sent to {self.dead_letter!r}"
+
+    def pause(self, failures: int) -> float:
+        """Seconds that a message waits which has failed so often."""
+        first, longest = self.retry_delay or 0.0, LONGEST if self.retry_max is None else self.retry_max
+        try:
+            return min(first * self.retry_factor ** max(0, failures - 1), longest)
+        except OverflowError:
+            return longest
 
     def _number(self, name: str, least: float, kind: type) -> None:
         value = getattr(self, name)

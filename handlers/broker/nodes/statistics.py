@@ -17,7 +17,7 @@ class NodeStatistics(NamedTuple):
     """A queue or topic at one moment. Of a topic, the sums over its subscriptions.
 
     name, kind: "queue" or "topic"; an unused name is an empty queue.
-    depth: messages in it, waiting and acquired. waiting: to be had. acquired: with consumers, unsettled.
+    depth: messages in it. waiting: to be had. acquired: with consumers, unsettled. delayed: to be had later.
     bytes: their size. consumers, producers: attached links.
     enqueued: came in, ever. acknowledged, rejected, expired, removed (by an administrator), displaced (dropped to make
     room), exhausted (failed too often): left it, ever. requeued: came back, ever.
@@ -45,6 +45,7 @@ class NodeStatistics(NamedTuple):
     refused: int = 0
     dead_lettered: int = 0
     undelivered: int = 0
+    delayed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers by their names."""
@@ -110,4 +111,5 @@ def statistics(name: str, record: Optional[Record]) -> NodeStatistics:
         refused=sum(queue.gate.refused for queue in queues if queue.gate is not None),
         dead_lettered=sum(queue.dead_lettered for queue in queues),
         undelivered=sum(queue.undelivered for queue in queues),
+        delayed=sum(len(queue.delays) for queue in queues),
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from handlers.broker.nodes.entry import Entry
-from handlers.broker.nodes.gate import TopicGate
+from handlers.broker.nodes.gate import TopicGate, has_gate
 from handlers.broker.nodes.host import Host
 from handlers.broker.nodes.node import Queue
-from handlers.broker.nodes.policy import PLAIN, REJECT, Policy
+from handlers.broker.nodes.policy import PLAIN, Policy
 from handlers.broker.nodes.pool import Pool, Producer
 
 
@@ -31,7 +31,7 @@ class Topic:
         self.subscriptions: list[Queue] = []
         self.selections: dict[Queue, Any] = {}  # of the subscriptions that do not want everything
         self.host: Optional[Host] = None
-        self.gate = TopicGate(self) if policy.overflow == REJECT else None
+        self.gate = TopicGate(self) if has_gate(policy) else None
         self.strangers: dict[Queue, str] = {}  # the containers from which a subscription wants nothing
         self.asks_origin = False  # whether there are any
         self.origin: Optional[str] = None  # if so, the container of the message to be put
@@ -56,6 +56,11 @@ class Topic:
             if not subscription.put(envelope, body, expires):
                 room = False
         return room
+
+    def put_later(self, due: float, envelope: Any, body: bytes, expires: float = 0.0) -> bool:
+        """As `Queue.put_later`, for every subscription that is there now."""
+        rooms = [one.put_later(due, envelope, body, expires) for one in self.targets(envelope, body, expires)]
+        return all(rooms)
 
     def targets(self, envelope: Any, body: bytes, expires: float = 0.0) -> list[Queue]:
         """The subscriptions that are to get this message, which counts as having come."""

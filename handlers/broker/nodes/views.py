@@ -16,13 +16,10 @@ from heapq import heappop, heappush
 from typing import Any, Optional, Protocol
 
 from handlers.broker.nodes.backlog import Backlog
-from handlers.broker.nodes.browsing import Spot, settled, spot_before
+from handlers.broker.nodes.browsing import LOOKS, Spot, settled, spot_before
 from handlers.broker.nodes.consumer import Consumer
-from handlers.broker.nodes.entry import Entry
-from handlers.broker.nodes.picky import MOST_REFUSERS, Picky
-
-LOOKS = 1000
-"""Messages that a view or a browser looks at in one go."""
+from handlers.broker.nodes.entry import MOST_REFUSERS, Entry
+from handlers.broker.nodes.picky import Picky
 
 
 class Readable(Protocol):

@@ -41,7 +41,7 @@ class RemoveNode(NamedTuple):
 class AddMessage(NamedTuple):
     """A message at the end of a queue. header: its first section as it came, or nothing. body: all that follows.
 
-    expires: milliseconds since 1970, 0 for never.
+    expires, due: the end of its time, and its beginning; milliseconds since 1970, 0 for never and at once.
     """
 
     number: int
@@ -49,6 +49,7 @@ class AddMessage(NamedTuple):
     header: bytes
     body: bytes
     expires: int
+    due: int = 0
 
 
 class RemoveMessage(NamedTuple):
@@ -64,6 +65,13 @@ class CountMessage(NamedTuple):
     failures: int
 
 
+class DelayMessage(NamedTuple):
+    """The message is not delivered before that date, in milliseconds since 1970."""
+
+    number: int
+    due: int
+
+
 class RewriteMessage(NamedTuple):
     """The message goes on with another body."""
 
@@ -71,7 +79,7 @@ class RewriteMessage(NamedTuple):
     body: bytes
 
 
-Change = Union[AddNode, RemoveNode, AddMessage, RemoveMessage, CountMessage, RewriteMessage]
+Change = Union[AddNode, RemoveNode, AddMessage, RemoveMessage, CountMessage, DelayMessage, RewriteMessage]
 Group = Sequence[Change]
 
 
@@ -84,6 +92,7 @@ class StoredMessage(NamedTuple):
     body: bytes
     expires: int
     failures: int
+    due: int = 0
 
 
 class Store(Protocol):

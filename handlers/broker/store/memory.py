@@ -11,6 +11,7 @@ from handlers.broker.store.interface import (
     AddNode,
     Change,
     CountMessage,
+    DelayMessage,
     Group,
     RemoveMessage,
     RemoveNode,
@@ -54,16 +55,20 @@ class MemoryStore:
     def _apply(self, change: Change) -> None:
         messages = self._messages
         if isinstance(change, AddMessage):
-            messages[change.number] = StoredMessage(*change, failures=0)
+            messages[change.number] = StoredMessage(*change[:5], failures=0, due=change.due)
         elif isinstance(change, RemoveMessage):
             messages.pop(change.number, None)
         elif isinstance(change, CountMessage):
             if change.number in messages:
-                messages[change.number] = StoredMessage(*messages[change.number][:5], failures=change.failures)
+                number, queue, header, body, expires, _, due = messages[change.number]
+                messages[number] = StoredMessage(number, queue, header, body, expires, change.failures, due)
+        elif isinstance(change, DelayMessage):
+            if change.number in messages:
+                messages[change.number] = StoredMessage(*messages[change.number][:6], due=change.due)
         elif isinstance(change, RewriteMessage):
             if change.number in messages:
-                number, queue, header, _, expires, failures = messages[change.number]
-                messages[number] = StoredMessage(number, queue, header, change.body, expires, failures)
+                number, queue, header, _, expires, failures, due = messages[change.number]
+                messages[number] = StoredMessage(number, queue, header, change.body, expires, failures, due)
         elif isinstance(change, AddNode):
             self._nodes[change.number] = change
         elif isinstance(change, RemoveNode):

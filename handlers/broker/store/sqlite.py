@@ -20,6 +20,7 @@ from handlers.broker.store.interface import (
     AddNode,
     Change,
     CountMessage,
+    DelayMessage,
     Group,
     RemoveMessage,
     RemoveNode,
@@ -31,7 +32,7 @@ from handlers.broker.store.interface import (
 APPLICATION = 0x414D5152
 """The mark of the file: "AMQR"."""
 
-VERSION = 1
+VERSION = 2
 """Of the tables below. A change of them is a new version, and a way from the one before."""
 
 _TABLES = """
@@ -39,12 +40,17 @@ CREATE TABLE node (
     number INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, settings TEXT NOT NULL);
 CREATE TABLE message (
     number INTEGER PRIMARY KEY, queue INTEGER NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL,
-    expires INTEGER NOT NULL, failures INTEGER NOT NULL);
+    expires INTEGER NOT NULL, failures INTEGER NOT NULL, due INTEGER NOT NULL);
 CREATE TABLE used (number INTEGER NOT NULL);
 INSERT INTO used VALUES (0);
 """
 
-_INSERT = "INSERT INTO message (number, queue, header, body, expires, failures) VALUES (?, ?, ?, ?, ?, 0)"
+_SECOND = """
+ALTER TABLE message ADD COLUMN due INTEGER NOT NULL DEFAULT 0;
+"""
+"""The way from version 1 to version 2."""
+
+_INSERT = "INSERT INTO message (number, queue, header, body, expires, due, failures) VALUES (?, ?, ?, ?, ?, ?, 0)"
 
 RESERVED = 100_000
 """Numbers set aside at once. A number is used once, also when its message was gone before the restart."""
@@ -124,9 +130,10 @@ class SqliteStore:
         base.execute("BEGIN IMMEDIATE")  # the lock, which stays
         if not tables:
             base.execute(f"PRAGMA application_id = {APPLICATION}")
+        for statement in (_TABLES if not tables else _SECOND if version < VERSION else "").split(";")[:-1]:
+            base.execute(statement)
+        if version < VERSION:
             base.execute(f"PRAGMA user_version = {VERSION}")
-            for statement in _TABLES.split(";")[:-1]:
-                base.execute(statement)
         base.execute("COMMIT")
         used = _value(base, "SELECT number FROM used")
         self._numbers: Iterator[int] = count(used + 1)
@@ -203,6 +210,7 @@ def _value(base: sqlite3.Connection, query: str) -> Any:
 _STATEMENTS: dict[type, tuple[str, Optional[Callable[[Any], tuple[Any, ...]]]]] = {
     AddNode: ("INSERT OR REPLACE INTO node (number, kind, name, settings) VALUES (?, ?, ?, ?)", _node_row),
     AddMessage: (_INSERT, None),
+    DelayMessage: ("UPDATE message SET due = ? WHERE number = ?", lambda change: change[::-1]),
     CountMessage: ("UPDATE message SET failures = ? WHERE number = ?", lambda change: change[::-1]),
     RewriteMessage: ("UPDATE message SET body = ? WHERE number = ?", lambda change: change[::-1]),
     RemoveMessage: ("DELETE FROM message WHERE number = ?", None),
