@@ -113,10 +113,10 @@ class RabbitMQ:
     """A server, started; as a context manager it leaves no process behind.
 
     place: a directory for all that it writes. version: one of VERSIONS. url, tls_url: where it listens. log: what it
-    said last.
+    said last. joins: a node whose cluster it becomes a part of; it has to live as long as this one.
     """
 
-    def __init__(self, place: Path, version: str = "3.10") -> None:
+    def __init__(self, place: Path, version: str = "3.10", joins: Optional[RabbitMQ] = None) -> None:
         self.place = place
         self.version = version
         self.later = version in later.RELEASES
@@ -143,7 +143,10 @@ class RabbitMQ:
         )
         plugins = ["rabbitmq_auth_mechanism_ssl", *([] if self.later else ["rabbitmq_amqp1_0"])]
         (place / "enabled_plugins").write_text(f"[{','.join(plugins)}].", encoding="utf-8")
-        names = str(unused_port())
+        cookie = place / ".erlang.cookie"  # the secret of a cluster
+        cookie.write_text("AMQPREACTOR", encoding="ascii")
+        cookie.chmod(0o400)
+        names = str(unused_port()) if joins is None else joins.environment["ERL_EPMD_PORT"]
         self.environment = {
             "HOME": str(seen),
             "LANG": "C.UTF-8",
@@ -161,11 +164,13 @@ class RabbitMQ:
             # reads its input, and ends at the end of it: when these tests are killed, it does not stay behind.
             "RABBITMQ_ALLOW_INPUT": "true",
         }
-        self.names = self.script_of("epmd", "-address", "127.0.0.1", "-port", names)
+        self.names = None if joins else self.script_of("epmd", "-address", "127.0.0.1", "-port", names)
         try:
             self.start()
+            if joins is not None:
+                self.join(joins)
         except BaseException:
-            self.names.__exit__()
+            self.__exit__()
             raise
 
     def command(self, *words: str) -> list[str]:
@@ -204,6 +209,11 @@ class RabbitMQ:
         self.reader = threading.Thread(target=self.log.extend, args=(self.script.lines(),), daemon=True)
         self.reader.start()
 
+    def join(self, other: RabbitMQ) -> None:
+        """Become a part of the cluster of `other`."""
+        for words in (["stop_app"], ["reset"], ["join_cluster", other.environment["RABBITMQ_NODENAME"]], ["start_app"]):
+            self.control(*words)
+
     def stop(self) -> None:
         """End it as its operator does: it tells everybody."""
         self.end(signal.SIGTERM)
@@ -225,4 +235,34 @@ class RabbitMQ:
 
     def __exit__(self, *exc: Any) -> None:
         self.kill()
-        self.names.__exit__()
+        if self.names is not None:
+            self.names.__exit__()
+
+
+class Cluster:
+    """Three nodes on loopback, of which one may be killed. url: that of each, in one."""
+
+    def __init__(self, place: Path, version: str) -> None:
+        self.nodes: list[RabbitMQ] = []
+        try:
+            for name in ("one", "two", "three"):
+                (place / name).mkdir()
+                self.nodes.append(RabbitMQ(place / name, version, *self.nodes[:1]))
+        except BaseException:
+            self.__exit__()
+            raise
+        self.url = ",".join(node.url for node in self.nodes)
+
+    def kill(self) -> None:
+        """End the first node at once; nothing else is ended."""
+        self.nodes[0].kill()
+
+    def start(self) -> None:
+        """It is not started again: the others go on."""
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        for node in reversed(self.nodes):
+            node.__exit__()
