@@ -19,6 +19,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from handlers.broker.interface import BrokerView
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.directory import Node, Refused
+from handlers.broker.nodes.duplicates import key_of
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.envelope import Envelope, read_envelope
 from handlers.broker.nodes.node import Queue
@@ -30,7 +31,9 @@ from handlers.broker.store.interface import (
     Change,
     CountMessage,
     DelayMessage,
+    ForgetId,
     Group,
+    RememberId,
     RemoveMessage,
     RemoveNode,
     RewriteMessage,
@@ -117,6 +120,12 @@ class Durability:
                 continue
             where.restore(envelope, message.body, expires, message.number, message.failures, due)
             count += 1
+        for one in self.store.ids():
+            known = queues[one.queue].gate if one.queue in queues else None
+            if known is None or known.duplicates is None:
+                self._change(ForgetId(one.number))
+            else:
+                known.duplicates.remember(one.key, one.number)
         for each in queues.values():
             self.broker.alarms.watch(each, 0.0)
         if queues:
@@ -171,12 +180,24 @@ class Durability:
             group: list[Change] = [message] if node is None else [node, message]
             if replaces:
                 group.append(RemoveMessage(replaces))
+            else:
+                group += self._remembered(queue, number, body)
             self._groups.append(group)
         self._arrivals.append((index, Arrival(queue, envelope, body, expires, number, done, due, replaces > 0)))
         self._expected.add(queue)
         if queue.gate is not None:
             queue.gate.expect(body)
         self._wait()
+
+    def _remembered(self, queue: Queue, number: int, body: bytes) -> list[Change]:
+        """The id of a message, where its queue looks for duplicates; those that it has forgotten for it go."""
+        known = None if queue.gate is None else queue.gate.duplicates
+        key = None if known is None else key_of(body)
+        if known is None or key is None:
+            return []
+        known.remember(key, number)
+        evicted, known.evicted = known.evicted, []
+        return [RememberId(number, queue.number, key), *(ForgetId(one) for one in evicted)]
 
     def _put_copies(
         self,

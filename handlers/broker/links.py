@@ -16,6 +16,7 @@ from typing import Any, Callable, Optional
 
 from handlers.broker.interface import BrokerView, DurabilityView
 from handlers.broker.nodes.directory import Record, Refused, clipped
+from handlers.broker.nodes.duplicates import key_of
 from handlers.broker.nodes.envelope import (
     HEADER,
     INSTRUCTIONS,
@@ -24,7 +25,7 @@ from handlers.broker.nodes.envelope import (
     read_envelope,
     without_instructions,
 )
-from handlers.broker.nodes.gate import Overflow
+from handlers.broker.nodes.gate import Overflow, let_in
 from handlers.broker.nodes.policy import HOLD, PLAIN
 from handlers.broker.nodes.terms import may_have_terms, terms
 from reactor import ACCEPTED, REJECTED, RELEASED, Condition, DecodeError, Endpoint, Handler, Message, symbol
@@ -159,13 +160,15 @@ class Intake(BrokerLink):
             expires = due = 0.0
             if envelope.ttl or node.gate is not None or may_have_terms(body):
                 expires, due = terms(node.policy, envelope, body, self.broker.now(), self.broker.today())
-            if node.gate is not None:
-                node.gate.admit(envelope, body)
+            fresh = node.gate is None or let_in(node.gate, envelope, body)
         except (DecodeError, Refused, Overflow) as error:
             self._refuse(delivery, error)
             return
         durability = self.broker.durability
-        if durability is not None and durability.wants(node, envelope):
+        if not fresh:
+            self._drop(delivery, node, body)
+            room = True
+        elif durability is not None and durability.wants(node, envelope):
             self._put_later(durability, delivery, node, envelope, body, expires, due)
             room = True
         else:
@@ -193,6 +196,7 @@ class Intake(BrokerLink):
         def done(refused: Optional[Refused]) -> None:
             self.expected -= 1
             if refused is not None:
+                self._forget(node, body)
                 self._refuse(delivery, refused)
             else:
                 delivery.settle_with(ACCEPTED)
@@ -207,7 +211,30 @@ class Intake(BrokerLink):
             durability.put(node, envelope, body, expires, done, 0, due)
             self.expected += 1
         except Refused as refused:
+            self._forget(node, body)
             self._refuse(delivery, refused)
+
+    def _forget(self, node: Any, body: bytes) -> None:
+        if node.gate is not None and node.gate.duplicates is not None:
+            node.gate.duplicates.forget(key_of(body))
+
+    def _drop(self, delivery: Any, node: Any, body: bytes) -> None:
+        """The message has come before. It is accepted when the first one is safe, which may be on its way there."""
+
+        def settle() -> None:
+            self.expected -= 1
+            if key_of(body) in node.gate.duplicates:
+                delivery.settle_with(ACCEPTED)
+            else:
+                self._refuse(delivery, Refused("amqp:internal-error", "the first message of this id was not kept"))
+            if self.end is not None and not self.expected:
+                self.end()
+
+        self.expected += 1
+        if self.broker.durability is None:
+            settle()
+        else:
+            self.broker.durability.then(settle)
 
     def answer(self, end: Callable[[], None]) -> None:
         """As BrokerLink.answer: a peer may send and close in one breath, and hears of all that it has sent."""

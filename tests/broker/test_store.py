@@ -219,7 +219,7 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> No
     for _ in range(2):
         store = SqliteStore(tmp_path / "old")
         assert contents(store) == ([AddNode(1, "queue", "jobs", {})], [StoredMessage(2, 1, b"", b"x", 5, 3, 0)])
-        assert store.new_number() > 100
+        assert store.new_number() > 100 and store.ids() == []
         store.close()
     base = sqlite3.connect(tmp_path / "old")
     assert base.execute("PRAGMA user_version").fetchone() == (VERSION,)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Optional, Protocol
 
+from handlers.broker.nodes.duplicates import Duplicates, key_of
 from handlers.broker.nodes.entry import DELAYED, DISPLACED, ENTRY_COST, WAITING
 from handlers.broker.nodes.policy import REJECT, Policy
 
@@ -35,11 +36,13 @@ class Overflow(Exception):
 class Gate:
     """The gate of one queue. refused: how many messages it has turned away.
 
+    duplicates: the ids of the last messages; None where the policy does not ask for it.
     expected: messages that it has let in and that are not in the queue yet; expected_bytes: their size.
     """
 
     def __init__(self, policy: Policy, queue: Crowd) -> None:
         self.policy = policy
+        self.duplicates = duplicates_of(policy)
         self.queue = queue
         self.refused = 0
         self.expected = 0
@@ -72,15 +75,35 @@ class Gate:
 
 
 class TopicGate:
-    """The gate of a topic: a message comes in where each subscription that wants it lets it in."""
+    """The gate of a topic: a message comes in where each subscription that wants it lets it in. Its ids are in
+    memory."""
 
     def __init__(self, topic: Any) -> None:
+        self.duplicates = duplicates_of(topic.policy)
         self.topic = topic
 
     def admit(self, envelope: Any, body: bytes) -> None:
         """As Gate.admit."""
         for subscription in self.topic.wanting(envelope, body):
             subscription.gate.admit(envelope, body)
+
+
+def let_in(gate: Any, envelope: Any, body: bytes) -> bool:
+    """As its `admit`, for a message from a sender. False: it has come before, and is not to be put."""
+    known: Optional[Duplicates] = gate.duplicates
+    key = None if known is None else key_of(body)
+    if known is not None and key is not None and key in known:
+        known.count += 1
+        return False
+    gate.admit(envelope, body)
+    if known is not None and key is not None:
+        known.remember(key)
+    return True
+
+
+def duplicates_of(policy: Policy) -> Optional[Duplicates]:
+    """The ids that a node of this policy remembers, none so far; None where it does not."""
+    return Duplicates(policy.duplicate_window) if policy.duplicate_window else None
 
 
 def drop_oldest(queue: Any) -> None:
@@ -102,4 +125,4 @@ def gate_of(policy: Policy, queue: Any) -> Optional[Gate]:
 
 def has_gate(policy: Policy) -> bool:
     """Whether a policy asks something of a message before it comes in."""
-    return policy.overflow == REJECT or policy.ttl is not None
+    return policy.overflow == REJECT or policy.ttl is not None or policy.duplicate_window is not None

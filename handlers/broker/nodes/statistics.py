@@ -22,6 +22,7 @@ class NodeStatistics(NamedTuple):
     enqueued: came in, ever. acknowledged, rejected, expired, removed (by an administrator), displaced (dropped to make
     room), exhausted (failed too often): left it, ever. requeued: came back, ever.
     dropped: published to a topic without subscriptions. refused: not let in, because it was full.
+    duplicates: came again, and were dropped.
     dead_lettered: of those that left it, sent to its dead letter address. undelivered: not taken there, and dropped.
     """
 
@@ -46,6 +47,7 @@ class NodeStatistics(NamedTuple):
     dead_lettered: int = 0
     undelivered: int = 0
     delayed: int = 0
+    duplicates: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers by their names."""
@@ -112,4 +114,5 @@ def statistics(name: str, record: Optional[Record]) -> NodeStatistics:
         dead_lettered=sum(queue.dead_lettered for queue in queues),
         undelivered=sum(queue.undelivered for queue in queues),
         delayed=sum(len(queue.delays) for queue in queues),
+        duplicates=0 if node.gate is None or node.gate.duplicates is None else node.gate.duplicates.count,
     )

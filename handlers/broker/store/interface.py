@@ -33,7 +33,7 @@ class AddNode(NamedTuple):
 
 
 class RemoveNode(NamedTuple):
-    """The node of this number goes, with all its messages."""
+    """The node of this number goes, with all its messages, and the ids that it remembers."""
 
     number: int
 
@@ -79,7 +79,31 @@ class RewriteMessage(NamedTuple):
     body: bytes
 
 
-Change = Union[AddNode, RemoveNode, AddMessage, RemoveMessage, CountMessage, DelayMessage, RewriteMessage]
+class RememberId(NamedTuple):
+    """The message of this number came into a queue under this id, as bytes."""
+
+    number: int
+    queue: int
+    key: bytes
+
+
+class ForgetId(NamedTuple):
+    """The id of the message of this number is not remembered any more."""
+
+    number: int
+
+
+Change = Union[
+    AddNode,
+    RemoveNode,
+    AddMessage,
+    RemoveMessage,
+    CountMessage,
+    DelayMessage,
+    RewriteMessage,
+    RememberId,
+    ForgetId,
+]
 Group = Sequence[Change]
 
 
@@ -108,6 +132,10 @@ class Store(Protocol):
 
     def messages(self) -> Iterator[StoredMessage]:
         """All messages, in the order of their numbers. Raises StoreError when they cannot be read."""
+        ...
+
+    def ids(self) -> list[RememberId]:
+        """All ids that are remembered, in the order of their numbers."""
         ...
 
     def commit(self, groups: Sequence[Group]) -> Sequence[Optional[StoreError]]:

@@ -12,7 +12,9 @@ from handlers.broker.store.interface import (
     Change,
     CountMessage,
     DelayMessage,
+    ForgetId,
     Group,
+    RememberId,
     RemoveMessage,
     RemoveNode,
     RewriteMessage,
@@ -28,6 +30,7 @@ class MemoryStore:
         self._numbers = count(1)
         self._nodes: dict[int, AddNode] = {}
         self._messages: dict[int, StoredMessage] = {}
+        self._ids: dict[int, RememberId] = {}
 
     def new_number(self) -> int:
         """As Store.new_number."""
@@ -41,6 +44,10 @@ class MemoryStore:
         """As Store.messages."""
         for number in sorted(self._messages):
             yield self._messages[number]
+
+    def ids(self) -> list[RememberId]:
+        """As Store.ids."""
+        return [self._ids[number] for number in sorted(self._ids)]
 
     def commit(self, groups: Sequence[Group]) -> Sequence[Optional[StoreError]]:
         """As Store.commit; nothing here can fail."""
@@ -69,8 +76,13 @@ class MemoryStore:
             if change.number in messages:
                 number, queue, header, _, expires, failures, due = messages[change.number]
                 messages[number] = StoredMessage(number, queue, header, change.body, expires, failures, due)
+        elif isinstance(change, RememberId):
+            self._ids[change.number] = change
+        elif isinstance(change, ForgetId):
+            self._ids.pop(change.number, None)
         elif isinstance(change, AddNode):
             self._nodes[change.number] = change
         elif isinstance(change, RemoveNode):
             self._nodes.pop(change.number, None)
+            self._ids = {n: one for n, one in self._ids.items() if one.queue != change.number}
             self._messages = {n: message for n, message in messages.items() if message.queue != change.number}

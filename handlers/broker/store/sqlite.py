@@ -21,7 +21,9 @@ from handlers.broker.store.interface import (
     Change,
     CountMessage,
     DelayMessage,
+    ForgetId,
     Group,
+    RememberId,
     RemoveMessage,
     RemoveNode,
     RewriteMessage,
@@ -41,12 +43,14 @@ CREATE TABLE node (
 CREATE TABLE message (
     number INTEGER PRIMARY KEY, queue INTEGER NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL,
     expires INTEGER NOT NULL, failures INTEGER NOT NULL, due INTEGER NOT NULL);
+CREATE TABLE id (number INTEGER PRIMARY KEY, queue INTEGER NOT NULL, key BLOB NOT NULL);
 CREATE TABLE used (number INTEGER NOT NULL);
 INSERT INTO used VALUES (0);
 """
 
 _SECOND = """
 ALTER TABLE message ADD COLUMN due INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE id (number INTEGER PRIMARY KEY, queue INTEGER NOT NULL, key BLOB NOT NULL);
 """
 """The way from version 1 to version 2."""
 
@@ -93,6 +97,10 @@ class SqliteStore:
     def messages(self) -> Iterator[StoredMessage]:
         """As Store.messages."""
         return (StoredMessage(*row) for row in self._read("SELECT * FROM message ORDER BY number"))
+
+    def ids(self) -> list[RememberId]:
+        """As Store.ids."""
+        return [RememberId(*row) for row in self._read("SELECT * FROM id ORDER BY number")]
 
     def commit(self, groups: Sequence[Group]) -> Sequence[Optional[StoreError]]:
         """As Store.commit. All groups in one transaction; where that fails, each in one of its own, so that those which
@@ -173,6 +181,7 @@ class SqliteStore:
                     base.executemany(statement, rows if row is None else map(row, rows))
             if by_kind[RemoveNode]:
                 base.executemany("DELETE FROM message WHERE queue = ?", by_kind[RemoveNode])
+                base.executemany("DELETE FROM id WHERE queue = ?", by_kind[RemoveNode])
             base.execute("COMMIT")
         except BaseException:
             if base.in_transaction:  # SQLite has ended it itself, where that was all it could do
@@ -214,5 +223,7 @@ _STATEMENTS: dict[type, tuple[str, Optional[Callable[[Any], tuple[Any, ...]]]]] 
     CountMessage: ("UPDATE message SET failures = ? WHERE number = ?", lambda change: change[::-1]),
     RewriteMessage: ("UPDATE message SET body = ? WHERE number = ?", lambda change: change[::-1]),
     RemoveMessage: ("DELETE FROM message WHERE number = ?", None),
+    RememberId: ("INSERT OR REPLACE INTO id (number, queue, key) VALUES (?, ?, ?)", None),
+    ForgetId: ("DELETE FROM id WHERE number = ?", None),
     RemoveNode: ("DELETE FROM node WHERE number = ?", None),
 }
