@@ -144,7 +144,8 @@ class ConnectSettings:
         hostname: the name to ask for there, unless the application has named one.
         """
         other = ConnectSettings.__new__(ConnectSettings)
-        other.__dict__.update(vars(self))
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
         other.addresses = [url]
         other.redirected = True
         if other.virtual_host is None:
