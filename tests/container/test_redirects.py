@@ -13,16 +13,24 @@ from tests.support.stage import Stage, Witness
 from tests.support.tls import client_domain, server_domain
 
 
+def symbolic(info: Any) -> Any:
+    return {symbol(key.replace("_", "-")): value for key, value in info.items()}
+
+
 class Elsewhere:
     """A server whose links are served at another address, or by another server."""
 
-    def __init__(self, late: bool = False, reconnect: Any = True, **info: Any) -> None:
-        self.info = {symbol(key.replace("_", "-")): value for key, value in info.items()}
+    def __init__(
+        self, late: bool = False, reconnect: Any = True, name: str = LINK_REDIRECT, back: Any = None, **info: Any
+    ) -> None:
+        self.name = name
+        self.info = symbolic(info)
+        self.back = symbolic(back or {})  # where the other server sends them
         self.redirects = 0
         hook = {"on_link_opened" if late else "on_link_opening": self.send_away}
         self.stage = Stage(Witness(**hook))
         self.server = self.stage.server
-        self.other = Witness()
+        self.other = Witness(on_link_opening=self.send_back)
         self.other_host = self.stage.container(self.other)
         self.other_acceptor = self.other_host.listen("amqp://other:6000")
         self.client = Witness(on_link_error=lambda event: None)
@@ -32,7 +40,12 @@ class Elsewhere:
         address = event.link.remote_target.address or event.link.remote_source.address
         if address == "q" or self.info.get("address") == "q":
             self.redirects += 1
-            event.link.condition = Condition(LINK_REDIRECT, "not here", self.info)
+            event.link.condition = Condition(self.name, "not here", self.info)
+            event.link.close()
+
+    def send_back(self, event: Any) -> None:
+        if self.back:
+            event.link.condition = Condition(LINK_REDIRECT, "nor here", self.back)
             event.link.close()
 
     def run(self, until: Any = None) -> None:
@@ -137,6 +150,83 @@ def test_what_cannot_or_shall_not_be_followed_is_an_error(scene: Any) -> None:
     elsewhere.run()
     assert elsewhere.client.last("on_link_error").link.remote_condition.name == LINK_REDIRECT
     assert elsewhere.client.count("on_link_closed") == 1
+
+
+def test_what_the_application_says_of_itself_is_said_to_the_other_peer_too() -> None:
+    scene = Elsewhere(network_host="other", port=6000)
+    about = {"properties": {symbol("a"): 1}, "offered_capabilities": ["x"], "desired_capabilities": ["y"]}
+    connection = scene.container.connect(scene.stage.url, reconnect=True, **about)
+    sender = scene.container.create_sender(connection, "q")
+    scene.run()
+    theirs = scene.other.last("on_connection_opened").connection
+    assert sender.connection is not connection
+    assert theirs.remote_container == scene.server.last("on_connection_opened").connection.remote_container
+    assert theirs.remote_properties == {"a": 1}
+    assert (theirs.remote_offered_capabilities, theirs.remote_desired_capabilities) == (["x"], ["y"])
+
+
+@pytest.mark.parametrize("name", [CONNECTION_REDIRECT, "amqp:not-found", "example:strange"])
+def test_a_link_that_is_closed_for_another_reason_is_not_redirected(name: str) -> None:
+    scene = Elsewhere(name=name, network_host="other", port=6000, address="elsewhere")
+    scene.container.create_sender(scene.connection, "q")
+    scene.run()
+    assert scene.client.last("on_link_error").link.remote_condition.name == name
+    assert scene.redirects == 1 and scene.other.count("on_connection_opened") == 0
+
+
+@pytest.mark.parametrize("closed", ["link", "connection"])
+@pytest.mark.parametrize("place", [{"address": "elsewhere"}, {"network_host": "other", "port": 6000}])
+def test_what_is_closed_here_meanwhile_goes_nowhere(closed: str, place: Any) -> None:
+    scene = Elsewhere(**place)
+    sender = scene.container.create_sender(scene.connection, "open")
+    scene.run()
+    theirs = scene.server.last("on_link_opened").link
+    theirs.condition = Condition(LINK_REDIRECT, "not here any more", scene.info)
+    theirs.close()
+    (sender if closed == "link" else scene.connection).close()
+    scene.run()
+    assert scene.client.count("on_link_closed" if closed == "link" else "on_connection_closed") == 1
+    assert scene.server.count("on_link_opened") == 1 and scene.other.count("on_connection_opened") == 0
+
+
+def test_the_first_connection_stays_when_the_other_one_is_closed_by_its_peer_and_that_is_found_again() -> None:
+    scene = Elsewhere(network_host="other", port=6000)
+    kept = scene.container.create_sender(scene.connection, "kept")
+    for number in (1, 2):
+        sender = scene.container.create_sender(scene.connection, "q")
+        scene.run()
+        assert sender.state == Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
+        assert scene.other.count("on_connection_opened") == number
+        scene.other.last("on_connection_opened").connection.close()
+        scene.run()
+        assert sender.connection.state == Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
+    assert scene.connection.state == kept.state == Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
+    assert scene.server.count("on_connection_closed") == 0
+
+
+def test_links_that_are_sent_to_different_peers_go_to_different_ones() -> None:
+    scene = Elsewhere(network_host="other", port=6000)
+    third = Witness()
+    scene.stage.container(third).listen("amqp://third:7000")
+    first = scene.container.create_sender(scene.connection, "q")
+    scene.run()
+    scene.info = symbolic({"network_host": "third", "port": 7000})
+    second = scene.container.create_sender(scene.connection, "q")
+    scene.run()
+    assert first.connection.connected_address == "amqp://other:6000"
+    assert second.connection.connected_address == "amqp://third:7000"
+    assert (scene.other.count("on_link_opened"), third.count("on_link_opened")) == (1, 1)
+
+
+def test_a_link_that_is_sent_back_goes_over_the_connection_that_is_there() -> None:
+    place = {"network_host": "server", "port": 5672, "address": "final"}
+    scene = Elsewhere(back=place, network_host="other", port=6000)
+    addresses = [scene.stage.url, "amqp://backup:1"]
+    connection = scene.container.connect(urls=addresses, reconnect=True)
+    sender = scene.container.create_sender(connection, "q")
+    scene.run()
+    assert sender.connection is connection and sender.target.address == "final"
+    assert sender.state == Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
 
 
 # -- what a redirect must not bring about ------------------------------------------------------------------------
