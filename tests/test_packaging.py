@@ -62,6 +62,15 @@ def test_the_wheel_has_the_chapters_beside_the_code() -> None:
             assert any(fnmatch(name, glob) for glob in patterns[folder])
 
 
+def test_the_wheel_has_the_web_page() -> None:
+    """`tox -e package` asks for it, in the wheel that was built."""
+    patterns = re.search(r'^"handlers.broker.web" = \[(.*)\]$', PROJECT, re.M)
+    assert patterns is not None
+    globs = re.findall(r'"([^"]+)"', patterns.group(1))
+    for path in (CHECKOUT / "handlers" / "broker" / "web").iterdir():
+        assert path.suffix == ".py" or path.is_dir() or any(fnmatch(path.name, glob) for glob in globs), path
+
+
 def test_the_source_distribution_has_all_chapters() -> None:
     manifest = (CHECKOUT / "MANIFEST.in").read_text(encoding="utf-8").split()
     assert {"README.md", ".build", "examples", "tests"} <= set(manifest)

@@ -43,10 +43,11 @@ from handlers.broker.nodes.directory import Directory, Record
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import Names, Policies, Policy, named
 from handlers.broker.nodes.pool import Pool
-from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics, overview, statistics
+from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics, Past, overview, statistics
 from handlers.broker.store.interface import Store
 from handlers.broker.store.sqlite import SqliteStore
 from handlers.broker.subscribing import Subscribing
+from handlers.broker.web.server import WebServer
 from reactor import Condition, Handler, Limits, SSLDomain, Transport, __version__, symbol
 
 log = logging.getLogger("handlers.broker")
@@ -94,6 +95,8 @@ class Broker(MessagingHandler):
         (EXTERNAL). None: those of the container, `container.ssl.server`.
     store: the file in which durable messages of queues are kept, made where there is none, or a Store; None (default):
         all is in memory, and gone with the process. StoreError if it cannot be opened. `close` lets go of it.
+    web: where the web page and the metrics are: HOST:PORT of this machine, or True for a free port; None (default):
+        nowhere. `web_url` is its URL. It has threads of its own (web/server.py).
     on_listening: called with (url, acceptor) for each place it listens on.
     """
 
@@ -121,6 +124,7 @@ class Broker(MessagingHandler):
         anonymous: Optional[bool] = None,
         ssl_domain: Optional[SSLDomain] = None,
         store: Union[Store, str, PathLike[str], None] = None,
+        web: Union[str, bool, None] = None,
         on_listening: Optional[Callable[[str, Any], None]] = None,
     ) -> None:
         super().__init__(prefetch=0, auto_accept=False, auto_settle=False)
@@ -135,6 +139,7 @@ class Broker(MessagingHandler):
             text = "max_message_size is %d, and limits.max_buffered_delivery_bytes allows %d"
             raise ValueError(text % (max_message_size, buffered))
         self.refused = 0  # messages that reached no node
+        self.past = Past()
         self.acceptors: list[Any] = []
         self.bounds = Bounds(max_connections, max_partial_bytes)
         self.pool = Pool(max_total_bytes)
@@ -163,6 +168,7 @@ class Broker(MessagingHandler):
         self.desk = Desk(self, Operations(self.actions))
         self._stopping = False
         self.net = Net(self)
+        self.web = WebServer(self, web) if web else None
         self.durability: Optional[Durability] = None
         if store is not None:
             opened = SqliteStore(store) if isinstance(store, (str, PathLike)) else store
@@ -180,10 +186,14 @@ class Broker(MessagingHandler):
         logged, and ended a link or a connection with amqp:internal-error. 0, if all is well."""
         return self.net.errors
 
-    def overview(self) -> BrokerStatistics:
-        """The whole broker at this moment. May be asked from any thread; the numbers may be a turn apart."""
+    def overview(self, records: Optional[Sequence[Record]] = None) -> BrokerStatistics:
+        """The whole broker at this moment. May be asked from any thread; the numbers may be a turn apart.
+
+        records: those that are counted, all by default.
+        """
         links = sum(len(links) for links in list(self._links.values()))
-        return overview(list(self.directory.records.values()), len(self._links), links, self.refused, self.net.errors)
+        counted = list(self.directory.records.values()) if records is None else records
+        return overview(counted, len(self._links), links, self.refused, self.net.errors)
 
     def now(self) -> float:
         """The time by which messages expire."""
@@ -197,6 +207,11 @@ class Broker(MessagingHandler):
         """The names of the nodes, from any thread."""
         return list(self.directory.records)
 
+    @property
+    def web_url(self) -> str:
+        """Where the web page is; "" without one, and before the broker runs."""
+        return "" if self.web is None else self.web.url
+
     def shut_down(self, patience: float = 1.0) -> bool:
         """Listen no more, close every connection with amqp:connection:forced, and stop the container then.
 
@@ -205,6 +220,8 @@ class Broker(MessagingHandler):
         for acceptor in self.acceptors:
             acceptor.close()
         self.acceptors = []
+        if self.web is not None:
+            self.web.stop()
         self._stopping = True
         self.dead_letters.deliver()
         if self.durability is not None:
@@ -217,7 +234,9 @@ class Broker(MessagingHandler):
         return bool(self._links)
 
     def close(self) -> None:
-        """Let go of the store, when the container has stopped. Harmless when repeated."""
+        """Let go of the store, and end the web page, when the container has stopped. Harmless when repeated."""
+        if self.web is not None:
+            self.web.stop()
         if self.durability is not None:
             self.durability.store.close()
 
@@ -240,6 +259,8 @@ class Broker(MessagingHandler):
         self.directory.name_dynamic_nodes(prefix, lambda: chance.randbytes(TOKEN_SIZE).hex())
         if self.durability is not None:
             self.durability.restore()
+        if self.web is not None:
+            self.web.start(event.container)
         for url in self.urls:
             acceptor = self.doors.open(event.container, url, self._bounds)
             self.acceptors.append(acceptor)
@@ -360,6 +381,7 @@ class Broker(MessagingHandler):
         for link in list(record.links):
             link.evict("amqp:resource-deleted", f"the {record.node.kind} {record.node.name!r} was deleted")
         node = record.node
+        self.past.keep(record)
         if isinstance(node, Queue):
             self.alarms.unwatch(node)
             if self.durability is not None and node.number:

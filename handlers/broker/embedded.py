@@ -5,7 +5,7 @@
         assert broker.queue("jobs").depth == 3
 
 It runs a Container of its own in a thread of its own; from other threads only the names of this class may be
-used. Here, beside the command line, is the one place where the broker meets threads.
+used. The broker meets threads here, in the command line, and in web/bridge.py.
 """
 
 from __future__ import annotations
@@ -78,6 +78,11 @@ class EmbeddedBroker:
     def names(self) -> list[str]:
         """The queues and topics that there are."""
         return self._broker.names()
+
+    @property
+    def web_url(self) -> str:
+        """Where its web page is, with the option `web`; else ""."""
+        return self._broker.web_url
 
     def __enter__(self) -> EmbeddedBroker:
         return self.start()

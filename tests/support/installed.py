@@ -7,12 +7,14 @@ import re
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from importlib import metadata
 from pathlib import Path
 
 import handlers
 import reactor
 import reactor.help
+from handlers.broker import EmbeddedBroker
 
 #: A user's test file, with the fixture that pytest finds by the package's entry point.
 TEST = """
@@ -45,6 +47,8 @@ def main() -> None:
         command = [sys.executable, "-I", "-m", "pytest", "-q", "--strict-markers", "-W", "error", "test_user.py"]
         done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8")
         assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
+    with EmbeddedBroker(web=True) as broker, urllib.request.urlopen(broker.web_url) as answer:
+        assert b"</html>" in answer.read()
     print("amqp-reactor", reactor.__version__, "with the chapters", *sorted(CHAPTERS_OF_A_WHEEL))
 
 

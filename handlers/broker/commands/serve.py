@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from handlers.broker.access.doors import AccessError, Doors
+from handlers.broker.access.doors import AccessError
 from handlers.broker.broker import Broker
 from handlers.broker.commands.configuration import READERS, page
 from handlers.broker.commands.options import ConfigError, Options
@@ -46,6 +46,8 @@ examples:
       these two addresses and no others
   amqp-broker --store jobs.store
       durable messages are kept in this file, and are there again after a restart
+  amqp-broker --web 127.0.0.1:8080
+      a web page of the queues, and metrics at /metrics
   amqp-broker --max-queue-bytes 64M
       producers wait while their queue holds more
   amqp-broker --config broker.json --check-config
@@ -65,6 +67,9 @@ PLACE = "amqp://127.0.0.1:5672"
 
 IDLE_HELP = "how long a connection may be silent before it counts as lost (60; 0: for ever)"
 
+
+WEB_HELP = "a web page of the queues, and /metrics for Prometheus, on this machine alone (without an address: on a \
+free port)"
 
 LIMIT_HELP = "how much is taken of one client, such as max_sessions=10, max_links=100, max_unsettled=1000 or \
 max_buffered_connection_bytes=64M; may be repeated. The names are those of reactor.Limits"
@@ -106,6 +111,7 @@ def run(arguments: Sequence[str], commands: str) -> int:
             anonymous=options.anonymous,
             ssl_domain=tls(options.tls_cert, options.tls_key, options.tls_ca, options.tls_require_client_cert),
             store=None if options.check_config else options.store,
+            web=options.web,
             on_listening=announcement,
         )
         if options.check_config:
@@ -115,7 +121,7 @@ def run(arguments: Sequence[str], commands: str) -> int:
         known.exit(2, f"amqp-broker: {error}\n")
     except StoreError as error:
         return _fail(error)
-    announcement.doors = broker.doors
+    announcement.broker = broker
     container = Container(broker)
     if options.name:
         container.container_id = options.name
@@ -159,7 +165,8 @@ class _Announcement:
 
     def __init__(self, port_file: Optional[str]) -> None:
         self.port_file = port_file
-        self.doors: Optional[Doors] = None
+        self.broker: Optional[Broker] = None
+        self.shown = False  # the web page
 
     def __call__(self, url: str, acceptor: Any) -> None:
         if self.port_file is not None:
@@ -168,8 +175,12 @@ class _Announcement:
             written.write_text(f"{acceptor.port}\n", encoding="ascii")
             written.replace(self.port_file)
             self.port_file = None  # that of the first
-        if self.doors is not None:
-            text = self.doors.describe(acceptor.allowed_mechs)
+        broker = self.broker
+        if broker is not None:
+            if broker.web_url and not self.shown:
+                print(f"The web page is at {broker.web_url}", flush=True)
+                self.shown = True
+            text = broker.doors.describe(acceptor.allowed_mechs)
             print(text[0].upper() + text[1:], flush=True)
         print(f"Listening on {acceptor.url}", flush=True)
 
@@ -207,6 +218,7 @@ def parser(commands: str) -> Options:
         add(name, metavar="FILE", help=help)
     text = "take only clients with a certificate; its subject is the user"
     add("--tls-require-client-cert", action="store_true", help=text)
+    add("--web", metavar="HOST:PORT", nargs="?", const=True, help=WEB_HELP)
     add("--no-auto-create", action="store_true", help="refuse addresses that are not there: amqp:not-found")
     for name, most, help in (
         ("--max-queue-bytes", "256M", "bytes that a queue holds before its producers have to wait"),

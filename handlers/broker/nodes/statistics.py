@@ -6,10 +6,13 @@ turn apart from each other.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 from handlers.broker.nodes.directory import Record
-from handlers.broker.nodes.entry import ACKNOWLEDGED, DISPLACED, EXHAUSTED, EXPIRED, REJECTED, REMOVED
+from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.tally import tally
 from handlers.broker.nodes.topic import Topic
 
 
@@ -24,6 +27,8 @@ class NodeStatistics(NamedTuple):
     dropped: published to a topic without subscriptions. refused: not let in, because it was full.
     duplicates: came again, and were dropped.
     dead_lettered: of those that left it, sent to its dead letter address. undelivered: not taken there, and dropped.
+
+    Those that are said to be ever only grow, also where a subscription of a topic ends.
     """
 
     name: str
@@ -74,8 +79,26 @@ class BrokerStatistics(NamedTuple):
         return dict(zip(type(self).__annotations__, self))
 
 
+_OTHERS = ("name", "kind", "depth", "waiting", "acquired", "bytes", "consumers", "producers", "delayed")
+COUNTERS = tuple(name for name in NodeStatistics.__annotations__ if name not in _OTHERS)
+"""The numbers of a node that only grow."""
+
+
+class Past:
+    """The counters of nodes that are gone, summed up, so that those of a whole broker only grow, too. sums: by name."""
+
+    def __init__(self) -> None:
+        self.sums = dict.fromkeys(COUNTERS, 0)
+
+    def keep(self, record: Record) -> None:
+        """The node of `record` goes."""
+        numbers = statistics(record.node.name, record)
+        for name in COUNTERS:
+            self.sums[name] += getattr(numbers, name)
+
+
 def overview(
-    records: list[Record], connections: int, links: int, refused: int, internal_errors: int
+    records: Sequence[Record], connections: int, links: int, refused: int, internal_errors: int
 ) -> BrokerStatistics:
     """The numbers of a broker with these nodes."""
     nodes = [record.node for record in records]
@@ -89,9 +112,12 @@ def statistics(name: str, record: Optional[Record]) -> NodeStatistics:
     if record is None:
         return NodeStatistics(name)
     node = record.node
-    queues = list(node.subscriptions) if isinstance(node, Topic) else [node]
+    queues: Sequence[Queue] = list(node.subscriptions) if isinstance(node, Topic) else (node,)
     links = list(record.links)
     producers = sum(link.produces for link in links)
+    counted = Counter(node.past) if isinstance(node, Topic) else Counter()
+    for queue in queues:
+        counted.update(tally(queue))
     return NodeStatistics(
         name,
         node.kind,
@@ -102,17 +128,8 @@ def statistics(name: str, record: Optional[Record]) -> NodeStatistics:
         consumers=len(links) - producers,
         producers=producers,
         enqueued=node.enqueued,
-        acknowledged=sum(queue.outcomes[ACKNOWLEDGED] for queue in queues),
-        rejected=sum(queue.outcomes[REJECTED] for queue in queues),
-        expired=sum(queue.outcomes[EXPIRED] for queue in queues),
-        removed=sum(queue.outcomes[REMOVED] for queue in queues),
-        requeued=sum(queue.requeued for queue in queues),
         dropped=node.dropped if isinstance(node, Topic) else 0,
-        displaced=sum(queue.outcomes[DISPLACED] for queue in queues),
-        exhausted=sum(queue.outcomes[EXHAUSTED] for queue in queues),
-        refused=sum(queue.gate.refused for queue in queues if queue.gate is not None),
-        dead_lettered=sum(queue.dead_lettered for queue in queues),
-        undelivered=sum(queue.undelivered for queue in queues),
         delayed=sum(len(queue.delays) for queue in queues),
         duplicates=0 if node.gate is None or node.gate.duplicates is None else node.gate.duplicates.count,
+        **counted,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Optional
 
 from handlers.broker.nodes.entry import Entry
@@ -10,6 +11,7 @@ from handlers.broker.nodes.host import Host
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import PLAIN, Policy
 from handlers.broker.nodes.pool import Pool, Producer
+from handlers.broker.nodes.tally import tally
 
 
 class Topic:
@@ -28,6 +30,7 @@ class Topic:
         self.capacity = capacity
         self.enqueued = 0
         self.dropped = 0  # put while there were no subscriptions
+        self.past: Counter[str] = Counter()  # counters of the subscriptions that have ended
         self.subscriptions: list[Queue] = []
         self.selections: dict[Queue, Any] = {}  # of the subscriptions that do not want everything
         self.host: Optional[Host] = None
@@ -118,6 +121,7 @@ class Topic:
         self.selections.pop(subscription, None)
         self.strangers.pop(subscription, None)
         self.asks_origin = bool(self.strangers)
+        self.past.update(tally(subscription))
         subscription.close()
 
     def close(self) -> None:

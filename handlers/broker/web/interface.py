@@ -1,0 +1,20 @@
+"""The broker as its web page sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional, Protocol
+
+from handlers.broker.management.actions import Actions
+from handlers.broker.nodes.directory import Directory, Record
+from handlers.broker.nodes.statistics import BrokerStatistics, Past
+
+
+class WatchedBroker(Protocol):
+    """A Broker; each name is explained there. All of it belongs to the broker's thread."""
+
+    actions: Actions
+    directory: Directory
+    past: Past
+
+    def overview(self, records: Optional[Sequence[Record]] = None) -> BrokerStatistics: ...

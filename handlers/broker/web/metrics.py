@@ -1,0 +1,100 @@
+"""The numbers of a broker in the text form of Prometheus, version 0.0.4.
+
+See prometheus.io/docs/instrumenting/exposition_formats: for each metric a HELP, a TYPE and its samples in one group;
+backslash, quotation mark and line feed in a label are escaped; each line ends with a line feed. Names of counters end
+in `_total`, and counters only grow: the numbers of the whole broker include nodes that are gone, those of a node begin
+again with it.
+
+Dynamic nodes have names of chance, each of them for a short time. They count in the numbers of the broker, and have
+none of their own: each would be a series that a monitoring system keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from handlers.broker.nodes.statistics import COUNTERS, NodeStatistics
+from handlers.broker.web.survey import Picture
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metric(NamedTuple):
+    """name: without its prefix. kind: "gauge" or "counter". help: in one line. field: of the statistics."""
+
+    name: str
+    kind: str
+    help: str
+    field: str
+
+
+OF_THE_BROKER = (
+    Metric("connections", "gauge", "Open connections.", "connections"),
+    Metric("links", "gauge", "Attached links of all connections.", "links"),
+    Metric("nodes", "gauge", "Queues and topics.", "nodes"),
+    Metric("messages", "gauge", "Messages in all queues and subscriptions.", "depth"),
+    Metric("bytes", "gauge", "Bytes that these messages take.", "bytes"),
+    Metric("refused_total", "counter", "Messages that reached no queue or topic.", "refused"),
+    Metric("internal_errors_total", "counter", "Exceptions that the safety net caught.", "internal_errors"),
+)
+
+HELP = {
+    "enqueued": "Messages that came in.",
+    "acknowledged": "Messages that consumers accepted.",
+    "rejected": "Messages that consumers rejected.",
+    "expired": "Messages that reached the end of their time to live.",
+    "removed": "Messages that an administrator removed.",
+    "requeued": "Messages that came back from a consumer.",
+    "dropped": "Messages to topics without subscriptions.",
+    "displaced": "Messages that were dropped to make room.",
+    "exhausted": "Messages that failed too often.",
+    "dead_lettered": "Messages that were sent to a dead letter address.",
+    "undelivered": "Messages that were not taken there.",
+    "duplicates": "Messages that came again, and were dropped.",
+    "refused": "Messages that were not let in, because there was no room.",
+}
+"""Of the counters."""
+
+COUNTED = tuple(
+    Metric(f"{field}_total", "counter", HELP.get(field, f"Messages: {field}."), field) for field in COUNTERS
+)
+
+OF_A_NODE = (
+    Metric("messages", "gauge", "Messages in it, waiting and acquired.", "depth"),
+    Metric("messages_waiting", "gauge", "Messages that no consumer holds.", "waiting"),
+    Metric("messages_acquired", "gauge", "Messages that consumers hold, unsettled.", "acquired"),
+    Metric("bytes", "gauge", "Bytes that its messages take.", "bytes"),
+    Metric("consumers", "gauge", "Attached consumers.", "consumers"),
+    Metric("producers", "gauge", "Attached producers.", "producers"),
+    *COUNTED,
+)
+
+
+def exposition(version: str, picture: Picture) -> Iterator[str]:
+    """The lines, in pieces. version: of the program."""
+    yield from _group("amqp_broker_info", "gauge", "1, with the version of the program.")
+    yield f"amqp_broker_info{_labels('version', version)} 1\n"
+    numbers = {**picture.counters, **picture.broker.to_dict()}
+    for metric in {metric.name: metric for metric in (*COUNTED, *OF_THE_BROKER)}.values():
+        name = f"amqp_broker_{metric.name}"
+        yield from _group(name, metric.kind, metric.help)
+        yield f"{name} {numbers[metric.field]}\n"
+    kinds: dict[str, list[tuple[str, NodeStatistics]]] = {"queue": [], "topic": []}
+    for node in picture.nodes:
+        if not node.dynamic:
+            kind = node.numbers.kind
+            kinds[kind].append((_labels(kind, node.numbers.name), node.numbers))
+    for kind, rows in kinds.items():
+        for metric in OF_A_NODE if rows else ():
+            name = f"amqp_broker_{kind}_{metric.name}"
+            yield from _group(name, metric.kind, metric.help)
+            yield "".join(f"{name}{labels} {getattr(row, metric.field)}\n" for labels, row in rows)
+
+
+def _group(name: str, kind: str, text: str) -> tuple[str, str]:
+    return f"# HELP {name} {text}\n", f"# TYPE {name} {kind}\n"
+
+
+def _labels(name: str, value: str) -> str:
+    return '{%s="%s"}' % (name, value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
