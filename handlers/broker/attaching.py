@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from handlers.broker.access.permissions import RECEIVE, SEND
 from handlers.broker.interface import BrokerView
@@ -30,6 +30,7 @@ from handlers.broker.nodes.subscriptions import Subscription
 from handlers.broker.nodes.topic import Topic
 from handlers.broker.once import outlet
 from handlers.broker.outlets import Outlet, Viewer
+from handlers.broker.transactions.coordinator import LARGEST, Coordinator, capabilities
 from reactor import Condition, Described, Link, Terminus, symbol
 
 log = logging.getLogger("handlers.broker")
@@ -102,13 +103,21 @@ class Attaching:
             return found
         return self._outlet(link) if link.is_sender else self._intake(link)
 
-    def _intake(self, link: Any) -> Intake:
+    def _coordinator(self, link: Any) -> Coordinator:
+        """A peer that wants transactions [4.2]."""
+        self.broker.doors.require(link.connection, SEND, RECEIVE)
+        link.target.type = Terminus.COORDINATOR
+        link.target.capabilities.put_object(capabilities())
+        link.source.address = link.remote_source.address
+        link.max_message_size = LARGEST
+        return Coordinator(self.broker, link)
+
+    def _intake(self, link: Any) -> Union[Intake, Coordinator]:
         """A peer that sends."""
         wanted, target = link.remote_target, link.target
         doors = self.broker.doors
         if wanted.type == Terminus.COORDINATOR:
-            doors.require(link.connection, SEND, RECEIVE)
-            raise Refused("amqp:not-implemented", "this broker has no transactions")
+            return self._coordinator(link)
         link.source.address = link.remote_source.address
         link.max_message_size = self.broker.max_message_size
         if not wanted.address and not wanted.dynamic:

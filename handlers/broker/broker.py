@@ -47,6 +47,7 @@ from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics, P
 from handlers.broker.store.interface import Store
 from handlers.broker.store.sqlite import SqliteStore
 from handlers.broker.subscribing import Subscribing
+from handlers.broker.transactions.transactions import Transactions
 from handlers.broker.web.server import WebServer
 from reactor import Condition, Handler, Limits, SSLDomain, Transport, __version__, symbol
 
@@ -93,6 +94,11 @@ class Broker(MessagingHandler):
         another: it has to be asked for.
     ssl_domain: the settings of TLS for the urls with `amqps`; one that verifies lets clients in by their certificates
         (EXTERNAL). None: those of the container, `container.ssl.server`.
+    transaction_timeout: seconds after which a transaction that was not discharged is rolled back; 0 for never. Default
+        300.
+    max_transactions: one more is refused with amqp:resource-limit-exceeded; 0 for no bound. Default 1,000.
+    max_transaction_bytes: bytes of the messages that wait in all transactions together; one more is rejected, and its
+        transaction can only be rolled back; 0 for no bound. Default 256 MiB.
     store: the file in which durable messages of queues are kept, made where there is none, or a Store; None (default):
         all is in memory, and gone with the process. StoreError if it cannot be opened. `close` lets go of it.
     web: where the web page and the metrics are: HOST:PORT of this machine, or True for a free port; None (default):
@@ -123,6 +129,9 @@ class Broker(MessagingHandler):
         permissions: Optional[Mapping[str, Any]] = None,
         anonymous: Optional[bool] = None,
         ssl_domain: Optional[SSLDomain] = None,
+        transaction_timeout: float = 300.0,
+        max_transactions: int = 1000,
+        max_transaction_bytes: int = 256 * MEBIBYTE,
         store: Union[Store, str, PathLike[str], None] = None,
         web: Union[str, bool, None] = None,
         on_listening: Optional[Callable[[str, Any], None]] = None,
@@ -162,6 +171,7 @@ class Broker(MessagingHandler):
         # By connection, in the order of their coming: a run shall be repeatable.
         self._links: dict[Any, dict[BrokerLink, None]] = {}
         self.subscribing = Subscribing(self)
+        self.transactions = Transactions(self, transaction_timeout, max_transactions, max_transaction_bytes)
         self.attaching = Attaching(self)
         self.alarms = Alarms(self)
         self.actions = Actions(self)
@@ -257,6 +267,7 @@ class Broker(MessagingHandler):
         chance = event.container.random
         prefix = f"{event.container.container_id}/"
         self.directory.name_dynamic_nodes(prefix, lambda: chance.randbytes(TOKEN_SIZE).hex())
+        self.transactions.name_with(chance.randbytes(TOKEN_SIZE))
         if self.durability is not None:
             self.durability.restore()
         if self.web is not None:

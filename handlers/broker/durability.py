@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from handlers.broker.interface import BrokerView
 from handlers.broker.net import BrokerTimer
@@ -22,6 +22,7 @@ from handlers.broker.nodes.directory import Node, Refused
 from handlers.broker.nodes.duplicates import key_of
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.envelope import Envelope, read_envelope
+from handlers.broker.nodes.gate import Gate
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import Policy
 from handlers.broker.nodes.topic import Topic
@@ -49,6 +50,9 @@ RETRY = 1.0
 """Seconds until changes that could not be written are tried again, if nothing else is to be written before."""
 
 
+Done = Callable[[Optional[Refused]], None]
+
+
 class Arrival(NamedTuple):
     """A message on its way into a queue. expires, due: by the broker's clock. done: called with None when it is there,
     with the error when it could not be written; where it insists, it is tried again instead. copies: the subscriptions
@@ -59,10 +63,17 @@ class Arrival(NamedTuple):
     body: bytes
     expires: float
     number: int
-    done: Callable[[Optional[Refused]], None]
+    done: Done
     due: float = 0.0
     insists: bool = False
     copies: Sequence[tuple[Queue, int]] = ()
+
+
+class Together(NamedTuple):
+    """Messages that arrive as a whole. done: as in Arrival."""
+
+    arrivals: Sequence[Arrival]
+    done: Done
 
 
 class Durability:
@@ -72,7 +83,7 @@ class Durability:
         self.broker = broker
         self.store = store
         self._groups: list[Group] = []
-        self._arrivals: list[tuple[int, Arrival]] = []  # with the index of the group, -1 for none
+        self._arrivals: list[tuple[int, Union[Arrival, Together]]] = []  # with the index of the group, -1 for none
         self._expected: set[Node] = set()  # where to
         self._after: list[Callable[[], None]] = []
         self._nodes: dict[int, AddNode] = {}  # not written yet
@@ -152,7 +163,7 @@ class Durability:
         envelope: Envelope,
         body: bytes,
         expires: float,
-        done: Callable[[Optional[Refused]], None],
+        done: Done,
         replaces: int = 0,
         due: float = 0.0,
     ) -> None:
@@ -161,32 +172,21 @@ class Durability:
         replaces: the number of the message that it takes the place of, in another queue: one group. It has been
         accepted once, so it is not refused when it cannot be written: it is tried until it can.
         """
-        number, index = 0, -1
-        if not isinstance(queue, Queue):
-            self._put_copies(queue, envelope, body, expires, done, replaces, due)
-            return
-        if envelope.durable:
-            try:
-                if queue.keeper is None:
-                    self._keep(queue, self.store.new_number())
-                    self._nodes[queue.number] = _node(queue)
-                number = self.store.new_number()
-            except StoreError as error:
-                raise refusal(error) from error
-            index = len(self._groups)
-            until, since = self._date(expires), self._date(due)
-            message = AddMessage(number, queue.number, envelope.header, body, until, since)
-            node = self._nodes.get(queue.number)
-            group: list[Change] = [message] if node is None else [node, message]
-            if replaces:
-                group.append(RemoveMessage(replaces))
-            else:
-                group += self._remembered(queue, number, body)
-            self._groups.append(group)
-        self._arrivals.append((index, Arrival(queue, envelope, body, expires, number, done, due, replaces > 0)))
-        self._expected.add(queue)
-        if queue.gate is not None:
-            queue.gate.expect(body)
+        changes, arrival = self.prepare(queue, envelope, body, expires, done, replaces, due)
+        self._arrivals.append((len(self._groups) if changes else -1, arrival))
+        if changes:
+            self._groups.append(changes)
+        self._expect(arrival)
+        self._wait()
+
+    def together(self, changes: list[Change], arrivals: Sequence[Arrival], done: Done) -> None:
+        """Write these changes as a whole with the next commit, and have the arrivals in their nodes, of which they have
+        the changes (see `prepare`). `done` is called then; with an error, nothing of it has happened."""
+        self._arrivals.append((len(self._groups) if changes else -1, Together(arrivals, done)))
+        if changes:
+            self._groups.append(changes)
+        for arrival in arrivals:
+            self._expect(arrival)
         self._wait()
 
     def _remembered(self, queue: Queue, number: int, body: bytes) -> list[Change]:
@@ -199,40 +199,51 @@ class Durability:
         evicted, known.evicted = known.evicted, []
         return [RememberId(number, queue.number, key), *(ForgetId(one) for one in evicted)]
 
-    def _put_copies(
+    def prepare(
         self,
-        topic: Topic,
+        node: Node,
         envelope: Envelope,
         body: bytes,
         expires: float,
-        done: Callable[[Optional[Refused]], None],
-        replaces: int,
-        due: float,
-    ) -> None:
-        """The same for a topic: all subscriptions that are kept have the message, or none."""
-        copies: list[tuple[Queue, int]] = []
+        done: Done,
+        replaces: int = 0,
+        due: float = 0.0,
+    ) -> tuple[list[Change], Arrival]:
+        """The changes by which a message is in the store, and its arrival, as for `put`. Raises Refused."""
+        number = 0
+        until, since = self._date(expires), self._date(due)
         group: list[Change] = []
+        copies: list[tuple[Queue, int]] = []
         try:
-            for queue in topic.targets(envelope, body, expires):
+            if not isinstance(node, Queue):  # all subscriptions that are kept have the message, or none
+                for queue in node.targets(envelope, body, expires):
+                    number = 0
+                    if envelope.durable and queue.keeper is not None:
+                        number = self.store.new_number()
+                        group.append(AddMessage(number, queue.number, envelope.header, body, until, since))
+                    copies.append((queue, number))
                 number = 0
-                if envelope.durable and queue.keeper is not None:
-                    number = self.store.new_number()
-                    until, since = self._date(expires), self._date(due)
-                    group.append(AddMessage(number, queue.number, envelope.header, body, until, since))
-                copies.append((queue, number))
+            elif envelope.durable and (node.keeper is not None or self.wants(node, envelope)):
+                if node.keeper is None:
+                    self._keep(node, self.store.new_number())
+                    self._nodes[node.number] = _node(node)
+                number = self.store.new_number()
+                unknown = self._nodes.get(node.number)
+                if unknown is not None:
+                    group.append(unknown)
+                group.append(AddMessage(number, node.number, envelope.header, body, until, since))
+                if not replaces:
+                    group += self._remembered(node, number, body)
         except StoreError as error:
             raise refusal(error) from error
         if replaces:
             group.append(RemoveMessage(replaces))
-        for queue, _ in copies:
-            if queue.gate is not None:
-                queue.gate.expect(body)
-        index = len(self._groups) if group else -1
-        if group:
-            self._groups.append(group)
-        self._arrivals.append((index, Arrival(topic, envelope, body, expires, 0, done, due, replaces > 0, copies)))
-        self._expected.add(topic)
-        self._wait()
+        return group, Arrival(node, envelope, body, expires, number, done, due, replaces > 0, copies)
+
+    def _expect(self, arrival: Arrival) -> None:
+        self._expected.add(arrival.queue)
+        for gate in _gates(arrival):
+            gate.expect(arrival.body)
 
     def _date(self, time: float) -> int:
         """The date for the store, of a time by the broker's clock; 0 for none."""
@@ -341,7 +352,9 @@ class Durability:
         self._again(groups, outcomes, {index for index, _ in arrivals})
         for index, arrival in arrivals:
             error = outcomes[index] if index >= 0 else None
-            if error is not None and arrival.insists and not arrival.queue.deleted:
+            if isinstance(arrival, Together):
+                self._arrive_together(arrival, error)
+            elif error is not None and arrival.insists and not arrival.queue.deleted:
                 self._arrivals.append((len(self._groups), arrival))
                 self._groups.append(groups[index])
                 self._expected.add(arrival.queue)
@@ -368,9 +381,8 @@ class Durability:
 
     def _arrive(self, arrival: Arrival, error: Optional[StoreError]) -> None:
         queue = arrival.queue
-        for one in (queue,) if isinstance(queue, Queue) else [copy for copy, _ in arrival.copies]:
-            if one.gate is not None:
-                one.gate.arrived(arrival.body)
+        for gate in _gates(arrival):
+            gate.arrived(arrival.body)
         if error is not None:
             arrival.done(refusal(error))
         elif queue.deleted:
@@ -391,6 +403,17 @@ class Durability:
         else:
             queue.put(envelope, body, expires, number)
 
+    def _arrive_together(self, together: Together, error: Optional[StoreError]) -> None:
+        if error is not None:
+            for arrival in together.arrivals:
+                for gate in _gates(arrival):
+                    gate.arrived(arrival.body)
+            together.done(refusal(error))
+            return
+        for arrival in together.arrivals:
+            self._arrive(arrival, None)
+        together.done(None)
+
     def _keep(self, queue: Queue, number: int) -> None:
         queue.keeper = self
         queue.number = number
@@ -406,6 +429,13 @@ class Durability:
             self._task.cancel()
         self._late = delay > 0
         self._task = self.broker.call(BrokerTimer("the commit", self.commit), delay)
+
+
+def _gates(arrival: Arrival) -> list[Gate]:
+    """The gates that hold a place for it."""
+    queue = arrival.queue
+    queues = (queue,) if isinstance(queue, Queue) else [copy for copy, _ in arrival.copies]
+    return [one.gate for one in queues if one.gate is not None]
 
 
 def _node(queue: Queue) -> AddNode:

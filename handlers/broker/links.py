@@ -28,7 +28,20 @@ from handlers.broker.nodes.envelope import (
 from handlers.broker.nodes.gate import Overflow, let_in
 from handlers.broker.nodes.policy import HOLD, PLAIN
 from handlers.broker.nodes.terms import may_have_terms, terms
-from reactor import ACCEPTED, REJECTED, RELEASED, Condition, DecodeError, Endpoint, Handler, Message, symbol
+from handlers.broker.transactions.work import Posting
+from reactor import (
+    ACCEPTED,
+    REJECTED,
+    RELEASED,
+    Condition,
+    DecodeError,
+    Endpoint,
+    Handler,
+    Message,
+    RejectedDisposition,
+    TransactionalDisposition,
+    symbol,
+)
 
 log = logging.getLogger("handlers.broker")
 
@@ -142,10 +155,10 @@ class Intake(BrokerLink):
             delivery.settle_with(RELEASED)  # it was under way when the link was ended from this side
             return
         size = len(payload)
-        node = self.node
+        node, work = self.node, None
         try:
             if delivery.remote_state == TRANSACTIONAL:
-                raise Refused("amqp:not-implemented", "this broker has no transactions")
+                work = self.broker.transactions.find(delivery.connection, delivery.remote.id)
             envelope = read_envelope(payload)
             if not envelope.length and HEADER in payload:
                 payload = header_first(payload)
@@ -160,9 +173,13 @@ class Intake(BrokerLink):
             expires = due = 0.0
             if envelope.ttl or node.gate is not None or may_have_terms(body):
                 expires, due = terms(node.policy, envelope, body, self.broker.now(), self.broker.today())
-            fresh = node.gate is None or let_in(node.gate, envelope, body)
+            fresh = node.gate is None or let_in(node.gate, envelope, body, work is None)
         except (DecodeError, Refused, Overflow) as error:
             self._refuse(delivery, error)
+            return
+        if work is not None:
+            posting = Posting(node, envelope, body, expires, due, self.identity, self._hold)
+            self._post(work, delivery, posting if fresh else None)
             return
         durability = self.broker.durability
         if not fresh:
@@ -180,6 +197,23 @@ class Intake(BrokerLink):
             self._measured(size)
         if not room:
             self._hold(node)
+
+    def _post(self, work: Any, delivery: Any, posting: Optional[Posting]) -> None:
+        """The message waits for the commit of its transaction. The outcome that it has then is its outcome now. None
+        for one that has come before."""
+        if posting is not None:
+            try:
+                self.broker.transactions.post(work, posting)
+            except Refused as error:
+                self._refuse(delivery, error)
+                return
+            if posting.size > self.largest:
+                self._measured(posting.size)
+            if posting.node.full:
+                self._hold(posting.node)
+        if not delivery.settled:
+            delivery.update(TransactionalDisposition(work.id, ACCEPTED))
+            delivery.settle()
 
     def _put_later(
         self,
@@ -202,7 +236,7 @@ class Intake(BrokerLink):
                 delivery.settle_with(ACCEPTED)
                 if expires:
                     self.broker.alarms.watch(node, expires)
-                if node.full and self.attached:
+                if node.full:
                     self._hold(node)
             if self.end is not None and not self.expected:
                 self.end()
@@ -248,6 +282,8 @@ class Intake(BrokerLink):
         return self.node
 
     def _no_message(self, delivery: Any) -> None:
+        if delivery.remote_state == TRANSACTIONAL:
+            self.broker.transactions.part(delivery)
         if delivery.aborted:
             delivery.settle()
         elif delivery.partial and self.broker.bounds.too_much(self.link.connection):
@@ -265,9 +301,24 @@ class Intake(BrokerLink):
         self.broker.refused += 1
         if not isinstance(error, Overflow) or error.first:
             log.warning("message of %s refused: %s: %s", self.describe(), condition, str(error))
-        if not delivery.settled:
-            delivery.local.condition = Condition(condition, clipped(str(error)), info)
+        why = Condition(condition, clipped(str(error)), info)
+        if delivery.remote_state == TRANSACTIONAL:
+            self._refuse_in_transaction(delivery, why)
+        elif not delivery.settled:
+            delivery.local.condition = why
             delivery.update(REJECTED)
+            delivery.settle()
+
+    def _refuse_in_transaction(self, delivery: Any, why: Condition) -> None:
+        """The transaction fails as a whole. Where there is none, a message that was sent settled ends the link: nothing
+        else would show that it is lost."""
+        id = delivery.remote.id
+        work = self.broker.transactions.refused(delivery, why)
+        if not isinstance(id, bytes) or (work is None and delivery.settled):
+            self.evict(why.name, why.description or "")
+        elif not delivery.settled:
+            rejected = RejectedDisposition(why)
+            delivery.update(rejected if work is None else TransactionalDisposition(id, rejected))
             delivery.settle()
 
     def _measured(self, size: int) -> None:
@@ -290,7 +341,7 @@ class Intake(BrokerLink):
 
     def _hold(self, node: Any) -> None:
         """The node is full: no more credit until it has room. Messages under way are still taken."""
-        if self.waits_for is None:
+        if self.waits_for is None and self.attached:
             self.waits_for = node
             self.link.prefetch = 0
             log.info("%r is full: %s has to wait", node.name, self.describe())

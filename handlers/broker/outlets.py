@@ -15,11 +15,12 @@ from handlers.broker.interface import BrokerView
 from handlers.broker.links import TRANSACTIONAL, BrokerLink
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.consumer import Browser, Consumer
-from handlers.broker.nodes.directory import Record
+from handlers.broker.nodes.directory import Record, Refused
 from handlers.broker.nodes.entry import REJECTED as DROPPED
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.envelope import annotated
 from handlers.broker.nodes.node import Queue
+from handlers.broker.store.interface import Change, CountMessage, RemoveMessage
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Condition, Link, LocalProtocolError
 
 log = logging.getLogger("handlers.broker")
@@ -89,6 +90,9 @@ class Outlet(BrokerLink, Consumer):
         if not self.attached:
             return
         link = self.link
+        if link.flow_properties is not None and "txn-id" in link.flow_properties:  # [4.4.3]
+            self.evict("amqp:not-implemented", "this broker acquires no messages in transactions")
+            return
         queue = self.queue
         credit = link.credit
         if queue.bytes > MOST_AHEAD:  # however much credit it has: it may not be reading
@@ -150,6 +154,9 @@ class Outlet(BrokerLink, Consumer):
                 self.queue.settle(entry)
                 del held[delivery]
         elif delivery.settled or state in (REJECTED, RELEASED, MODIFIED, TRANSACTIONAL):
+            if state == TRANSACTIONAL:
+                self._retire(delivery)
+                return
             entry = held.get(delivery)
             delivery.settle()
             if entry is not None:
@@ -170,11 +177,41 @@ class Outlet(BrokerLink, Consumer):
             if outcome.annotations:
                 self._annotate(entry, outcome.annotations)
             queue.release(entry, bool(outcome.failed), self if outcome.undeliverable else None)
-        elif state == TRANSACTIONAL:
-            queue.release(entry)
-            self.evict("amqp:not-implemented", "this broker has no transactions")
         else:
             self._settled_silently(entry)
+
+    def _retire(self, delivery: Any) -> None:
+        """An outcome in a transaction: the message stays acquired until that is discharged."""
+        try:
+            self.broker.transactions.retire(self, delivery)
+        except Refused as error:
+            self.evict(error.condition, error.description)
+
+    def changes(self, entry: Entry, state: int, outcome: Any) -> list[Change]:
+        """The changes of the store with which `entry`, of the store, gets an outcome. A dead letter goes by itself."""
+        if state == ACCEPTED or (state == REJECTED and self.queue.policy.dead_letter is None):
+            return [RemoveMessage(entry.number)]
+        if state == MODIFIED and outcome.failed:
+            return [CountMessage(entry.number, entry.delivery_count + 1)]
+        return []
+
+    def apply(self, delivery: Any, entry: Entry, state: int, outcome: Any) -> None:
+        """The transaction in which `entry` got its outcome is committed."""
+        delivery.settle()
+        if state == ACCEPTED:
+            if self.broker.durability is not None:
+                entry.number = 0  # it is out of the store
+            self.queue.settle(entry)
+        else:
+            self._not_accepted(entry, state, outcome)
+
+    def take_back(self, delivery: Any, entry: Entry) -> None:
+        """That transaction is rolled back. The receiver has the message as before [4.4.2]; it waits again, as one that
+        was tried, if the receiver has settled it or has gone."""
+        if self.attached and not delivery.settled:
+            self.held[delivery] = entry
+        else:
+            self.queue.release(entry, True)
 
     def _settled_silently(self, entry: Entry) -> None:
         """Settled without an outcome: the default-outcome of the receiver's source [3.5.3], else accepted."""

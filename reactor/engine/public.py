@@ -160,7 +160,7 @@ _OF_LINKS = listed(
     "name session connection transport source target remote_source remote_target context",
     "snd_settle_mode rcv_settle_mode remote_snd_settle_mode remote_rcv_settle_mode",
     "max_message_size remote_max_message_size attach_timeout close_timeout",
-    "available credit queued drain_mode unsettled current unsettled_deliveries unsettled_head",
+    "available credit queued drain_mode flow_properties unsettled current unsettled_deliveries unsettled_head",
     "open close detach free next delivery advance describe",
 )
 listed(

@@ -124,17 +124,6 @@ def test_a_receiver_without_address_is_refused(world):
     assert refused(link) and client.errors == ["amqp:invalid-field"]
 
 
-def test_a_coordinator_is_refused(world):
-    client = world.client()
-    sender = client.connection.session()
-    sender.open()
-    link = sender.sender("transactions")
-    link.target.type = Terminus.COORDINATOR
-    link.open()
-    world.quiet()
-    assert refused(link) and client.errors == ["amqp:not-implemented"]
-
-
 def test_a_refusal_leaves_session_and_connection_alone():
     world = BrokerWorld(auto_create=False, queues=["jobs"])
     client = world.client()

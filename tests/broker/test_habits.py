@@ -16,7 +16,6 @@ from reactor import (
     Link,
     Message,
     ModifiedDisposition,
-    TransactionalDisposition,
     symbol,
 )
 from reactor.codec.frames import AMQP_HEADER
@@ -172,32 +171,6 @@ def test_a_link_that_does_not_fit_the_consumers_handles(world):
 
 
 # -- what it has not
-
-
-def test_a_transfer_in_a_transaction_is_refused(world):
-    client = Bare(world)
-    client.say(attach(role=False))
-    payload, state = bytes(Message("a").encode()), Described(ulong(0x34), [b"txn"])
-    answers = client.say(frame("transfer", payload=payload, handle=0, delivery_id=0, delivery_tag=b"0", state=state))
-    assert world.node("jobs").depth == 0
-    assert answers[-1].name in ("disposition", "detach")
-    condition = answers[-1].state.value[0] if answers[-1].name == "disposition" else answers[-1].fields["error"]
-    assert condition.value[0] == "amqp:not-implemented"
-
-
-@pytest.mark.parametrize("settled", [False, True])
-def test_an_outcome_in_a_transaction_is_none(world, settled):
-    client, other = world.client(), world.client()
-    client.send("jobs", "a")
-    client.receiver("jobs", 1)
-    received = client.take()[0]
-    received.delivery.update(TransactionalDisposition(b"txn", ACCEPTED))
-    if settled:
-        received.delivery.settle()
-    world.quiet()
-    assert client.errors == ["amqp:not-implemented"]
-    other.receiver("jobs", 1)
-    assert other.bodies() == ["a"]
 
 
 def test_what_is_not_applied_is_not_in_the_answer(world):

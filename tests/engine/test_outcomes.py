@@ -171,6 +171,17 @@ def test_custom_states(data):
     assert sent.remote.data == ([] if data is None else data)
 
 
+def test_a_plain_outcome_takes_the_place_of_one_in_a_transaction():
+    pair = Pair()
+    [sent], [come] = exchange(pair)
+    come.update(TransactionalDisposition(b"txn", ACCEPTED))
+    pair.pump()
+    come.update(ACCEPTED)
+    come.settle()
+    pair.pump()
+    assert sent.remote_state is ACCEPTED and sent.settled and sent.remote_content is None
+
+
 def test_transactional_states():
     pair = Pair()
     [sent], [come] = exchange(pair)

@@ -106,6 +106,9 @@ def run(arguments: Sequence[str], commands: str) -> int:
             open_timeout=options.open_timeout,
             write_timeout=options.write_timeout,
             limits=Limits(**dict(options.limits)),
+            transaction_timeout=options.transaction_timeout,
+            max_transactions=options.max_transactions,
+            max_transaction_bytes=options.max_transaction_bytes,
             users=options.users,
             permissions=options.permissions,
             anonymous=options.anonymous,
@@ -227,12 +230,16 @@ def parser(commands: str) -> Options:
         ("--max-partial-bytes", "256M", "messages that have come in part, of all connections"),
         ("--max-connections", "2000", "how many clients are let in"),
         ("--max-nodes", "20000", "how many queues and topics there may be"),
+        ("--max-transactions", "1000", "how many transactions there may be"),
+        ("--max-transaction-bytes", "256M", "messages in transactions"),
     ):
         kind = "SIZE" if "M" in most or "G" in most else "NUMBER"
         add(name, metavar=kind, type=size, default=most, help=f"{help} ({most}; 0: no bound)")
     add("--idle-timeout", metavar="SECONDS", type=float, default=60.0, help=IDLE_HELP)
     add("--open-timeout", metavar="SECONDS", type=float, help="how long a client may take to open its connection (30)")
     add("--write-timeout", metavar="SECONDS", type=float, help="how long a client may leave waiting bytes unread (60)")
+    text = "how long a transaction may last before it is rolled back (300; 0: for ever)"
+    add("--transaction-timeout", metavar="SECONDS", type=float, default=300.0, help=text)
     add("--limit", metavar="NAME=NUMBER", action="append", dest="limits", type=limit, default=[], help=LIMIT_HELP)
     add("--name", metavar="NAME", help="the container id that clients see (a UUID)")
     add("--port-file", metavar="FILE", help="write the port of the first --listen to this file")

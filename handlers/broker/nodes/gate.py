@@ -88,15 +88,16 @@ class TopicGate:
             subscription.gate.admit(envelope, body)
 
 
-def let_in(gate: Any, envelope: Any, body: bytes) -> bool:
-    """As its `admit`, for a message from a sender. False: it has come before, and is not to be put."""
+def let_in(gate: Any, envelope: Any, body: bytes, remember: bool = True) -> bool:
+    """As its `admit`, for a message from a sender. False: it has come before, and is not to be put. remember: whether
+    it comes for certain: one of a transaction is remembered when that is committed."""
     known: Optional[Duplicates] = gate.duplicates
     key = None if known is None else key_of(body)
     if known is not None and key is not None and key in known:
         known.count += 1
         return False
     gate.admit(envelope, body)
-    if known is not None and key is not None:
+    if remember and known is not None and key is not None:
         known.remember(key)
     return True
 

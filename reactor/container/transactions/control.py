@@ -41,13 +41,22 @@ class Control:
         link = self.link
         return bool((link.state | link.session.state | link.connection.state) & _ENDED)
 
-    def lost(self, for_good: bool, in_doubt: bool = True) -> None:
+    def lost(self, for_good: bool) -> None:
         """The link or its wire is gone, and the peer has rolled back the transactions, but for a commit that is under
         way. Declarations that have not left wait for the next wire, unless it is gone for good."""
         why = _why(self.link)
         for transaction in [*self.open]:
             if for_good or transaction.id is not None:
-                transaction.end(why, in_doubt)
+                transaction.end(why, in_doubt=True)
+                self.open.pop(transaction, None)
+
+    def closed_here(self) -> None:
+        """The application has closed the link, or its session. A discharge that waits to be written still leaves, and
+        has its answer, or is in doubt."""
+        why = Condition(ENDED, "the link to the coordinator was closed here, and the transaction ended with it")
+        for transaction in [*self.open]:
+            if not transaction.is_ending:
+                transaction.end(why)
                 self.open.pop(transaction, None)
 
     def on_delivery(self, event: Any) -> None:
@@ -68,14 +77,14 @@ class Control:
     def on_link_remote_close(self, event: Any) -> None:
         """The peer refuses transactions, or ends all of them."""
         again = self.container.will_retry(self.link)
-        self.lost(not again, in_doubt=True)
+        self.lost(not again)
         if not again and self.link.state & Endpoint.LOCAL_ACTIVE:
             self.link.close()
 
     on_link_remote_detach = on_link_remote_close
 
     def on_link_local_close(self, event: Any) -> None:
-        self.lost(True)
+        self.closed_here()
 
     on_link_local_detach = on_link_local_close
 
@@ -116,9 +125,14 @@ class Transactions:
                 control.lost(for_good)
 
     def ended(self, session: Session) -> None:
-        """A session has ended, or its peer has ended it."""
+        """A session has ended here, or its peer has ended it."""
         for context, control in [*self._controls.items()]:
-            if session is control.link.session:
+            if session is not control.link.session:
+                continue
+            if session.state & Endpoint.LOCAL_CLOSED:
+                del self._controls[context]
+                control.closed_here()
+            else:
                 again = self._container.will_retry(session)
                 if not again:
                     del self._controls[context]

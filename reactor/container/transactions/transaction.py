@@ -100,6 +100,11 @@ class Transaction:
         return self._stage == ACTIVE
 
     @property
+    def is_ending(self) -> bool:
+        """Whether its end has been asked for, and waits for the answer."""
+        return self._discharge is not None and self._stage == DISCHARGING
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more comes of it."""
         return self._stage == OVER

@@ -142,7 +142,7 @@ class Disposition:
             fields = [self.failed or None, self.undeliverable or None, annotations or None]
         elif kind is RECEIVED:
             fields = [self.section_number, self.section_offset]
-        elif self.data is not None:
+        elif self.data is not None and kind not in TERMINAL:
             fields = self.data
         return Described(int(kind), fields)
 

@@ -60,6 +60,7 @@ class Link(Endpoint, ListedAbstract):
         limit. close_timeout: the same for closing it. The driver of the engine keeps the time.
     drain_mode: whether the sender is to use up its credit at once, with messages or without. A receiver sets
         it, by a flow; a sender's is that of the receiver's last flow.
+    flow_properties: the properties of the peer's last flow for the link, a dict with symbol keys, or None.
     unsettled: the number of deliveries that are not settled here.
     context: the application's own; the engine does not read it.
     """
@@ -85,6 +86,7 @@ class Link(Endpoint, ListedAbstract):
         "remote_desired_capabilities",
         "available",
         "drain_asked",
+        "flow_properties",
         "_drain_stays",
         "unsettled",
         "context",
@@ -135,6 +137,7 @@ class Link(Endpoint, ListedAbstract):
         self.remote_desired_capabilities: Optional[SymbolList] = None
         self.available = 0
         self.drain_asked = False
+        self.flow_properties: Optional[dict[AnyValue, AnyValue]] = None
         self._drain_stays = False  # set by `drain_mode`, not by `drain(n)`: `flow(n)` does not end it
         self.unsettled = 0
         self.attach_timeout: Optional[float] = None

@@ -143,6 +143,7 @@ class Flows:
             return
         if link.doubtful:
             link.confirm()
+        link.flow_properties = properties
         if isinstance(link, Sender):
             self._recv_credit(link, delivery_count, link_credit, bool(drain))
         elif isinstance(link, Receiver):
