@@ -13,6 +13,7 @@ from typing import Any, Optional, Union
 from handlers.broker.access.permissions import RECEIVE, SEND
 from handlers.broker.interface import BrokerView
 from handlers.broker.links import BrokerLink, Intake, Relay
+from handlers.broker.nodes.consumer import Consumer
 from handlers.broker.nodes.directory import (
     LIFETIME_NAMES,
     ON_CLOSE,
@@ -24,6 +25,7 @@ from handlers.broker.nodes.directory import (
     Refused,
     node_name,
 )
+from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.selection import selection_of
 from handlers.broker.nodes.selector import SelectorError
 from handlers.broker.nodes.subscriptions import Subscription
@@ -36,6 +38,10 @@ from reactor import Condition, Described, Link, Terminus, symbol
 log = logging.getLogger("handlers.broker")
 
 LIFETIME = symbol("lifetime-policy")
+
+PRIORITIES = ("rabbitmq:priority", "priority")
+"""Properties of a link by which a consumer has a priority: RabbitMQ's, which its clients for AMQP 1.0 write [builder of
+consumers in com.rabbitmq.client.amqp], and that of Qpid Broker-J, which answers with it (SendingLinkEndpoint)."""
 UNAUTHORIZED = "amqp:unauthorized-access"
 
 
@@ -158,17 +164,30 @@ class Attaching:
                 handler = Viewer(self.broker, link, record, node, selection)
             else:
                 source.distribution_mode = wanted.distribution_mode
+                self._check_exclusive(node, link)
                 handler = outlet(self.broker, link, record, node, selection)
+                _rank(link, handler)
         self._answer(source, wanted, record, handler)
         return handler
 
     def _subscriber(self, link: Any, record: Record, subscription: Subscription) -> Outlet:
         """A receiver of a topic."""
+        self._check_exclusive(subscription.queue, link)
         handler = outlet(self.broker, link, record, subscription.queue)
         handler.subscription = subscription
+        _rank(link, handler)
         self.broker.subscribing.describe(subscription, link.source)
         self.broker.subscribing.join(subscription, handler)
         return handler
+
+    def _check_exclusive(self, queue: Queue, link: Any) -> None:
+        """Refuse a second consumer of an exclusive queue; one that takes over the link of the first is none."""
+        if not queue.policy.exclusive:
+            return
+        mine = self.broker.doors.identity(link.connection), link.name, True
+        for other in queue.consumers:
+            if not other.browsing and not (mine[0] and getattr(other, "key", None) == mine):
+                raise Refused("amqp:resource-locked", f"{queue.name!r} is exclusive, and has a consumer")
 
     def _lookup(self, link: Any) -> Optional[Outlet]:
         """A peer that attaches without a source resumes the subscription that the link had, or asks whether there is
@@ -229,6 +248,16 @@ class Attaching:
         else:
             terminus.address = wanted.address
         self.broker.directory.attach(record, handler)
+
+
+def _rank(link: Any, consumer: Consumer) -> None:
+    """Give `consumer` the priority that its peer asks for by a property of the link, and say so in the answer."""
+    for name in PRIORITIES:
+        value = (link.remote_properties or {}).get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            consumer.priority = int(value)
+            link.properties = {**(link.properties or {}), symbol(name): value}
+            return
 
 
 def _lifetime(policy: Any) -> int:

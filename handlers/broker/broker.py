@@ -14,7 +14,7 @@ Its promises:
 * A message to a topic without subscriptions is accepted and dropped. A subscription ends when its link is closed, or
   when its terminus expires (subscribing.py).
 * Rejected and expired messages, and others by the policy of their queue, go to its dead letter address, or are dropped;
-  they are counted. Priorities are carried, not acted upon.
+  they are counted.
 * A selector among the filters of a source is applied: to waiting messages, and at a topic to new ones. A bad one
   refuses the link. Any other filter is not applied and therefore not echoed: the client can see that.
 """

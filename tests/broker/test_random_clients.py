@@ -62,7 +62,7 @@ def came_back(world: BrokerWorld) -> None:
     for queue in queues:
         assert queue.acquired == 0 and queue.waiting == queue.depth == len(list(queue.backlog.entries()))
         assert queue.bytes == sum(entry.size for entry in queue.backlog.entries())
-        assert not queue.consumers and not queue._serials and not queue._ring and not queue._looking
+        assert not queue.consumers and not queue._serials and not queue.turns.ring and not queue._looking
         assert not queue._blocked
     assert broker.pool.bytes == sum(queue.bytes for queue in queues) and not broker.pool.blocked
     assert set(broker.alarms._set) <= set(queues)

@@ -18,12 +18,14 @@ class Consumer:
     credit: the number of messages that it takes now; the queue counts it down.
     held: the acquired and unsettled entries, in order of delivery, under the keys that `deliver` chose.
     selection: the messages that it wants, by `selects(entry)`, and by the same `text` as others; None for any.
+    priority: consumers of a higher one come first while they have credit; default 0.
     """
 
     deliver: Callable[[Entry], None]
     rest: Callable[[], None]
     browsing = False
     selection: Any = None
+    priority = 0
 
     def __init__(self) -> None:
         self.credit = 0

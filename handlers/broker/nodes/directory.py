@@ -127,7 +127,10 @@ class Directory:
     # -- finding and making
 
     def declare(self, name: str, kind: str, policy: Optional[Policy] = None) -> None:
-        """Make a node that is always there. policy: None for that of its name."""
+        """Make a node that is always there. policy: None for that of its name; one that is given stays that of the
+        name, also when the node has been deleted and is made again."""
+        if policy is not None:
+            self.policies.remember(name, policy)
         self._make(name, kind, policy).declared = True
 
     def restore(self, name: str, kind: str, policy: Policy = PLAIN) -> Node:
@@ -216,6 +219,8 @@ class Directory:
                 self.delete(record)
         elif lifetime is not None:
             self.consider(record)
+        elif record.node.policy.auto_delete and not record.links and not record.node.is_kept:
+            self.delete(record)
 
     def consider(self, record: Record) -> None:
         """Delete a dynamic node if its lifetime is over by now."""
@@ -247,7 +252,7 @@ class Directory:
     def _tidy(self) -> None:
         for record in list(self.records.values()):
             node = record.node
-            idle = not record.links and not node.depth and not getattr(node, "subscriptions", None)
+            idle = not record.links and not node.depth and not node.is_kept
             if idle and record.lifetime is None and not record.declared:
                 self.delete(record)
         self._tidy_at = max(MANY, 2 * len(self.records))

@@ -45,18 +45,19 @@ class Envelope:
     """A header. Shared by all messages that came with the same one.
 
     length: how many bytes of the message it is; 0 when there was none.
-    durable: whether the sender asked for the message to survive a restart.
+    durable: whether the sender asked for the message to survive a restart. priority: default 4.
     ttl: seconds that the message may live from its arrival on, 0.0 for ever.
     header: the bytes that it was read from.
     first: the header of a first delivery: that of the sender, with first-acquirer set.
     """
 
-    __slots__ = ("length", "durable", "ttl", "first", "header", "_count")
+    __slots__ = ("length", "durable", "priority", "ttl", "first", "header", "_count")
 
     def __init__(self, header: bytes) -> None:
         message = Message.from_bytes(header)
         self.length = len(header)
         self.durable = bool(message.durable)
+        self.priority: int = message.priority
         self.ttl: float = message.ttl or 0.0
         self.header = header
         self._count: int = message.delivery_count or 0

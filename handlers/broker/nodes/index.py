@@ -4,31 +4,37 @@
     returned   come back: a heap by place
     picky      come back from a consumer that must not get them again (picky.py)
 
-A queue owns one. An entry that is gone, or that a view has taken, stays in `fresh` and `returned` until it comes to
-the front, or until `sweep`.
+A queue owns one. The order is that of arrival, or of another key (ranking.py). An entry that is gone, or with a view,
+stays in `fresh` and `returned` until it comes to the front, or until `sweep`.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
-from typing import Any, Optional
+from operator import attrgetter
+from typing import Any, Callable, Optional
 
 from handlers.broker.nodes.consumer import Consumer
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.picky import Picky
 
+by_place: Callable[[Entry], int] = attrgetter("place")
+"""The key of an entry where messages are delivered in the order of their arrival."""
+
 
 class Index:
-    """See the module. stale: entries in `fresh` and `returned` that do not wait. views: those of the queue, by the
-    text of their selection."""
+    """See the module. key: of an entry: the lowest is delivered first. stale: entries in `fresh` and `returned` that do
+    not wait. views: those of the queue, by the text of their selection."""
 
-    __slots__ = ("fresh", "picky", "returned", "stale", "views")
+    __slots__ = ("fresh", "key", "picky", "returned", "stale", "views")
 
-    def __init__(self) -> None:
+    def __init__(self, key: Callable[[Entry], int] = by_place) -> None:
+        self.key = key
         self.fresh: deque[Entry] = deque()
         self.returned: list[tuple[int, Entry]] = []
-        self.picky = Picky()
+        self.picky = Picky(key)
         self.stale = 0
         self.views: dict[str, Any] = {}
 
@@ -41,9 +47,20 @@ class Index:
             entry.aside = False  # it has never left its index
             self.stale -= 1
         else:
-            heappush(self.returned, (entry.place, entry))
+            self.put_back(entry)
         for view in self.views.values():
             view.returned(entry, refuser)
+
+    def put_back(self, entry: Entry) -> None:
+        """`entry` waits again, for any consumer."""
+        heappush(self.returned, (self.key(entry), entry))
+
+    def called(self) -> Iterable[Consumer]:
+        """Consumers for which something waits that others may not have; each is named once."""
+        return ()
+
+    def left(self, consumer: Consumer) -> None:
+        """`consumer` is gone."""
 
     def lose(self, entry: Entry) -> None:
         """`entry` waited, and is gone."""
@@ -72,7 +89,7 @@ class Index:
         if self.picky:
             entry: Optional[Entry] = self.picky.oldest_for(consumer)
             if entry is not None:
-                place = entry.place
+                place = self.key(entry)
                 if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place < place):
                     self._unpick(entry)
                     return entry
@@ -85,7 +102,8 @@ class Index:
         if self.stale <= len(self.fresh) + len(self.returned) - self.stale:
             return
         fresh, returned = self.fresh, self.returned
-        self.fresh = deque(entry for entry in fresh if not entry.state and not entry.aside)
+        if fresh:
+            self.fresh = deque(entry for entry in fresh if not entry.state and not entry.aside)
         self.returned = [row for row in returned if not row[1].state and not row[1].aside]
         heapify(self.returned)
         for entry in (*fresh, *(row[1] for row in returned)):

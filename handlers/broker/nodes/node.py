@@ -10,15 +10,15 @@ of a queue form one linked list in the order of their arrival, whether they are 
 that list defines "in its original place". Beside it stands the index of those that wait (index.py). The newest ones of
 a long queue stand behind the list, and get there as it runs out (backlog.py).
 
-Consumers that select have views of the queue (views.py). They come before the others, which take anything.
+Consumers that select have views of the queue (views.py). They come before the others, which take anything. Among equals
+those of a higher priority come first (turns.py).
 
-Priorities are carried but not acted upon: a queue is first in, first out.
+A queue is first in, first out, unless its policy has another order (ranking.py).
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from typing import Any, Optional
 
 from handlers.broker.nodes.backlog import NEW, Backlog, front_of
@@ -34,7 +34,6 @@ from handlers.broker.nodes.entry import (
     EXHAUSTED,
     EXPIRED,
     GONE,
-    MOST_REFUSERS,
     WAITING,
     Entry,
 )
@@ -43,6 +42,8 @@ from handlers.broker.nodes.host import Host, Keeper
 from handlers.broker.nodes.index import Index
 from handlers.broker.nodes.policy import DROP_OLDEST, HOLD, PLAIN, Policy
 from handlers.broker.nodes.pool import Pool, Producer
+from handlers.broker.nodes.ranking import index_of
+from handlers.broker.nodes.turns import SingleActive, Turns
 from handlers.broker.nodes.views import View
 
 log = logging.getLogger("handlers.broker")
@@ -61,7 +62,7 @@ class Queue:
     """
 
     kind = "queue"
-    asks_origin = False  # as of Topic
+    asks_origin = is_kept = False  # as of Topic
     origin: Optional[str] = None
 
     def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None, policy: Policy = PLAIN) -> None:
@@ -89,13 +90,14 @@ class Queue:
         # The list is a ring: the first entry follows the root, the last one precedes it.
         self.root = Entry(0, None, b"", 0.0)
         self.root.before = self.root.after = self.root
-        self.index = Index()
+        self.index: Index = index_of(policy)
         self.backlog = Backlog(self.root, self.index)
         self.front = front_of(policy)
         self.deadlines = Deadlines()
         self.delays = Delays()
         self._serials: set[int] = set()  # of the consumers
-        self._ring: deque[Consumer] = deque()  # consumers with credit, the next in turn first
+        self.turns = Turns(self)
+        self.active = SingleActive() if policy.single_active else None
         self._looking: dict[Browser, None] = {}  # browsers with credit
         self._views: dict[str, View] = self.index.views
         self._blocked: dict[Producer, None] = {}
@@ -148,10 +150,10 @@ class Queue:
         pool.bytes += size
         if expires:
             self.deadlines.watch(entry, self.depth)
-        ring = self._ring
+        ring = self.turns.ring
         if self._views:
             self.index.fresh.append(entry)
-            self._pump()
+            self.turns.pump()
         elif ring:
             # Hungry consumers mean that nothing is waiting which they could have had: this one is next.
             consumer = ring[0]
@@ -239,6 +241,10 @@ class Queue:
             consumer.view = view = self._views.get(text) or View(self, consumer.selection)
             self._views[text] = view
             view.members += 1
+        if consumer.priority:
+            self.turns.rank(consumer)
+        if self.active is not None and not consumer.browsing:
+            self.active.join(consumer)
 
     def leave(self, consumer: Consumer) -> None:
         """`consumer` is gone: the entries that it held wait again, each in its place, the attempt counted as failed."""
@@ -252,7 +258,7 @@ class Queue:
             return
         view = consumer.view
         if consumer.hungry:
-            (self._ring if view is None else view.ring).remove(consumer)
+            (self.turns if view is None else view).ring.remove(consumer)
             consumer.hungry = False
         if view is not None:
             view.members -= 1
@@ -260,41 +266,28 @@ class Queue:
                 del self._views[view.selection.text]
         consumer.credit = 0
         held, consumer.held = consumer.held, {}
+        self.index.left(consumer)
         for key, entry in held.items():
             tried = consumer.was_tried(key)
             self._put_back(entry, tried, None, tried)
-        self._pump()
+        self.turns.pump()
+        following = self.active.leave(consumer) if self.active is not None else None
+        if following is not None:
+            self.grant(following, following.credit)
 
     def grant(self, consumer: Consumer, credit: int) -> None:
         """`consumer` takes `credit` messages from now on (not: more), and gets the waiting ones at once."""
         consumer.credit = credit
+        if self.active is not None and self.active.consumer is not consumer and not consumer.browsing:
+            return  # remembered until it is the one
         if isinstance(consumer, Browser):
             if credit > 0 and consumer.spot is not None:
                 self._looking[consumer] = None
                 self._browse(consumer)
             else:
                 self._looking.pop(consumer, None)
-        elif consumer.view is not None:
-            ring = consumer.view.ring
-            if credit > 0 and not consumer.hungry:
-                consumer.hungry = True
-                ring.append(consumer)
-                consumer.view.pump()
-            elif credit <= 0 and consumer.hungry:
-                consumer.hungry = False
-                ring.remove(consumer)
-        elif credit > 0:
-            # Those that are hungry already have found nothing that they could have: the waiting ones are for this one.
-            if not consumer.hungry:
-                if self._serve(consumer):
-                    consumer.hungry = True
-                    self._ring.append(consumer)
-            elif self.index.picky.barred and not self._serve(consumer):  # `_pump` may not have come to it
-                consumer.hungry = False
-                self._ring.remove(consumer)
-        elif consumer.hungry:
-            consumer.hungry = False
-            self._ring.remove(consumer)
+        else:
+            self.turns.grant(consumer)
 
     # -- messages go, or come back
 
@@ -348,7 +341,7 @@ class Queue:
         if refused_by is not None and entry.state == ACQUIRED:
             entry.refuse(refused_by.serial, self._serials)
         self._put_back(entry, failed, refused_by, failed or refused_by is None)
-        self._pump()
+        self.turns.pump()
 
     def rewrite(self, entry: Entry, body: bytes) -> None:
         """`entry` goes on with another body."""
@@ -376,7 +369,7 @@ class Queue:
             late, back = end_delays(self, now)
             dropped += late
             if back:
-                self._pump()
+                self.turns.pump()
         return dropped
 
     def pick(self, entry: Entry) -> None:
@@ -399,7 +392,7 @@ class Queue:
     def close(self) -> None:
         """The queue is deleted: no consumer is served any more, and no producer waits for room."""
         self.deleted = True
-        self._ring.clear()
+        self.turns.ring.clear()
         self._looking.clear()
         self._views.clear()
         self.backlog.clear()
@@ -439,51 +432,6 @@ class Queue:
             return
         entry.state = WAITING
         self.index.give_back(entry, refuser)
-
-    def _pump(self) -> None:
-        """Serve the consumers in turn until credit or messages have run out."""
-        for view in list(self._views.values()):
-            if view.ring:
-                view.pump()
-        ring = self._ring
-        # Consumers in a row that found nothing. No message remembers more of them than so many; one that waits
-        # for newcomers may wait for the next of them that asks, rather than have all the others asked each time.
-        unlucky, most = 0, min(len(ring), MOST_REFUSERS + 1)
-        while unlucky < most and ring:
-            consumer = ring[0]
-            entry = self.index.take(consumer)
-            if entry is None:
-                if self.backlog.growing and self.backlog.unfold():
-                    continue
-                if not self.index.picky:
-                    return  # nothing for this one is nothing for anyone
-                unlucky += 1
-                ring.rotate(-1)
-                continue
-            unlucky = 0
-            consumer.credit -= 1
-            if consumer.credit > 0:
-                ring.rotate(-1)
-            else:
-                ring.popleft()
-                consumer.hungry = False
-            entry.state = ACQUIRED
-            self.acquired += 1
-            consumer.deliver(entry)
-
-    def _serve(self, consumer: Consumer) -> bool:
-        """Give `consumer` the waiting entries, as far as its credit goes. Returns whether it has some left."""
-        while consumer.credit > 0:
-            entry = self.index.take(consumer)
-            if entry is None:
-                if self.backlog.growing and self.backlog.unfold():
-                    continue
-                return True
-            consumer.credit -= 1
-            entry.state = ACQUIRED
-            self.acquired += 1
-            consumer.deliver(entry)
-        return False
 
     def _browse(self, browser: Browser) -> None:
         if browser.spot is not None:

@@ -10,16 +10,18 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 
 class Picky:
     """Waiting entries that a consumer has refused, the oldest first.
 
-    An entry has `refused`, the serials of those that must not get it, and `bar`: none up to that serial may.
+    key: of an entry: the lowest is the oldest. An entry has `refused`, the serials of those that must not get it,
+    and `bar`: none up to that serial may.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, key: Callable[[Any], int]) -> None:
+        self._key = key
         self._rows: list[tuple[int, Any]] = []  # those without a bar, by place
         self.barred: list[tuple[int, int, int, Any]] = []  # a heap by bar; some of them are gone, or have another bar
         self._members: set[Any] = set()
@@ -38,7 +40,7 @@ class Picky:
 
     def add(self, entry: Any, refuser: Any = None) -> None:
         """`entry` waits. refuser: the consumer that has just refused it; the entry waits for others."""
-        place = entry.place
+        place = self._key(entry)
         self._members.add(entry)
         if entry.bar:
             heappush(self.barred, (entry.bar, place, next(self._serial), entry))
@@ -73,7 +75,7 @@ class Picky:
         barred = self.barred
         while barred and not self._stands(*barred[0]):
             heappop(barred)
-        if barred and barred[0][0] < serial and (found is None or barred[0][1] < found.place):
+        if barred and barred[0][0] < serial and (found is None or barred[0][1] < self._key(found)):
             found = barred[0][3]
         return found
 
@@ -84,7 +86,7 @@ class Picky:
             if self.barred[0][3] is entry:
                 heappop(self.barred)
         else:
-            del self._rows[bisect_left(self._rows, (entry.place,))]
+            del self._rows[bisect_left(self._rows, (self._key(entry),))]
 
     def _stands(self, bar: int, place: int, serial: int, entry: Any) -> bool:
         return entry in self._members and entry.bar == bar

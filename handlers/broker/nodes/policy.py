@@ -140,11 +140,18 @@ class Policies:
 
     def __init__(self, patterns: Optional[Mapping[str, Policy]] = None) -> None:
         self._patterns = dict(patterns or {})
+        self._names: dict[str, Policy] = {}
         for pattern, policy in self._patterns.items():
             checked(pattern, policy)
 
+    def remember(self, name: str, policy: Policy) -> None:
+        """The policy for this one name, which comes before the patterns."""
+        self._names[name] = policy
+
     def of(self, name: str) -> Optional[Policy]:
         """The policy for this name; None where no pattern fits."""
+        if name in self._names:
+            return self._names[name]
         return next((policy for pattern, policy in self._patterns.items() if fnmatchcase(name, pattern)), None)
 
 

@@ -49,6 +49,11 @@ class Topic:
         return sum(subscription.depth for subscription in self.subscriptions)
 
     @property
+    def is_kept(self) -> bool:
+        """Whether it is needed though no link uses it: it has subscriptions."""
+        return bool(self.subscriptions)
+
+    @property
     def full(self) -> bool:
         return any(subscription.full for subscription in self.subscriptions)
 

@@ -19,13 +19,18 @@ from handlers.broker.nodes.backlog import Backlog
 from handlers.broker.nodes.browsing import LOOKS, Spot, settled, spot_before
 from handlers.broker.nodes.consumer import Consumer
 from handlers.broker.nodes.entry import MOST_REFUSERS, Entry
+from handlers.broker.nodes.index import Index, by_place
 from handlers.broker.nodes.picky import Picky
+from handlers.broker.nodes.turns import tiers_of
 
 
 class Readable(Protocol):
     """A queue, as a view needs it. root: before the first entry and behind the last one. backlog: the rest."""
 
+    index: Index
     root: Entry
+    @property
+    def waiting(self) -> int: ...
     backlog: Backlog
 
     def pick(self, entry: Entry) -> None:
@@ -39,18 +44,21 @@ class View:
     before the end of the queue.
     """
 
-    __slots__ = ("queue", "selection", "members", "ring", "resting", "_spot", "_places", "_back", "_picky", "_looks")
+    __slots__ = (
+        "queue", "selection", "members", "ring", "resting", "_key", "_spot", "_places", "_back", "_picky", "_looks",
+    )  # fmt: skip
 
     def __init__(self, queue: Readable, selection: Any) -> None:
         self.queue = queue
         self.selection = selection
         self.members = 0
-        self.ring: deque[Consumer] = deque()
+        self.ring: Any = deque()  # or Tiers, where consumers have priorities
+        self._key = queue.index.key
         self.resting = False
         self._spot: Spot = spot_before(queue.root.after)
-        self._places: list[int] = []  # a heap: selected messages that came back ...
-        self._back: dict[int, Entry] = {}  # ... by place
-        self._picky = Picky()  # of these, those that some consumers must not get again
+        self._places: list[int] = []  # a heap: selected messages that came back, by key ...
+        self._back: dict[int, Entry] = {}  # ... and these
+        self._picky = Picky(self._key)  # of these, those that some consumers must not get again
         self._looks = 0
 
     def returned(self, entry: Entry, refuser: Optional[Consumer] = None) -> None:
@@ -78,8 +86,11 @@ class View:
                 consumer.idle()
 
     def _serve(self) -> None:
-        ring = self.ring
-        unlucky, most = 0, min(len(ring), MOST_REFUSERS + 1)  # as of Queue._pump
+        for tier in tiers_of(self.ring):
+            self._serve_tier(tier)
+
+    def _serve_tier(self, ring: deque[Consumer]) -> None:
+        unlucky, most = 0, min(len(ring), MOST_REFUSERS + 1)  # as of the queue's own
         while ring and unlucky < most:
             consumer = ring[0]
             entry = self._oldest_for(consumer)
@@ -102,16 +113,20 @@ class View:
     def _oldest_for(self, consumer: Consumer) -> Optional[Entry]:
         """The oldest waiting entry that is selected and that `consumer` may have; None also when it is time to rest."""
         places, back = self._places, self._back
+        ahead = self._key is not by_place
+        if ahead and self._read_on(None) is None and not self._looks:
+            return None  # the first in order may be the last in the queue
         while places and not back[places[0]].plainly_waits:  # another has it, or it is gone, or has become picky
             del back[heappop(places)]
         picked: Optional[Entry] = self._picky.oldest_for(consumer) if self._picky else None
-        if places and (picked is None or places[0] < picked.place):
+        if places and (picked is None or places[0] < self._key(picked)):
             return back.pop(heappop(places))
         if picked is not None:
             return picked
-        return self._read_on(consumer)
+        return None if ahead else self._read_on(consumer)
 
-    def _read_on(self, consumer: Consumer) -> Optional[Entry]:
+    def _read_on(self, consumer: Optional[Consumer]) -> Optional[Entry]:
+        """The next entry in the queue that is selected and that `consumer` may have. None: all are kept for later."""
         root, backlog, selects = self.queue.root, self.queue.backlog, self.selection.selects
         entry = backlog.stands(self._spot)
         found = None
@@ -124,7 +139,7 @@ class View:
             self._looks -= 1
             if not selects(here):
                 continue
-            if here.may_go_to(consumer.serial):
+            if consumer is not None and here.may_go_to(consumer.serial):
                 found = here
             else:
                 self._keep(here, None)
@@ -136,6 +151,11 @@ class View:
     def _keep(self, entry: Entry, refuser: Optional[Consumer]) -> None:
         if entry.refused or entry.bar:
             self._picky.add(entry, refuser)
-        elif entry.place not in self._back:
-            self._back[entry.place] = entry
-            heappush(self._places, entry.place)
+            return
+        key = self._key(entry)
+        if key not in self._back:
+            self._back[key] = entry
+            heappush(self._places, key)
+            if len(self._places) > 2 * self.queue.waiting + LOOKS:  # most are with other consumers, or gone
+                self._back = {key: entry for key, entry in self._back.items() if entry.plainly_waits}
+                self._places = sorted(self._back)
