@@ -15,6 +15,7 @@ from handlers.broker.nodes.directory import Record
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.node import Queue
 from handlers.broker.outlets import Outlet
+from handlers.broker.patience import PatientOutlet
 from reactor import Link, LocalProtocolError
 
 log = logging.getLogger("handlers.broker")
@@ -79,5 +80,9 @@ class OnceOutlet(Outlet):
 
 def outlet(broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> Outlet:
     """The outlet for a receiver of `queue`."""
-    once = link.remote_snd_settle_mode == Link.SND_SETTLED and broker.durability is not None
-    return (OnceOutlet if once else Outlet)(broker, link, record, queue, selection)
+    kind: type[Outlet] = Outlet
+    if link.remote_snd_settle_mode != Link.SND_SETTLED:
+        kind = Outlet if queue.leases is None else PatientOutlet
+    elif broker.durability is not None:
+        kind = OnceOutlet
+    return kind(broker, link, record, queue, selection)

@@ -39,6 +39,10 @@ class Consumer:
     def idle(self) -> None:
         """Others rested on its behalf, and now there is nothing more for it."""
 
+    def give_up(self, entry: Entry) -> bool:
+        """It has held `entry` too long, and is to hold it no more. False: it does not, or cannot."""
+        return False
+
     def was_tried(self, key: Any) -> bool:
         """Whether the entry under `key` may have reached an application: then its loss is a failed attempt."""
         return True

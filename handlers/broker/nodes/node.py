@@ -40,6 +40,7 @@ from handlers.broker.nodes.entry import (
 from handlers.broker.nodes.gate import Gate, drop_oldest, gate_of
 from handlers.broker.nodes.host import Host, Keeper
 from handlers.broker.nodes.index import Index
+from handlers.broker.nodes.leases import leases_of
 from handlers.broker.nodes.policy import DROP_OLDEST, HOLD, PLAIN, Policy
 from handlers.broker.nodes.pool import Pool, Producer
 from handlers.broker.nodes.ranking import index_of
@@ -95,6 +96,7 @@ class Queue:
         self.front = front_of(policy)
         self.deadlines = Deadlines()
         self.delays = Delays()
+        self.leases = leases_of(policy)
         self._serials: set[int] = set()  # of the consumers
         self.turns = Turns(self)
         self.active = SingleActive() if policy.single_active else None
@@ -123,8 +125,8 @@ class Queue:
     @property
     def deadline(self) -> Optional[float]:
         """When `expire` has something to do; None for never."""
-        delayed, ends = self.delays.next, self.deadlines.next
-        return ends if delayed is None else delayed if ends is None else min(delayed, ends)
+        times = self.delays.next, self.deadlines.next, None if self.leases is None else self.leases.next
+        return min((time for time in times if time is not None), default=None)
 
     # -- messages come
 
@@ -326,18 +328,14 @@ class Queue:
             pool.resume()
 
     def discard(self, entry: Entry, outcome: int) -> None:
-        """`entry` leaves the queue, and no consumer has accepted it. It goes to the dead letter address, if there is
-        one."""
+        """`entry` leaves the queue, and no consumer has accepted it. It goes to the dead letter address, if any."""
         if self.policy.dead_letter is not None and self.host is not None and entry.state != GONE:
             self.host.bury(self, entry, outcome)
         self.settle(entry, outcome)
 
     def release(self, entry: Entry, failed: bool = False, refused_by: Optional[Consumer] = None) -> None:
         """`entry` waits again, in its place. failed: the attempt counts. refused_by: it must not get it again.
-
-        Where the policy has a delay, it is to be had after that; for another consumer than the one that has refused it
-        at once.
-        """
+        Where the policy has a delay, it is to be had after that, but at once where only this consumer refuses it."""
         if refused_by is not None and entry.state == ACQUIRED:
             entry.refuse(refused_by.serial, self._serials)
         self._put_back(entry, failed, refused_by, failed or refused_by is None)
@@ -356,8 +354,10 @@ class Queue:
 
     def expire(self, now: float) -> int:
         """Drop the waiting entries beyond their time; held ones are dropped if they come back. Returns their number.
-        Delayed ones are to be had when it is time."""
+        Delayed ones are to be had when it is time. Those that consumers have held too long come back."""
         dropped = 0
+        if self.leases is not None:
+            self.leases.take_back(self, now)
         for entry in self.deadlines.passed(now):
             if entry.state in (WAITING, DELAYED):
                 self.discard(entry, EXPIRED)

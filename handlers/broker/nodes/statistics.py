@@ -25,7 +25,7 @@ class NodeStatistics(NamedTuple):
     enqueued: came in, ever. acknowledged, rejected, expired, removed (by an administrator), displaced (dropped to make
     room), exhausted (failed too often): left it, ever. requeued: came back, ever.
     dropped: published to a topic without subscriptions. refused: not let in, because it was full.
-    duplicates: came again, and were dropped.
+    duplicates: came again, and were dropped. timeouts: taken back from a consumer that held it too long.
     dead_lettered: of those that left it, sent to its dead letter address. undelivered: not taken there, and dropped.
 
     Those that are said to be ever only grow, also where a subscription of a topic ends.
@@ -53,6 +53,7 @@ class NodeStatistics(NamedTuple):
     undelivered: int = 0
     delayed: int = 0
     duplicates: int = 0
+    timeouts: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers by their names."""

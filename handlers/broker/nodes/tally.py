@@ -18,4 +18,5 @@ def tally(queue: Queue) -> dict[str, int]:
     counted["dead_lettered"] = queue.dead_lettered
     counted["undelivered"] = queue.undelivered
     counted["refused"] = 0 if queue.gate is None else queue.gate.refused
+    counted["timeouts"] = 0 if queue.leases is None else queue.leases.timeouts
     return counted

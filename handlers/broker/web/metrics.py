@@ -52,6 +52,7 @@ HELP = {
     "dead_lettered": "Messages that were sent to a dead letter address.",
     "undelivered": "Messages that were not taken there.",
     "duplicates": "Messages that came again, and were dropped.",
+    "timeouts": "Messages that were taken back from a consumer which held them too long.",
     "refused": "Messages that were not let in, because there was no room.",
 }
 """Of the counters."""
