@@ -296,7 +296,12 @@ def test_the_order_is_the_reader_s(broker):
     fill(broker, "jobs", 2)
     fill(broker, "é/ü", 1)
     with Events(broker, sort="depth", descending=1, rows=3) as events:
-        assert events.until("nodes", lambda data: True)["order"]["names"][:2] == ["jobs", "é/ü"]
+        names = events.until("nodes", lambda data: True)["order"]["names"]
+        assert names == ["jobs", "é/ü", min(HOSTILE)]  # those with as many are by name
+    with Events(broker, sort="name", descending=1, rows=1) as events:
+        assert events.until("nodes", lambda data: True)["order"]["names"] == [max(HOSTILE)]
+    with Events(broker, sort="kind", descending=1, rows=1) as events:
+        assert events.until("nodes", lambda data: True)["order"]["names"] == ["news"]
 
 
 def test_one_queue_in_detail_has_its_consumers_with_credit_and_unsettled_messages(broker):

@@ -266,8 +266,12 @@ function open(name) {
   watch();
 }
 
-const HIDDEN = ["name", "kind", "depth", "bytes", "dynamic", "lifetime", "stored", "consuming", "producing", "policy", "gone"];
-const TITLES = { in: "in/s", out: "ack/s" };
+// Shown in any case, in this order; other numbers where they are not 0.
+const FACTS = [
+  ["depth", "messages", whole], ["waiting", "waiting", whole], ["acquired", "unsettled", whole], ["bytes", "size", size],
+  ["in", "in/s", rate], ["out", "ack/s", rate], ["enqueued", "enqueued", whole], ["acknowledged", "acknowledged", whole],
+];
+const ELSEWHERE = [...FACTS.map((fact) => fact[0]), "consumers", "producers"];
 
 function showNode(data) {
   if (data.name !== state.node) return;
@@ -275,10 +279,10 @@ function showNode(data) {
   $("gone").hidden = !data.gone;
   $("facts").hidden = Boolean(data.gone);
   if (data.gone) return;
-  const facts = [["kind", data.kind + (data.dynamic ? ", dynamic" : "")], ["messages", whole(data.depth)], ["size", size(data.bytes)]];
+  const facts = [["kind", data.kind + (data.dynamic ? ", dynamic" : "") + (data.stored ? ", stored" : "")]];
+  for (const [key, title, form] of FACTS) facts.push([title, form(data[key])]);
   for (const [key, value] of Object.entries(data)) {
-    if (key === "dropped" && data.kind === "queue") continue;  // what a topic does
-    if (!HIDDEN.includes(key)) facts.push([TITLES[key] || key.replaceAll("_", " "), key in TITLES ? rate(value) : whole(value)]);
+    if (typeof value === "number" && value && !ELSEWHERE.includes(key)) facts.push([key.replaceAll("_", " "), whole(value)]);
   }
   for (const [key, value] of Object.entries(data.policy || {})) {
     if (value !== null && value !== false) facts.push([key.replaceAll("_", " "), shown(value)]);

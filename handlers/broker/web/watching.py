@@ -114,11 +114,11 @@ class Watch:
         """Which rows there are, in order, if that has changed; and the rows that have."""
         choice = self.choice
         rows = [row for name, row in sample.rows.items() if choice.text in name.lower()]
-        rows.sort(key=lambda row: row["name"])
-        if choice.sort != "name":
-            rows.sort(key=lambda row: row[choice.sort] or 0 if choice.sort != "kind" else row["kind"])
-        if choice.descending:
-            rows.reverse()
+        rows.sort(key=lambda row: row["name"], reverse=choice.descending and choice.sort == "name")
+        if choice.sort == "kind":
+            rows.sort(key=lambda row: row["kind"], reverse=choice.descending)
+        elif choice.sort != "name":
+            rows.sort(key=lambda row: row[choice.sort] or 0, reverse=choice.descending)  # equal ones: by name
         last = max(0, (len(rows) - 1) // choice.rows)
         start = min(choice.page, last) * choice.rows
         shown = {row["name"]: row for row in rows[start : start + choice.rows]}

@@ -1,0 +1,1 @@
+"""The web page of a broker in a real browser, and its metrics in a reader of Prometheus's own."""
