@@ -11,6 +11,7 @@ import weakref
 from typing import Any, Optional, Union
 
 from handlers.broker.access.permissions import RECEIVE, SEND
+from handlers.broker.ending import SHUTTING_DOWN
 from handlers.broker.interface import BrokerView
 from handlers.broker.links import BrokerLink, Intake, Relay
 from handlers.broker.nodes.consumer import Consumer
@@ -101,6 +102,8 @@ class Attaching:
 
     def _handler(self, link: Any) -> BrokerLink:
         """The handler of a link. Refused."""
+        if self.broker.ending.begun:
+            raise Refused("amqp:link:detach-forced", SHUTTING_DOWN)
         wanted = link.remote_source if link.is_sender else link.remote_target
         if wanted.address and node_name(wanted.address) in RESERVED:
             self.broker.doors.require_manage(link.connection)

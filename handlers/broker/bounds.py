@@ -12,12 +12,14 @@ from typing import Any
 class Bounds:
     """The connections of one broker, and the messages that have come in part over them.
 
-    max_connections: how many there may be. max_partial_bytes: of messages that are not complete. 0 for no bound.
+    max_connections: how many there may be. most_of_user: how many of one user. max_partial_bytes: of messages that are
+    not complete. 0 for no bound.
     partial: bytes of these, as far as is known: a client may have given up a message since.
     """
 
-    def __init__(self, max_connections: int, max_partial_bytes: int) -> None:
+    def __init__(self, max_connections: int, max_partial_bytes: int, most_of_user: int = 0) -> None:
         self.max_connections = max_connections
+        self.most_of_user = most_of_user
         self.max_partial_bytes = max_partial_bytes
         self.partial = 0
         self._seen: dict[Any, int] = {}

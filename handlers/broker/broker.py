@@ -34,6 +34,7 @@ from handlers.broker.attaching import UNAUTHORIZED, Attaching
 from handlers.broker.bounds import Bounds
 from handlers.broker.dead_letters import DeadLetters
 from handlers.broker.durability import Durability
+from handlers.broker.ending import SHUTTING_DOWN, Ending
 from handlers.broker.links import BrokerLink
 from handlers.broker.management.actions import Actions
 from handlers.broker.management.desk import Desk
@@ -54,6 +55,8 @@ from reactor import Condition, Handler, Limits, SSLDomain, Transport, __version_
 log = logging.getLogger("handlers.broker")
 
 MEBIBYTE = 1024 * 1024
+
+TOO_MANY = "amqp:resource-limit-exceeded"
 
 TOKEN_SIZE = 16
 """Bytes of chance in the address of a dynamic node."""
@@ -78,9 +81,12 @@ class Broker(MessagingHandler):
     max_partial_bytes: bytes of messages that have come in part, of all connections; a link that exceeds it ends with
         amqp:resource-limit-exceeded; 0 for no bound. Default 256 MiB.
     max_connections: one more is refused with amqp:resource-limit-exceeded; 0 for no bound. Default 2,000.
+    max_connections_per_user: the same for those of one user (clients without a name are one); 0 (default) for no bound.
     max_nodes: queues and topics; if all are in use, another one is refused with amqp:resource-limit-exceeded; 0 for no
         bound. Default 20,000.
     idle_timeout: seconds without a byte after which a connection counts as lost; 0 for never. Default 60.
+    stop_timeout: seconds for messages under way to get their outcomes, when it is asked to stop (an application event
+        `shutdown`); producers have no credit then, and consumers get no more. Default 0: it stops at once.
     open_timeout, write_timeout: seconds for a client to open its connection, and for it to read some of the waiting
         bytes; None (default) for the container's own: 30 and 60.
     limits: the most that is taken of a client. `max_message_size` may not be larger than the buffer of one delivery.
@@ -120,8 +126,10 @@ class Broker(MessagingHandler):
         max_total_bytes: int = 1024 * MEBIBYTE,
         max_partial_bytes: int = 256 * MEBIBYTE,
         max_connections: int = 2000,
+        max_connections_per_user: int = 0,
         max_nodes: int = 20_000,
         idle_timeout: float = 60.0,
+        stop_timeout: float = 0.0,
         open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None,
         limits: Optional[Limits] = None,
@@ -141,6 +149,7 @@ class Broker(MessagingHandler):
         self.capacity = max_queue_bytes
         self.max_message_size = max_message_size
         self.idle_timeout = idle_timeout
+        self.stop_timeout = stop_timeout
         self.doors = Doors(users, permissions, anonymous, ssl_domain, self.urls)
         self._bounds = {"open_timeout": open_timeout, "write_timeout": write_timeout, "limits": limits}
         buffered = (limits or Limits()).max_buffered_delivery_bytes
@@ -150,7 +159,7 @@ class Broker(MessagingHandler):
         self.refused = 0  # messages that reached no node
         self.past = Past()
         self.acceptors: list[Any] = []
-        self.bounds = Bounds(max_connections, max_partial_bytes)
+        self.bounds = Bounds(max_connections, max_partial_bytes, max_connections_per_user)
         self.pool = Pool(max_total_bytes)
         self.dead_letters = DeadLetters(self)
         self.directory = Directory(
@@ -176,7 +185,7 @@ class Broker(MessagingHandler):
         self.alarms = Alarms(self)
         self.actions = Actions(self)
         self.desk = Desk(self, Operations(self.actions))
-        self._stopping = False
+        self.ending = Ending(self)
         self.net = Net(self)
         self.web = WebServer(self, web) if web else None
         self.durability: Optional[Durability] = None
@@ -227,17 +236,15 @@ class Broker(MessagingHandler):
 
         patience: seconds to wait for peers that do not answer. Returns whether there are any.
         """
-        for acceptor in self.acceptors:
-            acceptor.close()
-        self.acceptors = []
+        self.stop_listening()
+        self.ending.begun = True
         if self.web is not None:
             self.web.stop()
-        self._stopping = True
         self.dead_letters.deliver()
         if self.durability is not None:
             self.durability.commit()  # the senders get their outcomes
         for connection in list(self._links):
-            connection.condition = Condition("amqp:connection:forced", "the broker is shutting down")
+            connection.condition = Condition("amqp:connection:forced", SHUTTING_DOWN)
             connection.close()
         if self._links:
             self._container.schedule(patience, BrokerTimer("end of patience", self._container.stop))
@@ -251,9 +258,23 @@ class Broker(MessagingHandler):
             self.durability.store.close()
 
     def on_shutdown(self, event: Any) -> None:
-        """The application event by which another thread asks for it."""
+        """The application event by which another thread asks for it: in good order, see `stop_timeout`."""
+        self.ending.begin(self.stop_timeout)
+
+    def on_abandon(self, event: Any) -> None:
+        """The application event by which it stops at once, whatever is under way."""
+        self.ending.begin(0.0)
+
+    def stop_listening(self) -> None:
+        """No further client comes in. Harmless when repeated."""
+        for acceptor in self.acceptors:
+            acceptor.close()
+        self.acceptors = []
+
+    def finish(self) -> None:
+        """`shut_down`, and stop at once where no client is connected."""
         if not self.shut_down():
-            event.container.stop()
+            self._container.stop()
 
     # -- connections and sessions
 
@@ -288,13 +309,12 @@ class Broker(MessagingHandler):
     def on_connection_opening(self, event: Any) -> None:
         """Answer with the properties and capabilities of this broker."""
         connection = event.connection
-        if self.bounds.crowded:
-            most = self.bounds.max_connections
+        refusal = self._refusal(connection)
+        if refusal is not None:
             self.bounds.gone(connection)  # it takes no place: those that came with it are counted without it
-            log.warning("connection from %r refused: there are %d", connection.remote_container, most)
+            log.warning("connection from %r refused: %s", connection.remote_container, refusal.text)
             connection.open()
-            text = f"there are {most} connections, and no more are taken"
-            connection.condition = Condition("amqp:resource-limit-exceeded", text)
+            connection.condition = refusal
             connection.close()
             return
         self._links[connection] = {}
@@ -304,6 +324,19 @@ class Broker(MessagingHandler):
             symbol("version"): __version__,
         }
         log.info("connection from %r at %s", connection.remote_container, self.doors.introduce(connection))
+
+    def _refusal(self, connection: Any) -> Optional[Condition]:
+        """Why a client is not let in, for now; None if it is."""
+        if self.ending.begun:
+            return Condition("amqp:connection:forced", SHUTTING_DOWN)
+        if self.bounds.crowded:
+            most = self.bounds.max_connections
+            return Condition(TOO_MANY, f"there are {most} connections, and no more are taken")
+        most = self.bounds.most_of_user
+        user = self.doors.user(connection)
+        if most and sum(user == self.doors.user(other) for other in self._links) >= most:
+            return Condition(TOO_MANY, f"user {user!r} has {most} connections, and no more are taken")
+        return None
 
     def on_connection_remote_close(self, event: Any) -> None:
         """The peer closes: the messages that it held wait again."""
@@ -315,7 +348,7 @@ class Broker(MessagingHandler):
         self.bounds.gone(connection)
         self._release(connection)
         self.forget_connection(connection)
-        if self._stopping and not self._links:
+        if self.ending.begun and not self._links:
             self._container.stop()
 
     def on_session_remote_close(self, event: Any) -> None:

@@ -6,7 +6,7 @@ so that no module imports the one above it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional, Protocol
 
 from handlers.broker.bounds import Bounds
@@ -107,6 +107,31 @@ class DeskView(Protocol):
     def answers(self, link: Any) -> Any: ...
 
 
+class EndingLink(Protocol):
+    """A BrokerLink, as the end of its broker sees it."""
+
+    def describe(self) -> str: ...
+    def halt(self) -> None: ...
+    def is_busy(self, confirming: bool) -> bool: ...
+
+
+class EndingHost(Protocol):
+    """A Broker, as its end sees it."""
+
+    def now(self) -> float: ...
+    def call(self, timer: Handler, delay: float = 0.0) -> Any: ...
+    def connections(self) -> list[Any]: ...
+    def links_of(self, connection: Any) -> Sequence[EndingLink]: ...
+    def stop_listening(self) -> None: ...
+    def finish(self) -> None: ...
+
+
+class EndingView(Protocol):
+    """The end of a broker, as attaching sees it."""
+
+    begun: bool
+
+
 class BrokerView(Protocol):
     """A Broker, as its parts see it; each name is explained there."""
 
@@ -119,6 +144,9 @@ class BrokerView(Protocol):
 
     @property
     def alarms(self) -> AlarmsView: ...
+
+    @property
+    def ending(self) -> EndingView: ...
 
     @property
     def doors(self) -> DoorsView: ...

@@ -112,6 +112,16 @@ class BrokerLink(Handler):
     def let_go(self) -> None:
         """The part of leaving that each kind of link has for itself."""
 
+    def halt(self) -> None:
+        """The broker is about to end: no further message comes or goes by the link."""
+        if self.produces:
+            self.link.pause()
+
+    def is_busy(self, confirming: bool) -> bool:
+        """Whether a message of it is under way. confirming: it counts, too, that the peer may still use its credit."""
+        link = self.link
+        return self.produces and bool(link.queued or link.unsettled or (confirming and not link.is_paused))
+
     def evict(self, condition: str, description: str) -> None:
         """End the link from this side."""
         self.leave()
@@ -247,6 +257,10 @@ class Intake(BrokerLink):
         except Refused as refused:
             self._forget(node, body)
             self._refuse(delivery, refused)
+
+    def is_busy(self, confirming: bool) -> bool:
+        """As BrokerLink.is_busy."""
+        return self.expected > 0 or super().is_busy(confirming)
 
     def _forget(self, node: Any, body: bytes) -> None:
         if node.gate is not None and node.gate.duplicates is not None:

@@ -44,6 +44,7 @@ class Outlet(BrokerLink, Consumer):
         self.selection = selection
         self.presettled = link.remote_snd_settle_mode == Link.SND_SETTLED
         self.resting = False
+        self.halted = False  # the broker is about to end
         self.subscription: Any = None  # at a topic, that of the queue
         self.looks_up = False  # attached without a source, to find the subscription
 
@@ -85,6 +86,15 @@ class Outlet(BrokerLink, Consumer):
         """Whether the message has left: one that still waits for the session's window was not delivered."""
         return getattr(key, "id", None) is not None
 
+    def halt(self) -> None:
+        """As BrokerLink.halt."""
+        self.halted = True
+        self.queue.grant(self, 0)
+
+    def is_busy(self, confirming: bool) -> bool:
+        """As BrokerLink.is_busy."""
+        return bool(self.link.queued or self.link.unsettled)
+
     def on_link_flow(self, event: Any) -> None:
         """The receiver changed its credit, or asks to use it up."""
         if not self.attached:
@@ -92,6 +102,10 @@ class Outlet(BrokerLink, Consumer):
         link = self.link
         if link.flow_properties is not None and "txn-id" in link.flow_properties:  # [4.4.3]
             self.evict("amqp:not-implemented", "this broker acquires no messages in transactions")
+            return
+        if self.halted:
+            if link.drain_mode:
+                link.drained()
             return
         queue = self.queue
         credit = link.credit
@@ -267,6 +281,10 @@ class Viewer(Outlet, Browser):
             self.close_for(error)
         except Exception as error:
             self.broker.net.strike(self, error)
+
+    def is_busy(self, confirming: bool) -> bool:
+        """Copies are not waited for."""
+        return False
 
     def on_delivery(self, event: Any) -> None:
         """The receiver has seen it."""

@@ -135,6 +135,8 @@ class Doors:
     def user(self, connection: Any) -> str:
         """The user of a client that is let in; NAMELESS where no proof was asked for."""
         transport = connection.transport
+        if transport is None:
+            return NAMELESS
         mech = transport.sasl().mech if transport.authenticated else None
         if mech == "EXTERNAL" or (mech not in (None, "ANONYMOUS") and self.users is not None):
             return transport.user or NAMELESS

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
@@ -53,9 +55,8 @@ examples:
   amqp-broker --config broker.json --check-config
       shows what would be served by the options of a file: {"queues": {"jobs": {"max_length": 1000}}, ...}
 
-exit status: 0 when it has ended as it was asked to; 1 if it could not listen, open its store or end in
-good order;
-2 for options or a configuration that cannot be used
+exit status: 0 when it has ended as it was asked to; 1 if it could not listen or open its store, or a second
+signal has ended it; 2 for options or a configuration that cannot be used
 
 try it:
   python -m handlers.broker &
@@ -70,6 +71,9 @@ IDLE_HELP = "how long a connection may be silent before it counts as lost (60; 0
 
 WEB_HELP = "a web page of the queues, and /metrics for Prometheus, on this machine alone (without an address: on a \
 free port)"
+
+STOP_HELP = "at SIGTERM or Ctrl-C, how long messages under way may take to get their outcomes (10); a second signal \
+ends it at once"
 
 LIMIT_HELP = "how much is taken of one client, such as max_sessions=10, max_links=100, max_unsettled=1000 or \
 max_buffered_connection_bytes=64M; may be repeated. The names are those of reactor.Limits"
@@ -102,7 +106,9 @@ def run(arguments: Sequence[str], commands: str) -> int:
             max_partial_bytes=options.max_partial_bytes,
             max_connections=options.max_connections,
             max_nodes=options.max_nodes,
+            max_connections_per_user=options.max_connections_per_user,
             idle_timeout=options.idle_timeout,
+            stop_timeout=options.stop_timeout,
             open_timeout=options.open_timeout,
             write_timeout=options.write_timeout,
             limits=Limits(**dict(options.limits)),
@@ -128,7 +134,7 @@ def run(arguments: Sequence[str], commands: str) -> int:
     container = Container(broker)
     if options.name:
         container.container_id = options.name
-    _Interrupts(container)
+    interrupts = _Interrupts(container)
     try:
         container.run()
     except (OSError, TransportException, StoreError, AccessError) as error:  # no port, no TLS, no store
@@ -137,7 +143,7 @@ def run(arguments: Sequence[str], commands: str) -> int:
         return 1
     finally:
         broker.close()
-    return 0
+    return 0 if interrupts.count < 2 else 1
 
 
 def _fail(error: Exception) -> int:
@@ -146,21 +152,27 @@ def _fail(error: Exception) -> int:
 
 
 class _Interrupts:
-    """Ctrl-C and SIGTERM: the first has the broker close its connections, the second ends it at once."""
+    """Ctrl-C and SIGTERM: the first has the broker end in good order, the second at once; the third ends the program.
+
+    A signal may come in the midst of anything, another signal included, and an exception would be raised there.
+    """
 
     def __init__(self, container: Container) -> None:
         self.injector = EventInjector()
+        self.count = 0
         container.selectable(self.injector)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.interrupt)
 
     def interrupt(self, number: int, frame: Any) -> None:
         """The handler of the signals."""
-        if self.injector.closed:
+        self.count += 1
+        if self.count > 2:
             raise KeyboardInterrupt
-        print("Shutting down", flush=True)
-        self.injector.trigger(ApplicationEvent("shutdown"))
-        self.injector.close()
+        # Not by `print`: a stream that is at work already would raise an error.
+        with suppress(OSError):  # no reader is left
+            os.write(1, b"Shutting down\n" if self.count == 1 else b"Ending at once\n")
+        self.injector.trigger(ApplicationEvent("shutdown" if self.count == 1 else "abandon"))
 
 
 class _Announcement:
@@ -229,6 +241,7 @@ def parser(commands: str) -> Options:
         ("--max-total-bytes", "1G", "bytes that all queues hold together before all producers have to wait"),
         ("--max-partial-bytes", "256M", "messages that have come in part, of all connections"),
         ("--max-connections", "2000", "how many clients are let in"),
+        ("--max-connections-per-user", "0", "how many of one user"),
         ("--max-nodes", "20000", "how many queues and topics there may be"),
         ("--max-transactions", "1000", "how many transactions there may be"),
         ("--max-transaction-bytes", "256M", "messages in transactions"),
@@ -236,6 +249,7 @@ def parser(commands: str) -> Options:
         kind = "SIZE" if "M" in most or "G" in most else "NUMBER"
         add(name, metavar=kind, type=size, default=most, help=f"{help} ({most}; 0: no bound)")
     add("--idle-timeout", metavar="SECONDS", type=float, default=60.0, help=IDLE_HELP)
+    add("--stop-timeout", metavar="SECONDS", type=float, default=10.0, help=STOP_HELP)
     add("--open-timeout", metavar="SECONDS", type=float, help="how long a client may take to open its connection (30)")
     add("--write-timeout", metavar="SECONDS", type=float, help="how long a client may leave waiting bytes unread (60)")
     text = "how long a transaction may last before it is rolled back (300; 0: for ever)"
