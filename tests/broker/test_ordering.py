@@ -1,12 +1,14 @@
-"""Order and consumers: priorities of messages and consumers, one active consumer, exclusive queues, queues that go."""
+"""Order and consumers: priorities, groups, last values, one active consumer, exclusive queues, queues that go."""
 
 from __future__ import annotations
 
 import random
+import sys
 
 import pytest
 
 from handlers.broker.nodes.consumer import Browser, Consumer
+from handlers.broker.nodes.entry import REPLACED
 from handlers.broker.nodes.envelope import read_envelope
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import Policy
@@ -300,44 +302,335 @@ def test_browsers_are_no_active_consumers():
     assert looker.log == ["1b"] and reader.log == ["1a"]
 
 
+# -- groups, as plain data
+
+
+def grouped(**more):
+    return Queue("q", policy=Policy(groups=True, **more))
+
+
+def send(queue, *texts):
+    """Messages by texts such as 1a: of the group a; 1_: of none; 7a with a priority of 7 where it counts."""
+    for text in texts:
+        group = text[1] if text[1] != "_" else None
+        queue.put(header(int(text[0])), Message(text, group_id=group).encode())
+
+
+class Member(Reader):
+    """A consumer of messages that are AMQP."""
+
+    def deliver(self, entry):
+        text = Message.from_bytes(entry.body).body
+        self.log.append(text)
+        self.held[text] = entry
+
+
+def test_a_group_goes_to_one_consumer_while_it_lives_and_to_another_after():
+    queue = grouped()
+    one, two = Member(queue, 1), Member(queue, 5)
+    send(queue, "1a", "1b", "2a", "2b", "3a", "1_")
+    assert (one.log, two.log) == (["1a"], ["1b", "2b", "1_"]), "the others of a wait for their consumer"
+    queue.grant(one, 1)
+    assert one.log == ["1a", "2a"]
+    one.accept("1a")
+    one.accept("2a")
+    send(queue, "4a")
+    queue.leave(one)
+    assert two.log == ["1b", "2b", "1_", "3a", "4a"], "another has it now"
+    three = Member(queue, 5)
+    send(queue, "5a", "5c")
+    queue.grant(two, 5)
+    assert two.log[5:] == ["5a"] and three.log == ["5c"]
+
+
+def test_what_a_consumer_held_of_its_group_goes_to_the_next_in_order():
+    queue = grouped()
+    one, two = Member(queue, 2), Member(queue)
+    send(queue, "1a", "2a", "3a")
+    queue.grant(two, 5)
+    assert one.log == ["1a", "2a"] and two.log == []
+    queue.leave(one)
+    assert two.log == ["1a", "2a", "3a"]
+
+
+def test_a_released_message_of_a_group_comes_again_before_those_behind_it():
+    queue = grouped()
+    one, two = Member(queue, 1), Member(queue, 5)
+    send(queue, "1a", "2a")
+    one.release("1a")
+    assert two.log == [] and one.log == ["1a"]
+    queue.grant(one, 2)
+    assert one.log == ["1a", "1a", "2a"]
+
+
+def test_a_message_that_its_consumer_must_not_get_again_leaves_the_group():
+    queue = grouped()
+    one, two = Member(queue, 1), Member(queue, 5)
+    send(queue, "1a", "2a")
+    one.release("1a", again=False)
+    queue.grant(one, 5)
+    assert one.log == ["1a", "2a"] and two.log == ["1a"]
+
+
+def test_groups_by_priority():
+    queue = grouped(priority=True)
+    send(queue, "1a", "9b", "5a", "3_", "9a")
+    one = Member(queue, 2)
+    two = Member(queue, 9)
+    assert one.log == ["9b", "9a"] and two.log == ["3_"]
+    queue.grant(one, 9)
+    assert one.log[2:] == ["5a", "1a"]
+
+
+def test_consumers_that_select_take_from_groups_without_owning_them():
+    queue = grouped()
+    one = Member(queue, 1)
+    send(queue, "1a")
+    picker = Member(queue, 5, selection=Letter("x"))
+    send(queue, "2a", "3x")
+    assert one.log == ["1a"] and picker.log == ["3x"]
+    picker.release("3x")
+    assert picker.log == ["3x", "3x"]
+    queue.leave(picker)
+    queue.grant(one, 5)
+    assert one.log == ["1a", "2a", "3x"]
+
+
+def test_what_a_selecting_consumer_gives_back_is_for_the_owner_of_its_group():
+    queue = grouped()
+    owner, other = Member(queue, 1), Member(queue, 1)
+    send(queue, "1a")
+    send(queue, "1b")
+    queue.grant(owner, 0)
+    picker = Member(queue, 1, selection=Letter("7"))
+    send(queue, "7a")
+    assert picker.log == ["7a"]
+    queue.grant(other, 1)
+    queue.grant(owner, 1)
+    picker.release("7a")
+    assert owner.log == ["1a", "7a"] and other.log == ["1b"]
+
+
+def test_groups_that_expire_or_end_leave_nothing_behind():
+    queue = grouped()
+    one = Member(queue, 1)
+    queue.put(header(4), Message(0, group_id="g").encode())
+    for number in range(299):
+        queue.put(header(4), Message(number, group_id=f"g{number}").encode(), 5.0)
+    assert queue.expire(6.0) == 299
+    index = queue.index
+    assert index.stale + len(index.groups) < 300
+    queue.leave(one)
+    assert Member(queue, 5).log == [0]
+    queue.leave(next(iter(queue.consumers)))
+    assert len(index.groups) == 1 and not index._owned and not index._idle
+
+
+def test_groups_that_are_long_unused_are_forgotten(monkeypatch):
+    monkeypatch.setattr("handlers.broker.nodes.groups.MOST_GROUPS", 3)
+    queue = grouped()
+    one = Member(queue, 4)
+    send(queue, "1a", "1b", "1c", "1d")
+    two = Member(queue, 5)
+    send(queue, "2a", "2d")
+    assert two.log == ["2a"] and one.log == ["1a", "1b", "1c", "1d"]
+    queue.grant(one, 5)
+    assert one.log[4:] == ["2d"]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_any_history_with_groups_keeps_each_to_one_consumer_and_nothing_waits_in_vain(seed):
+    rng = random.Random(seed)
+    queue = grouped()
+    members, made, waiting, owners = [], 0, set(), {}
+
+    def settle_up():
+        for member in members:
+            for text in member.log[member.seen :]:
+                waiting.discard(text)
+                if text[-1] != "_" and member.selection is None:
+                    assert owners.setdefault(text[-1], member) is member, seed
+            member.seen = len(member.log)
+        for member in members:
+            if member.credit > 0 and member.selection is None:
+                could = [text for text in waiting if owners.get(text[-1], member) is member]
+                assert not could, (seed, could)
+
+    for _ in range(150):
+        act = rng.randrange(9)
+        if act < 4:
+            made += 1
+            text = f"{made:03}{rng.choice('abc_')}"
+            waiting.add(text)
+            group = text[-1] if text[-1] != "_" else None
+            queue.put(header(4), Message(text, group_id=group).encode())
+        elif act == 4 and len(members) < 4:
+            member = Member(queue)
+            member.seen = 0
+            members.append(member)
+        elif members and act in (5, 6):
+            queue.grant(rng.choice(members), rng.randrange(4))
+        elif members and act == 7:
+            member = rng.choice(members)
+            if member.held:
+                text = rng.choice(list(member.held))
+                if rng.randrange(2):
+                    member.accept(text)
+                else:
+                    waiting.add(text)
+                    member.release(text)
+        elif members and rng.random() < 0.4:
+            member = members.pop(rng.randrange(len(members)))
+            waiting |= set(member.held)
+            owners = {name: owner for name, owner in owners.items() if owner is not member}
+            queue.leave(member)
+        settle_up()
+    for member in members:
+        waiting |= set(member.held)
+        queue.leave(member)
+    last = Member(queue, 1000)
+    assert set(last.log) == waiting, seed
+    for name in "abc":
+        of_group = [text for text in last.log if text[-1] == name]
+        assert of_group == sorted(of_group), seed
+
+
+# -- last values, as plain data
+
+
+def newest(**more):
+    return Queue("q", policy=Policy(last_value="k", **more))
+
+
+def tell(queue, body, expires=0.0, **properties):
+    queue.put(header(4), Message(body, properties=properties).encode(), expires)
+
+
+def test_a_newer_message_of_the_value_replaces_the_older_one_that_waits():
+    queue = newest()
+    for body, value in (("a", 1), ("b", 2), ("c", 1), ("d", True), ("e", "1"), ("f", 1.0)):
+        tell(queue, body, k=value)
+    tell(queue, "g")
+    tell(queue, "h", other=1)
+    assert queue.depth == 6 and queue.outcomes[REPLACED] == 2
+    assert Member(queue, 9).log == ["b", "d", "e", "f", "g", "h"]
+
+
+def test_a_message_that_a_consumer_holds_stays_and_is_dropped_when_it_comes_back():
+    queue = newest()
+    one = Member(queue, 1)
+    tell(queue, "a", k=1)
+    tell(queue, "b", k=1)
+    tell(queue, "c", k=2)
+    assert queue.depth == 3
+    one.release("a")
+    assert queue.depth == 2 and queue.outcomes[REPLACED] == 1
+    queue.grant(one, 9)
+    assert one.log == ["a", "b", "c"]
+    one.release("b")
+    assert one.log == ["a", "b", "c", "b"], "there is no newer one"
+    tell(queue, "d", k=1)
+    one.accept("d")
+    one.release("b")
+    assert queue.depth == 1 and queue.outcomes[REPLACED] == 2, "it was there, and has been read"
+
+
+def test_last_values_that_go_leave_nothing_behind():
+    queue = newest(overflow="drop-oldest", max_length=50)
+    for number in range(2000):
+        tell(queue, number, 5.0, k=number % 100)
+    assert len(queue.latest) == queue.depth == 50 and len(queue.index.fresh) < 200
+    queue.expire(6.0)
+    assert len(queue.latest) == queue.depth == queue.bytes == 0
+
+
+def test_bodies_and_properties_that_cannot_be_read_are_not_compared():
+    queue = newest()
+    for _ in range(2):
+        queue.put(header(4), b"no message")
+        tell(queue, "x", k=None)
+        tell(queue, "y", k=symbol("s"))
+    assert queue.depth == 5
+    other = grouped()
+    other.put(header(4), b"no message")
+    assert Presettled(other, 1).log == [b"no message"]
+
+
+class Presettled(Reader):
+    def deliver(self, entry):
+        self.log.append(entry.body)
+        self.queue.settle(entry)
+
+
+def test_a_consumer_that_settles_at_once_has_each_value():
+    queue = newest()
+    reader = Presettled(queue, 9)
+    for body in "abc":
+        tell(queue, body, k=1)
+    assert len(reader.log) == 3 and len(queue.latest) == queue.depth == 0
+
+
 # -- costs, in steps
 
 
-class Counted:
+class Counted(int):
     """A key that counts how often it is compared."""
 
     steps = 0
-
-    def __init__(self, value):
-        self.value = value
+    __hash__ = int.__hash__
 
     def __lt__(self, other):
         Counted.steps += 1
-        return self.value < other.value
+        return int(self) < other
 
     def __eq__(self, other):
         Counted.steps += 1
-        return self.value == other.value
+        return int(self) == other
 
 
-@pytest.mark.parametrize("policy", [Policy(priority=True)])
+@pytest.mark.parametrize("policy", [Policy(priority=True), Policy(groups=True), Policy(groups=True, priority=True)])
 def test_the_steps_of_a_message_grow_with_the_logarithm_of_depth_at_most(policy):
     steps = []
-    for depth in (100, 10_000):
+    for depth in (1000, 16_000):
         queue = Queue("q", policy=policy)
         key = queue.index.key
         queue.index.key = lambda entry, key=key: Counted(key(entry))
+
+        def one_more(number, queue=queue, groups=depth // 10):
+            body = Message(str(number), group_id=str(number % groups)).encode()
+            queue.put(header(number % 10), body)
+
         for number in range(depth):
-            put(queue, f"{number % 10}{number}")
+            one_more(number)
         Counted.steps = 0
-        reader = Reader(queue)
+        reader = Member(queue)
         for number in range(100):
             queue.grant(reader, 1)
             reader.accept(reader.log[-1])
-            put(queue, f"{number % 10}{number}")
+            one_more(number)
         assert len(reader.log) == 100
         steps.append(Counted.steps / 100)
-    assert steps[1] <= 2.5 * steps[0] + 10, steps
+    assert steps[1] <= 3 * steps[0], steps
+
+
+def test_a_newer_value_finds_the_older_one_without_a_search():
+    calls = []
+    for depth in (100, 10_000):
+        queue = newest()
+        for number in range(depth):
+            tell(queue, number, k=number)
+        count = [0]
+
+        def note(frame, event, argument, count=count):
+            count[0] += event in ("call", "c_call")
+
+        sys.setprofile(note)
+        for number in range(50):
+            tell(queue, number, k=number)
+        sys.setprofile(None)
+        assert queue.depth == depth
+        calls.append(count[0])
+    assert calls[0] == pytest.approx(calls[1], rel=0.1)
 
 
 # -- in a world
@@ -496,3 +789,57 @@ def test_modified_and_selected_messages_of_a_queue_by_priority():
     receiver.flow(2)
     world.quiet()
     assert client.bodies() == ["c", "a"]
+
+
+def test_groups_in_a_world_and_after_a_restart():
+    world = BrokerWorld(queues={"jobs": Policy(groups=True)}, store=MemoryStore())
+    one, two = world.client(), world.client()
+    one.receiver("jobs", 10)
+    two.receiver("jobs", 10)
+    sender = one.sender("jobs")
+    for number in range(8):
+        sender.send(Message(f"{number}", durable=True, group_id="ab"[number % 2]))
+    world.quiet()
+    assert (one.bodies(), two.bodies()) == (list("0246"), list("1357"))
+    one.take()[0].settle()
+    world.quiet()
+    one.vanish()
+    assert two.bodies() == list("1357246")
+    world.crash()
+    world.start()
+    one, two = world.client(), world.client()
+    one.receiver("jobs", 2)
+    two.receiver("jobs", 10)
+    assert (one.bodies(), two.bodies()) == (["1", "2"], [])
+    one.connection.close()
+    world.quiet()
+    assert two.bodies() == list("1234567")
+
+
+def test_last_values_in_a_world_and_after_a_restart():
+    store = MemoryStore()
+    world = BrokerWorld(queues={"prices": Policy(last_value="symbol")}, store=store)
+    client = world.client()
+    for body, name in ((1, "A"), (2, "B"), (3, "A"), (4, "C"), (5, "A")):
+        client.send("prices", body, durable=True, properties={"symbol": name})
+    assert world.node("prices").depth == 3 and world.node("prices").replaced == 2
+    assert len(list(store.messages())) == 3
+    world.crash()
+    world.start()
+    client = world.client()
+    client.send("prices", 6, durable=True, properties={"symbol": "B"})
+    client.receiver("prices", 10)
+    assert client.bodies() == [4, 5, 6]
+
+
+def test_a_last_value_that_waits_for_its_next_try_is_replaced():
+    world = BrokerWorld(queues={"prices": Policy(last_value="symbol", retry_delay=5.0)})
+    client = world.client()
+    receiver = client.receiver("prices", 1)
+    client.send("prices", 1, properties={"symbol": "A"})
+    client.take()[0].settle(MODIFIED)
+    world.quiet()
+    client.send("prices", 2, properties={"symbol": "A"})
+    receiver.flow(5)
+    world.pass_time(20.0)
+    assert client.bodies() == [2] and world.node("prices").replaced == 1

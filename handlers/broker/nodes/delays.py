@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any, Optional
 
 from handlers.broker.nodes.browsing import move
-from handlers.broker.nodes.entry import DELAYED, EXPIRED, WAITING, Entry
+from handlers.broker.nodes.entry import DELAYED, EXPIRED, REPLACED, WAITING, Entry
 
 
 class Delays:
@@ -95,6 +95,9 @@ def end_delays(queue: Any, now: float) -> tuple[int, bool]:
             continue
         if not entry.place:
             _append(queue, entry)
+        if queue.latest is not None and queue.latest.is_old(entry):
+            queue.settle(entry, REPLACED)
+            continue
         entry.state = WAITING
         queue.index.give_back(entry)
         if 0 != entry.expires <= now:

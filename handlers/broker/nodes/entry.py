@@ -10,9 +10,9 @@ from handlers.broker.nodes.browsing import Spot
 WAITING, ACQUIRED, GONE, DELAYED = range(4)
 """States of an entry: to be had, in the hands of a consumer, no longer in the queue, to be had later."""
 
-ACKNOWLEDGED, REJECTED, EXPIRED, REMOVED, DISPLACED, EXHAUSTED = range(6)
+ACKNOWLEDGED, REJECTED, EXPIRED, REMOVED, DISPLACED, EXHAUSTED, REPLACED = range(7)
 """Why an entry left its queue: accepted, rejected, beyond its time, removed by an administrator, dropped to make room,
-failed too often. Indexes into `Queue.outcomes`."""
+failed too often, followed by a newer one of its value. Indexes into `Queue.outcomes`."""
 
 ENTRY_COST = 600
 """Bytes that an entry costs beside its body, with a header of its own. Counted, so that a flood of empty messages is

@@ -10,6 +10,7 @@ message costs one look-up.
 from __future__ import annotations
 
 from typing import Any, Optional
+from uuid import UUID
 
 from reactor import DecodeError, Message, ReactorException, symbol
 
@@ -145,6 +146,30 @@ def annotated(body: bytes, annotations: Any) -> Optional[bytes]:
         return bytes(message.encode())
     except (ReactorException, AttributeError, TypeError, ValueError):
         return None
+
+
+def group_of(body: bytes) -> Optional[str]:
+    """The group-id of a message [3.2.4]; None for none. The body itself is not decoded."""
+    try:
+        return Message.from_bytes(body).group_id or None
+    except ReactorException:
+        return None
+
+
+def property_of(body: bytes, name: str) -> Optional[tuple[str, Any]]:
+    """The application property of this name, with its kind, so that 1 is not True, nor the text "1": a key that can be
+    compared. None for none, or for a value that is neither a number, a text, bytes nor an id."""
+    try:
+        value = (Message.from_bytes(body).properties or {}).get(name)
+    except ReactorException:
+        return None
+    if isinstance(value, bool):
+        return "boolean", value
+    if isinstance(value, (int, float)):
+        return "number", value
+    if isinstance(value, str):
+        return "text", str(value)
+    return (type(value).__name__, value) if isinstance(value, (bytes, UUID)) else None
 
 
 def _measure(payload: bytes) -> int:

@@ -11,7 +11,6 @@ stays in `fresh` and `returned` until it comes to the front, or until `sweep`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from typing import Any, Callable, Optional
@@ -28,6 +27,8 @@ class Index:
     """See the module. key: of an entry: the lowest is delivered first. stale: entries in `fresh` and `returned` that do
     not wait. views: those of the queue, by the text of their selection."""
 
+    grouped = False  # whether a message may be for one consumer alone
+    calls: dict[Consumer, None] = {}  # consumers for which such messages wait
     __slots__ = ("fresh", "key", "picky", "returned", "stale", "views")
 
     def __init__(self, key: Callable[[Entry], int] = by_place) -> None:
@@ -55,24 +56,20 @@ class Index:
         """`entry` waits again, for any consumer."""
         heappush(self.returned, (self.key(entry), entry))
 
-    def called(self) -> Iterable[Consumer]:
-        """Consumers for which something waits that others may not have; each is named once."""
-        return ()
-
     def left(self, consumer: Consumer) -> None:
         """`consumer` is gone."""
 
     def lose(self, entry: Entry) -> None:
         """`entry` waited, and is gone."""
         if entry.refused or entry.bar:
-            self._unpick(entry)
+            self.unpick(entry)
         else:
             self.stale += 1
 
     def set_aside(self, entry: Entry) -> None:
         """A view takes `entry`, from wherever it stands."""
         if entry.refused or entry.bar:
-            self._unpick(entry)
+            self.unpick(entry)
         else:
             entry.aside = True
             self.stale += 1
@@ -91,7 +88,7 @@ class Index:
             if entry is not None:
                 place = self.key(entry)
                 if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place < place):
-                    self._unpick(entry)
+                    self.unpick(entry)
                     return entry
         if returned and not (fresh and fresh[0].place < returned[0][0]):
             return heappop(returned)[1]
@@ -110,7 +107,8 @@ class Index:
             entry.aside = False
         self.stale = 0
 
-    def _unpick(self, entry: Entry) -> None:
+    def unpick(self, entry: Entry) -> None:
+        """`entry`, which some consumers must not get again, does not wait any more."""
         self.picky.remove(entry)
         for view in self.views.values():
             view.taken(entry)

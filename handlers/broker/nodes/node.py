@@ -13,7 +13,7 @@ a long queue stand behind the list, and get there as it runs out (backlog.py).
 Consumers that select have views of the queue (views.py). They come before the others, which take anything. Among equals
 those of a higher priority come first (turns.py).
 
-A queue is first in, first out, unless its policy has another order (ranking.py).
+A queue is first in, first out, unless its policy has another order (ranking.py, groups.py, last_value.py).
 """
 
 from __future__ import annotations
@@ -34,16 +34,18 @@ from handlers.broker.nodes.entry import (
     EXHAUSTED,
     EXPIRED,
     GONE,
+    REPLACED,
     WAITING,
     Entry,
 )
 from handlers.broker.nodes.gate import Gate, drop_oldest, gate_of
 from handlers.broker.nodes.host import Host, Keeper
 from handlers.broker.nodes.index import Index
+from handlers.broker.nodes.indexes import index_of
+from handlers.broker.nodes.last_value import LastValues
 from handlers.broker.nodes.leases import leases_of
 from handlers.broker.nodes.policy import DROP_OLDEST, HOLD, PLAIN, Policy
 from handlers.broker.nodes.pool import Pool, Producer
-from handlers.broker.nodes.ranking import index_of
 from handlers.broker.nodes.turns import SingleActive, Turns
 from handlers.broker.nodes.views import View
 
@@ -84,7 +86,7 @@ class Queue:
         self.bytes = 0
         self.enqueued = 0
         self.requeued = 0
-        self.outcomes = [0] * 6
+        self.outcomes = [0] * 7
         self.dead_lettered = 0
         self.undelivered = 0  # dead letters that their address has not taken
         self.consumers: set[Consumer] = set()
@@ -94,6 +96,7 @@ class Queue:
         self.index: Index = index_of(policy)
         self.backlog = Backlog(self.root, self.index)
         self.front = front_of(policy)
+        self.latest = LastValues(policy.last_value) if policy.last_value is not None else None
         self.deadlines = Deadlines()
         self.delays = Delays()
         self.leases = leases_of(policy)
@@ -139,6 +142,8 @@ class Queue:
             return self._put_behind(envelope, body, expires, number)
         self.enqueued = place = self.enqueued + 1
         entry = Entry(place, envelope, body, expires, number)
+        if self.latest is not None:
+            self.latest.came(self, entry)
         root = self.root
         last = entry.before = root.before
         entry.after = root
@@ -153,7 +158,7 @@ class Queue:
         if expires:
             self.deadlines.watch(entry, self.depth)
         ring = self.turns.ring
-        if self._views:
+        if self._views or self.index.grouped:
             self.index.fresh.append(entry)
             self.turns.pump()
         elif ring:
@@ -314,6 +319,8 @@ class Queue:
         del entry.before, entry.after  # no cycles: its memory goes with the last reference to it
         if entry.number and self.keeper is not None:
             self.keeper.left(entry)
+        if self.latest is not None:
+            self.latest.gone(entry)
         if entry.aside:
             entry.body = b""  # which an index may have for long
         self.outcomes[outcome] += 1
@@ -421,6 +428,9 @@ class Queue:
                 self.keeper.counted(entry)
         if entry.overdue:
             self.discard(entry, EXPIRED)
+            return
+        if self.latest is not None and self.latest.is_old(entry):
+            self.settle(entry, REPLACED)
             return
         self.acquired -= 1
         self.requeued += 1

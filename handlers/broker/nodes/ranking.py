@@ -1,6 +1,6 @@
 """The order in which the messages of a queue are delivered, where it is not that of their arrival: by priority.
 
-A Queue asks for its index here, by its policy, and keeps it. The list of the queue stays in the order of arrival, for
+A Queue has such an index where its policy says so. The list of the queue stays in the order of arrival, for
 browsers and to drop the oldest; the index has the order of delivery, in heaps by `key`.
 """
 
@@ -12,7 +12,6 @@ from typing import Any
 
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.index import Index
-from handlers.broker.nodes.policy import Policy
 
 HIGHEST = 9
 """There are ten priorities, as in JMS; what is above counts as this one [3.2.1]."""
@@ -50,8 +49,3 @@ class RankedIndex(Index):
     def add(self, entry: Entry) -> None:
         """A new entry waits."""
         heappush(self.returned, (self.key(entry), entry))
-
-
-def index_of(policy: Policy) -> Index:
-    """The index that a queue of this policy needs."""
-    return RankedIndex() if policy.priority else Index()

@@ -23,7 +23,7 @@ class NodeStatistics(NamedTuple):
     depth: messages in it. waiting: to be had. acquired: with consumers, unsettled. delayed: to be had later.
     bytes: their size. consumers, producers: attached links.
     enqueued: came in, ever. acknowledged, rejected, expired, removed (by an administrator), displaced (dropped to make
-    room), exhausted (failed too often): left it, ever. requeued: came back, ever.
+    room), exhausted (failed too often), replaced (by a newer one of its value): left it, ever. requeued: came back.
     dropped: published to a topic without subscriptions. refused: not let in, because it was full.
     duplicates: came again, and were dropped. timeouts: taken back from a consumer that held it too long.
     dead_lettered: of those that left it, sent to its dead letter address. undelivered: not taken there, and dropped.
@@ -54,6 +54,7 @@ class NodeStatistics(NamedTuple):
     delayed: int = 0
     duplicates: int = 0
     timeouts: int = 0
+    replaced: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers by their names."""

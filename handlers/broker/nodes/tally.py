@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from handlers.broker.nodes.node import Queue
 
-OUTCOMES = ("acknowledged", "rejected", "expired", "removed", "displaced", "exhausted")
+OUTCOMES = ("acknowledged", "rejected", "expired", "removed", "displaced", "exhausted", "replaced")
 """The names of ACKNOWLEDGED ... of entry.py, in their order."""
 
 

@@ -158,11 +158,17 @@ class Turns:
         for view in list(index.views.values()):
             if view.ring:
                 view.pump()
-        for consumer in index.called():
-            if consumer.hungry and not self._serve(consumer):
-                self._leave(consumer)
+        self._answer(index)
         for tier in tiers_of(self.ring):
             self._serve_tier(tier)
+        self._answer(index)
+
+    def _answer(self, index: Index) -> None:
+        """Serve those for which something waits that others may not have. They take the rest of what comes with it."""
+        while index.calls:
+            consumer, _ = index.calls.popitem()
+            if consumer.hungry and not self._serve(consumer):
+                self._leave(consumer)
 
     def _leave(self, consumer: Consumer) -> None:
         consumer.hungry = False

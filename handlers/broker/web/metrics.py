@@ -49,6 +49,7 @@ HELP = {
     "dropped": "Messages to topics without subscriptions.",
     "displaced": "Messages that were dropped to make room.",
     "exhausted": "Messages that failed too often.",
+    "replaced": "Messages that a newer one of the same value has replaced.",
     "dead_lettered": "Messages that were sent to a dead letter address.",
     "undelivered": "Messages that were not taken there.",
     "duplicates": "Messages that came again, and were dropped.",
