@@ -19,8 +19,9 @@ from tests.support.frames import Peer, frame, raw, target
 MASK = 0xFFFFFFFF
 
 
-def windowed(frames=0, limits=None, start=0, **begin):
-    """An engine that is a client and takes so many frames unread, 0 for its own choice. start: its first ids."""
+def windowed(frames=0, limits=None, start=0, most=None, **begin):
+    """An engine that is a client and takes so many frames unread, 0 for its own choice. start: its first ids. most: the
+    largest frame of its peer."""
     peer = Peer(Transport.CLIENT)
     if limits is not None:
         peer.transport.limits = limits
@@ -30,7 +31,7 @@ def windowed(frames=0, limits=None, start=0, **begin):
     session.first_outgoing_id = start
     session.open()
     peer.flush()
-    peer.hello().begin(remote_channel=0, **begin)
+    peer.hello(max_frame_size=most).begin(remote_channel=0, **begin)
     peer.heard()
     peer.events()
     return peer
@@ -440,6 +441,50 @@ def test_credit_and_what_is_read_are_counted_together(unread):
     assert told == [read + 10 - unread] and read == 5
 
 
+def test_credit_that_is_not_filled_again_is_not_told_again():
+    peer = windowed()
+    receiver = peer.receiver()
+    receiver.prefetch = 10
+    receiver.prefetch = None
+    receiver.max_unsettled = 5
+    receiver.flow(2)
+    assert peer.heard_one("flow").link_credit == 2
+    peer.transfer(b"x", 0).transfer(b"x", 1)
+    take(receiver, 2)
+    assert names(peer) == [] and receiver.credit == 0
+
+
+def test_a_prefetch_is_filled_by_what_is_settled_as_far_as_it_may_be_unsettled():
+    peer = windowed()
+    receiver = peer.receiver()
+    receiver.prefetch, receiver.max_unsettled = 10, 6
+    assert peer.heard_one("flow").link_credit == 6
+    for number in range(3):
+        peer.transfer(b"x", number)
+    deliveries = list(receiver.incoming)
+    take(receiver, 3)
+    peer.heard()
+    for settled, delivery in enumerate(deliveries):
+        delivery.settle()
+        assert [one.link_credit for one in peer.heard() if one.name == "flow"] == [4 + settled]
+
+
+@pytest.mark.parametrize("how", ["close", "detach"])
+def test_a_receiver_that_is_closed_takes_no_more_credit_and_has_none_in_the_end(how):
+    peer = windowed()
+    receiver = peer.receiver()
+    receiver.prefetch = 10
+    peer.heard()
+    for number in range(6):
+        peer.transport.receive(frame("transfer", handle=0, delivery_id=number, delivery_tag=b"t", payload=b"x"))
+    take(receiver, 6)
+    getattr(receiver, how)()
+    heard = peer.heard()
+    assert heard[-1].name == "detach" and all(one.link_credit == 4 for one in heard if one.name == "flow")
+    peer.say("detach", handle=0, closed=how == "close")
+    assert receiver.credit == 0
+
+
 @pytest.mark.parametrize("most", [2, 5])
 def test_a_prefetch_does_not_exceed_what_may_be_unsettled(most):
     peer = windowed(limits=Limits(max_unsettled=most))
@@ -645,6 +690,55 @@ def test_no_more_leave_than_may_be_unsettled_in_however_many_frames(size):
     assert begun == [0, 1, 2, 3]
     peer.say("disposition", role=True, first=0, last=1, settled=True)
     assert [one.delivery_id for one in peer.heard() if one.delivery_id is not None] == [4, 5]
+
+
+@pytest.mark.parametrize("most", [1, 2, 4, 7])
+def test_no_more_leave_in_one_turn_than_may_be_unsettled_where_some_take_several_frames(most):
+    peer = windowed(limits=Limits(max_unsettled=most), most=512)
+    sender = peer.sender(credit=100)
+    for number in range(20):
+        sender.transmit(b"x" * (10 if number % 3 else 700))
+    peer.flush()
+    assert [one.delivery_id for one in peer.heard() if one.delivery_id is not None] == list(range(most))
+
+
+@pytest.mark.parametrize("start", [0, MASK])
+@pytest.mark.parametrize("size", [10, 700])
+def test_deliveries_are_counted_as_they_leave_in_one_frame_or_in_several(size, start):
+    peer = windowed(most=512)
+    sender = peer.session.sender("link")
+    sender.target.address = "q"
+    sender.delivery_count = start
+    sender.open()
+    peer.flush()
+    peer.attach()
+    peer.flow(5, delivery_count=start)
+    for number in range(3):
+        sender.transmit(b"x" * size)
+        peer.flush()
+        assert (sender.credit, sender.delivery_count) == (4 - number, (start + number + 1) & MASK)
+    peer.heard()
+    peer.flow(7, delivery_count=(start + 2) & MASK, drain=True)
+    assert sender.credit == 6 and sender.drained() == 6
+    flow = peer.heard_one("flow")
+    assert (flow.delivery_count, flow.link_credit) == ((start + 9) & MASK, 0)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_what_was_sent_before_the_link_was_there_is_settled_as_all_are(early):
+    peer = windowed()
+    sender = peer.session.sender("link")
+    sender.target.address = "q"
+    sender.open()
+    sent = [sender.transmit(b"x")] if early else []
+    peer.flush()
+    peer.attach()
+    sent = sent or [sender.transmit(b"x")]
+    peer.flow(1)
+    peer.heard()
+    sent[0].settle()
+    told = peer.heard_one("disposition")
+    assert (told.role, told.first, told.settled) == (False, 0, True)
 
 
 def test_the_application_is_told_once_that_there_is_room_again():

@@ -11,10 +11,12 @@ KINDS = [
     (r"not TYPE_CHECKING", r"TYPE_CHECKING", "what is imported lazily, or for types alone, is imported at once"),
     (r" is " + _CONSTANT, r" == \1", "a constant is a small number, or there is one object of it"),
     (r" is not " + _CONSTANT, r" != \1", "the same"),
+    (r" == " + _CONSTANT, r" is \1", "the same"),
+    (r" != " + _CONSTANT, r" is not \1", "the same"),
     (r"\bis_(sender|receiver) is not ", r"is_\1 != ", "there is one True and one False"),
     (r"\bis_(sender|receiver) is ", r"is_\1 == ", "the same"),
-    (r" == (link|self)\b", r" is \1", "a link is equal to itself alone"),
-    (r" != (link|self)\b", r" is not \1", "the same"),
+    (r" == (link|self|delivery|mine)\b", r" is \1", "a link, delivery or connection is equal to itself alone"),
+    (r" != (link|self|delivery|mine)\b", r" is not \1", "the same"),
     (r"([A-Z]{2,}) [+^] (LOCAL_|REMOTE_)", r"\1 | \2", "bits that differ: their sum"),
     (r"\.state <= WAITING\b", r".state == WAITING", "the first of the states"),
     (r"\.state >= GONE\b", r".state == GONE", "the last of them"),
@@ -76,6 +78,10 @@ EQUIVALENT = {
         "LARGEST_PAYLOAD = 255 * 1024": "a measure of speed",
         "while queue and window > 0 and len(out) <= OUTPUT_LIMIT:": "the same",
         "key = len(tag) if not delivery.fate == OPEN else -2 - len(tag)": "either kind has keys of its own",
+        "key = len(tag) if delivery.fate is not OPEN else -2 - len(tag)": "the same",
+        "key = len(tag) if delivery.fate != OPEN else -2 - len(tag)": "the same",
+        "resend = True": "it is set with the first delivery",
+        "if link.waiting and link.wire_credit > -1:": "without credit they wait again",
         "if key is not link.writer_key:": "another writer is made: a measure of speed",
         "key = len(tag) if delivery.fate == OPEN else ~2 - len(tag)": "another number that no tag is as long as",
     },
@@ -106,6 +112,11 @@ EQUIVALENT = {
         "if credit > 0 or consumer.spot is not None:": "without credit, or gone, it is shown nothing",
     },
     "receiver": {
+        "PAUSED, CONFIRMED = 1, 3": "another number",
+        "self.refill_at = max(least // 2, least - OFTEN_ENOUGH) if self._prefetch else - 2": (
+            "who overruns credit that is not filled again is told so one message later"
+        ),
+        "self.refill_at = max(least // 2, least - OFTEN_ENOUGH) if self._prefetch else ~1": "the same",
         "if window is not None and self.incoming or self.wire_credit <= self.refill_at:": (
             "when something is read it looks once more whether that makes room"
         ),
