@@ -923,6 +923,29 @@ def test_what_has_left_in_part_is_in_doubt_once(mode, how):
     assert told == [delivery] and sender.queued == sender.unsettled == 0
 
 
+@pytest.mark.parametrize("resend", [True, False])
+@pytest.mark.parametrize("size", [10, 700])
+def test_what_is_being_written_when_the_wire_is_lost_does_not_leave_again(size, resend):
+    """Its end was not written: nothing of it is sent as a message."""
+    peer = windowed(most=512)
+    peer.connection.lasting = True
+    sender = peer.session.sender("link")
+    sender.target.address = "q"
+    sender.resend = resend
+    sender.open()
+    peer.flush()
+    peer.attach()
+    peer.flow(5)
+    delivery = sender.delivery("t")
+    sender.stream(b"x" * size)
+    assert peer.heard()[-1].more
+    peer.events()
+    peer.transport.fail("x:y", "broken")
+    peer.transport.unbind()
+    told = [event.delivery for event in peer.events() if event.type is Event.DELIVERY_IN_DOUBT]
+    assert told == [delivery] and sender.queued == sender.unsettled == 0
+
+
 @pytest.mark.parametrize("taken", [True, False])
 def test_the_rest_of_what_was_dropped_half_way_is_not_missed_when_the_wire_is_lost(taken):
     peer = windowed()

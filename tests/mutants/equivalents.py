@@ -144,6 +144,15 @@ EQUIVALENT = {
     "sender": {
         "_OPEN_BITS = LOCAL_ACTIVE | LOCAL_CLOSED - REMOTE_CLOSED": "the same bits, and some that no state has",
         "self.writer_key = +1": "it is set again when the link is attached",
+        "self.writer_key = - 2": "the same",
+        "self.writer_key = - 0": "the same",
+        "self.first_delivery_count = -1": "the same",
+        "if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended - REMOTE_CLOSED:": (
+            "what was opened and is not closed here was closed by the peer"
+        ),
+        "if self.state & (LOCAL_CLOSED - REMOTE_CLOSED) or (channel is None and self._is_over()):": (
+            "the same bits, and some that no state has"
+        ),
     },
 }
 

@@ -9,7 +9,7 @@ ENGINE = (
     "engine/limits engine/channel engine/call_budget "
 )
 SASL = "engine/sasl engine/sasl_mechanisms engine/sasl_containers engine/sasl_credentials "
-BROKER = "broker/node broker/selecting broker/queues broker/bounds broker/habits"
+BROKER = "broker/node broker/selecting broker/ordering broker/queues broker/bounds broker/habits"
 
 
 class Room(NamedTuple):
@@ -43,7 +43,10 @@ ROOMS = {
     "outgoing_window": Room("reactor/engine/wire/outgoing_window.py", ENGINE),
     "receiver": Room("reactor/engine/endpoints/receiver.py", ENGINE + "acknowledgement"),
     "sender": Room("reactor/engine/endpoints/sender.py", ENGINE + "acknowledgement"),
-    "queue": Room("handlers/broker/nodes/node.py", BROKER),
+    "queue": Room(
+        "handlers/broker/nodes/node.py",
+        BROKER + " broker/overflow broker/duplicates broker/delays broker/patience broker/dead_letters",
+    ),
     "index": Room("handlers/broker/nodes/index.py", BROKER),
     "bounds": Room("handlers/broker/bounds.py", "broker/bounds"),
 }
