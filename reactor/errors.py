@@ -74,6 +74,10 @@ class Timeout(ReactorException, TimeoutError):
     """Something did not happen within the time that was given to it."""
 
 
+class Empty(Timeout):
+    """A receiver has no message, nor has the peer one for it."""
+
+
 class Interrupt(ReactorException):
     """A blocking call was interrupted from outside."""
 

@@ -1,0 +1,125 @@
+"""Attachment: the life of a link, from its attach to its end, for threads that wait for these.
+
+Blocking senders and receivers own one. It is the handler of the link; the events of messages and credit it hands on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.terminus import Terminus
+from reactor.engine.handler import Handler
+from reactor.errors import LinkDetached, LinkException, ReactorException
+
+if TYPE_CHECKING:
+    from reactor.blocking.interface import SessionView
+    from reactor.blocking.service import Service
+
+
+class Attachment:
+    """A link on a session, attached when this is made. LinkDetached where the peer refuses it.
+
+    make: makes the link, with this handler, on the service's thread. owner: gets `on_delivery`, `on_link_flow`
+    and the like. name: of the call, for errors.
+    """
+
+    def __init__(
+        self,
+        session: SessionView,
+        service: Service,
+        make: Callable[[Any], Any],
+        owner: Handler,
+        delegate: Optional[object],
+        name: str,
+    ) -> None:
+        self.session = session
+        self._service = service
+        self._failure: Optional[Callable[[], Exception]] = None
+        self._closing = False
+        events = _LinkEvents(self)
+        events.handlers = [owner] if delegate is None else [owner, delegate]
+        self.link: Any = service.call(lambda: make(events), name)
+        try:
+            session.connection.wait(lambda: self._is_answered(name), msg=name)
+        except ReactorException:
+            self.abandon()
+            raise
+
+    def _is_answered(self, name: str) -> bool:
+        """Whether the peer has attached it. One that refuses it attaches it with a terminus of nothing, and detaches it
+        at once [2.6.3]."""
+        self.check(name)
+        link = self.link
+        if not link.state & Endpoint.REMOTE_ACTIVE:
+            return False
+        end = link.remote_target if link.is_sender else link.remote_source
+        return bool(end.type != Terminus.UNSPECIFIED)
+
+    def check(self, name: str) -> None:
+        """Raise the reason why the link cannot be used for `name`, if there is one."""
+        if self._failure is not None:
+            raise self._failure()
+        self.session.check(name)
+        if self._closing:
+            raise LinkException("%s: the link is closed" % name)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the peer has detached it."""
+        return self._failure is not None
+
+    def abandon(self) -> None:
+        """Close it without waiting: it has not come to be."""
+        self._closing = True
+        link = self.link
+        self._service.post(lambda: link.close() if link.state & Endpoint.LOCAL_ACTIVE else None)
+
+    def end(self, closing: bool) -> None:
+        """Close or detach it, and wait for the peer. Harmless when it has ended."""
+        if self._closing or self.failed:
+            return
+        try:
+            self.session.check("close()")
+        except ReactorException:
+            self._closing = True
+            return  # it has ended with its session
+        self._closing = True
+        self._service.call(self.link.close if closing else self.link.detach, "close()")
+        self.session.connection.wait(
+            lambda: self.failed or not self.link.state & Endpoint.REMOTE_ACTIVE, msg="closing a link"
+        )
+
+    def fail(self, reason: Callable[[], Exception]) -> None:
+        """On the service's thread: the peer has ended it."""
+        if self._failure is None:
+            self._failure = reason
+        self.session.connection.changed()
+
+
+class _LinkEvents(Handler):
+    """The handler of the link."""
+
+    def __init__(self, owner: Attachment) -> None:
+        self.owner = owner
+
+    def on_link_remote_open(self, event: Any) -> None:
+        self.owner.session.connection.changed()
+
+    def on_link_remote_close(self, event: Any) -> None:
+        self._ended(event, closed=True)
+
+    def on_link_remote_detach(self, event: Any) -> None:
+        self._ended(event, closed=False)
+
+    def _ended(self, event: Any, closed: bool) -> None:
+        link, container = event.link, event.container
+        if container.will_redirect(link) or container.will_retry(link):
+            return
+        if link.state & Endpoint.LOCAL_ACTIVE:
+            self.owner.fail(lambda: LinkDetached(link))
+            if closed:
+                link.close()
+            else:
+                link.detach()
+        self.owner.session.connection.changed()

@@ -1,0 +1,242 @@
+"""BlockingConnection: a connection whose calls return when the peer has answered.
+
+It owns the service that its events come from, and makes the sessions and links. Whatever ends the connection
+wakes all threads that wait on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Callable, Optional
+
+from reactor.blocking.receiver import BlockingReceiver
+from reactor.blocking.sender import BlockingSender
+from reactor.blocking.service import Service
+from reactor.blocking.session import BlockingSession
+from reactor.blocking.waits import Patience, deadline_of
+from reactor.container.container import Container
+from reactor.container.reconnect.backoff import Reconnect
+from reactor.container.settings.addresses import Address
+from reactor.container.settings.options import Options
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.public import Connection
+from reactor.errors import ConnectionClosed, ConnectionException
+from reactor.url import Url
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds."""
+
+
+class BlockingConnection:
+    """A connection that is open when it is made. Any thread may use it, and several may at once.
+
+    url, urls: where to connect; a container's connect.json is read when there is neither.
+    timeout: seconds that each call waits for the peer, unless it has a `timeout` of its own; None: for ever.
+        Default 60.
+    container: one that does not run, whose settings are to be used; it belongs to this connection from now on.
+    ssl_domain, heartbeat: as in `Container.connect`, and so are all other keywords.
+    reconnect: None or False (default): a connection that is lost is over, and every call raises
+        ConnectionException with the reason. True, or a Backoff or the like: it is made again, and calls wait for that.
+
+    Raises ConnectionException if it cannot be opened, Timeout if the peer does not answer.
+    """
+
+    def __init__(
+        self,
+        url: Optional[Address] = None,
+        timeout: Optional[float] = DEFAULT_TIMEOUT,
+        container: Optional[Container] = None,
+        ssl_domain: Any = None,
+        heartbeat: Optional[float] = None,
+        urls: Optional[Iterable[Address]] = None,
+        reconnect: Reconnect = None,
+        **kwargs: Any,
+    ) -> None:
+        deadline_of(timeout, None, 0.0)  # a wrong one is found before anything is made
+        self.timeout = timeout
+        self._failure: Optional[Callable[[], Exception]] = None
+        self._closing = False
+        self._default: Optional[BlockingSession] = None
+        self._service = Service(Container() if container is None else container)
+        again = None if reconnect is True else False if reconnect is None else reconnect
+        try:
+            self.conn: Connection = self._service.call(
+                lambda: self._service.container.connect(
+                    url, urls=urls, handler=_ConnectionEvents(self), reconnect=again,
+                    heartbeat=heartbeat, ssl_domain=ssl_domain, **kwargs,
+                ),
+                "connect()",
+            )
+            self.wait(lambda: bool(self.conn.state & Endpoint.REMOTE_ACTIVE), msg="opening the connection")
+        except BaseException:
+            self._service.stop()
+            raise
+
+    # -- what it has -------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> Optional[str]:
+        """The address that it is connected to, without the password."""
+        address = self.conn.connected_address
+        return None if address is None else str(Url(address))
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed, by either side, or is lost for good."""
+        return self._closing or self._failure is not None
+
+    @property
+    def failure(self) -> Optional[Exception]:
+        """Why it was lost, or closed by the peer; None while it was not."""
+        return None if self._failure is None else self._failure()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closing else "lost" if self._failure is not None else "open"
+        return "<BlockingConnection %s %s>" % (self.url, state)
+
+    # -- sessions and links ------------------------------------------------------------------------------
+
+    def session(self, name: Optional[str] = None) -> BlockingSession:
+        """A new session, begun."""
+        return BlockingSession(self, self._service, name)
+
+    def create_sender(
+        self,
+        address: Optional[str],
+        handler: Optional[object] = None,
+        name: Optional[str] = None,
+        options: Options = None,
+        *,
+        capacity: Optional[int] = None,
+    ) -> BlockingSender:
+        """A sender of the connection's own session; see `BlockingSession.sender`. handler: gets its events, too."""
+        return self._own_session().sender(address, name=name, options=options, handler=handler, capacity=capacity)
+
+    def create_receiver(
+        self,
+        address: Optional[str] = None,
+        credit: Optional[int] = None,
+        dynamic: bool = False,
+        handler: Optional[object] = None,
+        name: Optional[str] = None,
+        options: Options = None,
+    ) -> BlockingReceiver:
+        """A receiver of the connection's own session; see `BlockingSession.receiver`.
+
+        credit: how many messages may come before they are asked for; None or 0 (default): each `receive` asks for one.
+        handler: gets its events instead, on the thread that serves the connection; `receive` is not for such a one.
+        """
+        return self._own_session().receiver(
+            address, capacity=credit or 0, dynamic=dynamic, name=name, options=options, handler=handler
+        )
+
+    def _own_session(self) -> BlockingSession:
+        if self._default is None:
+            self._default = BlockingSession(self, self._service)
+        return self._default
+
+    # -- waiting -----------------------------------------------------------------------------------------
+
+    def wait(self, condition: Callable[[], bool], timeout: Patience = False, msg: Optional[str] = None) -> None:
+        """Wait until `condition()` is true; it is asked after each change.
+
+        timeout: seconds; None: for ever; False (default): that of the connection. Raises Timeout with `msg`, and
+        ConnectionException when the connection is lost.
+        """
+        name = msg or "a wait"
+
+        def ready() -> bool:
+            if condition():
+                return True
+            self.check(name)
+            return False
+
+        self._service.check_caller(name)
+        self._service.wait(ready, self.deadline(timeout), name)
+
+    def run(self) -> None:
+        """Wait until the connection is closed or lost; handlers of its links get their events meanwhile."""
+        self._service.check_caller("run()")
+        self._service.wait(lambda: self.closed, None, "run()")
+
+    def deadline(self, timeout: Patience) -> Optional[float]:
+        """When a wait that begins now with this `timeout` ends, by the service's clock; None: never."""
+        return deadline_of(timeout, self.timeout, self._service.now())
+
+    def check(self, name: str) -> None:
+        """Raise the reason why the connection cannot be used for `name`, if there is one."""
+        if self._failure is not None:
+            raise self._failure()  # one for each thread: an exception collects the places that it passes
+        if self._closing:
+            raise ConnectionException("%s: the connection is closed" % name)
+
+    def close(self) -> None:
+        """Close it, with its sessions and links; messages that were sent without waiting are written before. Returns
+        when the peer has answered, or `timeout` has passed. Harmless when repeated."""
+        self._service.check_caller("close()")
+        if self._closing:
+            return
+        self._closing = True
+        try:
+            if self._failure is None and not self._service.ended:
+                self._service.call(self.conn.close, "close()")
+                over = Endpoint.REMOTE_CLOSED | Endpoint.REMOTE_UNINIT
+                self._service.wait(
+                    lambda: self._failure is not None or bool(self.conn.state & over),
+                    self.deadline(False),
+                    "closing the connection",
+                )
+        finally:
+            self._service.stop()
+
+    def __enter__(self) -> BlockingConnection:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # -- the service's thread ----------------------------------------------------------------------------
+
+    def fail(self, reason: Callable[[], Exception]) -> None:
+        """It is over; `reason` makes the exception for each call that this ends."""
+        if self._failure is None:
+            self._failure = reason
+        self._service.notify()
+
+    def changed(self) -> None:
+        """Something has changed."""
+        self._service.notify()
+
+
+class _ConnectionEvents:
+    """The handler of the connection: its end is the owner's."""
+
+    def __init__(self, owner: BlockingConnection) -> None:
+        self.owner = owner
+        self._reason: Any = None
+
+    def on_connection_remote_open(self, event: Any) -> None:
+        self.owner.changed()
+
+    def on_connection_remote_close(self, event: Any) -> None:
+        connection = event.connection
+        if event.container.will_reconnect(connection):
+            return
+        if connection.state & Endpoint.LOCAL_ACTIVE:
+            self.owner.fail(lambda: ConnectionClosed(connection))
+            connection.close()
+        self.owner.changed()
+
+    def on_transport_error(self, event: Any) -> None:
+        self._reason = event.transport.condition
+
+    def on_transport_closed(self, event: Any) -> None:
+        connection = event.connection
+        if connection is None or event.container.will_reconnect(connection):
+            return
+        if connection.state & Endpoint.LOCAL_ACTIVE:
+            reason = "" if self._reason is None else ": %s" % self._reason.text
+            text = "Connection %s disconnected%s" % (connection.describe(), reason)
+        else:
+            text = "Connection %s is closed" % connection.describe()
+        self.owner.fail(lambda: ConnectionException(text))

@@ -1,0 +1,251 @@
+"""BlockingSender: messages go out, and their outcomes come back, one after the other or many at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Optional
+
+from reactor.blocking.attachment import Attachment
+from reactor.blocking.waits import checked_capacity
+from reactor.codec.message import Message
+from reactor.container.settings.options import Options
+from reactor.engine.endpoints.disposition import EMPTY, RECEIVED, REJECTED, RELEASED, DispositionType
+from reactor.engine.handler import Handler
+from reactor.errors import ConnectionException, LinkException, ReactorException, SendException, Timeout
+
+if TYPE_CHECKING:
+    from reactor.blocking.interface import SessionView
+    from reactor.blocking.service import Service
+    from reactor.blocking.waits import Patience
+
+CAPACITY = 1000
+"""Messages that may wait for their outcome."""
+
+
+class Tracker:
+    """A message that was sent without waiting, and its outcome.
+
+    delivery: its Delivery; None until it is handed to the link. It belongs to the thread that serves the connection.
+    settled: whether nothing more will be heard of it.
+    failure: why its outcome will never be known, or why it could not be sent; or None.
+    """
+
+    __slots__ = ("_sender", "delivery", "failure", "settled")
+
+    def __init__(self, sender: BlockingSender) -> None:
+        self._sender = sender
+        self.delivery: Any = None
+        self.settled = False
+        self.failure: Optional[Exception] = None
+
+    @property
+    def state(self) -> Any:
+        """ACCEPTED, REJECTED, RELEASED, MODIFIED, or an empty state while there is no outcome."""
+        return EMPTY if self.delivery is None else self.delivery.remote_state
+
+    def wait(self, timeout: Patience = False) -> Any:
+        """Wait for the outcome, and return its state. timeout: as in `BlockingSender.send`. Raises Timeout, and
+        `failure` when there is one."""
+        self._sender.await_settled([self], timeout)
+        if self.failure is not None:
+            raise self.failure
+        return self.state
+
+
+class BlockingSender:
+    """Sends to one address; `BlockingSession.sender` and `BlockingConnection.create_sender` make it.
+
+    link: the Sender. It belongs to the thread that serves the connection.
+    capacity: the most messages that may wait for their outcome.
+    """
+
+    def __init__(
+        self,
+        session: SessionView,
+        service: Service,
+        address: Optional[str],
+        capacity: Optional[int],
+        name: Optional[str],
+        options: Options,
+        handler: Optional[object],
+    ) -> None:
+        self.capacity = CAPACITY if capacity is None else checked_capacity(capacity, 1)
+        self.session = session
+        self._service = service
+        self._unsettled: dict[Tracker, None] = {}
+        self._outbox: deque[tuple[bytes, Tracker]] = deque()
+        self._attachment = Attachment(
+            session,
+            service,
+            lambda events: service.container.create_sender(
+                session.session, address, name=name, options=options, handler=events
+            ),
+            _Outcomes(self),
+            handler,
+            "opening the sender to %r" % (address,),
+        )
+
+    @property
+    def link(self) -> Any:
+        return self._attachment.link
+
+    @property
+    def connection(self) -> Any:
+        """The connection that it belongs to."""
+        return self.session.connection
+
+    def __repr__(self) -> str:
+        return "<BlockingSender to %r, %d unsettled>" % (self.link.target.address, self.unsettled())
+
+    # -- sending -----------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        msg: Any,
+        timeout: Patience = False,
+        error_states: Optional[Sequence[DispositionType]] = None,
+        *,
+        sync: bool = True,
+    ) -> Any:
+        """Send a message, and wait for its outcome.
+
+        msg: a Message; anything else is the body of one (row Q11).
+        timeout: seconds to wait for room and for the outcome; None: for ever; False (default): the connection's.
+        error_states: the outcomes that raise SendException; None: REJECTED and RELEASED.
+        sync: False: return at once when there is room (`capacity`), with a Tracker; else its Delivery is returned.
+
+        Raises Timeout; LinkDetached or ConnectionException where the link or the connection ends first, and
+        LocalProtocolError for a message that the peer would not take: those are not sent.
+        """
+        payload = bytes((msg if isinstance(msg, Message) else Message(msg)).encode())
+        self._attachment.check("send()")
+        unsettled = self._unsettled
+        if len(unsettled) >= self.capacity:
+            self._await_room(timeout)
+        tracker = Tracker(self)
+        unsettled[tracker] = None
+        self._outbox.append((payload, tracker))
+        self._service.post(self._pump)
+        if not sync:
+            return tracker
+        self.await_settled([tracker], timeout)
+        if tracker.failure is not None:
+            raise tracker.failure
+        delivery = tracker.delivery
+        if delivery.remote_state in ((REJECTED, RELEASED) if error_states is None else error_states):
+            raise SendException(delivery.remote_state)
+        return delivery
+
+    def _await_room(self, timeout: Patience) -> None:
+        text = "send(): no room for another message, %d wait for their outcome" % self.capacity
+        self._wait(lambda: len(self._unsettled) < self.capacity, timeout, text)
+
+    def await_settled(self, trackers: list[Tracker], timeout: Patience) -> None:
+        """Wait until nothing more will be heard of these messages. Raises Timeout."""
+        try:
+            self._wait(lambda: all(tracker.settled for tracker in trackers), timeout, "waiting for an outcome")
+        except Timeout:
+            late = [tracker for tracker in trackers if not tracker.settled]
+            self._service.call(lambda: self._give_up(late), "send()")
+            sent = sum(tracker.delivery is not None and tracker.delivery.has_left for tracker in late)
+            text = "%d of %d messages have no outcome; %d have left and are in doubt, the others will not leave"
+            raise Timeout(text % (len(late), len(trackers), sent)) from None
+
+    def _wait(self, ready: Any, timeout: Patience, name: str) -> None:
+        def done() -> bool:
+            if ready():
+                return True
+            self._attachment.check(name)
+            return False
+
+        self.session.connection.wait(done, timeout, name)
+
+    def sync(self, timeout: Patience = False) -> None:
+        """Wait until every message that was sent has its outcome. timeout: as in `send`."""
+        self._wait(lambda: not self._unsettled, timeout, "sync()")
+
+    def unsettled(self) -> int:
+        """How many messages wait for their outcome."""
+        return len(self._unsettled)
+
+    def available(self) -> int:
+        """How many more can be sent without waiting for room."""
+        return max(0, self.capacity - len(self._unsettled))
+
+    def close(self) -> None:
+        """Close the link, when all that was sent has left; see `sync`. Harmless when repeated."""
+        self._attachment.end(True)
+
+    def detach(self) -> None:
+        """Detach it: the peer keeps what it has of a terminus that outlives its links."""
+        self._attachment.end(False)
+
+    def __enter__(self) -> BlockingSender:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # -- on the service's thread -------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        outbox, link = self._outbox, self.link
+        while outbox:
+            payload, tracker = outbox.popleft()
+            try:
+                tracker.delivery = delivery = link.transmit(payload)
+            except ReactorException as error:
+                self.settled(tracker, error)
+                continue
+            if delivery.fate:  # pre-settled, or too late
+                doubt = delivery.doubt
+                self.settled(tracker, None if doubt is None else in_doubt(delivery))
+            else:
+                delivery.context = tracker
+
+    def settled(self, tracker: Tracker, failure: Optional[Exception] = None) -> None:
+        """Nothing more will be heard of it."""
+        if not tracker.settled:
+            tracker.failure = failure
+            tracker.settled = True
+            self._unsettled.pop(tracker, None)
+            self.session.connection.changed()
+
+    def _give_up(self, trackers: list[Tracker]) -> None:
+        for tracker in trackers:
+            delivery = tracker.delivery
+            if delivery is not None and not delivery.has_left:
+                delivery.abort()
+            self.settled(tracker, Timeout("no outcome within the timeout of send()"))
+
+
+def in_doubt(delivery: Any) -> Exception:
+    """The exception for a message whose outcome will never be known."""
+    why = delivery.doubt
+    text = "" if why is None else ": " + why.text
+    if not delivery.has_left:
+        return LinkException("the message did not leave%s" % text)
+    return ConnectionException("the message has left, and its outcome will never be known%s" % text)
+
+
+class _Outcomes(Handler):
+    """The events of the sender's deliveries."""
+
+    def __init__(self, owner: BlockingSender) -> None:
+        self.owner = owner
+
+    def on_delivery(self, event: Any) -> None:
+        delivery = event.context
+        tracker = delivery.context
+        if not isinstance(tracker, Tracker):
+            return
+        state = delivery.remote_state
+        if delivery.settled or (state is not EMPTY and state is not RECEIVED):
+            delivery.settle()
+            self.owner.settled(tracker)
+
+    def on_delivery_in_doubt(self, event: Any) -> None:
+        delivery = event.context
+        if isinstance(delivery.context, Tracker):
+            self.owner.settled(delivery.context, in_doubt(delivery))

@@ -1,0 +1,137 @@
+"""Service: a container that runs on a thread of its own, for programs that wait instead of handling events.
+
+A blocking connection owns one. Other threads hand it functions, and wait for what these change; everything else in the
+engine belongs to the service's thread. So heartbeats go on while the program computes, and several threads may
+use one connection. A thread that waits is woken by each change that concerns it, and by the end of the service.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Callable, Optional, TypeVar
+
+from reactor.container.container import Container
+from reactor.container.sources.injector import EventInjector
+from reactor.errors import ConnectionException, ReactorException, Timeout
+
+Result = TypeVar("Result")
+
+SLICE = 0.5
+"""Seconds of one uninterrupted wait. On Windows a signal is seen between two of them: Ctrl-C ends every wait."""
+
+
+class Service:
+    """A container, its thread, and the threads that wait for it.
+
+    container: not running yet, and no other's. It belongs to the service until that has stopped.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self.container = container
+        self._changed = threading.Condition()
+        self._waiting = 0  # threads
+        self._ended = False
+        self._failure: Optional[BaseException] = None
+        self._posted: deque[Callable[[], None]] = deque()
+        self._asked = False
+        self._stay = EventInjector()  # the container goes on without a connection, too
+        container.selectable(self._stay)
+        self._thread = threading.Thread(target=self._run, name="amqp-reactor", daemon=True)
+        self._thread.start()
+
+    def now(self) -> float:
+        """The time, in seconds of the container's clock."""
+        return self.container.mark()
+
+    def check_caller(self, name: str) -> None:
+        """ReactorException for a blocking call on the service's own thread: in a handler, it would wait for itself."""
+        if threading.current_thread() is self._thread:
+            raise ReactorException(
+                "%s in a handler would wait for ever: the connection is served by this thread; "
+                "use the objects of the event, or a thread of your own" % name
+            )
+
+    def post(self, function: Callable[[], None]) -> None:
+        """Have `function` called on the service's thread, in the order of the posts. It raises nothing."""
+        self._posted.append(function)
+        if not self._asked:  # else a call of `_take` is on its way, and behind this function
+            self._asked = True
+            self.container.call_soon_threadsafe(self._take)
+
+    def call(self, function: Callable[[], Result], name: str) -> Result:
+        """Call `function` on the service's thread, and return its result, or raise its exception."""
+        self.check_caller(name)
+        results: list[Result] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                results.append(function())
+            except Exception as error:
+                errors.append(error)
+            self.notify()
+
+        self.post(run)
+        self.wait(lambda: bool(results or errors), None, name)
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    def wait(self, ready: Callable[[], bool], deadline: Optional[float], name: str) -> None:
+        """Wait until `ready()` is true. It is asked on the calling thread, again after each change.
+
+        deadline: by `now()`; None for no end. Raises Timeout with `name` when it has passed, ConnectionException when
+        the service has ended, and whatever `ready` raises.
+        """
+        if ready():
+            return
+        with self._changed:
+            self._waiting += 1  # before the next look: whoever changes something later will notify
+            try:
+                while not ready():
+                    if self._ended:
+                        raise ConnectionException("%s: the connection is closed" % name) from self._failure
+                    left = SLICE if deadline is None else deadline - self.now()
+                    if left <= 0:
+                        raise Timeout("%s timed out" % name)
+                    self._changed.wait(min(left, SLICE))
+            finally:
+                self._waiting -= 1
+
+    def notify(self) -> None:
+        """Something has changed for which a thread may wait. From any thread."""
+        if self._waiting:
+            with self._changed:
+                self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Stop the container, and wait for the thread. Harmless when repeated."""
+        self.check_caller("close()")
+        self._stay.close()
+        self.container.stop()
+        self._thread.join()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread serves nothing any more."""
+        return self._ended
+
+    # -- on the service's thread -------------------------------------------------------------------------
+
+    def _take(self) -> None:
+        self._asked = False  # before the look: a function that comes later asks again
+        posted = self._posted
+        while posted:
+            posted.popleft()()
+
+    def _run(self) -> None:
+        try:
+            self.container.run()
+        except BaseException as error:
+            self._failure = error  # the cause of the exceptions that waiting threads get
+        finally:
+            self._stay.close()
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
