@@ -211,4 +211,4 @@ def _because(endpoint: Any) -> str:
     condition = endpoint.remote_condition
     if condition is None:
         return " by peer"
-    return " due to: %s" % shown(condition.description or condition.name)
+    return " due to: %s" % condition.text

@@ -6,6 +6,7 @@ wakes all threads that wait on it.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
@@ -20,7 +21,7 @@ from reactor.container.settings.addresses import Address
 from reactor.container.settings.options import Options
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection
-from reactor.errors import ConnectionClosed, ConnectionException
+from reactor.errors import ConnectionClosed, ConnectionException, Timeout
 from reactor.url import Url
 
 DEFAULT_TIMEOUT = 60.0
@@ -57,6 +58,7 @@ class BlockingConnection:
         self._failure: Optional[Callable[[], Exception]] = None
         self._closing = False
         self._default: Optional[BlockingSession] = None
+        self._senders: weakref.WeakSet[BlockingSender] = weakref.WeakSet()
         self._service = Service(Container() if container is None else container)
         again = None if reconnect is True else False if reconnect is None else reconnect
         try:
@@ -171,8 +173,11 @@ class BlockingConnection:
             raise ConnectionException("%s: the connection is closed" % name)
 
     def close(self) -> None:
-        """Close it, with its sessions and links; messages that were sent without waiting are written before. Returns
-        when the peer has answered, or `timeout` has passed. Harmless when repeated."""
+        """Close it, with its sessions and links, and return when the peer has answered. Messages that were sent without
+        waiting leave before. Harmless when repeated.
+
+        Raises Timeout, and is closed, when the connection's `timeout` has passed: messages may not have left then.
+        """
         self._service.check_caller("close()")
         if self._closing:
             return
@@ -186,8 +191,18 @@ class BlockingConnection:
                     self.deadline(False),
                     "closing the connection",
                 )
+        except Timeout as error:
+            unsent = sum(sender.unsent() for sender in list(self._senders))
+            have = "message has" if unsent == 1 else "messages have"
+            raise Timeout("%s; %d %s not left" % (error, unsent, have)) from None
         finally:
             self._service.stop()
+            for sender in list(self._senders):
+                sender.close_off(ConnectionException("the connection was closed before the outcome came"))
+
+    def add(self, sender: BlockingSender) -> None:
+        """`sender` is one of this connection."""
+        self._senders.add(sender)
 
     def __enter__(self) -> BlockingConnection:
         return self

@@ -173,6 +173,16 @@ class BlockingSender:
         """How many more can be sent without waiting for room."""
         return max(0, self.capacity - len(self._unsettled))
 
+    def unsent(self) -> int:
+        """How many of them have not left."""
+        waiting = list(self._unsettled)
+        return sum(tracker.delivery is None or not tracker.delivery.has_left for tracker in waiting)
+
+    def close_off(self, failure: Exception) -> None:
+        """The connection is over, and its thread has ended: no outcome will come any more."""
+        for tracker in list(self._unsettled):
+            self.settled(tracker, failure)
+
     def close(self) -> None:
         """Close the link, when all that was sent has left; see `sync`. Harmless when repeated."""
         self._attachment.end(True)

@@ -74,7 +74,9 @@ class BlockingSession:
         Raises LinkDetached where the peer refuses it.
         """
         self.check("sender()")
-        return BlockingSender(self, self._service, address, capacity, name, options, handler)
+        sender = BlockingSender(self, self._service, address, capacity, name, options, handler)
+        self.connection.add(sender)
+        return sender
 
     def receiver(
         self,
