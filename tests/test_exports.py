@@ -53,7 +53,8 @@ OWN_HANDLERS: dict[str, str] = {}
 
 # -- what waits, and what will not come ------------------------------------------------------------------
 _CURSOR = "Data's cursor over encoded values: values are written and read as Python objects"
-_BLOCKING = "the blocking API comes later"
+_SERVED = "the events of a blocking connection go to parts of its own, on the thread that serves it"
+_MADE = "made by a session or a connection"
 _FROM_THE_PEER = "the peer has chosen it"
 
 _CURSOR_METHODS = """
@@ -70,12 +71,6 @@ _CURSOR_METHODS = """
 
 #: "module.Class" or "module.Class.member" -> why it is not there yet. A class stands for all its members.
 WAITING = {
-    **dict.fromkeys(
-        """proton.utils.BlockingConnection proton.utils.BlockingReceiver proton.utils.BlockingSender
-        proton.utils.SyncRequestResponse proton.utils.ConnectionClosed proton.utils.LinkDetached
-        proton.utils.SendException""".split(),
-        _BLOCKING,
-    ),
     **dict.fromkeys([f"proton.Data.{name}" for name in _CURSOR_METHODS], _CURSOR),
 }
 
@@ -91,7 +86,16 @@ ABSENT = {
     "proton.handlers.FlowController.on_link_flow": "the engine tops up credit itself, once per turn",
     "proton.reactor.EventInjector.on_selectable_init": "it wakes the container without a descriptor of its own",
     "proton.reactor.EventInjector.on_selectable_readable": "it wakes the container without a descriptor",
+    **dict.fromkeys(
+        """proton.utils.BlockingConnection.on_connection_remote_close proton.utils.BlockingConnection.on_link_remote_close
+        proton.utils.BlockingConnection.on_transport_closed proton.utils.BlockingConnection.on_transport_head_closed
+        proton.utils.BlockingConnection.on_transport_tail_closed proton.utils.SyncRequestResponse.on_message""".split(),
+        _SERVED,
+    ),
 }
+
+#: Classes that are handlers in the original and not here, and why.
+NO_HANDLERS = dict.fromkeys(["proton.utils.BlockingConnection", "proton.utils.SyncRequestResponse"], _SERVED)
 
 #: What differs on purpose -> why: "module.Class" for its constructor, "module.Class.method(parameter)", or
 #: "module.Class.property" for one that can only be read here.
@@ -101,6 +105,8 @@ DIFFERENT = {
     "proton.DeclaredDisposition.id": _FROM_THE_PEER,
     "proton.TransactionalDisposition.id": _FROM_THE_PEER,
     "proton.TransactionalDisposition.outcome_type": _FROM_THE_PEER,
+    "proton.utils.BlockingReceiver": _MADE,
+    "proton.utils.BlockingSender": _MADE,
     "proton.Endpoint": "a base of what connections and sessions make, never made by itself",
 }
 
@@ -314,7 +320,9 @@ def test_class(one):
         return
     assert cls is not None, f"{HOMES[one.module]}.{one.name} is missing"
     for base in one.bases:
-        if base in BY_NAME and base not in ("Data",):
+        if one.key in NO_HANDLERS:
+            assert not issubclass(cls, reactor.Handler), f"{one.key} is a handler now: take it off the list"
+        elif base in BY_NAME and base not in ("Data",):
             parent = ours(BY_NAME[base])
             assert parent is not None and issubclass(cls, parent), f"{one.name} is no {base}"
         elif base in ("int", "str", "float", "bytes", "list", "Exception"):

@@ -1,4 +1,4 @@
-"""BlockingConnection: a connection whose calls return when the peer has answered.
+"""BlockingConnection: a connection with calls that return when the peer has answered.
 
 It owns the service that its events come from, and makes the sessions and links. Whatever ends the connection
 wakes all threads that wait on it.
@@ -32,9 +32,9 @@ class BlockingConnection:
     """A connection that is open when it is made. Any thread may use it, and several may at once.
 
     url, urls: where to connect; a container's connect.json is read when there is neither.
-    timeout: seconds that each call waits for the peer, unless it has a `timeout` of its own; None: for ever.
-        Default 60.
-    container: one that does not run, whose settings are to be used; it belongs to this connection from now on.
+    timeout: seconds that each call waits for the peer, unless it has a `timeout` of its own; None (default) for 60, as
+        in the original; `math.inf` for ever.
+    container: one that does not run, for its settings; it belongs to this connection from now on.
     ssl_domain, heartbeat: as in `Container.connect`, and so are all other keywords.
     reconnect: None or False (default): a connection that is lost is over, and every call raises
         ConnectionException with the reason. True, or a Backoff or the like: it is made again, and calls wait for that.
@@ -45,7 +45,7 @@ class BlockingConnection:
     def __init__(
         self,
         url: Optional[Address] = None,
-        timeout: Optional[float] = DEFAULT_TIMEOUT,
+        timeout: Optional[float] = None,
         container: Optional[Container] = None,
         ssl_domain: Any = None,
         heartbeat: Optional[float] = None,
@@ -54,7 +54,7 @@ class BlockingConnection:
         **kwargs: Any,
     ) -> None:
         deadline_of(timeout, None, 0.0)  # a wrong one is found before anything is made
-        self.timeout = timeout
+        self.timeout: float = DEFAULT_TIMEOUT if timeout is None else timeout
         self._failure: Optional[Callable[[], Exception]] = None
         self._closing = False
         self._default: Optional[BlockingSession] = None

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
 if TYPE_CHECKING:
-    from reactor.blocking.received import Outcome, ReceivedMessage
     from reactor.blocking.waits import Patience
+    from reactor.engine.public import Connection
 
 
 class ConnectionView(Protocol):
     """A BlockingConnection."""
 
+    conn: Connection
+
+    @property
+    def closed(self) -> bool: ...
+    def add(self, sender: Any) -> None: ...
     def wait(self, condition: Callable[[], bool], timeout: Patience = False, msg: Optional[str] = None) -> None: ...
     def check(self, name: str) -> None: ...
     def deadline(self, timeout: Patience) -> Optional[float]: ...
@@ -22,11 +27,9 @@ class SessionView(Protocol):
     """A BlockingSession."""
 
     session: Any
-    unsettled: dict[ReceivedMessage, None]
+    unsettled: dict[Any, None]
 
     @property
     def connection(self) -> ConnectionView: ...
     def check(self, name: str) -> None: ...
-    def acknowledge(
-        self, message: Optional[ReceivedMessage] = None, outcome: Optional[Outcome] = None, sync: bool = True
-    ) -> None: ...
+    def acknowledge(self, message: Any = None, outcome: Any = None, sync: bool = True) -> None: ...

@@ -231,7 +231,7 @@ class BlockingSender:
 
 
 def in_doubt(delivery: Any) -> Exception:
-    """The exception for a message whose outcome will never be known."""
+    """The exception for a message without an outcome for ever."""
     why = delivery.doubt
     text = "" if why is None else ": " + why.text
     if not delivery.has_left:

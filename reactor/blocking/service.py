@@ -87,7 +87,7 @@ class Service:
         if ready():
             return
         with self._changed:
-            self._waiting += 1  # before the next look: whoever changes something later will notify
+            self._waiting += 1  # before the next look: a later change is notified
             try:
                 while not ready():
                     if self._ended:

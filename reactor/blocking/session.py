@@ -17,7 +17,7 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.errors import Empty, SessionException, Timeout
 
 if TYPE_CHECKING:
-    from reactor.blocking.connection import BlockingConnection
+    from reactor.blocking.interface import ConnectionView
     from reactor.blocking.received import Outcome, ReceivedMessage
     from reactor.blocking.service import Service
     from reactor.blocking.waits import Patience
@@ -29,7 +29,7 @@ class BlockingSession:
     session: the Session. unsettled: the messages that were taken and not acknowledged, in the order of their taking.
     """
 
-    def __init__(self, connection: BlockingConnection, service: Service, name: Optional[str] = None) -> None:
+    def __init__(self, connection: ConnectionView, service: Service, name: Optional[str] = None) -> None:
         self._connection = connection
         self.name = name
         self.unsettled: dict[ReceivedMessage, None] = {}
@@ -45,8 +45,8 @@ class BlockingSession:
         self.check("session()")
 
     @property
-    def connection(self) -> BlockingConnection:
-        """The connection that it belongs to."""
+    def connection(self) -> Any:
+        """The BlockingConnection that it belongs to."""
         return self._connection
 
     def _begin(self) -> Any:
@@ -100,7 +100,7 @@ class BlockingSession:
         return receiver
 
     def next_receiver(self, timeout: Patience = None) -> BlockingReceiver:
-        """The receiver of this session whose message came first, of those that were not taken (row Q14).
+        """The receiver of this session with the oldest message that was not taken (row Q14).
 
         timeout: seconds; None (default): for ever; False: as long as the connection's. Raises Empty when it has passed.
         """

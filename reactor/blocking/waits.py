@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isnan
 from typing import Any, Literal, Optional, Union
 
 Patience = Union[None, Literal[False], float]
@@ -12,7 +12,7 @@ Patience = Union[None, Literal[False], float]
 def deadline_of(timeout: Patience, usual: Optional[float], now: float) -> Optional[float]:
     """When a wait ends that begins at `now`; None: never. usual: the timeout of the connection.
 
-    TypeError for a timeout that is no number of seconds, ValueError for one that is negative or not finite.
+    TypeError for a timeout that is no number of seconds, ValueError for one that is negative or no number.
     """
     if timeout is False:
         timeout = usual
@@ -21,7 +21,9 @@ def deadline_of(timeout: Patience, usual: Optional[float], now: float) -> Option
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
         text = "timeout is a number of seconds, None for ever, or False for the connection's, not %r"
         raise TypeError(text % (timeout,))
-    if not isfinite(timeout) or timeout < 0:
+    if timeout == inf:
+        return None
+    if isnan(timeout) or timeout < 0:
         raise ValueError("timeout is a number of seconds from 0 on, or None for ever, not %r" % (timeout,))
     return now + timeout
 

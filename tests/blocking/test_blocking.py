@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from math import inf
 
 import pytest
 
@@ -358,7 +359,7 @@ def test_a_link_that_the_peer_ends_wakes_who_waits(closed):
 
 def test_a_connection_that_the_peer_closes_wakes_every_thread_that_waits(broker):
     caught = []
-    connection = BlockingConnection(broker.url, timeout=None)
+    connection = BlockingConnection(broker.url, timeout=inf)
     receivers = [connection.create_receiver("jobs") for _ in range(3)]
 
     def wait(receiver):
