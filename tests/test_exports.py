@@ -87,9 +87,12 @@ ABSENT = {
     "proton.reactor.EventInjector.on_selectable_init": "it wakes the container without a descriptor of its own",
     "proton.reactor.EventInjector.on_selectable_readable": "it wakes the container without a descriptor",
     **dict.fromkeys(
-        """proton.utils.BlockingConnection.on_connection_remote_close proton.utils.BlockingConnection.on_link_remote_close
-        proton.utils.BlockingConnection.on_transport_closed proton.utils.BlockingConnection.on_transport_head_closed
-        proton.utils.BlockingConnection.on_transport_tail_closed proton.utils.SyncRequestResponse.on_message""".split(),
+        [
+            *(f"proton.utils.BlockingConnection.on_transport_{end}closed" for end in ("", "head_", "tail_")),
+            "proton.utils.BlockingConnection.on_connection_remote_close",
+            "proton.utils.BlockingConnection.on_link_remote_close",
+            "proton.utils.SyncRequestResponse.on_message",
+        ],
         _SERVED,
     ),
 }
