@@ -15,12 +15,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 
 from handlers import MessagingHandler, Reject
-from handlers.broker import EmbeddedBroker
+from handlers.broker import EmbeddedBroker, Policy
 from reactor import Condition, Container, Delivery, Message
 from tests.support.one_process import run_each
 from tests.support.peers import Listening, Peer
@@ -36,6 +37,9 @@ NETWORKED = {
     "queue_browser": ["-a", "{url}/examples"],
     "selected_recv": ["-a", "{url}/examples"],
     "thread_pool": ["-a", "{url}/examples"],
+    "tx_send": ["-a", "{url}/examples"],
+    "tx_recv": ["-a", "{url}/examples"],
+    "tx_recv_interactive": ["-a", "{url}/examples"],
 }
 ALONE = ["helloworld", "helloworld_direct", "recurring_timer", "acknowledge"]
 SHARED = ["__init__"]
@@ -298,6 +302,67 @@ def test_thread_pool_takes_no_more_than_it_can_work_on(tmp_path: Path) -> None:
     assert len(out) >= 40, "those that were being worked on, or on their way, are finished"
     assert feeding.settled == feeding.sent == len(out)
     assert feeding.released == out.count("this cannot be done: somebody else may try") > 0
+
+
+def test_tx_send_and_tx_recv(way: str, place: Path) -> None:
+    with EmbeddedBroker() as broker:
+        url = f"{broker.url}/examples"
+        sent = lines(run([*example("tx_send", way), "-a", url, "-m", "25", "-b", "10"], place, **DEVELOPER))
+        assert sent == [f"{number} of 25 messages are committed" for number in (10, 20, 25)]
+        assert broker.queue("examples").depth == 25
+        out = lines(run([*example("tx_recv", way), "-a", url, "-m", "15", "-b", "10"], place, **DEVELOPER))
+        bodies = [str({"sequence": number}) for number in range(1, 16)]
+        ends = ["10 of 15 messages are committed", "15 of 15 messages are committed"]
+        assert out == [*bodies[:10], ends[0], *bodies[10:], ends[1]]
+        assert broker.queue("examples").waiting == 10
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no Ctrl-C to send to one process")
+def test_tx_recv_takes_whole_batches(way: str, place: Path) -> None:
+    with EmbeddedBroker() as broker:
+        url = f"{broker.url}/examples"
+        lines(run([*example("tx_send", "module"), "-a", url, "-m", "5"], CHECKOUT))
+        command = [*example("tx_recv", way), "-a", url, "-m", "8", "-b", "4"]
+        with Script(command, place, **DEVELOPER) as receiver:
+            receiver.wait_for("'sequence': 5")
+            receiver.process.send_signal(signal.SIGINT)
+            assert receiver.finish()[0] == 130
+    assert broker.queue("examples").depth == 1, "the fifth is in a batch that was not committed"
+
+
+def test_tx_send_tells_of_a_transaction_that_was_rolled_back(way: str, place: Path) -> None:
+    with EmbeddedBroker(queues={"examples": Policy(max_length=15, overflow="reject")}) as broker:
+        command = [*example("tx_send", way), "-a", f"{broker.url}/examples", "-m", "20", "-b", "10"]
+        status, out, _ = run(command, place, **DEVELOPER)
+        assert broker.queue("examples").depth == 10
+    assert status == 1 and "were not accepted" not in out
+    assert out.splitlines()[0] == "10 of 20 messages are committed"
+    assert out.splitlines()[-1].startswith("10 messages are rolled back: Condition('amqp:transaction:rollback'")
+
+
+def test_tx_recv_interactive(way: str, place: Path) -> None:
+    with EmbeddedBroker() as broker:
+        url = f"{broker.url}/examples"
+        lines(run([*example("tx_send", "module"), "-a", url, "-m", "3"], CHECKOUT))
+        with Script([*example("tx_recv_interactive", way), "-a", url], place, stdin=PIPE, **DEVELOPER) as receiver:
+
+            def say(command: str, *answers: str) -> None:
+                assert receiver.process.stdin is not None
+                receiver.process.stdin.write(f"{command}\n")
+                receiver.process.stdin.flush()
+                for answer in answers:
+                    receiver.wait_for(answer)
+
+            receiver.wait_for("A transaction is declared")
+            say("help", "fetch (or: fetch 5), commit, abort, quit")
+            say("fetch 2", "'sequence': 1", "'sequence': 2")
+            say("abort", "Aborted", "A transaction is declared")
+            say("fetch", "'sequence': 1")
+            say("commit", "Committed", "A transaction is declared")
+            say("fetch", "'sequence': 2")
+            say("quit")
+            assert receiver.finish()[0] == 0
+        assert broker.queue("examples").depth == 2
 
 
 class Colours(Listening):

@@ -290,6 +290,8 @@ class OutgoingWindowInterface(Protocol):
 class OutcomesInterface(Protocol):
     """Outcomes, for deliveries."""
 
+    in_transaction: bool
+
     @property
     def due(self) -> list[Any]:
         """Deliveries with a state or settlement to be written."""

@@ -334,6 +334,26 @@ def test_a_message_that_the_peer_will_not_take_is_reported(world, code, name):
     assert play.client.told == ["declared", name]
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["on one session", "on two sessions"])
+def test_outcomes_leave_before_the_discharge_of_the_same_turn(world, apart):
+    """The writer of a turn has messages first, else."""
+    play = Play(world)
+    play.receiver("a")
+    context = play.connection
+    if apart:
+        play.peer.begin()
+        context = play.container.create_session(play.connection)
+    play.coordinator()
+    play.declared()
+    transaction = play.container.declare_transaction(context)
+    play.run()
+    play.peer.expect("disposition", channel=0, state=in_transaction(0x24))
+    play.control("discharge", ID, False)
+    transaction.accept(play.client.deliveries[0])
+    transaction.commit()
+    play.run()
+
+
 @pytest.mark.parametrize("early", [False, True])
 def test_outcomes_are_given_in_the_transaction(world, early):
     play = Play(world)
@@ -413,9 +433,9 @@ def test_qpidd_answers_with_a_plain_target_and_plain_outcomes_and_uses_an_id_aga
     play.declared()
     first = play.container.declare_transaction(play.connection)
     play.run()
+    play.peer.expect("disposition", state=in_transaction(0x24))
     play.peer.expect("transfer", state=in_transaction())
     play.outcome(composite("accepted"))
-    play.peer.expect("disposition", state=in_transaction(0x24))
     play.peer.say("disposition", role=False, first=0, settled=True, state=composite("accepted"))
     first.send(sender, Message("a"))
     first.accept(play.client.deliveries[0])

@@ -332,6 +332,9 @@ class Transaction:
         link, connection = self.txn_ctrl, self.connection
         if (link.state | link.session.state | connection.state) & Endpoint.LOCAL_CLOSED:
             return  # an application that closes does not ask for it
+        gone = connection.error is not None or connection.state & Endpoint.REMOTE_CLOSED
+        if gone and kind is not TRANSACTION_COMMIT_FAILED:
+            return  # that is reported as the end of the connection
         what = "a transaction was rolled back"
         if kind is TRANSACTION_DECLARE_FAILED:
             what = "no transaction can be declared"

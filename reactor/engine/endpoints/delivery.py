@@ -20,6 +20,7 @@ from reactor.engine.endpoints.disposition import (
     REJECTED,
     RELEASED,
     TERMINAL,
+    TRANSACTIONAL_STATE,
     Disposition,
     DispositionType,
     state_bytes,
@@ -256,6 +257,8 @@ class Delivery(Listed):
             self._check_content(state, self.local_content)
         self._tell()
         self.local_state = state
+        if state is TRANSACTIONAL_STATE and self.channel is not None:
+            self.channel.outcomes.in_transaction = True
 
     def settle(self) -> None:
         """Forget the delivery, and send the settlement to the peer. Bytes that were not read are dropped; a delivery

@@ -92,6 +92,15 @@ class Channel:
                 if not events or events[-1] != wire.notice:
                     events.append(wire.notice)
 
+    def flush_outcomes(self, out: bytearray) -> None:
+        """Write the outcomes, before any transfer: one of those may discharge the transaction that they are in."""
+        self.outcomes.in_transaction = False
+        session = self.session
+        if self.end_sent or session.channel is not self:
+            return
+        if session.remote_condition is None or not session.is_given_up:
+            self.wire.frames_output += self.outcomes.write(out)
+
     def flush(self, out: bytearray) -> None:
         """Write all that the turn collected. Where some must wait until `out` was sent the channel stays dirty."""
         self.dirty = False

@@ -26,13 +26,18 @@ _DELIVERY = Event.DELIVERY
 
 
 class Outcomes:
-    """The dispositions of a channel. due: deliveries with a state or a settlement to be written."""
+    """The dispositions of a channel.
 
-    __slots__ = ("channel", "due", "_mentions_left")
+    due: deliveries with a state or a settlement to be written. in_transaction: whether one of these states is that of a
+    transaction.
+    """
+
+    __slots__ = ("channel", "due", "in_transaction", "_mentions_left")
 
     def __init__(self, channel: ChannelInterface) -> None:
         self.channel = channel
         self.due: list[Delivery] = []
+        self.in_transaction = False
         self._mentions_left = MENTIONS * channel.incoming.most_unsettled
 
     def recv_disposition(

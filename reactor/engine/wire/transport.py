@@ -417,6 +417,9 @@ class Transport(Listed):
                         before = len(out)
                         dirty, channels.dirty = channels.dirty, []
                         for channel in dirty:
+                            if channel.outcomes.in_transaction:
+                                channel.flush_outcomes(out)
+                        for channel in dirty:
                             channel.flush(out)
                         if len(out) > before:
                             self.writer.spoke = True

@@ -92,6 +92,9 @@ class FrameWriter:
         if channels.dirty:
             dirty, channels.dirty = channels.dirty, []
             for channel in dirty:
+                if channel.outcomes.in_transaction:
+                    channel.flush_outcomes(out)
+            for channel in dirty:
                 channel.flush(out)
         if connection.work:
             self._write_closing(connection, out)
