@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import re
+import signal
 import socket
+import sys
 import threading
+import urllib.request
 from contextlib import contextmanager, suppress
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +24,8 @@ from handlers.broker.web.bridge import Bridge, Unanswered
 from handlers.broker.web.page import Page
 from handlers.broker.web.watching import BadRequest, Choice, parse_choice
 from reactor import Container, Message
+from tests.support import tls
+from tests.support.processes import Script, run
 
 HOSTILE = ["<script>alert(1)</script>", "__proto__", 'a"b\\c\nd', "\u202egnp.exe", "data: x\n\nevent: y", "é/ü"]
 
@@ -467,6 +473,51 @@ def test_pages_of_other_sites_get_nothing(broker):
     assert act(broker, "/purge", {"node": "jobs"}, Origin=broker.web_url[:-1]) == (200, {"messages": 1})
 
 
+# -- users
+
+
+def basic(user, password):
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def test_users_of_the_broker_log_in():
+    with EmbeddedBroker(web=True, users={"alice": "s3crët", "bob": "x"}, queues=["jobs"]) as broker:
+        for path in ("/", "/metrics", "/events", "/messages?node=jobs"):
+            status, headers, text = ask(broker, path)
+            assert status == 401 and headers["WWW-Authenticate"].startswith('Basic realm="amqp-broker"')
+            assert "jobs" not in text and "broker-token" not in text
+        assert ask(broker, "/purge", "POST", "{}")[0] == 401
+        wrong = [("alice", "wrong"), ("alice", ""), ("eve", "s3crët"), ("", ""), ("bob", "s3crët"), ("\u0007", "x")]
+        for user, password in wrong:
+            assert ask(broker, "/", **basic(user, password))[0] == 401
+        for header in ("Basic", "Basic =", "Basic YQ==", "Bearer YQ==", "Basic /w=="):
+            assert ask(broker, "/", Authorization=header)[0] == 401
+        for _ in range(2):
+            assert ask(broker, "/metrics", **basic("alice", "s3crët"))[0] == 200
+        assert ask(broker, "/", **basic("bob", "x"))[0] == 200
+
+
+def test_a_user_needs_the_permission_to_manage():
+    permissions = {"alice": {"manage": True}, "*": {"send": ["jobs"]}}
+    with EmbeddedBroker(web=True, users={"alice": "a", "bob": "b"}, permissions=permissions) as broker:
+        assert ask(broker, "/", **basic("alice", "a"))[0] == 200
+        status, _, text = ask(broker, "/", **basic("bob", "b"))
+        assert status == 403 and "'bob' does not have the permission manage" in text
+        assert ask(broker, "/", **basic("bob", "a"))[0] == 401
+
+
+def test_without_users_the_nameless_one_needs_it():
+    with EmbeddedBroker(web=True, permissions={"*": {"send": ["*"]}}) as broker:
+        assert ask(broker, "/")[0] == 403
+
+
+def test_where_clients_log_in_by_certificate_alone_there_is_no_page():
+    domain = tls.server_domain(verify=True)
+    with pytest.raises(ValueError, match="log in by certificates"):
+        Broker(["amqps://127.0.0.1:0"], web=True, ssl_domain=domain)
+    assert Broker(["amqps://127.0.0.1:0"], web=True, ssl_domain=domain, users={"a": "b"}).web is not None
+
+
 # -- bounds
 
 
@@ -524,6 +575,41 @@ def test_there_are_so_many_connections_at_most(monkeypatch):
         finally:
             for connection in waiting:
                 connection.close()
+
+
+# -- the command line
+
+COMMAND = [sys.executable, "-m", "handlers.broker", "--listen", "amqp://127.0.0.1:0"]
+
+
+@pytest.mark.parametrize("way", ["option", "option with an address", "configuration"])
+def test_the_program_shows_where_it_is(way, tmp_path):
+    (tmp_path / "broker.json").write_text('{"web": true}', encoding="utf-8")
+    options = {"option": ["--web"], "option with an address": ["--web", "localhost:0"]}
+    with Script([*COMMAND, *options.get(way, ["--config", "broker.json"])], tmp_path) as script:
+        url = script.wait_for("The web page is at ").rpartition(" ")[2]
+        script.wait_for("Listening on")
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            assert b"<title>amqp-broker</title>" in answer.read()
+        if sys.platform != "win32":
+            script.process.send_signal(signal.SIGTERM)
+            assert script.finish()[0] == 0
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--web", "0.0.0.0:0"], "on this machine alone"), (["--web", "127.0.0.1:x"], "no address of a web page"),
+])  # fmt: skip
+def test_the_program_refuses_what_cannot_be(options, said, tmp_path):
+    status, out, err = run([*COMMAND, *options], tmp_path)
+    assert (status, out) == (2, "") and said in err
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, _, err = run([*COMMAND, "--web", f"127.0.0.1:{port}"], tmp_path)
+    assert status == 1 and len(err.splitlines()) == 1
+    assert f"the web page cannot listen on 127.0.0.1:{port}" in err
 
 
 # -- the end

@@ -67,6 +67,11 @@ def _limits(value: Any) -> list[tuple[str, int]]:
     return read
 
 
+def _web(value: Any) -> Union[str, bool, None]:
+    """An address, or whether there is a web page, on a free port."""
+    return value or None if isinstance(value, bool) else text(value)
+
+
 READERS: dict[str, Reader] = {
     "queues": _nodes,
     "topics": _nodes,
@@ -74,6 +79,7 @@ READERS: dict[str, Reader] = {
     "users": _users,
     "permissions": _permissions,
     "limits": _limits,
+    "web": _web,
 }
 
 

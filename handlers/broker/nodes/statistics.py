@@ -114,24 +114,26 @@ def statistics(name: str, record: Optional[Record]) -> NodeStatistics:
     if record is None:
         return NodeStatistics(name)
     node = record.node
-    queues: Sequence[Queue] = list(node.subscriptions) if isinstance(node, Topic) else (node,)
     links = list(record.links)
-    producers = sum(link.produces for link in links)
-    counted = Counter(node.past) if isinstance(node, Topic) else Counter()
-    for queue in queues:
-        counted.update(tally(queue))
+    producers = sum([link.produces for link in links])
+    duplicates = 0 if node.gate is None or node.gate.duplicates is None else node.gate.duplicates.count
+    queues = list(node.subscriptions) if isinstance(node, Topic) else [node]
+    counted = tally(node) if isinstance(node, Queue) else Counter(node.past)
+    if isinstance(node, Topic):
+        for queue in queues:
+            counted.update(tally(queue))
     return NodeStatistics(
         name,
         node.kind,
-        depth=sum(queue.depth for queue in queues),
-        waiting=sum(queue.waiting for queue in queues),
-        acquired=sum(queue.acquired for queue in queues),
-        bytes=sum(queue.bytes for queue in queues),
+        depth=sum([queue.depth for queue in queues]),
+        waiting=sum([queue.waiting for queue in queues]),
+        acquired=sum([queue.acquired for queue in queues]),
+        bytes=sum([queue.bytes for queue in queues]),
         consumers=len(links) - producers,
         producers=producers,
         enqueued=node.enqueued,
         dropped=node.dropped if isinstance(node, Topic) else 0,
-        delayed=sum(len(queue.delays) for queue in queues),
-        duplicates=0 if node.gate is None or node.gate.duplicates is None else node.gate.duplicates.count,
+        delayed=sum([len(queue.delays) for queue in queues]),
+        duplicates=duplicates,
         **counted,
     )

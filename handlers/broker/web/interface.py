@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional, Protocol
 
+from handlers.broker.access.doors import Doors
 from handlers.broker.management.actions import Actions
 from handlers.broker.nodes.directory import Directory, Record
 from handlers.broker.nodes.statistics import BrokerStatistics, Past
@@ -15,6 +16,7 @@ class WatchedBroker(Protocol):
 
     actions: Actions
     directory: Directory
+    doors: Doors
     past: Past
 
     def overview(self, records: Optional[Sequence[Record]] = None) -> BrokerStatistics: ...

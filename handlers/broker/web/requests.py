@@ -24,6 +24,7 @@ from handlers.broker.management.peeking import plain
 from handlers.broker.web.address import is_own_host
 from handlers.broker.web.bridge import Bridge, Unanswered
 from handlers.broker.web.interface import WatchedBroker
+from handlers.broker.web.login import CHALLENGE, Denied, Login
 from handlers.broker.web.metrics import CONTENT_TYPE, exposition
 from handlers.broker.web.page import Page
 from handlers.broker.web.sampling import Sampler
@@ -73,6 +74,7 @@ class Services(NamedTuple):
     bridge: Bridge
     survey: Survey
     sampler: Sampler
+    login: Login
     page: Page
     token: str
     stopped: threading.Event
@@ -145,9 +147,12 @@ class Request(BaseHTTPRequestHandler):
                 other = "POST" if parts.path in ACTIONS else "GET"
                 known = parts.path in PAGES or parts.path in ACTIONS
                 raise Refusal(405, f"{parts.path} takes {other}") if known else Refusal(404, f"no {parts.path!r} here")
+            self.services.login.check(self.headers.get("Authorization"))
             route(self, parts.query)
         except Refusal as refusal:
             self._refuse(refusal.status, str(refusal))
+        except Denied as denied:
+            self._refuse(denied.status, str(denied))
         except Failed as failure:
             self._refuse(failure.status, failure.text)
         except BadRequest as error:
@@ -179,6 +184,8 @@ class Request(BaseHTTPRequestHandler):
         headers = {"Content-Length": str(len(body))}
         if policy:
             headers["Content-Security-Policy"] = policy
+        if status == 401:
+            headers["WWW-Authenticate"] = CHALLENGE
         self._begin(kind, status, headers)
         if self.command != "HEAD":
             self.wfile.write(body)

@@ -22,6 +22,7 @@ from typing import Any, Optional, Union
 from handlers.broker.web.address import parse_address
 from handlers.broker.web.bridge import Bridge
 from handlers.broker.web.interface import WatchedBroker
+from handlers.broker.web.login import Login
 from handlers.broker.web.page import Page
 from handlers.broker.web.requests import MOST_STREAMS, Request, Services
 from handlers.broker.web.sampling import Sampler
@@ -37,10 +38,16 @@ FAREWELL = 5.0
 
 
 class WebServer:
-    """The web page of `broker`. web: where to listen, see `parse_address`. url: where it is, once it listens."""
+    """The web page of `broker`. web: where to listen, see `parse_address`. url: where it is, once it listens.
+
+    ValueError for an address that others could reach, and where clients log in by certificates alone.
+    """
 
     def __init__(self, broker: WatchedBroker, web: Union[str, bool]) -> None:
         self.address = parse_address(web)
+        doors = broker.doors
+        if doors.users is None and doors.ssl_domain is not None and doors.ssl_domain.verifies:
+            raise ValueError("clients log in by certificates, which the web page does not ask for: give users, too")
         self.url = ""
         self._broker = broker
         self._services: Optional[Services] = None
@@ -56,6 +63,7 @@ class WebServer:
             bridge=bridge,
             survey=survey,
             sampler=Sampler(survey),
+            login=Login(self._broker.doors, bridge),
             page=Page(),
             token=secrets.token_hex(16),
             stopped=threading.Event(),
