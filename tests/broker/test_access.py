@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from handlers import MessagingHandler
@@ -229,6 +231,26 @@ def test_a_name_that_is_not_checked_gives_no_permission():
     with EmbeddedBroker(permissions={"alice": {"send": ["jobs"], "create": ["jobs"]}}) as broker:
         [condition] = knock(broker.url, allowed_mechs="PLAIN", **ALICES).errors
         assert condition.description == "user 'anonymous' may not send to 'jobs'"
+
+
+def test_a_program_that_listens_by_itself_proves_names_by_itself():
+    class Own(Broker):
+        def on_start(self, event):
+            super().on_start(event)
+            self.acceptor = event.container.listen(
+                "amqp://127.0.0.1:0", authenticator=lambda mechanism, user, password: password == "s3cret"
+            )
+
+    broker = Own(permissions={"alice": {"send": ["jobs"], "create": ["jobs"]}})
+    container = Container(broker)
+    container.process()
+    client = Knock(broker.acceptor.url, allowed_mechs="PLAIN", **ALICES)
+    thread = threading.Thread(target=Container(client).run)
+    thread.start()
+    while thread.is_alive():
+        container.do_work(0.05)
+    assert (client.mechanism, client.errors) == ("PLAIN", [])
+    container.close()
 
 
 # -- permissions -------------------------------------------------------------------------------------------

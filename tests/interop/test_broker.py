@@ -11,6 +11,8 @@ import pytest
 from handlers.broker import EmbeddedBroker
 from tests.interop.original import Direction
 from tests.interop.roles import Players, receiving, role, sending
+from tests.interop.test_tls import domain
+from tests.support.tls import ALICE, server_domain
 
 
 @pytest.fixture
@@ -195,3 +197,56 @@ def test_pre_settled_through_the_broker(embedded: str, direction: Direction) -> 
     receiver.expected, receiver.close_when_received = 30, True
     Players(receiver).run()
     assert [message.body for message in receiver.messages] == list(range(30))
+
+
+# -- access: the original's wheel has PLAIN and EXTERNAL; SCRAM only where it is built with Cyrus SASL -----------------
+
+USERS = {"alice": "s3cret"}
+MAY = {name: {"send": ["interop"], "create": ["interop"]} for name in ("alice", ALICE)}
+
+
+def knock(api: SimpleNamespace, url: str, address: str = "interop", **options: Any) -> Any:
+    """Send one message, and note how that goes."""
+
+    class Knock(sending(api)):  # type: ignore[misc]
+        failure = ""
+
+        def on_transport_error(self, event: Any) -> None:
+            self.failure = event.transport.condition.name
+            self.finish()
+
+        def on_link_error(self, event: Any) -> None:
+            self.failure = event.link.remote_condition.name
+            event.connection.close()
+
+    sender = Knock(url)
+    sender.address, sender.messages = address, [api.Message("x")]
+    sender.connect_options.update(options)
+    Players(sender).run()
+    return sender
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_users_and_their_permissions(direction: Direction, sealed: bool) -> None:
+    api, _ = direction
+    with EmbeddedBroker(users=USERS, permissions=MAY, ssl_domain=server_domain() if sealed else None) as broker:
+        url = broker.url.replace("127.0.0.1", "localhost")
+        options: dict[str, Any] = {"user": "alice", "allowed_mechs": "PLAIN"}
+        if sealed:
+            options["ssl_domain"] = domain(api, server=False)
+        else:
+            options["allow_insecure_mechs"] = True  # the original takes loopback for any other wire
+        assert knock(api, url, password="s3cret", **options).outcomes == [{"state": 0x24}]
+        assert knock(api, url, password="guess", **options).failure == "amqp:unauthorized-access"
+        refused = knock(api, url, "other", password="s3cret", **options)
+        assert (refused.outcomes, refused.failure) == ([], "amqp:unauthorized-access")
+
+
+def test_a_certificate_is_a_user(direction: Direction) -> None:
+    api, _ = direction
+    with EmbeddedBroker(permissions=MAY, ssl_domain=server_domain(verify=True)) as broker:
+        url = broker.url.replace("127.0.0.1", "localhost")
+        shown = domain(api, server=False, certificate="client")
+        assert knock(api, url, ssl_domain=shown).outcomes == [{"state": 0x24}]
+        assert knock(api, url, "other", ssl_domain=shown).failure == "amqp:unauthorized-access"
+        assert knock(api, url, ssl_domain=domain(api, server=False)).outcomes == []

@@ -137,21 +137,20 @@ class Doors:
         transport = connection.transport
         if transport is None:
             return NAMELESS
-        mech = transport.sasl().mech if transport.authenticated else None
-        if mech == "EXTERNAL" or (mech not in (None, "ANONYMOUS") and self.users is not None):
-            return transport.user or NAMELESS
-        tls = transport.tls
-        if mech is None and tls is not None and self._certified:
-            return tls.remote_subject or NAMELESS  # SASL may be left out where a certificate is all that counts
-        return NAMELESS
+        sasl = transport.sasl()
+        if transport.authenticated:
+            unproved = sasl.mech == "ANONYMOUS" or (sasl.mech == "PLAIN" and sasl.authenticator is _no_check)
+            return NAMELESS if unproved else transport.user or NAMELESS
+        return sasl.external or NAMELESS  # SASL may be left out where a certificate is all that counts
 
     def identity(self, connection: Any) -> str:
         """The name of a client's container, to which its links and subscriptions belong; "" if it has none. Where there
         are users it is of the form user@container: a client cannot take those of another user by its container id."""
         container = str(connection.remote_container or "")
-        if not container or (self.users is None and not self._certified):
+        user = self.user(connection)
+        if not container or (user == NAMELESS and self.users is None and not self._certified):
             return container
-        return f"{quote(self.user(connection), safe=' ,=')}@{container}"
+        return f"{quote(user, safe=' ,=')}@{container}"
 
     def introduce(self, connection: Any) -> str:
         """A client in a few words, for the log: its address, user, mechanism and TLS."""
