@@ -26,6 +26,8 @@ from handlers.broker.nodes.directory import (
     Refused,
     node_name,
 )
+from handlers.broker.nodes.exchange import Route
+from handlers.broker.nodes.label import label_of
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.selection import selection_of
 from handlers.broker.nodes.selector import SelectorError
@@ -134,6 +136,7 @@ class Attaching:
             return Relay(self.broker, link, doors.permit(link.connection, SEND))
         record = self._record(link.connection, wanted, SEND)
         handler = Intake(self.broker, link, record)
+        handler.label = label_of(wanted.address)
         self._answer(target, wanted, record, handler)
         return handler
 
@@ -150,6 +153,8 @@ class Attaching:
             text = "a dynamic node is received from over the connection that it was made for"
             raise Refused(UNAUTHORIZED, text)
         node = record.node
+        if isinstance(node, Route):
+            raise Refused("amqp:not-implemented", f"{node.name!r} holds no messages: receive from a queue bound to it")
         handler: Outlet
         if isinstance(node, Topic):
             handler = self._subscriber(link, record, self.broker.subscribing.subscribe(link, record, node))

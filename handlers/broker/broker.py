@@ -38,7 +38,6 @@ from handlers.broker.ending import SHUTTING_DOWN, Ending
 from handlers.broker.links import BrokerLink
 from handlers.broker.management.actions import Actions
 from handlers.broker.management.desk import Desk
-from handlers.broker.management.operations import Operations
 from handlers.broker.net import BrokerTimer, Net
 from handlers.broker.nodes.directory import Directory, Record
 from handlers.broker.nodes.node import Queue
@@ -57,6 +56,11 @@ log = logging.getLogger("handlers.broker")
 MEBIBYTE = 1024 * 1024
 
 TOO_MANY = "amqp:resource-limit-exceeded"
+
+PRODUCT = f"amqp-reactor broker {__version__}"
+
+OFFERED = ("ANONYMOUS-RELAY", "SHARED-SUBS", "DELAYED_DELIVERY", "LINK_PAIR_V1_0")
+"""Capabilities of its connections."""
 
 TOKEN_SIZE = 16
 """Bytes of chance in the address of a dynamic node."""
@@ -84,6 +88,8 @@ class Broker(MessagingHandler):
     max_connections_per_user: the same for those of one user (clients without a name are one); 0 (default) for no bound.
     max_nodes: queues and topics; if all are in use, another one is refused with amqp:resource-limit-exceeded; 0 for no
         bound. Default 20,000.
+    product: its name and its version, as clients are shown them. Those of RabbitMQ refuse servers of other names: for
+        them it is "RabbitMQ 4.1.0".
     idle_timeout: seconds without a byte after which a connection counts as lost; 0 for never. Default 60.
     stop_timeout: seconds for messages under way to get their outcomes, when it is asked to stop (an application event
         `shutdown`); producers have no credit then, and consumers get no more. Default 0: it stops at once.
@@ -130,6 +136,7 @@ class Broker(MessagingHandler):
         max_nodes: int = 20_000,
         idle_timeout: float = 60.0,
         stop_timeout: float = 0.0,
+        product: str = PRODUCT,
         open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None,
         limits: Optional[Limits] = None,
@@ -150,6 +157,7 @@ class Broker(MessagingHandler):
         self.max_message_size = max_message_size
         self.idle_timeout = idle_timeout
         self.stop_timeout = stop_timeout
+        self.product = product
         self.doors = Doors(users, permissions, anonymous, ssl_domain, self.urls)
         self._bounds = {"open_timeout": open_timeout, "write_timeout": write_timeout, "limits": limits}
         buffered = (limits or Limits()).max_buffered_delivery_bytes
@@ -162,16 +170,8 @@ class Broker(MessagingHandler):
         self.bounds = Bounds(max_connections, max_partial_bytes, max_connections_per_user)
         self.pool = Pool(max_total_bytes)
         self.dead_letters = DeadLetters(self)
-        self.directory = Directory(
-            max_queue_bytes,
-            auto_create,
-            topic_prefixes,
-            self._evict,
-            self.pool,
-            max_nodes,
-            Policies(policies),
-            self.dead_letters,
-        )
+        among = self._evict, self.pool, max_nodes, Policies(policies), self.dead_letters
+        self.directory = Directory(max_queue_bytes, auto_create, topic_prefixes, *among)
         for kind, nodes in (("queue", queues), ("topic", topics)):
             for name, policy in named(nodes):
                 self.directory.declare(name, kind, policy)
@@ -184,7 +184,7 @@ class Broker(MessagingHandler):
         self.attaching = Attaching(self)
         self.alarms = Alarms(self)
         self.actions = Actions(self)
-        self.desk = Desk(self, Operations(self.actions))
+        self.desk = Desk(self, self.actions)
         self.ending = Ending(self)
         self.net = Net(self)
         self.web = WebServer(self, web) if web else None
@@ -287,6 +287,7 @@ class Broker(MessagingHandler):
             event.container.rescue = self.net.catch
         chance = event.container.random
         prefix = f"{event.container.container_id}/"
+        self.directory.exchanges.now, self.directory.exchanges.watch = self.now, self.alarms.watch
         self.directory.name_dynamic_nodes(prefix, lambda: chance.randbytes(TOKEN_SIZE).hex())
         self.transactions.name_with(chance.randbytes(TOKEN_SIZE))
         if self.durability is not None:
@@ -318,10 +319,10 @@ class Broker(MessagingHandler):
             connection.close()
             return
         self._links[connection] = {}
-        connection.offered_capabilities = [symbol("ANONYMOUS-RELAY"), symbol("SHARED-SUBS"), symbol("DELAYED_DELIVERY")]
+        connection.offered_capabilities = [symbol(name) for name in OFFERED]
         connection.properties = {
-            symbol("product"): "amqp-reactor broker",
-            symbol("version"): __version__,
+            symbol("product"): self.product.rpartition(" ")[0] or self.product,
+            symbol("version"): self.product.rpartition(" ")[2],
         }
         log.info("connection from %r at %s", connection.remote_container, self.doors.introduce(connection))
 
@@ -362,6 +363,7 @@ class Broker(MessagingHandler):
         for link in self.links_of(connection):
             link.leave()
         self.subscribing.connection_ended(connection)
+        self.actions.connection_ended(connection)
 
     def connections(self) -> list[Any]:
         """The connections that are open."""
@@ -374,6 +376,7 @@ class Broker(MessagingHandler):
     def forget_connection(self, connection: Any) -> None:
         """`connection` is gone, and its links have left."""
         self.subscribing.connection_ended(connection)
+        self.actions.connection_ended(connection)
         if self._links.pop(connection, None) is not None:
             log.info("connection from %r is gone", connection.remote_container)
 

@@ -16,6 +16,7 @@ from handlers.broker.nodes.deaths import REASONS, Grave, dead_letter, is_cycle
 from handlers.broker.nodes.directory import Refused
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.envelope import read_envelope
+from handlers.broker.nodes.exchange import Route, Unrouted
 from handlers.broker.nodes.gate import Overflow
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.topic import Topic
@@ -78,13 +79,15 @@ class DeadLetters:
             body = payload[envelope.length :]
             if isinstance(node, Topic):
                 node.origin = None  # of no container
-                if not node.subscriptions:
+                if not node.subscriptions and not isinstance(node, Route):
                     raise Refused("amqp:not-found", f"the topic {node.name!r} has no subscriptions")
             if node.gate is not None:
                 node.gate.admit(envelope, body)
             ttl = node.policy.ttl
             expires = 0.0 if ttl is None else broker.now() + ttl
-        except (Refused, Overflow, DecodeError) as error:
+            if isinstance(node, Route) and any(is_cycle(queue.name, deaths) for queue in node.subscriptions):
+                raise Refused("amqp:not-allowed", "it has been there before, and no consumer has rejected it since")
+        except (Refused, Overflow, Unrouted, DecodeError) as error:
             self._lose(letter, error)
             return
         durability = broker.durability

@@ -98,6 +98,9 @@ class Durability:
         directory, now, today = self.broker.directory, self.broker.now(), self.broker.today()
         queues: dict[int, Queue] = {}
         for stored in self.store.nodes():
+            if stored.kind in ("exchange", "binding"):
+                directory.exchanges.restore(*stored)
+                continue
             if stored.kind == "subscription":
                 queue = self.broker.subscribing.restore(stored)
                 if queue is not None:
@@ -139,6 +142,7 @@ class Durability:
                 known.duplicates.remember(one.key, one.number)
         for each in queues.values():
             self.broker.alarms.watch(each, 0.0)
+        directory.exchanges.keeper = self
         if queues:
             log.info("%d queues and %d messages from the store", len(queues), count)
 
@@ -147,7 +151,7 @@ class Durability:
     def wants(self, node: Node, envelope: Envelope) -> bool:
         """Whether a message has to wait for the next commit before it is in `node`."""
         if not isinstance(node, Queue):
-            kept = envelope.durable and any(one.keeper is not None for one in node.subscriptions)
+            kept = envelope.durable and node.is_stored
             return kept or node in self._expected
         if node.keeper is None:
             if not node.policy.durable:
@@ -220,6 +224,7 @@ class Durability:
                     number = 0
                     if envelope.durable and queue.keeper is not None:
                         number = self.store.new_number()
+                        until = self._date(node.expiry(queue, expires))
                         group.append(AddMessage(number, queue.number, envelope.header, body, until, since))
                     copies.append((queue, number))
                 number = 0
@@ -329,6 +334,19 @@ class Durability:
             self._keep(node, self.store.new_number())
             self._change(_node(node))
 
+    def record(self, kind: str, name: str, settings: Mapping[str, Any]) -> int:
+        """As Keeper.record of the exchanges. Raises Refused."""
+        try:
+            number = self.store.new_number()
+        except StoreError as error:
+            raise refusal(error) from error
+        self._change(AddNode(number, kind, name, settings))
+        return number
+
+    def erase(self, number: int) -> None:
+        """As Keeper.erase of the exchanges."""
+        self._change(RemoveNode(number))
+
     def closed(self, queue: Queue) -> None:
         """`queue` was deleted."""
         self._nodes.pop(queue.number, None)
@@ -390,14 +408,17 @@ class Durability:
         elif isinstance(queue, Topic):
             for copy, number in arrival.copies:
                 if not copy.deleted:
-                    self._put_into(copy, arrival, number)
+                    expires = queue.expiry(copy, arrival.expires)
+                    self._put_into(copy, arrival, expires, number)
+                    if expires:
+                        self.broker.alarms.watch(copy, expires)
             arrival.done(None)
         else:
-            self._put_into(queue, arrival, arrival.number)
+            self._put_into(queue, arrival, arrival.expires, arrival.number)
             arrival.done(None)
 
-    def _put_into(self, queue: Queue, arrival: Arrival, number: int) -> None:
-        _, envelope, body, expires, *_ = arrival
+    def _put_into(self, queue: Queue, arrival: Arrival, expires: float, number: int) -> None:
+        envelope, body = arrival.envelope, arrival.body
         if arrival.due:
             queue.put_later(arrival.due, envelope, body, expires, number)
         else:

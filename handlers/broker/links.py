@@ -25,7 +25,9 @@ from handlers.broker.nodes.envelope import (
     read_envelope,
     without_instructions,
 )
+from handlers.broker.nodes.exchange import Unrouted
 from handlers.broker.nodes.gate import Overflow, let_in
+from handlers.broker.nodes.label import Label, label_of
 from handlers.broker.nodes.policy import HOLD, PLAIN
 from handlers.broker.nodes.terms import may_have_terms, terms
 from handlers.broker.transactions.work import Posting
@@ -142,6 +144,7 @@ class Intake(BrokerLink):
         self.node = None if record is None else record.node
         self.largest = 0
         self.window = min(FIRST_CREDIT, self._share())
+        self.label: Optional[Label] = None
         self.waits_for: Any = None  # the node that is full
         self.expected = 0  # outcomes that follow with the next commit
         self.end: Optional[Callable[[], None]] = None
@@ -178,13 +181,15 @@ class Intake(BrokerLink):
             body = payload[envelope.length :]
             if body.find(INSTRUCTIONS, -LAST_BYTES) >= 0 or body.startswith(INSTRUCTIONS):
                 body = without_instructions(body)
+            if self.label is not None:
+                body = self.label.on(body)
             if node.asks_origin:
                 node.origin = self.identity
             expires = due = 0.0
             if envelope.ttl or node.gate is not None or may_have_terms(body):
                 expires, due = terms(node.policy, envelope, body, self.broker.now(), self.broker.today())
             fresh = node.gate is None or let_in(node.gate, envelope, body, work is None)
-        except (DecodeError, Refused, Overflow) as error:
+        except (DecodeError, Refused, Overflow, Unrouted) as error:
             self._refuse(delivery, error)
             return
         if work is not None:
@@ -306,9 +311,16 @@ class Intake(BrokerLink):
             self.evict("amqp:resource-limit-exceeded", f"more than {most} bytes of messages that are not complete")
 
     def _refuse(self, delivery: Any, error: Any) -> None:
+        if isinstance(error, Unrouted) and delivery.remote_state != TRANSACTIONAL:
+            self.broker.refused += 1  # the sender may have another way for it (R9)
+            log.info("message of %s released: %s", self.describe(), error)
+            delivery.settle_with(RELEASED)
+            return
         condition = error.condition if isinstance(error, Refused) else "amqp:decode-error"
         info = None
-        if isinstance(error, Overflow):
+        if isinstance(error, Unrouted):
+            condition = "amqp:not-found"
+        elif isinstance(error, Overflow):
             condition = "amqp:resource-limit-exceeded"
             # Which queue, and why, under the names that RabbitMQ 4 has for it (R9).
             info = {symbol("queue"): clipped(error.queue), symbol("reason"): symbol("maxlen")}
@@ -394,4 +406,5 @@ class Relay(Intake):
         address = Message.from_bytes(payload).address
         if not address:
             raise Refused("amqp:precondition-failed", "the link has no address, nor has the message in `to`")
+        self.label = label_of(address)
         return self.broker.directory.find(address, (), self.permit).node

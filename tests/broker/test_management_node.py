@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Optional
 
 import pytest
 
-from handlers.broker.management import desk
+from handlers.broker.management import requests
 from handlers.broker.management.operations import ATTRIBUTES, NODE
 from reactor import ACCEPTED, REJECTED, Copy, LinkOption, LocalProtocolError, Message
 from tests.support.brokers import BrokerWorld, Capability, Client
@@ -264,8 +264,8 @@ def test_bytes_that_are_no_message_are_rejected(world, manager):
 
 
 def test_a_request_has_a_largest_size(world, manager):
-    assert manager.sender.remote_max_message_size == desk.MOST_REQUEST
-    monster = Message("x" * (desk.MOST_REQUEST + 1), reply_to="a")
+    assert manager.sender.remote_max_message_size == requests.MOST_REQUEST
+    monster = Message("x" * (requests.MOST_REQUEST + 1), reply_to="a")
     with pytest.raises(LocalProtocolError, match="takes at most 262144"):
         manager.sender.send(monster)
 
@@ -299,7 +299,7 @@ def test_a_receiver_of_another_connection_gets_no_answer(world):
 
 
 def test_answers_that_are_not_taken_are_bounded(world, monkeypatch):
-    monkeypatch.setattr(desk, "MOST_ANSWERS", 2)
+    monkeypatch.setattr(requests, "MOST_ANSWERS", 2)
     client = world.client()
     client.receiver("$management", options=To("mine"))
     sender = client.sender("$management")

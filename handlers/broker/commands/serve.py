@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from handlers.broker.access.doors import AccessError
-from handlers.broker.broker import Broker
+from handlers.broker.broker import PRODUCT, Broker
 from handlers.broker.commands.configuration import READERS, page
 from handlers.broker.commands.options import ConfigError, Options
 from handlers.broker.commands.sizes import limit, size, tls, url
@@ -66,6 +66,8 @@ try it:
 
 PLACE = "amqp://127.0.0.1:5672"
 
+PRODUCT_HELP = "the name and the version that clients are shown; those of RabbitMQ want 'RabbitMQ 4.1.0'"
+
 IDLE_HELP = "how long a connection may be silent before it counts as lost (60; 0: for ever)"
 
 
@@ -109,6 +111,7 @@ def run(arguments: Sequence[str], commands: str) -> int:
             max_connections_per_user=options.max_connections_per_user,
             idle_timeout=options.idle_timeout,
             stop_timeout=options.stop_timeout,
+            product=options.product,
             open_timeout=options.open_timeout,
             write_timeout=options.write_timeout,
             limits=Limits(**dict(options.limits)),
@@ -248,6 +251,7 @@ def parser(commands: str) -> Options:
     ):
         kind = "SIZE" if "M" in most or "G" in most else "NUMBER"
         add(name, metavar=kind, type=size, default=most, help=f"{help} ({most}; 0: no bound)")
+    add("--product", metavar="TEXT", default=PRODUCT, help=PRODUCT_HELP)
     add("--idle-timeout", metavar="SECONDS", type=float, default=60.0, help=IDLE_HELP)
     add("--stop-timeout", metavar="SECONDS", type=float, default=10.0, help=STOP_HELP)
     add("--open-timeout", metavar="SECONDS", type=float, help="how long a client may take to open its connection (30)")

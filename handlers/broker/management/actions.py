@@ -9,9 +9,10 @@ short.
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from handlers.broker.management.interface import Failed, ManagedBroker
 from handlers.broker.management.moving import BATCH, Move
@@ -46,6 +47,7 @@ class Actions:
     def __init__(self, broker: ManagedBroker) -> None:
         self.broker = broker
         self.view = View(broker)
+        self._exclusive: dict[Any, list[str]] = {}  # queues by the connection that they go with
 
     # -- nodes
 
@@ -53,21 +55,20 @@ class Actions:
         self,
         name: str,
         kind: str = "queue",
-        settings: Optional[Mapping[str, Any]] = None,
-        done: Optional[Callable[[bool], None]] = None,
+        settings: Union[Mapping[str, Any], Policy, None] = None,
     ) -> bool:
-        """Make a queue or topic: True; False if it is there. done: called with that when it is in the store, if it is
-        to be there.
+        """Make a queue or topic: True; False if it is there. `written` tells when the store has it.
 
-        settings: of its policy, as `Policy.from_json` takes them; of one that is there, the same, or none. Failed: 400
-        for a name or a setting that cannot be, 409 for a node that is of another kind or has other settings.
+        settings: its policy, or the settings of one, as `Policy.from_json` takes them; of a node that is there, the
+        same, or none. Failed: 400 for a name or a setting that cannot be, 409 for a node that is of another kind or has
+        other settings.
         """
         if kind not in ("queue", "topic"):
             raise Failed(400, f"no kind {kind!r} of node: queue or topic")
         if not name or len(name) > LONGEST_NAME:
             raise Failed(400, f"a name of {len(name)} characters: 1 to {LONGEST_NAME}")
         try:
-            policy = Policy.from_json(settings) if settings else None
+            policy = settings if isinstance(settings, Policy) else Policy.from_json(settings) if settings else None
         except ValueError as error:
             raise Failed(400, str(error)) from None
         directory = self.broker.directory
@@ -78,8 +79,6 @@ class Actions:
                 raise Failed(409, f"{name!r} is a {node.kind}, not a {kind}")
             if policy is not None and node.policy != policy:
                 raise Failed(409, f"{name!r} has other settings: {node.policy.to_json()}")
-            if done is not None:
-                done(False)
             return False
         try:
             directory.declare(name, kind, policy)
@@ -88,8 +87,6 @@ class Actions:
         made = directory.records[name]
         if self.broker.durability is not None:
             self.broker.durability.declared(made.node)
-        if done is not None:
-            self._written(partial(done, True))
         return True
 
     def delete(self, name: str, if_unused: bool = False, if_empty: bool = False) -> Row:
@@ -174,7 +171,25 @@ class Actions:
         connection.condition = Condition("amqp:connection:forced", text)
         connection.close()
 
-    def _written(self, action: Callable[[], Any]) -> None:
+    def keep(self, name: str) -> None:
+        """Have a queue in the store from now on, if there is one, and the policy allows. Failed: 404."""
+        queue = self.view.queue(name)
+        if self.broker.durability is not None and self.view.record(name).lifetime is None:
+            self.broker.durability.declared(queue)
+
+    def belongs(self, name: str, connection: Any) -> None:
+        """The queue is of this connection alone, and goes with it."""
+        self.view.record(name).owner = weakref.ref(connection), connection.remote_container
+        self._exclusive.setdefault(connection, []).append(name)
+
+    def connection_ended(self, connection: Any) -> None:
+        """Its exclusive queues go. Harmless when repeated."""
+        for name in self._exclusive.pop(connection, ()):
+            record = self.broker.directory.records.get(name)
+            if record is not None and record.owner is not None and record.owner[0]() is connection:
+                self.broker.directory.delete(record)
+
+    def written(self, action: Callable[[], Any]) -> None:
         """Call `action` when the store has all changes until now; at once without one."""
         durability = self.broker.durability
         if durability is None:

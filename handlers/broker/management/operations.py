@@ -11,6 +11,7 @@ The node `$management` enters (desk.py). Here are no links and no messages.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Callable, NamedTuple, Optional
 
 from handlers.broker.management.actions import Actions
@@ -247,11 +248,9 @@ class Operations:
     def _create(self, request: Request, done: Done) -> None:
         kind, name = request.text("type"), request.text("name")
 
-        def made(new: bool) -> None:
-            entity = self._entity(kind, self.view.node(name))
-            done(Answer(201 if new else 200, "Created" if new else "OK", entity))
-
-        self.actions.create(name, kind, request.map(), made)
+        new = self.actions.create(name, kind, request.map())
+        entity = self._entity(kind, self.view.node(name))
+        self.actions.written(partial(done, Answer(201 if new else 200, "Created" if new else "OK", entity)))
 
     def _read(self, request: Request, done: Done) -> None:
         done(Answer(200, "OK", self._entity("node", self.view.node(self._node(request)))))

@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from typing import Any, Callable, Optional, Union
+from urllib.parse import unquote
 
+from handlers.broker.nodes.exchange import Exchanges
 from handlers.broker.nodes.host import Host
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import PLAIN, Policies, Policy
@@ -37,6 +39,10 @@ MANY = 10_000
 
 LONGEST_NAME = 1024
 """Characters of an address. Names are kept for as long as their nodes, and a frame has room for long ones."""
+
+
+QUEUES, EXCHANGES = "/queues/", "/exchanges/"
+"""How addresses begin in RabbitMQ 4's form (v2) [rabbitmq.com/docs/amqp#address-v2]."""
 
 
 RESERVED = frozenset({"$management", "/management"})
@@ -112,6 +118,7 @@ class Directory:
         self.most = most
         self.policies = policies or Policies()
         self.host = host
+        self.exchanges = Exchanges(self._queue)
         self._forget = forget
         self._dynamic_prefix = ""
         self._token: Callable[[], str] = _no_token
@@ -155,6 +162,8 @@ class Directory:
         permit: called with the name of the node and whether it would be made; raises Refused for a client that may not
         have it. Addresses of dynamic nodes are not asked for: to know one is to be permitted.
         """
+        if address and address.startswith(EXCHANGES):
+            return self._exchange(address[len(EXCHANGES) :], permit)
         if not address:
             raise Refused("amqp:invalid-field", "to attach, name an address or ask for a dynamic node")
         name = node_name(address)
@@ -176,6 +185,18 @@ class Directory:
         if asked is not None and asked != record.node.kind:
             raise Refused("amqp:precondition-failed", f"{name!r} is a {record.node.kind}, not a {asked}")
         return record
+
+    def _exchange(self, address: str, permit: Optional[Callable[[str, bool], None]]) -> Record:
+        route = self.exchanges.find(address)
+        if permit is not None:
+            permit(EXCHANGES + unquote(address.partition("/")[0]), False)
+        if route is None:
+            raise Refused("amqp:not-found", f"no exchange {unquote(address.partition('/')[0])!r}")
+        return Record(route)
+
+    def _queue(self, name: str) -> Optional[Queue]:
+        record = self.records.get(name)
+        return record.node if record is not None and isinstance(record.node, Queue) else None
 
     def make_dynamic(self, capabilities: Iterable[str], lifetime: int) -> Record:
         """A node with an address of its own. The caller sets its creator and owner."""
@@ -238,6 +259,7 @@ class Directory:
             log.info("%s %r deleted", record.node.kind, record.node.name)
             self._forget(record)
             record.node.close()
+            self.exchanges.forget(record.node.name)
 
     def _make_room(self, name: str) -> None:
         """There are as many nodes as there may be: forget the unused ones. Refused, if there are none."""
@@ -252,7 +274,7 @@ class Directory:
     def _tidy(self) -> None:
         for record in list(self.records.values()):
             node = record.node
-            idle = not record.links and not node.depth and not node.is_kept
+            idle = not record.links and not node.depth and not node.is_kept and not self.exchanges.is_bound(node.name)
             if idle and record.lifetime is None and not record.declared:
                 self.delete(record)
         self._tidy_at = max(MANY, 2 * len(self.records))
@@ -263,7 +285,10 @@ def _no_token() -> str:
 
 
 def node_name(address: str) -> str:
-    """The name of a node: its address; of a whole URL, which some clients send, the path."""
+    """The name of a node: its address; of a whole URL, which some clients send, the path; in RabbitMQ 4's form, as
+    `/queues/NAME`, the name, which is percent-encoded there."""
+    if address.startswith(QUEUES):
+        return unquote(address[len(QUEUES) :])
     scheme, mark, rest = address.partition("://")
     if mark and scheme in ("amqp", "amqps"):
         return rest.partition("/")[2] or address

@@ -54,6 +54,11 @@ class Topic:
         return bool(self.subscriptions)
 
     @property
+    def is_stored(self) -> bool:
+        """Whether a store keeps one of its subscriptions."""
+        return any(one.keeper is not None for one in self.subscriptions)
+
+    @property
     def full(self) -> bool:
         return any(subscription.full for subscription in self.subscriptions)
 
@@ -78,6 +83,10 @@ class Topic:
         if self.selections or self.strangers:
             return self.wanting(envelope, body, expires)
         return self.subscriptions
+
+    def expiry(self, queue: Queue, expires: float) -> float:
+        """The time from which on no consumer of this subscription shall get a message that expires so."""
+        return expires
 
     def wanting(self, envelope: Any, body: bytes, expires: float = 0.0) -> list[Queue]:
         """The subscriptions that are to get a message."""

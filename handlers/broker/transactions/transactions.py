@@ -240,10 +240,8 @@ class Transactions:
 
     def _look(self, work: Work) -> None:
         """Whether all of it can still be done."""
-        records = self.broker.directory.records
         for posting in work.postings:
-            record = records.get(posting.node.name)
-            if record is None or record.node is not posting.node:
+            if posting.node.deleted:
                 text = f"the {posting.node.kind} {posting.node.name!r} was deleted in the meantime"
                 work.condition = (ROLLBACK, text)
         if work.torn:
