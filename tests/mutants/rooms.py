@@ -47,6 +47,9 @@ ROOMS = {
         "handlers/broker/nodes/node.py",
         BROKER + " broker/overflow broker/duplicates broker/delays broker/patience broker/dead_letters",
     ),
+    "turns": Room("handlers/broker/nodes/turns.py", BROKER),
+    "deadlines": Room("handlers/broker/nodes/deadlines.py", "broker/node broker/delays broker/queues"),
+    "entry": Room("handlers/broker/nodes/entry.py", BROKER),
     "index": Room("handlers/broker/nodes/index.py", BROKER),
     "bounds": Room("handlers/broker/bounds.py", "broker/bounds"),
 }
