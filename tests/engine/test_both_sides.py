@@ -761,7 +761,8 @@ def test_room_is_told_to_senders_that_may_use_it_and_to_no_other_link():
     sender = peer.sender("able", credit=100)
     spent = peer.sender("spent", handle=1)
     peer.flow(1, handle=1)
-    peer.sender("idle", handle=2)
+    idle = peer.sender("idle", handle=2)
+    idle.transmit(b"x")
     peer.receiver("in", credit=5, handle=3)
     for _ in range(4):
         sender.transmit(b"x")

@@ -86,6 +86,15 @@ EQUIVALENT = {
         "key = len(tag) if delivery.fate == OPEN else ~2 - len(tag)": "another number that no tag is as long as",
     },
     "index": {
+        # When entries that do not wait are forgotten is a measure of time and memory.
+        "self.stale -= 0": "when it is swept",
+        "self.stale = -1": "the same",
+        "if self.stale <= len(self.fresh) & len(self.returned) - self.stale:": "the same",
+        "if self.stale <= len(self.fresh) - len(self.returned) - self.stale:": "the same",
+        "if self.stale <= len(self.fresh) + len(self.returned) ^ self.stale:": "the same",
+        "self.returned = [row for row in returned if not row[1].state or not row[1].aside]": (
+            "what is gone stays until it is the first: `take` passes over it"
+        ),
         "if not (returned and returned[0][0] <= place) and not (fresh and fresh[0].place < place):": "one in a place",
         # A message that was never delivered is younger than all that were.
         "if not (returned and returned[0][0] < place) and not (fresh and fresh[0].place == place):": "see above",
