@@ -74,8 +74,8 @@ class Broker(MessagingHandler):
     policies: of the other nodes, by the pattern of the name (`jobs.*`); the first that fits holds.
     auto_create: whether attaching or sending to an unknown address makes a queue (True); else it is refused
         with amqp:not-found.
-    topic_prefixes: unknown addresses that begin with one of these become topics, without the capability
-        `topic` being asked for.
+    topic_prefixes: unknown addresses that begin with one of these, or fit one that is a pattern (`*.events`, `log.?`),
+        become topics, without the capability `topic` being asked for.
     max_queue_bytes: bytes that a queue holds before its producers get no more credit; 0 for no bound. They go on
         when half of it is free. Default 256 MiB.
     max_message_size: bytes; a larger one ends its link with amqp:link:message-size-exceeded; 0 for no bound.

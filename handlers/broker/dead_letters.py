@@ -57,6 +57,13 @@ class DeadLetters:
         """As Host.attend."""
         self.broker.alarms.attend(queue)
 
+    def emptied(self, queue: Queue) -> None:
+        """As Host.emptied."""
+        directory, name = self.broker.directory, queue.topic or queue.name
+        record = directory.emptied(name)
+        if record is not None:
+            self.broker.call(BrokerTimer(f"end of {name!r}", lambda: directory.consider(record)))
+
     def deliver(self) -> None:
         """Put all that have come together into their nodes."""
         if self._task is not None:

@@ -170,6 +170,9 @@ class Subscribing:
         if self.broker.durability is not None and queue.number:
             self.broker.durability.closed(queue)
         self.book.end(subscription)
+        record = self.broker.directory.records.get(subscription.topic.name)
+        if record is not None and record.node is subscription.topic:
+            self.broker.directory.unused(record)
         log.info("the subscription %r has ended", queue.name)
 
     # -- the store

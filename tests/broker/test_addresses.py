@@ -385,6 +385,64 @@ def test_the_lifetime_is_granted_and_kept(world, policy, code):
         assert address not in world.broker.names()
 
 
+def dynamic(client, code, *options, **more):
+    wanted = {symbol("lifetime-policy"): Described(ulong(code), [])}
+    return client.receiver(None, dynamic=True, options=[DynamicNodeProperties(wanted), *options], **more)
+
+
+def test_a_node_that_lives_by_its_messages_ends_with_the_last_though_others_are_attached(world):
+    client, other = world.client(), world.client()
+    creator = dynamic(client, 0x2D)
+    address = creator.remote_source.address
+    other.send(address, "a", "b")
+    reader = client.receiver(address, 1)
+    client.take(reader)[0].settle(ACCEPTED)
+    world.quiet()
+    creator.close()
+    world.quiet()
+    assert address in world.broker.names() and reader.state & Endpoint.REMOTE_ACTIVE
+    reader.flow(1)
+    world.quiet()
+    client.take(reader)[0].settle(ACCEPTED)
+    world.quiet()
+    assert address not in world.broker.names()
+    assert reader.remote_condition.name == "amqp:resource-deleted" and world.broker.internal_errors == 0
+
+
+@pytest.mark.parametrize("code", [0x2D, 0x2E])
+def test_the_last_message_of_a_node_without_links_may_expire_or_be_purged(world, code):
+    client = world.client()
+    for way in ("expiry", "purge"):
+        creator = dynamic(client, code)
+        address = creator.remote_source.address
+        client.send(address, "a", ttl=5.0)
+        creator.close()
+        world.quiet()
+        assert address in world.broker.names()
+        if way == "expiry":
+            world.pass_time(6.0)
+        else:
+            node = world.broker.directory.records[address].node
+            node.settle(node.root.after)
+            world.quiet()
+        assert address not in world.broker.names()
+
+
+def test_a_dynamic_topic_that_lives_by_its_messages(world):
+    client = world.client()
+    creator = dynamic(client, 0x2D, Capability("temporary-topic"))
+    assert set(creator.remote_source.capabilities) == {"topic", "temporary-topic"}
+    address = creator.remote_source.address
+    reader = client.receiver(address, 1)
+    client.send(address, "a")
+    creator.close()
+    world.quiet()
+    assert address in world.broker.names()
+    client.take(reader)[0].settle(ACCEPTED)
+    world.quiet()
+    assert address not in world.broker.names()
+
+
 # -- the anonymous relay
 
 

@@ -8,6 +8,7 @@ from handlers.broker.nodes.directory import (
     ON_CLOSE,
     ON_NO_LINKS,
     ON_NO_LINKS_OR_MESSAGES,
+    ON_NO_MESSAGES,
     Directory,
     Refused,
     node_name,
@@ -114,6 +115,32 @@ def test_it_goes_with_the_last_message_when_nobody_is_there():
     record.node.expire(6.0)
     made.consider(record)
     assert made.gone
+
+
+def test_it_goes_with_the_last_message_once_its_creator_is_gone():
+    made = directory()
+    record = made.make_dynamic([], ON_NO_MESSAGES)
+    record.creator = "a"
+    made.attach(record, "a")
+    made.attach(record, "b")
+    made.consider(record)
+    assert not made.gone, "it has had no message, and its creator is there"
+    record.node.put(None, b"", 5.0)
+    assert made.emptied(record.node.name) is None
+    made.detach(record, "a")
+    assert not made.gone
+    record.node.expire(6.0)
+    assert made.emptied(record.node.name) is record
+    made.consider(record)
+    assert made.gone
+
+
+@pytest.mark.parametrize(
+    "name, kind",
+    [("a.events", "topic"), ("events", "queue"), ("log.1", "topic"), ("log.12", "queue"), ("t/x", "topic")],
+)
+def test_topics_by_prefix_and_by_pattern(name, kind):
+    assert directory(prefixes=["*.events", "log.?", "t/"]).find(name).node.kind == kind
 
 
 def test_a_node_made_on_demand_stays():

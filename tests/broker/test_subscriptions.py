@@ -349,6 +349,17 @@ def test_a_topic_with_subscriptions_is_not_forgotten_and_takes_them_along(world)
     assert not alive(world)
 
 
+def test_a_topic_that_deletes_itself_goes_when_its_last_subscription_expires():
+    world = BrokerWorld(topics={"news": Policy(auto_delete=True)})
+    client = world.client("me")
+    receiver, _ = expires(world, client, LINK, 10)
+    receiver.detach()
+    world.pass_time(9.0)
+    assert world.broker.names() == ["news"]
+    world.pass_time(2.0)
+    assert world.broker.names() == []
+
+
 # -- looking it up
 
 

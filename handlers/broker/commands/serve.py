@@ -221,7 +221,7 @@ def parser(commands: str) -> Options:
     for name, dest, help in (
         ("--queue", "queues", "a queue that is there from the beginning"),
         ("--topic", "topics", "a topic that is there from the beginning"),
-        ("--topic-prefix", "topic_prefix", "addresses that begin so are topics"),
+        ("--topic-prefix", "topic_prefix", "addresses that begin so, or fit it (*.events), are topics"),
     ):
         help += "; may be repeated, as --listen"
         add(name, metavar="NAME", action="append", dest=dest, default=[], help=help)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any, Callable, Optional, Union
 from urllib.parse import unquote
 
@@ -32,6 +33,9 @@ LIFETIME_NAMES = {
     ON_NO_MESSAGES: "amqp:delete-on-no-messages:list",
     ON_NO_LINKS_OR_MESSAGES: "amqp:delete-on-no-links-or-messages:list",
 }
+
+LIFETIMES_OF_USE = (ON_NO_LINKS, ON_NO_MESSAGES, ON_NO_LINKS_OR_MESSAGES)
+"""Nodes that go with the last link; with the last message, when the link that they were made for is gone; with both."""
 
 MANY = 10_000
 """Nodes made on demand are kept, for their counters; beyond this number those without use are forgotten."""
@@ -93,7 +97,8 @@ class Directory:
     """Addresses and their nodes.
 
     capacity: bytes that each queue, and each subscription of a topic, holds before its producers must wait.
-    auto_create: whether an unknown address makes a node. topic_prefixes: addresses that begin so are topics.
+    auto_create: whether an unknown address makes a node. topic_prefixes: addresses that begin so are topics, or
+    that fit it, if it is a pattern as of file names.
     forget: called with the record of each node that was deleted, after it left the directory.
     pool: the bytes of all queues together. most: how many nodes there may be, 0 for any number. policies: of the nodes
     that get none when they are declared. host: of the queues.
@@ -112,7 +117,7 @@ class Directory:
     ) -> None:
         self.capacity = capacity
         self.auto_create = auto_create
-        self.topic_prefixes = tuple(topic_prefixes)
+        self._topic_patterns = [one if set(one) & set("*?[") else f"{one}*" for one in topic_prefixes]
         self.records: dict[str, Record] = {}
         self.pool = Pool() if pool is None else pool
         self.most = most
@@ -181,7 +186,7 @@ class Directory:
                 raise Refused("amqp:not-allowed", f"{name!r} is the broker's own: attach a link to it")
             if not self.auto_create:
                 raise Refused("amqp:not-found", f"no node {name!r}, and none is made on demand here")
-            return self._make(name, asked or ("topic" if name.startswith(self.topic_prefixes) else "queue"))
+            return self._make(name, asked or ("topic" if self._is_topic(name) else "queue"))
         if asked is not None and asked != record.node.kind:
             raise Refused("amqp:precondition-failed", f"{name!r} is a {record.node.kind}, not a {asked}")
         return record
@@ -203,7 +208,11 @@ class Directory:
         topic = any(capability in ("topic", "temporary-topic") for capability in capabilities)
         record = self._make(f"{self._dynamic_prefix}{self._token()}", "topic" if topic else "queue")
         record.lifetime = lifetime
+        record.node.ends_empty = lifetime in (ON_NO_MESSAGES, ON_NO_LINKS_OR_MESSAGES)
         return record
+
+    def _is_topic(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self._topic_patterns)
 
     def _make(self, name: str, kind: str, policy: Optional[Policy] = None) -> Record:
         if len(self.records) >= self._tidy_at:
@@ -240,17 +249,26 @@ class Directory:
                 self.delete(record)
         elif lifetime is not None:
             self.consider(record)
-        elif record.node.policy.auto_delete and not record.links and not record.node.is_kept:
+        else:
+            self.unused(record)
+
+    def unused(self, record: Record) -> None:
+        """A link or a subscription of the node is gone: delete it if that was the last, and its policy says so."""
+        if record.node.policy.auto_delete and not record.links and not record.node.is_kept:
             self.delete(record)
 
     def consider(self, record: Record) -> None:
         """Delete a dynamic node if its lifetime is over by now."""
         lifetime = record.lifetime
-        links, messages = bool(record.links), bool(record.node.depth)
-        if (lifetime == ON_NO_LINKS and not links) or (
-            lifetime in (ON_NO_MESSAGES, ON_NO_LINKS_OR_MESSAGES) and not links and not messages
-        ):
+        used = record.links if lifetime in (ON_NO_LINKS, ON_NO_LINKS_OR_MESSAGES) else record.creator
+        if lifetime in LIFETIMES_OF_USE and not used and (lifetime == ON_NO_LINKS or not record.node.depth):
             self.delete(record)
+
+    def emptied(self, name: str) -> Optional[Record]:
+        """The last message of a dynamic node has gone: its record, if it may be time to `consider` it."""
+        record = self.records.get(name)
+        waits = record is not None and (not record.links or record.creator is None)
+        return record if waits else None
 
     def delete(self, record: Record) -> None:
         """The node goes, with its messages."""

@@ -29,3 +29,7 @@ class Host(Protocol):
     def attend(self, queue: Any) -> None:
         """`queue` has a new deadline: `expire` is to be called then. It may be at work."""
         ...
+
+    def emptied(self, queue: Any) -> None:
+        """The last message of `queue` is about to leave, and it may end with that. It is at work."""
+        ...

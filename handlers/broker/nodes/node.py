@@ -66,6 +66,7 @@ class Queue:
 
     kind = "queue"
     asks_origin = is_kept = False  # as of Topic
+    ends_empty = False  # whether it may end with its last message, or its topic
     origin: Optional[str] = None
 
     def __init__(self, name: str, capacity: int = 0, pool: Optional[Pool] = None, policy: Policy = PLAIN) -> None:
@@ -321,6 +322,8 @@ class Queue:
             self.keeper.left(entry)
         if self.latest is not None:
             self.latest.gone(entry)
+        if self.ends_empty and self.depth == 1 and self.host is not None:
+            self.host.emptied(self)
         if entry.aside:
             entry.body = b""  # which an index may have for long
         self.outcomes[outcome] += 1

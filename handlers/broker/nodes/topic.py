@@ -38,7 +38,7 @@ class Topic:
         self.strangers: dict[Queue, str] = {}  # the containers from which a subscription wants nothing
         self.asks_origin = False  # whether there are any
         self.origin: Optional[str] = None  # if so, the container of the message to be put
-        self.deleted = False
+        self.deleted = self.ends_empty = False
 
     def __repr__(self) -> str:
         return f"<topic {self.name!r}: {len(self.subscriptions)} subscriptions>"
@@ -121,6 +121,7 @@ class Topic:
         subscription = Queue(name, self.capacity, self.pool, self.policy)
         subscription.topic = self.name
         subscription.host = self.host
+        subscription.ends_empty = self.ends_empty
         self.subscriptions.append(subscription)
         if selection is not None:
             self.selections[subscription] = selection
