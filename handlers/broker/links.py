@@ -277,6 +277,7 @@ class Intake(BrokerLink):
         def settle() -> None:
             self.expected -= 1
             if key_of(body) in node.gate.duplicates:
+                log.info("%r: a message of %s has come before, dropped", node.name, self.describe())
                 delivery.settle_with(ACCEPTED)
             else:
                 self._refuse(delivery, Refused("amqp:internal-error", "the first message of this id was not kept"))

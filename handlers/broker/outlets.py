@@ -9,7 +9,7 @@ See links.py; the rules of delivery are those of node.py.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Optional
 
 from handlers.broker.interface import BrokerView
 from handlers.broker.links import TRANSACTIONAL, BrokerLink
@@ -20,6 +20,7 @@ from handlers.broker.nodes.entry import REJECTED as DROPPED
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.envelope import annotated
 from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.terms import pause_of
 from handlers.broker.store.interface import Change, CountMessage, RemoveMessage
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Condition, Link, LocalProtocolError
 
@@ -188,9 +189,11 @@ class Outlet(BrokerLink, Consumer):
             log.warning(text, queue.name, entry.place, self.describe(), queue.policy.fate, reason)
             queue.discard(entry, DROPPED)
         elif state == MODIFIED:
+            pause = None
             if outcome.annotations:
                 self._annotate(entry, outcome.annotations)
-            queue.release(entry, bool(outcome.failed), self if outcome.undeliverable else None)
+                pause = self._pause(outcome.annotations)
+            queue.release(entry, bool(outcome.failed), self if outcome.undeliverable else None, pause)
         else:
             self._settled_silently(entry)
 
@@ -239,6 +242,13 @@ class Outlet(BrokerLink, Consumer):
                 self.queue.discard(entry, DROPPED)
             else:
                 self.queue.settle(entry)
+
+    def _pause(self, annotations: Any) -> Optional[float]:
+        try:
+            return pause_of(annotations, self.broker.today())
+        except Refused as refusal:
+            log.info("%s asks for a delay, and gets none: %s", self.describe(), refusal)
+            return None
 
     def _annotate(self, entry: Entry, annotations: Any) -> None:
         """Merge into the message's annotations [3.4.5]; where that cannot be, it goes on as it is."""

@@ -360,3 +360,22 @@ def test_a_beginning_that_is_none_is_refused_by_the_broker():
     client = world.client()
     client.send("jobs", "a", annotations=annotated(time="soon"))
     assert client.outcomes == [REJECTED] and client.conditions[0].name == "amqp:invalid-field"
+
+
+def test_a_consumer_can_name_the_time_of_the_next_attempt():
+    world = BrokerWorld(store=MemoryStore())
+    client = world.client()
+    receiver = client.receiver("jobs", 10)
+    client.send("jobs", "a", durable=True)
+    for value in (timestamp(round((world.container.today() + 5) * 1000)), "soon"):
+        (one,) = client.take(receiver)
+        one.delivery.local.annotations = annotated(time=value)
+        one.settle(MODIFIED)
+        world.quiet()
+        if value != "soon":
+            assert client.bodies() == [] and world.node("jobs").delayed == 1
+            world.pass_time(4.0)
+            assert client.bodies() == []
+            world.pass_time(2.0)
+    assert client.bodies(receiver) == ["a"]  # the second one is no time: at once
+    assert client.inbox[0].message.annotations[symbol("x-opt-delivery-time")] == "soon"

@@ -172,13 +172,14 @@ def test_messages_for_the_disk_do_not_pass_the_bound_together():
     assert world.node("jobs").depth == 3
 
 
-def test_the_oldest_of_the_disk_is_dropped_for_good():
+def test_the_oldest_of_the_disk_is_dropped_for_good(caplog):
     store = MemoryStore()
     world = BrokerWorld(queues={"jobs": Policy(max_length=2, overflow="drop-oldest")}, store=store)
     client = world.client()
     client.send("jobs", *range(5), durable=True)
     assert client.outcomes == [ACCEPTED] * 5
     assert world.node("jobs").displaced == 3 and len(list(store.messages())) == 2
+    assert caplog.messages == ["'jobs' is full: its oldest messages are dropped"]
     world.crash()
     world.start()
     client = world.client()

@@ -6,11 +6,14 @@ put a message into the node; those that have to wait for a store hold a place me
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Optional, Protocol
 
 from handlers.broker.nodes.duplicates import Duplicates, key_of
 from handlers.broker.nodes.entry import DELAYED, DISPLACED, ENTRY_COST, WAITING
 from handlers.broker.nodes.policy import REJECT, Policy
+
+log = logging.getLogger("handlers.broker")
 
 
 class Crowd(Protocol):
@@ -114,6 +117,8 @@ def drop_oldest(queue: Any) -> None:
     while entry is not newest and (queue.depth > queue.most or queue.bytes > queue.capacity):
         following = entry.after
         if entry.state in (WAITING, DELAYED):
+            if not queue.outcomes[DISPLACED]:  # not for each of them
+                log.warning("%r is full: its oldest messages are %s", queue.name, queue.policy.fate)
             queue.discard(entry, DISPLACED)
         entry = following
     queue.index.sweep()

@@ -343,12 +343,18 @@ class Queue:
             self.host.bury(self, entry, outcome)
         self.settle(entry, outcome)
 
-    def release(self, entry: Entry, failed: bool = False, refused_by: Optional[Consumer] = None) -> None:
-        """`entry` waits again, in its place. failed: the attempt counts. refused_by: it must not get it again.
-        Where the policy has a delay, it is to be had after that, but at once where only this consumer refuses it."""
+    def release(
+        self,
+        entry: Entry,
+        failed: bool = False,
+        refused_by: Optional[Consumer] = None,
+        pause: Optional[float] = None,
+    ) -> None:
+        """`entry` waits again, in its place. failed: the attempt counts. refused_by: it must not get it again. pause:
+        seconds until it is to be had. None: those of the policy; none where only one consumer refuses it."""
         if refused_by is not None and entry.state == ACQUIRED:
             entry.refuse(refused_by.serial, self._serials)
-        self._put_back(entry, failed, refused_by, failed or refused_by is None)
+        self._put_back(entry, failed, refused_by, failed or refused_by is None, pause)
         self.turns.pump()
 
     def rewrite(self, entry: Entry, body: bytes) -> None:
@@ -416,7 +422,9 @@ class Queue:
 
     # -- inside
 
-    def _put_back(self, entry: Entry, failed: bool, refuser: Optional[Consumer], waits: bool) -> None:
+    def _put_back(
+        self, entry: Entry, failed: bool, refuser: Optional[Consumer], waits: bool, pause: Optional[float] = None
+    ) -> None:
         if entry.state != ACQUIRED:
             return
         entry.redelivered = True  # acquired it was, whether it counts or not
@@ -437,9 +445,11 @@ class Queue:
             return
         self.acquired -= 1
         self.requeued += 1
-        if waits and self.policy.retry_delay is not None:
+        if pause is None and waits and self.policy.retry_delay is not None:
+            pause = self.policy.pause(entry.delivery_count)
+        if pause is not None:
             entry.state = DELAYED
-            self.delays.wait(entry, self.policy.pause(entry.delivery_count))
+            self.delays.wait(entry, pause)
             if self.host is not None:
                 self.host.attend(self)
             return

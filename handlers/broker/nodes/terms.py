@@ -57,6 +57,14 @@ def terms(policy: Policy, envelope: Envelope, body: bytes, now: float, today: fl
     return expires, now + wait if wait > 0 else 0.0
 
 
+def pause_of(annotations: Any, today: float) -> Optional[float]:
+    """The seconds that a message is to wait by the annotations of an outcome, as RabbitMQ 4.3 has it (R10); None for
+    none. Raises Refused as `terms`."""
+    if not annotations or DELIVERY_TIME not in annotations:
+        return None
+    return max(0.0, _seconds(annotations, DELIVERY_TIME) - today)
+
+
 def _own(body: bytes) -> tuple[Optional[float], Any]:
     """The absolute-expiry-time and the annotations of a message; none of bytes that are no message."""
     try:
