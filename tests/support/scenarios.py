@@ -14,6 +14,7 @@ from typing import Any, Callable
 from handlers.broker.store.memory import MemoryStore
 from reactor.simulation import World
 from reactor.simulation.wiretap import properties
+from tests.support import movers
 from tests.support.clients import (
     Bystander,
     Consumer,
@@ -331,11 +332,52 @@ def drained(world: World) -> None:
     stop_clients(world, clients)
 
 
+def transactions(world: World) -> None:
+    """Messages are moved from one queue to another in transactions, while the broker and its clients crash, also in the
+    middle of a commit, and the store fails: each message is in one of the queues, no transaction is halved, and none is
+    there that was rolled back."""
+    world.watch(properties.CreditNeverNegative(), properties.SettledOnce(), properties.EverySendEndsOnce())
+    choose = world.random
+    kind, ledger, bodies = choose.randrange(3), movers.Ledger(), choose.randint(3, 20)
+    fails = set(choose.sample(range(5, 60), 8))
+    store = (MemoryStore, lambda: Fatal(world), lambda: FailsAt(fails, choose.random() < 0.5))[kind]()
+    steady: Any = store
+    if kind == 1:
+        steady.steady = True
+    elif kind == 2:
+        steady.numbers = set()
+    movers.fill(store, bodies)
+    broker = world.start(Bystander, URL, store=store, transaction_timeout=5.0, name="broker")
+    if kind == 1:
+        steady.broker, steady.steady = broker, False
+    elif kind == 2:
+        steady.numbers = fails
+    clients = [
+        world.start(movers.Mover, URL, world.source(name), ledger, name=name)
+        for name in ("m0", "m1")[: choose.randint(1, 2)]
+    ]
+    raise_storm(world, [*clients, *([broker] if kind != 1 else [])])
+    if kind == 1:
+        steady.steady = True
+    elif kind == 2:
+        steady.numbers = set()
+    world.run_until(lambda: broker.running, limit=10)
+    world.run_for(3.0)
+    for client in clients:
+        client.handler.rest()
+    world.run_for(10.0)
+    stop_clients(world, clients)
+    assert not len(broker.handler.transactions)
+    movers.check(store, ledger, bodies)
+    if not world.faults:
+        assert ledger.committed
+
+
 #: All of them, by name.
 SCENARIOS: dict[str, Callable[[World], None]] = {
     scenario.__name__: scenario
     for scenario in (
         nothing_is_lost, reconnected, broker_crashes, durable, crashes_at_any_turn, store_fails, in_order, at_most_once,
-        failover, impatient, drained,
+        failover, impatient, drained, transactions,
     )
 }  # fmt: skip
