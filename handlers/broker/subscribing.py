@@ -71,7 +71,8 @@ class Subscribing:
             key, expiry, timeout = Key("", f"{link.name}#{next(self._nameless)}", EXCLUSIVE), LINK, 0
         else:
             key = key_of(container, link.name, shared, is_global, durability > 0 or expiry == NEVER)
-        if self.broker.durability is None or record.lifetime is not None or (expiry != NEVER and not timeout):
+        stays = record.lifetime is None and topic.policy.durable and (expiry == NEVER or timeout > 0)
+        if self.broker.durability is None or not stays:
             durability = 0  # nothing of it is there after a restart
         stranger = None
         if container and key.kind == EXCLUSIVE and key.container is not None:  # no others have it

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from handlers.broker.nodes.directory import Refused
@@ -28,6 +30,7 @@ from handlers.broker.store.sqlite import SqliteStore
 from reactor import (
     ACCEPTED,
     REJECTED,
+    RELEASED,
     AtMostOnce,
     Described,
     DurableSubscription,
@@ -665,6 +668,77 @@ def test_no_durability_is_promised_for_what_cannot_come_back(kept):
     assert dynamic.remote_source.durability == 0
     kept.restart()
     assert not alive(kept.world)
+
+
+def test_a_topic_that_is_not_kept_has_no_durable_subscriptions():
+    store = MemoryStore()
+    world = BrokerWorld(topics={"news": Policy(durable=False)}, store=store)
+    receiver = durable(world.client("me"))
+    world.client().send("news", "a", durable=True)
+    assert receiver.remote_source.durability == 0 and store.nodes() == [] and list(store.messages()) == []
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_happens_each_subscription_gets_what_was_accepted_while_it_was_there(seed):
+    """Subscribers come, detach, vanish and close, publishers send, the broker crashes: no accepted message is missing,
+    and none that was accepted comes again. Each keeps its order, but for those that were given back."""
+    rng = random.Random(seed)
+    store = MemoryStore()
+    world = BrokerWorld(topics=["news"], store=store)
+    owed, clients, links = {}, {}, {}  # by subscription: the bodies that are to come; its client; its receiver
+    publisher, made = world.client("publisher"), 0
+
+    def forget(name):
+        links.pop(name, None)
+        clients.pop(name, None)
+
+    for _ in range(60):
+        act, name = rng.randrange(12), rng.choice("abc")
+        if act < 4:
+            made += 1
+            publisher.outcomes.clear()
+            publisher.send("news", made, durable=True)
+            assert publisher.outcomes == [ACCEPTED]
+            for bodies in owed.values():
+                bodies.append(made)
+        elif act < 6 and name not in links:
+            clients[name] = world.client(name)
+            links[name] = durable(clients[name], "sub", rng.randrange(1, 4))
+            owed.setdefault(name, [])
+        elif act < 9 and name in links:
+            for received in clients[name].take():
+                assert received.body in owed[name], (seed, name, received.body)
+                if rng.randrange(3):
+                    received.settle()
+                    owed[name].remove(received.body)
+                else:
+                    received.settle(RELEASED)
+            links[name].flow(rng.randrange(1, 4))
+            world.quiet()
+        elif act == 9 and name in links:
+            end = rng.choice([links[name].detach, clients[name].vanish, clients[name].connection.close])
+            end()
+            world.quiet()
+            forget(name)
+        elif act == 10 and name in links and not rng.randrange(4):
+            links[name].close()
+            world.quiet()
+            forget(name)
+            del owed[name]
+        elif act == 11 and not rng.randrange(3):
+            world.crash()
+            world.start()
+            links.clear()
+            clients.clear()
+            publisher = world.client("publisher")
+    for client in clients.values():
+        client.vanish()
+    assert {key.container for key in world.broker.subscribing.book.by_key} == set(owed), seed
+    for name, bodies in owed.items():
+        client = world.client(name)
+        durable(client, "sub", 1000)
+        assert client.bodies() == bodies, (seed, name)
+    assert world.broker.internal_errors == 0
 
 
 def test_the_order_of_durable_and_other_messages_of_a_turn_is_kept(kept):

@@ -12,6 +12,7 @@ from handlers.broker import EmbeddedBroker
 from tests.interop.original import Direction
 from tests.interop.roles import Players, receiving, role, sending
 from tests.interop.test_tls import domain
+from tests.support.libraries import THEIRS
 from tests.support.tls import ALICE, server_domain
 
 
@@ -250,3 +251,80 @@ def test_a_certificate_is_a_user(direction: Direction) -> None:
         assert knock(api, url, ssl_domain=shown).outcomes == [{"state": 0x24}]
         assert knock(api, url, "other", ssl_domain=shown).failure == "amqp:unauthorized-access"
         assert knock(api, url, ssl_domain=domain(api, server=False)).outcomes == []
+
+
+def subscribe(api: SimpleNamespace, url: str, expected: int, end: str, name: str = "sub", options: Any = ()) -> Any:
+    """A durable subscriber that gets so many messages, and detaches or closes then."""
+
+    class Subscriber(role(api)):  # type: ignore[misc]
+        def connected(self, connection: Any) -> None:
+            self.bodies: list[Any] = []
+            self.receiver = self.container.create_receiver(
+                connection, "news", name=name, options=[api.DurableSubscription(), *options]
+            )
+
+        def on_link_opened(self, event: Any) -> None:
+            self.answer = event.receiver.remote_source
+            self.answer.capabilities.rewind()
+            self.answer.capabilities.next()
+            granted = self.answer.capabilities.get_object()
+            self.capabilities = {str(one) for one in getattr(granted, "elements", [granted])}
+            if not expected:
+                self.leave()
+
+        def on_message(self, event: Any) -> None:
+            self.bodies.append(event.message.body)
+            if len(self.bodies) == expected:
+                self.leave()
+
+        def leave(self) -> None:
+            getattr(self.receiver, end)()
+
+        def on_link_closed(self, event: Any) -> None:
+            event.connection.close()
+
+        def on_link_remote_detach(self, event: Any) -> None:
+            event.connection.close()
+
+    subscriber = Subscriber(url, container_id="subscriber")
+    Players(subscriber).run()
+    assert subscriber.errors == []
+    return subscriber
+
+
+def test_a_durable_subscription(direction: Direction) -> None:
+    publisher_api, api = direction
+    with EmbeddedBroker(topics=["news"]) as broker:
+        first = subscribe(api, broker.url, 0, "detach")
+        assert first.answer.expiry_policy == api.Terminus.EXPIRE_NEVER
+        put(publisher_api, broker.url, "a", "b", address="news")
+        assert subscribe(api, broker.url, 2, "detach").bodies == ["a", "b"]
+        put(publisher_api, broker.url, "c", address="news")
+        assert broker.topic("news").depth == 1
+        assert subscribe(api, broker.url, 1, "close").bodies == ["c"]
+        put(publisher_api, broker.url, "d", address="news")
+        assert broker.topic("news").depth == 0 and broker.topic("news").dropped == 1
+
+
+def test_a_shared_subscription(direction: Direction) -> None:
+    publisher_api, api = direction
+
+    class Shared(api.ReceiverOption):  # type: ignore[misc,name-defined]
+        def apply(self, receiver: Any) -> None:
+            receiver.source.capabilities.put_array(False, api.Data.SYMBOL)
+            receiver.source.capabilities.enter()
+            for name in ("shared", "global"):
+                receiver.source.capabilities.put_symbol(api.symbol(name))
+            receiver.source.capabilities.exit()
+
+    class Listed(api.ReceiverOption):  # type: ignore[misc,name-defined]
+        def apply(self, receiver: Any) -> None:
+            receiver.source.capabilities.put_object([api.symbol("shared"), api.symbol("global")])
+
+    option = Shared() if api.library == THEIRS else Listed()
+    with EmbeddedBroker(topics=["news"]) as broker:
+        subscribe(api, broker.url, 0, "detach", "all|global", [option])
+        put(publisher_api, broker.url, "a", "b", address="news")
+        again = subscribe(api, broker.url, 2, "detach", "all|global2", [option])
+        assert again.bodies == ["a", "b"] and broker.topic("news").depth == 0
+        assert {"shared", "global", "topic"} <= again.capabilities
