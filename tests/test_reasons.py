@@ -28,6 +28,9 @@ FINAL = [
     "amqp:link:stolen",
     "amqp:connection:redirect",
     "amqp:link:redirect",
+    "amqp:transaction:unknown-id",
+    "amqp:transaction:rollback",
+    "amqp:transaction:timeout",
 ]
 PASSING = [
     "amqp:internal-error",
