@@ -9,6 +9,7 @@ See links.py; the rules of delivery are those of node.py.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any, Optional
 
 from handlers.broker.interface import BrokerView
@@ -44,6 +45,7 @@ class Outlet(BrokerLink, Consumer):
         self.queue = queue
         self.selection = selection
         self.presettled = link.remote_snd_settle_mode == Link.SND_SETTLED
+        self.second = link.remote_rcv_settle_mode == Link.RCV_SECOND
         self.resting = False
         self.halted = False  # the broker is about to end
         self.subscription: Any = None  # at a topic, that of the queue
@@ -159,12 +161,13 @@ class Outlet(BrokerLink, Consumer):
         delivery = event.context
         state = delivery.remote_state
         held = self.held  # an entry is held until all is done: should that fail, it waits again
+        settle = partial(_settle_second, delivery) if self.second else delivery.settle
         if state == ACCEPTED:
             entry = held.get(delivery)
             if entry is None or not entry.number or self.broker.durability is None:
-                delivery.settle()
+                settle()
             else:
-                self.broker.durability.then(delivery.settle)  # when the store has heard that it is gone
+                self.broker.durability.then(settle)  # when the store has heard that it is gone
             if entry is not None:
                 self.queue.settle(entry)
                 del held[delivery]
@@ -173,7 +176,7 @@ class Outlet(BrokerLink, Consumer):
                 self._retire(delivery)
                 return
             entry = held.get(delivery)
-            delivery.settle()
+            settle()
             if entry is not None:
                 self._not_accepted(entry, state, delivery.remote)
                 held.pop(delivery, None)
@@ -270,6 +273,15 @@ class Outlet(BrokerLink, Consumer):
         if self.closed and self.looks_up and not self.subscription.ended:
             text = "the subscription goes on: it has other receivers"  # to end it was the purpose
             self.link.condition = Condition("amqp:resource-locked", text)
+
+
+def _settle_second(delivery: Any) -> None:
+    """Settle with the outcome of a receiver that settles second [2.6.12]. The client of Azure Service Bus takes any
+    other state for a failure, also none [azure.servicebus, ServiceBusReceiver.complete_message]."""
+    state = delivery.remote_state
+    if state in (ACCEPTED, REJECTED, RELEASED, MODIFIED) and not delivery.settled:
+        delivery.update(state)
+    delivery.settle()
 
 
 class Viewer(Outlet, Browser):

@@ -12,30 +12,13 @@ import time
 from types import SimpleNamespace
 from typing import Any, Callable
 
+from tests.benchmarks.crowd import consume, produce
 from tests.benchmarks.minimal_broker import make as minimal_broker
 from tests.benchmarks.process import memory
+from tests.benchmarks.span import Span
 
 ADDRESS = "benchmark"
 Say = Callable[..., None]
-
-
-class Span:
-    """From the first message to the last: on the clock that processes share, and in CPU time of this one."""
-
-    def __init__(self) -> None:
-        self.first = self.last = 0.0
-        self.cpu = 0.0
-
-    def start(self) -> None:
-        self.first = time.monotonic()
-        self.cpu = time.process_time()
-
-    def stop(self) -> None:
-        self.last = time.monotonic()
-        self.cpu = time.process_time() - self.cpu
-
-    def report(self) -> dict[str, float]:
-        return {"first": self.first, "last": self.last, "cpu": self.cpu}
 
 
 def listener(api: SimpleNamespace, url: str, say: Say, prefetch: int) -> Any:
@@ -308,5 +291,7 @@ ROLES: dict[str, Callable[..., Any]] = {
     "hold": hold,
     "open_many": open_many,
     "carry": carry,
+    "produce": produce,
+    "consume": consume,
     "minimal_broker": minimal,
 }

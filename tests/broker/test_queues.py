@@ -437,6 +437,17 @@ def test_a_receiver_that_settles_second_is_settled_first(world):
     assert received.delivery.settled and world.node("jobs").depth == 0
 
 
+@pytest.mark.parametrize("outcome", [ACCEPTED, REJECTED, RELEASED, MODIFIED])
+def test_a_receiver_that_settles_second_hears_its_outcome_with_that(world, outcome):
+    client = world.client()
+    client.send("jobs", "a")
+    client.receiver("jobs", 1, options=ReceiverWith(rcv_settle_mode=Link.RCV_SECOND))
+    delivery = client.inbox[0].delivery
+    delivery.update(outcome)
+    world.quiet()
+    assert delivery.settled and delivery.remote_state == outcome
+
+
 def test_a_sender_that_asks_for_second_is_answered_first_and_settled(world):
     client = world.client()
     sender = client.sender("jobs", options=ReceiverWith(rcv_settle_mode=Link.RCV_SECOND))

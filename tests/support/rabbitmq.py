@@ -114,9 +114,12 @@ class RabbitMQ:
 
     place: a directory for all that it writes. version: one of VERSIONS. url, tls_url: where it listens. log: what it
     said last. joins: a node whose cluster it becomes a part of; it has to live as long as this one.
+    schedulers: of Erlang: on how many processors it may run at a time.
     """
 
-    def __init__(self, place: Path, version: str = "3.10", joins: Optional[RabbitMQ] = None) -> None:
+    def __init__(
+        self, place: Path, version: str = "3.10", joins: Optional[RabbitMQ] = None, schedulers: int = 1
+    ) -> None:
         self.place = place
         self.version = version
         self.later = version in later.RELEASES
@@ -159,7 +162,7 @@ class RabbitMQ:
             "RABBITMQ_CONFIG_FILE": str(seen / "rabbitmq.conf"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(seen / "enabled_plugins"),
             "RABBITMQ_CONF_ENV_FILE": str(seen / "no-such-file"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {{127,0,0,1}} +S {schedulers}",
             # The script then becomes the server, and does not stay its parent: what is killed is the server. It
             # reads its input, and ends at the end of it: when these tests are killed, it does not stay behind.
             "RABBITMQ_ALLOW_INPUT": "true",
