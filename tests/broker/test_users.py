@@ -304,3 +304,17 @@ def test_both_cost_the_same_work(monkeypatch):
 
 def test_names_are_stored_prepared():
     assert user_name("\u2168") == "IX"
+
+
+def test_every_name_that_can_be_had_is_read_back(file):
+    """Characters that end a line, or look like another one, are refused or stored as that one."""
+    names = []
+    for code in [*range(0x3100), *range(0xD7F0, 0xE010), *range(0xFE00, 0x10010), 0x1F600, 0xE0001]:
+        try:
+            names.append(user_name(f"a{chr(code)}b"))
+        except UsersError as error:
+            assert "cannot be used" in str(error)
+    names = list(dict.fromkeys(names))
+    assert len(names) > 5000
+    file.write_text("".join(f"{name} {STORED}\n" for name in names), encoding="utf-8")
+    assert list(read_users(file)) == names

@@ -22,7 +22,7 @@ MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-1")
 
 ITERATIONS = 10_000
 """Of a new verifier. A thief of the file pays them for each guess; so does the broker for each log-in by PLAIN, in its
-only thread: 10,000 take some 5 ms."""
+only thread: 10,000 take some 10 ms."""
 
 LEAST_ITERATIONS, MOST_ITERATIONS = 4096, 1_000_000
 """With fewer, passwords are guessed too cheaply [RFC 7677 section 4]; clients do not do more."""
