@@ -322,6 +322,17 @@ def test_each_message_over_the_relay_needs_the_permission(world, alice):
     assert (world.node("jobs").depth, world.node("old").depth) == (2, 0)
 
 
+def test_clients_without_a_name_have_permissions_under_a_name_of_their_own(world):
+    may = {"anonymous": {"send": ["jobs"], "create": ["jobs"]}, "alice": {"receive": ["jobs"]}}
+    world = BrokerWorld(users=USERS, anonymous=True, permissions=may)
+    client, alice = world.client(), world.client(**ALICES)
+    client.sender("jobs")
+    client.receiver("jobs")
+    alice.receiver("jobs")
+    alice.sender("jobs")
+    assert client.errors == alice.errors == [REFUSED]
+
+
 def test_without_any_address_there_is_no_relay(bob):
     bob.sender(None)
     assert bob.errors == [REFUSED]

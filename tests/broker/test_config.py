@@ -14,6 +14,7 @@ from handlers.broker.commands.options import ConfigError
 from handlers.broker.nodes.policy import Policy
 from tests.broker.test_access import knock
 from tests.support.processes import CHECKOUT, Script
+from tests.support.tls import client_domain
 from tests.support.tls import file as pem
 
 COMMAND = [sys.executable, "-m", "handlers.broker"]
@@ -211,3 +212,14 @@ def test_it_serves_what_the_file_says(write, tmp_path):
         url = broker.wait_for("Listening on").rpartition(" ")[2]
         assert knock(url, user="alice", password="s3cret").mechanism == "SCRAM-SHA-256"
         assert knock(url, user="alice", password="guess").mechanism is None
+
+
+def test_tls_on_the_command_line_and_in_the_file(write):
+    files = ["--tls-cert", pem("server.pem"), "--tls-key", pem("server.key"), "--tls-ca", pem("authority.pem")]
+    path = write({"listen": "amqps://127.0.0.1:0", "tls_require_client_cert": True})
+    with Script([*COMMAND, "--config", path, *files], CHECKOUT) as broker:
+        assert broker.wait_for("log in") == "Clients log in by EXTERNAL"
+        url = broker.wait_for("Listening on").rpartition(" ")[2].replace("127.0.0.1", "localhost")
+        assert url.startswith("amqps://")
+        assert knock(url, ssl_domain=client_domain("client")).mechanism == "EXTERNAL"
+        assert knock(url, ssl_domain=client_domain()).refusal
