@@ -113,7 +113,7 @@ ATTRIBUTES = {
     "reply_to": "here",
     "content_type": "text/plain",
     "content_encoding": "gzip",
-    "expiry_time": 1700000100.5,
+    "expiry_time": 4102444800.5,  # a broker drops what has expired
     "creation_time": 1700000000.25,
     "group_id": "group",
     "group_sequence": 4294967295,
