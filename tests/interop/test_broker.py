@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handlers.broker import EmbeddedBroker
+from handlers.broker import EmbeddedBroker, Policy
 from tests.interop.original import Direction
 from tests.interop.roles import Players, receiving, role, sending
 from tests.interop.test_tls import domain
@@ -328,3 +328,30 @@ def test_a_shared_subscription(direction: Direction) -> None:
         again = subscribe(api, broker.url, 2, "detach", "all|global2", [option])
         assert again.bodies == ["a", "b"] and broker.topic("news").depth == 0
         assert {"shared", "global", "topic"} <= again.capabilities
+
+
+def test_policies_of_the_embedded_broker(direction: Direction) -> None:
+    """A full queue rejects, a message that comes again is dropped, a rejected one has the annotations of RabbitMQ 4."""
+    sender_api, receiver_api = direction
+
+    def reject(role: Any, event: Any) -> None:
+        event.delivery.update(event.delivery.REJECTED)
+        event.delivery.settle()
+
+    policy = Policy(max_length=2, overflow="reject", duplicate_window=10, dead_letter="dead")
+    with EmbeddedBroker(queues={"interop": policy}) as broker:
+        sender = sending(sender_api)(broker.url)
+        sender.messages = [sender_api.Message(body, id=body) for body in ("a", "a", "b", "c")]
+        Players(sender).run()
+        assert [outcome["state"] for outcome in sender.outcomes] == [0x24, 0x24, 0x24, 0x25]
+        take(receiver_api, broker.url, 2, judge=reject, auto_accept=False)
+        receiver = receiving(receiver_api)(broker.url)
+        receiver.address, receiver.expected, receiver.close_when_received = "dead", 2, True
+        Players(receiver).run()
+        assert [message.body for message in receiver.messages] == ["a", "b"]
+        annotations = receiver.messages[0].annotations
+        (death,) = annotations["x-opt-deaths"]
+        assert (death["queue"], death["reason"], death["count"]) == ("interop", "rejected", 1)
+        assert annotations["x-first-death-queue"] == annotations["x-last-death-queue"] == "interop"
+        numbers = broker.queue("interop")
+        assert (numbers.refused, numbers.duplicates, numbers.dead_lettered) == (1, 1, 2)
