@@ -171,7 +171,7 @@ class Intake(BrokerLink):
         node, work = self.node, None
         try:
             if delivery.remote_state == TRANSACTIONAL:
-                work = self.broker.transactions.find(delivery.connection, delivery.remote.id)
+                work = self.broker.transactions.of(delivery)
             envelope = read_envelope(payload)
             if not envelope.length and HEADER in payload:
                 payload = header_first(payload)

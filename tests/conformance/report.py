@@ -25,6 +25,8 @@ GROUPS = {
     "3.2": "Messages",
     "3.4": "Delivery states",
     "3.5": "Sources and targets",
+    "4.4": "Transactional work",
+    "4.5": "Coordination",
     "5.1": "Security layers",
     "5.2": "TLS",
     "5.3": "SASL",

@@ -18,6 +18,7 @@ from tests.conformance import (  # noqa: F401
     rows_sessions,
     rows_states,
     rows_tls,
+    rows_transactions,
     rows_transfers,
     rows_types,
     rows_windows,

@@ -190,6 +190,12 @@ def test_transactional_states():
     assert sent.remote_state is DispositionType.TRANSACTIONAL_STATE
     assert sent.remote.id == b"txn"
     assert sent.remote.outcome_type is ACCEPTED
+    come.update(TransactionalDisposition(b"txn", RejectedDisposition(Condition("app:no", "because"))))
+    pair.pump()
+    assert sent.remote.outcome_type is REJECTED and sent.remote.condition == Condition("app:no", "because")
+    come.update(TransactionalDisposition(b"txn", TransactionalDisposition(b"other", REJECTED)))
+    pair.pump()
+    assert sent.remote.condition is None
     come.update(DeclaredDisposition(b"t2"))
     pair.pump()
     assert sent.remote_state is DispositionType.TRANSACTION_DECLARED

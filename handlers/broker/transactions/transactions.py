@@ -76,6 +76,12 @@ class Transactions:
             work.timer = self.broker.call(timer, self.timeout)
         return work
 
+    def of(self, delivery: Any) -> Work:
+        """The transaction of a message that has come. Raises Refused."""
+        work = self.find(delivery.connection, delivery.remote.id)
+        work.partial.pop(delivery, None)
+        return work
+
     def find(self, connection: Any, id: Any) -> Work:
         """The transaction of this id that is not discharged. Raises Refused."""
         if not isinstance(id, bytes):
@@ -95,8 +101,10 @@ class Transactions:
     def part(self, delivery: Any) -> None:
         """A part of a message in a transaction has come."""
         work = self._open.get((delivery.connection, delivery.remote.id))
-        if work is not None:
+        if work is not None and delivery.partial and not delivery.aborted:
             work.partial[delivery] = None
+        elif work is not None:
+            work.partial.pop(delivery, None)
 
     def post(self, work: Work, posting: Posting) -> None:
         """A message comes in a transaction. Raises Refused: then it can only be rolled back."""

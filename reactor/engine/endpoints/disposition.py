@@ -59,6 +59,7 @@ class Disposition:
     failed: modified: whether the failed attempt counts (delivery-failed).
     undeliverable: modified: not to this link again (undeliverable-here).
     annotations: modified: a dict to merge into the message's annotations; keys become symbols.
+        The peer's transactional state has those of the outcome within it.
     section_number, section_offset: received: the position up to which the message has come.
     data: the raw fields of a custom, declared or transactional state.
     """
@@ -162,6 +163,14 @@ class Disposition:
             self.annotations = third if isinstance(third, dict) else None
         elif self.type is RECEIVED:
             self.section_number, self.section_offset = first or 0, second or 0
+        elif (
+            self.type is TRANSACTIONAL_STATE
+            and isinstance(second, Described)
+            and second.descriptor in (REJECTED, MODIFIED)
+        ):
+            outcome = cls.from_wire(second)
+            self.condition, self.annotations = outcome.condition, outcome.annotations
+            self.failed, self.undeliverable = outcome.failed, outcome.undeliverable
         return self
 
 
