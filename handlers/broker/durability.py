@@ -334,6 +334,12 @@ class Durability:
             self._keep(node, self.store.new_number())
             self._change(_node(node))
 
+    def updated(self, queue: Queue) -> None:
+        """`queue` has another policy."""
+        if queue.keeper is not None:
+            self._nodes.pop(queue.number, None)
+            self._change(_node(queue))
+
     def record(self, kind: str, name: str, settings: Mapping[str, Any]) -> int:
         """As Keeper.record of the exchanges. Raises Refused."""
         try:

@@ -198,6 +198,59 @@ def test_a_created_queue_is_there_after_a_crash(tmp_path):
     assert "jobs" not in world.broker.names()
 
 
+def test_the_policy_of_a_queue_is_changed(world, manager):
+    manager.ask("CREATE", "queue", {"max_length": 3, "ttl": 60}, name="jobs")
+    client = world.client()
+    client.send("jobs", *range(5))
+    sender = client.sender("jobs")
+    assert sender.credit == 0
+    updated = manager.ask("UPDATE", "queue", {"max_length": 100}, name="jobs")
+    assert updated.status == 200 and updated.body["policy"] == {"max_length": 100, "ttl": 60}
+    assert sender.credit > 0 and world.node("jobs").depth == 5
+    manager.ask("UPDATE", "queue", {"max_length": 2, "overflow": "drop-oldest"}, name="jobs")
+    assert [row["body"] for row in manager.ask("PEEK", "queue", name="jobs").body] == [3, 4]
+    manager.ask("UPDATE", "queue", {"overflow": "reject"}, name="jobs")
+    sender.send(Message("no"))
+    world.quiet()
+    assert client.outcomes[-1] == REJECTED
+    assert manager.ask("UPDATE", "queue", {"max_length": None, "ttl": None}, name="jobs").body["policy"] == {
+        "overflow": "reject"
+    }  # fmt: skip
+
+
+def test_a_long_queue_drops_its_oldest_when_that_becomes_its_policy(world, manager):
+    sender = world.client().sender("jobs")
+    for number in range(3000):
+        sender.send(Message(number))
+    world.quiet()
+    manager.ask("UPDATE", "queue", {"max_length": 2, "overflow": "drop-oldest"}, name="jobs")
+    assert [row["body"] for row in manager.ask("PEEK", "queue", name="jobs").body] == [2998, 2999]
+
+
+def test_some_settings_are_chosen_once(manager):
+    manager.ask("CREATE", "queue", {"priority": True}, name="jobs")
+    status, text = manager.failure("UPDATE", "queue", {"priority": False}, name="jobs")
+    assert status == 409 and "'priority' is chosen when a queue is made" in text
+    assert manager.failure("UPDATE", "queue", {"colour": 1}, name="jobs")[0] == 400
+    assert manager.ask("UPDATE", "queue", {"priority": True, "ttl": 5}, name="jobs").status == 200
+
+
+def test_a_changed_policy_is_kept(tmp_path):
+    world = BrokerWorld(store=tmp_path / "store")
+    manager = Manager(world)
+    manager.ask("CREATE", "queue", {"ttl": 60}, name="jobs")
+    manager.ask("UPDATE", "queue", {"ttl": 30}, name="jobs")
+    world.crash()
+    world.start()
+    assert Manager(world, world.client("again")).ask("READ", "queue", name="jobs").body["policy"] == {"ttl": 30}
+
+
+def test_exchanges_are_listed(manager):
+    body = {"attributeNames": ["name", "kind", "bindings"]}
+    rows = manager.ask("QUERY", body=body, entityType="exchange").body["results"]
+    assert rows == [["amq.direct", "direct", 0], ["amq.fanout", "fanout", 0], ["amq.topic", "topic", 0]]
+
+
 # -- bad requests
 
 
@@ -208,7 +261,7 @@ def test_a_created_queue_is_there_after_a_crash(tmp_path):
         ((7, NODE), 400, "'operation' is 7"),
         (("EXPLODE", "queue"), 501, "no operation 'EXPLODE' of 'queue'; there are CREATE, DELETE"),
         (("REGISTER", NODE), 501, "no operation 'REGISTER'"),
-        (("READ", "exchange"), 404, "no type 'exchange'; there are broker"),
+        (("READ", "stream"), 404, "no type 'stream'; there are broker"),
         (("READ", "queue"), 400, "neither `name` nor `identity`"),
         (("CREATE", "queue"), 400, "'name' is missing"),
         (("CREATE", "queue", [1]), 400, "no map with texts for keys"),

@@ -21,7 +21,7 @@ from handlers.broker.management.view import View
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.clearing import Sweep
 from handlers.broker.nodes.directory import LONGEST_NAME, Refused
-from handlers.broker.nodes.policy import Policy
+from handlers.broker.nodes.policy import CHANGEABLE, Policy
 from reactor import Condition
 
 log = logging.getLogger("handlers.broker")
@@ -88,6 +88,23 @@ class Actions:
         if self.broker.durability is not None:
             self.broker.durability.declared(made.node)
         return True
+
+    def update(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Change settings of the policy of a queue; the others stay. Failed: 404; 400 for a setting that cannot be, or
+        a topic; 409 for one that can only be chosen when the queue is made."""
+        queue = self.view.queue(name)
+        try:
+            policy = Policy.from_json({**queue.policy.to_json(), **settings})
+        except ValueError as error:
+            raise Failed(400, str(error)) from None
+        for setting in settings:
+            if setting not in CHANGEABLE and getattr(policy, setting) != getattr(queue.policy, setting):
+                text = f"{setting!r} is chosen when a queue is made; these can change: {', '.join(sorted(CHANGEABLE))}"
+                raise Failed(409, text)
+        queue.adopt(policy, self.broker.directory.capacity)
+        if self.broker.durability is not None:
+            self.broker.durability.updated(queue)
+        log.warning("policy of %r changed by management: %s", name, policy.to_json())
 
     def delete(self, name: str, if_unused: bool = False, if_empty: bool = False) -> Row:
         """Delete a queue or topic with its messages: {"messages": so many}. Its links end with amqp:resource-deleted.

@@ -99,6 +99,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "producer": (*_LINK, "held_back_by"),
     "connection": ("name", "number", "container", "user", "address", "encrypted", "product", "sessions", "links",
                    "producers", "consumers", "unsettled", "frames_in", "frames_out"),
+    "exchange": ("name", "kind", "durable", "auto_delete", "enqueued", "unrouted", "bindings"),
     "session": ("name", "number", "connection", "links", "unsettled", "incoming_bytes", "outgoing_bytes"),
 }  # fmt: skip
 """The attributes of each type, beside `type` and `identity`, which all have."""
@@ -128,6 +129,7 @@ class Operations:
             ("connection", "READ"): (self._read_connection, _ANY),
             ("connection", "DELETE"): (self._close_connection, (*_ANY, "reason")),
             ("consumer", "RELEASE"): (self._release, _ANY),
+            ("queue", "UPDATE"): (self._update, _ANY),
             ("queue", "PURGE"): (self._purge, (*_ANY, "count")),
             ("queue", "MOVE"): (self._move, (*_ANY, "to", "count")),
             ("queue", "PEEK"): (self._peek, (*_ANY, "offset", "count", "clip")),
@@ -183,6 +185,8 @@ class Operations:
             return view.connections(*part)
         if kind == "session":
             return view.sessions(request.number("connection", None) or 0, *part)
+        if kind == "exchange":
+            return view.exchanges(*part)
         if kind == "broker":
             return {"total": 1, "offset": 0, "items": [view.overview()]}
         return {"total": 0, "offset": 0, "items": []}
@@ -251,6 +255,11 @@ class Operations:
         new = self.actions.create(name, kind, request.map())
         entity = self._entity(kind, self.view.node(name))
         self.actions.written(partial(done, Answer(201 if new else 200, "Created" if new else "OK", entity)))
+
+    def _update(self, request: Request, done: Done) -> None:
+        name = self._node(request)
+        self.actions.update(name, request.map())
+        self.actions.written(partial(done, Answer(200, "OK", self._entity("node", self.view.node(name)))))
 
     def _read(self, request: Request, done: Done) -> None:
         done(Answer(200, "OK", self._entity("node", self.view.node(self._node(request)))))

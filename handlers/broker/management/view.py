@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 from handlers.broker.management.interface import MOST_ROWS, ROWS, Failed, ManagedBroker
 from handlers.broker.nodes.consumer import Browser, Consumer
 from handlers.broker.nodes.directory import LIFETIME_NAMES, Record
+from handlers.broker.nodes.exchange import Exchange
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.statistics import statistics
 from handlers.broker.nodes.topic import Topic
@@ -139,6 +140,23 @@ class View:
             "enqueued": queue.enqueued,
             "consumers": len(queue.consumers),
             "selector": None if selection is None else selection.text,
+        }
+
+    def exchanges(self, offset: int = 0, count: int = ROWS) -> Page:
+        """The exchanges, by name, with the number of their bindings."""
+        named = self.broker.directory.exchanges.named
+        return page(sorted(named), offset, count, lambda name: self._exchange(named[name]))
+
+    @staticmethod
+    def _exchange(exchange: Exchange) -> Row:
+        return {
+            "name": exchange.name,
+            "kind": exchange.kind,
+            "durable": bool(exchange.settings.get("durable", True)),
+            "auto_delete": bool(exchange.settings.get("auto_delete", False)),
+            "enqueued": exchange.enqueued,
+            "unrouted": exchange.unrouted,
+            "bindings": len(exchange.bindings),
         }
 
     # -- connections, sessions, links

@@ -73,8 +73,8 @@ class Gate:
 
     def arrived(self, body: bytes) -> None:
         """It waits no more."""
-        self.expected -= 1
-        self.expected_bytes -= len(body) + ENTRY_COST
+        self.expected = max(0, self.expected - 1)  # it may have set out before there was this gate
+        self.expected_bytes = max(0, self.expected_bytes - len(body) - ENTRY_COST)
 
 
 class TopicGate:

@@ -405,6 +405,24 @@ class Queue:
         elif consumer.view is not None:
             consumer.view.pump()
 
+    def adopt(self, policy: Policy, capacity: int = 0) -> None:
+        """Go on by another policy: one that differs in settings of CHANGEABLE alone. Its time to live is that of new
+        messages."""
+        self.policy = policy
+        self.capacity = (capacity if policy.max_bytes is None else policy.max_bytes) or float("inf")
+        self.resume_at = self.capacity / 2
+        self.most = policy.max_length or float("inf")
+        self.front = front_of(policy)
+        if self.gate is None:
+            self.gate = gate_of(policy, self)
+        else:
+            self.gate.policy = policy
+        while self.front > self.depth and self.backlog.growing and self.backlog.unfold():
+            pass  # its rules may need all entries
+        if policy.overflow == DROP_OLDEST and self.over:
+            drop_oldest(self)
+        self._resume()
+
     def close(self) -> None:
         """The queue is deleted: no consumer is served any more, and no producer waits for room."""
         self.deleted = True

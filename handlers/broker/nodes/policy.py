@@ -127,6 +127,10 @@ class Policy:
         return {name: value for name, value in asdict(self).items() if value != plain[name]}
 
 
+CHANGEABLE = frozenset({"max_length", "max_bytes", "overflow", "ttl", "dead_letter", "max_deliveries", "retry_delay",
+                        "retry_factor", "retry_max"})  # fmt: skip
+"""Settings that a queue can change while it has messages and consumers."""
+
 PLAIN = Policy()
 """All settings as they are by default."""
 
