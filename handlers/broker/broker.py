@@ -240,7 +240,7 @@ class Broker(MessagingHandler):
         self.ending.begun = True
         if self.web is not None:
             self.web.stop()
-        self.dead_letters.deliver()
+        self.dead_letters.finish()
         if self.durability is not None:
             self.durability.commit()  # the senders get their outcomes
         for connection in list(self._links):

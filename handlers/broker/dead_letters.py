@@ -24,6 +24,9 @@ from reactor import DecodeError
 
 log = logging.getLogger("handlers.broker")
 
+AT_ONCE = 500
+"""Messages that are put into their nodes in one turn: each is decoded and written anew, and others wait meanwhile."""
+
 RETRY = 1.0
 """Seconds until a dead letter that the store cannot take is tried again."""
 
@@ -64,14 +67,20 @@ class DeadLetters:
         if record is not None:
             self.broker.call(BrokerTimer(f"end of {name!r}", lambda: directory.consider(record)))
 
-    def deliver(self) -> None:
-        """Put all that have come together into their nodes."""
+    def deliver(self, most: int = AT_ONCE) -> None:
+        """Put messages that have come together into their nodes, so many of them, and come back for the others."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        letters, self._letters = self._letters, []
+        letters, self._letters = self._letters[:most], self._letters[most:]
+        if self._letters:
+            self._come_back(0.0)
         for letter in letters:
             self._deliver(letter)
+
+    def finish(self) -> None:
+        """The broker stops: put all that are there into their nodes."""
+        self.deliver(len(self._letters))
 
     def _deliver(self, letter: Letter) -> None:
         broker, queue = self.broker, letter.queue

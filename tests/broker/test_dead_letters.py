@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from handlers.broker import Policy
+from handlers.broker.dead_letters import AT_ONCE
 from handlers.broker.nodes.deaths import Grave, dead_letter, is_cycle
+from handlers.broker.nodes.envelope import read_envelope
 from handlers.broker.store.interface import StoreError
 from handlers.broker.store.memory import MemoryStore
 from reactor import (
@@ -368,3 +370,17 @@ def test_a_topic_can_be_the_dead_letter_address():
     dealt(client, "jobs", REJECTED)
     assert client.bodies(receiver) == ["b"] and store.seen[-1] == []
     assert world.node("jobs").dead_lettered == 1
+
+
+def test_many_dead_letters_take_several_turns_and_keep_their_order():
+    world = world_with(jobs={"dead_letter": "dead", "ttl": 5.0})
+    queue = world.broker.directory.records["jobs"].node
+    envelope = read_envelope(b"")
+    for number in range(3 * AT_ONCE + 1):
+        queue.put(envelope, bytes(Message(number).encode()), world.broker.now() + 5.0)
+    world.broker.alarms.watch(queue, 1.0)
+    world.pass_time(6.0)
+    client = world.client()
+    receiver = client.receiver("dead", 5000)
+    assert client.bodies(receiver) == list(range(3 * AT_ONCE + 1))
+    assert world.node("jobs").dead_lettered == 3 * AT_ONCE + 1
