@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 
@@ -146,6 +147,29 @@ def test_a_producer_that_does_not_confirm_is_waited_for_one_second(world, client
     assert ended(client) is None
     wait(client, 0.2)
     assert ended(client) == FORCED
+
+
+@pytest.mark.parametrize("rounds", range(12))
+def test_whatever_is_under_way_no_producer_is_left_in_doubt(rounds, caplog):
+    world = BrokerWorld(stop_timeout=10.0)
+    producer, consumer = world.client("producer"), world.client("consumer")
+    sender = producer.sender("jobs")
+    receiver = consumer.receiver("jobs", credit=3)
+    for number in range(30):
+        sender.send(Message(number))
+    for _ in range(rounds):
+        world.stepper.round()
+    world.broker.on_shutdown(None)
+    world.quiet()
+    for received in consumer.take(receiver):
+        received.settle()
+    wait(producer, 2)
+    assert ended(producer) == ended(consumer) == FORCED
+    node = world.broker.statistics("jobs")
+    assert producer.outcomes == [ACCEPTED] * node.enqueued
+    assert node.depth == node.enqueued - node.acknowledged and node.acknowledged <= 3
+    doubts = re.findall(r"message (\d+) is in doubt", caplog.text)  # the first of those that never left
+    assert doubts == ([str(node.enqueued + 1)] if node.enqueued < 30 else [])
 
 
 def test_without_a_stop_timeout_it_stops_at_once():
