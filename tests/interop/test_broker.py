@@ -186,6 +186,20 @@ def test_browsing_takes_nothing_away(embedded: str, direction: Direction) -> Non
     assert [message.body for message in take(second_api, embedded, 5).messages] == list(range(5))
 
 
+def test_a_selector_takes_what_it_selects(embedded: str, direction: Direction) -> None:
+    first_api, second_api = direction
+    sender = sending(first_api)(embedded)
+    colours = ["red", "blue", "red", "green"]
+    sender.messages = [first_api.Message(at, properties={"colour": colour}) for at, colour in enumerate(colours)]
+    Players(sender).run()
+    receiver = receiving(second_api)(embedded)
+    receiver.options = second_api.Selector("colour = 'red' OR colour LIKE 'gr%'")
+    receiver.expected, receiver.close_when_received = 3, True
+    Players(receiver).run()
+    assert [message.body for message in receiver.messages] == [0, 2, 3]
+    assert [message.body for message in take(first_api, embedded, 1).messages] == [1]
+
+
 def test_pre_settled_through_the_broker(embedded: str, direction: Direction) -> None:
     sender_api, receiver_api = direction
     sender = sending(sender_api)(embedded)
