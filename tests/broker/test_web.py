@@ -18,6 +18,7 @@ import pytest
 
 from handlers import MessagingHandler
 from handlers.broker import Broker, EmbeddedBroker
+from handlers.broker.commands import serve
 from handlers.broker.web import requests, sampling, server
 from handlers.broker.web.address import is_own_host, parse_address
 from handlers.broker.web.bridge import Bridge, Unanswered
@@ -34,6 +35,14 @@ HOSTILE = ["<script>alert(1)</script>", "__proto__", 'a"b\\c\nd', "\u202egnp.exe
 def often(monkeypatch):
     """Users see a change after a second."""
     monkeypatch.setattr(sampling, "INTERVAL", 0.1)
+
+
+@pytest.fixture(autouse=True)
+def no_internal_errors(request, caplog):
+    """A page that fails goes on; a test does not."""
+    yield
+    errors = [record.getMessage() for record in caplog.get_records("call") if record.levelname == "ERROR"]
+    assert errors == [] or request.node.get_closest_marker("internal_errors")
 
 
 @pytest.fixture
@@ -577,6 +586,39 @@ def test_there_are_so_many_connections_at_most(monkeypatch):
                 connection.close()
 
 
+def test_pages_are_read_while_clients_work(broker):
+    found, stop = [], threading.Event()
+
+    def read(path):
+        while not stop.is_set():
+            found.append(ask(broker, path)[0])
+
+    paths = ["/metrics", "/messages?node=jobs", "/", "/metrics"]
+    threads = [threading.Thread(target=read, args=(path,)) for path in paths]
+    for thread in threads:
+        thread.start()
+    try:
+        with Events(broker, node="jobs", connections=0) as events:
+            for _ in range(5):
+                fill(broker, "jobs", 200)
+                fill(broker, "news", 20)
+            events.until("nodes", lambda data: data["rows"].get("jobs", {}).get("depth") == 1000)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert found and set(found) == {200}
+
+
+@pytest.mark.internal_errors
+def test_a_page_that_fails_is_answered_and_logged(broker, monkeypatch, caplog):
+    monkeypatch.setattr(Page, "render", lambda *arguments: 1 / 0)
+    status, _, text = ask(broker, "/")
+    assert status == 500 and "internal error" in text and "ZeroDivisionError" not in text
+    assert "internal error of the web page, at 'GET / HTTP/1.1'" in caplog.text and "ZeroDivisionError" in caplog.text
+    assert ask(broker, "/metrics")[0] == 200
+
+
 # -- the command line
 
 COMMAND = [sys.executable, "-m", "handlers.broker", "--listen", "amqp://127.0.0.1:0"]
@@ -594,6 +636,32 @@ def test_the_program_shows_where_it_is(way, tmp_path):
         if sys.platform != "win32":
             script.process.send_signal(signal.SIGTERM)
             assert script.finish()[0] == 0
+
+
+def test_a_signal_ends_the_wait_of_the_container_also_where_it_does_not_interrupt_it():
+    """It may go to a thread of the web page, or come in the moment before the wait."""
+    rung = []
+
+    class Bell(serve._Bell):
+        def on_selectable_readable(self, event):
+            super().on_selectable_readable(event)
+            rung.append(event)
+
+    container = Container()
+    container.timeout = 5
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    bell = Bell()
+    try:
+        container.selectable(bell)
+        container.process()  # it is watched from now on
+        signal.raise_signal(signal.SIGTERM)  # before the wait
+        container.process()
+        assert len(rung) == 1
+    finally:
+        bell.close()
+        signal.signal(signal.SIGTERM, before)
+        container.stop()
+        container.run()
 
 
 @pytest.mark.parametrize("options, said", [

@@ -269,6 +269,15 @@ def test_the_end_of_the_broker_is_shown_and_its_return(page):
     page.log()  # connections that were refused
 
 
+def test_users_log_in(page):
+    with EmbeddedBroker(web=True, users={"alice": "secret"}, queues=["jobs"]) as broker:
+        page.open(broker.web_url.replace("http://", "http://alice:secret@"))
+        page.wait("#state", "live")
+        choose(page, "jobs")
+        page.click("#peek")
+        page.wait("#peeked", "No messages")
+
+
 def test_it_fits_a_narrow_window(page, broker):
     page.devtools("Emulation.setDeviceMetricsOverride", width=420, height=800, deviceScaleFactor=1, mobile=True)
     try:

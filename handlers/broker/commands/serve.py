@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +19,16 @@ from handlers.broker.commands.configuration import READERS, page
 from handlers.broker.commands.options import ConfigError, Options
 from handlers.broker.commands.sizes import limit, size, tls, url
 from handlers.broker.store.interface import StoreError
-from reactor import ApplicationEvent, Container, EventInjector, Limits, SSLException, TransportException, __version__
+from reactor import (
+    ApplicationEvent,
+    Container,
+    EventInjector,
+    Handler,
+    Limits,
+    SSLException,
+    TransportException,
+    __version__,
+)
 
 DESCRIPTION = """\
 An AMQP 1.0 broker with queues and topics, in one process.
@@ -146,6 +156,7 @@ def run(arguments: Sequence[str], commands: str) -> int:
         return 1
     finally:
         broker.close()
+        interrupts.close()
     return 0 if interrupts.count < 2 else 1
 
 
@@ -164,6 +175,8 @@ class _Interrupts:
         self.injector = EventInjector()
         self.count = 0
         container.selectable(self.injector)
+        self.bell = _Bell()
+        container.selectable(self.bell)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.interrupt)
 
@@ -176,6 +189,43 @@ class _Interrupts:
         with suppress(OSError):  # no reader is left
             os.write(1, b"Shutting down\n" if self.count == 1 else b"Ending at once\n")
         self.injector.trigger(ApplicationEvent("shutdown" if self.count == 1 else "abandon"))
+
+    def close(self) -> None:
+        """The container has stopped."""
+        self.bell.close()
+
+
+class _Bell(Handler):
+    """Ends the wait of the container for a signal: Python writes to it when one comes, in whatever thread.
+
+    A signal that comes in the moment before the wait, or to a thread of the web page, is else noticed after it.
+    """
+
+    def __init__(self) -> None:
+        self._near, self._far = socket.socketpair()
+        self._near.setblocking(False)
+        self._far.setblocking(False)
+        signal.set_wakeup_fd(self._far.fileno(), warn_on_full_buffer=False)
+
+    def fileno(self) -> int:
+        """The descriptor that the container watches."""
+        return self._near.fileno()
+
+    def on_selectable_init(self, event: Any) -> None:
+        """It is watched from now on."""
+        event.context.reading = True
+        event.context.update()
+
+    def on_selectable_readable(self, event: Any) -> None:
+        """A signal has come: its handler has been called by now."""
+        with suppress(BlockingIOError):
+            self._near.recv(1024)
+
+    def close(self) -> None:
+        """No signal is waited for."""
+        signal.set_wakeup_fd(-1)
+        self._near.close()
+        self._far.close()
 
 
 class _Announcement:

@@ -66,6 +66,7 @@ OF_A_NODE = (
     Metric("messages", "gauge", "Messages in it, waiting and acquired.", "depth"),
     Metric("messages_waiting", "gauge", "Messages that no consumer holds.", "waiting"),
     Metric("messages_acquired", "gauge", "Messages that consumers hold, unsettled.", "acquired"),
+    Metric("messages_delayed", "gauge", "Messages that are to be had later.", "delayed"),
     Metric("bytes", "gauge", "Bytes that its messages take.", "bytes"),
     Metric("consumers", "gauge", "Attached consumers.", "consumers"),
     Metric("producers", "gauge", "Attached producers.", "producers"),

@@ -82,7 +82,7 @@ function watch() {
   if (state.descending) words.set("descending", "1");
   if (state.node !== null) words.set("node", state.node);
   if (state.tab === "connections") words.set("connections", state.connections);
-  const source = stream = new EventSource("/events?" + words);
+  const source = stream = new EventSource(location.origin + "/events?" + words);
   const on = (name, show) => source.addEventListener(name, (event) => {
     if (source === stream) show(JSON.parse(event.data));
   });
@@ -341,7 +341,8 @@ async function request(path, body) {
     method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", "X-Broker-Token": token },
   };
   try {
-    const answer = await fetch(path, options);
+    // With the origin: the address of the page may have a name and a password in it, which fetch does not take.
+    const answer = await fetch(location.origin + path, options);
     if (!answer.ok) throw new Error(await answer.text());
     notice("");
     return await answer.json();

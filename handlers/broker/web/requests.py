@@ -124,6 +124,7 @@ class Request(BaseHTTPRequestHandler):
         self.rfile.close()
         self.rfile = io.BufferedReader(_Input(self.connection))
         self.services: Services = self.server.services
+        self.begun = False  # to answer
 
     def do_GET(self) -> None:
         """The page, and all that it shows."""
@@ -159,6 +160,11 @@ class Request(BaseHTTPRequestHandler):
             self._refuse(400, str(error))
         except Unanswered as error:
             self._refuse(503, str(error))
+        except Exception as error:
+            if self.begun or isinstance(error, OSError):  # mostly: the browser has gone
+                raise
+            log.error("internal error of the web page, at %r", self.requestline, exc_info=error)
+            self._refuse(500, "internal error of the web page; the log of the broker has more")
 
     def _check_origin(self, path: str) -> None:
         """Refuse other hosts, and pages of other sites."""
@@ -191,6 +197,7 @@ class Request(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _begin(self, kind: str, status: int, headers: dict[str, str]) -> None:
+        self.begun = True
         self.connection.settimeout(TIME_TO_READ)
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Connection": "close", **HEADERS, **headers}.items():
