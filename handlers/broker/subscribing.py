@@ -71,6 +71,8 @@ class Subscribing:
             key, expiry, timeout = Key("", f"{link.name}#{next(self._nameless)}", EXCLUSIVE), LINK, 0
         else:
             key = key_of(container, link.name, shared, is_global, durability > 0 or expiry == NEVER)
+        if wanted.dynamic:
+            expiry, timeout = LINK, 0  # its topic goes with it, or its address is all that is left
         stays = record.lifetime is None and topic.policy.durable and (expiry == NEVER or timeout > 0)
         if self.broker.durability is None or not stays:
             durability = 0  # nothing of it is there after a restart

@@ -666,6 +666,7 @@ def test_no_durability_is_promised_for_what_cannot_come_back(kept):
     assert client.receiver("news", name="a", options=fields).remote_source.durability == 0
     dynamic = client.receiver(None, name="b", dynamic=True, options=[TOPIC, DurableSubscription()])
     assert dynamic.remote_source.durability == 0
+    assert dynamic.remote_source.expiry_policy == Terminus.EXPIRE_WITH_LINK
     kept.restart()
     assert not alive(kept.world)
 
