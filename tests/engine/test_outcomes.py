@@ -399,6 +399,17 @@ def test_a_range_that_promises_billions_settles_what_is_there():
     assert peer.transport.condition is None
 
 
+@pytest.mark.parametrize("gone", [[0, 1, 2], [1], [2, 3], [4]])
+@pytest.mark.parametrize(("first", "last"), [(first, last) for last in range(5) for first in range(last + 1)])
+def test_a_range_settles_what_of_it_is_there_and_nothing_beside_it(first, last, gone):
+    """Some were settled before, so that it may be longer than all that are left."""
+    peer, _, sent = sending()
+    for number in gone:
+        peer.say("disposition", role=True, first=number, settled=True)
+    peer.say("disposition", role=True, first=first, last=last, settled=True)
+    assert [delivery.settled for delivery in sent] == [one in gone or first <= one <= last for one in range(5)]
+
+
 def test_a_range_that_ends_before_it_begins_settles_nothing():
     peer, sender, sent = sending()
     peer.say("disposition", role=True, first=3, last=1, settled=True, state=Described(ulong(0x24), []))

@@ -47,6 +47,7 @@ EQUIVALENT = {
             "a state without content is one of the members of its enumeration"
         ),
         "following = not 1": "no run goes on: there is none",
+        "if span <= 1:": "a range of one has been looked at before",
     },
     "attachments": {
         "if link.state & LOCAL_CLOSED and link.state ** REMOTE_CLOSED:": (
