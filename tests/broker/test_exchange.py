@@ -315,6 +315,24 @@ def test_bytes_that_are_no_message_get_no_label():
     assert label is not None and label.on(b"\x00\x53\x99") == b"\x00\x53\x99"
 
 
+def test_an_exchange_has_a_name_for_permissions():
+    permissions = {"*": {"send": ["/exchanges/sales"], "receive": ["*"], "create": ["*"]}}
+    world = BrokerWorld(permissions=permissions)
+    bind(world, "sales", "one", "k")
+    bind(world, "stock", "one", "k")
+    client = world.client()
+    client.send("/exchanges/sales/k", "a")
+    assert client.outcomes == [ACCEPTED]
+    client.sender("/exchanges/stock/k")
+    client.sender("/exchanges/none/k")
+    client.sender("/queues/one")
+    assert client.errors == ["amqp:unauthorized-access"] * 3
+    relay = client.sender(None)
+    relay.send(Message("b", address="/exchanges/stock/k"))
+    world.quiet()
+    assert client.outcomes == [ACCEPTED, REJECTED] and world.node("one").depth == 1
+
+
 # -- in a transaction
 
 

@@ -164,6 +164,18 @@ def test_the_overview_sums_up_the_counters(world):
     assert (row["enqueued"], row["depth"], row["nodes"], row["connections"]) == (3, 3, 2, 1)
 
 
+def test_the_overview_of_many_nodes_takes_turns(world, monkeypatch):
+    monkeypatch.setattr("handlers.broker.management.actions.NODES", 3)
+    for number in range(7):
+        world.client().send(f"q{number}", "a")
+    results, note = done()
+    world.broker.actions.overview(note)
+    assert not results
+    world.quiet()
+    [row] = results
+    assert row == world.broker.actions.view.overview() and row["enqueued"] == 7
+
+
 def test_all_of_the_view_is_json(world):
     client = world.client()
     client.send("jobs", "a")

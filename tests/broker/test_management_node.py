@@ -282,6 +282,7 @@ def test_a_bad_request_gets_an_answer(manager, arguments, status, text):
         ("QUERY", {"entityType": "queue", "count": True}, "'count' is True"),
         ("QUERY", {"entityType": "queue", "body": {"attributeNames": [1]}}, "no list of texts"),
         ("QUERY", {"entityType": "subscription"}, "'node' is missing"),
+        ("QUERY", {"entityType": "session"}, "of which `connection`"),
     ],
 )
 def test_a_bad_query_gets_an_answer(manager, operation, arguments, text):

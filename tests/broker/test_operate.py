@@ -140,6 +140,28 @@ def test_no_broker(capsys):
     assert err.startswith(f"amqp-broker status: no broker at {url}: ") and "refused" in err
 
 
+@pytest.mark.parametrize(
+    ("password", "permissions", "said"),
+    [
+        ("secret", {"alice": {"send": ["*"], "receive": ["*"]}}, "manage"),
+        ("wrong", {"alice": {"manage": True}}, "alice"),
+    ],
+)
+def test_no_permission(capsys, password, permissions, said):
+    with EmbeddedBroker(users={"alice": "secret"}, permissions=permissions) as broker:
+        status, out, err = run(capsys, "status", "--url", broker.url, "--user", "alice", "--password", password)
+        assert (status, out, broker.names()) == (operate.NOT_ALLOWED, "", [])
+    assert err.startswith(f"amqp-broker status: {broker.url} refuses: ") and said in err and err.count("\n") == 1
+
+
+def test_a_user_with_the_permission_logs_in(capsys, monkeypatch):
+    users, permissions = {"alice": "secret"}, {"alice": {"manage": True}}
+    monkeypatch.setenv("AMQP_PASSWORD", "secret")
+    with EmbeddedBroker(users=users, permissions=permissions) as broker:
+        assert run(capsys, "queues", "--url", broker.url, "--user", "alice")[0] == 0
+        assert run(capsys, "queues", "--url", broker.url.replace("://", "://alice:secret@"))[0] == 0
+
+
 def test_no_answer(capsys):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"amqp://127.0.0.1:{silent.getsockname()[1]}"

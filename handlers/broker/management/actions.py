@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional, Union
 from handlers.broker.management.interface import Failed, ManagedBroker
 from handlers.broker.management.moving import BATCH, Move
 from handlers.broker.management.peeking import CLIP, peek
-from handlers.broker.management.view import View
+from handlers.broker.management.view import COUNTERS, View
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.clearing import Sweep
 from handlers.broker.nodes.directory import LONGEST_NAME, Refused
@@ -28,6 +28,9 @@ log = logging.getLogger("handlers.broker")
 
 Row = dict[str, Any]
 Done = Callable[[Row], None]
+
+NODES = 500
+"""Nodes of one turn that are summed up."""
 
 ALL = 1 << 62
 
@@ -120,6 +123,20 @@ class Actions:
         self.broker.directory.delete(record)
         log.warning("%s %r deleted by management, with %d messages", record.node.kind, name, depth)
         return {"messages": depth}
+
+    def overview(self, done: Done) -> None:
+        """The whole broker, as View.overview: done(row). Many nodes are summed up turn by turn."""
+        records = list(self.broker.directory.records.values())
+        sums = dict.fromkeys(COUNTERS, 0)
+
+        def go_on(at: int = 0) -> None:
+            self.view.add_up(records[at : at + NODES], sums)
+            if at + NODES < len(records):
+                self.broker.call(BrokerTimer("overview", partial(go_on, at + NODES)))
+            else:
+                done(self.view.whole(sums))
+
+        go_on()
 
     # -- messages
 

@@ -13,8 +13,8 @@ from handlers.broker.nodes.entry import REMOVED, Entry
 from handlers.broker.nodes.gate import Overflow
 from handlers.broker.nodes.node import Queue
 
-BATCH = 5000
-"""Messages of one turn. Another client waits some milliseconds for them."""
+BATCH = 1000
+"""Messages of one turn. Another client waits ten milliseconds for them, at most."""
 
 
 class Move:

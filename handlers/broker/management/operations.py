@@ -184,7 +184,10 @@ class Operations:
         if kind == "connection":
             return view.connections(*part)
         if kind == "session":
-            return view.sessions(request.number("connection", None) or 0, *part)
+            number = request.number("connection", None)
+            if number is None:
+                raise Failed(400, "the sessions of which `connection`? Its number is wanted")
+            return view.sessions(number, *part)
         if kind == "exchange":
             return view.exchanges(*part)
         if kind == "broker":
@@ -288,7 +291,7 @@ class Operations:
         done(Answer(200, "OK", self.actions.peek(name, **bounds)))  # type: ignore[arg-type]  # each has a default
 
     def _read_broker(self, request: Request, done: Done) -> None:
-        done(Answer(200, "OK", self._entity("broker", self.view.overview())))
+        self.actions.overview(lambda row: done(Answer(200, "OK", self._entity("broker", row))))
 
     def _read_connection(self, request: Request, done: Done) -> None:
         done(Answer(200, "OK", self._entity("connection", self.view.connection_row(_count(request, "connection")))))

@@ -11,7 +11,7 @@ the rates. It runs in the broker's thread, reads, and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import count as numbers
 from typing import Any, Optional
@@ -42,15 +42,22 @@ class View:
 
     def overview(self) -> Row:
         """The whole broker: how many connections, links and nodes, and the sums over all queues and topics."""
-        row: Row = {"product": "amqp-reactor broker", "version": __version__}
-        row.update(self.broker.overview().to_dict())
         sums = dict.fromkeys(COUNTERS, 0)
-        for record in self.broker.directory.records.values():
+        self.add_up(self.broker.directory.records.values(), sums)
+        return self.whole(sums)
+
+    @staticmethod
+    def add_up(records: Iterable[Record], sums: dict[str, int]) -> None:
+        """Add the numbers of these nodes to `sums`."""
+        for record in records:
             node = statistics(record.node.name, record)
             for name in COUNTERS:
                 sums[name] += getattr(node, name)
-        row.update(sums)
-        return row
+
+    def whole(self, sums: Mapping[str, int]) -> Row:
+        """An overview with these sums."""
+        facts = {"product": "amqp-reactor broker", "version": __version__}
+        return {**facts, **self.broker.overview().to_dict(), **sums}
 
     # -- queues and topics
 
