@@ -124,7 +124,7 @@ def test_without_a_file_all_is_as_before():
         ({"permissions": []}, ": permissions: [] is no object with users"),
         ([], ": [] is no object with options"),
         ("", ":1:1: Expecting value"),
-        ('{"queues": [],\n}', "broker.json:2:1: "),
+        ('{"queues": []\n"x": 1}', "broker.json:2:1: Expecting ',' delimiter"),
         ('{"max_nodes": 1, "max_nodes": 2}', ": the key 'max_nodes' is there twice"),
         ('{"idle_timeout": NaN}', ": NaN is no number of JSON"),
         ("[" * 100_000, "broker.json: "),
