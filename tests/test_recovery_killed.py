@@ -7,6 +7,8 @@ counted is what the client was told; one with a store loses none.
 
 from __future__ import annotations
 
+import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,10 @@ from typing import Any
 
 import pytest
 
+from handlers.broker.store.sqlite import SqliteStore
 from reactor import Container
+from tests.support import movers
+from tests.support.processes import DEADLINE
 from tests.support.recovery import BrokerProcess, Carrier, Faithful
 
 TOTAL = 2000
@@ -71,3 +76,32 @@ def test_a_broker_with_a_store_loses_nothing_that_it_had_accepted(tmp_path: Path
         Container(client).run()
     assert client.told["accepted"] == TOTAL and client.told["disconnected"] == len(KILLS)
     assert sorted(client.received) == list(range(TOTAL)), "each at least once"
+
+
+def test_transactions_are_whole_however_the_broker_is_killed(tmp_path: Path) -> None:
+    bodies, kills = 600, [20, 50, 80]  # after so many commits
+    store = SqliteStore(tmp_path / "jobs.store")
+    movers.fill(store, bodies)
+    store.close()
+    ledger = movers.Ledger()
+    with BrokerProcess(tmp_path, "--store", "jobs.store") as broker:
+        mover = movers.Mover(broker.url, random.Random(5), ledger)
+        container = Container(mover)
+        killed, deadline = 0, time.monotonic() + DEADLINE
+        while killed < len(kills) or len(ledger.committed) < kills[-1] + 20:
+            assert time.monotonic() < deadline, (killed, len(ledger.committed))
+            container.do_work(1)
+            if killed < len(kills) and len(ledger.committed) >= kills[killed]:
+                broker.kill()
+                broker.start()
+                killed += 1
+        mover.rest()
+        while container.connections() and mover.transaction is not None:
+            container.do_work(0.1)
+        mover.stop()
+        container.run()
+        broker.kill()
+    store = SqliteStore(tmp_path / "jobs.store")
+    movers.check(store, ledger, bodies)
+    assert len(movers.read(store)[movers.TO]) >= sum(ledger.sizes[work] for work in ledger.committed) > 0
+    store.close()

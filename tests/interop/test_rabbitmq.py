@@ -256,6 +256,17 @@ def test_a_refused_attach_is_told_although_the_session_ends_instead(desk: Desk, 
     desk.is_well()
 
 
+def test_transactions_are_refused_at_the_declaration(desk: Desk) -> None:
+    """It has none over AMQP 1.0, and ends the session of the link to its coordinator."""
+    failed: list[Any] = []
+    desk.client.on_transaction_declare_failed = failed.append
+    session = desk.container.create_session(desk.connection)
+    transaction = desk.container.declare_transaction(session)
+    desk.until(lambda: failed)
+    assert failed[0].transaction is transaction and transaction.condition.name == NOT_IMPLEMENTED
+    desk.is_well()
+
+
 def test_everything_on_the_session_of_a_refused_link_has_an_end(desk: Desk, queue: str) -> None:
     used = desk.container.create_sender(desk.connection, queue, send_timeout=20)
     desk.container.create_receiver(desk.connection, queue)

@@ -170,6 +170,17 @@ def test_an_address_that_is_not_there(rabbitmq4: RabbitMQ, desk: Desk, role: str
     desk.sends_and_receives(WELLNESS, spare)  # see the dynamic address below
 
 
+def test_transactions_are_refused_at_the_declaration(desk: Desk) -> None:
+    failed: list[Any] = []
+    desk.client.on_transaction_declare_failed = failed.append
+    session, spare = (desk.container.create_session(desk.connection) for _ in range(2))
+    desk.until("on_session_opened", 2)
+    transaction = desk.container.declare_transaction(session)
+    desk.until(lambda: failed)
+    assert transaction.condition.name == "amqp:not-implemented" and not transaction.active
+    desk.sends_and_receives(WELLNESS, spare)
+
+
 @pytest.mark.parametrize("how", ["/queue/nowhere", "/amq/queue/well", "nowhere"])
 def test_an_address_of_rabbitmq_3(rabbitmq4: RabbitMQ, desk: Desk, how: str) -> None:
     session = desk.container.create_session(desk.connection)
