@@ -23,10 +23,12 @@ from reactor.engine.endpoints.disposition import (
     TRANSACTIONAL_STATE,
     Disposition,
     DispositionType,
+    ModifiedDisposition,
+    RejectedDisposition,
     state_bytes,
 )
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
-from reactor.errors import ENDED, ILLEGAL_STATE, DataException, LocalProtocolError
+from reactor.errors import ENDED, ILLEGAL_STATE, REJECTED_BY_APPLICATION, DataException, LocalProtocolError
 from reactor.listing import Listed
 
 if TYPE_CHECKING:
@@ -259,6 +261,41 @@ class Delivery(Listed):
         self.local_state = state
         if state is TRANSACTIONAL_STATE and self.channel is not None:
             self.channel.outcomes.in_transaction = True
+
+    def accept(self) -> None:
+        """It was processed: ACCEPTED, and settled.
+
+        This and the next three are for messages that came, and raise LocalProtocolError for one that was sent from
+        here; else as `update`.
+        """
+        self.finish(ACCEPTED)
+
+    def reject(self, condition: Union[Condition, str, None] = None) -> None:
+        """No receiver can ever process it: REJECTED, and settled.
+
+        condition: the reason, a Condition or the text of one named ``amqp-reactor:rejected``; None: that in `local`.
+        """
+        if isinstance(condition, str):
+            condition = Condition(REJECTED_BY_APPLICATION, condition)
+        self.finish(REJECTED if condition is None else RejectedDisposition(condition))
+
+    def release(self) -> None:
+        """It was not looked at, and goes back: RELEASED, and settled."""
+        self.finish(RELEASED)
+
+    def modify(
+        self, failed: bool = True, undeliverable: bool = False, annotations: Optional[dict[AnyValue, AnyValue]] = None
+    ) -> None:
+        """It goes back, changed: MODIFIED, and settled. The arguments are those of ModifiedDisposition."""
+        self.finish(ModifiedDisposition(failed, undeliverable, annotations))
+
+    def finish(self, state: Union[Disposition, DispositionType, int]) -> None:
+        """Give a message that came this outcome, and settle it."""
+        if self.link.is_sender:
+            text = "%r was sent from here: its receiver gives the outcome"
+            raise LocalProtocolError(ILLEGAL_STATE, text % (self,), "link")
+        self.update(state)
+        self.settle()
 
     def settle(self) -> None:
         """Forget the delivery, and send the settlement to the peer. Bytes that were not read are dropped; a delivery

@@ -14,6 +14,8 @@ from reactor.codec.dicts import SymbolList
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.delivery import SETTLED_HERE, Delivery
+from reactor.engine.endpoints.disposition import ACCEPTED, TERMINAL, Disposition, DispositionType
 from reactor.engine.endpoints.endpoint import (
     LOCAL_ACTIVE,
     LOCAL_CLOSE,
@@ -33,6 +35,7 @@ from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import Receiver
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.events import Event, EventType
+from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 from reactor.reasons import passes
 
 if TYPE_CHECKING:
@@ -124,6 +127,49 @@ class Session(Endpoint):
         encode_composite(BEGIN, self.begin_fields(None))  # for its error, at the call that caused it
         if self.change(LOCAL_OPEN):
             self._emit(Event.SESSION_LOCAL_OPEN)
+
+    def acknowledge(
+        self,
+        delivery: Optional[Delivery] = None,
+        outcome: Union[Disposition, DispositionType, int] = ACCEPTED,
+        multiple: bool = False,
+    ) -> int:
+        """Settle messages that came over this session, whatever receiver they came to (rows Q1, J3).
+
+        delivery: this one; None: all that were read and are not settled.
+        outcome: ACCEPTED by default; REJECTED, RELEASED, MODIFIED, or a Disposition of one.
+        multiple: `delivery` and all that came before it, in the order of their coming (row R1).
+
+        Returns the number of messages. Raises LocalProtocolError for a delivery that is settled, was sent from here, or
+        is of another session; ValueError for a state that is no outcome. Nothing is settled then.
+        """
+        kind = outcome.type if isinstance(outcome, Disposition) else outcome
+        if kind not in TERMINAL:
+            raise ValueError("an outcome is ACCEPTED, REJECTED, RELEASED or MODIFIED, not %r" % (outcome,))
+        if delivery is None or multiple:
+            if delivery is not None:
+                self._check_own(delivery)
+            unsettled = [] if self.channel is None else list(self.channel.incoming.unsettled.values())
+            chosen = [one for one in unsettled if not one.fate and one.payload is None and not one.partial]
+            if delivery is not None:
+                chosen = chosen[: chosen.index(delivery) + 1] if delivery in chosen else []
+        else:
+            self._check_own(delivery)
+            chosen = [delivery]
+        for one in chosen:
+            one.finish(outcome)
+        return len(chosen)
+
+    def _check_own(self, delivery: Delivery) -> None:
+        why = ""
+        if delivery.link.session is not self:
+            why = "is of another session"
+        elif delivery.link.is_sender:
+            why = "was sent from here: its receiver gives the outcome"
+        elif delivery.fate == SETTLED_HERE:
+            why = "is settled already"
+        if why:
+            raise LocalProtocolError(ILLEGAL_STATE, "acknowledge(): %r %s" % (delivery, why), "session")
 
     def close(self) -> None:
         """End the session, with its links. Sent deliveries leave first."""
