@@ -11,7 +11,7 @@ import pytest
 from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
 from handlers.broker.nodes.policy import Policy
-from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Condition, Container, Message, Session
+from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Condition, Container, Message, Resend, Session
 from reactor.engine.endpoints.disposition import RejectedDisposition
 from reactor.errors import (
     ConnectionException,
@@ -385,7 +385,7 @@ def test_a_connection_that_reconnects_keeps_its_callers_waiting():
     port = unused_port()
     with EmbeddedBroker("127.0.0.1:%d" % port) as first:
         connection = BlockingConnection(first.url, timeout=PATIENCE, reconnect=[0.01])
-        sender = connection.create_sender("jobs")
+        sender = connection.create_sender("jobs", options=Resend())  # the loss may not be known here yet
         receiver = connection.create_receiver("jobs", credit=1)
     with EmbeddedBroker("127.0.0.1:%d" % port):
         tracker = sender.send("over the new wire", sync=False)
