@@ -31,6 +31,7 @@ class Service:
         self.container = container
         self._changed = threading.Condition()
         self._waiting = 0  # threads
+        self._changes = 0  # that were notified
         self._ended = False
         self._failure: Optional[BaseException] = None
         self._posted: deque[Callable[[], None]] = deque()
@@ -88,21 +89,28 @@ class Service:
             return
         with self._changed:
             self._waiting += 1  # before the next look: a later change is notified
-            try:
-                while not ready():
-                    if self._ended:
-                        raise ConnectionException("%s: the connection is closed" % name) from self._failure
-                    left = SLICE if deadline is None else deadline - self.now()
-                    if left <= 0:
-                        raise Timeout("%s timed out" % name)
-                    self._changed.wait(min(left, SLICE))
-            finally:
+        try:
+            while True:
+                seen = self._changes
+                if ready():  # without the lock: it may take others
+                    return
+                if self._ended:
+                    raise ConnectionException("%s: the connection is closed" % name) from self._failure
+                left = SLICE if deadline is None else deadline - self.now()
+                if left <= 0:
+                    raise Timeout("%s timed out" % name)
+                with self._changed:
+                    if self._changes == seen and not self._ended:
+                        self._changed.wait(min(left, SLICE))
+        finally:
+            with self._changed:
                 self._waiting -= 1
 
     def notify(self) -> None:
         """Something has changed for which a thread may wait. From any thread."""
         if self._waiting:
             with self._changed:
+                self._changes += 1
                 self._changed.notify_all()
 
     def stop(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
 from handlers.broker.nodes.policy import Policy
-from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Condition, Container, Message, Resend, Session
+from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Backoff, Condition, Container, Message, Resend, Session
 from reactor.engine.endpoints.disposition import RejectedDisposition
 from reactor.errors import (
     ConnectionException,
@@ -384,7 +384,7 @@ def test_a_connection_that_the_peer_closes_wakes_every_thread_that_waits(broker)
 def test_a_connection_that_reconnects_keeps_its_callers_waiting():
     port = unused_port()
     with EmbeddedBroker("127.0.0.1:%d" % port) as first:
-        connection = BlockingConnection(first.url, timeout=PATIENCE, reconnect=[0.01])
+        connection = BlockingConnection(first.url, timeout=PATIENCE, reconnect=Backoff(initial=0.01, max_delay=0.05))
         sender = connection.create_sender("jobs", options=Resend())  # the loss may not be known here yet
         receiver = connection.create_receiver("jobs", credit=1)
     with EmbeddedBroker("127.0.0.1:%d" % port):
@@ -545,3 +545,23 @@ def test_a_request_without_an_answer_and_one_without_an_address(connection):
         client.call(Message("?"), timeout=0.05)
     with pytest.raises(ValueError, match="has no address"):
         SyncRequestResponse(connection).call(Message("?"))
+
+
+def test_a_condition_may_take_locks_of_its_own(connection):
+    """It is asked without a lock of the connection's: else two threads could wait for each other."""
+    lock, inside = threading.Lock(), threading.Event()
+
+    def condition():
+        inside.set()
+        with lock:
+            return found
+
+    found: list = []
+    with lock:
+        waiting = threading.Thread(target=connection.wait, args=(condition,))
+        waiting.start()
+        assert inside.wait(PATIENCE)
+        connection.changed()
+        found.append("it")
+    waiting.join(PATIENCE)
+    assert not waiting.is_alive()
