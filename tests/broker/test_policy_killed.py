@@ -41,7 +41,7 @@ class Traffic(MessagingHandler):
 
     def on_message(self, event: Any) -> None:
         self.rejected += 1
-        if self.rejected >= 300 and len(self.confirmed) >= 600:
+        if self.rejected >= 100 and len(self.confirmed) >= 200:
             self.kill()
         raise Reject("no")
 
@@ -56,7 +56,7 @@ def test_each_message_that_was_confirmed_is_in_one_queue_after_a_kill(tmp_path: 
         with Script([*command, "--config", str(config)], CHECKOUT) as broker:
             traffic = Traffic(broker.wait_for("Listening on").split()[-1], start, broker.process.kill)
             Container(traffic).run()
-        assert traffic.rejected >= 300
+        assert traffic.rejected >= 100
         confirmed |= set(traffic.confirmed)
     base = sqlite3.connect(path)
     rows = base.execute("SELECT node.name, body FROM message JOIN node ON node.number = queue").fetchall()
