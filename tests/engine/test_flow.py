@@ -577,6 +577,33 @@ def test_a_link_that_goes_keeps_no_other_from_its_credit():
     assert (flow.handle, flow.link_credit) == (1, 2)
 
 
+def test_a_link_that_is_not_attached_yet_keeps_no_other_from_its_credit():
+    """The peer asks it to drain before our attach has left: that waits, and nothing else does."""
+    peer = Peer.server()
+    peer.attach("theirs", handle=1)
+    theirs = peer.connection.link_head(0)
+    ours = peer.receiver("ours")
+    peer.transport.receive(said("flow", handle=1, link_credit=3, drain=True, next_incoming_id=0, incoming_window=9,
+                                next_outgoing_id=0, outgoing_window=9))  # fmt: skip
+    assert theirs.drained() == 3
+    ours.flow(2)
+    flow = peer.heard_one("flow")
+    assert (flow.handle, flow.link_credit) == (ours.handle_out, 2)
+    theirs.open()
+    assert [one.name for one in peer.heard()] == ["attach", "flow"]
+
+
+def test_a_flow_without_credit_confirms_no_pause():
+    peer = Peer.client()
+    receiver = peer.receiver(credit=3)
+    receiver.pause()
+    windows = {"next_incoming_id": 0, "incoming_window": 1000, "next_outgoing_id": 0, "outgoing_window": 1000}
+    peer.say("flow", handle=0, available=5, **windows)
+    assert not receiver.is_paused and receiver.available == 5
+    peer.flow(0)
+    assert receiver.is_paused
+
+
 def test_a_receiver_says_how_much_is_available_as_far_as_it_knows():
     """[2.6.7]: the sender says it; who receives repeats what was said last."""
     peer = Peer.client()

@@ -64,6 +64,11 @@ EQUIVALENT = {
         "used = serial_difference(link.delivery_count, count) | link.given_back_early": "one of the two is 0",
         "used = serial_difference(link.delivery_count, count) ^ link.given_back_early": "the same",
         "if link.waiting and link.wire_credit != 0 and link.transfer_in_progress is None:": "no credit is below 0 here",
+        "if drain and link.wire_credit <= 0:": "the same",
+        "if link.waiting or link.wire_credit > 0 and link.transfer_in_progress is None:": "they wait again",
+        "if link.channel == channel and link.is_sender:": "a channel is equal to itself alone",
+        "if used >= 0:": "nothing was given back: it stays so",
+        "if used > -1:": "the same",
     },
     "incoming_window": {
         "if not settled or delivery_id is None or not -1 <= delivery_id <= MASK:": "the codec lets no negative one in",
