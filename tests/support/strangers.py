@@ -53,10 +53,9 @@ def install() -> None:
         _run([sys.executable, "-m", "venv", str(folder() / "venv")])
         for name in wanted:
             _run([str(programs() / "pip"), "install", "-q", name])
-    for name in NODE:
-        if missing(name) and shutil.which("npm"):
-            (folder() / "package.json").write_text('{"private": true}', encoding="utf-8")
-            _run(["npm", "install", "--silent", "--no-audit", "--no-fund", name])
+    if any(missing(name) for name in NODE) and shutil.which("npm"):
+        (folder() / "package.json").write_text('{"private": true}', encoding="utf-8")
+        _run(["npm", "install", "--silent", "--no-audit", "--no-fund", *NODE])  # it takes away what is not named
 
 
 def _run(command: list[str]) -> None:
