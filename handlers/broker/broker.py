@@ -212,7 +212,7 @@ class Broker(MessagingHandler):
         """
         links = sum(len(links) for links in list(self._links.values()))
         counted = list(self.directory.records.values()) if records is None else records
-        return overview(counted, len(self._links), links, self.refused, self.net.errors)
+        return overview(counted, len(self._links), links, self.refused, self.net.errors, self.transactions.counts)
 
     def now(self) -> float:
         """The time by which messages expire."""

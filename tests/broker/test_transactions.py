@@ -902,3 +902,15 @@ def test_a_rejection_in_a_transaction_makes_a_dead_letter(tmp_path):
     world.start()
     assert depths(world, "jobs", "dead") == [0, 1]
     world.broker.close()
+
+
+def test_they_are_counted(world, party):
+    sender = party.sender("jobs")
+    first, second, third = party.begin(), party.begin(), party.begin()
+    party.post(first, sender, "a", durable=True)
+    assert world.broker.overview().transactions == 3
+    party.commit(first)
+    party.commit(second)
+    party.abort(third)
+    numbers = world.broker.overview()
+    assert (numbers.transactions, numbers.committed, numbers.rolled_back) == (0, 2, 1)

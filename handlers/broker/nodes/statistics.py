@@ -66,6 +66,7 @@ class BrokerStatistics(NamedTuple):
 
     connections, links, nodes: how many there are. depth, bytes: the messages in all queues, and their size.
     refused: messages that reached no node, ever. internal_errors: see `Broker.internal_errors`.
+    transactions: those that are open. committed, rolled_back: transactions that have ended so, ever.
     """
 
     connections: int
@@ -75,6 +76,9 @@ class BrokerStatistics(NamedTuple):
     bytes: int
     refused: int
     internal_errors: int
+    transactions: int = 0
+    committed: int = 0
+    rolled_back: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers by their names."""
@@ -100,13 +104,14 @@ class Past:
 
 
 def overview(
-    records: Sequence[Record], connections: int, links: int, refused: int, internal_errors: int
+    records: Sequence[Record], connections: int, links: int, refused: int, internal_errors: int,
+    transactions: tuple[int, int, int] = (0, 0, 0),
 ) -> BrokerStatistics:
     """The numbers of a broker with these nodes."""
     nodes = [record.node for record in records]
     queues = [queue for node in nodes for queue in (list(node.subscriptions) if isinstance(node, Topic) else [node])]
     depth, taken = sum(queue.depth for queue in queues), sum(queue.bytes for queue in queues)
-    return BrokerStatistics(connections, links, len(nodes), depth, taken, refused, internal_errors)
+    return BrokerStatistics(connections, links, len(nodes), depth, taken, refused, internal_errors, *transactions)
 
 
 def statistics(name: str, record: Optional[Record]) -> NodeStatistics:

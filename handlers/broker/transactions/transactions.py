@@ -58,6 +58,11 @@ class Transactions:
         """Have all ids begin with `prefix`: a client that comes again after a restart cannot mean another one's."""
         self._prefix = prefix
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many are open; how many were committed, and rolled back, ever."""
+        return len(self._open), self.committed, self.rolled_back
+
     def __len__(self) -> int:
         return len(self._open)
 
