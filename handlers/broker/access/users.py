@@ -10,6 +10,7 @@ import hmac
 import logging
 import os
 from collections.abc import Mapping
+from random import SystemRandom
 from typing import Any, Callable, Optional, Union
 
 from handlers.broker.access.userfile import (
@@ -42,7 +43,7 @@ class Users:
     chance: gives so many random bytes.
     """
 
-    def __init__(self, source: UserSource, chance: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(self, source: UserSource, chance: Callable[[int], bytes] = SystemRandom().randbytes) -> None:
         self.path = None if isinstance(source, Mapping) else os.fspath(source)
         self._key = chance(32)
         self._seen: Any = None
