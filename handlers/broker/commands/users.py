@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import os
 import sys
 from collections.abc import Sequence
 
@@ -65,7 +64,7 @@ def _do(options: argparse.Namespace) -> None:
         file.change(name, {}, there=True)
         print(f"user {name!r} removed; connections that are open stay")
         return
-    salts = [os.urandom(SALT_SIZE) for _ in MECHANISMS]
+    salts = [SystemRandom().randbytes(SALT_SIZE) for _ in MECHANISMS]
     secrets = derive(_password(name), salts, options.iterations)
     file.change(name, secrets, there=options.action == "change")
     print(f"user {name!r} {'changed' if options.action == 'change' else 'added'}")
