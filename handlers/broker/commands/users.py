@@ -10,6 +10,7 @@ import argparse
 import getpass
 import sys
 from collections.abc import Sequence
+from random import SystemRandom
 
 from handlers.broker.access.userfile import (
     ITERATIONS,
