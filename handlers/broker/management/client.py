@@ -10,8 +10,6 @@ It runs a container of its own while it waits for an answer, and no longer.
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -104,9 +102,10 @@ class ManagementClient:
         self.url = Url(url)
         self.timeout = timeout
         self._notes = _Notes()
+        self._asked = 0
         self._container = Container(self._notes)
         self._connection = self._container.connect(url, **{"reconnect": False, "connect_timeout": timeout, **options})
-        self._here = f"management-{uuid.uuid4()}"
+        self._here = f"management-{self._container.container_id}"
         self._receiver = self._container.create_receiver(self._connection, NODE, options=_ReplyTo(self._here))
         self._sender = self._container.create_sender(self._connection, NODE)
         try:
@@ -118,7 +117,8 @@ class ManagementClient:
     def ask(self, operation: str, kind: str = TYPE, body: Any = None, **arguments: Any) -> Reply:
         """The answer to one request: `operation` on an entity of this kind. arguments: `name` and others; None stands
         for none. ManagementError, if it was not met."""
-        number = str(uuid.uuid4())
+        self._asked += 1
+        number = str(self._asked)
         properties = {"operation": operation, "type": kind}
         properties.update((name, value) for name, value in arguments.items() if value is not None)
         self._sender.send(Message(body, id=number, reply_to=self._here, properties=properties, inferred=False))
@@ -143,19 +143,19 @@ class ManagementClient:
         """Close the connection. Harmless when repeated."""
         notes = self._notes
         self._connection.close()
-        deadline = time.monotonic() + self.timeout
-        while not notes.closed and time.monotonic() < deadline:
+        deadline = self._container.mark() + self.timeout
+        while not notes.closed and self._container.mark() < deadline:
             self._container.do_work(0.1)
         notes.closed = True
         self._container.stop()
         self._container.run()
 
     def _until(self, done: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + self.timeout
+        deadline = self._container.mark() + self.timeout
         while not done():
             if self._notes.error is not None:
                 raise self._notes.error
-            left = deadline - time.monotonic()
+            left = deadline - self._container.mark()
             if left <= 0:
                 raise ManagementError(f"no answer in {self.timeout:g} seconds", why=SILENT)
             self._container.do_work(min(left, 0.1))
