@@ -159,6 +159,22 @@ def test_plain_lets_in_whoever_has_the_password_of_the_credentials(user, passwor
     assert (sasl.outcome, sasl.user) == (SASL.AUTH, None)
 
 
+@pytest.mark.parametrize(("given", "asked"), [
+    ("e\u0301\u00adva", "\u00e9va"),  # as SCRAM stores it
+    ("e\u0301\U0001f984", "\u00e9\U0001f984"),  # with a character that is younger than the tables
+    ("bell\x07", "bell\x07"),  # which RFC 4013 prohibits: no name is stored so
+])  # fmt: skip
+def test_a_directory_is_asked_for_the_name_that_it_has_stored_and_an_authenticator_for_the_one_that_came(given, asked):
+    for key in ("credentials", "authenticator"):
+        heard = []
+        sasl = server("PLAIN", **{key: lambda *told, heard=heard: heard.append(told[1])})
+        sasl.start()
+        init = frame(SASL_INIT, symbol("PLAIN"), b"\0" + given.encode() + b"\0s3cret")
+        with pytest.raises(RemoteProtocolError, match="wrong user or password"):
+            sasl.receive(init, 0, len(init))
+        assert (heard, sasl.outcome) == ([asked if key == "credentials" else given], SASL.AUTH)
+
+
 @pytest.mark.parametrize("says", [True, False])
 def test_where_there_is_an_authenticator_too_it_decides_alone(says):
     sasl = server("PLAIN", credentials=directory, authenticator=lambda mech, user, password: says)
