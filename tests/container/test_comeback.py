@@ -175,7 +175,58 @@ def test_it_is_asked_for_less_and_less_often_and_given_up_when_the_delays_are_us
     assert client.count("on_%s_error" % kind) == 1
     assert [event.delivery for event in client.events["on_in_doubt"]] == [sent]
     told = [record.getMessage() for record in caplog.records if record.name.endswith("comeback")]
-    assert len(told) == 1 and "amqp:internal-error: never\\n" in told[0] and "again" in told[0]
+    assert len(told) == 1 and "amqp:internal-error: never\\n" in told[0]
+    assert told[0].endswith("it is asked for again in 0 s")
+
+
+@pytest.mark.parametrize("refusals", [1, 2, 3])
+def test_links_of_a_session_that_is_refused_come_back_with_it_or_end_with_it(
+    refusals: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The peer has answered none of their attaches: each is refused with the session, and not by itself."""
+    left = [refusals]
+
+    def refuse(event: Any) -> None:
+        if left[0]:
+            left[0] -= 1
+            event.session.condition = Condition("amqp:internal-error", "no")
+            event.session.close()
+
+    scene = Scene([0, 2], on_session_opening=refuse)
+    scene.run(lambda: scene.stage.clock.now() >= 1002 or scene.client.count("on_link_opened"))
+    scene.run()
+    told = [record.getMessage() for record in caplog.records if record.name.endswith("comeback")]
+    assert len(told) == 1 and "<Session" in told[0]
+    given_up = int(refusals == 3)
+    assert scene.count("on_link_opened", "on_session_error", "on_link_error") == [1 - given_up, given_up, given_up]
+
+
+class Keeping:
+    """A handler that closes nothing."""
+
+    def __init__(self) -> None:
+        self.doubtful: list[Any] = []
+
+    def on_delivery_in_doubt(self, event: Any) -> None:
+        self.doubtful.append(event.delivery)
+
+
+@pytest.mark.parametrize("kind", ["session", "link"])
+def test_what_was_sent_over_what_is_given_up_is_in_doubt_at_once(kind: str) -> None:
+    stage = Stage(Witness(on_message=lambda event: None, auto_accept=False))
+    client = Keeping()
+    container, connection = stage.connect(client, [0])
+    sender = container.create_sender(connection, "q", resend=True)
+    stage.run()
+    sent = []
+    for turn in (1, 2):
+        end = getattr(stage.server.last("on_link_opened"), kind)
+        end.condition = Condition("amqp:internal-error")
+        end.close()
+        sent.append(sender.send(Message("x")))
+        stage.run()
+        assert stage.server.count("on_link_opened") == 2
+        assert client.doubtful == ([] if turn == 1 else sent)
 
 
 def test_what_came_back_and_stayed_is_asked_for_at_once_the_next_time() -> None:
@@ -202,6 +253,72 @@ def test_what_is_closed_while_it_is_away_is_told_to_be_closed(kind: str) -> None
     scene.connection.close()
     scene.run(lambda: scene.container not in scene.stage.stepper.containers)
     assert scene.client.count("on_connection_closed") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "closed"),
+    [("link", "link"), ("link", "session"), ("link", "connection"), ("session", "session"), ("session", "connection")],
+)
+def test_what_is_closed_here_while_the_peer_ends_it_is_over(
+    kind: str, closed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = Scene(Backoff(initial=5, jitter=0))
+    sent = scene.sender.send(Message("x"))
+    scene.end(kind, "amqp:internal-error")
+    {"link": scene.sender, "session": scene.sender.session, "connection": scene.connection}[closed].close()
+    scene.run()
+    scene.stage.clock.advance(600)
+    scene.run()
+    assert scene.count("on_link_opened", "on_%s_error" % kind, "on_%s_closed" % kind) == [1, 1, 1]
+    assert [event.delivery for event in scene.client.events["on_in_doubt"]] == [sent]
+    assert "again" not in caplog.text
+    if closed == "session":
+        scene.connection.close()
+        scene.run()
+    assert scene.container not in scene.stage.stepper.containers
+
+
+@pytest.mark.parametrize("kind", ["session", "link"])
+def test_what_is_closed_here_before_its_end_is_told_is_over(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The end came with a message, and the application closes it when it has that."""
+    stage = Stage(Witness(on_link_opened=lambda event: event.sender and event.sender.send(Message("last"))))
+    client = Witness(on_message=lambda event: getattr(event, kind).close())
+    container, connection = stage.connect(client, True)
+    receiver = container.create_receiver(connection, "q", prefetch=0)
+    stage.run()
+    receiver.flow(1)
+    stage.run(lambda: stage.server.last("on_link_opened").link.credit == 1 or client.count("on_message"))
+    theirs = getattr(stage.server.last("on_link_opened"), kind)
+    theirs.condition = Condition("amqp:internal-error")
+    theirs.close()
+    stage.run()
+    assert client.told.count("on_message") == client.count("on_%s_closed" % kind) == 1
+    assert "again" not in caplog.text and stage.server.count("on_link_opened") == 1
+
+
+def test_a_link_that_waits_while_the_connection_is_lost_is_attached_once() -> None:
+    scene = Scene([0.5, 60, 60])
+    scene.end("link", "amqp:internal-error")
+    scene.run(scene.opened(2))
+    scene.end("link", "amqp:internal-error")
+    scene.run(lambda: scene.sender.held)
+    scene.stage.cut()
+    scene.run(scene.opened(3))
+    scene.stage.clock.advance(600)
+    scene.run()
+    assert scene.count("on_link_opened", "on_connection_opened", "on_link_closed") == [3, 2, 0]
+
+
+@pytest.mark.parametrize(("stays", "waits"), [(0.9, True), (1.0, False), (999.5, False), (1000.0, False)])
+def test_what_came_back_has_to_stay_for_a_second(stays: float, waits: bool) -> None:
+    scene = Scene(Backoff(initial=5, jitter=0))
+    clock = scene.stage.clock
+    for number in (2, 3):
+        scene.end("link", "amqp:link:detach-forced")
+        before = clock.now()
+        scene.run(scene.opened(number))
+        assert (clock.now() > before) is (waits and number == 3)
+        clock.advance(stays)
 
 
 @pytest.mark.parametrize("kind", ["session", "link"])

@@ -127,3 +127,33 @@ def test_a_session_that_waits_for_its_channel_is_begun_and_ended_though_it_was_c
     before = [one.name for one in peer.heard()].count("begin")
     peer.hello()
     assert before < 6 and before + [one.name for one in peer.heard()].count("begin") == 6
+
+
+# -- links that go on without their handshake ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("whose", ["ours", "the peer's"])
+def test_a_link_that_is_kept_for_later_leaves_its_end_on_the_wire_closed(whose):
+    """Its handles and its name are free again when both have detached, and no frame about that reaches the link."""
+    peer = Peer.client()
+    peer.connection.lasting = True
+    kept = peer.receiver("link", credit=3)
+    other = peer.receiver("other", credit=1, handle=1)
+    session = peer.session
+    if whose == "the peer's":
+        peer.say("detach", handle=0, closed=True, error=error("amqp:internal-error"))
+        peer.events()
+    session.hold_link(kept)
+    detach = peer.heard_one("detach")
+    assert (detach.handle, detach.closed) == (0, True)
+    if whose == "ours":
+        peer.say("detach", handle=0, closed=True)
+    assert kept not in [event.context for event in peer.events()] and peer.heard() == []
+    assert peer.transport.condition is None and list(session.links()) == [kept, other]
+    session.adopt(kept)
+    attach, *_ = peer.heard()
+    assert (attach.name, attach.fields["name"], attach.handle) == ("attach", "link", 0)
+    peer.attach("link", role=False)
+    assert (peer.heard_one("flow").link_credit, kept.credit) == (3, 3)
+    peer.say("detach", handle=0, closed=True)
+    assert types(peer).count(Event.LINK_REMOTE_CLOSE) == 1

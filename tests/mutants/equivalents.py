@@ -28,6 +28,12 @@ KINDS = [
     (r"\.fate > OPEN\b", r".fate != OPEN", "the same"),
 ]
 
+
+def either(line: str, operators: str, why: str) -> dict[str, str]:
+    """The line with each of these operators at its @."""
+    return {line.replace("@", operator): why for operator in operators.split()}
+
+
 #: Mutants that behave as the original does: room -> the line as it is written then -> why.
 EQUIVALENT = {
     "bounds": {
@@ -53,12 +59,36 @@ EQUIVALENT = {
         "if link.state & LOCAL_CLOSED and link.state ** REMOTE_CLOSED:": (
             "behind its detach a link is looked at again when the peer has closed it"
         ),
+        "if link.handle_out is None:": "its old place says nothing to it: it has no credit there, and is listed once",
     },
     "channel": {
         "self.dirty = False": "it is in the list twice, and the second look finds nothing",
         "return bool(session.state // (LOCAL_UNINIT | REMOTE_CLOSED))": (
             "no session that was not opened is in the list of work without a channel"
         ),
+    },
+    "comeback": {
+        **either(
+            "if connection.state & Endpoint.REMOTE_CLOSED or not endpoint.state @ Endpoint.LOCAL_ACTIVE:",
+            "+ - * / | ^ << **",
+            "what is closed on both sides has no channel any more",
+        ),
+        **either(
+            "if not endpoint.state @ Endpoint.REMOTE_CLOSED:",
+            "+ - * / | ^ << **",
+            "what the peer has not closed has no reason that passes",
+        ),
+        **either(
+            "if isinstance(endpoint, Sender) and endpoint.state @ Endpoint.REMOTE_CLOSED:",
+            "+ - * / // | ^ << **",
+            "this is the event of the peer's close",
+        ),
+        **either(
+            "elif isinstance(endpoint, Session) and endpoint.state @ Endpoint.REMOTE_CLOSED:",
+            "+ - * / // | ^ << **",
+            "the same",
+        ),
+        "if not patience is not None:": "a timer is cancelled with its patience, and may be when it has fired",
     },
     "flows": {
         "used = serial_difference(link.delivery_count, count) | link.given_back_early": "one of the two is 0",

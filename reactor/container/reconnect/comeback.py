@@ -55,8 +55,11 @@ class Comeback:
             return False
         if not endpoint.state & Endpoint.REMOTE_CLOSED:
             return False
-        if isinstance(endpoint, Link) and endpoint.session.state & Endpoint.REMOTE_CLOSED:
-            return self.will_retry(endpoint.session)  # it went with its session, and comes back with it
+        if isinstance(endpoint, Link):
+            if endpoint.session.state & Endpoint.REMOTE_CLOSED:
+                return self.will_retry(endpoint.session)  # it went with its session, and comes back with it
+            if not endpoint.session.state & Endpoint.LOCAL_ACTIVE:
+                return False
         if endpoint.is_blamed or endpoint.passive or not passes(endpoint.remote_condition):
             return False
         if endpoint.channel is None or (isinstance(endpoint, Link) and endpoint.handle_out is None):
