@@ -23,11 +23,13 @@ from handlers.broker.nodes.envelope import annotated
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.terms import pause_of
 from handlers.broker.store.interface import Change, CountMessage, RemoveMessage
-from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Condition, Link, LocalProtocolError
+from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Condition, Link, LocalProtocolError, symbol
 
 log = logging.getLogger("handlers.broker")
 
 TOO_LARGE = "amqp:link:message-size-exceeded"
+
+ACTIVE = symbol("rabbitmq:active")
 
 MOST_ANNOTATED = 16 * 1024
 """Bytes by which the annotations of outcomes may lengthen one message."""
@@ -47,6 +49,7 @@ class Outlet(BrokerLink, Consumer):
         self.presettled = link.remote_snd_settle_mode == Link.SND_SETTLED
         self.second = link.remote_rcv_settle_mode == Link.RCV_SECOND
         self.resting = False
+        self.informed = False  # of being the active one, or not
         self.halted = False  # the broker is about to end
         self.subscription: Any = None  # at a topic, that of the queue
         self.looks_up = False  # attached without a source, to find the subscription
@@ -111,6 +114,8 @@ class Outlet(BrokerLink, Consumer):
                 link.drained()
             return
         queue = self.queue
+        if queue.active is not None and not self.informed:
+            self.activated()
         credit = link.credit
         if queue.bytes > MOST_AHEAD:  # however much credit it has: it may not be reading
             credit = min(credit, max(1, MOST_AHEAD * queue.depth // queue.bytes) - link.queued)
@@ -118,6 +123,14 @@ class Outlet(BrokerLink, Consumer):
         if self.selection is None:
             link.offered(queue.waiting)
         self.drained()
+
+    def activated(self) -> None:
+        """Tell the receiver whether it is the single active one: with its first credit, and when it becomes it (R16;
+        rabbitmq.com/docs/consumers, Consumer Activity Notification)."""
+        self.informed = True
+        active = self.queue.active
+        if active is not None:
+            self.link.send_flow_properties({ACTIVE: active.consumer is self})
 
     def drained(self) -> None:
         """Give back the rest of the credit, if the receiver drains and there are no more messages."""

@@ -304,6 +304,10 @@ class FlowsInterface(Protocol):
     def links(self) -> dict[Any, None]:
         """Links with a flow to be written."""
 
+    @property
+    def properties(self) -> dict[Any, dict[Any, Any]]:
+        """Those that the next flow of a link carries."""
+
     def announce(self, link: Any) -> None:
         """Have a flow of the link written."""
 

@@ -719,6 +719,24 @@ def test_a_single_active_consumer_that_vanishes_is_followed():
     assert two.bodies() == ["a", "b"] and [r.message.delivery_count for r in two.inbox] == [1, 1]
 
 
+def test_R16_receivers_hear_which_of_them_is_active():
+    world = BrokerWorld(policies={"jobs*": Policy(single_active=True)})
+    one, two = world.client(), world.client()
+    first, second = one.receiver("jobs1"), two.receiver("jobs1")
+    assert first.flow_properties is None, "before its first credit"
+    first.flow(1)
+    second.flow(1)
+    world.quiet()
+    assert first.flow_properties == {symbol("rabbitmq:active"): True}
+    assert second.flow_properties == {symbol("rabbitmq:active"): False}
+    first.close()
+    world.quiet()
+    assert second.flow_properties == {symbol("rabbitmq:active"): True}
+    plain = one.receiver("others", 1)
+    world.quiet()
+    assert plain.flow_properties is None
+
+
 def test_an_exclusive_queue_has_one_consumer():
     world = BrokerWorld(queues={"jobs": Policy(exclusive=True)})
     one, two = world.client("one"), world.client("two")

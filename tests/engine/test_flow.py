@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from reactor.codec.types import symbol
 from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.disposition import ACCEPTED
 from reactor.engine.events import Event
 from reactor.engine.serial import MASK, serial_difference
 from reactor.engine.wire.transport import Transport
+from reactor.errors import DataException
 from tests.support.frames import Peer, source, target
 from tests.support.frames import frame as said
 from tests.support.pair import PIECES, Pair, received
@@ -1084,3 +1086,44 @@ def test_a_window_over_the_wrap():
     assert heard.next_incoming_id == 2
     assert heard.delivery_count == 2
     assert heard.link_credit == 3
+
+
+# -- properties --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("forth", [True, False])
+@pytest.mark.parametrize("of_sender", [True, False])
+def test_properties_of_a_flow_come_once_with_all_else_it_says(forth, of_sender):
+    pair = Pair()
+    sender, receiver = pair.way(forth, 5)
+    near, far = (sender, receiver) if of_sender else (receiver, sender)
+    assert far.flow_properties is None
+    if of_sender:
+        near.offered(7)
+    else:
+        near.flow(2)
+    near.send_flow_properties({"x:mood": "good"})
+    pair.pump()
+    assert far.flow_properties == {symbol("x:mood"): "good"} and type(next(iter(far.flow_properties))) is symbol
+    assert sender.credit == receiver.credit == (5 if of_sender else 7)
+    assert not of_sender or receiver.available == 7
+    sender.transmit(b"x")
+    receiver.flow(1)
+    if of_sender:
+        receiver.drain(0)
+        pair.pump()
+        sender.drained()
+    pair.pump()
+    assert far.flow_properties is None, "the next flow has none"
+
+
+def test_properties_that_cannot_be_told():
+    pair = Pair()
+    sender, receiver = pair.way(True)
+    for wrong in ({1: 2}, ["a"], {"a": object()}):
+        with pytest.raises(DataException):
+            sender.send_flow_properties(wrong)
+    loose = pair.client.connection.session().sender("not open")
+    loose.send_flow_properties({"a": 1})
+    pair.pump()
+    assert receiver.flow_properties is None

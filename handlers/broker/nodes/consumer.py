@@ -36,6 +36,9 @@ class Consumer:
         self.caught_up = 0  # ... as of this change of theirs
         self.view: Any = None  # the queue's, of this selection
 
+    def activated(self) -> None:
+        """Of several at a queue with a single active consumer, it is the one from now on."""
+
     def idle(self) -> None:
         """Others rested on its behalf, and now there is nothing more for it."""
 

@@ -281,6 +281,7 @@ class Queue:
         self.turns.pump()
         following = self.active.leave(consumer) if self.active is not None else None
         if following is not None:
+            following.activated()
             self.grant(following, following.credit)
 
     def grant(self, consumer: Consumer, credit: int) -> None:

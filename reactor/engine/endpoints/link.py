@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from reactor.codec.definitions import ATTACH
+from reactor.codec.definitions import ATTACH, FLOW
 from reactor.codec.dicts import SymbolList
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import AnyValue
@@ -227,6 +227,20 @@ class Link(Endpoint, ListedAbstract):
             self._emit(Event.LINK_LOCAL_DETACH)
             if self.connection.is_between_wires():
                 self.session.bury_link(self)
+
+    def send_flow_properties(self, properties: dict[Any, Any]) -> None:
+        """Tell the peer these properties of the link's state, by a flow in this turn [2.7.4]: its `flow_properties`.
+
+        properties: keys are symbols, or str that become symbols; DataException for what cannot be written. Nothing
+        happens while the link has no wire, and they do not come again on the next one.
+        """
+        checked = symbol_keys("flow properties", properties)
+        encode_composite(FLOW, [0, 0, 0, 0, 0, 0, 0, 0, False, False, checked])  # for its error, at this call
+        if self.channel is None:
+            self.connection.check()
+        elif checked:
+            self.channel.flows.properties[self] = checked
+            self.channel.flows.announce(self)
 
     def may_go_on(self) -> bool:
         """Whether it is open here, and its session and connection were not closed here."""

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional
 
-from reactor.codec.frames import write_flow, write_session_flow
+from reactor.codec.definitions import FLOW
+from reactor.codec.frames import write_flow, write_frame, write_session_flow
+from reactor.codec.performatives import encode_composite
+from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import CONFIRMED, PAUSED, Receiver
 from reactor.engine.endpoints.sender import Sender
@@ -26,14 +29,16 @@ class Flows:
     """The flows of a channel.
 
     links: the links with a flow to be written, each once, in order.
+    properties: those that the next flow of a link carries.
     window_due: whether a flow of the session is due, unless that of a link carries its windows already.
     """
 
-    __slots__ = ("channel", "links", "window_due")
+    __slots__ = ("channel", "links", "properties", "window_due")
 
     def __init__(self, channel: ChannelInterface) -> None:
         self.channel = channel
         self.links: dict[Link, None] = {}
+        self.properties: dict[Link, dict[AnyValue, AnyValue]] = {}
         self.window_due = False
 
     def announce_window(self) -> None:
@@ -80,6 +85,10 @@ class Flows:
                 available = max(link.available, link.queued)
             self.window_due = False
             incoming.renew()
+            if link in self.properties:
+                self._write_with_properties(out, link, max(0, credit), available, echo)
+                frames += 1
+                continue
             write_flow(
                 out,
                 channel.number,
@@ -108,6 +117,23 @@ class Flows:
                 outgoing.outgoing_window,
             )
         return frames
+
+    def _write_with_properties(self, out: bytearray, link: Link, credit: int, available: int, echo: bool) -> None:
+        incoming, outgoing = self.channel.incoming, self.channel.outgoing
+        fields: list[AnyValue] = [
+            incoming.next_incoming_id,
+            incoming.incoming_window,
+            outgoing.next_outgoing_id,
+            outgoing.outgoing_window,
+            link.handle_out,
+            link.delivery_count,
+            credit,
+            available,
+            link.drain_asked,
+            echo,
+            self.properties.pop(link),
+        ]
+        write_frame(out, self.channel.number, encode_composite(FLOW, fields))
 
     def recv_flow(
         self,
