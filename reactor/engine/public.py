@@ -150,7 +150,7 @@ listed(
     *_OF_ENDPOINTS,
     _OF_PEERS,
     "connection transport context incoming_capacity incoming_bytes outgoing_window outgoing_bytes",
-    "handle_max first_outgoing_id open close free sender receiver links next",
+    "handle_max first_outgoing_id open close free sender receiver links next acknowledge",
 )
 _OF_LINKS = listed(
     link.Link,
@@ -161,7 +161,7 @@ _OF_LINKS = listed(
     "snd_settle_mode rcv_settle_mode remote_snd_settle_mode remote_rcv_settle_mode",
     "max_message_size remote_max_message_size attach_timeout close_timeout",
     "available credit queued drain_mode flow_properties unsettled current unsettled_deliveries unsettled_head",
-    "open close detach free next delivery advance describe",
+    "open close detach free next delivery advance describe send_flow_properties",
 )
 listed(
     sender.Sender,
@@ -178,6 +178,7 @@ listed(
     "ACCEPTED REJECTED RELEASED MODIFIED RECEIVED link session connection transport tag tag_bytes context",
     "local local_state remote remote_state settled partial aborted readable writable pending updated",
     "fate changes doubt has_left unsettled_next update settle settle_with abort clear take",
+    "accept reject release modify",
 )
 listed(
     transport.Transport,

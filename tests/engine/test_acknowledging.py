@@ -137,3 +137,9 @@ def test_after_the_loss_of_the_wire_there_is_nothing_to_acknowledge(outcome):
     pair.server.take()
     assert session.acknowledge(outcome=outcome) == 0
     assert session.acknowledge(come[0], outcome) == 1, "its sender has it again, and does not hear of it"
+
+
+def test_dir_shows_the_words():
+    _, _, come = two_links(1)
+    assert {"accept", "reject", "release", "modify"} <= set(dir(come[0]))
+    assert "acknowledge" in dir(come[0].session) and "send_flow_properties" in dir(come[0].link)
