@@ -228,7 +228,7 @@ class Link(Endpoint, ListedAbstract):
             if self.connection.is_between_wires():
                 self.session.bury_link(self)
 
-    def send_flow_properties(self, properties: dict[Any, Any]) -> None:
+    def send_flow_properties(self, properties: dict[AnyValue, AnyValue]) -> None:
         """Tell the peer these properties of the link's state, by a flow in this turn [2.7.4]: its `flow_properties`.
 
         properties: keys are symbols, or str that become symbols; DataException for what cannot be written. Nothing
