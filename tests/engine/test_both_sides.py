@@ -1002,3 +1002,29 @@ def test_a_sender_of_the_new_wire_knows_nothing_of_the_old_handles():
     rewired(peer).attach("second", 0, target=target("q")).flow(5)
     second.transmit(b"y", b"2")
     assert [(one.handle, one.payload) for one in peer.heard() if one.name == "transfer"] == [(0, b"y")]
+
+
+def test_a_delivery_whose_outcome_is_no_more_waited_for_makes_room_for_another():
+    peer = windowed(limits=Limits(max_unsettled=2))
+    sender = peer.sender(credit=5)
+    sent = [sender.transmit(b"x") for _ in range(3)]
+    assert names(peer) == ["transfer"] * 2
+    sender.expire(sent[1], Condition("x:y", "too late"))
+    assert names(peer) == ["transfer"] and sent[2].has_left
+    assert list(sender.unsettled_deliveries) == [sent[0], sent[2]]
+
+
+def test_nothing_may_be_available():
+    sender = windowed().sender()
+    sender.offered(3)
+    sender.offered(0)
+    assert sender.available == 0
+
+
+def test_a_peer_may_take_messages_of_one_byte():
+    peer = windowed()
+    sender = peer.sender(credit=5, max_message_size=1)
+    sender.delivery("t")
+    assert sender.stream(b"x") == 1
+    with pytest.raises(LocalProtocolError, match="takes at most 1"):
+        sender.stream(b"y")
