@@ -724,17 +724,20 @@ def test_deliveries_are_counted_as_they_leave_in_one_frame_or_in_several(size, s
     assert (flow.delivery_count, flow.link_credit) == ((start + 9) & MASK, 0)
 
 
-@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("early", ["sent", "begun", None])
 def test_what_was_sent_before_the_link_was_there_is_settled_as_all_are(early):
     peer = windowed()
     sender = peer.session.sender("link")
     sender.target.address = "q"
     sender.open()
-    sent = [sender.transmit(b"x")] if early else []
+    sent = [sender.transmit(b"x")] if early == "sent" else [sender.delivery("t")] if early else []
     peer.flush()
     peer.attach()
     sent = sent or [sender.transmit(b"x")]
     peer.flow(1)
+    if early == "begun":
+        sender.stream(b"x")
+        sender.advance()
     peer.heard()
     sent[0].settle()
     told = peer.heard_one("disposition")
