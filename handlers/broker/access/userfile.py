@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Union
@@ -175,7 +176,7 @@ class UserFile:
 
     def _keep_owner(self, handle: int) -> None:
         """A file that root changes stays that of the broker's user."""
-        if os.name == "posix" and self.path.exists():
+        if sys.platform != "win32" and self.path.exists():
             before, now = self.path.stat(), os.fstat(handle)
             if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
                 os.chown(handle, before.st_uid, before.st_gid)
