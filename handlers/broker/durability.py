@@ -50,6 +50,9 @@ RETRY = 1.0
 """Seconds until changes that could not be written are tried again, if nothing else is to be written before."""
 
 
+LATEST = float(2**52)
+"""Seconds since 1970. A date for the store is of 63 bits, in milliseconds; a peer may name any later one."""
+
 Done = Callable[[Optional[Refused]], None]
 
 
@@ -252,7 +255,7 @@ class Durability:
 
     def _date(self, time: float) -> int:
         """The date for the store, of a time by the broker's clock; 0 for none."""
-        return round((self.broker.today() + time - self.broker.now()) * 1000) if time else 0
+        return round(min(self.broker.today() + time - self.broker.now(), LATEST) * 1000) if time else 0
 
     def keep(self, queue: Queue, kind: str, settings: Mapping[str, Any], instead: int = 0) -> None:
         """Have `queue` in the store from now on; instead: the number of the node that it replaces. Raises Refused."""

@@ -13,7 +13,19 @@ from handlers.broker.nodes.policy import PLAIN
 from handlers.broker.nodes.terms import LOOKED, may_have_terms, terms
 from handlers.broker.store.memory import MemoryStore
 from handlers.broker.store.sqlite import SqliteStore
-from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Message, Selector, symbol, timestamp
+from reactor import (
+    ACCEPTED,
+    MODIFIED,
+    REJECTED,
+    RELEASED,
+    AtMostOnce,
+    Copy,
+    Message,
+    ModifiedDisposition,
+    Selector,
+    symbol,
+    timestamp,
+)
 from tests.broker.test_node import Looker, Reader, fill
 from tests.support.brokers import BrokerWorld
 
@@ -379,3 +391,58 @@ def test_a_consumer_can_name_the_time_of_the_next_attempt():
             world.pass_time(2.0)
     assert client.bodies(receiver) == ["a"]  # the second one is no time: at once
     assert client.inbox[0].message.annotations[symbol("x-opt-delivery-time")] == "soon"
+
+
+FAR = 2**63 - 1
+"""Milliseconds: the last timestamp that there is, and more than a date of a store can be."""
+
+
+@pytest.mark.parametrize("name", ["time", "delay"])
+def test_a_beginning_that_never_comes_is_no_fault_of_other_messages(name, store):
+    world = BrokerWorld(queues=["jobs"], store=store())
+    odd, other = world.client(), world.client()
+    sender = other.sender("jobs")
+    late = odd.sender("jobs")
+    late.send(Message("never", durable=True, annotations=annotated(**{name: FAR})))
+    sender.send(Message("now", durable=True))  # written with the same commit
+    world.quiet()
+    assert odd.outcomes == other.outcomes == [ACCEPTED]
+    assert world.broker.overview().internal_errors == 0
+    client = restarted(world, store)
+    client.receiver("jobs", credit=2)
+    assert client.bodies() == ["now"] and world.node("jobs").depth == 2
+
+
+def test_a_pause_that_never_ends_is_no_fault(store):
+    world = BrokerWorld(queues=["jobs"], store=store())
+    client = world.client()
+    client.send("jobs", "again", durable=True)
+    client.receiver("jobs", credit=2)
+    state = ModifiedDisposition(failed=True, annotations=annotated(time=FAR))
+    client.take()[0].settle(state)
+    client.send("jobs", "next", durable=True)
+    assert client.outcomes == [ACCEPTED, ACCEPTED] and client.bodies() == ["next"]
+    assert world.broker.overview().internal_errors == 0
+    client = restarted(world, store)
+    client.receiver("jobs", credit=2)
+    assert client.bodies() == ["next"]
+
+
+@pytest.mark.parametrize("policy", [Policy(ttl=60 * 86400.0), Policy(ttl=1e300), PLAIN])
+def test_an_end_that_no_header_has_room_for(policy, store):
+    """A time to live in a header is of 49 days at most."""
+    world = BrokerWorld(queues={"jobs": policy}, store=store())
+    client = world.client()
+    today = world.broker.today()
+    client.send("jobs", "x", durable=True, expiry_time=today + 60 * 86400.0 if policy is PLAIN else None)
+    assert client.outcomes == [ACCEPTED]
+    client = restarted(world, store)
+    receiver = client.receiver("jobs", credit=1)
+    assert client.errors == [] and client.bodies() == ["x"]
+    assert not client.inbox[0].message.ttl
+    client.take()[0].settle(RELEASED)
+    client.receiver("jobs", credit=1, options=Copy())
+    receiver.close()
+    client.receiver("jobs", credit=1, options=AtMostOnce())
+    assert client.errors == [] and client.bodies()[-1] == "x"
+    assert world.broker.overview().internal_errors == 0

@@ -38,6 +38,9 @@ LONGEST_HEADER = 100
 
 MOST_COUNTED = 0xFFFFFFFF  # the largest delivery count
 
+LONGEST_TTL = 0xFFFFFFFF / 1000
+"""Seconds, some 49 days. A header has no room for a longer time [3.2.1]; a policy and an absolute-expiry-time have."""
+
 _KEEP = 500
 _known: dict[bytes, Envelope] = {}
 
@@ -68,12 +71,13 @@ class Envelope:
         """The header of one certain delivery.
 
         failures: failed attempts here, which count on top of those in the header. ttl: seconds that are
-        left, None for that of the header. first: no consumer has had the message before.
+        left, None for that of the header; more than LONGEST_TTL are left out. first: no consumer has had the message
+        before.
         """
         message = Message.from_bytes(self.header)
         message.first_acquirer = first
         message.delivery_count = min(self._count + failures, MOST_COUNTED)
-        if ttl is not None:
+        if ttl is not None and ttl <= LONGEST_TTL:
             message.ttl = max(ttl, 0.001)  # a ttl of nothing would mean: for ever
         header = bytes(message.encode())
         return header[: _measure(header)]

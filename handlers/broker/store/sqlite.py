@@ -107,7 +107,7 @@ class SqliteStore:
         need no room, or make some, are written all the same."""
         try:
             self._write([change for group in groups for change in group])
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:  # or a value that no column has room for
             if len(groups) == 1:
                 return [self._error(error)]
             return [outcome for group in groups for outcome in self.commit([group])]
@@ -188,7 +188,7 @@ class SqliteStore:
                 base.execute("ROLLBACK")
             raise
 
-    def _error(self, error: sqlite3.Error) -> StoreError:
+    def _error(self, error: Exception) -> StoreError:
         text = str(error)
         if "full" in text:
             return StoreError(f"{self.path}: no room on the disk", full=True)
