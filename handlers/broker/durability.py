@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Any, Callable, Optional, Union
 
+from handlers.broker.arrivals import Arrival, Done, Plain, Together
 from handlers.broker.interface import BrokerView
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.directory import Node, Refused
 from handlers.broker.nodes.duplicates import key_of
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.envelope import Envelope, read_envelope
-from handlers.broker.nodes.gate import Gate
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import Policy
 from handlers.broker.nodes.topic import Topic
@@ -53,31 +53,6 @@ RETRY = 1.0
 LATEST = float(2**52)
 """Seconds since 1970. A date for the store is of 63 bits, in milliseconds; a peer may name any later one."""
 
-Done = Callable[[Optional[Refused]], None]
-
-
-class Arrival(NamedTuple):
-    """A message on its way into a queue. expires, due: by the broker's clock. done: called with None when it is there,
-    with the error when it could not be written; where it insists, it is tried again instead. copies: the subscriptions
-    that get it, with the numbers there."""
-
-    queue: Node
-    envelope: Envelope
-    body: bytes
-    expires: float
-    number: int
-    done: Done
-    due: float = 0.0
-    insists: bool = False
-    copies: Sequence[tuple[Queue, int]] = ()
-
-
-class Together(NamedTuple):
-    """Messages that arrive as a whole. done: as in Arrival."""
-
-    arrivals: Sequence[Arrival]
-    done: Done
-
 
 class Durability:
     """Commits to one store."""
@@ -86,7 +61,7 @@ class Durability:
         self.broker = broker
         self.store = store
         self._groups: list[Group] = []
-        self._arrivals: list[tuple[int, Union[Arrival, Together]]] = []  # with the index of the group, -1 for none
+        self._arrivals: list[tuple[int, Union[Plain, Arrival, Together]]] = []  # with the index of the group, or -1
         self._expected: set[Node] = set()  # where to
         self._after: list[Callable[[], None]] = []
         self._nodes: dict[int, AddNode] = {}  # not written yet
@@ -179,12 +154,27 @@ class Durability:
         replaces: the number of the message that it takes the place of, in another queue: one group. It has been
         accepted once, so it is not refused when it cannot be written: it is tried until it can.
         """
+        if envelope.durable and isinstance(queue, Queue) and not (expires or due or replaces):
+            if queue.keeper is not None and queue.gate is None and queue.number not in self._nodes:
+                self._put_plain(queue, envelope, body, done)
+                return
         changes, arrival = self.prepare(queue, envelope, body, expires, done, replaces, due)
         self._arrivals.append((len(self._groups) if changes else -1, arrival))
         if changes:
             self._groups.append(changes)
         self._expect(arrival)
         self._wait()
+
+    def _put_plain(self, queue: Queue, envelope: Envelope, body: bytes, done: Done) -> None:
+        try:
+            number = self.store.new_number()
+        except StoreError as error:
+            raise refusal(error) from error
+        self._arrivals.append((len(self._groups), Plain(queue, envelope, body, number, done)))
+        self._groups.append((AddMessage(number, queue.number, envelope.header, body, 0, 0),))
+        self._expected.add(queue)
+        if self._task is None or self._late:
+            self._wait()
 
     def together(self, changes: list[Change], arrivals: Sequence[Arrival], done: Done) -> None:
         """Write these changes as a whole with the next commit, and have the arrivals in their nodes, of which they have
@@ -250,7 +240,7 @@ class Durability:
 
     def _expect(self, arrival: Arrival) -> None:
         self._expected.add(arrival.queue)
-        for gate in _gates(arrival):
+        for gate in arrival.gates():
             gate.expect(arrival.body)
 
     def _date(self, time: float) -> int:
@@ -307,7 +297,8 @@ class Durability:
     def then(self, action: Callable[[], None]) -> None:
         """Call `action` after the next commit."""
         self._after.append(action)
-        self._wait()
+        if self._task is None or self._late:
+            self._wait()
 
     # -- the changes of queues
 
@@ -372,14 +363,18 @@ class Durability:
         self._groups, self._arrivals, self._after = [], [], []
         self._expected.clear()
         outcomes = self.store.commit(groups) if groups else []
-        for group, outcome in zip(groups, outcomes):
-            first = group[0]
-            if outcome is None and isinstance(first, AddNode):
-                self._nodes.pop(first.number, None)
-        self._again(groups, outcomes, {index for index, _ in arrivals})
+        if self._nodes:
+            for group, outcome in zip(groups, outcomes):
+                first = group[0]
+                if outcome is None and isinstance(first, AddNode):
+                    self._nodes.pop(first.number, None)
+        if outcomes.count(None) < len(outcomes):
+            self._again(groups, outcomes, {index for index, _ in arrivals})
         for index, arrival in arrivals:
             error = outcomes[index] if index >= 0 else None
-            if isinstance(arrival, Together):
+            if isinstance(arrival, Plain):
+                self._arrive_plain(arrival, error)
+            elif isinstance(arrival, Together):
                 self._arrive_together(arrival, error)
             elif error is not None and arrival.insists and not arrival.queue.deleted:
                 self._arrivals.append((len(self._groups), arrival))
@@ -397,8 +392,6 @@ class Durability:
     def _again(self, groups: list[Group], outcomes: Sequence[Optional[StoreError]], arrivals: set[int]) -> None:
         """Changes of old messages that could not be written are tried again; new messages are refused instead."""
         failed = [outcome for outcome in outcomes if outcome is not None]
-        if not failed:
-            return
         log.error("%d of %d changes are not in the store: %s", len(failed), len(groups), failed[0])
         self._groups += [
             group for at, group in enumerate(groups) if outcomes[at] is not None and at not in arrivals
@@ -406,14 +399,24 @@ class Durability:
         if self._groups:
             self._wait(RETRY)
 
+    def _arrive_plain(self, arrival: Plain, error: Optional[StoreError]) -> None:
+        queue, envelope, body, number, done = arrival
+        if error is not None:
+            done(refusal(error))
+        elif queue.deleted:
+            done(_deleted(queue))
+        else:
+            queue.put(envelope, body, 0.0, number)
+            done(None)
+
     def _arrive(self, arrival: Arrival, error: Optional[StoreError]) -> None:
         queue = arrival.queue
-        for gate in _gates(arrival):
+        for gate in arrival.gates():
             gate.arrived(arrival.body)
         if error is not None:
             arrival.done(refusal(error))
         elif queue.deleted:
-            arrival.done(Refused("amqp:resource-deleted", f"the {queue.kind} {queue.name!r} was deleted"))
+            arrival.done(_deleted(queue))
         elif isinstance(queue, Topic):
             for copy, number in arrival.copies:
                 if not copy.deleted:
@@ -436,7 +439,7 @@ class Durability:
     def _arrive_together(self, together: Together, error: Optional[StoreError]) -> None:
         if error is not None:
             for arrival in together.arrivals:
-                for gate in _gates(arrival):
+                for gate in arrival.gates():
                     gate.arrived(arrival.body)
             together.done(refusal(error))
             return
@@ -449,8 +452,9 @@ class Durability:
         queue.number = number
 
     def _change(self, change: Any) -> None:
-        self._groups.append([change])
-        self._wait()
+        self._groups.append((change,))
+        if self._task is None or self._late:
+            self._wait()
 
     def _wait(self, delay: float = 0.0) -> None:
         if self._task is not None:
@@ -461,11 +465,8 @@ class Durability:
         self._task = self.broker.call(BrokerTimer("the commit", self.commit), delay)
 
 
-def _gates(arrival: Arrival) -> list[Gate]:
-    """The gates that hold a place for it."""
-    queue = arrival.queue
-    queues = (queue,) if isinstance(queue, Queue) else [copy for copy, _ in arrival.copies]
-    return [one.gate for one in queues if one.gate is not None]
+def _deleted(node: Node) -> Refused:
+    return Refused("amqp:resource-deleted", f"the {node.kind} {node.name!r} was deleted")
 
 
 def _node(queue: Queue) -> AddNode:
