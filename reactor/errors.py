@@ -179,11 +179,13 @@ class LinkDetached(LinkException):
 
 
 class SendException(ReactorException):
-    """A message was not accepted; `.state` is the outcome."""
+    """A message was not accepted; `.state` is the outcome, `.condition` the reason that came with it, or None."""
 
-    def __init__(self, state: Any) -> None:
-        super().__init__("The message ended as %s" % (getattr(state, "name", state),))
+    def __init__(self, state: Any, condition: Any = None) -> None:
+        text = "The message ended as %s" % (getattr(state, "name", state),)
+        super().__init__(text if condition is None else "%s: %s" % (text, condition.text))
         self.state = state
+        self.condition = condition
 
 
 class Reject(ReactorException):

@@ -35,13 +35,13 @@ class EmbeddedBroker:
             url = "amqp://127.0.0.1:0" if options.get("ssl_domain") is None else "amqps://127.0.0.1:0"
         self.url = url
         self.port = 0
+        self._started = threading.Event()
+        self._thread: Optional[threading.Thread] = None
+        self._error: Optional[BaseException] = None
         self._broker = Broker(url, on_listening=self._listening, **options)
         self._injector = EventInjector()
         self._container = Container(self._broker)
         self._container.selectable(self._injector)
-        self._started = threading.Event()
-        self._thread: Optional[threading.Thread] = None
-        self._error: Optional[BaseException] = None
 
     def start(self) -> EmbeddedBroker:
         """Listen; returns when clients can connect. Raises the cause if it cannot: OSError for a port in use."""
@@ -66,7 +66,10 @@ class EmbeddedBroker:
             raise error
 
     def queue(self, name: str) -> NodeStatistics:
-        """The queue or topic `name` at this moment: `.depth`, `.waiting`, `.acquired`, `.consumers` ..."""
+        """The queue or topic `name` at this moment: `.depth`, `.waiting`, `.acquired`, `.consumers` ...
+
+        All numbers of a node that is not there are 0: `names()` shows whether it is.
+        """
         return self._broker.statistics(name)
 
     topic = queue

@@ -40,12 +40,15 @@ class SyncRequestResponse:
             raise LinkException("the peer has made no address for responses")
         return address
 
-    def call(self, request: Message, timeout: Patience = False) -> Message:
+    def call(self, request: Any, timeout: Patience = False) -> Message:
         """Send `request`, and return its response.
 
+        request: a Message, which gets `reply_to` and `correlation_id`, or the body of one.
         timeout: seconds; None: for ever; False (default): the connection's. Raises Timeout; ValueError for a request
         without an address where this has none; else as `BlockingSender.send`.
         """
+        if not isinstance(request, Message):
+            request = Message(request)
         if not self.address and not request.address:
             raise ValueError("the request has no address, and SyncRequestResponse was made without one")
         with self._lock:
@@ -56,7 +59,8 @@ class SyncRequestResponse:
         request.correlation_id = number
         try:
             self.sender.send(request, timeout)
-            self.connection.wait(lambda: self._look(number), timeout, "call(): waiting for the response")
+            name = "call(): waiting for the response from %r" % (self.address or request.address)
+            self.connection.wait(lambda: self._look(number), timeout, name)
             response = self._responses[number]
         finally:
             del self._responses[number]

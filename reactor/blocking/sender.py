@@ -134,7 +134,7 @@ class BlockingSender:
             raise tracker.failure
         delivery = tracker.delivery
         if delivery.remote_state in ((REJECTED, RELEASED) if error_states is None else error_states):
-            raise SendException(delivery.remote_state)
+            raise SendException(delivery.remote_state, delivery.remote.condition)
         return delivery
 
     def _await_room(self, timeout: Patience) -> None:
@@ -147,10 +147,10 @@ class BlockingSender:
             self._wait(lambda: all(tracker.settled for tracker in trackers), timeout, "waiting for an outcome")
         except Timeout:
             late = [tracker for tracker in trackers if not tracker.settled]
-            self._service.call(lambda: self._give_up(late), "send()")
+            held = self._service.call(lambda: self._give_up(late), "send()")
             sent = sum(tracker.delivery is not None and tracker.delivery.has_left for tracker in late)
             text = "%d of %d messages have no outcome; %d have left and are in doubt, the others will not leave"
-            raise Timeout(text % (len(late), len(trackers), sent)) from None
+            raise Timeout(text % (len(late), len(trackers), sent) + held) from None
 
     def _wait(self, ready: Any, timeout: Patience, name: str) -> None:
         def done() -> bool:
@@ -222,12 +222,16 @@ class BlockingSender:
             self._unsettled.pop(tracker, None)
             self.session.connection.changed()
 
-    def _give_up(self, trackers: list[Tracker]) -> None:
+    def _give_up(self, trackers: list[Tracker]) -> str:
+        """Expect nothing more of them; returns what is known of the cause, to be added to a text."""
+        link = self._attachment.link
+        left = all(tracker.delivery is not None and tracker.delivery.has_left for tracker in trackers)
         for tracker in trackers:
             delivery = tracker.delivery
             if delivery is not None and not delivery.has_left:
                 delivery.abort()
             self.settled(tracker, Timeout("no outcome within the timeout of send()"))
+        return "" if left or link.credit > 0 else ": %r gives no credit, it may be full" % (link.target.address,)
 
 
 def in_doubt(delivery: Any) -> Exception:

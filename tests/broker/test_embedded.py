@@ -185,3 +185,11 @@ def test_it_can_be_started_once():
 def test_an_option_it_does_not_know_is_a_type_error():
     with pytest.raises(TypeError, match="max_queue_byte"):
         EmbeddedBroker(max_queue_byte=1)
+
+
+def test_one_whose_options_were_refused_can_be_shown():
+    """A debugger, and pytest, show what they find in a traceback."""
+    broker = EmbeddedBroker.__new__(EmbeddedBroker)
+    with pytest.raises(TypeError, match="queue"):
+        broker.__init__(queue=["jobs"])
+    assert "not running" in repr(broker)

@@ -92,6 +92,11 @@ def test_several_places_to_listen(tmp_path):
         assert [tell(url) for url in urls] == ["accepted"] * 2
 
 
+def test_a_broker_at_every_address_of_the_machine_shows_that(tmp_path):
+    with Script([*COMMAND, "--listen", "amqp://0.0.0.0:0", "--anonymous"], tmp_path) as broker:
+        assert broker.wait_for("Listening on").startswith("Listening on amqp://0.0.0.0:")
+
+
 def test_a_port_in_use_is_one_clear_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -104,8 +109,10 @@ def test_a_port_in_use_is_one_clear_line():
 
 def test_a_scheme_that_cannot_be_had_is_one_clear_line():
     status, out, err = run([*COMMAND, "--listen", "amqps://127.0.0.1:0"], CHECKOUT)
-    assert (status, out) == (1, "")
-    assert len(err.splitlines()) == 1 and "TLS" in err
+    assert (status, out) == (2, "")
+    assert err == (
+        "amqp-broker: to listen at amqps://127.0.0.1:0 takes a certificate: --tls-cert FILE, --tls-key FILE\n"
+    )
 
 
 def test_no_auto_create_and_declared_nodes(tmp_path):

@@ -14,6 +14,7 @@ from handlers.broker.commands import operate
 from handlers.broker.nodes.policy import Policy
 from reactor import Container, Message, Reject, symbol
 from tests.support.processes import unused_port
+from tests.support.tls import file, server_domain
 
 
 class Fill(MessagingHandler):
@@ -131,6 +132,37 @@ def test_no_such_queue(broker, capsys, command):
     status, out, err = run(capsys, *command, "--url", broker.url)
     assert (status, out, err) == (operate.NOT_DONE, "", f"amqp-broker {command[0]}: no queue 'none'\n")
     assert broker.names() == []
+
+
+def test_a_topic_is_no_queue_and_the_error_shows_that(capsys):
+    with EmbeddedBroker(topics=["news"]) as broker:
+        status, _, err = run(capsys, "peek", "news", "--url", broker.url)
+    assert (status, err) == (operate.NOT_DONE, "amqp-broker peek: no queue 'news': it is a topic\n")
+
+
+def test_a_broker_whose_certificate_an_authority_of_its_own_has_signed(capsys):
+    with EmbeddedBroker(ssl_domain=server_domain()) as broker:
+        url = broker.url.replace("127.0.0.1", "localhost")
+        status, out, err = run(capsys, "queues", "--url", url)
+        assert (status, out) == (operate.NOT_ALLOWED, "") and err.endswith("; with this command: --tls-ca FILE\n")
+        assert run(capsys, "queues", "--url", url, "--tls-ca", file("authority.pem"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "authority", "said"),
+    [
+        ("amqps://localhost", "nofile.pem", "nofile.pem"),
+        (
+            "amqp://alice:s3cret@localhost",
+            file("authority.pem"),
+            "begins with amqps://, not amqp://alice:***@localhost",
+        ),
+    ],
+)
+def test_authorities_that_cannot_be_used(capsys, url, authority, said):
+    with pytest.raises(SystemExit) as end:
+        main(["status", "--url", url, "--tls-ca", authority])
+    assert end.value.code == operate.USAGE and said in capsys.readouterr().err
 
 
 def test_no_broker(capsys):

@@ -117,6 +117,15 @@ def test_nodes_have_their_own_policy_or_that_of_a_pattern() -> None:
     assert [policy_of(world, name) for name in names] == [own, own, fitting, PLAIN, fitting, PLAIN]
 
 
+@pytest.mark.parametrize("nodes", [["jobs", 3], {"": Policy()}, [None]])
+def test_a_name_that_is_no_text(nodes) -> None:
+    for option in ("queues", "topics"):
+        with pytest.raises(
+            ValueError, match=r"the name of a queue or topic is (3|''|None); it is a text, such as 'jobs'"
+        ):
+            Broker(**{option: nodes})
+
+
 def test_subscriptions_have_the_policy_of_their_topic() -> None:
     topic = Topic("news", 1000, None, Policy(max_bytes=500, ttl=1))
     subscription = topic.subscribe("news -> a")

@@ -318,3 +318,8 @@ def test_every_name_that_can_be_had_is_read_back(file):
     assert len(names) > 5000
     file.write_text("".join(f"{name} {STORED}\n" for name in names), encoding="utf-8")
     assert list(read_users(file)) == names
+
+
+def test_users_that_are_neither_a_file_nor_passwords():
+    with pytest.raises(UsersError, match=r"passwords by name such as .*, not \['alice'\]"):
+        Users(["alice"])

@@ -44,6 +44,8 @@ class Users:
     """
 
     def __init__(self, source: UserSource, chance: Callable[[int], bytes] = SystemRandom().randbytes) -> None:
+        if not isinstance(source, (str, os.PathLike, Mapping)):
+            raise UsersError(f"users: a file, or passwords by name such as {{'alice': 's3cret'}}, not {source!r}")
         self.path = None if isinstance(source, Mapping) else os.fspath(source)
         self._key = chance(32)
         self._seen: Any = None

@@ -14,7 +14,7 @@ from typing import Any, Callable
 from handlers.broker.commands import sizes
 from handlers.broker.management.client import REFUSED, UNREACHED, ManagementClient, ManagementError
 from handlers.broker.management.peeking import plain
-from reactor import Url
+from reactor import SSLException, Url
 
 NOT_DONE, USAGE, NO_BROKER, NOT_ALLOWED, NO_ANSWER = range(1, 6)
 """Exit statuses."""
@@ -26,7 +26,7 @@ The password is that of --password, of the URL, or of AMQP_PASSWORD; else it is 
 """
 
 EXAMPLES = {
-    "status": "  amqp-broker status --url amqps://alice@broker.example\n",
+    "status": "  amqp-broker status --url amqps://alice@broker.example --tls-ca authority.pem\n",
     "queues": "  amqp-broker queues\n  amqp-broker queues 'jobs.*' --json\n",
     "peek": "  amqp-broker peek jobs\n      the first ten messages of a queue; it keeps them\n"
     "  amqp-broker peek jobs --offset 100 --count 1 --clip 64K --json\n",
@@ -45,11 +45,16 @@ PURPOSES = {
 
 def run(name: str, arguments: Sequence[str]) -> int:
     """Do the command `name`; returns the exit status."""
-    options = _parser(name).parse_args(arguments)
+    parser = _parser(name)
+    options = parser.parse_args(arguments)
+    try:
+        domain = sizes.trusting(options.url, options.tls_ca)
+    except (ValueError, SSLException) as error:
+        parser.error(str(error))
     command: Callable[[ManagementClient, argparse.Namespace], None] = _COMMANDS[name]
     where = Url(options.url).redacted
     try:
-        with ManagementClient(options.url, options.timeout, **_credentials(options)) as management:
+        with ManagementClient(options.url, options.timeout, ssl_domain=domain, **_credentials(options)) as management:
             command(management, options)
     except ManagementError as error:
         return _explained(name, where, error)
@@ -66,6 +71,8 @@ def _explained(name: str, where: str, error: ManagementError) -> int:
         status, text = NO_BROKER, f"no broker at {where}: {text}"
     elif error.why == REFUSED:
         status, text = NOT_ALLOWED, f"{where} refuses: {text}"
+        if "set_trusted_ca_db" in text:  # the names of the library mean little in a shell
+            text += "; with this command: --tls-ca FILE"
     elif error.status in (401, 403):
         status = NOT_ALLOWED
     print(f"amqp-broker {name}: {text}", file=sys.stderr)
@@ -218,7 +225,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
         add("pattern", nargs="?", metavar="PATTERN", help="of their names, as in a shell: 'jobs.*' (all)")
     elif name == "move":
         add("source", metavar="FROM", help="the queue that has them")
-        add("to", metavar="TO", help="the queue that gets them; it is there")
+        add("to", metavar="TO", help="the queue that gets them; it has to be there")
     elif name in ("peek", "purge"):
         add("queue", metavar="QUEUE")
     if name == "peek":
@@ -230,6 +237,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
     add("--url", metavar="URL", type=sizes.url, default="amqp://127.0.0.1", help="of the broker (amqp://127.0.0.1)")
     add("--user", metavar="NAME", help="to log in with (that of the URL, or none)")
     add("--password", metavar="TEXT", help="see below")
+    add("--tls-ca", metavar="FILE", help="to trust at amqps://...: authorities, or one certificate; PEM")
     add("--timeout", metavar="SECONDS", type=float, default=10.0, help="for the connection, and for each answer (10)")
     add("--json", action="store_true", help="print JSON")
     return parser

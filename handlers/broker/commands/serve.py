@@ -34,9 +34,9 @@ DESCRIPTION = """\
 An AMQP 1.0 broker with queues and topics, in one process.
 
 Queues are made with the first sender or receiver that names them. Messages stay until a receiver has
-accepted them, or until the broker ends; with --store, durable messages in queues survive that, and are
-accepted when they are on disk. Any AMQP 1.0 client can connect. On this machine it needs no user; for others
-to connect, give --users, or certificates, or say --anonymous.
+accepted them, or until the broker ends; with --store, durable messages in queues and in durable subscriptions
+survive that, and are accepted when they are on disk. Any AMQP 1.0 client can connect. On this machine it
+needs no user; for others to connect, give --users, or certificates, or say --anonymous.
 """
 
 EXAMPLES = """\
@@ -68,7 +68,7 @@ examples:
 exit status: 0 when it has ended as it was asked to; 1 if it could not listen or open its store, or a second
 signal has ended it; 2 for options or a configuration that cannot be used
 
-try it:
+try it, in a checkout of the project, which has the examples:
   python -m handlers.broker &
   python -m examples.send amqp://127.0.0.1 jobs hello
   python -m examples.receive amqp://127.0.0.1 jobs 1
@@ -131,7 +131,9 @@ def run(arguments: Sequence[str], commands: str) -> int:
             users=options.users,
             permissions=options.permissions,
             anonymous=options.anonymous,
-            ssl_domain=tls(options.tls_cert, options.tls_key, options.tls_ca, options.tls_require_client_cert),
+            ssl_domain=tls(
+                options.listen, options.tls_cert, options.tls_key, options.tls_ca, options.tls_require_client_cert
+            ),
             store=None if options.check_config else options.store,
             web=options.web,
             on_listening=announcement,
@@ -250,7 +252,8 @@ class _Announcement:
                 self.shown = True
             text = broker.doors.describe(acceptor.allowed_mechs)
             print(text[0].upper() + text[1:], flush=True)
-        print(f"Listening on {acceptor.url}", flush=True)
+        scheme = acceptor.url.partition("://")[0]  # its host would be a loopback one where all addresses are meant
+        print(f"Listening on {scheme}://{acceptor.address}", flush=True)
 
 
 def parser(commands: str) -> Options:
@@ -300,7 +303,8 @@ def parser(commands: str) -> Options:
         ("--max-transaction-bytes", "256M", "messages in transactions"),
     ):
         kind = "SIZE" if "M" in most or "G" in most else "NUMBER"
-        add(name, metavar=kind, type=size, default=most, help=f"{help} ({most}; 0: no bound)")
+        bound = "no bound" if most == "0" else f"{most}; 0: no bound"
+        add(name, metavar=kind, type=size, default=most, help=f"{help} ({bound})")
     add("--product", metavar="TEXT", default=PRODUCT, help=PRODUCT_HELP)
     add("--idle-timeout", metavar="SECONDS", type=float, default=60.0, help=IDLE_HELP)
     add("--stop-timeout", metavar="SECONDS", type=float, default=10.0, help=STOP_HELP)

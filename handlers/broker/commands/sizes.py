@@ -6,6 +6,7 @@ A type takes the text of a command line and raises argparse.ArgumentTypeError fo
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Optional
 
 from reactor import Limits, SSLDomain, Url
@@ -42,15 +43,21 @@ def limit(text: str) -> tuple[str, int]:
     return name, size(number)
 
 
-def tls(cert: Optional[str], key: Optional[str], ca: Optional[str], required: bool) -> Optional[SSLDomain]:
-    """The settings of TLS of a listener; None where no certificate is given. ValueError for files that do not go
-    together, SSLException for one that cannot be read.
+def tls(
+    listen: Sequence[str], cert: Optional[str], key: Optional[str], ca: Optional[str], required: bool
+) -> Optional[SSLDomain]:
+    """The settings of TLS of a listener; None where no certificate is given. ValueError for options that do not go
+    together, SSLException for a file that cannot be read.
 
-    cert, key: of the broker. ca: the authorities that sign certificates of clients. required: whether clients need one.
+    listen: where the broker does. cert, key: of the broker. ca: the authorities that sign certificates of clients.
+    required: whether clients need one.
     """
     if cert is None:
         if key is not None or ca is not None or required:
             raise ValueError("--tls-key, --tls-ca and --tls-require-client-cert go with --tls-cert")
+        for place in listen:
+            if Url(place).scheme == Url.AMQPS:
+                raise ValueError(f"to listen at {place} takes a certificate: --tls-cert FILE, --tls-key FILE")
         return None
     if ca is not None and not required:
         raise ValueError("--tls-ca goes with --tls-require-client-cert: else no certificate is asked for")
@@ -60,4 +67,17 @@ def tls(cert: Optional[str], key: Optional[str], ca: Optional[str], required: bo
         domain.set_trusted_ca_db(ca)
     if required:
         domain.set_peer_authentication(SSLDomain.VERIFY_PEER)
+    return domain
+
+
+def trusting(place: str, ca: Optional[str]) -> Optional[SSLDomain]:
+    """The settings of TLS of a client that trusts the authorities in the file `ca`, or the certificate in it; None for
+    those of the system. ValueError where `place`, the address of the broker, is one without TLS; SSLException for a
+    file that cannot be read."""
+    if ca is None:
+        return None
+    if Url(place).scheme != Url.AMQPS:
+        raise ValueError(f"--tls-ca goes with a URL that begins with amqps://, not {Url(place).redacted}")
+    domain = SSLDomain(SSLDomain.MODE_CLIENT)
+    domain.set_trusted_ca_db(ca)
     return domain

@@ -248,8 +248,10 @@ class Operations:
         kind = request.text("type")
         name = request.entity(kind)
         record = self.view.broker.directory.records.get(name)
-        if record is None or record.node.kind != kind:
+        if record is None:
             raise Failed(404, f"no {kind} {name!r}")
+        if record.node.kind != kind:
+            raise Failed(404, f"no {kind} {name!r}: it is a {record.node.kind}")
         return name
 
     def _create(self, request: Request, done: Done) -> None:

@@ -160,10 +160,15 @@ class Policies:
 
 
 def named(nodes: Names) -> list[tuple[str, Optional[Policy]]]:
-    """The names of nodes, each with its policy or None."""
+    """The names of nodes, each with its policy or None. ValueError for a name that is no text, or empty."""
     if isinstance(nodes, Mapping):
-        return [(name, checked(name, policy)) for name, policy in nodes.items()]
-    return [(name, None) for name in ([nodes] if isinstance(nodes, str) else nodes)]
+        found: list[tuple[str, Optional[Policy]]] = [(name, checked(name, policy)) for name, policy in nodes.items()]
+    else:
+        found = [(name, None) for name in ([nodes] if isinstance(nodes, str) else nodes)]
+    for name, _ in found:
+        if not name or not isinstance(name, str):
+            raise ValueError(f"the name of a queue or topic is {name!r}; it is a text, such as 'jobs'")
+    return found
 
 
 def checked(name: str, policy: Any) -> Policy:

@@ -9,6 +9,7 @@ It may be opened in one thread and used in another, one at a time.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
@@ -196,6 +197,8 @@ class SqliteStore:
             return StoreError(f"{self.path} is in use by another process: each broker has a store of its own")
         if "not a database" in text or "malformed" in text:
             return StoreError(f"{self.path} is damaged, or no store: {text}. Move it away, or bring back a copy")
+        if not os.path.isdir(os.path.dirname(os.path.abspath(self.path))):
+            return StoreError(f"{self.path}: its directory is not there; make it first")
         return StoreError(f"{self.path}: {text}")
 
     def _opened(self, work: Callable[[], Any]) -> Any:
