@@ -94,7 +94,7 @@ def test_a_connection_is_open_when_it_is_made(broker, connection):
     connection.close()
     connection.close()
     assert connection.closed
-    assert broker.overview().connections == 0
+    eventually(lambda: broker.overview().connections == 0)
 
 
 def test_nobody_listens():
