@@ -325,9 +325,16 @@ def test_credit_that_is_used_up_by_what_is_on_its_way_is_no_negative_credit():
     assert sender.credit == 4
 
 
-def test_a_flow_without_a_delivery_count_counts_from_the_start():
+@pytest.mark.parametrize("start", [0, 7])
+def test_a_flow_without_a_delivery_count_counts_from_the_start(start):
+    """Which is not 0 for a sender that has sent over another wire before."""
     peer = Peer.client()
-    sender = peer.sender()
+    sender = peer.session.sender("link")
+    sender.delivery_count = start
+    sender.open()
+    peer.flush()
+    assert peer.heard_one("attach").initial_delivery_count == start
+    peer.attach("link")
     peer.flow(5, delivery_count=None)
     assert sender.credit == 5
     sender.transmit(b"1")
@@ -737,8 +744,9 @@ def test_available_is_told(pair, forth):
     sender.drained()
     pair.pump()
     assert receiver.available == 42
-    with pytest.raises(ValueError):
-        sender.offered(-1)
+    for number in (-1, True, 1.5, "3"):
+        with pytest.raises(ValueError, match="offered must be a number of messages"):
+            sender.offered(number)
 
 
 # -- windows -------------------------------------------------------------------------------------------------

@@ -421,6 +421,48 @@ def test_a_link_that_no_handle_is_left_for_is_there_until_it_is_closed():
     assert second not in list(peer.session.links()) and peer.event_names()[-1] == "pn_link_final"
 
 
+def test_a_link_that_is_given_up_before_it_has_an_answer_of_ours_is_attached_and_closed():
+    """Nobody ever opened our end of it: the peer gets an answer all the same, and the handle comes back into use."""
+    peer = Peer.server()
+    peer.attach("first")
+    [link] = peer.connection.links(0)
+    link.fail(Condition("example:gone"))
+    assert [(one.name, one.handle) for one in peer.heard()] == [("attach", 0), ("detach", 0)]
+    peer.attach("second", handle=1)
+    next(iter(link.session.named("second"))).open()
+    assert peer.heard_one("attach").handle == 1
+    peer.say("detach", handle=0, closed=True)
+    peer.attach("third", handle=2)
+    next(iter(link.session.named("third"))).open()
+    assert peer.heard_one("attach").handle == 0
+
+
+def test_a_link_that_is_given_up_behind_the_end_of_its_session_leaves_nothing_there():
+    peer = Peer.client()
+    link = peer.sender()
+    session = link.session
+    session.close()
+    assert peer.heard_one("end").error is None
+    link.fail(Condition("example:gone"))
+    assert link.remote_condition.name == "example:gone"
+    assert [one for one in session.links() if one is not link] == []
+    peer.say("end")
+    assert peer.heard() == [] and list(peer.connection.sessions(0)) == []
+
+
+def test_a_link_that_was_closed_here_is_there_until_the_peer_has_closed_it():
+    """However often it is looked at meanwhile."""
+    peer = Peer.client()
+    link = peer.sender()
+    link.close()
+    assert peer.heard_one("detach").closed
+    peer.connection.work_on(link)
+    peer.flush()
+    assert list(link.session.links()) == [link] and "pn_link_final" not in peer.event_names()
+    peer.say("detach", handle=0, closed=True)
+    assert list(link.session.links()) == [] and peer.event_names()[-1] == "pn_link_final"
+
+
 def test_links_both_ways_under_one_name(pair):
     out, _ = pair.link("same", True)
     back, _ = pair.link("same", False)

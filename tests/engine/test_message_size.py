@@ -146,7 +146,7 @@ def test_what_was_sent_before_the_receiver_said_how_much_it_takes_is_rejected(se
     sender.open()
     early = [sender.send(body(size)) for size in (100, 101)]
     peer.flush()
-    late = [sender.send(body(size)) for size in (100, 102)]
+    late = [sender.send(body(size)) for size in (99, 102)]
     streamed = sender.delivery("streamed")
     sender.stream(b"x" * 60)
     sender.stream(b"x" * 43)
@@ -162,7 +162,23 @@ def test_what_was_sent_before_the_receiver_said_how_much_it_takes_is_rejected(se
     assert sender.current is None
     assert sender.queued == 2 and sender.unsettled == (0 if settled else 2)
     peer.flow(10)
-    assert [len(frame.payload) for frame in peer.heard() if frame.name == "transfer"] == [100, 100]
+    assert [len(frame.payload) for frame in peer.heard() if frame.name == "transfer"] == [100, 99]
+
+
+def test_what_the_application_has_settled_before_is_rejected_too():
+    peer = Peer.client()
+    sender = peer.session.sender("link")
+    sender.open()
+    sent = [sender.send(body(size)) for size in (100, 101)]
+    for delivery in sent:
+        delivery.settle()
+    peer.flush()
+    peer.events()
+    peer.attach("link", max_message_size=100)
+    assert [event.delivery for event in peer.events() if event.type is Event.DELIVERY] == [sent[1]]
+    assert sent[1].remote_state is REJECTED and sender.queued == 1 and sender.unsettled == 0
+    peer.flow(10)
+    assert [len(frame.payload) for frame in peer.heard() if frame.name == "transfer"] == [100]
 
 
 def test_the_application_is_told_by_on_rejected():

@@ -10,6 +10,7 @@ from reactor.codec.message import Message
 from reactor.codec.types import Described
 from reactor.engine.endpoints.delivery import LOST, Delivery
 from reactor.engine.endpoints.disposition import ACCEPTED, REJECTED
+from reactor.engine.endpoints.link import Link
 from reactor.engine.events import Event
 from reactor.engine.wire.transport import Transport
 from reactor.errors import DataException, LocalProtocolError, MessageException
@@ -94,6 +95,20 @@ def test_sending_on_a_link_that_the_peer_has_closed_is_in_doubt_at_once():
     assert sender.unsettled == sender.queued == 0
 
 
+@pytest.mark.parametrize("ends", [["end"], ["close"], ["end", "close"]], ids=" ".join)
+def test_a_link_that_is_opened_behind_the_peer_s_end_sends_nothing(ends):
+    peer = Peer.client()
+    for end in ends:
+        peer.say(end)
+    sender = peer.session.sender("late")
+    sender.open()
+    sent = sender.transmit(b"x")
+    assert sent.fate == LOST and sender.unsettled == sender.queued == 0
+    assert [event.delivery for event in peer.events() if event.type is Event.DELIVERY_IN_DOUBT] == [sent]
+    with pytest.raises(LocalProtocolError, match="on a session or a connection that has ended"):
+        sender.delivery("x")
+
+
 def test_empty_messages_are_messages_too(pair, forth):
     sender, receiver = pair.way(forth, 5)
     sender.transmit(b"")
@@ -112,9 +127,11 @@ def test_what_is_no_message_is_refused_at_the_call(thing):
     assert sender.queued == 0 and sender.unsettled == 0
 
 
+@pytest.mark.parametrize("settled", [False, True], ids=["at least once", "at most once"])
 @pytest.mark.parametrize("size", [0, 1, 32])
-def test_tags_travel(pair, size):
-    sender, receiver = pair.way(True, 5)
+def test_tags_travel(pair, size, settled):
+    mode = Link.SND_SETTLED if settled else Link.SND_UNSETTLED
+    sender, receiver = pair.way(True, 5, lambda link: setattr(link, "snd_settle_mode", mode))
     raw = bytes(range(200, 200 + size))
     sender.transmit(b"x", raw)
     pair.pump()

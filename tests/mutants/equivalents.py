@@ -22,7 +22,7 @@ KINDS = [
     (r"\.state >= GONE\b", r".state == GONE", "the last of them"),
     (r"\.state < GONE\b", r".state != GONE", "the same"),
     (r"\.paused <= PAUSED\b", r".paused == PAUSED", "the first of the stages, where there is one"),
-    (r"\.state // REMOTE_CLOSED\b", r".state & REMOTE_CLOSED", "the largest bit"),
+    (r"\.state // ((?:Endpoint\.)?REMOTE_CLOSED)\b", r".state & \1", "the largest bit"),
     (r"\.fate >= LOST\b", r".fate == LOST", "the last of the fates"),
     (r"\.fate <= OPEN\b", r".fate == OPEN", "the first of the fates"),
     (r"\.fate > OPEN\b", r".fate != OPEN", "the same"),
@@ -59,6 +59,8 @@ EQUIVALENT = {
         "if link.state & LOCAL_CLOSED and link.state ** REMOTE_CLOSED:": (
             "behind its detach a link is looked at again when the peer has closed it"
         ),
+        "if handle == FEW_HANDLES and channel.remote_number is None:": "all behind it wait, so that none is larger",
+        "if handle is FEW_HANDLES and channel.remote_number is None:": "the same",
         "if link.handle_out is None:": "its old place says nothing to it: it has no credit there, and is listed once",
     },
     "channel": {
@@ -70,7 +72,7 @@ EQUIVALENT = {
     "comeback": {
         **either(
             "if connection.state & Endpoint.REMOTE_CLOSED or not endpoint.state @ Endpoint.LOCAL_ACTIVE:",
-            "+ - * / | ^ << **",
+            "+ - * / // | ^ << >> **",
             "what is closed on both sides has no channel any more",
         ),
         **either(
@@ -80,14 +82,15 @@ EQUIVALENT = {
         ),
         **either(
             "if isinstance(endpoint, Sender) and endpoint.state @ Endpoint.REMOTE_CLOSED:",
-            "+ - * / // | ^ << **",
+            "+ - * / % | ^ << **",
             "this is the event of the peer's close",
         ),
         **either(
             "elif isinstance(endpoint, Session) and endpoint.state @ Endpoint.REMOTE_CLOSED:",
-            "+ - * / // | ^ << **",
+            "+ - * / % | ^ << **",
             "the same",
         ),
+        "if delay != 0:": "no delay is below 0",
         "if not patience is not None:": "a timer is cancelled with its patience, and may be when it has fired",
     },
     "flows": {
@@ -176,6 +179,9 @@ EQUIVALENT = {
         "if window is not None and self.incoming or self.wire_credit <= self.refill_at:": (
             "when something is read it looks once more whether that makes room"
         ),
+        "least = min(bounds, default= 1)": "without a bound there is no prefetch",
+        "least = min(bounds, default= -1)": "the same",
+        "self.refill_at = ~1": "who overruns credit that is not filled again is told so one message later",
         "self.refill_at = - 2": "who overruns credit that is not filled again is told so one message later",
     },
     "redirects": {
@@ -203,6 +209,8 @@ EQUIVALENT = {
         "self.writer_key = - 2": "the same",
         "self.writer_key = - 0": "the same",
         "self.first_delivery_count = -1": "the same",
+        "if 0 != self.remote_max_message_size < size:": "no size is below 0",
+        "return bool((session.state | session.connection.state) // REMOTE_CLOSED)": "the largest bit",
         "if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended - REMOTE_CLOSED:": (
             "what was opened and is not closed here was closed by the peer"
         ),

@@ -35,7 +35,7 @@ ROOMS = {
     "attachments": Room(
         "reactor/engine/wire/attachments.py",
         "engine/handshakes engine/naming engine/peers engine/loss engine/bad_input engine/outcomes engine/channel "
-        "container/comeback container/redirects",
+        "engine/flow engine/transfers container/comeback container/redirects",
     ),
     "outcomes": Room("reactor/engine/wire/outcomes.py", ENGINE + "engine/bad_input acknowledgement"),
     "flows": Room("reactor/engine/wire/flows.py", ENGINE + "engine/bad_input engine/handshakes"),

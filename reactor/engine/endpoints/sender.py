@@ -196,7 +196,7 @@ class Sender(Link):
         queued = [one for one in queue if one.link is self and one.id is None]
         for delivery in dict.fromkeys([*self.waiting, *queued, *self.pending]):
             size = len(delivery.payload or b"") + sum(map(len, delivery.chunks or ()))
-            if size <= most or delivery.fate not in (OPEN, PRE_SETTLED) or delivery.id is not None:
+            if size <= most:
                 continue
             for waits in (self.waiting, self.pending, queue):
                 if delivery in waits:
@@ -244,9 +244,9 @@ class Sender(Link):
         return self.state | self.session.state | self.session.connection.state
 
     def _is_over(self) -> bool:
-        """Whether the session or the connection has ended, so that nothing will ever leave."""
+        """Whether the peer has ended the session or the connection, so that nothing will ever leave."""
         session = self.session
-        return bool((session.state | session.connection.state) & (LOCAL_CLOSED | REMOTE_CLOSED))
+        return bool((session.state | session.connection.state) & REMOTE_CLOSED)
 
     def _not_open(self) -> LocalProtocolError:
         state = "not open" if self.state & LOCAL_UNINIT else "closed"
