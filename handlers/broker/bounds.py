@@ -1,4 +1,4 @@
-"""Bounds over all connections together: their number, and the bytes of incomplete messages.
+"""Bounds over all connections together: their number, and the bytes of incomplete messages; and of times to wait.
 
 The broker enters when connections come and go, and links when a message has come in part. It knows connections and
 their transports, and nothing that is in them.
@@ -6,7 +6,17 @@ their transports, and nothing that is in them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
+
+LONGEST_TIME = 8_589_934
+"""Seconds, some 99 days: the longest idle timeout of which twice has room in an open [2.7.1]."""
+
+
+def check_times(**times: Optional[float]) -> None:
+    """ValueError unless each of these is a time to wait, in seconds. None: of the library's choice."""
+    for name, seconds in times.items():
+        if seconds is not None and not 0 <= seconds <= LONGEST_TIME:
+            raise ValueError(f"{name} is {seconds!r}; it is a number of seconds, from 0 to {LONGEST_TIME}")
 
 
 class Bounds:

@@ -31,7 +31,7 @@ from handlers.broker.access.doors import Doors
 from handlers.broker.access.users import UserSource
 from handlers.broker.alarms import Alarms
 from handlers.broker.attaching import UNAUTHORIZED, Attaching
-from handlers.broker.bounds import Bounds
+from handlers.broker.bounds import Bounds, check_times
 from handlers.broker.dead_letters import DeadLetters
 from handlers.broker.durability import Durability
 from handlers.broker.ending import SHUTTING_DOWN, Ending
@@ -39,7 +39,7 @@ from handlers.broker.links import BrokerLink
 from handlers.broker.management.actions import Actions
 from handlers.broker.management.desk import Desk
 from handlers.broker.net import BrokerTimer, Net
-from handlers.broker.nodes.directory import Directory, Record
+from handlers.broker.nodes.directory import Directory, Record, Refused
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import Names, Policies, Policy, named
 from handlers.broker.nodes.pool import Pool
@@ -155,6 +155,8 @@ class Broker(MessagingHandler):
         self.urls = [urls] if isinstance(urls, str) else list(urls)
         self.capacity = max_queue_bytes
         self.max_message_size = max_message_size
+        check_times(idle_timeout=idle_timeout, stop_timeout=stop_timeout, transaction_timeout=transaction_timeout)
+        check_times(open_timeout=open_timeout, write_timeout=write_timeout)
         self.idle_timeout = idle_timeout
         self.stop_timeout = stop_timeout
         self.product = product
@@ -172,9 +174,8 @@ class Broker(MessagingHandler):
         self.dead_letters = DeadLetters(self)
         among = self._evict, self.pool, max_nodes, Policies(policies), self.dead_letters
         self.directory = Directory(max_queue_bytes, auto_create, topic_prefixes, *among)
-        for kind, nodes in (("queue", queues), ("topic", topics)):
-            for name, policy in named(nodes):
-                self.directory.declare(name, kind, policy)
+        self._declare("queue", queues)
+        self._declare("topic", topics)
         self._on_listening = on_listening
         self._container: Any = None
         # By connection, in the order of their coming: a run shall be repeatable.
@@ -192,6 +193,13 @@ class Broker(MessagingHandler):
         if store is not None:
             opened = SqliteStore(store) if isinstance(store, (str, PathLike)) else store
             self.durability = Durability(self, opened)
+
+    def _declare(self, kind: str, nodes: Names) -> None:
+        for name, policy in named(nodes):
+            try:
+                self.directory.declare(name, kind, policy)
+            except Refused as refusal:
+                raise ValueError(f"the {kind} {name!r}: {refusal}") from None
 
     # -- for the program around it
 

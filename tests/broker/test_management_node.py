@@ -151,6 +151,7 @@ def test_a_topic_is_made_and_is_no_queue(manager):
     assert manager.ask("READ", "topic", name="news").body["subscriptions"] == 0
     assert manager.failure("READ", "queue", name="news")[0] == 404
     assert manager.failure("CREATE", "queue", name="news") == (409, "'news' is a topic, not a queue")
+    assert manager.failure("CREATE", "queue", name="$management")[0] == 400
 
 
 def test_a_setting_that_is_none_is_named(manager):

@@ -286,6 +286,22 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
 # -- commits that fail
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        AddMessage(1, 2**63, HEADER, b"x", 0),
+        AddMessage(1, 1, HEADER, b"x", -(2**64)),
+        AddNode(1, "queue", "\ud800", {}),
+    ],
+)
+def test_a_value_that_no_column_has_room_for_is_the_fault_of_its_group_alone(tmp_path: Path, odd: Change) -> None:
+    store = SqliteStore(tmp_path / "store")
+    error, other = store.commit([[odd], [AddMessage(2, 1, HEADER, b"x", 0)]])
+    assert isinstance(error, StoreError) and not error.full and other is None
+    assert [message.number for message in store.messages()] == [2] and store.nodes() == []
+    store.close()
+
+
 def test_a_full_store_refuses_what_needs_room_takes_what_makes_some_and_goes_on(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store", most_bytes=200_000)
     kept = []

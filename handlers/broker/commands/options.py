@@ -14,6 +14,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
+from handlers.broker.nodes.directory import is_unicode
+
 Reader = Callable[[Any], Any]
 """Makes the value of an option of the value in the file; raises ValueError or argparse.ArgumentTypeError."""
 
@@ -92,9 +94,11 @@ def objects(value: Any, of: Callable[[Any], Any]) -> dict[str, Any]:
 
 
 def text(value: Any) -> str:
-    """A text that is not empty."""
+    """A text that is not empty, of characters that can be written."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"{_shown(value)} is no text")
+    if "\0" in value or not is_unicode(value):
+        raise ValueError(f"{json.dumps(value):.60} has a character that cannot be written")
     return value
 
 
@@ -189,4 +193,6 @@ def _no_constant(name: str) -> Any:
 def _shown(value: Any) -> str:
     """A value of the file, short."""
     written = json.dumps(value, ensure_ascii=False)
+    if not is_unicode(written):
+        written = json.dumps(value)
     return written if len(written) <= 60 else f"{written[:60]}..."

@@ -17,7 +17,7 @@ from handlers.broker.access.doors import AccessError
 from handlers.broker.broker import PRODUCT, Broker
 from handlers.broker.commands.configuration import READERS, page
 from handlers.broker.commands.options import ConfigError, Options
-from handlers.broker.commands.sizes import limit, size, tls, url
+from handlers.broker.commands.sizes import label, limit, size, tls, url
 from handlers.broker.store.interface import StoreError
 from reactor import (
     ApplicationEvent,
@@ -305,7 +305,7 @@ def parser(commands: str) -> Options:
         kind = "SIZE" if "M" in most or "G" in most else "NUMBER"
         bound = "no bound" if most == "0" else f"{most}; 0: no bound"
         add(name, metavar=kind, type=size, default=most, help=f"{help} ({bound})")
-    add("--product", metavar="TEXT", default=PRODUCT, help=PRODUCT_HELP)
+    add("--product", metavar="TEXT", type=label, default=PRODUCT, help=PRODUCT_HELP)
     add("--idle-timeout", metavar="SECONDS", type=float, default=60.0, help=IDLE_HELP)
     add("--stop-timeout", metavar="SECONDS", type=float, default=10.0, help=STOP_HELP)
     add("--open-timeout", metavar="SECONDS", type=float, help="how long a client may take to open its connection (30)")
@@ -313,7 +313,7 @@ def parser(commands: str) -> Options:
     text = "how long a transaction may last before it is rolled back (300; 0: for ever)"
     add("--transaction-timeout", metavar="SECONDS", type=float, default=300.0, help=text)
     add("--limit", metavar="NAME=NUMBER", action="append", dest="limits", type=limit, default=[], help=LIMIT_HELP)
-    add("--name", metavar="NAME", help="the container id that clients see (a UUID)")
+    add("--name", metavar="NAME", type=label, help="the container id that clients see (a UUID)")
     add("--port-file", metavar="FILE", help="write the port of the first --listen to this file")
     add("--verbose", action="store_true", help="log connections, links and nodes as they come and go")
     add("--version", action="version", version=f"amqp-broker {__version__}")

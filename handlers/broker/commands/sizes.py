@@ -9,7 +9,10 @@ import argparse
 from collections.abc import Sequence
 from typing import Optional
 
+from handlers.broker.nodes.directory import is_unicode
 from reactor import Limits, SSLDomain, Url
+
+LONGEST_LABEL = 256
 
 
 def url(text: str) -> str:
@@ -33,6 +36,13 @@ def size(text: str) -> int:
     if read < 0:
         raise argparse.ArgumentTypeError(f"not a size: {text!r} (a number of bytes, or 64K, 256M, 1G)")
     return read
+
+
+def label(text: str) -> str:
+    """A text that each client is shown in the open of its connection, which has to fit the first frame [2.7.1]."""
+    if not 0 < len(text) <= LONGEST_LABEL or not is_unicode(text):
+        raise argparse.ArgumentTypeError(f"not a name: {text!a:.60} (1 to {LONGEST_LABEL} characters, in UTF-8)")
+    return text
 
 
 def limit(text: str) -> tuple[str, int]:

@@ -20,7 +20,7 @@ from handlers.broker.management.peeking import CLIP, peek
 from handlers.broker.management.view import COUNTERS, View
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.clearing import Sweep
-from handlers.broker.nodes.directory import LONGEST_NAME, Refused
+from handlers.broker.nodes.directory import Refused, checked_name
 from handlers.broker.nodes.policy import CHANGEABLE, Policy
 from reactor import Condition
 
@@ -68,9 +68,8 @@ class Actions:
         """
         if kind not in ("queue", "topic"):
             raise Failed(400, f"no kind {kind!r} of node: queue or topic")
-        if not name or len(name) > LONGEST_NAME:
-            raise Failed(400, f"a name of {len(name)} characters: 1 to {LONGEST_NAME}")
         try:
+            checked_name(name)
             policy = settings if isinstance(settings, Policy) else Policy.from_json(settings) if settings else None
         except ValueError as error:
             raise Failed(400, str(error)) from None

@@ -140,7 +140,12 @@ class Directory:
 
     def declare(self, name: str, kind: str, policy: Optional[Policy] = None) -> None:
         """Make a node that is always there. policy: None for that of its name; one that is given stays that of the
-        name, also when the node has been deleted and is made again."""
+        name, also when the node has been deleted and is made again. ValueError for a name that cannot be; Refused, if
+        there are too many."""
+        checked_name(name)
+        record = self.records.get(name)
+        if record is not None and record.node.kind != kind:
+            raise ValueError(f"{name!r} cannot be a {record.node.kind} and a {kind}")
         if policy is not None:
             self.policies.remember(name, policy)
         self._make(name, kind, policy).declared = True
@@ -296,6 +301,26 @@ class Directory:
             if idle and record.lifetime is None and not record.declared:
                 self.delete(record)
         self._tidy_at = max(MANY, 2 * len(self.records))
+
+
+def checked_name(name: str) -> str:
+    """`name`, if a node can have it; ValueError says why not."""
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise ValueError(f"a name of {len(name)} characters: 1 to {LONGEST_NAME}")
+    if name in RESERVED:
+        raise ValueError(f"the name {name!r} is the broker's own")
+    if not is_unicode(name):
+        raise ValueError(f"the name {name!r} is no text that a client could write: it has half of a character")
+    return name
+
+
+def is_unicode(text: str) -> bool:
+    """Whether `text` has a form in UTF-8, as all texts of AMQP do [1.6.20]."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _no_token() -> str:
