@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
         ({"transaction_timeout": "-inf"}, "transaction_timeout is -inf"),
         ({"queues": ["$management"]}, "the name '$management' is the broker's own"),
         ({"topics": {"/management": {}}}, "the name '/management' is the broker's own"),
-        ({"queues": {"": {}}}, "a name of 0 characters"),
+        ({"queues": {"": {}}}, "the name of a queue or topic is ''"),
         ({"queues": {"\ud800": {}}}, "has half of a character"),
         ({"topics": ["n" * 1025]}, "a name of 1025 characters: 1 to 1024"),
         ({"queues": ["a"], "topics": ["a"]}, "'a' cannot be a queue and a topic"),

@@ -9,6 +9,7 @@ import pytest
 
 from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
+from handlers.broker.nodes import directory
 from handlers.broker.store.interface import StoreError
 from handlers.broker.store.memory import MemoryStore
 from handlers.broker.store.sqlite import SqliteStore
@@ -420,3 +421,20 @@ def test_a_deleted_queue_leaves_nothing_in_the_store():
     world.quiet()
     world.pass_time(2.0)
     assert (store.nodes(), list(store.messages())) == ([], [])
+
+
+@pytest.mark.parametrize(("most", "unused"), [(2, 10_000), (0, 2)])
+def test_a_restart_forgets_no_queue_however_many_there_are(kept, most, unused, monkeypatch):
+    client = kept.world.client()
+    names = [f"jobs-{number}" for number in range(6)]
+    for name in names:
+        client.send(name, name, durable=True)
+    assert client.outcomes == [ACCEPTED] * 6
+    monkeypatch.setattr(directory, "MANY", unused)
+    kept.world.options["max_nodes"] = most
+    client = kept.restart()
+    for name in names:
+        assert received(client, name) == [name]
+    assert client.errors == [] and kept.world.broker.internal_errors == 0
+    client.sender("another")
+    assert client.errors == ["amqp:resource-limit-exceeded"] * bool(most)

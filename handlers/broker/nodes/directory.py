@@ -152,10 +152,11 @@ class Directory:
 
     def restore(self, name: str, kind: str, policy: Policy = PLAIN) -> Node:
         """The node of this name, made if it is not there. `kind` is that of a new one; `policy` is its last one, and
-        holds unless it has been given another one since."""
+        holds unless it has been given another one since. However many there are: the nodes are in no use yet, their
+        messages come later, and to forget one for another would lose them."""
         record = self.records.get(name)
         if record is None:
-            return self._make(name, kind, self.policies.of(name) or policy).node
+            return self._add(name, kind, self.policies.of(name) or policy).node
         node = record.node
         if node.kind == kind and not record.configured and node.policy != policy:
             record.node = self._new(name, kind, policy)  # nothing has used the declared one yet
@@ -224,6 +225,9 @@ class Directory:
             self._tidy()
         if 0 < self.most <= len(self.records):
             self._make_room(name)
+        return self._add(name, kind, policy)
+
+    def _add(self, name: str, kind: str, policy: Optional[Policy]) -> Record:
         fitting = self.policies.of(name) if policy is None else policy
         record = self.records[name] = Record(self._new(name, kind, PLAIN if fitting is None else fitting))
         record.configured = fitting is not None
