@@ -744,10 +744,21 @@ def test_what_an_error_says_is_cut_to_the_peer_s_frames():
 
 
 def test_an_attach_too_large_for_the_peer_fails_here():
-    peer = Peer.client(open={"max_frame_size": 512})
-    link = peer.session.sender("large")
-    link.properties = {"p": "x" * 600}
-    link.open()
+    def attach(most):
+        peer = Peer.client(open={"max_frame_size": most})
+        peer.log.clear()
+        link = peer.session.sender("large")
+        link.properties = {"p": "x" * 600}
+        link.open()
+        peer.flush()
+        return peer, link
+
+    peer, _ = attach(5000)
+    size = len(peer.log)
+    peer, link = attach(size)
+    assert peer.heard_one("attach").fields["name"] == "large" and link.remote_condition is None
+    peer, link = attach(size - 1)
     assert peer.heard() == []
     assert "pn_link_remote_close" in peer.event_names()
     assert link.remote_condition.name == "amqp:frame-size-too-small"
+    assert "takes %d bytes to attach; the peer takes %d" % (size, size - 1) in link.remote_condition.description

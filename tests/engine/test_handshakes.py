@@ -463,6 +463,24 @@ def test_a_link_that_was_closed_here_is_there_until_the_peer_has_closed_it():
     assert list(link.session.links()) == [] and peer.event_names()[-1] == "pn_link_final"
 
 
+def test_a_link_that_is_closed_behind_the_peer_s_end_is_no_work_any_more():
+    """It has nothing to write, before our own end as well as behind it, and is not looked at again."""
+    peer = Peer.client()
+    used = peer.sender()
+    session = used.session
+    peer.say("end")
+    late = session.sender("late")
+    late.open()
+    late.close()
+    peer.flush()
+    assert late not in peer.connection.work
+    session.close()
+    assert [one.name for one in peer.heard()] == ["end"]
+    used.close()
+    peer.flush()
+    assert not peer.connection.work and peer.heard() == []
+
+
 def test_links_both_ways_under_one_name(pair):
     out, _ = pair.link("same", True)
     back, _ = pair.link("same", False)
