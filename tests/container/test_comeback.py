@@ -85,6 +85,34 @@ def test_a_connection_that_is_closed_for_a_reason_that_passes_is_made_again(name
     assert scene.count("on_disconnected", "on_connection_opened", "on_link_opened") == [1, 2, 2]
 
 
+@pytest.mark.parametrize("kinds", ["link", "session", "link session"])
+def test_a_peer_that_ends_one_after_the_other_before_it_closes_the_connection_is_waited_for(
+    kinds: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a planned restart is told by some brokers, all of it in one piece."""
+    scene = Scene()
+    for kind in [*kinds.split(), "connection"]:
+        scene.end(kind, "amqp:connection:forced", "the broker is restarted")
+    scene.run(lambda: scene.client.count("on_connection_reconnected"))
+    waiting = scene.sender.send(Message("x"))
+    scene.run(lambda: scene.client.count("on_accepted"))
+    assert scene.client.last("on_accepted").delivery is waiting
+    assert scene.count(*ERRORS, "on_connection_closed", "on_in_doubt") == [0] * 7
+    assert scene.count("on_connection_opened", "on_session_opened", "on_link_opened") == [2, 2, 2]
+    assert list(scene.connection.links(0)) == [scene.sender]
+    assert "asked for again" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["link", "session"])
+def test_nothing_comes_back_in_a_connection_that_does_not(kind: str) -> None:
+    scene = Scene()
+    scene.end(kind, "amqp:internal-error")
+    scene.end("connection", "amqp:not-allowed")
+    scene.run(lambda: scene.container not in scene.stage.stepper.containers)
+    assert scene.client.count("on_%s_error" % kind) == 1
+    assert scene.count("on_connection_opened", "on_disconnected", "on_connection_closed") == [1, 0, 1]
+
+
 FINAL = ["amqp:not-found", "amqp:unauthorized-access", "amqp:precondition-failed", "example:strange"]
 
 

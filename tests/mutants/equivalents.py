@@ -71,7 +71,7 @@ EQUIVALENT = {
     },
     "comeback": {
         **either(
-            "if connection.state & Endpoint.REMOTE_CLOSED or not endpoint.state @ Endpoint.LOCAL_ACTIVE:",
+            "if not endpoint.state @ Endpoint.LOCAL_ACTIVE:",
             "+ - * / // | ^ << >> **",
             "what is closed on both sides has no channel any more",
         ),
@@ -91,6 +91,8 @@ EQUIVALENT = {
             "the same",
         ),
         "if delay != 0:": "no delay is below 0",
+        "if delay >= 0:": "a timer without a delay is due at once: a measure of time",
+        "if delay > -1:": "the same",
         "if not patience is not None:": "a timer is cancelled with its patience, and may be when it has fired",
     },
     "flows": {

@@ -8,7 +8,7 @@ nothing about reasons (reasons.py).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.container.reconnect.attempts import STABLE, Attempts
@@ -38,12 +38,18 @@ class _Patience:
 
 
 class Comeback:
-    """The sessions and links of one connection that are to come back."""
+    """The sessions and links of one connection that are to come back.
 
-    def __init__(self, connection: Connection, attempts: Attempts, host: ConnectionHost) -> None:
+    returns: whether the connection, which the peer has closed, comes back itself.
+    """
+
+    def __init__(
+        self, connection: Connection, attempts: Attempts, host: ConnectionHost, returns: Callable[[], bool]
+    ) -> None:
         self._connection = connection
         self._attempts = attempts
         self._host = host
+        self._returns = returns
         self._patience: dict[Endpoint, _Patience] = {}
 
     def will_retry(self, endpoint: Any) -> bool:
@@ -51,7 +57,9 @@ class Comeback:
         connection = self._connection
         if not connection.lasting or not connection.state & Endpoint.LOCAL_ACTIVE:
             return False
-        if connection.state & Endpoint.REMOTE_CLOSED or not endpoint.state & Endpoint.LOCAL_ACTIVE:
+        if not endpoint.state & Endpoint.LOCAL_ACTIVE:
+            return False
+        if connection.state & Endpoint.REMOTE_CLOSED and not self._returns():
             return False
         if not endpoint.state & Endpoint.REMOTE_CLOSED:
             return False
@@ -85,6 +93,8 @@ class Comeback:
             return
         if isinstance(endpoint, Link) and endpoint.session.state & Endpoint.REMOTE_CLOSED:
             return
+        if self._connection.state & Endpoint.REMOTE_CLOSED:
+            return  # a peer that stops ends one after the other: it comes back with its connection
         patience = self._patience_of(endpoint)
         delay = patience.upcoming or 0.0
         patience.upcoming = next(patience.delays, None)

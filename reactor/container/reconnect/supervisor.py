@@ -53,7 +53,7 @@ class ConnectionSupervisor:
         self.settings = settings
         self.attempts = Attempts(settings.addresses, settings.delays, host.random, settings.redirected)
         self.connector = Connector(connection, settings, host)
-        self.comeback = Comeback(connection, self.attempts, host)
+        self.comeback = Comeback(connection, self.attempts, host, self.will_reconnect)
         family = [] if family is None else family
         family.append((settings, connection))
         self.redirects = LinkRedirects(connection, settings, self.connector, host, family)
