@@ -86,6 +86,7 @@ class MessagingHandler(Handler, Acking):
         super().__init_subclass__(**kwargs)
         known = {name for name in dir(MessagingHandler) if name.startswith("on_")}
         known |= {etype.method for etype in EventType.TYPES.values()}
+        short = {name.replace("_remote_", "_"): name for name in known if "_remote_" in name}  # on_link_detach
         for base in cls.__mro__:
             inherited = any(issubclass(parent, base) and issubclass(parent, Handler) for parent in cls.__bases__)
             if base is not cls and (base is object or inherited):
@@ -93,6 +94,7 @@ class MessagingHandler(Handler, Acking):
             for name in vars(base):
                 if name.startswith("on_") and name not in known:
                     near = difflib.get_close_matches(name, known, 1, 0.85)
+                    near = near or [short[found] for found in difflib.get_close_matches(name, short, 1, 0.85)]
                     if near:
                         text = "%s.%s is called for no event; did you mean %s?" % (base.__name__, name, near[0])
                         warnings.warn(text, stacklevel=2)

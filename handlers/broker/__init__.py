@@ -1,4 +1,4 @@
-"""An AMQP 1.0 broker in memory: an application like any other, on the public names of the library.
+"""An AMQP 1.0 broker in one process: an application like any other, on the public names of the library.
 
 `python -m handlers.broker` runs it as a program; `EmbeddedBroker` runs it in this process; `Broker` is the
 handler for programs that run a container of their own; `Policy` has the settings of a queue.

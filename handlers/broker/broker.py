@@ -6,17 +6,19 @@ in attaching.py; the node of an address is decided in directory.py, the consumer
 
 Its promises:
 
-* A message is accepted when it is in its queue, and leaves it when a consumer has accepted it. Without
-  a store a restart loses it (durability.py).
+* A message is accepted when it is in its queue, and leaves it when a consumer has accepted it. A restart loses it,
+  unless it is durable and there is a store: then it is accepted when it is on disk (durability.py).
+* A queue delivers in the order of arrival, or by its policy in that of priorities, groups or last values.
 * Released messages come back uncounted; failed ones, and those of a consumer that is gone, with their delivery
-  count raised; each in its original place. A consumer that settles without an outcome has accepted, unless
-  the default-outcome of its source is another one.
+  count raised; each in its original place, at once or after the delay of the policy. A consumer that settles without
+  an outcome has accepted, unless the default-outcome of its source is another one.
 * A message to a topic without subscriptions is accepted and dropped. A subscription ends when its link is closed, or
   when its terminus expires (subscribing.py).
 * Rejected and expired messages, and others by the policy of their queue, go to its dead letter address, or are dropped;
   they are counted.
 * A selector among the filters of a source is applied: to waiting messages, and at a topic to new ones. A bad one
-  refuses the link. Any other filter is not applied and therefore not echoed: the client can see that.
+  refuses the link. At a topic no-local is, too (subscribing.py). Any other filter is not applied and therefore not
+  echoed: the client can see that.
 """
 
 from __future__ import annotations
@@ -111,8 +113,9 @@ class Broker(MessagingHandler):
     max_transactions: one more is refused with amqp:resource-limit-exceeded; 0 for no bound. Default 1,000.
     max_transaction_bytes: bytes of the messages that wait in all transactions together; one more is rejected, and its
         transaction can only be rolled back; 0 for no bound. Default 256 MiB.
-    store: the file in which durable messages of queues are kept, made where there is none, or a Store; None (default):
-        all is in memory, and gone with the process. StoreError if it cannot be opened. `close` lets go of it.
+    store: the file in which durable messages of queues and durable subscriptions are kept, made where there is none,
+        or a Store; None (default): all is in memory, and gone with the process. StoreError if it cannot be opened.
+        `close` lets go of it.
     web: where the web page and the metrics are: HOST:PORT of this machine, or True for a free port; None (default):
         nowhere. `web_url` is its URL. It has threads of its own (web/server.py).
     on_listening: called with (url, acceptor) for each place it listens on.

@@ -218,6 +218,14 @@ def test_a_name_that_is_nearly_that_of_an_event_is_warned_about_when_the_class_i
             def on_mesage(self, event: Any) -> None:
                 pass
 
+    with pytest.warns(
+        UserWarning, match=r"on_link_detached is called for no event; did you mean on_link_remote_detach\?"
+    ):
+
+        class Subscriber(MessagingHandler):
+            def on_link_detached(self, event: Any) -> None:
+                pass
+
     with pytest.warns(UserWarning, match=r"on_conection_remote_open.*on_connection_remote_open"):
 
         class Engine(MessagingHandler):

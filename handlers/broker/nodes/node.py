@@ -2,7 +2,7 @@
 
 Nothing here knows of connections, links, frames or clocks: a message is an opaque envelope and body, a
 consumer is something with credit and a `deliver` method, time is a number that the caller brings. That is
-why every rule of delivery can be tested in memory, and why a store can be put underneath later without
+why every rule of delivery can be tested in memory, and why there can be a store underneath (host.py) without
 the links above noticing.
 
 Costs: every operation is O(1), or O(log n) in the messages that came back or carry a deadline. The messages
