@@ -179,11 +179,14 @@ class LinkDetached(LinkException):
 
 
 class SendException(ReactorException):
-    """A message was not accepted; `.state` is the outcome, `.condition` the reason that came with it, or None."""
+    """A message was not accepted; `.state` is the outcome, `.condition` the name of the reason given with it, or None.
 
-    def __init__(self, state: Any, condition: Any = None) -> None:
+    reason: that condition as a text, with its description.
+    """
+
+    def __init__(self, state: Any, condition: Optional[str] = None, reason: Optional[str] = None) -> None:
         text = "The message ended as %s" % (getattr(state, "name", state),)
-        super().__init__(text if condition is None else "%s: %s" % (text, condition.text))
+        super().__init__("%s: %s" % (text, reason or condition) if condition else text)
         self.state = state
         self.condition = condition
 

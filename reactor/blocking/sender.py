@@ -134,7 +134,8 @@ class BlockingSender:
             raise tracker.failure
         delivery = tracker.delivery
         if delivery.remote_state in ((REJECTED, RELEASED) if error_states is None else error_states):
-            raise SendException(delivery.remote_state, delivery.remote.condition)
+            why = delivery.remote.condition
+            raise SendException(delivery.remote_state, why and why.name, why and why.text)
         return delivery
 
     def _await_room(self, timeout: Patience) -> None:

@@ -111,7 +111,9 @@ if TYPE_CHECKING:
     class SendException(errors.SendException):
         state: Union[DispositionType, int]
 
-        def __init__(self, state: Union[DispositionType, int]) -> None: ...
+        def __init__(
+            self, state: Union[DispositionType, int], condition: Optional[str] = None, reason: Optional[str] = None
+        ) -> None: ...
 
 
 if not TYPE_CHECKING:

@@ -146,7 +146,7 @@ def test_a_message_that_is_not_taken_raises(connection):
         SendException, match="ended as REJECTED: amqp:resource-limit-exceeded: 'small' is full"
     ) as caught:
         sender.send(Message(2))
-    assert caught.value.state == REJECTED and caught.value.condition.name == "amqp:resource-limit-exceeded"
+    assert caught.value.state == REJECTED and caught.value.condition == "amqp:resource-limit-exceeded"
     assert sender.send(Message(3), error_states=[]).remote_state == REJECTED
 
 
