@@ -39,6 +39,7 @@ from handlers.broker.store.interface import (
     RemoveNode,
     RewriteMessage,
     Store,
+    StoredMessage,
     StoreError,
 )
 from reactor import DecodeError
@@ -73,45 +74,25 @@ class Durability:
     def restore(self) -> None:
         """Bring back the queues, with their policies, and their messages. A policy that was given for this start holds,
         and is kept. Raises StoreError if the store cannot be read."""
-        directory, now, today = self.broker.directory, self.broker.now(), self.broker.today()
+        directory = self.broker.directory
         queues: dict[int, Queue] = {}
         for stored in self.store.nodes():
-            if stored.kind in ("exchange", "binding"):
-                directory.exchanges.restore(*stored)
-                continue
-            if stored.kind == "subscription":
-                queue = self.broker.subscribing.restore(stored)
-                if queue is not None:
-                    self._keep(queue, stored.number)
-                    queues[stored.number] = queue
-                continue
             try:
-                policy = Policy.from_json(stored.settings)
-            except ValueError as error:
-                text = f"the store has a node {stored.name!r} that this release cannot read: {error}"
+                queue = self._restore_node(stored)
+            except (ValueError, TypeError, LookupError, AttributeError) as error:
+                text = f"the store has a node {stored.name!r} that this release cannot read: {error!r}"
                 raise StoreError(text) from None
-            node = directory.restore(stored.name, stored.kind, policy)
-            if isinstance(node, Queue):
-                self._keep(node, stored.number)
-                if node.policy != policy:
-                    self._change(_node(node))
-                queues[stored.number] = node
-            else:
-                log.warning("%r was a %s and is a %s now: its messages are left out", node.name, stored.kind, node.kind)
+            if queue is not None:
+                queues[stored.number] = queue
         count = 0
         for message in self.store.messages():
             where = queues.get(message.queue)
-            if where is None:
-                continue
-            expires = (now + message.expires / 1000 - today or -1.0) if message.expires else 0.0
-            due = max(0.0, now + message.due / 1000 - today) if message.due > today * 1000 else 0.0
-            try:
-                envelope = read_envelope(message.header)
-            except DecodeError:  # it was read once: the file has changed
-                log.error("message %d of %r cannot be read, left out", message.number, where.name)
-                continue
-            where.restore(envelope, message.body, expires, message.number, message.failures, due)
-            count += 1
+            if where is not None:
+                try:
+                    count += self._restore_message(message, where)
+                except (ValueError, TypeError) as error:
+                    text = f"the store is damaged: message {message.number} of {where.name!r}: {error!r}"
+                    raise StoreError(text) from None
         for one in self.store.ids():
             known = queues[one.queue].gate if one.queue in queues else None
             if known is None or known.duplicates is None:
@@ -123,6 +104,42 @@ class Durability:
         directory.exchanges.keeper = self
         if queues:
             log.info("%d queues and %d messages from the store", len(queues), count)
+
+    def _restore_node(self, stored: AddNode) -> Optional[Queue]:
+        """A node, or a part of an exchange; returns the queue that has its messages, None for none."""
+        directory = self.broker.directory
+        if stored.kind in ("exchange", "binding"):
+            directory.exchanges.restore(*stored)
+            return None
+        if stored.kind == "subscription":
+            queue = self.broker.subscribing.restore(stored)
+            if queue is not None:
+                self._keep(queue, stored.number)
+            return queue
+        policy = Policy.from_json(stored.settings)
+        node = directory.restore(stored.name, stored.kind, policy)
+        if not isinstance(node, Queue):
+            log.warning("%r was a %s and is a %s now: its messages are left out", node.name, stored.kind, node.kind)
+            return None
+        self._keep(node, stored.number)
+        if node.policy != policy:
+            self._change(_node(node))
+        return node
+
+    def _restore_message(self, message: StoredMessage, queue: Queue) -> bool:
+        """Whether it is in its queue."""
+        now, today = self.broker.now(), self.broker.today()
+        expires = (now + message.expires / 1000 - today or -1.0) if message.expires else 0.0
+        due = max(0.0, now + message.due / 1000 - today) if message.due > today * 1000 else 0.0
+        if type(message.header) is not bytes or type(message.body) is not bytes:
+            raise TypeError("it is no bytes")
+        try:
+            envelope = read_envelope(message.header)
+        except DecodeError:  # it was read once: the file has changed
+            log.error("message %d of %r cannot be read, left out", message.number, queue.name)
+            return False
+        queue.restore(envelope, message.body, expires, message.number, message.failures, due)
+        return True
 
     # -- messages come
 

@@ -438,3 +438,31 @@ def test_a_restart_forgets_no_queue_however_many_there_are(kept, most, unused, m
     assert client.errors == [] and kept.world.broker.internal_errors == 0
     client.sender("another")
     assert client.errors == ["amqp:resource-limit-exceeded"] * bool(most)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("INSERT INTO node VALUES (999, 'nonsense', 'odd', '{}')", "a node 'odd' .*: KeyError..nonsense"),
+        ("INSERT INTO node VALUES (999, 'queue', 'odd', '{')", "the settings of 'odd' are no JSON"),
+        ("INSERT INTO node VALUES (999, 'queue', 'odd', x'00')", "the settings of 'odd' are no JSON"),
+        ("INSERT INTO node VALUES (999, 'queue', 'odd', '[]')", "a node 'odd' .*: ValueError..policy: "),
+        ("INSERT INTO node VALUES (999, 'exchange', 'odd', '{}')", "a node 'odd' .*: KeyError..type"),
+        ("INSERT INTO node VALUES (999, 'binding', 'amq.fanout', '[]')", "a node 'amq.fanout' "),
+        ("UPDATE message SET header = 'text'", "message 2 of 'jobs': TypeError"),
+        ("UPDATE message SET body = 'text'", "message 2 of 'jobs': TypeError"),
+        ("UPDATE message SET expires = 'text'", "message 2 of 'jobs': TypeError"),
+        ("DELETE FROM used", "the number that is used last"),
+        ("UPDATE used SET number = 'text'", "the number that is used last"),
+    ],
+)
+def test_odd_values_in_the_file_are_one_clear_error(tmp_path, change, words):
+    path = tmp_path / "odd.store"
+    world = BrokerWorld(store=SqliteStore(path))
+    world.client().send("jobs", "a", durable=True)
+    world.crash()
+    with sqlite3.connect(path) as base:
+        base.execute(change)
+    base.close()
+    with pytest.raises(StoreError, match=words):
+        EmbeddedBroker(store=path).start()

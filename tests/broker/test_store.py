@@ -236,6 +236,16 @@ def test_a_later_version_is_refused(tmp_path: Path) -> None:
         SqliteStore(tmp_path / "store")
 
 
+def test_no_file_is_needed_beside_the_store_and_its_log(tmp_path: Path) -> None:
+    """A full disk would have no room for it, so that what is in the store could not be read."""
+    path = tmp_path / "store"
+    for _ in range(2):
+        store = SqliteStore(path)
+        done(store, AddMessage(store.new_number(), 1, HEADER, b"x", 0))
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["store", "store-wal"]
+        store.close()
+
+
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     SqliteStore(tmp_path / "store").close()
     base = sqlite3.connect(tmp_path / "store")

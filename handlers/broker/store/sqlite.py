@@ -90,10 +90,7 @@ class SqliteStore:
 
     def nodes(self) -> list[AddNode]:
         """As Store.nodes."""
-        return [
-            AddNode(number, kind, name, json.loads(settings))
-            for number, kind, name, settings in self._read("SELECT * FROM node ORDER BY number")
-        ]
+        return [self._node(*row) for row in self._read("SELECT * FROM node ORDER BY number")]
 
     def messages(self) -> Iterator[StoredMessage]:
         """As Store.messages."""
@@ -123,6 +120,9 @@ class SqliteStore:
     # -- opening
 
     def _prepare(self, base: sqlite3.Connection) -> None:
+        # Before the file is first read: there is no index of the log in a file of its own then, for which a full disk
+        # has no room [sqlite.org/wal.html#use_of_wal_without_shared_memory].
+        _value(base, "PRAGMA locking_mode = EXCLUSIVE")
         mark = _value(base, "PRAGMA application_id")
         version = _value(base, "PRAGMA user_version")
         tables = _value(base, "SELECT count(*) FROM sqlite_master")
@@ -130,7 +130,6 @@ class SqliteStore:
             raise StoreError(f"{self.path} is a file of another program: name a new one")
         if version > VERSION:
             raise StoreError(f"{self.path} was written by a later release (format {version}, this one knows {VERSION})")
-        _value(base, "PRAGMA locking_mode = EXCLUSIVE")
         _value(base, "PRAGMA journal_mode = WAL")
         base.execute("PRAGMA synchronous = FULL")
         if self.most_bytes:
@@ -144,7 +143,10 @@ class SqliteStore:
         if version < VERSION:
             base.execute(f"PRAGMA user_version = {VERSION}")
         base.execute("COMMIT")
-        used = _value(base, "SELECT number FROM used")
+        rows = base.execute("SELECT number FROM used").fetchall()
+        if len(rows) != 1 or not isinstance(rows[0][0], int):
+            raise StoreError(f"{self.path} is damaged: the number that is used last is missing. Bring back a copy")
+        used = rows[0][0]
         self._numbers: Iterator[int] = count(used + 1)
         self._reserved = used
 
@@ -156,6 +158,12 @@ class SqliteStore:
 
     # -- reading and writing
 
+    def _node(self, number: int, kind: str, name: str, settings: str) -> AddNode:
+        try:
+            return AddNode(number, kind, name, json.loads(settings))
+        except (ValueError, TypeError) as error:
+            raise StoreError(f"{self.path} is damaged: the settings of {name!r} are no JSON: {error}") from None
+
     @property
     def _connection(self) -> sqlite3.Connection:
         if self._base is None:
@@ -164,7 +172,8 @@ class SqliteStore:
 
     def _read(self, query: str) -> Iterator[Any]:
         try:
-            yield from self._connection.execute(query)
+            # Not the cursor itself: a reader that gives up would close it, perhaps after the file.
+            yield from map(tuple, self._connection.execute(query))
         except sqlite3.Error as error:
             raise self._error(error) from error
 
