@@ -8,7 +8,7 @@ import pytest
 
 from handlers.broker.management import requests
 from handlers.broker.management.operations import ATTRIBUTES, NODE
-from reactor import ACCEPTED, REJECTED, Copy, LinkOption, LocalProtocolError, Message
+from reactor import ACCEPTED, REJECTED, Copy, DurableSubscription, LinkOption, LocalProtocolError, Message
 from tests.support.brokers import BrokerWorld, Capability, Client
 
 
@@ -289,6 +289,26 @@ def test_a_bad_request_gets_an_answer(manager, arguments, status, text):
 def test_a_bad_query_gets_an_answer(manager, operation, arguments, text):
     status, said = manager.failure(operation, NODE, arguments.pop("body", None), **arguments)
     assert status == 400 and text in said
+
+
+def test_a_subscription_that_is_given_up_is_ended_by_its_name(world, manager):
+    client = world.client("laptop")
+    receiver = client.receiver("news", name="sub", options=[Capability("topic"), DurableSubscription()])
+    reply = manager.ask("QUERY", body={"attributeNames": ["name"]}, entityType="subscription", node="news")
+    [[name]] = reply.body["results"]
+    ended = {"name": name, "node": "news"}
+    assert manager.failure("DELETE", "subscription", **ended) == (409, f"{name!r} is in use by 1 links")
+    receiver.detach()
+    world.client().send("news", "unheard")
+    assert manager.ask("READ", "topic", name="news").body["depth"] == 1
+    reply = manager.ask("DELETE", "subscription", **ended)
+    assert (reply.status, reply.properties["messages"]) == (204, 1)
+    assert manager.failure("DELETE", "subscription", **ended)[0] == 404
+    assert manager.ask("QUERY", entityType="subscription", node="news").body["results"] == []
+    world.client().send("jobs", "a")
+    assert manager.failure("DELETE", "subscription", name="x", node="jobs") == (
+        400, "'jobs' is a queue: subscriptions are of topics",
+    )  # fmt: skip
 
 
 def test_names_that_are_not_there(manager):

@@ -123,6 +123,20 @@ class Actions:
         log.warning("%s %r deleted by management, with %d messages", record.node.kind, name, depth)
         return {"messages": depth}
 
+    def unsubscribe(self, topic: str, name: str) -> Row:
+        """End a subscription that no receiver is attached to, with its messages: {"messages": so many}.
+
+        Failed: 404; 400 for a queue; 409 while receivers are attached.
+        """
+        queue = self.view.subscription(topic, name)
+        subscription = self.broker.subscribing.book.by_queue[queue]
+        if subscription.links:
+            raise Failed(409, f"{name!r} is in use by {len(subscription.links)} links")
+        depth = queue.depth
+        self.broker.subscribing.end(subscription)
+        log.warning("subscription %r of %r ended by management, with %d messages", name, topic, depth)
+        return {"messages": depth}
+
     def overview(self, done: Done) -> None:
         """The whole broker, as View.overview: done(row). Many nodes are summed up turn by turn."""
         records = list(self.broker.directory.records.values())

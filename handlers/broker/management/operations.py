@@ -129,6 +129,7 @@ class Operations:
             ("connection", "READ"): (self._read_connection, _ANY),
             ("connection", "DELETE"): (self._close_connection, (*_ANY, "reason")),
             ("consumer", "RELEASE"): (self._release, _ANY),
+            ("subscription", "DELETE"): (self._unsubscribe, (*_ANY, "node")),
             ("queue", "UPDATE"): (self._update, _ANY),
             ("queue", "PURGE"): (self._purge, (*_ANY, "count")),
             ("queue", "MOVE"): (self._move, (*_ANY, "to", "count")),
@@ -276,6 +277,10 @@ class Operations:
     def _delete(self, request: Request, done: Done) -> None:
         flags = {name: request.arguments.get(name) is True for name in ("if_unused", "if_empty")}
         done(Answer(204, "No Content", {}, self.actions.delete(self._node(request), **flags)))
+
+    def _unsubscribe(self, request: Request, done: Done) -> None:
+        row = self.actions.unsubscribe(request.text("node"), request.entity("subscription"))
+        done(Answer(204, "No Content", {}, row))
 
     def _purge(self, request: Request, done: Done) -> None:
         name, count = self._node(request), request.number("count", None)

@@ -100,12 +100,24 @@ class View:
             raise Failed(400, f"{name!r} is a {node.kind}: that can be done with a queue")
         return node
 
+    def topic(self, name: str) -> Topic:
+        """The topic `name` itself. Failed (404), for a queue too (400)."""
+        node = self.record(name).node
+        if not isinstance(node, Topic):
+            raise Failed(400, f"{name!r} is a queue: subscriptions are of topics")
+        return node
+
     def subscriptions(self, topic: str, offset: int = 0, count: int = ROWS) -> Page:
         """The subscriptions of a topic, in the order of their coming. Failed (404)."""
-        node = self.record(topic).node
-        if not isinstance(node, Topic):
-            raise Failed(400, f"{topic!r} is a queue: subscriptions are of topics")
+        node = self.topic(topic)
         return page(node.subscriptions, offset, count, lambda queue: self._subscription(node, queue))
+
+    def subscription(self, topic: str, name: str) -> Queue:
+        """The queue of a subscription of a topic. Failed (404)."""
+        for queue in self.topic(topic).subscriptions:
+            if queue.name == name:
+                return queue
+        raise Failed(404, f"no subscription {name!r} of {topic!r}")
 
     def consumers(self, name: str, offset: int = 0, count: int = ROWS) -> Page:
         """The consumers and browsers of a queue, or of all subscriptions of a topic. Failed (404)."""
