@@ -498,3 +498,13 @@ def test_flags():
     permissions = Permissions({"a": {"manage": True, "dynamic": False, "send": []}, "*": {"dynamic": True}})
     assert permissions.has("a", "manage") and not permissions.has("b", "manage")
     assert permissions.has("a", "dynamic") and not permissions.has("a", "send")
+
+
+def test_a_pattern_that_is_none_is_refused_or_fits_nothing():
+    """`re` refuses it up to Python 3.10."""
+    try:
+        table = Permissions({"alice": {"send": ["[z-a]"]}})
+    except PermissionsError as error:
+        assert str(error).startswith("permissions.alice.send[0]: the pattern '[z-a]'")
+    else:
+        assert not table.may("alice", "send", "a")

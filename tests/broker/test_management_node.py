@@ -427,3 +427,10 @@ def test_a_request_on_a_closed_connection_does_no_harm(world, manager, monkeypat
     manager.client.container.do_work(0)
     manager.client.vanish()
     assert reader is not None and world.broker.internal_errors == 0
+
+
+def test_a_pattern_that_is_none_finds_nothing_or_is_named(manager):
+    """`fnmatch` raises for it up to Python 3.10."""
+    reply = manager.ask("QUERY", entityType="queue", pattern="[z-a]")
+    assert reply.status == 400 or (reply.status == 200 and reply.body["results"] == [])
+    assert manager.world.broker.internal_errors == 0

@@ -13,6 +13,7 @@ from handlers.broker.nodes.policy import PLAIN, Policies
 from handlers.broker.nodes.topic import Topic
 from handlers.broker.store.interface import AddNode, StoreError
 from handlers.broker.store.memory import MemoryStore
+from reactor import ACCEPTED
 from tests.support.brokers import BrokerWorld
 
 EVERYTHING = {
@@ -187,3 +188,16 @@ def test_settings_of_a_later_release_are_refused_in_a_line() -> None:
     store.commit([[AddNode(store.new_number(), "queue", "jobs", {"colour": "green"})]])
     with pytest.raises(StoreError, match="a node 'jobs' that this release cannot read: policy: no setting"):
         BrokerWorld(store=store)
+
+
+def test_a_pattern_that_is_none_is_refused_or_fits_no_name():
+    """`fnmatch` raises for it up to Python 3.10, and has it fit nothing from then on."""
+    for options in ({"policies": {"[z-a]": Policy(max_length=1)}}, {"topic_prefixes": ["[z-a]"]}):
+        try:
+            world = BrokerWorld(**options)
+        except ValueError as error:
+            assert "[z-a]" in str(error)
+        else:
+            client = world.client()
+            client.send("jobs", "a")
+            assert client.outcomes == [ACCEPTED] and world.node("jobs").kind == "queue"

@@ -80,4 +80,7 @@ def _pattern(place: str, text: Any) -> Callable[[str], Any]:
         raise PermissionsError(f"{place}: {str(text)[:40]!r} is no pattern: a text of 1 to {MOST_PATTERN} characters")
     if "[" in re.sub(r"\[!?.[^\]]*\]", "", text, flags=re.DOTALL):
         raise PermissionsError(f"{place}: {text!r} has a '[' without ']'; for the character itself, write '[[]'")
-    return re.compile(translate(text)).match
+    try:
+        return re.compile(translate(text)).match
+    except re.error as error:  # a range that ends before it begins, up to Python 3.10
+        raise PermissionsError(f"{place}: the pattern {text!r} cannot be used: {error}") from None

@@ -22,6 +22,7 @@ from handlers.broker.nodes.consumer import Browser, Consumer
 from handlers.broker.nodes.directory import LIFETIME_NAMES, Record
 from handlers.broker.nodes.exchange import Exchange
 from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.policy import checked_pattern
 from handlers.broker.nodes.statistics import statistics
 from handlers.broker.nodes.topic import Topic
 from reactor import Endpoint, __version__
@@ -64,8 +65,12 @@ class View:
     def nodes(self, kind: Optional[str] = None, pattern: str = "", offset: int = 0, count: int = ROWS) -> Page:
         """The queues ("queue") or topics ("topic") or both (None), by name.
 
-        pattern: of shells, as `jobs.*`; "" for all.
+        pattern: of shells, as `jobs.*`; "" for all. Failed: 400 for a bad one.
         """
+        try:
+            checked_pattern(pattern)
+        except ValueError as error:
+            raise Failed(400, str(error)) from None
         records = self.broker.directory.records
         names = sorted(
             name

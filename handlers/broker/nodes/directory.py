@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from handlers.broker.nodes.exchange import Exchanges
 from handlers.broker.nodes.host import Host
 from handlers.broker.nodes.node import Queue
-from handlers.broker.nodes.policy import PLAIN, Policies, Policy
+from handlers.broker.nodes.policy import PLAIN, Policies, Policy, checked_pattern
 from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.topic import Topic
 
@@ -98,7 +98,7 @@ class Directory:
 
     capacity: bytes that each queue, and each subscription of a topic, holds before its producers must wait.
     auto_create: whether an unknown address makes a node. topic_prefixes: addresses that begin so are topics, or
-    that fit it, if it is a pattern as of file names.
+    that fit it, if it is a pattern as of file names; ValueError for a bad one.
     forget: called with the record of each node that was deleted, after it left the directory.
     pool: the bytes of all queues together. most: how many nodes there may be, 0 for any number. policies: of the nodes
     that get none when they are declared. host: of the queues.
@@ -117,7 +117,9 @@ class Directory:
     ) -> None:
         self.capacity = capacity
         self.auto_create = auto_create
-        self._topic_patterns = [one if set(one) & set("*?[") else f"{one}*" for one in topic_prefixes]
+        self._topic_patterns = [
+            checked_pattern(one if set(one) & set("*?[") else f"{one}*") for one in topic_prefixes
+        ]
         self.records: dict[str, Record] = {}
         self.pool = Pool() if pool is None else pool
         self.most = most

@@ -5,6 +5,7 @@ Programs and configuration files make them, nodes have one each, and a store kee
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
@@ -146,7 +147,7 @@ class Policies:
         self._patterns = dict(patterns or {})
         self._names: dict[str, Policy] = {}
         for pattern, policy in self._patterns.items():
-            checked(pattern, policy)
+            checked(checked_pattern(pattern), policy)
 
     def remember(self, name: str, policy: Policy) -> None:
         """The policy for this one name, which comes before the patterns."""
@@ -157,6 +158,16 @@ class Policies:
         if name in self._names:
             return self._names[name]
         return next((policy for pattern, policy in self._patterns.items() if fnmatchcase(name, pattern)), None)
+
+
+def checked_pattern(pattern: str) -> str:
+    """`pattern`, if it is one of names; ValueError for one with a range that ends before it begins, such as `[z-a]`:
+    up to Python 3.10 `fnmatch` would raise at each name."""
+    try:
+        fnmatchcase("", pattern)
+    except re.error as error:
+        raise ValueError(f"the pattern {pattern!r} cannot be used: {error}") from None
+    return pattern
 
 
 def named(nodes: Names) -> list[tuple[str, Optional[Policy]]]:
