@@ -80,7 +80,8 @@ class Durability:
             try:
                 queue = self._restore_node(stored)
             except (ValueError, TypeError, LookupError, AttributeError) as error:
-                text = f"the store has a node {stored.name!r} that this release cannot read: {error!r}"
+                why = str(error) if isinstance(error, ValueError) else repr(error)
+                text = f"the store has a node {stored.name!r} that this release cannot read: {why}"
                 raise StoreError(text) from None
             if queue is not None:
                 queues[stored.number] = queue

@@ -446,7 +446,7 @@ def test_a_restart_forgets_no_queue_however_many_there_are(kept, most, unused, m
         ("INSERT INTO node VALUES (999, 'nonsense', 'odd', '{}')", "a node 'odd' .*: KeyError..nonsense"),
         ("INSERT INTO node VALUES (999, 'queue', 'odd', '{')", "the settings of 'odd' are no JSON"),
         ("INSERT INTO node VALUES (999, 'queue', 'odd', x'00')", "the settings of 'odd' are no JSON"),
-        ("INSERT INTO node VALUES (999, 'queue', 'odd', '[]')", "a node 'odd' .*: ValueError..policy: "),
+        ("INSERT INTO node VALUES (999, 'queue', 'odd', '[]')", "a node 'odd' .*: policy: "),
         ("INSERT INTO node VALUES (999, 'exchange', 'odd', '{}')", "a node 'odd' .*: KeyError..type"),
         ("INSERT INTO node VALUES (999, 'binding', 'amq.fanout', '[]')", "a node 'amq.fanout' "),
         ("UPDATE message SET header = 'text'", "message 2 of 'jobs': TypeError"),

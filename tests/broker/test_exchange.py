@@ -62,6 +62,12 @@ def test_topic_bindings_against_their_rule():
                 assert keys_for(exchange, key) == [pattern for pattern in kept if fits(pattern, key)], key
 
 
+def test_a_key_of_very_many_words_fits_no_binding():
+    exchange = bound(TOPIC, "#", "#.a.#.b")
+    assert keys_for(exchange, "." * 1023) == keys_for(exchange, "x") == ["#"]
+    assert keys_for(exchange, "." * 1025) == []
+
+
 def test_nothing_is_left_of_bindings_that_are_removed():
     exchange = bound(TOPIC, "a.b.c", "a.#", "#")
     for key in ("a.b.c", "a.#", "#"):
@@ -371,3 +377,14 @@ def test_an_exchange_deleted_meanwhile_rolls_back(world):
     party.post(transaction, sender, "a")
     world.broker.directory.exchanges.delete("x")
     assert party.commit(transaction) == "commit failed: amqp:transaction:rollback"
+
+
+def test_a_message_with_a_key_that_is_too_long_is_released_or_refused(world):
+    bind(world, "amq.topic", "all", "#")
+    client = world.client()
+    client.send("/exchanges/amq.topic", "a", subject="." * 1025)
+    client.send(None, "b", address="/exchanges/amq.topic/" + "." * 1025)
+    client.send(None, "c", address="/exchanges/amq.topic/" + "." * 1_000_000)
+    client.send("/exchanges/amq.topic", "d", subject="." * 1024)
+    assert client.outcomes == [RELEASED, RELEASED, REJECTED, ACCEPTED]
+    assert client.conditions[2].name == "amqp:invalid-field" and world.node("all").depth == 1

@@ -45,6 +45,11 @@ LONGEST_NAME = 1024
 """Characters of an address. Names are kept for as long as their nodes, and a frame has room for long ones."""
 
 
+LONGEST_ADDRESS = 32 * LONGEST_NAME
+"""Characters of an address in any of its forms: percent-encoded, each of its name takes up to twelve. A message may
+have a longer one in `to`, and to look for a name in it would cost the time of all others."""
+
+
 QUEUES, EXCHANGES = "/queues/", "/exchanges/"
 """How addresses begin in RabbitMQ 4's form (v2) [rabbitmq.com/docs/amqp#address-v2]."""
 
@@ -175,6 +180,8 @@ class Directory:
         permit: called with the name of the node and whether it would be made; raises Refused for a client that may not
         have it. Addresses of dynamic nodes are not asked for: to know one is to be permitted.
         """
+        if address and len(address) > LONGEST_ADDRESS:
+            raise Refused("amqp:invalid-field", f"an address of {len(address)} characters; a name has {LONGEST_NAME}")
         if address and address.startswith(EXCHANGES):
             return self._exchange(address[len(EXCHANGES) :], permit)
         if not address:

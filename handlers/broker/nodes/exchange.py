@@ -26,6 +26,10 @@ FANOUT, DIRECT, TOPIC = "fanout", "direct", "topic"
 
 KINDS = (FANOUT, DIRECT, TOPIC)
 
+LONGEST_KEY = 1024
+"""Characters of a key, of a message or of a binding. RabbitMQ has 255 bytes. A subject may have millions of words, and
+all other clients would wait until each of them has gone through the bindings of a topic exchange."""
+
 PREDECLARED = {"amq.fanout": FANOUT, "amq.direct": DIRECT, "amq.topic": TOPIC}
 """Exchanges that are always there, as at RabbitMQ."""
 
@@ -121,6 +125,8 @@ class Exchange:
 
     def _matching(self, key: str) -> Iterable[Binding]:
         """All ways through the tree at once: the words at which they stand, each but once."""
+        if len(key) > LONGEST_KEY:
+            return ()
         here = _with_hashes({self._tree: False})
         for text in key.split("."):
             there: dict[_Word, bool] = {}
