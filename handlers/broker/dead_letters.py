@@ -31,6 +31,9 @@ RETRY = 1.0
 """Seconds until a dead letter that the store cannot take is tried again."""
 
 
+BEEN_THERE = "it has been there before, and no consumer has rejected it since"
+
+
 class Letter(NamedTuple):
     """A message without a queue. place: in its last one. number: in the store, 0 for none."""
 
@@ -87,12 +90,15 @@ class DeadLetters:
         address = queue.policy.dead_letter
         grave = Grave(queue.name, queue.topic)
         payload, deaths = dead_letter(letter.payload, grave, letter.reason, broker.today())
+        goes_round = not deaths and letter.reason != "rejected"  # for all that is known
         try:
             node = broker.directory.find(address).node
             if is_cycle(node.name, deaths):
-                raise Refused("amqp:not-allowed", "it has been there before, and no consumer has rejected it since")
+                raise Refused("amqp:not-allowed", BEEN_THERE)
             envelope = read_envelope(payload)
             body = payload[envelope.length :]
+            if goes_round:
+                _check_end(node)
             if isinstance(node, Topic):
                 node.origin = None  # of no container
                 if not node.subscriptions and not isinstance(node, Route):
@@ -101,8 +107,12 @@ class DeadLetters:
                 node.gate.admit(envelope, body)
             ttl = node.policy.ttl
             expires = 0.0 if ttl is None else broker.now() + ttl
-            if isinstance(node, Route) and any(is_cycle(queue.name, deaths) for queue in node.subscriptions):
-                raise Refused("amqp:not-allowed", "it has been there before, and no consumer has rejected it since")
+            if isinstance(node, Route):
+                for one in node.subscriptions:
+                    if is_cycle(one.name, deaths):
+                        raise Refused("amqp:not-allowed", BEEN_THERE)
+                    if goes_round:
+                        _check_end(one)
         except (Refused, Overflow, Unrouted, DecodeError) as error:
             self._lose(letter, error)
             return
@@ -138,3 +148,11 @@ class DeadLetters:
         log.error("%r: message %d, %s, is dropped: %r: %s", name, letter.place, letter.reason, address, error)
         if letter.number and self.broker.durability is not None:
             self.broker.durability.removed(letter.number)
+
+
+def _check_end(node: Any) -> None:
+    """Bytes that are no message have no annotations by which to know that they have been at `node` before: they stay
+    there, or would go round for ever. Raises Refused."""
+    if node.policy.dead_letter is not None:
+        text = f"it is no message that could be marked, and {node.name!r} would send it on"
+        raise Refused("amqp:not-allowed", text)

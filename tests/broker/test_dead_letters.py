@@ -8,6 +8,7 @@ from handlers.broker import Policy
 from handlers.broker.dead_letters import AT_ONCE
 from handlers.broker.nodes.deaths import Grave, dead_letter, is_cycle
 from handlers.broker.nodes.envelope import read_envelope
+from handlers.broker.nodes.exchange import Binding
 from handlers.broker.store.interface import StoreError
 from handlers.broker.store.memory import MemoryStore
 from reactor import (
@@ -384,3 +385,41 @@ def test_many_dead_letters_take_several_turns_and_keep_their_order():
     receiver = client.receiver("dead", 5000)
     assert client.bodies(receiver) == list(range(3 * AT_ONCE + 1))
     assert world.node("jobs").dead_lettered == 3 * AT_ONCE + 1
+
+
+@pytest.mark.parametrize("garbage", [b"\x00\x53\x72\xff\xff", bytes(Message("cut").encode())[:-1]])
+@pytest.mark.parametrize("ring", [{"a": "a"}, {"a": "b", "b": "a"}, {"a": "/exchanges/amq.fanout"}])
+def test_bytes_that_are_no_message_do_not_go_round(garbage, ring, caplog):
+    """They have no annotations by which to know that they have been there."""
+    settings = {"max_length": 1, "overflow": "drop-oldest"}
+    world = world_with(**{name: {"dead_letter": to, **settings} for name, to in ring.items()})
+    world.broker.directory.exchanges.bind(Binding("amq.fanout", "a", False, ""))
+    client = world.client()
+    sender = client.sender("a")
+    for _ in range(3):
+        sender.transmit(garbage)
+    world.quiet()
+    assert client.outcomes == [ACCEPTED] * 3 and (world.node("a").depth, world.node("a").enqueued) == (1, 3)
+    assert "it is no message that could be marked, and 'a' would send it on" in caplog.text or "b" in ring
+
+
+def test_bytes_that_are_no_message_come_to_a_queue_where_they_stay():
+    world = world_with(a={"dead_letter": "b", "max_length": 1, "overflow": "drop-oldest"}, b={})
+    client = world.client()
+    sender = client.sender("a")
+    for _ in range(2):
+        sender.transmit(b"\x00\x53\x72\xff\xff")
+    world.quiet()
+    assert world.node("a").depth == world.node("b").depth == 1
+
+
+def test_bytes_that_are_no_message_and_were_rejected_come_to_a_queue_for_another_try():
+    world = world_with(a={"dead_letter": "b"}, b={"dead_letter": "a", "ttl": 1.0})
+    client = world.client()
+    client.sender("a").transmit(bytes(Message("cut").encode())[:-1])
+    world.quiet()
+    client.receiver("a", 1)  # the library rejects what it cannot decode
+    world.quiet()
+    assert world.node("a").rejected == 1 and (world.node("a").depth, world.node("b").depth) == (0, 1)
+    world.pass_time(2.0)
+    assert (world.node("a").depth, world.node("b").depth) == (0, 0)  # it would go round
