@@ -76,6 +76,11 @@ EQUIVALENT = {
             "what is closed on both sides has no channel any more",
         ),
         **either(
+            "if connection.state @ Endpoint.REMOTE_CLOSED and not self._returns():",
+            "+ - * / % | ^ << **",
+            "one that is open comes back after a loss: its delays begin anew when it opens",
+        ),
+        **either(
             "if not endpoint.state @ Endpoint.REMOTE_CLOSED:",
             "+ - * / | ^ << **",
             "what the peer has not closed has no reason that passes",
