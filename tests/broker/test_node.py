@@ -288,6 +288,18 @@ def test_what_the_next_in_turn_has_refused_goes_to_the_one_behind():
     assert (refuser.log, following.log, last.log, holder.log) == (["a"], ["a"], [], ["a"])
 
 
+def test_those_who_find_nothing_keep_their_turns():
+    queue = Queue("q")
+    readers = [Reader(queue, 9) for _ in range(3)]
+    fill(queue, "no")
+    for reader in readers:
+        reader.release("no", again=False)
+    fill(queue, *"abcd")
+    readers[0].release("d")
+    fill(queue, *"efg")
+    assert [reader.log for reader in readers] == [["no", *"adf"], ["no", *"bdg"], ["no", *"ce"]]
+
+
 @pytest.mark.parametrize("refusers", [1, MOST_REFUSERS - 1, MOST_REFUSERS])
 def test_as_many_as_a_message_remembers_may_stand_before_the_one_that_gets_it(refusers):
     queue = filled("a")
