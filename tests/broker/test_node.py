@@ -629,6 +629,16 @@ def test_deadlines_of_what_waits_are_not_looked_through_time_and_again():
     assert queue.expire(1e9) == queue.outcomes[EXPIRED] == 6001 and queue.depth == 0 and queue.deadline is None
 
 
+@pytest.mark.parametrize(("consumed", "swept"), [(1900, 0), (1999, 0), (2000, 1), (2100, 1)])
+def test_deadlines_are_looked_through_when_those_of_the_consumed_are_the_most(consumed, swept):
+    """Behind 1,000 that wait: twice as many, and 1,000 more, are remembered."""
+    queue = Queue("q")
+    fill(queue, *"x" * (1000 + consumed), expires=1e9)
+    Presettled(queue, consumed)
+    assert sweeps(lambda: fill(queue, "x", expires=1e9)) == swept
+    assert queue.depth == 1001 and len(queue.deadlines) == (1001 if swept else 1001 + consumed)
+
+
 @pytest.mark.parametrize("folding", ["entries"], indirect=True)
 def test_what_is_gone_is_swept_when_it_is_most_of_what_is_remembered():
     queue = Queue("q")

@@ -173,15 +173,9 @@ EQUIVALENT = {
         "unlucky, most = 0, min(len(ring), MOST_REFUSERS << 1)": "more are asked: the same",
         "while unlucky != most and ring:": "it is counted one by one",
         "while unlucky is not most and ring:": "the same",
-        "break  # in case: who is hungry has had all of it unfolded": "nothing is folded while somebody is hungry",
+        "break  # in case: a hungry consumer has had all of it unfolded": "nothing is folded while somebody is hungry",
         "hungry = consumer.credit != 0": "no credit is below 0",
         "while consumer.credit != 0:": "the same",
-    },
-    "deadlines": {
-        "if len(rows) > 2 * depth + 1001:": "a measure of memory",
-        "if len(rows) >= 2 * depth + 1000:": "the same",
-        "if len(rows) > 2 * depth | 1000:": "the same",
-        "if len(rows) > 2 ^ depth + 1000:": "the same",
     },
     "receiver": {
         "PAUSED, CONFIRMED = 1, 3": "another number",

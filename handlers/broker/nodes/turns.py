@@ -185,7 +185,7 @@ class Turns:
             entry = index.take(consumer)
             if entry is None:
                 if backlog.growing and backlog.unfold():
-                    continue  # in case: who is hungry has had all of it unfolded
+                    continue  # in case: a hungry consumer has had all of it unfolded
                 if not index.picky:
                     return  # nothing for this one is nothing for anyone
                 unlucky += 1
