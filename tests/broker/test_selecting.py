@@ -361,3 +361,19 @@ def test_what_views_have_taken_and_settled_leaves_nothing_behind():
         queue.settle(picker.held.popitem()[1])
     assert queue.depth == 0
     assert len(queue.index.fresh) <= 2
+
+
+@pytest.mark.parametrize("address", ["jobs", "news"])
+@pytest.mark.parametrize("length", [1, 3, 10, 20, -1])
+def test_bytes_that_are_no_message_are_selected_by_no_consumer_and_harm_none(address, length):
+    world = BrokerWorld(queues=["jobs"], topics=["news"])
+    client = world.client()
+    receiver = client.receiver(address, 10, options=Selector("colour IS NULL OR colour = 'red'"))
+    sender = client.sender(address)
+    sender.transmit(bytes(Message("cut", properties={"colour": "red"}).encode())[:length])
+    sender.transmit(b"\x00\x53\x72\xd1\x00\x00\xff\xff\x00")
+    world.quiet()
+    coloured(client, address, ("whole", "red"))
+    late = client.receiver("jobs", 10, options=Selector("colour = 'red'"))
+    assert client.errors == [] and client.bodies(receiver) == ["whole"] and client.bodies(late) == []
+    assert world.broker.internal_errors == 0

@@ -39,11 +39,15 @@ class Selection:
         self._getters = {name: _getter(name, text) for name in self._selector.names}
 
     def selects(self, entry: Entry) -> bool:
-        """Whether the message in a queue fulfils the condition."""
+        """Whether the message in a queue fulfils the condition. Bytes that are no message do not."""
         header = entry.envelope.first
         if entry.redelivered:
             header = entry.envelope.again(entry.delivery_count, None, False)
-        return self.fits(Message.from_bytes(header + entry.body))
+        try:
+            message = Message.from_bytes(header + entry.body)
+        except ReactorException:
+            return False
+        return self.fits(message)
 
     def fits(self, message: Message) -> bool:
         """Whether the message fulfils the condition. One that cannot be decoded does not."""
