@@ -87,6 +87,7 @@ def test_an_attack_comes_to_its_end(attack: Attack) -> None:
     assert it.sent > 0
 
 
+@pytest.mark.slow
 def test_the_table_of_attacks() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.abuse", "--quick", "--only", "a body of", "--factors", "1,2"]
     status, out, err = run([*command, "--checkout", str(CHECKOUT)], CHECKOUT)

@@ -44,6 +44,7 @@ class Client(Carrier):
             self.told["address " + self.reply.remote_source.address] += 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resend", [True, False], ids=["sent again", "in doubt"])
 def test_every_send_has_one_end_whatever_happens_to_the_broker(broker: BrokerProcess, resend: bool) -> None:
     client = Client(broker, "jobs", TOTAL, KILLS, resend)
@@ -78,6 +79,7 @@ def test_a_broker_with_a_store_loses_nothing_that_it_had_accepted(tmp_path: Path
     assert sorted(client.received) == list(range(TOTAL)), "each at least once"
 
 
+@pytest.mark.slow
 def test_transactions_are_whole_however_the_broker_is_killed(tmp_path: Path) -> None:
     bodies, kills = 600, [20, 50, 80]  # after so many commits
     store = SqliteStore(tmp_path / "jobs.store")

@@ -32,7 +32,7 @@ def cut(world: World, what: str, broker: Any, mover: Any) -> None:
 
 
 @pytest.mark.parametrize("what", ["the wire", "the broker", "the client"])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_transfer_is_whole_whatever_frame_was_the_last(what: str, seed: int) -> None:
     frames = 0
     while frames < 200:
