@@ -34,7 +34,7 @@ from tests.support.scenarios import SCENARIOS, URL
 #: Other ones for each Python, so that a run over all of them looks at more.
 FEW = 10
 PORTION = 50
-PORTIONS = 12 if os.environ.get("CI") else 2
+PORTIONS = 6 if os.environ.get("CI") else 2
 FIRST = sys.version_info[1] * 100_000
 each_scenario = pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 
