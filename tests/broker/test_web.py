@@ -482,6 +482,13 @@ def test_pages_of_other_sites_get_nothing(broker):
     assert act(broker, "/purge", {"node": "jobs"}, Origin=broker.web_url[:-1]) == (200, {"messages": 1})
 
 
+def test_an_address_that_is_none_is_a_bad_request_and_no_error_of_the_page(broker, caplog):
+    for request in (b"GET http://[x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                    b"GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://[x\r\n\r\n"):  # fmt: skip
+        assert raw(broker, request).startswith(b"HTTP/1.1 400 ")
+    assert "internal error" not in caplog.text
+
+
 # -- users
 
 

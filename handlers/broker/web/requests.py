@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Callable, NamedTuple, Optional
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from handlers.broker.management.interface import Failed
 from handlers.broker.management.peeking import plain
@@ -141,7 +141,7 @@ class Request(BaseHTTPRequestHandler):
     def _respond(self, routes: dict[str, Callable[[Request, str], None]]) -> None:
         self.close_connection = True
         try:
-            parts = urlsplit(self.path)
+            parts = _parts(self.path)
             self._check_origin(parts.path)
             route = routes.get(parts.path)
             if route is None:
@@ -175,7 +175,7 @@ class Request(BaseHTTPRequestHandler):
         if site not in (None, "same-origin", "none") and not (path == "/" and mode == "navigate"):
             raise Refusal(403, "a page of another site asks for this")
         origin = self.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != host[0]:
+        if origin is not None and _parts(origin).netloc != host[0]:
             raise Refusal(403, "a page of another site asks for this")
 
     def _refuse(self, status: int, text: str) -> None:
@@ -296,6 +296,14 @@ class Request(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:
         """One line for each request, at the level of debugging."""
         log.debug("web page: %r: %r", self.client_address, format % arguments)
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of an address. BadRequest for one that has none, such as `http://[`."""
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise BadRequest(f"no address: {error}") from None
 
 
 def _dumped(value: Any) -> bytes:
