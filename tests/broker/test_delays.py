@@ -105,6 +105,21 @@ def test_bytes_that_are_no_message_have_no_terms():
     assert may_have_terms(body) and terms(PLAIN, read_envelope(body), body, NOW, TODAY) == (0.0, 0.0)
 
 
+def test_what_waits_for_its_next_try_keeps_its_end_when_those_of_the_consumed_are_forgotten():
+    queue = queue_with(retry_delay=10.0)
+    reader = Reader(queue, 3000)
+    fill(queue, "a", expires=50.0)
+    reader.release("a", failed=True)
+    assert queue.expire(1.0) == 0 and queue.waiting == 0
+    for number in range(1500):
+        fill(queue, str(number), expires=60.0)
+        reader.accept(str(number))
+    assert len(queue.deadlines) < 1100
+    queue.grant(reader, 0)
+    assert queue.expire(20.0) == 0 and queue.waiting == 1
+    assert queue.expire(50.0) == queue.outcomes[EXPIRED] == 1 and queue.depth == 0
+
+
 # -- the node alone: delivery later
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from importlib.util import find_spec, module_from_spec
 
 import pytest
 
@@ -230,6 +231,13 @@ def test_refused_goes_to_others_only():
     assert one.log == ["a", "b"]
     queue.grant(two, 5)
     assert two.log == ["a"] and two.counts() == {"a": 1}
+
+
+def test_the_first_consumer_there_ever_is_may_have_what_nobody_has_refused():
+    spec = find_spec("handlers.broker.nodes.entry")
+    anew = module_from_spec(spec)
+    spec.loader.exec_module(anew)
+    assert anew.Entry(1, None, b"x", 0.0).may_go_to(next(anew.serials))
 
 
 def test_refused_by_all_waits_for_a_newcomer_in_its_place():

@@ -19,8 +19,6 @@ KINDS = [
     (r" != (link|self|delivery|mine)\b", r" is not \1", "the same"),
     (r"([A-Z]{2,}) [+^] (LOCAL_|REMOTE_)", r"\1 | \2", "bits that differ: their sum"),
     (r"\.state <= WAITING\b", r".state == WAITING", "the first of the states"),
-    (r"\.state >= GONE\b", r".state == GONE", "the last of them"),
-    (r"\.state < GONE\b", r".state != GONE", "the same"),
     (r"\.paused <= PAUSED\b", r".paused == PAUSED", "the first of the stages, where there is one"),
     (r"\.state // ((?:Endpoint\.)?REMOTE_CLOSED)\b", r".state & \1", "the largest bit"),
     (r"\.fate >= LOST\b", r".fate == LOST", "the last of the fates"),
@@ -163,6 +161,9 @@ EQUIVALENT = {
         "if credit > 0 or consumer.spot is not None:": "without credit, or gone, it is shown nothing",
     },
     "entry": {
+        "MOST_REFUSERS = 33": "another number",
+        "MOST_REFUSERS = 31": "the same",
+        "serials = count( 2)": "the same",
         "if len(self.refused) != MOST_REFUSERS:": "who is gone is forgotten earlier, and never asks again",
         "if len(self.refused) is not MOST_REFUSERS:": "the same",
     },
