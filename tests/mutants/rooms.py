@@ -49,7 +49,7 @@ ROOMS = {
     ),
     "turns": Room("handlers/broker/nodes/turns.py", BROKER),
     "deadlines": Room("handlers/broker/nodes/deadlines.py", "broker/node broker/delays broker/queues"),
-    "entry": Room("handlers/broker/nodes/entry.py", BROKER),
+    "entry": Room("handlers/broker/nodes/entry.py", "broker/entry " + BROKER),
     "index": Room("handlers/broker/nodes/index.py", BROKER),
     "bounds": Room("handlers/broker/bounds.py", "broker/bounds"),
 }
