@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.__main__ import parts
 from tests.support.processes import CHECKOUT, environment
 
 TESTS = sorted((CHECKOUT / "tests").rglob("*.py"))
@@ -83,3 +84,19 @@ def test_slow_tests_run_when_they_are_asked_for(sample, words, passed):
     place = f"{sample}{words.pop()}" if words[0].startswith("::") else sample
     shown = run(*words, place)
     assert passed in shown and "left out" not in shown
+
+
+def test_two_processes_share_all_tests():
+    first, second = parts()
+    shared = [CHECKOUT / name for name in (*first, *second)]
+    assert len(shared) == len(set(shared)) and first and second
+    held = [file for path in shared for file in ([path] if path.is_file() else path.rglob("test_*.py"))]
+    assert sorted(held) == sorted((CHECKOUT / "tests").rglob("test_*.py"))
+
+
+def test_the_suite_with_arguments_is_pytest_with_these():
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests", "-q", "-p", "no:cacheprovider", "tests/test_suite.py::test_nothing_of_the_name"],
+        cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 4 and "not found" in ran.stdout
