@@ -95,8 +95,6 @@ def test_two_processes_share_all_tests():
 
 
 def test_the_suite_with_arguments_is_pytest_with_these():
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests", "-q", "-p", "no:cacheprovider", "tests/test_suite.py::test_nothing_of_the_name"],
-        cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 4 and "not found" in ran.stdout
+    command = [sys.executable, "-m", "tests", "-q", "-p", "no:cacheprovider", "tests/test_suite.py::test_of_no_name"]
+    ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 4 and "not found" in ran.stdout + ran.stderr
