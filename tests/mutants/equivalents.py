@@ -159,6 +159,8 @@ EQUIVALENT = {
         "elif len(ring) != 1:": "it is not empty here",
         "self.resume_at = self.capacity // 2": "bytes are whole",
         "if credit > 0 or consumer.spot is not None:": "without credit, or gone, it is shown nothing",
+        "if credit != 0 and consumer.spot is not None:": "no credit is below 0",
+        "elif entry.state >= ACQUIRED:": "what is gone is not asked whether it is overdue",
     },
     "entry": {
         "MOST_REFUSERS = 33": "another number",

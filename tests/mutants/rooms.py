@@ -9,7 +9,7 @@ ENGINE = (
     "engine/limits engine/channel engine/call_budget "
 )
 SASL = "engine/sasl engine/sasl_mechanisms engine/sasl_containers engine/sasl_credentials "
-BROKER = "broker/node broker/selecting broker/ordering broker/queues broker/bounds broker/habits"
+BROKER = "broker/node broker/node_edges broker/selecting broker/ordering broker/queues broker/bounds broker/habits"
 
 
 class Room(NamedTuple):
