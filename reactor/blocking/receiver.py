@@ -42,7 +42,6 @@ class BlockingReceiver:
         self._service = service
         self._has_handler = handler is not None
         self._arrived: deque[tuple[float, bytes, Any]] = deque()
-        self._taken: deque[ReceivedMessage] = deque()  # for accept(), reject(), release()
         self._asked = False  # a request for more is on its way to the service
         self._attachment = Attachment(
             session,
@@ -136,7 +135,6 @@ class BlockingReceiver:
         message.delivery, message.session = delivery, self.session
         if not delivery.fate:
             self.session.unsettled[message] = None
-            self._taken.append(message)
         if self.capacity and len(self._arrived) <= self.capacity // 2:
             self._ask()
         return message
@@ -156,7 +154,11 @@ class BlockingReceiver:
 
     def unsettled(self) -> int:
         """How many messages were taken and not acknowledged."""
-        return sum(message in self.session.unsettled for message in list(self._taken))
+        return len(self._mine())
+
+    def _mine(self) -> list[ReceivedMessage]:
+        """Those, in the order of their taking."""
+        return [message for message in list(self.session.unsettled) if message.delivery.link is self.link]
 
     def __iter__(self) -> BlockingReceiver:
         return self
@@ -180,12 +182,10 @@ class BlockingReceiver:
 
     def settle(self, state: Optional[Outcome] = None) -> None:
         """Settle the first of the messages taken that is not; None: as ACCEPTED. ReactorException if there is none."""
-        taken = self._taken
-        while taken and taken[0] not in self.session.unsettled:
-            taken.popleft()
-        if not taken:
+        mine = self._mine()
+        if not mine:
             raise ReactorException("no message of %r is to be settled" % (self,))
-        self.session.acknowledge(taken.popleft(), state, sync=False)
+        self.session.acknowledge(mine[0], state, sync=False)
 
     def check(self, name: str) -> None:
         """Raise the reason why it cannot be used for `name`, if there is one."""

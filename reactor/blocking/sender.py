@@ -45,9 +45,9 @@ class Tracker:
         return EMPTY if self.delivery is None else self.delivery.remote_state
 
     def wait(self, timeout: Patience = False) -> Any:
-        """Wait for the outcome, and return its state. timeout: as in `BlockingSender.send`. Raises Timeout, and
-        `failure` when there is one."""
-        self._sender.await_settled([self], timeout)
+        """Wait for the outcome, and return its state. timeout: as in `BlockingSender.send`. Raises `failure` when there
+        is one, and Timeout: the message is still on its way then, and can be waited for again."""
+        self._sender.await_settled(self, timeout)
         if self.failure is not None:
             raise self.failure
         return self.state
@@ -129,7 +129,7 @@ class BlockingSender:
         self._service.post(self._pump)
         if not sync:
             return tracker
-        self.await_settled([tracker], timeout)
+        self._await_own(tracker, timeout)
         if tracker.failure is not None:
             raise tracker.failure
         delivery = tracker.delivery
@@ -142,16 +142,19 @@ class BlockingSender:
         text = "send(): no room for another message, %d wait for their outcome" % self.capacity
         self._wait(lambda: len(self._unsettled) < self.capacity, timeout, text)
 
-    def await_settled(self, trackers: list[Tracker], timeout: Patience) -> None:
-        """Wait until nothing more will be heard of these messages. Raises Timeout."""
+    def await_settled(self, tracker: Tracker, timeout: Patience) -> None:
+        """Wait until nothing more will be heard of a message. Raises Timeout."""
+        self._wait(lambda: tracker.settled, timeout, "waiting for an outcome")
+
+    def _await_own(self, tracker: Tracker, timeout: Patience) -> None:
+        """As `await_settled`, for the message of `send`: when it is over, so is the message."""
         try:
-            self._wait(lambda: all(tracker.settled for tracker in trackers), timeout, "waiting for an outcome")
+            self.await_settled(tracker, timeout)
         except Timeout:
-            late = [tracker for tracker in trackers if not tracker.settled]
-            held = self._service.call(lambda: self._give_up(late), "send()")
-            sent = sum(tracker.delivery is not None and tracker.delivery.has_left for tracker in late)
-            text = "%d of %d messages have no outcome; %d have left and are in doubt, the others will not leave"
-            raise Timeout(text % (len(late), len(trackers), sent) + held) from None
+            held = self._service.call(lambda: self._give_up(tracker), "send()")
+            left = tracker.delivery is not None and tracker.delivery.has_left
+            text = "has left, and is in doubt" if left else "has not left, and will not"
+            raise Timeout("the message has no outcome: it %s%s" % (text, held)) from None
 
     def _wait(self, ready: Any, timeout: Patience, name: str) -> None:
         def done() -> bool:
@@ -223,15 +226,13 @@ class BlockingSender:
             self._unsettled.pop(tracker, None)
             self.session.connection.changed()
 
-    def _give_up(self, trackers: list[Tracker]) -> str:
-        """Expect nothing more of them; returns what is known of the cause, to be added to a text."""
-        link = self._attachment.link
-        left = all(tracker.delivery is not None and tracker.delivery.has_left for tracker in trackers)
-        for tracker in trackers:
-            delivery = tracker.delivery
-            if delivery is not None and not delivery.has_left:
-                delivery.abort()
-            self.settled(tracker, Timeout("no outcome within the timeout of send()"))
+    def _give_up(self, tracker: Tracker) -> str:
+        """Expect nothing more of it; returns what is known of the cause, to be added to a text."""
+        link, delivery = self._attachment.link, tracker.delivery
+        left = delivery is not None and delivery.has_left
+        if delivery is not None and not left:
+            delivery.abort()
+        self.settled(tracker, Timeout("no outcome within the timeout of send()"))
         return "" if left or link.credit > 0 else ": %r gives no credit, it may be full" % (link.target.address,)
 
 

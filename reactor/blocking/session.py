@@ -6,6 +6,7 @@ the order of their being taken.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
@@ -14,13 +15,15 @@ from reactor.blocking.sender import BlockingSender
 from reactor.container.settings.options import Options
 from reactor.engine.endpoints.disposition import ACCEPTED, Disposition, DispositionType
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.errors import Empty, SessionException, Timeout
+from reactor.errors import Empty, ReactorException, SessionException, Timeout
 
 if TYPE_CHECKING:
     from reactor.blocking.interface import ConnectionView
     from reactor.blocking.received import Outcome, ReceivedMessage
     from reactor.blocking.service import Service
     from reactor.blocking.waits import Patience
+
+log = logging.getLogger(__name__)
 
 
 class BlockingSession:
@@ -37,7 +40,7 @@ class BlockingSession:
         self._failure: Optional[Callable[[], Exception]] = None
         self._closing = False
         self._receivers: list[BlockingReceiver] = []
-        self._outcomes: deque[tuple[Any, Outcome]] = deque()
+        self._outcomes: deque[tuple[ReceivedMessage, Outcome]] = deque()
         self.session: Any = service.call(self._begin, "session()")
         connection.wait(
             lambda: self.failed or bool(self.session.state & Endpoint.REMOTE_ACTIVE), msg="opening a session"
@@ -148,11 +151,13 @@ class BlockingSession:
             raise ValueError("an outcome is ACCEPTED, REJECTED, RELEASED or MODIFIED, not %r" % (outcome,))
         for chosen in self._chosen(message, multiple):
             self.unsettled.pop(chosen, None)
-            self._outcomes.append((chosen.delivery, given))
+            self._outcomes.append((chosen, given))
         if sync:
-            self._service.call(self._settle, "acknowledge()")
+            error = self._service.call(self._settle, "acknowledge()")
+            if error is not None:
+                raise error
         else:
-            self._service.post(self._settle)
+            self._service.post(self._settle_in_passing)
 
     def _chosen(self, message: Optional[ReceivedMessage], multiple: bool) -> list[ReceivedMessage]:
         taken = list(self.unsettled)
@@ -164,12 +169,22 @@ class BlockingSession:
             raise SessionException("acknowledge(%r): %s" % (message, why))
         return taken[: taken.index(message) + 1] if multiple else [message]
 
-    def _settle(self) -> None:
-        outcomes = self._outcomes
+    def _settle(self) -> Optional[ReactorException]:
+        """On the service's thread: give the outcomes. Returns an error: its message is unsettled, as it was before."""
+        outcomes, failed = self._outcomes, None
         while outcomes:
-            delivery, outcome = outcomes.popleft()
-            delivery.update(outcome)
-            delivery.settle()
+            message, outcome = outcomes.popleft()
+            try:
+                message.delivery.finish(outcome)
+            except ReactorException as error:
+                self.unsettled[message] = None
+                failed = error
+        return failed
+
+    def _settle_in_passing(self) -> None:
+        error = self._settle()
+        if error is not None:
+            log.error("%s: a message was not acknowledged: %s", self.session.connection.describe(), error)
 
     # -- its end -----------------------------------------------------------------------------------------
 

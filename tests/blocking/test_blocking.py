@@ -15,6 +15,7 @@ from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Backoff, Condition, 
 from reactor.engine.endpoints.disposition import RejectedDisposition
 from reactor.errors import (
     ConnectionException,
+    DataException,
     LocalProtocolError,
     ReactorException,
     SessionException,
@@ -164,7 +165,7 @@ def test_an_outcome_that_does_not_come():
     with Peer() as peer:
         connection = BlockingConnection(peer.url, timeout=PATIENCE)
         sender = connection.create_sender("jobs", capacity=1)
-        with pytest.raises(Timeout, match=r"1 of 1 messages have no outcome; 0 have left.*: 'jobs' gives no credit"):
+        with pytest.raises(Timeout, match=r"it has not left, and will not.*: 'jobs' gives no credit"):
             sender.send("no credit", timeout=0.05)
         tracker = sender.send("neither", sync=False)
         with pytest.raises(Timeout, match="no room for another message"):
@@ -333,6 +334,43 @@ def test_Q3_what_was_not_acknowledged_comes_again(broker):
         assert not connection.create_receiver("jobs").receive().redelivered
     with BlockingConnection(broker.url, timeout=PATIENCE) as connection:
         assert connection.create_receiver("jobs").receive().redelivered
+
+
+def test_an_outcome_that_cannot_be_sent_ends_nothing_and_the_message_stays_unsettled(broker, connection, caplog):
+    fill(connection, "jobs", 1)
+    session = connection.session()
+    message = session.receiver("jobs").fetch()
+    too_long = RejectedDisposition(Condition("shop:closed", "x" * 2_000_000))
+    with pytest.raises(DataException, match="does not fit a frame"):
+        session.acknowledge(message, too_long)
+    session.acknowledge(message, too_long, sync=False)
+    eventually(lambda: "was not acknowledged" in caplog.text)
+    eventually(lambda: message in session.unsettled)
+    session.receiver("jobs").close()
+    assert not connection.closed
+
+
+def test_nothing_is_kept_of_messages_that_were_acknowledged_by_themselves(broker, connection):
+    fill(connection, "jobs", *range(5))
+    receiver = connection.create_receiver("jobs", credit=5)
+    for _ in range(4):
+        receiver.receive().acknowledge()
+    assert receiver.unsettled() == 0
+    receiver.receive()
+    receiver.accept()
+    eventually(lambda: broker.queue("jobs").depth == 0)
+
+
+def test_to_wait_for_a_tracker_in_vain_does_not_give_the_message_up():
+    with Peer() as peer:
+        connection = BlockingConnection(peer.url, timeout=PATIENCE)
+        tracker = connection.create_sender("jobs").send("no credit", sync=False)
+        with pytest.raises(Timeout, match="waiting for an outcome"):
+            tracker.wait(timeout=0.01)
+        assert not tracker.settled and tracker.failure is None
+        connection.timeout = 0.05
+        with pytest.raises(Timeout):
+            connection.close()
 
 
 # -- the end of things -------------------------------------------------------------------------------------------
