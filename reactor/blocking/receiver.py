@@ -43,6 +43,7 @@ class BlockingReceiver:
         self._has_handler = handler is not None
         self._arrived: deque[tuple[float, bytes, Any]] = deque()
         self._asked = False  # a request for more is on its way to the service
+        self._drained = True  # the last drain is answered, and its messages have arrived
         self._attachment = Attachment(
             session,
             service,
@@ -116,11 +117,11 @@ class BlockingReceiver:
 
     def _drain(self) -> None:
         """Have the peer send what it has, or give the credit back: then there is nothing on its way."""
-        self._service.call(lambda: self.link.drain(0), "fetch()")
+        self._service.call(self._begin_drain, "fetch()")
 
         def answered() -> bool:
             self._attachment.check("fetch()")
-            return bool(self._arrived) or not self.link.draining()
+            return bool(self._arrived) or self._drained
 
         self.session.connection.wait(answered, False, "fetch(): waiting for the answer to a drain")
         if self.capacity:
@@ -216,9 +217,20 @@ class BlockingReceiver:
         if missing > 0 and not link.draining():
             link.flow(missing)
 
+    def _begin_drain(self) -> None:
+        self._drained = False
+        self.link.drain(0)
+
     def arrived(self, delivery: Any, now: float) -> None:
         """A message has come."""
         self._arrived.append((now, delivery.take(), delivery))
+        self.session.connection.changed()
+
+    def answered(self) -> None:
+        """The peer has told of its credit, or has aborted a message. The engine knows a drain's end when it reads it,
+        and the events of the messages before are still to come then: so it is looked at here, behind them."""
+        if not self.link.draining():
+            self._drained = True
         self.session.connection.changed()
 
 
@@ -232,8 +244,9 @@ class _Arrivals(Handler):
         delivery = event.context
         if delivery.aborted:
             delivery.settle()
+            self.owner.answered()
         elif delivery.payload is not None and not delivery.partial:
             self.owner.arrived(delivery, event.container.now)
 
     def on_link_flow(self, event: Any) -> None:
-        self.owner.session.connection.changed()  # a drain may be answered
+        self.owner.answered()

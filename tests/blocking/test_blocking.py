@@ -220,6 +220,30 @@ def test_Q8_fetch_raises_empty_only_when_the_peer_has_none(connection):
     assert issubclass(Empty, Timeout)
 
 
+def test_a_drain_is_answered_when_its_message_has_arrived_and_not_when_the_engine_has_read_it(connection, monkeypatch):
+    fill(connection, "jobs", "the one")
+    receiver = connection.create_receiver("jobs")
+    looked = threading.Event()
+    arrived = receiver.arrived
+
+    def later(delivery, now):  # the engine has read it, and its event is dispatched, but the message is not kept yet
+        if receiver.link.drain_asked:  # else it has come before the drain
+            looked.clear()
+            connection.changed()
+            assert looked.wait(PATIENCE), "the thread that waits for the answer has looked meanwhile"
+        arrived(delivery, now)
+
+    check = receiver._attachment.check
+
+    def look(name):
+        check(name)
+        looked.set()
+
+    monkeypatch.setattr(receiver, "arrived", later)
+    monkeypatch.setattr(receiver._attachment, "check", look)
+    assert receiver.fetch(timeout=0).body == "the one"
+
+
 def test_Q9_Q10_a_receiver_with_capacity_gets_messages_ahead(broker, connection):
     fill(connection, "jobs", *range(30))
     receiver = connection.session().receiver("jobs", capacity=10)
