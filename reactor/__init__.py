@@ -72,6 +72,7 @@ from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import EventType
 from reactor.engine.handler import Handler
 from reactor.engine.limits import Limits
+from reactor.engine.modes import AcknowledgeMode
 from reactor.engine.public import (
     Connection,
     ConnectionClosed,
@@ -120,6 +121,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ACCEPTED",
     "Acceptor",
+    "AcknowledgeMode",
     "AnnotationDict",
     "ApplicationEvent",
     "Array",

@@ -38,6 +38,7 @@ OWN = {
     "ConnectionClosed LinkDetached SendException": "exceptions that the original keeps in its utils",
     "Reject Release": "exceptions that the original keeps in its handlers",
     "AutoAccept MaxUnsettled Prefetch Resend": "options of a link that the original has not",
+    "AcknowledgeMode": "the modes of JMS",
     "Limits": "how much is taken of a peer, at most",
     "Pairs": "a map that no dict can hold",
     "ScramSecret": "what a server keeps in place of a password",
