@@ -3,14 +3,15 @@
 A list of re-exports and nothing else: each name is explained where it is defined.
 """
 
-from handlers.endpoint import EndpointStateHandler
-from handlers.flow import FlowController
-from handlers.handshaker import Handshaker
-from handlers.incoming import IncomingMessageHandler
-from handlers.messaging import MessagingHandler
-from handlers.outgoing import OutgoingMessageHandler
-from handlers.transaction import TransactionalClientHandler, TransactionHandler
 from reactor.errors import Reject, Release
+
+from .endpoint import EndpointStateHandler
+from .flow import FlowController
+from .handshaker import Handshaker
+from .incoming import IncomingMessageHandler
+from .messaging import MessagingHandler
+from .outgoing import OutgoingMessageHandler
+from .transaction import TransactionalClientHandler, TransactionHandler
 
 __all__ = [
     "EndpointStateHandler",

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from typing import Any, Optional, Union
 
-from handlers.endpoint import call, condition_text, link_text
 from reactor import (
     ACCEPTED,
     MODIFIED,
@@ -33,6 +32,8 @@ from reactor.engine.events import defined
 from reactor.engine.handler import INCOMING
 from reactor.errors import DECODE_ERROR, NOT_IMPLEMENTED, REJECTED_BY_APPLICATION, DataException, DecodeError
 from reactor.shown import shown
+
+from .endpoint import call, condition_text, link_text
 
 log = logging.getLogger(__name__)
 

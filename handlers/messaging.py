@@ -11,14 +11,15 @@ import logging
 import warnings
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from handlers.endpoint import EndpointStateHandler, condition_text, connection_of, container_of
-from handlers.flow import FlowController
-from handlers.incoming import Acking, IncomingMessageHandler
-from handlers.outgoing import OutgoingMessageHandler
 from reactor import SASL, Endpoint, Event, EventType, Handler
 from reactor.errors import UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
 from reactor.hosts import is_loopback
 from reactor.lazily import Lazily, pattern
+
+from .endpoint import EndpointStateHandler, condition_text, connection_of, container_of
+from .flow import FlowController
+from .incoming import Acking, IncomingMessageHandler
+from .outgoing import OutgoingMessageHandler
 
 if TYPE_CHECKING:
     import difflib

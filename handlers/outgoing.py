@@ -9,13 +9,14 @@ import logging
 import weakref
 from typing import Any, Callable, Optional
 
-from handlers.endpoint import call
-from handlers.incoming import take_changes
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Event, Handler, Link
 from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
 from reactor.engine.endpoints.disposition import TRANSACTIONAL_STATE
 from reactor.engine.handler import OUTGOING
 from reactor.shown import shown
+
+from .endpoint import call
+from .incoming import take_changes
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Optional
 
-from handlers.messaging import MessagingHandler, declared
 from reactor import Delivery, Event, Transaction
+
+from .messaging import MessagingHandler, declared
 
 
 class TransactionHandler:

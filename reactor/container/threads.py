@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional
 from reactor.engine.events import EventBase, EventType
 
 _CALL = EventType("call")
-_OURS = ("reactor.", "handlers.")
+_OURS = ("reactor.", "handlers.", "amqp_reactor_")  # the last one: reactor.as_proton.ours
 
 
 class PostedCall(EventBase):

@@ -1,0 +1,96 @@
+"""install: modules called proton, proton.handlers ... with our names."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any, Optional
+
+import reactor
+import reactor.utils
+from reactor.as_proton import names, ours
+from reactor.container.sources.selectable import Selectable
+
+log = logging.getLogger(__name__)
+
+_DOC = "Stands for the original's module of this name: its names are those of amqp-reactor."
+
+
+class Absent:
+    """Finds none of the modules that are not here, and names the remedy."""
+
+    @staticmethod
+    def find_spec(name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None) -> None:
+        """Called by each import of a module that is not loaded."""
+        reason = names.NOT_HERE.get(name)
+        if reason is not None:
+            raise ImportError("no module named %r: %s" % (name, reason), name=name)
+
+
+def install(instead: bool = False) -> None:
+    """Let `proton`, `proton.handlers`, `proton.reactor`, `proton.utils`, and the private modules that programs import,
+    lead to this library, in this process. Called again, it does nothing.
+
+    instead: also where the original is installed; modules that have imported it before keep it (False).
+
+    Raises ImportError where the original is imported or installed, without `instead`. It is logged once, at INFO.
+    """
+    known = sys.modules.get("proton")
+    if known is not None and known.__doc__ == _DOC:
+        return
+    if not instead:
+        _refuse_beside_the_original(known)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("proton", *names.NOT_HERE)]:
+        del sys.modules[name]
+    modules = _make()
+    sys.modules.update(modules)
+    if not any(isinstance(finder, type) and finder is Absent for finder in sys.meta_path):
+        sys.meta_path.insert(0, Absent)
+    log.info(
+        "proton, %s lead to amqp-reactor %s, with the names of python-qpid-proton %s",
+        ", ".join(sorted(name for name in names.PUBLIC if name != "proton")),
+        reactor.__version__,
+        modules["proton"].__dict__["__version__"],
+    )
+
+
+def _refuse_beside_the_original(known: Optional[ModuleType]) -> None:
+    remedy = "say install(instead=True), or python -m reactor.as_proton --instead, to use amqp-reactor all the same"
+    if known is not None:
+        raise ImportError("proton is imported already, from %s; %s" % (known.__file__, remedy), name="proton")
+    for name in ("proton", "cproton"):
+        spec = PathFinder.find_spec(name)
+        if spec is not None:
+            raise ImportError("%s is installed, at %s; %s" % (name, spec.origin, remedy), name=name)
+
+
+def _make() -> dict[str, ModuleType]:
+    """The modules by name."""
+    handlers = ours.package("handlers")
+    found: dict[str, Any] = {**vars(reactor), **vars(handlers), **vars(reactor.utils)}
+    found["Selectable"] = Selectable
+    found["Acking"] = vars(sys.modules[handlers.__name__ + ".incoming"])["Acking"]
+    modules = {name: _module(name) for name in [*names.PUBLIC, *names.PRIVATE]}
+    for table in (names.PUBLIC, names.PRIVATE):
+        for name, listed in table.items():
+            vars(modules[name]).update((word, found[word]) for word in listed.split())
+    top = modules["proton"]
+    for name, module in modules.items():
+        if name != "proton":
+            setattr(top, name.partition(".")[2], module)
+    for name, listed in names.PUBLIC.items():
+        vars(modules[name])["__all__"] = sorted({*listed.split(), *(names.CONSTANTS if name == "proton" else ())})
+    vars(top).update(names.CONSTANTS, __version__="%d.%d.%d" % reactor.VERSION)
+    return modules
+
+
+def _module(name: str) -> ModuleType:
+    module = ModuleType(name, _DOC)
+    spec = module.__spec__ = ModuleSpec(name, None, origin=__file__, is_package=name == "proton")
+    module.__package__ = spec.parent
+    if name == "proton":
+        module.__path__ = []
+    return module
