@@ -16,12 +16,13 @@ from typing import Callable, NoReturn, Optional, TypeVar, Union, overload
 from reactor.codec.types import AnyValue
 from reactor.container.acceptor import Acceptor
 from reactor.container.connections import Connections
-from reactor.container.draining import Drain, Leftover
+from reactor.container.draining import Leftover
 from reactor.container.links import Context, LinkMaker, random_uuid
 from reactor.container.reconnect.backoff import Reconnect
+from reactor.container.running import Running
 from reactor.container.settings.addresses import Address
 from reactor.container.settings.connect import CONNECT_TIMEOUT, OPEN_TIMEOUT, WRITE_TIMEOUT, ConnectSettings
-from reactor.container.settings.keywords import Mechanisms, check_delay, check_keywords, check_seconds, explained_by
+from reactor.container.settings.keywords import Mechanisms, check_delay, check_keywords, explained_by
 from reactor.container.settings.links import ReceiverSettings, SenderSettings, Tags
 from reactor.container.settings.listen import ListenSettings
 from reactor.container.settings.options import Options
@@ -34,7 +35,7 @@ from reactor.container.threads import OwningThread
 from reactor.container.transactions.control import Scope, Transactions
 from reactor.container.transactions.transaction import Transaction
 from reactor.container.turns import Turns
-from reactor.container.waiting import print_interrupted, sentences
+from reactor.container.waiting import sentences
 from reactor.engine.endpoints.fields import Names
 from reactor.engine.events import Event, EventBase
 from reactor.engine.handler import check_handler
@@ -116,10 +117,10 @@ class Container:
         self.collector = self._turns.collector
         self._connections = Connections(self._turns, self.random)
         self._connections.transactions = self._transactions = Transactions(self)
-        self._turns.obey(SystemHandler(self._connections), self._connections.parted, self._close_all)
+        self._running = Running(self._turns, self._connections, self.owner, self.waiting_for)
+        self._turns.obey(SystemHandler(self._connections), self._connections.parted, self._running.close_all)
         self._links = LinkMaker(self, self._connections.deadlines)
         self._tasks: weakref.WeakSet[Task] = weakref.WeakSet()  # those of `schedule` that are not forgotten
-        self._leftover = Leftover()  # of the next stop
 
     # -- connections -------------------------------------------------------------------------------------
 
@@ -343,38 +344,34 @@ class Container:
         """Why `run()` has returned; see Container."""
         return self._connections.failure
 
-    def run(self) -> None:
+    def run(self, signals: bool = False, drain: float = 10.0) -> None:
         """Run until nothing is left to do: no connection, no listener, no timer, nothing that is watched;
         or until `stop()`. It may be called again.
+
+        signals: whether SIGTERM and SIGINT (Ctrl-C) end it: the first one as `stop(drain)`, a second one as `stop()`,
+            at once, and a third one as KeyboardInterrupt. For the main thread; in another one RuntimeError. False, the
+            default: they are the program's own.
+        drain: seconds, for `signals`.
 
         An exception of a handler leaves it, with all written that was to be written. Connections and listeners are
         closed on its way out, so that nothing is received which no handler would process; timers stay, for another
         `run()`. Ctrl-C gives everything up, after it has printed the events that the container was waiting for.
 
-        `ended_by` is then the reason why it returned; with `raise_errors` that is raised.
-
-        Until it returns the container belongs to the thread that called it.
+        `ended_by` is then the reason why it returned; with `raise_errors` that is raised. Until it returns the
+        container belongs to the thread that called it.
         """
-        self.owner.enter()
-        self._connections.failure = None
-        try:
-            while self.process():
-                pass
-            self._turns.announce(Event.REACTOR_FINAL)
-            self._turns.advance()
-            self._finish()
-        except BaseException as error:
-            self._connections.failure = error
-            if isinstance(error, KeyboardInterrupt):
-                print_interrupted(self.waiting_for())
-                self._close_all()
-            else:
-                self._connections.close()
-            raise
-        finally:
-            self.owner.leave()
+        if signals:
+            self._running.run_with_signals(self.process, drain)
+        else:
+            self._running.run(self.process)
         if self.raise_errors and self.ended_by is not None:
             raise self.ended_by
+
+    @property
+    def exit_status(self) -> int:
+        """For `sys.exit()` after `run()`: 0 when it came to its end, or a signal ended it with nothing left undone; 1
+        when `ended_by` has a reason; 128 and the number of the signal when work was left undone, as a shell has it."""
+        return self._running.exit_status
 
     def start(self) -> None:
         """Announce to the handlers that the container begins to run. Once; `run` and `process` see to it."""
@@ -426,13 +423,7 @@ class Container:
 
         Returns the work that was left undone, which is known when `run()` has returned.
         """
-        left = self._leftover  # the container's own thread may have stopped, and have another one, when we return
-        if drain is None:
-            self._turns.end()
-        else:
-            check_seconds("drain", drain)
-            self.call_soon_threadsafe(Drain(self._turns, self._connections, left, drain).begin)
-        return left
+        return self._running.stop(drain)
 
     def close(self) -> None:
         """Close every connection politely, and give up listeners, timers and descriptors, at once: nothing is received
@@ -442,27 +433,13 @@ class Container:
         if self.owner.busy:
             self._turns.end()
         else:
-            self._close_all()
+            self._running.close_all()
 
     def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    def _close_all(self) -> None:
-        """Close connections as politely as can be done at once, then let go of everything."""
-        self._connections.stop()
-        for connection in self._connections.all():
-            self._leftover.add(connection)
-        self._connections.close()
-        self._turns.clear()
-        self._finish()
-
-    def _finish(self) -> None:
-        """Nothing is left to do: threads that wait for the end of `run()` go on."""
-        left, self._leftover = self._leftover, Leftover()
-        left.finish()
 
     # -- for handlers: the future of a connection --------------------------------------------------------
 

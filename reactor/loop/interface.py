@@ -165,6 +165,11 @@ class Network(Protocol):
         signal handler. Harmless after `close`."""
         ...
 
+    @property
+    def wake_descriptor(self) -> int:
+        """The descriptor to which a byte is written by `wake`, for `signal.set_wakeup_fd`; -1: there is none."""
+        ...
+
     def close(self) -> None:
         """Close the listeners, the wires that are watched or being connected, and the descriptors of the network
         itself. Descriptors of others stay open. Harmless when repeated."""

@@ -249,6 +249,10 @@ class SocketNetwork:
     def wake(self) -> None:
         self._waker.wake()
 
+    @property
+    def wake_descriptor(self) -> int:
+        return self._waker.descriptor()
+
     def close(self) -> None:
         self._resolver.close()
         keys = self.selector.get_map() or {}  # None when it was closed before
@@ -318,6 +322,10 @@ class _Waker:
 
     def fileno(self) -> int:
         return self._near.fileno()
+
+    def descriptor(self) -> int:
+        """That to which `wake` writes."""
+        return self._far.fileno()
 
     def wake(self) -> None:
         try:

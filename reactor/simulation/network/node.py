@@ -81,6 +81,10 @@ class MemoryNode:
     def wake(self) -> None:
         self._woken = True
 
+    @property
+    def wake_descriptor(self) -> int:
+        return -1
+
     def close(self) -> None:
         watched = [thing for thing, _, _ in self._watched.values()]
         for thing in [*watched, *self.network.owned_by(self)]:

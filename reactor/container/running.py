@@ -1,0 +1,92 @@
+"""Running: one run of a container, from its first turn to its end, and the work that is left undone then.
+
+The container owns it, and hands its calls on. It knows turns and connections, and no handlers.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Optional
+
+from reactor.container.connections import Connections
+from reactor.container.draining import Drain, Leftover
+from reactor.container.settings.keywords import check_seconds
+from reactor.container.signals import Signals
+from reactor.container.threads import OwningThread
+from reactor.container.turns import Turns
+from reactor.container.waiting import print_interrupted
+from reactor.engine.events import Event
+
+
+class Running:
+    """Runs, and stops.
+
+    turns, connections, owner: of the container. waiting_for: what a person is told at Ctrl-C.
+    exit_status: of a program that ends with the last run.
+    """
+
+    def __init__(
+        self, turns: Turns, connections: Connections, owner: OwningThread, waiting_for: Callable[[], list[str]]
+    ) -> None:
+        self._turns = turns
+        self._connections = connections
+        self._owner = owner
+        self._waiting_for = waiting_for
+        self._leftover = Leftover()  # of the next stop
+        self.exit_status = 0
+
+    def run(self, process: Callable[[], bool]) -> None:
+        """Run to the end. process: one turn."""
+        self._owner.enter()
+        self._connections.failure = None
+        self.exit_status = 1  # unless it comes to a good end
+        try:
+            while process():
+                pass
+            self._turns.announce(Event.REACTOR_FINAL)
+            self._turns.advance()
+            self._finish()
+        except BaseException as error:
+            self._connections.failure = error
+            if isinstance(error, KeyboardInterrupt):
+                print_interrupted(self._waiting_for())
+                self.close_all()
+            else:
+                self._connections.close()
+            raise
+        finally:
+            self._owner.leave()
+        if self._connections.failure is None:
+            self.exit_status = 0
+
+    def run_with_signals(self, process: Callable[[], bool], drain: float) -> None:
+        """As `run`; signals end it. drain: seconds."""
+        check_seconds("drain", drain)
+        left = self._leftover
+        signals = Signals(self.stop, self._turns.call_soon, self._turns.loop.network.wake_descriptor, drain)
+        with signals:
+            self.run(process)
+        self.exit_status = self.exit_status or signals.status(bool(left))
+
+    def stop(self, drain: Optional[float]) -> Leftover:
+        """See Container.stop."""
+        left = self._leftover  # the container's own thread may have stopped, and have another one, when we return
+        if drain is None:
+            self._turns.end()
+        else:
+            check_seconds("drain", drain)
+            self._turns.call_soon(Drain(self._turns, self._connections, left, drain).begin, ())
+        return left
+
+    def close_all(self) -> None:
+        """Close connections as politely as can be done at once, then let go of everything."""
+        self._connections.stop()
+        for connection in self._connections.all():
+            self._leftover.add(connection)
+        self._connections.close()
+        self._turns.clear()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Nothing is left to do: threads that wait for the end of `run()` go on."""
+        left, self._leftover = self._leftover, Leftover()
+        left.finish()
