@@ -8,6 +8,7 @@ not take is logged, counted and dropped.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import Any, NamedTuple, Optional
 
 from handlers.broker.interface import BrokerView
@@ -19,6 +20,7 @@ from handlers.broker.nodes.envelope import read_envelope
 from handlers.broker.nodes.exchange import Route, Unrouted
 from handlers.broker.nodes.gate import Overflow
 from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.sections import MOST_READ
 from handlers.broker.nodes.topic import Topic
 from reactor import DecodeError
 
@@ -26,6 +28,9 @@ log = logging.getLogger("handlers.broker")
 
 AT_ONCE = 500
 """Messages that are put into their nodes in one turn: each is decoded and written anew, and others wait meanwhile."""
+
+READ_AT_ONCE = 256 * 1024
+"""Bytes that are decoded for that in one turn, about."""
 
 RETRY = 1.0
 """Seconds until a dead letter that the store cannot take is tried again."""
@@ -49,7 +54,8 @@ class DeadLetters:
 
     def __init__(self, broker: BrokerView) -> None:
         self.broker = broker
-        self._letters: list[Letter] = []
+        self._letters: deque[Letter] = deque()
+        self._unmarked = False  # whether the log has one without its annotations
         self._task: Any = None
 
     def bury(self, queue: Queue, entry: Entry, outcome: int) -> None:
@@ -70,12 +76,16 @@ class DeadLetters:
         if record is not None:
             self.broker.call(BrokerTimer(f"end of {name!r}", lambda: directory.consider(record)))
 
-    def deliver(self, most: int = AT_ONCE) -> None:
+    def deliver(self, most: int = AT_ONCE, most_bytes: float = READ_AT_ONCE) -> None:
         """Put messages that have come together into their nodes, so many of them, and come back for the others."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        letters, self._letters = self._letters[:most], self._letters[most:]
+        letters: list[Letter] = []
+        size = 0
+        while self._letters and len(letters) < most and size < most_bytes:
+            letters.append(self._letters.popleft())
+            size += min(len(letters[-1].payload), MOST_READ)
         if self._letters:
             self._come_back(0.0)
         for letter in letters:
@@ -83,13 +93,18 @@ class DeadLetters:
 
     def finish(self) -> None:
         """The broker stops: put all that are there into their nodes."""
-        self.deliver(len(self._letters))
+        self.deliver(len(self._letters), float("inf"))
 
     def _deliver(self, letter: Letter) -> None:
         broker, queue = self.broker, letter.queue
         address = queue.policy.dead_letter
         grave = Grave(queue.name, queue.topic)
         payload, deaths = dead_letter(letter.payload, grave, letter.reason, broker.today())
+        if not deaths and not self._unmarked:
+            self._unmarked = True
+            text = "%r: message %d goes to %r without x-opt-deaths: it is no message, or its annotations and "
+            text += "properties have more than %d bytes; further ones are not named"
+            log.warning(text, queue.name, letter.place, address, MOST_READ)
         goes_round = not deaths and letter.reason != "rejected"  # for all that is known
         try:
             node = broker.directory.find(address).node

@@ -29,6 +29,7 @@ from handlers.broker.nodes.exchange import Unrouted
 from handlers.broker.nodes.gate import Overflow, let_in
 from handlers.broker.nodes.label import Label, label_of
 from handlers.broker.nodes.policy import HOLD, PLAIN
+from handlers.broker.nodes.sections import PROPERTIES, TooLarge, opened
 from handlers.broker.nodes.terms import may_have_terms, terms
 from handlers.broker.transactions.work import Posting
 from reactor import (
@@ -39,7 +40,6 @@ from reactor import (
     DecodeError,
     Endpoint,
     Handler,
-    Message,
     RejectedDisposition,
     TransactionalDisposition,
     symbol,
@@ -317,6 +317,8 @@ class Intake(BrokerLink):
             log.info("message of %s released: %s", self.describe(), error)
             delivery.settle_with(RELEASED)
             return
+        if isinstance(error, TooLarge):
+            error = Refused("amqp:invalid-field", error.description)
         condition = error.condition if isinstance(error, Refused) else "amqp:decode-error"
         info = None
         if isinstance(error, Unrouted):
@@ -404,7 +406,7 @@ class Relay(Intake):
 
     def route(self, payload: bytes) -> Any:
         """The node of the message's `to`; Refused without one, or when it cannot be had."""
-        address = Message.from_bytes(payload).address
+        address = opened(payload, PROPERTIES).address
         if not address:
             raise Refused("amqp:precondition-failed", "the link has no address, nor has the message in `to`")
         self.label = label_of(address)

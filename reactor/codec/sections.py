@@ -27,7 +27,7 @@ from reactor.codec.definitions import (
 )
 from reactor.codec.dicts import AnnotationDict
 from reactor.codec.performatives import check_fields
-from reactor.codec.readers import Limits, body_limits, malformed
+from reactor.codec.readers import MAX_DEPTH, Limits, body_limits, malformed
 from reactor.codec.types import clipped
 from reactor.errors import DecodeError, RemoteProtocolError
 
@@ -108,6 +108,30 @@ def _code(buf: bytes, pos: int) -> int:
     return buf[pos + 2] if buf[pos + 1] == 0x53 else _descriptor(buf, pos, len(buf))[0]
 
 
+def _behind_described(buf: bytes, pos: int) -> int:
+    """The position behind the described value at `pos`: after its descriptor and its content, which may be described,
+    too [1.2]."""
+    missing, depth = 1, MAX_DEPTH
+    while missing:
+        width = _WIDTHS[buf[pos]]
+        if width > 0:
+            pos += width
+        elif width == _SMALL:
+            pos += 2 + buf[pos + 1]
+        elif width == _LARGE:
+            pos += 5 + _unpack_uint(buf, pos + 1)[0]
+        elif buf[pos] == 0x00 and depth:
+            pos += 1
+            missing += 2
+            depth -= 1
+        elif buf[pos] == 0x00:
+            raise malformed("values nested deeper than %d levels" % MAX_DEPTH)
+        else:
+            raise malformed("the unknown constructor 0x%02x" % buf[pos])
+        missing -= 1
+    return pos
+
+
 def _truncated() -> DecodeError:
     return DecodeError("a section that promises more bytes than there are")
 
@@ -133,7 +157,6 @@ def locate(buf: bytes) -> tuple[bytes, Spans]:
         pos = 0
         last = HEADER - 1
     parts: Optional[list[tuple[int, int, int]]] = None  # all sections, once one was out of order
-    limits: Optional[Limits] = None
     try:
         while pos < end:
             start = pos
@@ -150,8 +173,7 @@ def locate(buf: bytes) -> tuple[bytes, Spans]:
             elif width == _LARGE:
                 pos += 5 + _unpack_uint(buf, pos + 1)[0]
             else:
-                limits = limits or body_limits(end)
-                _, pos = read_value(buf, pos, end, limits)
+                pos = _behind_described(buf, pos)
             # In the specified order the codes rise; several sections of data or sequence are one body.
             if last < code <= FOOTER:
                 spans[code] = (start, pos)

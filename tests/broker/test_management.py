@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from handlers.broker.management.interface import MOST_ROWS, Failed
-from handlers.broker.management.peeking import MOST_SECTIONS, plain
+from handlers.broker.management.peeking import plain
+from handlers.broker.nodes.sections import MOST_READ
 from handlers.broker.store.interface import StoreError
 from handlers.broker.store.memory import MemoryStore
 from reactor import (
@@ -348,7 +349,7 @@ def test_a_long_body_is_clipped_and_its_properties_are_shown(world):
 
 def test_long_sections_are_not_shown(world):
     client = world.client()
-    client.send("jobs", "x", properties={"long": "y" * (MOST_SECTIONS + 1)})
+    client.send("jobs", "x", properties={"long": "y" * (MOST_READ + 1)})
     [row] = world.broker.actions.peek("jobs", clip=50)
     assert "more than are shown" in row["error"] and len(row["data"]) == 50
 

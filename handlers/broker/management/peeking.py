@@ -12,6 +12,7 @@ from uuid import UUID
 from handlers.broker.management.interface import MOST_ROWS
 from handlers.broker.nodes.entry import ACQUIRED, Entry
 from handlers.broker.nodes.node import Queue
+from handlers.broker.nodes.sections import DATA, MOST_READ, VALUE, spans_of
 from reactor import Array, Described, Message, ReactorException, timestamp
 
 CLIP = 4096
@@ -19,8 +20,8 @@ CLIP = 4096
 
 MOST_CLIP = 64 * 1024
 
-MOST_SECTIONS = 64 * 1024
-"""Bytes of a message without its body that are decoded."""
+NOTHING = b"\x00\x53\x77\x40"
+"""A body of null."""
 
 MOST_ANSWER = 1024 * 1024
 """Bytes of all messages of one answer, about: it ends before the asked number then."""
@@ -82,7 +83,7 @@ def row_of(entry: Entry, now: float, clip: int) -> dict[str, Any]:
     cost = clip + 500
     try:
         rest = _without_body(payload)
-        if len(rest) > MOST_SECTIONS:
+        if len(rest) > MOST_READ:
             row["error"] = f"{len(rest)} bytes beside its body: more than are shown"
         else:
             cost += len(rest)
@@ -95,9 +96,9 @@ def row_of(entry: Entry, now: float, clip: int) -> dict[str, Any]:
 
 def _without_body(payload: bytes) -> bytes:
     """The sections before and after the body, with a body of null between them: four bytes."""
-    message = Message.from_bytes(payload)
-    message.body = None
-    return bytes(message.encode())
+    spans = spans_of(payload)
+    before = b"".join(payload[start:stop] for code, start, stop in spans if code < DATA)
+    return before + NOTHING + b"".join(payload[start:stop] for code, start, stop in spans if code > VALUE)
 
 
 def _decode(row: dict[str, Any], payload: bytes, rest: bytes, clip: int) -> None:

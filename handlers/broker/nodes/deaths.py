@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from handlers.broker.nodes.entry import DISPLACED, EXHAUSTED, EXPIRED, REJECTED
-from reactor import UNDESCRIBED, Array, Data, Message, ReactorException, symbol, timestamp, uint, ulong
+from handlers.broker.nodes.sections import ANNOTATIONS, PROPERTIES, opened
+from reactor import UNDESCRIBED, Array, Data, ReactorException, symbol, timestamp, uint, ulong
 
 REASONS = {REJECTED: "rejected", EXPIRED: "expired", DISPLACED: "maxlen", EXHAUSTED: "delivery_limit"}
 """RabbitMQ's name of each outcome of an entry that makes it a dead letter."""
@@ -36,10 +37,10 @@ def dead_letter(payload: bytes, grave: Grave, reason: str, now: float) -> tuple[
     """The bytes of a dead letter, and all deaths of it, the newest first. now: seconds since 1970.
 
     It has no time to live any more [rabbitmq.com/docs/dlx], nor has it been delivered. Bytes that are no message stay
-    as they are.
+    as they are, and a message with too much in its annotations or properties: it has no deaths, for all that is known.
     """
     try:
-        message = Message.from_bytes(payload)
+        message = opened(payload, ANNOTATIONS, PROPERTIES)
         ttl = message.ttl
         subject = message.subject
         annotations: dict[Any, Any] = dict(message.annotations or {})

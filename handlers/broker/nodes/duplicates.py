@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Optional
 from uuid import UUID
 
-from reactor import Message, ReactorException
+from handlers.broker.nodes.sections import PROPERTIES, opened
+from reactor import ReactorException
 
 
 class Duplicates:
@@ -45,10 +46,11 @@ class Duplicates:
 
 
 def key_of(body: bytes) -> Optional[bytes]:
-    """The message id in `body`, as bytes; None if it has none, or is no message. Ids of different types are different
+    """The message id in `body`, as bytes; None if it has none, or is no message, or one that is
+    not looked into. Ids of different types are different
     ones [3.2.11 - 3.2.14]."""
     try:
-        identity = Message.from_bytes(body).id
+        identity = opened(body, PROPERTIES).id
     except ReactorException:
         return None
     if identity is None:

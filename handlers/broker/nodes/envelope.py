@@ -12,6 +12,8 @@ from __future__ import annotations
 from typing import Any, Optional
 from uuid import UUID
 
+from handlers.broker.nodes.sections import ANNOTATIONS, APPLICATION_PROPERTIES, PROPERTIES, opened, without
+from handlers.broker.nodes.sections import INSTRUCTIONS as INSTRUCTIONS_CODE
 from reactor import DecodeError, Message, ReactorException, symbol
 
 #: How nearly every header begins.
@@ -118,7 +120,7 @@ def header_first(payload: bytes) -> bytes:
     """`payload` with its sections in the specified order: some senders write the header behind others. Bytes
     that are no message stay as they are."""
     try:
-        return bytes(Message.from_bytes(payload).encode())
+        return bytes(opened(payload).encode())
     except ReactorException:
         return payload
 
@@ -127,20 +129,17 @@ def without_instructions(body: bytes) -> bytes:
     """`body` without its delivery annotations, which are for one hop [3.2.2]. Bytes that are no
     message stay as they are."""
     try:
-        message = Message.from_bytes(body)
-        if message.instructions is None:
-            return body
-        message.instructions = None
-        return bytes(message.encode())
+        return without(body, INSTRUCTIONS_CODE)
     except ReactorException:
         return body
 
 
 def annotated(body: bytes, annotations: Any) -> Optional[bytes]:
     """`body` with the annotations of an outcome merged into its own [3.4.5]; None when that cannot be: it is no
-    message, or they are no annotations, which have symbols for keys. The bare message stays as it is."""
+    message, its own are too large, or they are no annotations, which have symbols for keys. The bare message stays as
+    it is."""
     try:
-        message = Message.from_bytes(body)
+        message = opened(body, ANNOTATIONS)
         merged: dict[Any, Any] = dict(message.annotations or {})
         for key, value in annotations.items():
             if not isinstance(key, str):
@@ -153,9 +152,9 @@ def annotated(body: bytes, annotations: Any) -> Optional[bytes]:
 
 
 def group_of(body: bytes) -> Optional[str]:
-    """The group-id of a message [3.2.4]; None for none. The body itself is not decoded."""
+    """The group-id of a message [3.2.4]; None for none, or among too many bytes. The body itself is not decoded."""
     try:
-        return Message.from_bytes(body).group_id or None
+        return opened(body, PROPERTIES).group_id or None
     except ReactorException:
         return None
 
@@ -164,7 +163,7 @@ def property_of(body: bytes, name: str) -> Optional[tuple[str, Any]]:
     """The application property of this name, with its kind, so that 1 is not True, nor the text "1": a key that can be
     compared. None for none, or for a value that is neither a number, a text, bytes nor an id."""
     try:
-        value = (Message.from_bytes(body).properties or {}).get(name)
+        value = (opened(body, APPLICATION_PROPERTIES).properties or {}).get(name)
     except ReactorException:
         return None
     if isinstance(value, bool):

@@ -19,8 +19,9 @@ from weakref import WeakSet
 
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.pool import Producer
+from handlers.broker.nodes.sections import PROPERTIES, TooLarge, opened
 from handlers.broker.nodes.topic import Topic
-from reactor import Message, ReactorException
+from reactor import ReactorException
 
 FANOUT, DIRECT, TOPIC = "fanout", "direct", "topic"
 
@@ -229,7 +230,9 @@ class Route(Topic):
         if self._key is not None:
             return self._key
         try:
-            return Message.from_bytes(body).subject or ""
+            return opened(body, PROPERTIES).subject or ""
+        except TooLarge:  # it goes nowhere else than it should
+            raise
         except ReactorException:
             return ""
 

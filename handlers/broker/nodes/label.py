@@ -10,6 +10,7 @@ from typing import Optional
 from urllib.parse import unquote
 
 from handlers.broker.nodes.envelope import annotated
+from handlers.broker.nodes.sections import PROPERTIES, TooLarge, opened
 from reactor import Message, ReactorException, symbol
 
 _EMPTY = b"\x00\x53\x77\x40"
@@ -29,11 +30,13 @@ class Label:
         self._section = b"" if key is None else _section(exchange, key)
 
     def on(self, body: bytes) -> bytes:
-        """`body`, a message without its header, with the label."""
+        """`body`, a message without its header, with the label. Raises TooLarge where its key is not looked for."""
         key = self.key
         if key is None:
             try:
-                key = Message.from_bytes(body).subject or ""
+                key = opened(body, PROPERTIES).subject or ""
+            except TooLarge:  # it goes nowhere else than it should
+                raise
             except ReactorException:  # it is no message, and gets no label
                 return body
         if body.startswith(_ANNOTATIONS):

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 from handlers.broker.nodes.entry import Entry
+from handlers.broker.nodes.sections import APPLICATION_PROPERTIES, PROPERTIES, opened
 from handlers.broker.nodes.selector import Selector, SelectorError
 from reactor import Described, Message, ReactorException
 
@@ -39,12 +40,13 @@ class Selection:
         self._getters = {name: _getter(name, text) for name in self._selector.names}
 
     def selects(self, entry: Entry) -> bool:
-        """Whether the message in a queue fulfils the condition. Bytes that are no message do not."""
+        """Whether the message in a queue fulfils the condition. Bytes that are no message do not, nor does one
+        with properties that are too large to be looked into."""
         header = entry.envelope.first
         if entry.redelivered:
             header = entry.envelope.again(entry.delivery_count, None, False)
         try:
-            message = Message.from_bytes(header + entry.body)
+            message = opened(header + entry.body, PROPERTIES, APPLICATION_PROPERTIES)
         except ReactorException:
             return False
         return self.fits(message)

@@ -13,7 +13,8 @@ from typing import Any, Optional
 from handlers.broker.nodes.directory import Refused
 from handlers.broker.nodes.envelope import Envelope
 from handlers.broker.nodes.policy import Policy
-from reactor import Message, ReactorException
+from handlers.broker.nodes.sections import ANNOTATIONS, PROPERTIES, TooLarge, opened
+from reactor import ReactorException
 
 DELIVERY_TIME, DELIVERY_DELAY = "x-opt-delivery-time", "x-opt-delivery-delay"
 
@@ -25,6 +26,7 @@ every message would cost more than to pass it on."""
 _BODIES = (b"\x00\x53\x75", b"\x00\x53\x77", b"\x00\x53\x74", b"\x00\x53\x76")
 # A timestamp of the years until 10889, and the names above.
 _TIMESTAMP, _NAMES = b"\x83\x00\x00", b"-delivery-"
+_TIME, _DELAY = DELIVERY_TIME.encode(), DELIVERY_DELAY.encode()
 
 
 def may_have_terms(body: bytes) -> bool:
@@ -66,10 +68,15 @@ def pause_of(annotations: Any, today: float) -> Optional[float]:
 
 
 def _own(body: bytes) -> tuple[Optional[float], Any]:
-    """The absolute-expiry-time and the annotations of a message; none of bytes that are no message."""
+    """The absolute-expiry-time and the annotations of a message; none of bytes that are no message. Raises
+    Refused for a time to be looked for in too many bytes."""
     try:
-        message = Message.from_bytes(body)
+        message = opened(body, ANNOTATIONS, PROPERTIES)
         return message.expiry_time, message.annotations or {}
+    except TooLarge as error:
+        if body.find(_TIME, 0, LOOKED) >= 0 or body.find(_DELAY, 0, LOOKED) >= 0:
+            raise Refused("amqp:invalid-field", f"no delivery time is looked for: {error.description}") from None
+        return None, {}
     except ReactorException:
         return None, {}
 
