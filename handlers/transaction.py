@@ -30,7 +30,8 @@ class TransactionHandler:
     @declared
     def on_transaction_aborted(self, event: Event) -> None:
         """The transaction was rolled back: because of `abort()`; or because the connection or the peer's coordinator is
-        gone, and `event.transaction.condition` has the reason. Received messages of it that are not settled are
+        gone, and `event.transaction.condition` has the reason. Not for a connection that is made again, if the peer can
+        have done nothing of it: it goes on, `Transaction.id`. Received messages of it that are not settled are
         RELEASED when this returns, unless it gives them another outcome, such as one in another transaction."""
 
     @declared

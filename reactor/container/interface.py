@@ -98,6 +98,10 @@ class TransactionHost(Protocol):
         """A new sender, opened."""
         ...
 
+    def will_reconnect(self, connection: Connection) -> bool:
+        """Whether the connection is made again when its present wire has ended."""
+        ...
+
     def will_retry(self, endpoint: Any) -> bool:
         """Whether a session or link that the peer has ended is asked for again."""
         ...

@@ -42,13 +42,20 @@ class Control:
         return bool((link.state | link.session.state | link.connection.state) & _ENDED)
 
     def lost(self, for_good: bool) -> None:
-        """The link or its wire is gone, and the peer has rolled back the transactions, but for a commit that is under
-        way. Declarations that have not left wait for the next wire, unless it is gone for good."""
+        """The link is gone, and the peer has rolled back the transactions, but for a commit that is under way.
+        Declarations that have not left wait for the next wire, unless it is gone for good."""
+        self._end([one for one in self.open if for_good or one.id is not None])
+
+    def lost_wire(self) -> None:
+        """The same, of the wire; there will be another one. Transactions of which the peer can have done nothing begin
+        anew."""
+        self._end([one for one in [*self.open] if not one.begin_again()])
+
+    def _end(self, transactions: list[Transaction]) -> None:
         why = _why(self.link)
-        for transaction in [*self.open]:
-            if for_good or transaction.id is not None:
-                transaction.end(why, in_doubt=True)
-                self.open.pop(transaction, None)
+        for transaction in transactions:
+            transaction.end(why, in_doubt=True)
+            self.open.pop(transaction, None)
 
     def closed_here(self) -> None:
         """The application has closed the link, or its session. A discharge that waits to be written still leaves, and
@@ -67,8 +74,12 @@ class Control:
 
     def on_delivery_in_doubt(self, event: Any) -> None:
         delivery = event.context
-        delivery.transaction.end(delivery.doubt, in_doubt=True)
-        self._tidy(delivery.transaction)
+        transaction = delivery.transaction
+        if transaction.id is None and self.container.will_reconnect(self.link.connection):
+            transaction.declare_again()
+        else:
+            transaction.end(delivery.doubt, in_doubt=True)
+        self._tidy(transaction)
 
     def _tidy(self, transaction: Transaction) -> None:
         if transaction.is_over:
@@ -122,7 +133,9 @@ class Transactions:
             if connection is context.connection:
                 if for_good:
                     del self._controls[context]
-                control.lost(for_good)
+                    control.lost(for_good)
+                else:
+                    control.lost_wire()
 
     def ended(self, session: Session) -> None:
         """A session has ended here, or its peer has ended it."""

@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 from reactor.codec.message import Message
 from reactor.codec.types import AnyValue, Described, symbol
 from reactor.engine.endpoints.condition import Condition
-from reactor.engine.endpoints.delivery import LOST, OPEN, SETTLED_BY_PEER
+from reactor.engine.endpoints.delivery import LOST, OPEN, PRE_SETTLED, SETTLED_BY_PEER
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,
     DECLARED,
+    EMPTY,
     REJECTED,
     RELEASED,
     TERMINAL,
     TRANSACTIONAL_STATE,
     Disposition,
     DispositionType,
+    FirstOfTransaction,
     ModifiedDisposition,
     TransactionalDisposition,
 )
@@ -63,7 +65,9 @@ class Transaction:
 
     txn_ctrl: the control link, a Sender. handler: gets `on_transaction_...`, with the transaction as
         `event.transaction`; None: the handler of the connection, or those of the container.
-    id: the transaction's id, bytes that the peer has chosen; None until it is declared.
+    id: the transaction's id, bytes that the peer has chosen; None until it is declared. When the connection is lost and
+        made again there is another one, if the peer can have done nothing of it: nothing was done in it, or one message
+        was sent that has no outcome. That is sent again then. Any other transaction is rolled back [J5].
     failed: whether it was to be rolled back: `abort()` was called.
     settle_before_discharge: whether the deliveries of `accept`, `release` and `reject` are settled at once. False
         (default): when the transaction is discharged; those of one that was rolled back are RELEASED then.
@@ -84,7 +88,11 @@ class Transaction:
         self._stage = DECLARING
         self._pending: list[Delivery] = []  # with an outcome in this transaction, and not settled here
         self._unsent: dict[Delivery, None] = {}  # sent in it, and not on the wire yet
-        self._torn = False  # a message of it is lost
+        self._torn: Optional[str] = None  # a part of it is lost
+        self._begun = 0  # messages sent and outcomes given in it
+        self._first: Optional[Delivery] = None  # the message that is all of it
+        self._held: dict[Delivery, Disposition] = {}  # outcomes that wait until it is declared again
+        self._was_declared = False
         self._discharge: Optional[Delivery] = None
         self._declare: Delivery
         self.declare()
@@ -128,12 +136,28 @@ class Transaction:
         if not isinstance(msg, Message):
             raise TypeError("a transaction sends a Message, not %r" % (msg,))
         delivery = sender.send(msg, tag)
+        self._count()
         if delivery.fate != LOST:
             # As `update` does; but a message that is pre-settled has this state as well.
-            delivery.local_state, delivery.local_content = TRANSACTIONAL_STATE, TransactionalDisposition(self._id)
+            if self._begun == 1:
+                self._first = delivery
+                delivery.hold(FirstOfTransaction(self.id))
+            else:
+                delivery.hold(TransactionalDisposition(self.id))
         delivery.__dict__["transaction"] = self
         self._unsent[delivery] = None
         return delivery
+
+    def _count(self) -> None:
+        """Something more is done in it."""
+        self._begun += 1
+        self._stays()
+
+    def _stays(self) -> None:
+        """It cannot begin again."""
+        if self._first is not None:
+            self._first.hold(TransactionalDisposition(self.id))
+            self._first = None
 
     def accept(self, delivery: Delivery) -> None:
         """A received message was processed: ACCEPTED when the transaction is committed."""
@@ -170,11 +194,20 @@ class Transaction:
         kind = state.type if isinstance(state, Disposition) else state
         if kind not in TERMINAL:
             raise ValueError("an outcome is ACCEPTED, REJECTED, RELEASED or MODIFIED, not %r" % (state,))
-        delivery.update(TransactionalDisposition(self._id, state))
+        content = TransactionalDisposition(self.id, state)
+        if delivery.fate == LOST:
+            # Its peer gives it to a receiver again: what goes with its outcome must not happen.
+            self._torn = "the outcome of a message was given in it that had come over a connection or link that is lost"
+        elif self.id is None and delivery.fate == OPEN:
+            delivery.hold(content)
+            self._held[delivery] = content
+        else:
+            delivery.update(content)
+        self._count()
 
     def _retire(self, delivery: Delivery, state: Union[Disposition, DispositionType]) -> None:
         self.update(delivery, state)
-        if self.settle_before_discharge:
+        if self.settle_before_discharge and delivery not in self._held:
             delivery.settle()
         else:
             self._pending.append(delivery)
@@ -226,9 +259,12 @@ class Transaction:
 
     def _go(self) -> None:
         """Send the discharge, if all has left: what comes behind it would be in no transaction."""
-        if self._torn and not self.failed:
-            self.condition = Condition(TRANSACTION_ROLLBACK, "a message that was sent in it did not leave")
+        if self.id is None:
+            return  # it is being declared again
+        if self._torn is not None and not self.failed:
+            self.condition = Condition(TRANSACTION_ROLLBACK, self._torn)
         if self.condition is not None or not self._unsent:
+            self._stays()
             fail = self.failed or self.condition is not None
             self._discharge = self._control("amqp:discharge:list", [self._id, fail])
 
@@ -246,7 +282,9 @@ class Transaction:
             del self._unsent[delivery]
             given_up = delivery.aborted and delivery.doubt is None  # by the application
             if not given_up and delivery.fate in (LOST, SETTLED_BY_PEER):
-                self._torn = True
+                self._torn = "a message that was sent in it did not leave"
+            if given_up and delivery is self._first:
+                self._first, self._begun = None, 0
             if self._stage == DISCHARGING and self._discharge is None:
                 self._go()
 
@@ -255,11 +293,9 @@ class Transaction:
         delivery = event.delivery
         state = delivery.remote_state
         delivery.settle()
-        if delivery is self._declare and self._stage == DECLARING:
+        if delivery is self._declare and self.id is None and self._stage != OVER:
             if state is DECLARED and delivery.remote.id is not None:
-                self.id = delivery.remote.id
-                self._stage = ACTIVE
-                self._tell(TRANSACTION_DECLARED)
+                self._declared(delivery.remote.id)
             else:
                 self.end(_reason(delivery, "the peer has declared no transaction"))
         elif self._stage == DISCHARGING and delivery is self._discharge:
@@ -268,15 +304,63 @@ class Transaction:
             else:
                 self._over(not self.failed and self.condition is None)
 
+    def _declared(self, id: bytes) -> None:
+        self.id = id
+        if not self._was_declared:
+            self._was_declared = True
+            self._stage = ACTIVE
+            self._tell(TRANSACTION_DECLARED)
+            return
+        held, self._held = self._held, {}
+        for delivery in self._unsent:
+            if delivery.local_content is not None:
+                delivery.local_content.data = [id]
+                delivery.resume()
+        for delivery, content in held.items():
+            content.data[0] = id
+            delivery.resume()
+            if delivery.fate == LOST:
+                self._torn = "a message whose outcome was given in it came over a connection that is lost"
+            if self.settle_before_discharge and delivery in self._pending:
+                self._pending.remove(delivery)
+                delivery.settle()
+        if self._stage == DISCHARGING:
+            self._go()
+
+    def begin_again(self) -> bool:
+        """The wire is lost, and another one will come: be declared anew over that, if the peer can have done nothing of
+        it [J5]. Returns whether."""
+        if self._stage == DECLARING:
+            return True  # the declaration waits
+        if self._stage == OVER or self._torn is not None or self._held:
+            return False
+        if self._stage == DISCHARGING and self.id is not None:
+            return False
+        first = self._first
+        if self._begun and (first is None or not _waits(first)):
+            return False
+        if self.id is not None:
+            self.id = None
+            if first is not None:
+                first.hold(FirstOfTransaction(None))
+                self._unsent[first] = None
+            self.declare_again()
+        return True
+
+    def declare_again(self) -> None:
+        """The declaration was lost with the wire."""
+        self._declare = self._control("amqp:declare:list", [None])
+
     def end(self, why: Condition, in_doubt: bool = False) -> None:
         """It cannot go on: it was not declared, or the peer has rolled it back; in_doubt: or has committed it."""
         if self._stage == OVER:
             return
-        declared, sent = self.id is not None, self._discharge is not None and self._discharge.id is not None
+        declared, sent = self._was_declared, self._discharge is not None and self._discharge.id is not None
         wanted = self._stage == DISCHARGING and not self.failed and self.condition is None
         self.in_doubt = in_doubt and wanted and sent
         if self.condition is None and not self.failed:
             self.condition = why
+        self._drop(why)
         if declared:
             self._over(False)
         else:
@@ -296,6 +380,23 @@ class Transaction:
         finally:
             for delivery in pending:
                 self._finish(delivery, committed)
+
+    def _drop(self, why: Condition) -> None:
+        """What has not left does not leave: the peer has no such transaction."""
+        for delivery in filter(_waits, [*self._unsent]):
+            if delivery.fate == OPEN:
+                sender: Any = delivery.link
+                sender.expire(delivery, why)
+            else:
+                delivery.abort()
+        for delivery in self._held:
+            delivery.queued = False
+            if delivery.fate != OPEN:  # settled by its handler
+                delivery.local_state, delivery.local_content = RELEASED, None
+                delivery.resume()
+            elif delivery not in self._pending:
+                delivery.local_state, delivery.local_content = EMPTY, None
+        self._held.clear()
 
     def _finish(self, delivery: Delivery, committed: bool) -> None:
         """A delivery has its outcome, or waits for another one: it is RELEASED, unless the application has given one
@@ -352,6 +453,11 @@ def _of(given: Disposition, kind: DispositionType) -> Disposition:
     given.apply_to(outcome)
     outcome.type = kind
     return outcome
+
+
+def _waits(delivery: Delivery) -> bool:
+    """Whether a message has not left, and will."""
+    return not delivery.has_left and delivery.fate in (OPEN, PRE_SETTLED)
 
 
 def _reason(delivery: Any, otherwise: str) -> Condition:

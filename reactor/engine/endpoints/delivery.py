@@ -23,6 +23,7 @@ from reactor.engine.endpoints.disposition import (
     TRANSACTIONAL_STATE,
     Disposition,
     DispositionType,
+    FirstOfTransaction,
     ModifiedDisposition,
     RejectedDisposition,
     state_bytes,
@@ -363,6 +364,40 @@ class Delivery(Listed):
             raise LocalProtocolError(ILLEGAL_STATE, "%r is incoming; only its sender can abort it" % (self,), "link")
         if not self.aborted and self.fate != LOST:
             link.abort(self)
+
+    @property
+    def awaits_transaction(self) -> bool:
+        """Whether it is in a transaction that the peer has not declared yet."""
+        content = self.local_content
+        return self.local_state is TRANSACTIONAL_STATE and content is not None and content.data == [None]
+
+    @property
+    def ends_with_wire(self) -> bool:
+        """Whether it is of a transaction that the next wire does not have: all but the first message of one, of which
+        the peer has not spoken."""
+        if self.local_state is not TRANSACTIONAL_STATE:
+            return False
+        first = isinstance(self.local_content, FirstOfTransaction)
+        return not first or self.remote_state is not EMPTY or self.settled
+
+    def hold(self, content: Disposition) -> None:
+        """Be in a transaction that is not declared yet: neither the message nor its outcome leaves before `resume`, nor
+        what is sent over the link after it. The id is to be filled in before that."""
+        if not self.link.is_sender:
+            self._check_content(TRANSACTIONAL_STATE, content)
+            self.queued = True
+        self.local_state, self.local_content = TRANSACTIONAL_STATE, content
+
+    def resume(self) -> None:
+        """The state that it has now can leave."""
+        link, channel = self.link, self.link.channel
+        if not link.is_sender:
+            self.queued = False
+            if self.channel is not None:
+                self.channel.outcomes.in_transaction = True
+                self._tell()
+        elif channel is not None and link.waiting and link.wire_credit > 0 and link.transfer_in_progress is None:
+            channel.outgoing.release(link)
 
     def start_again(self, payload: bytes) -> None:
         """Become a delivery that has not left: it goes over another wire."""

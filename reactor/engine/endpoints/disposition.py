@@ -238,15 +238,25 @@ class DeclaredDisposition(Disposition):
 
 class TransactionalDisposition(Disposition):
     """The delivery belongs to the transaction `id`; `outcome` (a type or a Disposition) takes effect when the
-    transaction commits [4.5.8]."""
+    transaction commits [4.5.8]. id: None for a message that waits until there is a transaction."""
 
     __slots__ = ()
 
-    def __init__(self, id: bytes, outcome: Union[None, int, Disposition] = None) -> None:
+    def __init__(self, id: Optional[bytes], outcome: Union[None, int, Disposition] = None) -> None:
         super().__init__(TRANSACTIONAL_STATE)
         if outcome is not None and not isinstance(outcome, Disposition):
             outcome = Disposition(outcome)
         self.data = [id, outcome.to_wire()] if outcome is not None else [id]
+
+
+class FirstOfTransaction(TransactionalDisposition):
+    """The state of a message before which nothing was done in its transaction. When the wire is lost before the peer
+    has spoken of it, it goes on in another transaction, over the next wire."""
+
+    __slots__ = ()
+
+    def __init__(self, id: Optional[bytes]) -> None:
+        super().__init__(id)
 
 
 def state_bytes(state: Union[DispositionType, int], content: Optional[Disposition]) -> bytes:

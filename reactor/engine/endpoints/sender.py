@@ -16,7 +16,7 @@ from reactor.engine.endpoints.delivery import LOST, OPEN, PRE_SETTLED, SETTLED_B
 from reactor.engine.endpoints.disposition import REJECTED, TERMINAL, TRANSACTIONAL_STATE, RejectedDisposition
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.endpoints.link import SND_SETTLED, Link
-from reactor.engine.endpoints.tags import GivenTags
+from reactor.engine.endpoints.tags import GivenTags, tag_bytes
 from reactor.engine.events import Event
 from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, LocalProtocolError
 
@@ -224,7 +224,7 @@ class Sender(Link):
         given = self._given
         if given is None:
             given = self._given = GivenTags()
-        raw = _tag_bytes(tag)
+        raw = tag_bytes(tag)
         given.claim(self, raw)
         delivery = Delivery(self, self.channel, raw, None, payload)
         given.keep(self, delivery)
@@ -233,7 +233,7 @@ class Sender(Link):
     def _too_late(self, tag: Union[str, bytes, None]) -> Delivery:
         """The peer has closed the link, its session or the connection, and the application may not know yet: that is
         no mistake of its own. The message does not leave; its delivery is in doubt at once."""
-        delivery = Delivery(self, None, _tag_bytes(self.delivery_tag() if tag is None else tag), None, b"")
+        delivery = Delivery(self, None, tag_bytes(self.delivery_tag() if tag is None else tag), None, b"")
         delivery.fate = LOST
         self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
         return delivery
@@ -446,9 +446,9 @@ class Sender(Link):
         if not lasting:
             doubtful += unsent + unwritten
             unsent = unwritten = []
-        else:  # a transaction ends with its wire: there is none on the next one
-            doubtful += filter(_in_transaction, unsent)
-            unsent = [delivery for delivery in unsent if not _in_transaction(delivery)]
+        else:
+            doubtful += [delivery for delivery in unsent if delivery.ends_with_wire]
+            unsent = [delivery for delivery in unsent if not delivery.ends_with_wire]
         for delivery in doubtful:
             delivery.note_own_end()
             delivery.fate = LOST
@@ -465,13 +465,13 @@ class Sender(Link):
     def _whole(self, delivery: Delivery) -> Optional[bytes]:
         """All bytes of a delivery that has left, or None: it must not leave again, or its beginning is gone."""
         payload: Any = delivery.payload
-        if payload is None or delivery.partial or delivery.aborted or not delivery.frames or _in_transaction(delivery):
+        if payload is None or delivery.partial or delivery.aborted or not delivery.frames or delivery.ends_with_wire:
             return None
         if delivery is self.transfer_in_progress:
             # The peer has not received all of it, and so has not processed it.
             whole: bytes = payload.obj
             return whole
-        return payload if self.resend else None
+        return payload if self.resend or _in_transaction(delivery) else None
 
     def count_given_back(self) -> None:
         """Our attach has left: the credit that was given back before counts from now on."""
@@ -487,13 +487,3 @@ class Sender(Link):
 
 def _in_transaction(delivery: Delivery) -> bool:
     return delivery.local_state is TRANSACTIONAL_STATE
-
-
-def _tag_bytes(tag: Union[str, bytes]) -> bytes:
-    """A delivery tag is binary of at most 32 bytes [2.8.7]."""
-    raw = tag.encode("utf-8", "surrogateescape") if isinstance(tag, str) else tag
-    if not isinstance(raw, bytes):
-        raise TypeError("a delivery tag must be str or bytes, not %r" % (tag,))
-    if len(raw) > 32:
-        raise ValueError("a delivery tag has at most 32 bytes: %r" % (tag,))
-    return raw

@@ -6,7 +6,7 @@ chooses are checked. Senders enter. It knows deliveries by their tag and their f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Union
 
 from reactor.engine.endpoints.delivery import OPEN, Delivery
 from reactor.errors import NOT_ALLOWED, LocalProtocolError
@@ -58,3 +58,13 @@ class GivenTags:
         elif self._mixed:
             return next((one for one in sender.unsettled_deliveries if one.tag_bytes == tag), None)
         return None
+
+
+def tag_bytes(tag: Union[str, bytes]) -> bytes:
+    """A delivery tag is binary of at most 32 bytes [2.8.7]."""
+    raw = tag.encode("utf-8", "surrogateescape") if isinstance(tag, str) else tag
+    if not isinstance(raw, bytes):
+        raise TypeError("a delivery tag must be str or bytes, not %r" % (tag,))
+    if len(raw) > 32:
+        raise ValueError("a delivery tag has at most 32 bytes: %r" % (tag,))
+    return raw

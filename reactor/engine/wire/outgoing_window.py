@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import transfer_writer, write_transfer
 from reactor.engine.endpoints.delivery import LOST, OPEN, Delivery
-from reactor.engine.endpoints.disposition import EMPTY, TRANSACTIONAL_STATE, state_bytes
+from reactor.engine.endpoints.disposition import EMPTY, TRANSACTIONAL_STATE, FirstOfTransaction, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.sender import Sender
@@ -197,10 +197,10 @@ class OutgoingWindow:
         if delivery.fate == LOST:
             return
         current = link.transfer_in_progress
-        unready = link.handle_out is None or link.wire_credit <= 0
+        unready = link.handle_out is None or link.wire_credit <= 0 or delivery.awaits_transaction
         if current is not delivery and (current is not None or link.waiting or unready):
-            # Our attach has not left, there is no credit, or another delivery is under way: frames of one link never
-            # mix [2.6.14].
+            # Our attach has not left, there is no credit, the transaction is not declared, or another delivery is under
+            # way: frames of one link never mix [2.6.14].
             link.waiting.append(delivery)
             return
         data: Any = delivery.payload
@@ -256,7 +256,7 @@ class OutgoingWindow:
         link.transfer_in_progress = None
         link.unsent -= 1
         delivery.payload = None
-        if link.resend:
+        if link.resend or isinstance(delivery.local_content, FirstOfTransaction):
             delivery.payload = data.obj if isinstance(data, memoryview) else data
         delivery.queued = False
         if delivery.aborted and delivery.fate == OPEN:
