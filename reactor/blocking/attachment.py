@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.handler import Handler
 from reactor.errors import LinkDetached, LinkException, ReactorException
 
@@ -37,6 +36,8 @@ class Attachment:
         self._service = service
         self._failure: Optional[Callable[[], Exception]] = None
         self._closing = False
+        self._attached = False  # by the peer
+        self._ended = False  # by the peer, or with the wire
         events = _LinkEvents(self)
         events.handlers = [owner] if delegate is None else [owner, delegate]
         self.link: Any = service.call(lambda: make(events), name)
@@ -47,14 +48,8 @@ class Attachment:
             raise
 
     def _is_answered(self, name: str) -> bool:
-        """Whether the peer has attached it. One that refuses it attaches it with a terminus of nothing, and detaches it
-        at once [2.6.3]."""
         self.check(name)
-        link = self.link
-        if not link.state & Endpoint.REMOTE_ACTIVE:
-            return False
-        end = link.remote_target if link.is_sender else link.remote_source
-        return bool(end.type != Terminus.UNSPECIFIED)
+        return self._attached
 
     def check(self, name: str) -> None:
         """Raise the reason why the link cannot be used for `name`, if there is one."""
@@ -86,9 +81,17 @@ class Attachment:
             return  # it has ended with its session
         self._closing = True
         self._service.call(self.link.close if closing else self.link.detach, "close()")
-        self.session.connection.wait(
-            lambda: self.failed or not self.link.state & Endpoint.REMOTE_ACTIVE, msg="closing a link"
-        )
+        self.session.connection.wait(lambda: self._ended or self.failed or self.session.is_over, msg="closing a link")
+
+    def attached(self) -> None:
+        """On the service's thread: the peer has attached it, and does not refuse it."""
+        self._attached = True
+        self.session.connection.changed()
+
+    def ended(self) -> None:
+        """On the service's thread: no more is heard of it."""
+        self._ended = True
+        self.session.connection.changed()
 
     def fail(self, reason: Callable[[], Exception]) -> None:
         """On the service's thread: the peer has ended it."""
@@ -104,7 +107,8 @@ class _LinkEvents(Handler):
         self.owner = owner
 
     def on_link_remote_open(self, event: Any) -> None:
-        self.owner.session.connection.changed()
+        # Of a link that the peer refuses, by attaching and detaching it at once [2.6.3], this event does not come.
+        self.owner.attached()
 
     def on_link_remote_close(self, event: Any) -> None:
         self._ended(event, closed=True)
@@ -122,4 +126,4 @@ class _LinkEvents(Handler):
                 link.close()
             else:
                 link.detach()
-        self.owner.session.connection.changed()
+        self.owner.ended()

@@ -13,13 +13,14 @@ from typing import Any, Callable, Optional
 from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.sender import BlockingSender
 from reactor.blocking.service import Service
-from reactor.blocking.session import BlockingSession
+from reactor.blocking.session import BlockingSession, Mode
 from reactor.blocking.waits import Patience, deadline_of
 from reactor.container.container import Container
 from reactor.container.reconnect.backoff import Reconnect
 from reactor.container.settings.addresses import Address
 from reactor.container.settings.options import Options
 from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.modes import AcknowledgeMode
 from reactor.engine.public import Connection
 from reactor.errors import ConnectionClosed, ConnectionException, Timeout
 from reactor.url import Url
@@ -57,19 +58,27 @@ class BlockingConnection:
         self.timeout: float = DEFAULT_TIMEOUT if timeout is None else timeout
         self._failure: Optional[Callable[[], Exception]] = None
         self._closing = False
+        self._opened = False  # by the peer
+        self._ended = False  # by the peer, or with the wire
         self._default: Optional[BlockingSession] = None
+        self._sessions: weakref.WeakSet[BlockingSession] = weakref.WeakSet()
         self._senders: weakref.WeakSet[BlockingSender] = weakref.WeakSet()
         self._service = Service(Container() if container is None else container)
         again = None if reconnect is True else False if reconnect is None else reconnect
         try:
             self.conn: Connection = self._service.call(
                 lambda: self._service.container.connect(
-                    url, urls=urls, handler=_ConnectionEvents(self), reconnect=again,
-                    heartbeat=heartbeat, ssl_domain=ssl_domain, **kwargs,
+                    url,
+                    urls=urls,
+                    handler=_ConnectionEvents(self),
+                    reconnect=again,
+                    heartbeat=heartbeat,
+                    ssl_domain=ssl_domain,
+                    **kwargs,
                 ),
                 "connect()",
             )
-            self.wait(lambda: bool(self.conn.state & Endpoint.REMOTE_ACTIVE), msg="opening the connection")
+            self.wait(lambda: self._opened, msg="opening the connection")
         except BaseException:
             self._service.stop()
             raise
@@ -98,9 +107,25 @@ class BlockingConnection:
 
     # -- sessions and links ------------------------------------------------------------------------------
 
-    def session(self, name: Optional[str] = None) -> BlockingSession:
-        """A new session, begun."""
-        return BlockingSession(self, self._service, name)
+    def session(self, acknowledge_mode: Mode = None, *, name: Optional[str] = None) -> BlockingSession:
+        """A new session, begun.
+
+        acknowledge_mode: how the messages that its receivers take are acknowledged: an AcknowledgeMode, its name or its
+            number in JMS (row J6). None (default): INDIVIDUAL, by `session.acknowledge()` or `message.acknowledge()` of
+            the program, as in qpid.messaging.
+        name: with one, the open session of that name, if there is one. ValueError where it has another mode.
+        """
+        known = None if name is None else next((one for one in list(self._sessions) if one.name == name), None)
+        if known is None or known.is_over or known.closed:
+            return self._new_session(acknowledge_mode, name)
+        if acknowledge_mode is not None and AcknowledgeMode.of(acknowledge_mode) is not known.acknowledge_mode:
+            raise ValueError("session(): %r has acknowledge mode %s" % (name, known.acknowledge_mode))
+        return known
+
+    def _new_session(self, mode: Mode = None, name: Optional[str] = None) -> BlockingSession:
+        session = BlockingSession(self, self._service, mode, name)
+        self._sessions.add(session)
+        return session
 
     def create_sender(
         self,
@@ -134,7 +159,7 @@ class BlockingConnection:
 
     def _own_session(self) -> BlockingSession:
         if self._default is None:
-            self._default = BlockingSession(self, self._service)
+            self._default = self._new_session()
         return self._default
 
     # -- waiting -----------------------------------------------------------------------------------------
@@ -184,10 +209,9 @@ class BlockingConnection:
         self._closing = True
         try:
             if self._failure is None and not self._service.ended:
-                self._service.call(self.conn.close, "close()")
-                over = Endpoint.REMOTE_CLOSED | Endpoint.REMOTE_UNINIT
+                self._service.call(self._begin_close, "close()")
                 self._service.wait(
-                    lambda: self._failure is not None or bool(self.conn.state & over),
+                    lambda: self._failure is not None or self._ended,
                     self.deadline(False),
                     "closing the connection",
                 )
@@ -200,6 +224,13 @@ class BlockingConnection:
             for sender in list(self._senders):
                 sender.close_off(ConnectionException("the connection was closed before the outcome came"))
 
+    def _begin_close(self) -> None:
+        for session in list(self._sessions):
+            session.give_back()
+        self.conn.close()
+        if self.conn.state & Endpoint.REMOTE_UNINIT:  # between two wires
+            self._ended = True
+
     def add(self, sender: BlockingSender) -> None:
         """`sender` is one of this connection."""
         self._senders.add(sender)
@@ -211,6 +242,16 @@ class BlockingConnection:
         self.close()
 
     # -- the service's thread ----------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        """The peer has opened it."""
+        self._opened = True
+        self._service.notify()
+
+    def ended(self) -> None:
+        """No more is heard of it."""
+        self._ended = True
+        self._service.notify()
 
     def fail(self, reason: Callable[[], Exception]) -> None:
         """It is over; `reason` makes the exception for each call that this ends."""
@@ -231,7 +272,7 @@ class _ConnectionEvents:
         self._reason: Any = None
 
     def on_connection_remote_open(self, event: Any) -> None:
-        self.owner.changed()
+        self.owner.opened()
 
     def on_connection_remote_close(self, event: Any) -> None:
         connection = event.connection
@@ -240,7 +281,7 @@ class _ConnectionEvents:
         if connection.state & Endpoint.LOCAL_ACTIVE:
             self.owner.fail(lambda: ConnectionClosed(connection))
             connection.close()
-        self.owner.changed()
+        self.owner.ended()
 
     def on_transport_error(self, event: Any) -> None:
         self._reason = event.transport.condition

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.blocking.attachment import Attachment
 from reactor.blocking.received import Outcome, ReceivedMessage
 from reactor.blocking.waits import checked_capacity
-from reactor.container.settings.options import Options
+from reactor.container.settings.options import AtMostOnce, Options
 from reactor.engine.endpoints.disposition import ACCEPTED, REJECTED, RELEASED, ModifiedDisposition
 from reactor.engine.handler import Handler
+from reactor.engine.modes import AcknowledgeMode
 from reactor.errors import Empty, ReactorException, Timeout
 
 if TYPE_CHECKING:
@@ -19,11 +21,15 @@ if TYPE_CHECKING:
     from reactor.blocking.waits import Patience
 
 
+Arrived = tuple[float, bytes, Any]
+"""A message that has come: when, by the container's clock; its bytes; its Delivery."""
+
+
 class BlockingReceiver:
     """Takes messages from one address; `BlockingSession.receiver` and `BlockingConnection.create_receiver` make it.
 
     link: the Receiver. It belongs to the thread that serves the connection.
-    capacity: how many messages may come before they are asked for.
+    capacity: how many messages may come before they are asked for. acknowledge_mode: an AcknowledgeMode.
     """
 
     def __init__(
@@ -36,27 +42,42 @@ class BlockingReceiver:
         name: Optional[str],
         options: Options,
         handler: Optional[object],
+        mode: AcknowledgeMode,
     ) -> None:
-        self.capacity = checked_capacity(capacity, 0)
+        self._capacity = checked_capacity(capacity, 0)
+        self.acknowledge_mode = mode
         self.session = session
         self._service = service
         self._has_handler = handler is not None
-        self._arrived: deque[tuple[float, bytes, Any]] = deque()
+        self._arrived: deque[Arrived] = deque()
         self._asked = False  # a request for more is on its way to the service
+        self._takers = 0  # threads that wait for a message
+        self._wanted = 0  # most of them since credit was granted: one that looks once has gone on by then
+        self._lock = threading.Lock()
         self._drained = True  # the last drain is answered, and its messages have arrived
         self._attachment = Attachment(
             session,
             service,
             lambda events: service.container.create_receiver(
-                session.session, address, name=name, dynamic=dynamic, options=options, handler=events, prefetch=0,
-                auto_accept=False,
+                session.session, address, name=name, dynamic=dynamic, options=_options(options, mode), handler=events,
+                prefetch=0, auto_accept=False,
             ),
             _Arrivals(self) if handler is None else Handler(),
             handler,
             "opening the receiver from %r" % ("a dynamic node" if dynamic else address,),
         )  # fmt: skip
         if capacity:
-            service.post(self._refill)
+            self._ask()
+
+    @property
+    def capacity(self) -> int:
+        """See the class. It can be set; ValueError for what is no number of messages."""
+        return self._capacity
+
+    @capacity.setter
+    def capacity(self, capacity: int) -> None:
+        self._capacity = checked_capacity(capacity, 0)
+        self._ask()
 
     @property
     def link(self) -> Any:
@@ -86,10 +107,7 @@ class BlockingReceiver:
         """
         if self._has_handler:
             raise ReactorException("receive(): the messages of this receiver go to its handler")
-        if not self._arrived:
-            self._ask()
-            self._await_message(timeout, "receive(): waiting for a message from %r" % (self.address,))
-        return self._take()
+        return self._take(self._next_arrived() or self._await("receive(): waiting for a message from %r", timeout))
 
     def fetch(self, timeout: Patience = None) -> ReceivedMessage:
         """Take the next message, or raise Empty: the peer had none for us, and has none on its way (row Q8).
@@ -98,45 +116,69 @@ class BlockingReceiver:
         """
         if self._has_handler:
             raise ReactorException("fetch(): the messages of this receiver go to its handler")
-        if not self._arrived:
-            self._ask()
+        arrived = self._next_arrived()
+        if arrived is None:
             try:
-                self._await_message(timeout, "fetch()")
+                arrived = self._await("fetch(): waiting for a message from %r", timeout)
             except Timeout:
-                self._drain()
-        return self._take()
+                arrived = self._drain()
+        return self._take(arrived)
 
-    def _await_message(self, timeout: Patience, name: str) -> None:
-        def arrived() -> bool:
-            if self._arrived:
+    def _next_arrived(self) -> Optional[Arrived]:
+        try:
+            return self._arrived.popleft()
+        except IndexError:  # another thread may have taken the last one
+            return None
+
+    def _await(self, name: str, timeout: Patience) -> Arrived:
+        """Wait for a message, with credit for it."""
+        self.session.acknowledgements.flush()
+        with self._lock:
+            self._takers += 1
+            self._wanted = max(self._wanted, self._takers)
+        try:
+            self._ask()
+            return self._await_arrival(name % (self.address,), timeout, lambda: False)  # type: ignore[return-value]
+        finally:
+            with self._lock:
+                self._takers -= 1
+
+    def _await_arrival(self, name: str, timeout: Patience, in_vain: Callable[[], bool]) -> Optional[Arrived]:
+        """Wait for a message, or until there will be none: None."""
+        found: list[Optional[Arrived]] = []
+
+        def ready() -> bool:
+            over = in_vain()  # before the look: a message that has arrived since then is seen
+            arrived = self._next_arrived()
+            if arrived is not None or over:
+                found.append(arrived)
                 return True
             self._attachment.check(name)
             return False
 
-        self.session.connection.wait(arrived, timeout, name)
+        try:
+            self.session.connection.wait(ready, timeout, name)
+        except BaseException:
+            if found and found[0] is not None:  # Ctrl-C, between its being found and its being returned
+                self._arrived.appendleft(found[0])
+            raise
+        return found[0]
 
-    def _drain(self) -> None:
-        """Have the peer send what it has, or give the credit back: then there is nothing on its way."""
+    def _drain(self) -> Arrived:
+        """Have the peer send what it has, or give the credit back: then there is nothing on its way. Raises Empty."""
         self._service.call(self._begin_drain, "fetch()")
-
-        def answered() -> bool:
-            self._attachment.check("fetch()")
-            return bool(self._arrived) or self._drained
-
-        self.session.connection.wait(answered, False, "fetch(): waiting for the answer to a drain")
-        if self.capacity:
-            self._ask()  # the credit that was given back
-        if not self._arrived:
+        arrived = self._await_arrival("fetch(): waiting for the answer to a drain", False, lambda: self._drained)
+        if arrived is None:
             raise Empty("no message from %r" % (self.address,))
+        return arrived
 
-    def _take(self) -> ReceivedMessage:
-        _, payload, delivery = self._arrived.popleft()
+    def _take(self, arrived: Arrived) -> ReceivedMessage:
+        _, payload, delivery = arrived
         message = ReceivedMessage.from_bytes(payload)
         assert isinstance(message, ReceivedMessage)
-        message.delivery, message.session = delivery, self.session
-        if not delivery.fate:
-            self.session.unsettled[message] = None
-        if self.capacity and len(self._arrived) <= self.capacity // 2:
+        message.delivery, message.session, message.acknowledge_mode = delivery, self.session, self.acknowledge_mode
+        self.session.acknowledgements.taken(message, self.acknowledge_mode)
+        if self._takers or (self._capacity and len(self._arrived) <= self._capacity // 2):
             self._ask()
         return message
 
@@ -155,11 +197,7 @@ class BlockingReceiver:
 
     def unsettled(self) -> int:
         """How many messages were taken and not acknowledged."""
-        return len(self._mine())
-
-    def _mine(self) -> list[ReceivedMessage]:
-        """Those, in the order of their taking."""
-        return [message for message in list(self.session.unsettled) if message.delivery.link is self.link]
+        return len(self.session.acknowledgements.of_link(self.link))
 
     def __iter__(self) -> BlockingReceiver:
         return self
@@ -183,7 +221,7 @@ class BlockingReceiver:
 
     def settle(self, state: Optional[Outcome] = None) -> None:
         """Settle the first of the messages taken that is not; None: as ACCEPTED. ReactorException if there is none."""
-        mine = self._mine()
+        mine = self.session.acknowledgements.of_link(self.link)
         if not mine:
             raise ReactorException("no message of %r is to be settled" % (self,))
         self.session.acknowledge(mine[0], state, sync=False)
@@ -212,26 +250,53 @@ class BlockingReceiver:
 
     def _refill(self) -> None:
         self._asked = False
-        link = self.link
-        missing = max(self.capacity, 1) - len(self._arrived) - link.credit
-        if missing > 0 and not link.draining():
-            link.flow(missing)
+        if not self.link.draining():  # else it is looked at again when that is answered
+            missing = self._missing()
+            if missing:
+                self.link.flow(missing)
+
+    def _missing(self) -> int:
+        """The credit to be granted."""
+        with self._lock:
+            wanted, self._wanted = max(self._capacity, self._wanted, self._takers), 0
+        credit: int = self.link.credit
+        return max(0, wanted - len(self._arrived) - credit)
 
     def _begin_drain(self) -> None:
         self._drained = False
-        self.link.drain(0)
+        self.link.drain(self._missing())
+        self.answered()  # without credit there is nothing to be given back
 
     def arrived(self, delivery: Any, now: float) -> None:
         """A message has come."""
         self._arrived.append((now, delivery.take(), delivery))
-        self.session.connection.changed()
+        self.answered()
 
     def answered(self) -> None:
-        """The peer has told of its credit, or has aborted a message. The engine knows a drain's end when it reads it,
-        and the events of the messages before are still to come then: so it is looked at here, behind them."""
-        if not self.link.draining():
+        """The peer has told of its credit, a message has arrived, or was aborted. The engine knows a drain's end when
+        it reads it, and the events of the messages before are still to come then: so it is looked at here."""
+        link = self.link
+        if not self._drained and not link.draining() and not link.queued:
             self._drained = True
+            if self._capacity or self._takers or self._wanted:
+                self._refill()  # the credit that was given back
         self.session.connection.changed()
+
+    def release_arrived(self, outcome: Outcome) -> None:
+        """Give messages that were not taken this outcome."""
+        while True:
+            arrived = self._next_arrived()
+            if arrived is None:
+                return
+            arrived[2].finish(outcome)
+
+
+def _options(options: Options, mode: AcknowledgeMode) -> Options:
+    """Those of a receiver of this mode."""
+    if mode is not AcknowledgeMode.NONE:
+        return options
+    more: list[Any] = [] if options is None else list(options) if isinstance(options, (list, tuple)) else [options]
+    return [AtMostOnce(), *more]
 
 
 class _Arrivals(Handler):

@@ -151,10 +151,9 @@ class BlockingSender:
         try:
             self.await_settled(tracker, timeout)
         except Timeout:
-            held = self._service.call(lambda: self._give_up(tracker), "send()")
-            left = tracker.delivery is not None and tracker.delivery.has_left
-            text = "has left, and is in doubt" if left else "has not left, and will not"
-            raise Timeout("the message has no outcome: it %s%s" % (text, held)) from None
+            text = self._service.call(lambda: self._give_up(tracker), "send()")
+            if text is not None:
+                raise Timeout("the message has no outcome: it %s" % text) from None
 
     def _wait(self, ready: Any, timeout: Patience, name: str) -> None:
         def done() -> bool:
@@ -226,14 +225,19 @@ class BlockingSender:
             self._unsettled.pop(tracker, None)
             self.session.connection.changed()
 
-    def _give_up(self, tracker: Tracker) -> str:
-        """Expect nothing more of it; returns what is known of the cause, to be added to a text."""
+    def _give_up(self, tracker: Tracker) -> Optional[str]:
+        """Expect nothing more of it; returns what has become of it and why, or None: its outcome has just come."""
+        if tracker.settled:
+            return None
         link, delivery = self._attachment.link, tracker.delivery
         left = delivery is not None and delivery.has_left
         if delivery is not None and not left:
             delivery.abort()
         self.settled(tracker, Timeout("no outcome within the timeout of send()"))
-        return "" if left or link.credit > 0 else ": %r gives no credit, it may be full" % (link.target.address,)
+        if left:
+            return "has left, and is in doubt"
+        why = "" if link.credit > 0 else ": %r gives no credit, it may be full" % (link.target.address,)
+        return "has not left, and will not%s" % why
 
 
 def in_doubt(delivery: Any) -> Exception:

@@ -2,7 +2,9 @@
 
 A blocking connection owns one. Other threads hand it functions, and wait for what these change; everything else in the
 engine belongs to the service's thread. So heartbeats go on while the program computes, and several threads may
-use one connection. A thread that waits is woken by each change that concerns it, and by the end of the service.
+use one connection. A thread that waits is woken by the end of the service, and once for all changes of a round of
+events: to cross threads is what costs. It looks at what handlers have recorded, and never at the engine, which has
+read more by then than was dispatched.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Callable, Optional, TypeVar
 
 from reactor.container.container import Container
 from reactor.container.sources.injector import EventInjector
+from reactor.container.threads import PostedCall
 from reactor.errors import ConnectionException, ReactorException, Timeout
 
 Result = TypeVar("Result")
@@ -36,6 +39,7 @@ class Service:
         self._failure: Optional[BaseException] = None
         self._posted: deque[Callable[[], None]] = deque()
         self._asked = False
+        self._due = False  # a notice of changes is posted
         self._stay = EventInjector()  # the container goes on without a connection, too
         container.selectable(self._stay)
         self._thread = threading.Thread(target=self._run, name="amqp-reactor", daemon=True)
@@ -59,6 +63,10 @@ class Service:
         if not self._asked:  # else a call of `_take` is on its way, and behind this function
             self._asked = True
             self.container.call_soon_threadsafe(self._take)
+
+    def later(self, delay: float, function: Callable[[], None]) -> None:
+        """On the service's thread: have `function` called there in `delay` seconds."""
+        self.container.loop.schedule(delay, function)
 
     def call(self, function: Callable[[], Result], name: str) -> Result:
         """Call `function` on the service's thread, and return its result, or raise its exception."""
@@ -107,7 +115,19 @@ class Service:
                 self._waiting -= 1
 
     def notify(self) -> None:
-        """Something has changed for which a thread may wait. From any thread."""
+        """Something has changed for which a thread may wait. From any thread: the service's own goes on with its round
+        of events, and wakes the others at the end of it."""
+        if threading.current_thread() is not self._thread:
+            self._wake()
+        elif not self._due and self._waiting:  # a thread that waits from now on looks first
+            self._due = True
+            self.container.post(PostedCall(self._end_of_round, ()))
+
+    def _end_of_round(self) -> None:
+        self._due = False
+        self._wake()
+
+    def _wake(self) -> None:
         if self._waiting:
             with self._changed:
                 self._changes += 1

@@ -1,21 +1,21 @@
 """BlockingSession: links of one session, and the messages that they have taken and not acknowledged.
 
-Acknowledgements are of the session, as in qpid.messaging (rows Q1, Q3): the messages of all its receivers stand here in
-the order of their being taken.
+Acknowledgements are of the session, as in qpid.messaging (rows Q1, Q3): acknowledging.py has the messages of all its
+receivers, in the order of their taking.
 """
 
 from __future__ import annotations
 
-import logging
-from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
+from reactor.blocking.acknowledging import Acknowledgements
 from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.sender import BlockingSender
 from reactor.container.settings.options import Options
-from reactor.engine.endpoints.disposition import ACCEPTED, Disposition, DispositionType
+from reactor.engine.endpoints.disposition import RELEASED, ModifiedDisposition
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.errors import Empty, ReactorException, SessionException, Timeout
+from reactor.engine.modes import AcknowledgeMode
+from reactor.errors import Empty, SessionException, Timeout
 
 if TYPE_CHECKING:
     from reactor.blocking.interface import ConnectionView
@@ -23,29 +23,44 @@ if TYPE_CHECKING:
     from reactor.blocking.service import Service
     from reactor.blocking.waits import Patience
 
-log = logging.getLogger(__name__)
+Mode = Union[AcknowledgeMode, str, int, None]
+"""An AcknowledgeMode, its name, or its number in JMS; None: the usual one."""
 
 
 class BlockingSession:
     """A session that is begun when it is made; `BlockingConnection.session` makes one.
 
-    session: the Session. unsettled: the messages that were taken and not acknowledged, in the order of their taking.
+    session: the Session. acknowledge_mode: of its receivers, an AcknowledgeMode.
     """
 
-    def __init__(self, connection: ConnectionView, service: Service, name: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        connection: ConnectionView,
+        service: Service,
+        acknowledge_mode: Mode = None,
+        name: Optional[str] = None,
+    ) -> None:
+        usual = AcknowledgeMode.INDIVIDUAL
+        self.acknowledge_mode = usual if acknowledge_mode is None else AcknowledgeMode.of(acknowledge_mode)
         self._connection = connection
         self.name = name
-        self.unsettled: dict[ReceivedMessage, None] = {}
         self._service = service
         self._failure: Optional[Callable[[], Exception]] = None
         self._closing = False
+        self._begun = False  # by the peer
+        self._ended = False  # by the peer, or with the wire
         self._receivers: list[BlockingReceiver] = []
-        self._outcomes: deque[tuple[ReceivedMessage, Outcome]] = deque()
-        self.session: Any = service.call(self._begin, "session()")
-        connection.wait(
-            lambda: self.failed or bool(self.session.state & Endpoint.REMOTE_ACTIVE), msg="opening a session"
+        self.acknowledgements = Acknowledgements(
+            self, service, lambda message, outcome: message.delivery.finish(outcome)
         )
+        self.session: Any = service.call(self._begin, "session()")
+        connection.wait(lambda: self.failed or self._begun, msg="opening a session")
         self.check("session()")
+
+    @property
+    def unsettled(self) -> dict[ReceivedMessage, None]:
+        """The messages that were taken and not acknowledged, in the order of their taking."""
+        return self.acknowledgements.unsettled
 
     @property
     def connection(self) -> Any:
@@ -90,15 +105,21 @@ class BlockingSession:
         name: Optional[str] = None,
         options: Options = None,
         handler: Optional[object] = None,
+        acknowledge_mode: Mode = None,
     ) -> BlockingReceiver:
         """A receiver from `address`, attached; with `dynamic`, from a node that the peer makes.
 
         capacity: how many messages may come before they are asked for; more are asked for when half of them are taken.
             0 (default): each `fetch` asks for one (row Q9).
-        name, options, handler: as in `sender`. Raises LinkDetached where the peer refuses it.
+        name, options, handler: as in `sender`.
+        acknowledge_mode: None (default): that of the session. A receiver of a transacted session has no other.
+        Raises LinkDetached where the peer refuses it.
         """
         self.check("receiver()")
-        receiver = BlockingReceiver(self, self._service, address, capacity, dynamic, name, options, handler)
+        mode = self.acknowledge_mode if acknowledge_mode is None else AcknowledgeMode.of(acknowledge_mode)
+        if mode is not self.acknowledge_mode and AcknowledgeMode.TRANSACTED in (mode, self.acknowledge_mode):
+            raise ValueError("a receiver of a session in mode %s cannot be %s" % (self.acknowledge_mode, mode))
+        receiver = BlockingReceiver(self, self._service, address, capacity, dynamic, name, options, handler, mode)
         self._receivers.append(receiver)
         return receiver
 
@@ -145,46 +166,22 @@ class BlockingSession:
         Raises SessionException for a message that is acknowledged already, or is none of this session.
         """
         self.check("acknowledge()")
-        given: Outcome = ACCEPTED if outcome is None else outcome
-        kind = given.type if isinstance(given, Disposition) else given
-        if not isinstance(kind, DispositionType) or kind.name not in ("ACCEPTED", "REJECTED", "RELEASED", "MODIFIED"):
-            raise ValueError("an outcome is ACCEPTED, REJECTED, RELEASED or MODIFIED, not %r" % (outcome,))
-        for chosen in self._chosen(message, multiple):
-            self.unsettled.pop(chosen, None)
-            self._outcomes.append((chosen, given))
-        if sync:
-            error = self._service.call(self._settle, "acknowledge()")
-            if error is not None:
-                raise error
-        else:
-            self._service.post(self._settle_in_passing)
+        if self.acknowledgements.acknowledge(message, outcome, multiple):
+            self._give(sync)
 
-    def _chosen(self, message: Optional[ReceivedMessage], multiple: bool) -> list[ReceivedMessage]:
-        taken = list(self.unsettled)
-        if message is None:
-            return taken
-        if message not in self.unsettled:
-            other = getattr(message, "session", None)
-            why = "it is settled already" if other is self else "it is none of this session's"
-            raise SessionException("acknowledge(%r): %s" % (message, why))
-        return taken[: taken.index(message) + 1] if multiple else [message]
+    def acknowledge_in_mode(self, message: ReceivedMessage, outcome: Optional[Outcome], sync: bool) -> None:
+        """`message.acknowledge()`."""
+        self.check("acknowledge()")
+        if self.acknowledgements.of_message(message, outcome):
+            self._give(sync)
 
-    def _settle(self) -> Optional[ReactorException]:
-        """On the service's thread: give the outcomes. Returns an error: its message is unsettled, as it was before."""
-        outcomes, failed = self._outcomes, None
-        while outcomes:
-            message, outcome = outcomes.popleft()
-            try:
-                message.delivery.finish(outcome)
-            except ReactorException as error:
-                self.unsettled[message] = None
-                failed = error
-        return failed
-
-    def _settle_in_passing(self) -> None:
-        error = self._settle()
+    def _give(self, sync: bool) -> None:
+        if not sync:
+            self._service.post(self.acknowledgements.settle_in_passing)
+            return
+        error = self._service.call(self.acknowledgements.settle, "acknowledge()")
         if error is not None:
-            log.error("%s: a message was not acknowledged: %s", self.session.connection.describe(), error)
+            raise error
 
     # -- its end -----------------------------------------------------------------------------------------
 
@@ -192,6 +189,11 @@ class BlockingSession:
     def failed(self) -> bool:
         """Whether the peer has ended it."""
         return self._failure is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more is heard of it, or of its links."""
+        return self._ended or self.failed
 
     def check(self, name: str) -> None:
         """Raise the reason why it cannot be used for `name`, if there is one."""
@@ -201,21 +203,48 @@ class BlockingSession:
         if self._closing:
             raise SessionException("%s: the session is closed" % name)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed here."""
+        return self._closing
+
     def close(self) -> None:
-        """End it, with its links. Messages that were not acknowledged go back to the peer. Harmless when repeated."""
+        """End it, with its links. Messages that were not acknowledged go back to the peer; in mode CLIENT those that
+        were taken count as failed, MODIFIED (row J8). Harmless when repeated."""
         if self._closing or self.failed or self.connection.closed:
             return
         self._closing = True
-        self._service.call(self.session.close, "close()")
-        self.connection.wait(
-            lambda: not self.session.state & Endpoint.REMOTE_ACTIVE or self.failed, msg="closing a session"
-        )
+        self._service.call(self._end, "close()")
+        self.connection.wait(lambda: self.is_over, msg="closing a session")
+
+    def _end(self) -> None:
+        self.give_back()
+        self.session.close()
+
+    def give_back(self) -> None:
+        """On the service's thread: give the outcomes that are left, and messages that nothing will be heard of."""
+        self.acknowledgements.flush()
+        self.acknowledgements.settle_in_passing()
+        if self.acknowledge_mode is AcknowledgeMode.CLIENT:
+            self.acknowledgements.give_all(ModifiedDisposition(True, False), list(self.unsettled))
+            for receiver in self._receivers:
+                receiver.release_arrived(RELEASED)
 
     def __enter__(self) -> BlockingSession:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def begun(self) -> None:
+        """On the service's thread: the peer has begun it."""
+        self._begun = True
+        self.connection.changed()
+
+    def ended(self) -> None:
+        """On the service's thread: no more is heard of it."""
+        self._ended = True
+        self.connection.changed()
 
     def fail(self, reason: Callable[[], Exception]) -> None:
         """On the service's thread: the peer has ended it."""
@@ -231,7 +260,7 @@ class _SessionEvents:
         self.owner = owner
 
     def on_session_remote_open(self, event: Any) -> None:
-        self.owner.connection.changed()
+        self.owner.begun()
 
     def on_session_remote_close(self, event: Any) -> None:
         session = event.session
@@ -242,4 +271,4 @@ class _SessionEvents:
             why = "by the peer" if condition is None else "because of " + condition.text
             self.owner.fail(lambda: SessionException("session of %s ended %s" % (session.connection.describe(), why)))
             session.close()
-        self.owner.connection.changed()
+        self.owner.ended()

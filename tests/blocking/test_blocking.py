@@ -10,7 +10,6 @@ import pytest
 
 from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
-from handlers.broker.nodes.policy import Policy
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Backoff, Condition, Container, Message, Resend, Session
 from reactor.engine.endpoints.disposition import RejectedDisposition
 from reactor.errors import (
@@ -29,61 +28,8 @@ from reactor.utils import (
     SyncRequestResponse,
     Timeout,
 )
+from tests.support.blocking import PATIENCE, Peer, eventually, fill
 from tests.support.processes import unused_port
-
-PATIENCE = 20.0
-
-
-@pytest.fixture
-def broker():
-    with EmbeddedBroker(queues={"small": Policy(max_length=1, overflow="reject")}) as broker:
-        yield broker
-    assert not broker.overview().internal_errors
-
-
-@pytest.fixture
-def connection(broker):
-    with BlockingConnection(broker.url, timeout=PATIENCE) as connection:
-        yield connection
-
-
-def eventually(condition):
-    """An acknowledgement has left when the call returns; the broker has yet to read it."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be"
-
-
-def fill(connection, address, *bodies):
-    with connection.session() as session, session.sender(address) as sender:
-        for body in bodies:
-            sender.send(body)
-
-
-class Peer(MessagingHandler):
-    """A peer that listens, on a thread of its own."""
-
-    def __init__(self, **methods):
-        super().__init__(prefetch=0)
-        self.listening = threading.Event()
-        self.__dict__.update(methods)
-
-    def on_start(self, event):
-        self.acceptor = event.container.listen("127.0.0.1:0")
-        self.url = self.acceptor.url
-        self.listening.set()
-
-    def __enter__(self):
-        self.container = Container(self)
-        self.thread = threading.Thread(target=self.container.run)
-        self.thread.start()
-        assert self.listening.wait(PATIENCE)
-        return self
-
-    def __exit__(self, *exception):
-        self.container.stop()
-        self.thread.join()
-
 
 # -- opening -----------------------------------------------------------------------------------------------------
 
