@@ -23,10 +23,11 @@ MIN_MAX_FRAME_SIZE = 512
 #: handle 5, delivery-id 5, tag 34, message-format 1, settled 1, more 1.
 TRANSFER_OVERHEAD = 61
 
-_HEADER = Struct(">IHH")  # size; data offset 2 and type 0 together; channel
-read_header = Struct(">IBBH").unpack_from  #: size, data offset in words, type, channel
+_HEADER = Struct(">IHH")  # as `read_header`
+read_header = Struct(">IHH").unpack_from  #: size; form: data offset in words and type together; channel
+#: The form of an AMQP frame without an extended header: its data offset of two words, and its type 0.
+PLAIN_FORM = 0x0200
 _UINT = Struct(">I")
-_AMQP_FRAME = 0x0200
 
 _FLOW_FRAME = Struct(">IHH3sBBB" + "BI" * 8 + "BB")
 _SESSION_FLOW_FRAME = Struct(">IHH3sBBB" + "BI" * 4)
@@ -41,13 +42,13 @@ _SHORT_STATE = 200  #: bytes of a state that fit, with all that is around it, in
 
 def write_frame(out: bytearray, channel: int, body: bytes, payload: bytes = b"") -> None:
     """Append an AMQP frame with the performative `body`."""
-    out += _HEADER.pack(8 + len(body) + len(payload), _AMQP_FRAME, channel)
+    out += _HEADER.pack(8 + len(body) + len(payload), PLAIN_FORM, channel)
     out += body
     out += payload
 
 
 #: A frame with nothing in it, to show that one is alive [2.4.5].
-EMPTY_FRAME = _HEADER.pack(8, _AMQP_FRAME, 0)
+EMPTY_FRAME = _HEADER.pack(8, PLAIN_FORM, 0)
 
 
 def write_uint(value: int) -> bytes:
@@ -72,7 +73,7 @@ def transfer_writer(
     tail = b"\x43" + (_TRUE if settled else _FALSE)
     size = len(handle_field) + 5 + len(tag_field) + tag_size + len(tail)
     head = (
-        Struct(">HH").pack(_AMQP_FRAME, channel)
+        Struct(">HH").pack(PLAIN_FORM, channel)
         + _TRANSFER_DESCRIPTOR
         + bytes((0xC0, size + 1, 5))
         + handle_field
@@ -111,7 +112,7 @@ def write_transfer(
     while parts[-1] == _NULL:
         parts.pop()
     body = write_list(_TRANSFER_DESCRIPTOR, parts)
-    out += _HEADER.pack(8 + len(body) + len(payload), _AMQP_FRAME, channel)
+    out += _HEADER.pack(8 + len(body) + len(payload), PLAIN_FORM, channel)
     out += body
     out += payload
 
@@ -129,17 +130,17 @@ def write_disposition(
     if size > _SHORT_STATE:  # a large outcome
         ids = b"\x70" + _UINT.pack(first) + b"\x70" + _UINT.pack(last)
         body = write_list(_DISPOSITION_DESCRIPTOR, [bytes((role,)), ids[:5], ids[5:], bytes((settling,)), state])
-        out += _HEADER.pack(8 + len(body), _AMQP_FRAME, channel)
+        out += _HEADER.pack(8 + len(body), PLAIN_FORM, channel)
         out += body
     elif first == last:
         out += _DISPOSITION_OF_ONE(
-            22 + size, _AMQP_FRAME, channel, _DISPOSITION_DESCRIPTOR, 0xC0, 9 + size, 5,
+            22 + size, PLAIN_FORM, channel, _DISPOSITION_DESCRIPTOR, 0xC0, 9 + size, 5,
             role, 0x70, first, 0x40, settling,
         )  # fmt: skip
         out += state
     else:
         out += _DISPOSITION_OF_MANY(
-            26 + size, _AMQP_FRAME, channel, _DISPOSITION_DESCRIPTOR, 0xC0, 13 + size, 5,
+            26 + size, PLAIN_FORM, channel, _DISPOSITION_DESCRIPTOR, 0xC0, 13 + size, 5,
             role, 0x70, first, 0x70, last, settling,
         )  # fmt: skip
         out += state
@@ -161,7 +162,7 @@ def write_flow(
 ) -> None:
     """Append a flow frame about a link [2.7.4]."""
     out += _FLOW_FRAME.pack(
-        56, _AMQP_FRAME, channel, _FLOW_DESCRIPTOR, 0xC0, 43, 10,
+        56, PLAIN_FORM, channel, _FLOW_DESCRIPTOR, 0xC0, 43, 10,
         0x70, next_incoming_id, 0x70, incoming_window, 0x70, next_outgoing_id, 0x70, outgoing_window,
         0x70, handle, 0x70, delivery_count, 0x70, link_credit, 0x70, available,
         0x41 if drain else 0x42, 0x41 if echo else 0x42,
@@ -178,7 +179,7 @@ def write_session_flow(
 ) -> None:
     """Append a flow frame about a session alone [2.7.4]."""
     out += _SESSION_FLOW_FRAME.pack(
-        34, _AMQP_FRAME, channel, _FLOW_DESCRIPTOR, 0xC0, 21, 4,
+        34, PLAIN_FORM, channel, _FLOW_DESCRIPTOR, 0xC0, 21, 4,
         0x70, next_incoming_id, 0x70, incoming_window, 0x70, next_outgoing_id, 0x70, outgoing_window,
     )  # fmt: skip
 

@@ -26,6 +26,7 @@ from reactor.errors import DataException, DecodeError, LocalProtocolError, Messa
 from tests.fuzz import mutate, seeds
 from tests.fuzz.holds import check
 from tests.fuzz.openings import config_case, tls_case, url_case
+from tests.fuzz.plans import plan_case
 from tests.fuzz.recordings import exchange_case, frame_case
 from tests.fuzz.speaking import broker_case, client_case, copier_case
 from tests.support.frames import AMQP, SASL, frame, source, target
@@ -268,6 +269,7 @@ TARGETS = {
     "copier": Target(copier_case, 3, 250),
     "client": Target(client_case, 4, 250),
     "frame": Target(frame_case, 2, 24_000),
+    "plan": Target(plan_case, 2, 6_000),
     "sasl": Target(sasl_case, 2, 6_000),
     "tls": Target(tls_case, 1, 2_000),
     "message": Target(message_case, 2, 24_000),

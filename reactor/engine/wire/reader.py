@@ -23,7 +23,8 @@ from reactor.codec.definitions import (
     OPEN,
     TRANSFER,
 )
-from reactor.codec.frames import SASL_HEADER, read_header
+from reactor.codec.frame_plans import KEY, find, remember
+from reactor.codec.frames import PLAIN_FORM, SASL_HEADER, read_header
 from reactor.codec.performatives import check_fields, decode_composite
 from reactor.engine.headers import explain_header, is_unclear
 from reactor.engine.limits import UNLIMITED
@@ -85,6 +86,8 @@ ROWS: dict[int, Row] = {
     END: Row(CHANNEL, "recv_end", (EXPECT_FRAMES,)),
     CLOSE: Row(ENDING, "recv_close", (EXPECT_FRAMES,)),
 }
+# Before open.
+_find_none: Callable[..., tuple[Any, ...]] = {}.get
 _LEGAL = {
     stage: frozenset(code for code, row in ROWS.items() if stage in row.stages)
     for stage in (EXPECT_OPEN, EXPECT_FRAMES)
@@ -269,46 +272,62 @@ class FrameReader:
     # -- frames ------------------------------------------------------------------------------------------
 
     def _read_frames(self, data: bytes, pos: int, end: int) -> int:
-        """Take all whole frames. This loop runs for every message: it makes four calls for a transfer."""
+        """Take all whole frames. This loop runs for every message: it makes two calls for a transfer of a known shape,
+        and four for another one."""
         if self._transport.connection is None:
             self._need = UNLIMITED  # not bound yet
             return pos
         stages = self._stages
         channels = self._channels.incoming
         legal = _LEGAL[stages.input]
+        plans = find if stages.input == EXPECT_FRAMES else _find_none
         largest = self._largest_frame()
         while end - pos >= 8:
-            size, offset, kind, number = read_header(data, pos)
-            if size > largest or size < 8 or kind or (offset != 2 and not 8 <= offset * 4 <= size):
-                self._misframed(size, offset, kind)
+            size, form, number = read_header(data, pos)
+            at = pos + 8
+            if size > largest or size < 8 or form != PLAIN_FORM:
+                at = pos + self._check_header(size, form)
             stop = pos + size
             if stop > end:
                 self._need = size
                 break
-            at = pos + offset * 4
             pos = stop
             self.frames_input += 1
-            if at == stop:
-                continue  # a heartbeat
             try:
-                if data[at : at + 2] == b"\x00\x53" and stop - at > 3:
-                    code = data[at + 2]
-                    fields, at = read_fields(data, at + 3, stop)
+                for length, read, same, before, after in plans(data[at : at + KEY], ()):
+                    if at + length <= stop:
+                        values = read(data, at + KEY)
+                        if values[::2] == same:
+                            code = data[at + 2]
+                            fields = [*before, *values[1::2], *after]
+                            at += length
+                            break
                 else:
-                    code, fields, at = decode_composite(data, at, stop)
-                if code not in legal:
-                    self._unexpected(code)
-                check_fields(code, fields)
-                if code == TRANSFER or code == DISPOSITION:
+                    if at == stop:
+                        continue  # a heartbeat
+                    start = at
+                    if data[at : at + 2] == b"\x00\x53" and stop - at > 3:
+                        code = data[at + 2]
+                        fields, at = read_fields(data, at + 3, stop)
+                    else:
+                        code, fields, at = decode_composite(data, at, stop)
+                    if code not in legal:
+                        self._unexpected(code)
+                    check_fields(code, fields)
+                    if code == TRANSFER or code == DISPOSITION or code == FLOW:
+                        remember(data, start, at, code, fields)
+                if code == TRANSFER or code == DISPOSITION or code == FLOW:
                     channel = channels.get(number)
                     if channel is None:
                         raise self._no_session(code, number)
                     if channel.discarding:
                         if code == TRANSFER:
                             channel.incoming.recv_late()
-                        continue  # only its end matters, as in `_dispatch`
-                    if code == DISPOSITION:
+                        # Only its end matters, as in `_dispatch`.
+                    elif code == DISPOSITION:
                         channel.outcomes.recv_disposition(*fields)
+                    elif code == FLOW:
+                        channel.flows.recv_flow(*fields)
                     else:
                         # Short pieces are cut out. Long ones are looked at where they lie, until they are joined.
                         length = stop - at
@@ -322,6 +341,7 @@ class FrameReader:
                     self._dispatch(code, number, fields)
                     if code == OPEN:
                         legal = _LEGAL[EXPECT_FRAMES]
+                        plans = find
                         largest = self._channels.frame_limit
             except RemoteProtocolError as error:
                 self._answer_or_hear(error, number, data[pos:end])
@@ -351,10 +371,11 @@ class FrameReader:
         if error.scope == "connection" or (error.scope == "session" and number not in self._channels.incoming):
             pos = 0
             while len(rest) - pos >= 8:
-                size, offset, kind, _ = read_header(rest, pos)
-                if kind or size < 8 or size > len(rest) - pos or not 8 <= offset * 4 <= size:
+                size, form, _ = read_header(rest, pos)
+                offset = (form >> 8) * 4
+                if form & 0xFF or size > len(rest) - pos or not 8 <= offset <= size:
                     break
-                at, pos = pos + offset * 4, pos + size
+                at, pos = pos + offset, pos + size
                 if rest[at : at + 3] != _CLOSE_HEAD:
                     continue
                 try:
@@ -374,8 +395,13 @@ class FrameReader:
             return self._channels.frame_limit
         return min(self._channels.frame_limit, self._channels.limits.max_open_size or UNLIMITED)
 
-    def _misframed(self, size: int, offset: int, kind: int) -> None:
+    def _check_header(self, size: int, form: int) -> int:
+        """How many bytes the header of a frame takes that is not of the plain kind. RemoteProtocolError where there is
+        no such frame, or where it is too large."""
         largest = self._largest_frame()
+        offset, kind = form >> 8, form & 0xFF
+        if size <= largest and not kind and 8 <= offset * 4 <= size:
+            return offset * 4
         if self._stages.input < EXPECT_FRAMES and size > largest:
             text = "a frame of %d bytes; at most %d are taken before open" % (size, largest)
         elif size > self._channels.frame_limit:

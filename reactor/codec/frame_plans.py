@@ -1,0 +1,91 @@
+"""Frame plans: transfers, dispositions and flows of a shape that was read before are read by one Struct.
+
+The frame reader enters. A peer writes the frames of a link alike, up to some numbers and the tag. The first one is read
+field by field; its plan has the bytes that stay the same, to compare, and the places of those that change. Whatever
+differs from them is read field by field as well: a plan adds nothing to what is understood, and forgives nothing. It
+knows no state.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Any, Callable
+
+from reactor.codec.decode import ACCEPTED_STATE, RELEASED_STATE
+from reactor.codec.definitions import DISPOSITION, FLOW, TRANSFER
+
+#: One shape: the bytes from the descriptor to the last field; reads what follows the first KEY of them; the parts of
+#: that which stay the same; and the fields before those that change, and behind them.
+Plan = tuple[int, Callable[..., tuple[Any, ...]], tuple[bytes, ...], tuple[Any, ...], tuple[Any, ...]]
+
+#: How many bytes of a performative a plan is found by: descriptor, constructor, size and count of the list.
+KEY = 6
+
+#: The fields that may change, all of them uint or binary: any value is right that the constructor can hold. Of the
+#: others (a ubyte may have come as a wider number) only the very value that was checked is known to be right.
+_CHANGING = {
+    TRANSFER: frozenset(range(4)),  # handle, delivery-id, delivery-tag, message-format
+    DISPOSITION: frozenset((1, 2)),  # first, last
+    FLOW: frozenset(range(8)),  # ids, windows, handle, delivery-count, link-credit, available
+}
+
+# A peer can invent as many shapes as it likes: so many are kept of one key, and so many keys. Then all are forgotten,
+# in one step, because other threads read frames, too.
+_MOST_ALIKE, _MOST = 4, 256
+
+#: All of them, by their keys.
+plans: dict[bytes, tuple[Plan, ...]] = {}
+
+#: The plans of a key, given another answer for none.
+find = plans.get
+
+
+def remember(buf: bytes, pos: int, end: int, code: int, fields: list[Any]) -> None:
+    """Make a plan of the performative at `pos`, which was read and checked: its fields end at `end`. Most frames of
+    other shapes, those with maps among them, have none."""
+    changing = _CHANGING.get(code)
+    key = buf[pos : pos + KEY]
+    if changing is None or not key.startswith(b"\x00\x53") or key[3] != 0xC0 or key[5] != len(fields):
+        return
+    pieces: list[str] = []
+    same: list[bytes] = []
+    first = last = -1  # of the fields that change: they are neighbours
+    at = start = pos + KEY  # where the part begins that stays the same
+    for index, value in enumerate(fields):
+        constructor = buf[at]
+        piece, width = "", 0
+        if index in changing:
+            if constructor == 0x52:
+                piece, width = "B", 1
+            elif constructor == 0x70:
+                piece, width = "I", 4
+            elif constructor == 0xA0:
+                at += 1
+                width = buf[at]
+                piece = "%ds" % width
+        if piece:
+            if last not in (-1, index - 1):
+                return
+            first, last = (index if first < 0 else first), index
+            same.append(buf[start : at + 1])
+            pieces += ["%ds" % len(same[-1]), piece]
+            at = start = at + 1 + width
+        elif 0x40 <= constructor <= 0x43:
+            at += 1
+        elif value is ACCEPTED_STATE or value is RELEASED_STATE:
+            if buf[at : at + 4] not in (b"\x00\x53\x24\x45", b"\x00\x53\x26\x45"):
+                return
+            at += 4
+        else:
+            return
+    if first < 0 or at != end:
+        return
+    if start < end:
+        same.append(buf[start:end])
+        pieces.append("%ds" % (end - start))
+    unpack = Struct(">" + "".join(pieces)).unpack_from
+    plan = (end - pos, unpack, tuple(same), tuple(fields[:first]), tuple(fields[last + 1 :]))
+    alike = plans.get(key, ())
+    if not alike and len(plans) >= _MOST:
+        plans.clear()
+    plans[key] = (*alike, plan) if len(alike) < _MOST_ALIKE else (plan,)
