@@ -208,7 +208,13 @@ class TransactionException(ReactorException):
 
 
 class TransactionRolledBack(TransactionException):
-    """The transaction was rolled back; its sends and outcomes did not happen."""
+    """The transaction was rolled back; its sends and outcomes did not happen.
+
+    in_doubt: whether that is not known: the connection was lost while a commit was under way, and the peer may have
+        done it (False).
+    """
+
+    in_doubt = False
 
 
 def _because(endpoint: Any) -> str:

@@ -36,12 +36,14 @@ class Acknowledgements:
     """Those of one session.
 
     give: gives a message its outcome, on the service's thread.
+    held: whether outcomes are kept here, until there is a transaction for them.
     unsettled: the messages that were taken and not acknowledged, in the order of their taking.
     """
 
     def __init__(
         self, session: SessionView, service: Service, give: Callable[[ReceivedMessage, Outcome], None]
     ) -> None:
+        self.held = False
         self.unsettled: dict[ReceivedMessage, None] = {}
         self._session = session
         self._service = service
@@ -127,7 +129,7 @@ class Acknowledgements:
     def settle(self) -> Optional[ReactorException]:
         """Give the outcomes. Returns an error: its message is unsettled, as it was before."""
         outcomes, failed = self._outcomes, None
-        while outcomes:
+        while outcomes and not self.held:
             message, outcome = outcomes.popleft()
             try:
                 self._give(message, outcome)
@@ -142,6 +144,13 @@ class Acknowledgements:
         error = self.settle()
         if error is not None:
             log.error("%s: a message was not acknowledged: %s", self._session.session.connection.describe(), error)
+
+    def take_all(self) -> list[ReceivedMessage]:
+        """All that are unsettled: they are the caller's to settle now."""
+        with self._lock:
+            messages = list(self.unsettled)
+            self.unsettled.clear()
+        return messages
 
     def give_all(self, outcome: Outcome, messages: Iterable[ReceivedMessage]) -> None:
         """Give all of `messages` that are unsettled the same outcome."""

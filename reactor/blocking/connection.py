@@ -6,7 +6,6 @@ wakes all threads that wait on it.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
@@ -61,8 +60,7 @@ class BlockingConnection:
         self._opened = False  # by the peer
         self._ended = False  # by the peer, or with the wire
         self._default: Optional[BlockingSession] = None
-        self._sessions: weakref.WeakSet[BlockingSession] = weakref.WeakSet()
-        self._senders: weakref.WeakSet[BlockingSender] = weakref.WeakSet()
+        self._sessions: list[BlockingSession] = []
         self._service = Service(Container() if container is None else container)
         again = None if reconnect is True else False if reconnect is None else reconnect
         try:
@@ -107,15 +105,23 @@ class BlockingConnection:
 
     # -- sessions and links ------------------------------------------------------------------------------
 
-    def session(self, acknowledge_mode: Mode = None, *, name: Optional[str] = None) -> BlockingSession:
+    def session(
+        self, acknowledge_mode: Mode = None, transacted: bool = False, name: Optional[str] = None
+    ) -> BlockingSession:
         """A new session, begun.
 
         acknowledge_mode: how the messages that its receivers take are acknowledged: an AcknowledgeMode, its name or its
             number in JMS (row J6). None (default): INDIVIDUAL, by `session.acknowledge()` or `message.acknowledge()` of
             the program, as in qpid.messaging.
+        transacted: whether sends and acknowledgements take effect with `session.commit()`: mode TRANSACTED. Raises
+            TransactionException where the peer has no transactions.
         name: with one, the open session of that name, if there is one. ValueError where it has another mode.
         """
         known = None if name is None else next((one for one in list(self._sessions) if one.name == name), None)
+        if transacted:
+            if acknowledge_mode not in (None, AcknowledgeMode.TRANSACTED):
+                raise ValueError("session(): a transacted session has no acknowledge mode of another kind")
+            acknowledge_mode = AcknowledgeMode.TRANSACTED
         if known is None or known.is_over or known.closed:
             return self._new_session(acknowledge_mode, name)
         if acknowledge_mode is not None and AcknowledgeMode.of(acknowledge_mode) is not known.acknowledge_mode:
@@ -124,7 +130,7 @@ class BlockingConnection:
 
     def _new_session(self, mode: Mode = None, name: Optional[str] = None) -> BlockingSession:
         session = BlockingSession(self, self._service, mode, name)
-        self._sessions.add(session)
+        self._sessions.append(session)
         return session
 
     def create_sender(
@@ -216,12 +222,12 @@ class BlockingConnection:
                     "closing the connection",
                 )
         except Timeout as error:
-            unsent = sum(sender.unsent() for sender in list(self._senders))
+            unsent = sum(sender.unsent() for sender in self._senders())
             have = "message has" if unsent == 1 else "messages have"
             raise Timeout("%s; %d %s not left" % (error, unsent, have)) from None
         finally:
             self._service.stop()
-            for sender in list(self._senders):
+            for sender in self._senders():
                 sender.close_off(ConnectionException("the connection was closed before the outcome came"))
 
     def _begin_close(self) -> None:
@@ -231,9 +237,13 @@ class BlockingConnection:
         if self.conn.state & Endpoint.REMOTE_UNINIT:  # between two wires
             self._ended = True
 
-    def add(self, sender: BlockingSender) -> None:
-        """`sender` is one of this connection."""
-        self._senders.add(sender)
+    def _senders(self) -> list[BlockingSender]:
+        return [sender for session in list(self._sessions) for sender in session.senders()]
+
+    def forget(self, session: BlockingSession) -> None:
+        """`session` has ended."""
+        if session in self._sessions:
+            self._sessions.remove(session)
 
     def __enter__(self) -> BlockingConnection:
         return self
@@ -254,10 +264,15 @@ class BlockingConnection:
         self._service.notify()
 
     def fail(self, reason: Callable[[], Exception]) -> None:
-        """It is over; `reason` makes the exception for each call that this ends."""
-        if self._failure is None:
-            self._failure = reason
-        self._service.notify()
+        """It is over; `reason` makes the exception for each call that this ends. The calls whose own ends this brings
+        about (a commit is in doubt) hear of those first."""
+
+        def end() -> None:
+            if self._failure is None:
+                self._failure = reason
+            self._service.notify()
+
+        self._service.at_end_of_round(end)
 
     def changed(self) -> None:
         """Something has changed."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.blocking.attachment import Attachment
+from reactor.blocking.transacted import outcome_of
 from reactor.blocking.waits import checked_capacity
 from reactor.codec.message import Message
 from reactor.container.settings.options import Options
@@ -41,8 +43,9 @@ class Tracker:
 
     @property
     def state(self) -> Any:
-        """ACCEPTED, REJECTED, RELEASED, MODIFIED, or an empty state while there is no outcome."""
-        return EMPTY if self.delivery is None else self.delivery.remote_state
+        """ACCEPTED, REJECTED, RELEASED, MODIFIED, or an empty state while there is no outcome. In a transaction: that
+        which it has when that is committed."""
+        return EMPTY if self.delivery is None else outcome_of(self.delivery).type
 
     def wait(self, timeout: Patience = False) -> Any:
         """Wait for the outcome, and return its state. timeout: as in `BlockingSender.send`. Raises `failure` when there
@@ -126,16 +129,17 @@ class BlockingSender:
         tracker = Tracker(self)
         unsettled[tracker] = None
         self._outbox.append((payload, tracker))
-        self._service.post(self._pump)
+        self._service.post(self.pump)
         if not sync:
             return tracker
         self._await_own(tracker, timeout)
         if tracker.failure is not None:
             raise tracker.failure
         delivery = tracker.delivery
-        if delivery.remote_state in ((REJECTED, RELEASED) if error_states is None else error_states):
-            why = delivery.remote.condition
-            raise SendException(delivery.remote_state, why and why.name, why and why.text)
+        outcome = outcome_of(delivery)
+        if outcome.type in ((REJECTED, RELEASED) if error_states is None else error_states):
+            why = outcome.condition
+            raise SendException(outcome.type, why and why.name, why and why.text)
         return delivery
 
     def _await_room(self, timeout: Patience) -> None:
@@ -202,12 +206,19 @@ class BlockingSender:
 
     # -- on the service's thread -------------------------------------------------------------------------
 
-    def _pump(self) -> None:
-        outbox, link = self._outbox, self.link
+    def pump(self) -> None:
+        """Send what waits; in a transaction, if there is one."""
+        outbox, link, transactions = self._outbox, self.link, self.session.transactions
+        transmit = link.transmit
+        if transactions is not None:
+            if not transactions.is_open:
+                self._fail_all(transactions)
+                return
+            transmit = partial(transactions.send, link)
         while outbox:
             payload, tracker = outbox.popleft()
             try:
-                tracker.delivery = delivery = link.transmit(payload)
+                tracker.delivery = delivery = transmit(payload)
             except ReactorException as error:
                 self.settled(tracker, error)
                 continue
@@ -216,6 +227,12 @@ class BlockingSender:
                 self.settled(tracker, None if doubt is None else in_doubt(delivery))
             else:
                 delivery.context = tracker
+
+    def _fail_all(self, transactions: Any) -> None:
+        """There is no transaction to send in: wait for one, or for none."""
+        outbox = self._outbox
+        while outbox and transactions.failure is not None:
+            self.settled(outbox.popleft()[1], transactions.failure)
 
     def settled(self, tracker: Tracker, failure: Optional[Exception] = None) -> None:
         """Nothing more will be heard of it."""

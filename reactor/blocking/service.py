@@ -121,7 +121,11 @@ class Service:
             self._wake()
         elif not self._due and self._waiting:  # a thread that waits from now on looks first
             self._due = True
-            self.container.post(PostedCall(self._end_of_round, ()))
+            self.at_end_of_round(self._end_of_round)
+
+    def at_end_of_round(self, function: Callable[[], None]) -> None:
+        """On the service's thread: have `function` called when the events of this round have been handled."""
+        self.container.post(PostedCall(function, ()))
 
     def _end_of_round(self) -> None:
         self._due = False

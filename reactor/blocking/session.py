@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 from reactor.blocking.acknowledging import Acknowledgements
 from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.sender import BlockingSender
+from reactor.blocking.transacted import SessionTransactions
 from reactor.container.settings.options import Options
 from reactor.engine.endpoints.disposition import RELEASED, ModifiedDisposition
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.modes import AcknowledgeMode
-from reactor.errors import Empty, SessionException, Timeout
+from reactor.errors import Empty, SessionException, Timeout, TransactionException
 
 if TYPE_CHECKING:
     from reactor.blocking.interface import ConnectionView
@@ -50,12 +51,22 @@ class BlockingSession:
         self._begun = False  # by the peer
         self._ended = False  # by the peer, or with the wire
         self._receivers: list[BlockingReceiver] = []
-        self.acknowledgements = Acknowledgements(
-            self, service, lambda message, outcome: message.delivery.finish(outcome)
-        )
+        self._senders: list[BlockingSender] = []
+        self.transactions: Optional[SessionTransactions] = None
+        give = _give
+        if self.acknowledge_mode is AcknowledgeMode.TRANSACTED:
+            self.transactions = SessionTransactions(self, service, self._pump)
+            give = self.transactions.give
+        self.acknowledgements = Acknowledgements(self, service, give)
         self.session: Any = service.call(self._begin, "session()")
         connection.wait(lambda: self.failed or self._begun, msg="opening a session")
         self.check("session()")
+        if self.transactions is not None:
+            try:
+                self.transactions.begin(self.acknowledgements)
+            except TransactionException:
+                self.close()
+                raise
 
     @property
     def unsettled(self) -> dict[ReceivedMessage, None]:
@@ -93,7 +104,7 @@ class BlockingSession:
         """
         self.check("sender()")
         sender = BlockingSender(self, self._service, address, capacity, name, options, handler)
-        self.connection.add(sender)
+        self._senders.append(sender)
         return sender
 
     def receiver(
@@ -142,10 +153,46 @@ class BlockingSession:
             raise Empty("no receiver of the session has a message") from None
         return found[0]
 
-    def forget(self, receiver: BlockingReceiver) -> None:
-        """`receiver` is closed."""
-        if receiver in self._receivers:
-            self._receivers.remove(receiver)
+    def senders(self) -> list[BlockingSender]:
+        """Those that are not closed."""
+        return list(self._senders)
+
+    def forget(self, link: Any) -> None:
+        """`link` is closed."""
+        links: Any
+        for links in (self._receivers, self._senders):
+            for one in list(links):
+                if one.link is link:
+                    links.remove(one)
+
+    # -- transactions ------------------------------------------------------------------------------------
+
+    def commit(self, timeout: Patience = False) -> None:
+        """Commit the transaction of a transacted session: the messages that were sent since the last one are there, and
+        those that were taken are accepted, or have the outcome that they were given; the next transaction begins (rows
+        J6, Q15).
+
+        timeout: seconds; None: for ever; False (default): the connection's. Raises TransactionRolledBack: nothing of it
+        has happened (`in_doubt`: or all of it, when the connection was lost meanwhile); TransactionException where the
+        session is not transacted; Timeout.
+        """
+        self._transactions("commit()").end(True, timeout)
+
+    def rollback(self, timeout: Patience = False) -> None:
+        """Roll it back: messages that were sent since the last one are nowhere, those that were taken go back as
+        MODIFIED, delivery-failed, and come again; the next transaction begins. timeout, errors: as of `commit`."""
+        self._transactions("rollback()").end(False, timeout)
+
+    def _transactions(self, name: str) -> SessionTransactions:
+        self.check(name)
+        if self.transactions is None:
+            text = "%s: the session is not transacted, its mode is %s: connection.session(transacted=True)"
+            raise TransactionException(text % (name, self.acknowledge_mode))
+        return self.transactions
+
+    def _pump(self) -> None:
+        for sender in self.senders():
+            sender.pump()
 
     # -- acknowledgement ---------------------------------------------------------------------------------
 
@@ -216,6 +263,7 @@ class BlockingSession:
         self._closing = True
         self._service.call(self._end, "close()")
         self.connection.wait(lambda: self.is_over, msg="closing a session")
+        self.connection.forget(self)
 
     def _end(self) -> None:
         self.give_back()
@@ -248,9 +296,17 @@ class BlockingSession:
 
     def fail(self, reason: Callable[[], Exception]) -> None:
         """On the service's thread: the peer has ended it."""
-        if self._failure is None:
-            self._failure = reason
-        self.connection.changed()
+
+        def end() -> None:
+            if self._failure is None:
+                self._failure = reason
+            self.connection.changed()
+
+        self._service.at_end_of_round(end)
+
+
+def _give(message: ReceivedMessage, outcome: Outcome) -> None:
+    message.delivery.finish(outcome)
 
 
 class _SessionEvents:

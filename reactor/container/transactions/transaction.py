@@ -135,7 +135,14 @@ class Transaction:
         self._check("send", sender.connection)
         if not isinstance(msg, Message):
             raise TypeError("a transaction sends a Message, not %r" % (msg,))
-        delivery = sender.send(msg, tag)
+        return self._sent(sender.send(msg, tag))
+
+    def transmit(self, sender: Sender, payload: bytes) -> Delivery:
+        """As `send`, of an encoded message: `Sender.transmit`."""
+        self._check("send", sender.connection)
+        return self._sent(sender.transmit(payload))
+
+    def _sent(self, delivery: Any) -> Delivery:
         self._count()
         if delivery.fate != LOST:
             # As `update` does; but a message that is pre-settled has this state as well.
@@ -146,7 +153,7 @@ class Transaction:
                 delivery.hold(TransactionalDisposition(self.id))
         delivery.__dict__["transaction"] = self
         self._unsent[delivery] = None
-        return delivery
+        return delivery  # type: ignore[no-any-return]
 
     def _count(self) -> None:
         """Something more is done in it."""
@@ -161,13 +168,13 @@ class Transaction:
 
     def accept(self, delivery: Delivery) -> None:
         """A received message was processed: ACCEPTED when the transaction is committed."""
-        self._retire(delivery, ACCEPTED)
+        self.retire(delivery, ACCEPTED)
 
     def reject(self, delivery: Delivery) -> None:
         """A received message can never be processed: REJECTED when the transaction is committed.
         `delivery.local.condition` may have the reason."""
         given = delivery.local_content
-        self._retire(delivery, REJECTED if given is None or given.condition is None else _of(given, REJECTED))
+        self.retire(delivery, REJECTED if given is None or given.condition is None else _of(given, REJECTED))
 
     def release(
         self, delivery: Delivery, delivered: bool = True, failed: bool = True, undeliverable: bool = False
@@ -175,9 +182,9 @@ class Transaction:
         """A received message may be tried again, here or elsewhere, when the transaction is committed. The arguments
         are those of `MessagingHandler.release`."""
         if delivered and isinstance(delivery.link, Receiver) and delivery.link.takes_modified():
-            self._retire(delivery, ModifiedDisposition(failed, undeliverable))
+            self.retire(delivery, ModifiedDisposition(failed, undeliverable))
         else:
-            self._retire(delivery, RELEASED)
+            self.retire(delivery, RELEASED)
 
     def update(self, delivery: Delivery, state: Union[Disposition, DispositionType, int, None] = None) -> None:
         """Have a received message end as `state` when the transaction is committed: ACCEPTED, REJECTED, RELEASED,
@@ -205,7 +212,8 @@ class Transaction:
             delivery.update(content)
         self._count()
 
-    def _retire(self, delivery: Delivery, state: Union[Disposition, DispositionType]) -> None:
+    def retire(self, delivery: Delivery, state: Union[Disposition, DispositionType]) -> None:
+        """As `update`; and it is settled, as by `accept`. Raises as `update` does."""
         self.update(delivery, state)
         if self.settle_before_discharge and delivery not in self._held:
             delivery.settle()
