@@ -40,6 +40,7 @@ NETWORKED = {
     "tx_send": ["-a", "{url}/examples"],
     "tx_recv": ["-a", "{url}/examples"],
     "tx_recv_interactive": ["-a", "{url}/examples"],
+    "tx_move": ["-a", "{url}"],
 }
 ALONE = ["helloworld", "helloworld_direct", "recurring_timer", "acknowledge"]
 SHARED = ["__init__"]
@@ -315,6 +316,14 @@ def test_tx_send_and_tx_recv(way: str, place: Path) -> None:
         ends = ["10 of 15 messages are committed", "15 of 15 messages are committed"]
         assert out == [*bodies[:10], ends[0], *bodies[10:], ends[1]]
         assert broker.queue("examples").waiting == 10
+
+
+def test_tx_move(way: str, place: Path) -> None:
+    with EmbeddedBroker() as broker:
+        lines(run([*example("tx_send", "module"), "-a", f"{broker.url}/examples", "-m", "15"], CHECKOUT))
+        out = lines(run([*example("tx_move", way), "-a", broker.url], place, **DEVELOPER))
+        assert out == ["10 messages are moved", "15 messages are moved", "There are no more"]
+        assert (broker.queue("examples").depth, broker.queue("moved").depth) == (0, 15)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no Ctrl-C to send to one process")
