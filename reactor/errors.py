@@ -178,6 +178,26 @@ class LinkDetached(LinkException):
         super().__init__("%s%s detached%s" % (kind, shown(end.address), _because(link)))
 
 
+class NotFound(LinkDetached):
+    """The peer has no such node."""
+
+
+class AddressError(LinkException):
+    """An address with options, as in qpid.messaging, is of no use."""
+
+
+class MalformedAddress(AddressError, ValueError):
+    """It cannot be read."""
+
+
+class InvalidOption(AddressError, ValueError):
+    """It has an option that is unknown, or has another kind of value, or is not offered."""
+
+
+class AssertionFailed(AddressError):
+    """The node is not as its ``assert`` says."""
+
+
 class SendException(ReactorException):
     """A message was not accepted; `.state` is the outcome, `.condition` the name of the reason given with it, or None.
 

@@ -8,16 +8,32 @@ from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.requests import SyncRequestResponse
 from reactor.blocking.sender import BlockingSender, Tracker
 from reactor.blocking.session import BlockingSession
-from reactor.errors import ConnectionClosed, Empty, LinkDetached, SendException, Timeout
+from reactor.errors import (
+    AddressError,
+    AssertionFailed,
+    ConnectionClosed,
+    Empty,
+    InvalidOption,
+    LinkDetached,
+    MalformedAddress,
+    NotFound,
+    SendException,
+    Timeout,
+)
 
 __all__ = [
+    "AddressError",
+    "AssertionFailed",
     "BlockingConnection",
     "BlockingReceiver",
     "BlockingSender",
     "BlockingSession",
     "ConnectionClosed",
     "Empty",
+    "InvalidOption",
     "LinkDetached",
+    "MalformedAddress",
+    "NotFound",
     "ReceivedMessage",
     "SendException",
     "SyncRequestResponse",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.handler import Handler
-from reactor.errors import LinkDetached, LinkException, ReactorException
+from reactor.errors import NOT_FOUND, LinkDetached, LinkException, NotFound, ReactorException
 
 if TYPE_CHECKING:
     from reactor.blocking.interface import SessionView
@@ -60,6 +60,11 @@ class Attachment:
             raise LinkException("%s: the link is closed" % name)
 
     @property
+    def closing(self) -> bool:
+        """Whether it was closed by a call."""
+        return self._closing
+
+    @property
     def failed(self) -> bool:
         """Whether the peer has detached it."""
         return self._failure is not None
@@ -84,9 +89,14 @@ class Attachment:
         self.session.connection.wait(lambda: self._ended or self.failed or self.session.is_over, msg="closing a link")
 
     def attached(self) -> None:
-        """On the service's thread: the peer has attached it, and does not refuse it."""
-        self._attached = True
-        self.session.connection.changed()
+        """On the service's thread: the peer has attached it, and does not refuse it. It may lack something that is
+        insisted on, and be closed in the same round."""
+
+        def end() -> None:
+            self._attached = True
+            self.session.connection.changed()
+
+        self._service.at_end_of_round(end)
 
     def ended(self) -> None:
         """On the service's thread: no more is heard of it."""
@@ -121,9 +131,16 @@ class _LinkEvents(Handler):
         if container.will_redirect(link) or container.will_retry(link):
             return
         if link.state & Endpoint.LOCAL_ACTIVE:
-            self.owner.fail(lambda: LinkDetached(link))
+            self.owner.fail(lambda: _detached(link))
             if closed:
                 link.close()
             else:
                 link.detach()
+        elif not self.owner.closing and link.remote_condition is not None:  # by strict=True
+            self.owner.fail(lambda: _detached(link))
         self.owner.ended()
+
+
+def _detached(link: Any) -> LinkDetached:
+    condition = link.remote_condition
+    return (NotFound if condition is not None and condition.name == NOT_FOUND else LinkDetached)(link)

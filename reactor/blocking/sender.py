@@ -60,7 +60,8 @@ class BlockingSender:
     """Sends to one address; `BlockingSession.sender` and `BlockingConnection.create_sender` make it.
 
     link: the Sender. It belongs to the thread that serves the connection.
-    capacity: the most messages that may wait for their outcome.
+    capacity: the most messages that may wait for their outcome; it can be set.
+    subject: of messages without one; None: they keep none.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class BlockingSender:
         name: Optional[str],
         options: Options,
         handler: Optional[object],
+        subject: Optional[str] = None,
     ) -> None:
-        self.capacity = CAPACITY if capacity is None else checked_capacity(capacity, 1)
+        self.capacity = CAPACITY if capacity is None else capacity
+        self.subject = subject
         self.session = session
         self._service = service
         self._unsettled: dict[Tracker, None] = {}
@@ -92,6 +95,14 @@ class BlockingSender:
     @property
     def link(self) -> Any:
         return self._attachment.link
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    @capacity.setter
+    def capacity(self, capacity: int) -> None:
+        self._capacity = checked_capacity(capacity, 1)
 
     @property
     def connection(self) -> Any:
@@ -121,7 +132,7 @@ class BlockingSender:
         Raises Timeout; LinkDetached or ConnectionException where the link or the connection ends first, and
         LocalProtocolError for a message that the peer would not take: those are not sent.
         """
-        payload = bytes((msg if isinstance(msg, Message) else Message(msg)).encode())
+        payload = self._encoded(msg)
         self._attachment.check("send()")
         unsettled = self._unsettled
         if len(unsettled) >= self.capacity:
@@ -141,6 +152,16 @@ class BlockingSender:
             why = outcome.condition
             raise SendException(outcome.type, why and why.name, why and why.text)
         return delivery
+
+    def _encoded(self, msg: Any) -> bytes:
+        message = msg if isinstance(msg, Message) else Message(msg)
+        if self.subject is None or message.subject is not None:
+            return bytes(message.encode())
+        message.subject = self.subject
+        try:
+            return bytes(message.encode())
+        finally:
+            message.subject = None
 
     def _await_room(self, timeout: Patience) -> None:
         text = "send(): no room for another message, %d wait for their outcome" % self.capacity

@@ -6,9 +6,12 @@ receivers, in the order of their taking.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from reactor.blocking.acknowledging import Acknowledgements
+from reactor.blocking.addresses import Place, read_source, read_target
 from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.sender import BlockingSender
 from reactor.blocking.transacted import SessionTransactions
@@ -16,7 +19,15 @@ from reactor.container.settings.options import Options
 from reactor.engine.endpoints.disposition import RELEASED, ModifiedDisposition
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.modes import AcknowledgeMode
-from reactor.errors import Empty, SessionException, Timeout, TransactionException
+from reactor.errors import (
+    NOT_IMPLEMENTED,
+    AssertionFailed,
+    Empty,
+    LinkDetached,
+    SessionException,
+    Timeout,
+    TransactionException,
+)
 
 if TYPE_CHECKING:
     from reactor.blocking.interface import ConnectionView
@@ -98,12 +109,20 @@ class BlockingSession:
     ) -> BlockingSender:
         """A sender to `address`, attached; None: each message has its address in `message.address`.
 
+        address: of a node; with options behind a semicolon, as in qpid.messaging: ``"jobs/red; {create: always}"``.
+
         capacity: the most messages that may wait for their outcome; `send` waits for room (row Q12). None: 1,000.
         name, options: as in `Container.create_sender`. handler: gets the events of the link, too.
-        Raises LinkDetached where the peer refuses it.
+        Raises LinkDetached where the peer refuses it, NotFound where it has no such node; MalformedAddress or
+        InvalidOption for an address with options that are none, AssertionFailed where the node is not as they say.
         """
         self.check("sender()")
-        sender = BlockingSender(self, self._service, address, capacity, name, options, handler)
+        place = read_target(address)
+        with _asserting(place):
+            sender = BlockingSender(
+                self, self._service, place.address, capacity, name or place.name,
+                place.with_options(options), handler, place.subject,
+            )  # fmt: skip
         self._senders.append(sender)
         return sender
 
@@ -120,17 +139,26 @@ class BlockingSession:
     ) -> BlockingReceiver:
         """A receiver from `address`, attached; with `dynamic`, from a node that the peer makes.
 
+        address: as of `sender`; ``"#; {}"`` is a node that the peer makes.
+
         capacity: how many messages may come before they are asked for; more are asked for when half of them are taken.
             0 (default): each `fetch` asks for one (row Q9).
         name, options, handler: as in `sender`.
         acknowledge_mode: None (default): that of the session. A receiver of a transacted session has no other.
-        Raises LinkDetached where the peer refuses it.
+        Raises as `sender`.
         """
         self.check("receiver()")
-        mode = self.acknowledge_mode if acknowledge_mode is None else AcknowledgeMode.of(acknowledge_mode)
+        place = read_source(address)
+        mode = place.mode or self.acknowledge_mode
+        if acknowledge_mode is not None:
+            mode = AcknowledgeMode.of(acknowledge_mode)
         if mode is not self.acknowledge_mode and AcknowledgeMode.TRANSACTED in (mode, self.acknowledge_mode):
             raise ValueError("a receiver of a session in mode %s cannot be %s" % (self.acknowledge_mode, mode))
-        receiver = BlockingReceiver(self, self._service, address, capacity, dynamic, name, options, handler, mode)
+        with _asserting(place):
+            receiver = BlockingReceiver(
+                self, self._service, place.address, capacity, dynamic or place.dynamic, name or place.name,
+                place.with_options(options), handler, mode,
+            )  # fmt: skip
         self._receivers.append(receiver)
         return receiver
 
@@ -303,6 +331,17 @@ class BlockingSession:
             self.connection.changed()
 
         self._service.at_end_of_round(end)
+
+
+@contextmanager
+def _asserting(place: Place) -> Iterator[None]:
+    """The peer's answer is to be as the address says."""
+    try:
+        yield
+    except LinkDetached as error:
+        if place.asserts and error.condition == NOT_IMPLEMENTED:
+            raise AssertionFailed(str(error)) from None
+        raise
 
 
 def _give(message: ReceivedMessage, outcome: Outcome) -> None:
