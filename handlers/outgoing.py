@@ -67,6 +67,8 @@ class OutgoingMessageHandler(Handler):
             for tell in calls:
                 tell(event)
 
+    on_link_flow.needed = lambda self: bool(self._find("on_sendable"))  # type: ignore[attr-defined]  # for its plan
+
     @OUTGOING
     def on_delivery(self, event: Event) -> None:
         """The peer changed or settled something."""

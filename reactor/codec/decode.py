@@ -100,8 +100,10 @@ def read_fields(buf: bytes, pos: int, end: int, limits: Optional[Limits] = None)
         while pos < stop:
             code = buf[pos]
             pos += 1
-            if code < 0x44:
-                if code >= 0x40:
+            if code == 0x40:
+                fields.append(None)
+            elif code < 0x44:
+                if code > 0x40:
                     fields.append(_NULL_TRUE_FALSE_ZERO[code - 0x40])
                 elif buf[pos - 1 : pos + 3] == b"\x00\x53\x24\x45":
                     fields.append(ACCEPTED_STATE)

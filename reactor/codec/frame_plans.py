@@ -14,9 +14,9 @@ from typing import Any, Callable
 from reactor.codec.decode import ACCEPTED_STATE, RELEASED_STATE
 from reactor.codec.definitions import DISPOSITION, FLOW, TRANSFER
 
-#: One shape: the bytes from the descriptor to the last field; reads what follows the first KEY of them; the parts of
-#: that which stay the same; and the fields before those that change, and behind them.
-Plan = tuple[int, Callable[..., tuple[Any, ...]], tuple[bytes, ...], tuple[Any, ...], tuple[Any, ...]]
+#: One shape: the code; how many bytes there are from the descriptor to the last field; a reader of what follows the
+#: first KEY of them; the parts of that which stay the same; the fields before those that change, and those behind them.
+Plan = tuple[int, int, Callable[..., tuple[Any, ...]], tuple[bytes, ...], tuple[Any, ...], tuple[Any, ...]]
 
 #: How many bytes of a performative a plan is found by: descriptor, constructor, size and count of the list.
 KEY = 6
@@ -84,7 +84,7 @@ def remember(buf: bytes, pos: int, end: int, code: int, fields: list[Any]) -> No
         same.append(buf[start:end])
         pieces.append("%ds" % (end - start))
     unpack = Struct(">" + "".join(pieces)).unpack_from
-    plan = (end - pos, unpack, tuple(same), tuple(fields[:first]), tuple(fields[last + 1 :]))
+    plan = (code, end - pos, unpack, tuple(same), tuple(fields[:first]), tuple(fields[last + 1 :]))
     alike = plans.get(key, ())
     if not alike and len(plans) >= _MOST:
         plans.clear()

@@ -8,6 +8,8 @@ knows the types of fields, and nothing of the states in which a frame is allowed
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
+from operator import is_not
 from typing import Any
 from uuid import UUID
 
@@ -49,25 +51,37 @@ def encode_composite(code: int, values: Sequence[Any]) -> bytes:
 def write_composite(out: bytearray, code: int, values: Sequence[Any]) -> None:
     """Append the bytes of `encode_composite`."""
     try:
-        prefix, writers = _ENCODERS[code]
+        prefix, plans = _ENCODERS[code]
     except KeyError:
         raise DataException("0x%x is not the code of a composite type" % code) from None
-    count = len(values)
-    while count and values[count - 1] is None:
-        count -= 1
-    if count > len(writers):
-        raise DataException("%s has %d fields, not %d" % (BY_CODE[code].name, len(writers), count))
+    filled = tuple(map(is_not, values, repeat(None)))
+    count, steps = plans.get(filled) or _plan(code, filled)
     body = bytearray()
     try:
-        for write, value in zip(writers, values[:count]):
-            if value is None:
-                body.append(0x40)
-            else:
-                write(body, value)
+        for index, nulls, write in steps:
+            body += nulls
+            write(body, values[index])
     except UNWRITABLE as e:
         raise _blamed(BY_CODE[code], values, e) from None
     out += prefix
     write_list(out, body, count)
+
+
+def _plan(code: int, filled: tuple[bool, ...]) -> Plan:
+    """How a composite is written of which these fields are set. Remembered: composites of one kind are much alike."""
+    composite, plans = BY_CODE[code], _ENCODERS[code][1]
+    count = max((index for index, is_set in enumerate(filled, 1) if is_set), default=0)
+    if count > len(composite.fields):
+        raise DataException("%s has %d fields, not %d" % (composite.name, len(composite.fields), count))
+    steps, done = [], 0
+    for index, field in enumerate(composite.fields[:count]):
+        if filled[index]:
+            steps.append((index, b"\x40" * (index - done), _WRITER_OF[field]))
+            done = index + 1
+    if len(plans) >= _MOST_PLANS:
+        plans.clear()
+    plan = plans[filled] = (count, tuple(steps))
+    return plan
 
 
 def _blamed(composite: Composite, values: Sequence[Any], error: Exception) -> DataException:
@@ -142,10 +156,16 @@ def _writer_of(field: Field) -> Writer:
 _WRITER_OF: dict[Field, Writer] = {
     field: _writer_of(field) for composite in BY_CODE.values() for field in composite.fields
 }
-_ENCODERS: dict[int, tuple[bytes, tuple[Writer, ...]]] = {
-    code: (bytes((0x00, 0x53, code)), tuple(_WRITER_OF[field] for field in composite.fields))
-    for code, composite in BY_CODE.items()
+
+#: How many fields there are with the nulls between them; and of each that is set its index, the nulls before it, and
+#: how it is written.
+Plan = tuple[int, tuple[tuple[int, bytes, Writer], ...]]
+
+# By code: the descriptor, and the plans of the composites that were written, by which of their fields were set.
+_ENCODERS: dict[int, tuple[bytes, dict[tuple[bool, ...], Plan]]] = {
+    code: (bytes((0x00, 0x53, code)), {}) for code in BY_CODE
 }
+_MOST_PLANS = 64
 
 
 # -- decoding ---------------------------------------------------------------------------------------------

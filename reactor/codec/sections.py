@@ -50,6 +50,7 @@ UNREAD: Any = ...
 #: The beginning of most messages: an empty header and empty properties.
 PLAIN = b"\x00\x53\x70\x45\x00\x53\x73\x45"
 _EMPTY_HEADER = PLAIN[:4]
+_SHORT_PROPERTIES = PLAIN[:7] + b"\xc0"  # an empty header, and some properties
 _PLAIN_HEADER = (0, 4)
 _PLAIN_PROPERTIES = (4, 8)
 
@@ -147,6 +148,10 @@ def locate(buf: bytes) -> tuple[bytes, Spans]:
     if buf.startswith(PLAIN):
         spans = {HEADER: _PLAIN_HEADER, PROPERTIES: _PLAIN_PROPERTIES}
         pos = 8
+        last = PROPERTIES
+    elif buf.startswith(_SHORT_PROPERTIES) and end > 8:  # all that they need is said in one byte
+        pos = 9 + buf[8]
+        spans = {HEADER: _PLAIN_HEADER, PROPERTIES: (4, pos)}
         last = PROPERTIES
     elif buf.startswith(_EMPTY_HEADER):
         spans = {HEADER: _PLAIN_HEADER}

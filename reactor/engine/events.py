@@ -309,7 +309,8 @@ def defined(handler: Any, method: str) -> Optional[Call]:
 def compile_plan(handler: Any, method: str) -> tuple[Call, ...]:
     """The calls of an event of `method` to `handler`'s tree: its own method, then its children's, in order.
 
-    A handler without the method has `on_unhandled(method, event)` called instead, if it has one of its own.
+    A handler without the method has `on_unhandled(method, event)` called instead, if it has one of its own. A method
+    with a function `needed`, which is asked about the handler, is left out where that says so.
     """
     calls: list[Call] = []
     _collect(handler, method, calls, 0)
@@ -321,7 +322,9 @@ def _collect(handler: Any, method: str, calls: list[Call], depth: int) -> None:
         raise ValueError("the handlers of %r contain themselves" % (handler,))
     call = defined(handler, method)
     if call is not None:
-        calls.append(call)
+        needed = getattr(call, "needed", None)
+        if needed is None or needed(handler):
+            calls.append(call)
     else:
         unhandled = getattr(handler, "on_unhandled", None)
         if unhandled is not None and not getattr(unhandled, "does_nothing", False):

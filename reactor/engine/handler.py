@@ -30,6 +30,13 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 # Counts the changes of all `handlers` lists: one number to compare instead of a walk through every tree.
 _generation = [0]
+#: Counts these, and the handlers that endpoints are given: what was heard by no method may be heard from now on.
+changes = [0]
+
+
+def _changed_tree() -> None:
+    _generation[0] += 1
+    changes[0] += 1
 
 
 def check_handler(handler: Any) -> Any:
@@ -110,7 +117,7 @@ class HandlerList(list[Any]):
         method = getattr(list, name)
 
         def change(self: list[Any], *args: Any, **kwargs: Any) -> Any:
-            _generation[0] += 1
+            _changed_tree()
             return method(self, *args, **kwargs)
 
         change.__name__ = name
@@ -146,7 +153,7 @@ class Handler:
 
     @handlers.setter
     def handlers(self, children: Iterable[object]) -> None:
-        _generation[0] += 1
+        _changed_tree()
         self._handlers = HandlerList(children)
 
     def add(self, handler: object, on_error: Optional[Callable[..., None]] = None) -> None:
@@ -233,7 +240,7 @@ class Dispatcher:
 
     def replace(self, handler: Any) -> None:
         """Another root, from the next event on."""
-        _generation[0] += 1
+        _changed_tree()
         self.root.handler = handler
 
     def table_for(self, etype: EventType, context: Any) -> PlanTable:
@@ -265,6 +272,7 @@ class Dispatcher:
         generation = _generation
         transport_type = Event.TRANSPORT
         delivery_type = Event.DELIVERY
+        flow_type = Event.LINK_FLOW
         etype: Any = transport_type
         context: Any = None
         plan: Any = observer[etype]  # as after an event: an observer of the queue may raise before the first one
@@ -307,12 +315,15 @@ class Dispatcher:
                     event.type, event.context, event.container, event.message = etype, context, container, None
                     for call in plan:
                         call(event)
-                plan = observer[etype]
-                if plan:
+                watch = observer[etype]
+                if watch:
+                    plan = watch
                     event = new(Event)
                     event.type, event.context, event.container, event.message = etype, context, container, None
                     for call in plan:
                         call(event)
+                elif not plan and etype is flow_type and context.is_sender:
+                    context.unheard = changes[0]
                 if clock is not None and clock() > due:
                     self.slow(table.handler, etype, context, clock() - due + self.limit)
                     clock = None  # once a run

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import errno
 import os
-import selectors
 import socket
 import threading
 from collections import deque
 from typing import Any, Callable, Union
 
 from reactor.loop.interface import WRITE, ConnectError, join_address
+from reactor.loop.poller import Poller
 from reactor.loop.timers import Timer
 
 HEAD_START = 0.25  #: seconds for one address to answer in before the next one is tried beside it
@@ -109,7 +109,7 @@ class Resolver:
 class Dial:
     """An attempt to connect, over all the addresses of a name.
 
-    selector: where the sockets on their way are registered, each with a watcher that advances the dial.
+    poller: where the sockets on their way are watched, each with a watcher that advances the dial.
     schedule: schedule(delay, callback) -> Timer.
     done: called once with (socket, its address, None), or (None, "", the error). Not called by `start`
         itself, and not after `cancel`.
@@ -123,21 +123,21 @@ class Dial:
         "_schedule",
         "_timer",
         "host",
+        "poller",
         "port",
-        "selector",
     )
 
     def __init__(
         self,
         host: str,
         port: int,
-        selector: selectors.BaseSelector,
+        poller: Poller,
         schedule: Callable[[float, Callable[[], object]], Timer],
         done: Callable[[socket.socket | None, str, ConnectError | None], None],
     ) -> None:
         self.host = host
         self.port = port
-        self.selector = selector
+        self.poller = poller
         self._schedule = schedule
         self._done: Callable[[socket.socket | None, str, ConnectError | None], None] | None = done
         self._addresses: deque[AddressInfo] = deque()
@@ -219,7 +219,7 @@ class Dial:
 
 
 class _Attempt:
-    """A socket on its way to one address. The selector's key names it as its watcher."""
+    """A socket on its way to one address, and its own watcher."""
 
     __slots__ = ("_dial", "address", "sock")
 
@@ -233,7 +233,7 @@ class _Attempt:
             code = self.sock.connect_ex(address)
             if code not in _UNDERWAY:
                 raise OSError(code, explain(code))
-            dial.selector.register(self.sock, WRITE, self)
+            dial.poller.watch(self.sock, WRITE, self)
         except BaseException:
             self.sock.close()
             raise
@@ -243,7 +243,7 @@ class _Attempt:
         sock = self.sock
         if sock.fileno() < 0:
             return  # given up in this very turn
-        self._dial.selector.unregister(sock)
+        self._dial.poller.unwatch(sock)
         error = _failure(sock)
         if error is None:
             self._dial.won(self)
@@ -253,7 +253,7 @@ class _Attempt:
 
     def close(self) -> None:
         """Give it up."""
-        self._dial.selector.unregister(self.sock)
+        self._dial.poller.unwatch(self.sock)
         self.sock.close()
 
 

@@ -54,6 +54,7 @@ class Driver:
         "_lingering", # one side has ended: from here on the deadline is ours
         "_moved",     # whether the peer took anything since the last look; asked when lingering
         "_reading",   # the peer has not finished
+        "_timed",     # whether the transport waits for anything but room for its output
         "_timer",     # the deadline of the transport or, when one side has ended, that of lingering
         "_trouble",   # why writing ended, while there may still be something to read
         "_writing",   # we have not finished
@@ -79,6 +80,7 @@ class Driver:
         self._moved = False
         self._reading = True
         self._writing = True
+        self._timed = True
         self._timer: Timer | None = None
         self._trouble = ""
         loop.watchers.add(self)
@@ -142,8 +144,9 @@ class Driver:
             self.fail(IO_ERROR, f"read from {self.wire.remote_address}: {reason(error)}")
             return
         if data:
-            self.transport.receive(data)
-            self._tick()
+            self._timed = self.transport.receive(data)
+            if self._timed:
+                self._tick()
             if self._interest & WRITE:
                 self._look_whether_it_ended()
             elif self._lingering and not self._writing and self.transport.is_over:
@@ -178,10 +181,11 @@ class Driver:
                 self._output_broke(error)
                 return
             if sent:
-                transport.pop(sent)
                 self._moved = True
-            if sent == size:
-                size = transport.pending()  # it may have held back, or have nothing more to send at all
+                if transport.pop(sent):
+                    size = transport.pending()  # it has held back, or has nothing more to send at all
+                elif sent == size:
+                    size = 0
         if size > 0:
             self._want(self._interest | WRITE)
         elif size == 0:
@@ -190,7 +194,8 @@ class Driver:
         else:
             self._output_ended()
             return
-        self._tick()
+        if self._timed or size:
+            self._tick()
 
     def _output_ended(self) -> None:
         """All is said. The wire stays until the peer has finished too: closed with something unread, it would

@@ -76,18 +76,21 @@ class Loop:
         earlier ends the wait. Returns whether anything was called. An exception of a watcher or a timer leaves the
         turn at once; watchers that were not called are called by the next one.
         """
-        deadline = self.timers.deadline()
-        if deadline is not None and timeout != 0:
-            left = deadline - self.clock.now()
-            if left < 0.0:
-                left = 0.0
-            if timeout is None or left < timeout:
-                timeout = left
+        timers = self.timers
+        planned = bool(timers.heap)
+        if planned and timeout != 0:
+            deadline = timers.deadline()
+            if deadline is not None:
+                left = deadline - self.clock.now()
+                if left < 0.0:
+                    left = 0.0
+                if timeout is None or left < timeout:
+                    timeout = left
         ready = self.network.wait(timeout)
         self.now = now = self.clock.now()
         for watcher, mask in ready:
             watcher.ready(mask)
-        ran = self.timers.run(now) if deadline is not None else 0
+        ran = timers.run(now) if planned else 0
         return bool(ready) or ran > 0
 
     def wake(self) -> None:

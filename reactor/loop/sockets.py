@@ -1,13 +1,11 @@
-"""The real network: non-blocking sockets over `selectors.DefaultSelector`.
+"""The real network: non-blocking sockets, and one poller for whatever is watched.
 
-The loop enters, through `interface` alone. It knows no engine. Whatever is watched is a key of one selector,
-with its watcher as the key's data, so that a turn is one call into the system and one list.
+The loop enters, through `interface` alone. It knows no engine. A turn is one call into the system and one list.
 """
 
 from __future__ import annotations
 
 import errno
-import selectors
 import socket
 import sys
 from collections import deque
@@ -26,6 +24,7 @@ from reactor.loop.interface import (
     join_address,
     reason,
 )
+from reactor.loop.poller import make_poller
 from reactor.loop.timers import Timer, Timers
 
 # select() on Windows does not end when Ctrl-C is pressed, so no wait there is longer than this. For the
@@ -168,11 +167,11 @@ class SocketNetwork:
         "_timers",
         "_waker",
         "listeners",
-        "selector",
+        "poller",
     )
 
     def __init__(self, clock: Clock | None = None, ask: Callable[..., Any] = socket.getaddrinfo) -> None:
-        self.selector = selectors.DefaultSelector()
+        self.poller = make_poller()
         self._clock: Clock = MonotonicClock() if clock is None else clock
         self._timers = Timers()
         self._resolver = Resolver(ask)
@@ -183,11 +182,11 @@ class SocketNetwork:
         self._failed: dict[SocketWire, tuple[Watcher, int]] = {}
         self.listeners: set[SocketListener] = set()  # those that are open
         self._waker = _Waker(self._take_answers)
-        self.selector.register(self._waker, READ, self._waker)
+        self.poller.watch(self._waker, READ, self._waker)
 
     def connect(self, host: str, port: int) -> SocketWire:
         wire = SocketWire(self, None, join_address(host or "localhost", port))
-        wire.dial = dial = Dial(host, port, self.selector, self._schedule, wire.dialed)
+        wire.dial = dial = Dial(host, port, self.poller, self._schedule, wire.dialed)
         self._dialing[wire] = None
         if not dial.start():
             # An answer belongs to a dial, so that one which was given up is never mixed up with a new one.
@@ -215,9 +214,9 @@ class SocketNetwork:
             self.unwatch(thing)
         elif isinstance(thing, SocketListener):
             for sock in thing.sockets:
-                self._register(sock, interest, watcher)
+                self.poller.watch(sock, interest, watcher)
         else:
-            self._register(thing, interest, watcher)
+            self.poller.watch(thing, interest, watcher)
 
     def unwatch(self, thing: Watchable) -> None:
         if isinstance(thing, SocketWire) and thing.sock is None:
@@ -225,23 +224,26 @@ class SocketNetwork:
             self._dialing.pop(thing, None)
         elif isinstance(thing, SocketListener):
             for sock in thing.sockets:
-                self._unregister(sock)
+                self.poller.unwatch(sock)
         else:
-            self._unregister(thing)
+            self.poller.unwatch(thing)
 
     def wait(self, timeout: float | None) -> Sequence[tuple[Watcher, int]]:
+        if timeout is None or timeout > _LONGEST_WAIT:
+            timeout = _LONGEST_WAIT
+        if self._timers.heap or self._failed:
+            return self._wait_for_dials(timeout)
+        return self.poller.wait(timeout)
+
+    def _wait_for_dials(self, timeout: float) -> Sequence[tuple[Watcher, int]]:
+        """The same while wires are being dialled, or one has failed."""
         deadline = self._timers.deadline()
         if self._failed:
             timeout = 0
-        else:
-            if deadline is not None:
-                left = max(0.0, deadline - self._clock.now())
-                timeout = left if timeout is None else min(left, timeout)
-            if timeout is None or timeout > _LONGEST_WAIT:
-                timeout = _LONGEST_WAIT
-        ready = [(key.data, mask) for key, mask in self.selector.select(timeout)]
-        if self._failed:
-            ready.extend(self._failed.values())
+        elif deadline is not None:
+            timeout = min(max(0.0, deadline - self._clock.now()), timeout)
+        ready = self.poller.wait(timeout)
+        ready.extend(self._failed.values())
         if deadline is not None:
             self._timers.run(self._clock.now())
         return ready
@@ -255,41 +257,20 @@ class SocketNetwork:
 
     def close(self) -> None:
         self._resolver.close()
-        keys = self.selector.get_map() or {}  # None when it was closed before
-        watched = [key.fileobj for key in keys.values()]  # the descriptors of others stay open
-        wires = [thing for thing in watched if isinstance(thing, SocketWire)]
+        wires = [thing for thing in self.poller.watched() if isinstance(thing, SocketWire)]  # others stay open
         for wire in [*self._dialing, *self._failed, *wires]:
             wire.close()
         for listener in list(self.listeners):
             listener.close()
         self._timers.clear()
         self._waker.close()
-        self.selector.close()
+        self.poller.close()
 
     def settled(self, wire: SocketWire) -> None:
         """An attempt to connect has ended: from now on the wire is ready, or its socket is watched."""
         watched = self._dialing.pop(wire, None)
         if watched is not None:
             self.watch(wire, watched[1], watched[0])
-
-    def _register(self, thing: Any, interest: int, watcher: Watcher) -> None:
-        selector = self.selector
-        try:
-            key = selector.get_key(thing)
-        except (KeyError, ValueError):
-            selector.register(thing, interest, watcher)
-            return
-        if key.fileobj is thing:
-            selector.modify(thing, interest, watcher)
-        else:  # a descriptor that was closed while it was watched, and that the system gave out again
-            selector.unregister(key.fileobj)
-            selector.register(thing, interest, watcher)
-
-    def _unregister(self, thing: Any) -> None:
-        try:
-            self.selector.unregister(thing)
-        except (KeyError, ValueError):
-            pass  # it was not watched; ValueError: it is closed
 
     def _schedule(self, delay: float, callback: Callable[[], object]) -> Timer:
         return self._timers.schedule(self._clock.now() + delay, callback)

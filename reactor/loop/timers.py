@@ -45,28 +45,31 @@ class Timer:
 
 class Timers:
     """The timers that are due at some time, the earliest first; those due at the same time in the order in
-    which they were scheduled. `len()` counts those that are pending."""
+    which they were scheduled. `len()` counts those that are pending.
 
-    __slots__ = ("_heap", "_made", "_cancelled")
+    heap: of them all, and of cancelled ones: when it is empty there is no deadline to ask for.
+    """
+
+    __slots__ = ("heap", "_made", "_cancelled")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Timer]] = []  # compared in C; no two numbers are equal
+        self.heap: list[tuple[float, int, Timer]] = []  # compared in C; no two numbers are equal
         self._made = 0
         self._cancelled = 0  # of those in the heap
 
     def __len__(self) -> int:
-        return len(self._heap) - self._cancelled
+        return len(self.heap) - self._cancelled
 
     def schedule(self, at: float, callback: Callable[[], object]) -> Timer:
         """Have `callback` called at `at`, in seconds of the clock."""
         timer = Timer(at, callback, self)
         self._made += 1
-        heapq.heappush(self._heap, (at, self._made, timer))
+        heapq.heappush(self.heap, (at, self._made, timer))
         return timer
 
     def deadline(self) -> float | None:
         """When the next timer is due; None: nothing is planned."""
-        heap = self._heap
+        heap = self.heap
         while heap:
             at, _, timer = heap[0]
             if timer.pending:
@@ -81,7 +84,7 @@ class Timers:
         A timer that is scheduled meanwhile waits for the next time even if due: one that schedules itself at once
         must not starve the network. When a timer raises, those behind it stay and are due the next time.
         """
-        heap = self._heap
+        heap = self.heap
         last = self._made
         count = 0
         while heap and heap[0][0] <= now and heap[0][1] <= last:
@@ -97,12 +100,12 @@ class Timers:
         """A timer in the heap was cancelled. Time-outs are nearly all cancelled long before they are due: once
         those are the greater part they are swept out, at a constant cost for each."""
         self._cancelled += 1
-        if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
-            self._heap[:] = [entry for entry in self._heap if entry[2].pending]
-            heapq.heapify(self._heap)
+        if self._cancelled > 64 and self._cancelled * 2 > len(self.heap):
+            self.heap[:] = [entry for entry in self.heap if entry[2].pending]
+            heapq.heapify(self.heap)
             self._cancelled = 0
 
     def clear(self) -> None:
         """Cancel everything."""
-        for _, _, timer in list(self._heap):
+        for _, _, timer in list(self.heap):
             timer.cancel()

@@ -17,11 +17,11 @@ Read = tuple[int, list[Any], int]
 
 def in_short(data: bytes, at: int, stop: int) -> Optional[Read]:
     """Code, fields and end of a performative of a known shape; None for another one. As the frame reader does it."""
-    for length, read, same, before, after in find(data[at : at + KEY], ()):
+    for code, length, read, same, before, after in find(data[at : at + KEY], ()):
         if at + length <= stop:
             values = read(data, at + KEY)
             if values[::2] == same:
-                return data[at + 2], [*before, *values[1::2], *after], at + length
+                return code, [*before, *values[1::2], *after], at + length
     return None
 
 

@@ -40,9 +40,10 @@ class ScriptedStream:
     def closed(self) -> bool:
         return self.failure is not None or {"tail", "head"} <= set(self.told)
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> bool:
         self.received += data
         self.pieces.append(len(data))
+        return True
 
     def close_tail(self) -> None:
         if "tail" not in self.told:
@@ -65,9 +66,10 @@ class ScriptedStream:
             return -1
         return len(self.output)
 
-    def pop(self, size: int) -> None:
+    def pop(self, size: int) -> bool:
         assert 0 < size <= len(self.output)
         del self.output[:size]
+        return not self.output and (self._finished or bool(self._unsaid))
 
     def tick(self, now: float) -> float:
         self.ticks.append(now)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Optional, Union
 
 from reactor.engine.endpoints.condition import Condition, as_condition
-from reactor.engine.handler import PlanTable, check_handler
+from reactor.engine.handler import PlanTable, changes, check_handler
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError, RemoteProtocolError
 from reactor.listing import Listed
 
@@ -115,6 +115,7 @@ class Endpoint(Listed):
     @handler.setter
     def handler(self, handler: Optional[object]) -> None:
         self.plans = None if check_handler(handler) is None else PlanTable(handler)
+        changes[0] += 1
 
     @property
     def condition(self) -> Optional[Condition]:

@@ -58,6 +58,7 @@ class Sender(Link):
         "watch",
         "_streamed",
         "given_back_early",
+        "unheard",
     )
 
     is_sender = True
@@ -78,6 +79,7 @@ class Sender(Link):
         self.send_timeout: Optional[float] = None
         self.watch: Optional[Callable[[Delivery], None]] = None
         self._streamed: tuple[Optional[Delivery], int] = (None, 0)  # bytes that were written to it
+        self.unheard = -1  # the number of `changes` when no method heard that it may go on
         self.given_back_early = 0  # credit: our attach, with the initial-delivery-count, has not left yet
 
     @property

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional
 
+from reactor.codec.decode import ACCEPTED_STATE
 from reactor.codec.frames import write_disposition
 from reactor.engine.endpoints.delivery import OPEN, SETTLED_BY_PEER, SETTLED_NOW, STATE_CHANGED, Delivery
-from reactor.engine.endpoints.disposition import EMPTY, TERMINAL, read_state, state_bytes
+from reactor.engine.endpoints.disposition import ACCEPTED, EMPTY, TERMINAL, read_state, state_bytes
 from reactor.engine.events import Event
 from reactor.engine.serial import MASK, serial_difference
 from reactor.errors import INVALID_FIELD, RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
@@ -52,7 +53,10 @@ class Outcomes:
         """The peer gives the state of the deliveries first..last, or settles them [2.7.6]."""
         channel = self.channel
         unsettled = channel.outgoing.unsettled if receiver else channel.incoming.unsettled
-        outcome, content = read_state(state) if state is not None else (EMPTY, None)
+        outcome: Any = ACCEPTED
+        content = None
+        if state is not ACCEPTED_STATE:
+            outcome, content = read_state(state) if state is not None else (EMPTY, None)
         change = (STATE_CHANGED if state is not None else 0) | (SETTLED_NOW if settled else 0)
         before, looked_at = len(unsettled), 1
         if last is None or last == first:
@@ -139,8 +143,8 @@ class Outcomes:
                     del unsettled[number]
                 if incoming and link.most_unsettled is not None:
                     flows.links[link] = None
-            kind = (incoming, settled, delivery.local_state or link)
             content = delivery.local_content
+            kind = (incoming, settled, delivery.local_state or link)
             if kind == run and number == following and content is None:
                 following = (number + 1) & MASK
                 continue

@@ -18,6 +18,7 @@ from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
+from reactor.engine.handler import changes
 from reactor.engine.serial import MASK
 
 if TYPE_CHECKING:
@@ -188,8 +189,8 @@ class OutgoingWindow:
         for sender in senders:
             if sender.drain_asked and sender.wire_credit <= 0 and sender.transfer_in_progress is None:
                 self.channel.flows.links[sender] = None  # the drain's answer: all credit is used up [2.6.7]
-            # The application may go on: its messages have left. It is called as by a flow of the peer.
-            if sender.wire_credit > sender.unsent and sender.state & LOCAL_ACTIVE:
+            # The application may go on: its messages have left. It is called as by a flow, if any method listens.
+            if sender.wire_credit > sender.unsent and sender.unheard != changes[0] and sender.state & LOCAL_ACTIVE:
                 self.events.append((_LINK_FLOW, sender))
 
     def _write_slowly(self, delivery: Delivery, link: Sender, out: bytearray, largest: int) -> None:

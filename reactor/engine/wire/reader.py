@@ -272,14 +272,12 @@ class FrameReader:
     # -- frames ------------------------------------------------------------------------------------------
 
     def _read_frames(self, data: bytes, pos: int, end: int) -> int:
-        """Take all whole frames. This loop runs for every message: it makes two calls for a transfer of a known shape,
-        and four for another one."""
+        """Take all whole frames. It runs for every message: it makes two calls for a transfer of a known shape."""
         if self._transport.connection is None:
             self._need = UNLIMITED  # not bound yet
             return pos
         stages = self._stages
         channels = self._channels.incoming
-        legal = _LEGAL[stages.input]
         plans = find if stages.input == EXPECT_FRAMES else _find_none
         largest = self._largest_frame()
         while end - pos >= 8:
@@ -294,60 +292,69 @@ class FrameReader:
             pos = stop
             self.frames_input += 1
             try:
-                for length, read, same, before, after in plans(data[at : at + KEY], ()):
+                # B007: they are used behind the loop.
+                for code, length, read, same, before, after in plans(data[at : at + KEY], ()):  # noqa: B007
                     if at + length <= stop:
                         values = read(data, at + KEY)
                         if values[::2] == same:
-                            code = data[at + 2]
-                            fields = [*before, *values[1::2], *after]
-                            at += length
                             break
                 else:
-                    if at == stop:
-                        continue  # a heartbeat
-                    start = at
-                    if data[at : at + 2] == b"\x00\x53" and stop - at > 3:
-                        code = data[at + 2]
-                        fields, at = read_fields(data, at + 3, stop)
+                    if at < stop:  # else it is a heartbeat
+                        self._read_other(data, at, stop, number)
+                        if stages.input >= FINISHED:
+                            return end
+                        if plans is _find_none and stages.input == EXPECT_FRAMES:
+                            plans, largest = find, self._largest_frame()
+                    continue
+                channel = channels.get(number)
+                if channel is None:
+                    raise self._no_session(code, number)
+                if channel.discarding:
+                    if code == TRANSFER:
+                        channel.incoming.recv_late()  # else only its end matters, as in `_dispatch`
+                elif code == TRANSFER:
+                    # Short pieces are cut out. Long ones are looked at where they lie, until they are joined.
+                    at += length
+                    if stop - at < LONG_PIECE or (stop - at) * KEPT < end:
+                        payload: Any = data[at:stop]
                     else:
-                        code, fields, at = decode_composite(data, at, stop)
-                    if code not in legal:
-                        self._unexpected(code)
-                    check_fields(code, fields)
-                    if code == TRANSFER or code == DISPOSITION or code == FLOW:
-                        remember(data, start, at, code, fields)
-                if code == TRANSFER or code == DISPOSITION or code == FLOW:
-                    channel = channels.get(number)
-                    if channel is None:
-                        raise self._no_session(code, number)
-                    if channel.discarding:
-                        if code == TRANSFER:
-                            channel.incoming.recv_late()
-                        # Only its end matters, as in `_dispatch`.
-                    elif code == DISPOSITION:
-                        channel.outcomes.recv_disposition(*fields)
-                    elif code == FLOW:
-                        channel.flows.recv_flow(*fields)
-                    else:
-                        # Short pieces are cut out. Long ones are looked at where they lie, until they are joined.
-                        length = stop - at
-                        if length < LONG_PIECE or length * KEPT < end:
-                            payload: Any = data[at:stop]
-                        else:
-                            payload = memoryview(data)[at:stop]
-                        channel.incoming.recv_transfer(payload, *fields)
+                        payload = memoryview(data)[at:stop]
+                    channel.incoming.recv_transfer(payload, *before, *values[1::2], *after)
+                elif code == DISPOSITION:
+                    channel.outcomes.recv_disposition(*before, *values[1::2], *after)
                 else:
-                    self._channels.frame_size = size
-                    self._dispatch(code, number, fields)
-                    if code == OPEN:
-                        legal = _LEGAL[EXPECT_FRAMES]
-                        plans = find
-                        largest = self._channels.frame_limit
+                    channel.flows.recv_flow(*before, *values[1::2], *after)
             except RemoteProtocolError as error:
                 self._answer_or_hear(error, number, data[pos:end])
-            if stages.input >= FINISHED:
-                return end
+                if stages.input >= FINISHED:
+                    return end
         return pos
+
+    def _read_other(self, data: bytes, at: int, stop: int, number: int) -> None:
+        """A frame that has no plan; of a transfer, disposition or flow one is made."""
+        start = at
+        if data[at : at + 2] == b"\x00\x53" and stop - at > 3:
+            code = data[at + 2]
+            fields, at = read_fields(data, at + 3, stop)
+        else:
+            code, fields, at = decode_composite(data, at, stop)
+        if code not in _LEGAL[self._stages.input]:
+            self._unexpected(code)
+        check_fields(code, fields)
+        remember(data, start, at, code, fields)
+        if code != TRANSFER:
+            self._channels.frame_size = stop - start + 8
+            self._dispatch(code, number, fields)
+            return
+        channel = self._channels.incoming.get(number)
+        if channel is None:
+            raise self._no_session(code, number)
+        if channel.discarding:
+            channel.incoming.recv_late()
+        elif stop - at < LONG_PIECE or (stop - at) * KEPT < len(data):
+            channel.incoming.recv_transfer(data[at:stop], *fields)
+        else:
+            channel.incoming.recv_transfer(memoryview(data)[at:stop], *fields)
 
     def _dispatch(self, code: int, number: int, fields: list[Any]) -> None:
         row = ROWS[code]

@@ -75,7 +75,9 @@ class Timeouts:
 
     def tick(self, now: float) -> float:
         """See Transport."""
-        stages = self._stages
+        stages, remote = self._stages, self._channels.remote_idle_timeout
+        if not self.counts() and not self._layers.output:
+            return 0.0
         deadlines = []
         parting = 0.0 if self._layers.sealing is None else self._part(now)
         if parting:
@@ -99,7 +101,6 @@ class Timeouts:
                 self._ending.end_with(Condition(name, text))
                 return 0.0
             deadlines.append(self._hear_by)
-        remote = self._channels.remote_idle_timeout
         if remote and stages.output == OPEN_SENT:
             if self._writer.spoke or not self._speak_by:
                 self._writer.spoke = False
@@ -111,6 +112,13 @@ class Timeouts:
                 self._channels.wake()
             deadlines.append(self._speak_by)
         return min(deadlines) if deadlines else 0.0
+
+    def counts(self) -> bool:
+        """Whether anything is waited for, or will be, whatever comes: room for the output aside."""
+        channels, layers = self._channels, self._layers
+        if self._stages.input < EXPECT_FRAMES or layers.sealing is not None:
+            return True
+        return bool(self.idle or channels.remote_idle_timeout or channels.doubts)
 
     # -- the peer's open, and room for our output --------------------------------------------------------
 

@@ -368,10 +368,11 @@ class Transport(Listed):
             raise TransportException("the input has ended: %d bytes come too late" % len(binary))
         self.receive(bytes(binary))
 
-    def receive(self, data: bytes) -> None:
-        """Take bytes that have come; an incomplete frame is kept. After the end they are dropped."""
+    def receive(self, data: bytes) -> bool:
+        """Take bytes that have come; an incomplete frame is kept. After the end they are dropped. Returns whether
+        `tick` is to be called even where no output is left: most transports wait for nothing."""
         if self.stages.input >= FINISHED:
-            return
+            return True
         try:
             tls = self.layers.sealing
             if tls is None:
@@ -381,6 +382,7 @@ class Transport(Listed):
         except Exception:
             self.ending.break_down()
             raise
+        return self.timeouts.counts()
 
     def _receive_sealed(self, tls: TLSLayer, data: bytes) -> None:
         """Take bytes that TLS has sealed: their content goes on as if it had come in the clear."""
@@ -446,8 +448,8 @@ class Transport(Listed):
         """At most `size` bytes from the front of the output; None when nothing will ever come."""
         return None if self.pending() < 0 else bytes(self.output[:size])
 
-    def pop(self, size: int) -> None:
-        """`size` bytes from the front of the output were sent."""
+    def pop(self, size: int) -> bool:
+        """`size` bytes from the front of the output were sent. Returns whether `pending()` has more, or has the end."""
         output = self.output
         if self.recorder is not None and self.layers.sealing is None:
             self.recorder("out", bytes(output[:size]))
@@ -460,6 +462,8 @@ class Transport(Listed):
             not output and self.stages.output >= CLOSE_SENT
         ):
             self.wake()
+            return True
+        return False
 
     def tick(self, now: float) -> float:
         """The time is `now`, in monotonic seconds: send a heartbeat if it is due, give up a silent peer.
