@@ -22,10 +22,10 @@ from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.directory import Node, Refused
 from handlers.broker.nodes.duplicates import key_of
 from handlers.broker.nodes.entry import Entry
-from handlers.broker.nodes.envelope import Envelope, read_envelope
+from handlers.broker.nodes.envelope import Envelope
 from handlers.broker.nodes.node import Queue
-from handlers.broker.nodes.policy import Policy
 from handlers.broker.nodes.topic import Topic
+from handlers.broker.restoring import Restoring, record_of
 from handlers.broker.store.interface import (
     AddMessage,
     AddNode,
@@ -39,10 +39,8 @@ from handlers.broker.store.interface import (
     RemoveNode,
     RewriteMessage,
     Store,
-    StoredMessage,
     StoreError,
 )
-from reactor import DecodeError
 
 log = logging.getLogger("handlers.broker")
 
@@ -69,78 +67,11 @@ class Durability:
         self._task: Any = None  # the next commit
         self._late = False  # it waits for RETRY seconds
 
-    # -- the start
-
     def restore(self) -> None:
-        """Bring back the queues, with their policies, and their messages. A policy that was given for this start holds,
-        and is kept. Raises StoreError if the store cannot be read."""
-        directory = self.broker.directory
-        queues: dict[int, Queue] = {}
-        for stored in self.store.nodes():
-            try:
-                queue = self._restore_node(stored)
-            except (ValueError, TypeError, LookupError, AttributeError) as error:
-                why = str(error) if isinstance(error, ValueError) else repr(error)
-                text = f"the store has a node {stored.name!r} that this release cannot read: {why}"
-                raise StoreError(text) from None
-            if queue is not None:
-                queues[stored.number] = queue
-        count = 0
-        for message in self.store.messages():
-            where = queues.get(message.queue)
-            if where is not None:
-                try:
-                    count += self._restore_message(message, where)
-                except (ValueError, TypeError) as error:
-                    text = f"the store is damaged: message {message.number} of {where.name!r}: {error!r}"
-                    raise StoreError(text) from None
-        for one in self.store.ids():
-            known = queues[one.queue].gate if one.queue in queues else None
-            if known is None or known.duplicates is None:
-                self._change(ForgetId(one.number))
-            else:
-                known.duplicates.remember(one.key, one.number)
-        for each in queues.values():
-            self.broker.alarms.watch(each, 0.0)
-        directory.exchanges.keeper = self
-        if queues:
-            log.info("%d queues and %d messages from the store", len(queues), count)
-
-    def _restore_node(self, stored: AddNode) -> Optional[Queue]:
-        """A node, or a part of an exchange; returns the queue that has its messages, None for none."""
-        directory = self.broker.directory
-        if stored.kind in ("exchange", "binding"):
-            directory.exchanges.restore(*stored)
-            return None
-        if stored.kind == "subscription":
-            queue = self.broker.subscribing.restore(stored)
-            if queue is not None:
-                self._keep(queue, stored.number)
-            return queue
-        policy = Policy.from_json(stored.settings)
-        node = directory.restore(stored.name, stored.kind, policy)
-        if not isinstance(node, Queue):
-            log.warning("%r was a %s and is a %s now: its messages are left out", node.name, stored.kind, node.kind)
-            return None
-        self._keep(node, stored.number)
-        if node.policy != policy:
-            self._change(_node(node))
-        return node
-
-    def _restore_message(self, message: StoredMessage, queue: Queue) -> bool:
-        """Whether it is in its queue."""
-        now, today = self.broker.now(), self.broker.today()
-        expires = (now + message.expires / 1000 - today or -1.0) if message.expires else 0.0
-        due = max(0.0, now + message.due / 1000 - today) if message.due > today * 1000 else 0.0
-        if type(message.header) is not bytes or type(message.body) is not bytes:
-            raise TypeError("it is no bytes")
-        try:
-            envelope = read_envelope(message.header)
-        except DecodeError:  # it was read once: the file has changed
-            log.error("message %d of %r cannot be read, left out", message.number, queue.name)
-            return False
-        queue.restore(envelope, message.body, expires, message.number, message.failures, due)
-        return True
+        """Bring back what the store has. Raises StoreError if it cannot be read."""
+        for change in Restoring(self.broker, self.store, self).run():
+            self._change(change)
+        self.broker.directory.exchanges.keeper = self
 
     # -- messages come
 
@@ -242,7 +173,7 @@ class Durability:
             elif envelope.durable and (node.keeper is not None or self.wants(node, envelope)):
                 if node.keeper is None:
                     self._keep(node, self.store.new_number())
-                    self._nodes[node.number] = _node(node)
+                    self._nodes[node.number] = record_of(node)
                 number = self.store.new_number()
                 unknown = self._nodes.get(node.number)
                 if unknown is not None:
@@ -290,7 +221,7 @@ class Durability:
             lasting = self._lasts(target) and any(entry.envelope.durable for entry in entries)
             if lasting and target.keeper is None:
                 self._keep(target, self.store.new_number())
-                group.append(_node(target))
+                group.append(record_of(target))
             for entry in entries:
                 number = self.store.new_number() if lasting and entry.envelope.durable else 0
                 numbers.append(number)
@@ -344,13 +275,13 @@ class Durability:
         """`node` was made to stay: it is kept from now on, with messages or without."""
         if isinstance(node, Queue) and node.keeper is None and node.policy.durable:
             self._keep(node, self.store.new_number())
-            self._change(_node(node))
+            self._change(record_of(node))
 
     def updated(self, queue: Queue) -> None:
         """`queue` has another policy."""
         if queue.keeper is not None:
             self._nodes.pop(queue.number, None)
-            self._change(_node(queue))
+            self._change(record_of(queue))
 
     def record(self, kind: str, name: str, settings: Mapping[str, Any]) -> int:
         """As Keeper.record of the exchanges. Raises Refused."""
@@ -485,10 +416,6 @@ class Durability:
 
 def _deleted(node: Node) -> Refused:
     return Refused("amqp:resource-deleted", f"the {node.kind} {node.name!r} was deleted")
-
-
-def _node(queue: Queue) -> AddNode:
-    return AddNode(queue.number, queue.kind, queue.name, queue.policy.to_json())
 
 
 def refusal(error: StoreError) -> Refused:

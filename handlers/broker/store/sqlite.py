@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
+from itertools import count, starmap
 from os import PathLike, fspath
 from typing import Any, Callable, Optional, Union
 
@@ -90,15 +90,15 @@ class SqliteStore:
 
     def nodes(self) -> list[AddNode]:
         """As Store.nodes."""
-        return [self._node(*row) for row in self._read("SELECT * FROM node ORDER BY number")]
+        return list(self._read("SELECT * FROM node ORDER BY number", self._node))
 
     def messages(self) -> Iterator[StoredMessage]:
         """As Store.messages."""
-        return (StoredMessage(*row) for row in self._read("SELECT * FROM message ORDER BY number"))
+        return self._read("SELECT * FROM message ORDER BY number", StoredMessage)
 
     def ids(self) -> list[RememberId]:
         """As Store.ids."""
-        return [RememberId(*row) for row in self._read("SELECT * FROM id ORDER BY number")]
+        return list(self._read("SELECT * FROM id ORDER BY number", RememberId))
 
     def commit(self, groups: Sequence[Group]) -> Sequence[Optional[StoreError]]:
         """As Store.commit. All groups in one transaction; where that fails, each in one of its own, so that those which
@@ -170,10 +170,10 @@ class SqliteStore:
             raise StoreError(f"{self.path} is closed")
         return self._base
 
-    def _read(self, query: str) -> Iterator[Any]:
+    def _read(self, query: str, made: Callable[..., Any]) -> Iterator[Any]:
         try:
             # Not the cursor itself: a reader that gives up would close it, perhaps after the file.
-            yield from map(tuple, self._connection.execute(query))
+            yield from starmap(made, self._connection.execute(query))
         except sqlite3.Error as error:
             raise self._error(error) from error
 
