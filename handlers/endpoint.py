@@ -8,16 +8,16 @@ closes those that the peer closed. It knows endpoints and events; of messages it
 
 from __future__ import annotations
 
-import logging
 import weakref
 from typing import Any, Optional, Union
 
 from reactor import Connection, Container, Endpoint, Event, Handler, Link, Session
 from reactor.engine.events import defined
 from reactor.errors import CONNECTION_FORCED
+from reactor.loop.loggers import logger
 from reactor.shown import quoted
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def call(delegate: Any, method: str, event: Event) -> None:

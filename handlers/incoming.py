@@ -8,7 +8,6 @@ messages, and nothing of frames, credit or connections.
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Optional, Union
 
 from reactor import (
@@ -31,11 +30,12 @@ from reactor.engine.endpoints.disposition import TRANSACTIONAL_STATE
 from reactor.engine.events import defined
 from reactor.engine.handler import INCOMING
 from reactor.errors import DECODE_ERROR, NOT_IMPLEMENTED, REJECTED_BY_APPLICATION, DataException, DecodeError
+from reactor.loop.loggers import logger
 from reactor.shown import shown
 
 from .endpoint import call, condition_text, link_text
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 LOCAL_CLOSED = Endpoint.LOCAL_CLOSED
 

@@ -7,7 +7,6 @@ and define the `on_...` methods that you need; each receives an event: its `cont
 
 from __future__ import annotations
 
-import logging
 import warnings
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
@@ -15,6 +14,7 @@ from reactor import SASL, Endpoint, Event, EventType, Handler
 from reactor.errors import UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
 from reactor.hosts import is_loopback
 from reactor.lazily import Lazily, pattern
+from reactor.loop.loggers import logger
 
 from .endpoint import EndpointStateHandler, condition_text, connection_of, container_of
 from .flow import FlowController
@@ -23,10 +23,12 @@ from .outgoing import OutgoingMessageHandler
 
 if TYPE_CHECKING:
     import difflib
+    import logging
 else:
     difflib = Lazily("difflib")
+    logging = Lazily("logging")
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _PLACE = pattern(r"\[?(?P<host>.+?)\]?(:(?P<port>[0-9]+))?")
 

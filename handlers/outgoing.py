@@ -5,7 +5,6 @@ It knows deliveries of senders and their states, and nothing of messages or fram
 
 from __future__ import annotations
 
-import logging
 import weakref
 from typing import Any, Callable, Optional
 
@@ -13,12 +12,13 @@ from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Event, Han
 from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
 from reactor.engine.endpoints.disposition import TRANSACTIONAL_STATE
 from reactor.engine.handler import OUTGOING
+from reactor.loop.loggers import logger
 from reactor.shown import shown
 
 from .endpoint import call
 from .incoming import take_changes
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 BOTH_ACTIVE = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
 

@@ -1,7 +1,8 @@
 """Lazily: modules of the standard library, and regular expressions, that most programs never need.
 
 `ssl`, `hashlib` and `json` take longer to import than all of this library. A program that connects in the clear
-and without a password touches none of them. Floor 0: open to every module, below
+and without a password touches none of them. `logging` and `uuid` take a sixth of the time of an import, and a program
+that nothing goes wrong in logs nothing. Floor 0: open to every module, below
 
     if TYPE_CHECKING:
         import ssl

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reactor.lazily import Lazily, pattern
+from reactor.loop.loggers import logger
 
 HERE = Path(__file__).parent.parent
 
@@ -23,6 +24,7 @@ def test_a_lazy_module_is_that_module() -> None:
 
 def test_a_program_without_tls_and_passwords_does_not_pay_for_them() -> None:
     needless = {"ssl", "json", "dataclasses", "difflib", "urllib.parse", "ipaddress", "unicodedata", "copy"}
+    needless |= {"logging", "uuid", "platform", "traceback", "textwrap"}
     if sys.implementation.name == "pypy":
         needless.remove("unicodedata")  # its own `re` has it
     program = "import sys, reactor, handlers; print(*sorted(%r & set(sys.modules)))" % needless
@@ -39,6 +41,15 @@ def test_interfaces_are_for_type_checkers_alone() -> None:
     )
     # That of the loop has the real clock's and the wires' common parts, and the simulation raises its errors.
     assert shown.stdout.split() == ["reactor.loop.interface"]
+
+
+def test_a_logger_is_made_when_it_is_first_used(caplog: pytest.LogCaptureFixture) -> None:
+    log = logger("reactor.test")
+    log.warning("something of %s", "note")
+    [record] = caplog.records
+    assert (record.name, record.getMessage()) == ("reactor.test", "something of note")
+    assert record.funcName == "test_a_logger_is_made_when_it_is_first_used"
+    assert log.name == "reactor.test"
 
 
 def test_a_pattern_is_compiled_when_it_is_first_used() -> None:

@@ -181,7 +181,7 @@ def loggers_of_the_code() -> set[str]:
     found = set()
     for path in [*(CHECKOUT / "reactor").rglob("*.py"), *(CHECKOUT / "handlers").rglob("*.py")]:
         module = ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).replace(".__init__", "")
-        for argument in re.findall(r"getLogger\((.*?)\)", path.read_text(encoding="utf-8")):
+        for argument in re.findall(r"(?:getLogger|\blogger)\((__name__|\".*?\")\)", path.read_text(encoding="utf-8")):
             found.add(module if argument == "__name__" else argument.strip('"'))
     return found
 

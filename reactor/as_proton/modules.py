@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -13,8 +12,9 @@ import reactor
 import reactor.utils
 from reactor.as_proton import names, ours
 from reactor.container.sources.selectable import Selectable
+from reactor.loop.loggers import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _DOC = "Stands for the original's module of this name: its names are those of amqp-reactor."
 

@@ -6,7 +6,6 @@ J6, Q1). Outcomes are kept here in their order, and given on the service's threa
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Iterable
@@ -16,13 +15,14 @@ from reactor.engine.endpoints.delivery import PRE_SETTLED
 from reactor.engine.endpoints.disposition import ACCEPTED, Disposition, DispositionType
 from reactor.engine.modes import AcknowledgeMode
 from reactor.errors import ReactorException, SessionException
+from reactor.loop.loggers import logger
 
 if TYPE_CHECKING:
     from reactor.blocking.interface import SessionView
     from reactor.blocking.received import Outcome, ReceivedMessage
     from reactor.blocking.service import Service
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 BATCH = 64
 """Messages that DUPS_OK acknowledges at a time, at most."""

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, TypeVar, Union
-from uuid import UUID
 
 from reactor.codec.sections import FIELDS_CHANGED, HEADER_CHANGED
 from reactor.codec.types import AnyValue, clipped, symbol, timestamp, ulong
 from reactor.errors import MessageException
+from reactor.lazily import Lazily
 from reactor.listing import Listed
+
+if TYPE_CHECKING:
+    import uuid
+else:
+    uuid = Lazily("uuid")
+
 
 Read = TypeVar("Read", covariant=True)
 Written = TypeVar("Written", contravariant=True)
 
 #: The name of a message.
-MessageId = Union[str, int, UUID, bytes, None]
+MessageId = Union[str, int, "uuid.UUID", bytes, None]
 
 
 class Attribute(Protocol[Read, Written]):
@@ -161,7 +167,7 @@ def _message_id(value: Any) -> Any:
         return value  # as nearly every correlation id; it is written as ulong
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, UUID):
+    if isinstance(value, uuid.UUID):
         return value
     if isinstance(value, int):
         return ulong(_integer(value, 0xFFFFFFFFFFFFFFFF))

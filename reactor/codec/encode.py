@@ -16,8 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from struct import Struct
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from reactor.codec.dicts import AnnotationDict, PropertyDict, SymbolList
 from reactor.codec.types import (
@@ -69,6 +68,13 @@ from reactor.codec.writers import (
     write_uuid,
 )
 from reactor.errors import DataException
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import uuid
+else:
+    uuid = Lazily("uuid")
+
 
 _pack_float = Struct(">f").pack
 _pack_sizes = Struct(">BII").pack
@@ -251,7 +257,7 @@ def _element_decimal128(out: bytearray, value: bytes) -> None:
     out += decimal128(value)
 
 
-def _element_uuid(out: bytearray, value: UUID) -> None:
+def _element_uuid(out: bytearray, value: uuid.UUID) -> None:
     out += value.bytes
 
 
@@ -341,7 +347,6 @@ _TYPES: dict[type, tuple[int, Writer]] = {
     decimal64: (Data.DECIMAL64, write_decimal64),
     decimal128: (Data.DECIMAL128, write_decimal128),
     int: (Data.LONG, write_long),
-    UUID: (Data.UUID, write_uuid),
     bytes: (Data.BINARY, write_binary),
     bytearray: (Data.BINARY, write_binary),
     memoryview: (Data.BINARY, write_binary),
@@ -367,6 +372,10 @@ def _known_base(value: Any) -> type:
     for base in type(value).__mro__:
         if base in _TYPES:
             return base
+    if isinstance(value, uuid.UUID):  # the first one; before, the type was not asked for
+        _TYPES[uuid.UUID] = (Data.UUID, write_uuid)
+        _WRITERS[uuid.UUID] = _SIMPLE_WRITERS[uuid.UUID] = write_uuid
+        return uuid.UUID
     raise DataException("%s (%s) has no AMQP type" % (clipped(value), type(value).__name__))
 
 
@@ -391,7 +400,7 @@ def _write_message_id(out: bytearray, value: Any) -> None:
         write_string(out, value)
     elif isinstance(value, int):
         write_ulong(out, value)
-    elif isinstance(value, UUID):
+    elif isinstance(value, uuid.UUID):
         write_uuid(out, value)
     else:
         write_binary(out, value)

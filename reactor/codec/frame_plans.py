@@ -18,8 +18,9 @@ from reactor.codec.definitions import DISPOSITION, FLOW, TRANSFER
 #: first KEY of them; the parts of that which stay the same; the fields before those that change, and those behind them.
 Plan = tuple[int, int, Callable[..., tuple[Any, ...]], tuple[bytes, ...], tuple[Any, ...], tuple[Any, ...]]
 
-#: How many bytes of a performative a plan is found by: descriptor, constructor, size and count of the list.
-KEY = 6
+#: How many bytes of a performative a plan is found by: descriptor; constructor, size and count of the list; and the
+#: constructor of the first field, which tells a handle of 0 from others, and the two roles apart.
+KEY = 7
 
 #: The fields that may change, all of them uint or binary: any value is right that the constructor can hold. Of the
 #: others (a ubyte may have come as a wider number) only the very value that was checked is known to be right.
@@ -50,7 +51,7 @@ def remember(buf: bytes, pos: int, end: int, code: int, fields: list[Any]) -> No
     pieces: list[str] = []
     same: list[bytes] = []
     first = last = -1  # of the fields that change: they are neighbours
-    at = start = pos + KEY  # where the part begins that stays the same
+    at, start = pos + KEY - 1, pos + KEY  # the next field; where the part begins that stays the same
     for index, value in enumerate(fields):
         constructor = buf[at]
         piece, width = "", 0

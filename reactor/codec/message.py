@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
-from uuid import UUID
 
 from reactor.codec.attributes import FieldAttributes
 from reactor.codec.definitions import (
@@ -64,7 +63,7 @@ else:
     difflib = Lazily("difflib")
 
 #: The types of a body that can only be replaced, not changed from within.
-_UNCHANGING = frozenset({type(UNREAD), type(None), bool, int, float, str, bytes, UUID, symbol})
+_UNCHANGING = frozenset({type(UNREAD), type(None), bool, int, float, str, bytes, symbol})
 
 # The body of a message without one: [3.2] wants a section, and brokers refuse messages that have none.
 _NOTHING = b"\x00\x53\x77\x40"

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import repeat
 from operator import is_not
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from reactor.codec.decode import read_fields, read_value
 from reactor.codec.definitions import (
@@ -32,6 +31,13 @@ from reactor.codec.readers import malformed
 from reactor.codec.types import UNDESCRIBED, Array, Data, Described, clipped, symbol, timestamp, ulong
 from reactor.codec.writers import UNWRITABLE, Writer
 from reactor.errors import DataException, RemoteProtocolError
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import uuid
+else:
+    uuid = Lazily("uuid")
+
 
 # -- encoding ---------------------------------------------------------------------------------------------
 
@@ -262,6 +268,8 @@ def _check_other(composite: Composite, field: Field, value: Any) -> None:
     elif field.requires in _IDENTITIES:
         if isinstance(value, _IDENTITIES[field.requires]) and not isinstance(value, bool):
             return
+        if field.requires == "message-id" and isinstance(value, uuid.UUID):
+            return
     elif field.primitive == "*" and field.requires not in _DESCRIBED:
         return
     elif isinstance(value, Described):
@@ -303,7 +311,7 @@ _SIMPLE: dict[str, type] = {
     "map": dict,
 }
 _HIGHEST = {"ubyte": 0xFF, "ushort": 0xFFFF, "uint": 0xFFFFFFFF, "ulong": 0xFFFFFFFFFFFFFFFF}
-_IDENTITIES: dict[str, Any] = {"address": str, "message-id": (int, str, bytes, UUID), "txn-id": bytes}
+_IDENTITIES: dict[str, Any] = {"address": str, "message-id": (int, str, bytes), "txn-id": bytes}
 _DESCRIBED = ("source", "target", "delivery-state", "outcome")
 _EXPECTED: dict[Field, tuple[Any, int]] = {field: _expectation(field) for field in _WRITER_OF}
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError
-from typing import Any, Callable
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Callable
 
 from reactor.codec.types import (
     UNDESCRIBED,
@@ -37,6 +36,13 @@ from reactor.codec.types import (
     ushort,
 )
 from reactor.errors import DECODE_ERROR, RemoteProtocolError
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import uuid
+else:
+    uuid = Lazily("uuid")
+
 
 #: How deep lists, maps, arrays and described values may be nested: far more than any application needs, far less
 #: than Python's own stack.
@@ -174,8 +180,8 @@ def _read_decimal128(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[by
     return decimal128(take(buf, pos, pos + 16, end)), pos + 16
 
 
-def _read_uuid(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[UUID, int]:
-    return UUID(bytes=take(buf, pos, pos + 16, end)), pos + 16
+def _read_uuid(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[uuid.UUID, int]:
+    return uuid.UUID(bytes=take(buf, pos, pos + 16, end)), pos + 16
 
 
 def _read_char(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[str, int]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError
-from typing import Any, Callable
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Callable
 
 from reactor.codec.types import char, clipped, decimal128
 from reactor.errors import DataException
+
+if TYPE_CHECKING:
+    import uuid
+
 
 Writer = Callable[[bytearray, Any], None]
 
@@ -125,7 +128,7 @@ def write_decimal128(out: bytearray, value: bytes) -> None:
     out += decimal128(value)
 
 
-def write_uuid(out: bytearray, value: UUID) -> None:
+def write_uuid(out: bytearray, value: uuid.UUID) -> None:
     out.append(0x98)
     out += value.bytes
 

@@ -7,7 +7,6 @@ termini, and warns; an application that insists has the link closed.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from reactor.engine.endpoints.condition import Condition
@@ -16,9 +15,10 @@ from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
 from reactor.engine.public import Link
 from reactor.errors import NOT_IMPLEMENTED
+from reactor.loop.loggers import logger
 from reactor.shown import quoted, shown
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: The kinds of wishes, by the names that `insist` takes.
 FILTER, MODE, DURABILITY, EXPIRY = "filter", "distribution mode", "durability", "expiry policy"

@@ -45,6 +45,7 @@ from reactor.engine.sasl.credentials import Credentials
 from reactor.engine.sasl.exchange import Authenticator, TokenOwner
 from reactor.engine.tls.domain import SSLDomain
 from reactor.listing import absent
+from reactor.loop.busy_poll import BUSY_POLL
 from reactor.loop.interface import Clock, Network
 from reactor.loop.loop import Loop
 
@@ -59,6 +60,8 @@ class Container:
     clock, network, random: the world: a `reactor.loop.interface.Clock`, a Network, and a `random.Random`. The
         real ones by default; simulations give their own. Nonces and names that have to be unguessable are drawn from
         `random`, too: a seeded one is for tests.
+    busy_poll: seconds to look again for input, with the processor left to others, before the container sleeps; 0 for
+        not at all; default 0.0001. It does so while waits are short, and on systems that have `os.sched_yield`.
     raise_errors: whether `run()` raises `ended_by` when a connection could not be kept (False).
 
     `ended_by` is the reason why `run()` has returned: None when nothing was left to do, or after `stop()`; else an
@@ -87,9 +90,10 @@ class Container:
         *handlers: object,
         container_id: Optional[str] = None,
         clock: Optional[Clock] = None, network: Optional[Network] = None, random: Optional[random_module.Random] = None,
-        raise_errors: bool = False, **unknown: NoReturn,
+        raise_errors: bool = False, busy_poll: float = BUSY_POLL, **unknown: NoReturn,
     ) -> None:
-        check_keywords("Container()", Container.__init__, dict(unknown=unknown, raise_errors=raise_errors))
+        given = dict(unknown=unknown, raise_errors=raise_errors, busy_poll=busy_poll)
+        check_keywords("Container()", Container.__init__, given)
         self.random = random_module.SystemRandom() if random is None else random
         self.container_id = random_uuid(self.random) if container_id is None else container_id
         self.user: Optional[str] = None
@@ -109,7 +113,7 @@ class Container:
         self.rescue: Optional[Callable[[Exception, AnyValue], bool]] = None
         self.raise_errors = bool(raise_errors)
         self.owner = OwningThread()
-        self.loop = Loop(clock, network)
+        self.loop = Loop(clock, network, busy_poll)
         if network is None:
             # No application has to close a container: its descriptors go with it.
             weakref.finalize(self, self.loop.network.close)

@@ -5,7 +5,6 @@ The container owns one. It knows links, their settings and options, and nothing 
 
 from __future__ import annotations
 
-import uuid
 import weakref
 from random import Random
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
@@ -130,7 +129,9 @@ class LinkMaker:
 
 def random_uuid(random: Random) -> str:
     """A random UUID of that source."""
-    return str(uuid.UUID(int=random.getrandbits(128), version=4))
+    bits = "%032x" % random.getrandbits(128)
+    variant = "89ab"[int(bits[16], 16) & 3]  # [RFC 9562, 5.4]; `uuid` would be imported for this alone
+    return "-".join((bits[:8], bits[8:12], "4" + bits[13:16], variant + bits[17:20], bits[20:]))
 
 
 def _refuse_closed(endpoint: Union[Connection, Session]) -> None:

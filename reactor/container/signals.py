@@ -6,19 +6,19 @@ so a signal is counted and handed to the container, which stops when it gets to 
 
 from __future__ import annotations
 
-import logging
 import threading
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.lazily import Lazily
+from reactor.loop.loggers import logger
 
 if TYPE_CHECKING:
     import signal
 else:
     signal = Lazily("signal")
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 STATUS_OF_SIGNALS = 128
 """The exit status of a program that a signal has ended is this much and the signal's number, as a shell has it."""

@@ -7,7 +7,6 @@ handler. Without such a peer no clock is read. It knows handlers by their names 
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Optional
 
 from reactor.container.threads import PostedCall
@@ -15,8 +14,9 @@ from reactor.engine.events import Event, EventType
 from reactor.engine.handler import Dispatcher
 from reactor.engine.public import Transport
 from reactor.loop.interface import Clock
+from reactor.loop.loggers import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _METHODS = {Event.LINK_FLOW: "on_sendable", Event.TIMER_TASK: "on_timer_task"}
 

@@ -39,15 +39,18 @@ class Loop:
 
     clock: the monotonic clock of the system by default.
     network: the sockets of the system by default.
+    busy_poll: of these; see `busy_poll.BusyPoller`.
     now: the time of this turn, read once when `wait` returned; for the exact time ask `clock`.
     watchers: the drivers, of wires and of listeners, that have not finished; they add and discard themselves.
     """
 
     __slots__ = ("clock", "network", "timers", "now", "watchers")
 
-    def __init__(self, clock: Clock | None = None, network: Network | None = None) -> None:
+    def __init__(
+        self, clock: Clock | None = None, network: Network | None = None, busy_poll: float = 0.0
+    ) -> None:
         self.clock: Clock = MonotonicClock() if clock is None else clock
-        self.network: Network = SocketNetwork(self.clock) if network is None else network
+        self.network: Network = SocketNetwork(self.clock, busy_poll=busy_poll) if network is None else network
         self.timers = Timers()
         self.now = self.clock.now()
         self.watchers = Watchers()

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Callable
 
+from reactor.loop.busy_poll import busily
 from reactor.loop.clock import MonotonicClock
 from reactor.loop.dial import Dial, Found, Resolver, explain, format_address, look_up
 from reactor.loop.interface import (
@@ -24,7 +25,7 @@ from reactor.loop.interface import (
     join_address,
     reason,
 )
-from reactor.loop.poller import make_poller
+from reactor.loop.poller import Poller, make_poller
 from reactor.loop.timers import Timer, Timers
 
 # select() on Windows does not end when Ctrl-C is pressed, so no wait there is longer than this. For the
@@ -155,6 +156,7 @@ class SocketNetwork:
     """Sockets, names and descriptors of this machine: see `interface.Network`.
 
     clock: for the time to try the next address of a name.
+    busy_poll: seconds to look again before a wait; see `busy_poll.BusyPoller`.
     ask: a stand-in for socket.getaddrinfo.
     """
 
@@ -170,9 +172,11 @@ class SocketNetwork:
         "poller",
     )
 
-    def __init__(self, clock: Clock | None = None, ask: Callable[..., Any] = socket.getaddrinfo) -> None:
-        self.poller = make_poller()
+    def __init__(
+        self, clock: Clock | None = None, ask: Callable[..., Any] = socket.getaddrinfo, busy_poll: float = 0.0
+    ) -> None:
         self._clock: Clock = MonotonicClock() if clock is None else clock
+        self.poller: Poller = busily(make_poller(), busy_poll, self._clock.now)
         self._timers = Timers()
         self._resolver = Resolver(ask)
         self._answers: deque[tuple[Dial, Found]] = deque()  # filled by the threads of the resolver

@@ -7,7 +7,6 @@ nothing about reasons (reasons.py).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -15,13 +14,19 @@ from reactor.container.reconnect.attempts import STABLE, Attempts
 from reactor.container.reconnect.backoff import Backoff, read_delays
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Link, Sender, Session
+from reactor.lazily import Lazily
+from reactor.loop.loggers import logger
 from reactor.loop.timers import Timer
 from reactor.reasons import passes
 
 if TYPE_CHECKING:
-    from reactor.container.interface import ConnectionHost
+    import logging
 
-log = logging.getLogger(__name__)
+    from reactor.container.interface import ConnectionHost
+else:
+    logging = Lazily("logging")
+
+log = logger(__name__)
 
 
 class _Patience:

@@ -5,7 +5,6 @@ The supervisor of the connection has one. It knows links and the settings of the
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from reactor.container.reconnect.attempts import Step
@@ -15,12 +14,13 @@ from reactor.container.settings.connect import ConnectSettings
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Link, Session
 from reactor.errors import LINK_REDIRECT
+from reactor.loop.loggers import logger
 from reactor.shown import shown
 
 if TYPE_CHECKING:
     from reactor.container.interface import ConnectionHost, Family
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class LinkRedirects:

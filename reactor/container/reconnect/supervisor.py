@@ -6,7 +6,6 @@ makes it. The system handler calls it when something has happened, after the han
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.container.reconnect.attempts import Attempts, Step
@@ -23,13 +22,14 @@ from reactor.engine.sasl.layer import SASL
 from reactor.errors import CONNECTION_REDIRECT, IO_ERROR, TIMED_OUT, ConnectionException
 from reactor.loop.driver import Driver
 from reactor.loop.interface import ConnectError
+from reactor.loop.loggers import logger
 from reactor.loop.timers import Timer
 from reactor.reasons import UNTRUSTED, passes
 
 if TYPE_CHECKING:
     from reactor.container.interface import ConnectionHost, Family
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class ConnectionSupervisor:

@@ -122,8 +122,8 @@ def check_mechanisms(name: str, value: Any) -> None:
 
 CHECKS: dict[str, Callable[[str, Any], None]] = {
     **dict.fromkeys(("allow_insecure_mechs", "auto_accept", "raise_errors", "resend", "sasl_enabled"), check_truth),
-    **dict.fromkeys(("attach_timeout", "close_timeout", "connect_timeout", "open_timeout"), check_seconds),
-    **dict.fromkeys(("send_timeout", "write_timeout"), check_seconds),
+    **dict.fromkeys(("attach_timeout", "busy_poll", "close_timeout", "connect_timeout"), check_seconds),
+    **dict.fromkeys(("open_timeout", "send_timeout", "write_timeout"), check_seconds),
     **dict.fromkeys(("password", "sni", "user"), check_text),
     "allowed_mechs": check_mechanisms,
     "heartbeat": check_heartbeat,

@@ -7,7 +7,6 @@ wire: the peer has rolled it back then.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.message import Message
@@ -36,11 +35,12 @@ from reactor.errors import (
     TransactionException,
     TransactionRolledBack,
 )
+from reactor.loop.loggers import logger
 
 if TYPE_CHECKING:
     from reactor.container.interface import TransactionHost
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 DECLARING, ACTIVE, DISCHARGING, OVER = range(4)
 """The stages of a transaction."""

@@ -1,0 +1,79 @@
+"""Busy polling: to look again for a moment, with the processor left to others, before going to sleep.
+
+The network enters. To sleep and to be woken is most of a round trip, and where the peer answers at once it is for
+nothing. It knows a poller, the time and one call of the system.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Optional
+
+from reactor.loop.interface import Watcher
+from reactor.loop.poller import Poller
+
+#: Seconds to look again, by default: within these the answer of a peer on this machine comes, or on a fast network.
+BUSY_POLL = 0.0001
+
+#: The system's call to leave the processor to others. Without it, to look again would keep the peer from working.
+give_way: Optional[Callable[[], object]] = getattr(os, "sched_yield", None)
+
+#: A wait is short when it took at most so many times as long as one looks: then the next may be shorter.
+_SHORT = 2.0
+#: How many waits may have to be short, after failures in a row, before one looks again.
+_MOST_NEEDED = 64
+
+
+class BusyPoller:
+    """A poller that looks again, for at most `seconds`, where the wait before was short.
+
+    When nothing comes in that time it sleeps, as any other does, and looks again after a short wait, after two, four,
+    up to 64 more with each failure in a row: who is never in time costs next to nothing.
+    """
+
+    __slots__ = ("_needed", "_now", "_poller", "_seconds", "_short", "_yield", "unwatch", "watch", "watched")
+
+    def __init__(
+        self, poller: Poller, seconds: float, now: Callable[[], float], give_way: Callable[[], object]
+    ) -> None:
+        self._poller = poller
+        self._seconds = seconds
+        self._now = now
+        self._yield = give_way
+        self._short = 0  # waits in a row that were short, since one looked in vain
+        self._needed = 1  # so many, before one looks again
+        self.watch, self.unwatch, self.watched = poller.watch, poller.unwatch, poller.watched
+
+    def wait(self, timeout: float) -> list[tuple[Watcher, int]]:
+        wait = self._poller.wait
+        if timeout <= 0:
+            return wait(timeout)
+        began = self._now()
+        if self._short >= self._needed:
+            until = began + min(timeout, self._seconds)
+            while True:
+                ready = wait(0)
+                if ready:
+                    self._needed = 1
+                    return ready
+                self._yield()
+                now = self._now()
+                if now >= until:
+                    break
+            self._short = 0
+            self._needed = min(2 * self._needed, _MOST_NEEDED)
+            timeout = max(0.0, timeout - (now - began))
+        ready = wait(timeout)
+        if self._now() - began <= _SHORT * self._seconds:
+            self._short += 1
+        else:
+            self._short = 0
+        return ready
+
+    def close(self) -> None:
+        self._poller.close()
+
+
+def busily(poller: Poller, seconds: float, now: Callable[[], float]) -> Any:
+    """The poller, with `seconds` of looking again; as it is for 0 seconds, and where the system has no such call."""
+    return BusyPoller(poller, seconds, now, give_way) if seconds and give_way is not None else poller

@@ -1,0 +1,159 @@
+"""Busy polling, with a clock, a poller and a system call that a test holds in its hands."""
+
+from __future__ import annotations
+
+import pytest
+
+from reactor import Container
+from reactor.loop import busy_poll, sockets
+from reactor.loop.busy_poll import BusyPoller, busily
+from reactor.loop.poller import make_poller
+
+STEP = 2.0**-16  # seconds, so that sums are exact
+LOOK = 8 * STEP
+
+
+class Desk:
+    """A poller whose descriptor is ready at times that the test names; each time others have the
+    processor takes a STEP."""
+
+    def __init__(self, *ready_after):
+        self.time = 1024.0
+        self.ready_after = list(ready_after)  # seconds from the beginning of each wait of the busy poller
+        self.due = None
+        self.asked = []
+        self.gave_way = 0
+        self.busy = BusyPoller(self, LOOK, lambda: self.time, self.give_way)
+
+    def give_way(self):
+        self.gave_way += 1
+        self.time += STEP
+
+    def turn(self, timeout=60.0):
+        """How the poller was asked in one wait: 0 for a look, else the longest time to sleep."""
+        self.asked.clear()
+        self.gave_way = 0
+        self.due = self.time + self.ready_after.pop(0)
+        ready = self.busy.wait(timeout)
+        return ready, list(self.asked)
+
+    # -- a Poller
+
+    def wait(self, timeout):
+        self.asked.append(timeout)
+        if self.due - self.time > timeout:
+            self.time += timeout
+            return []
+        self.time = max(self.time, self.due)
+        return ["ready"]
+
+    def watch(self, thing, interest, watcher): ...
+    def unwatch(self, thing): ...
+    def watched(self):
+        return ["watched"]
+
+    def close(self):
+        self.asked.append("closed")
+
+
+def test_after_a_long_wait_it_sleeps_at_once():
+    desk = Desk(5.0, 5.0)
+    assert desk.turn() == (["ready"], [60.0])
+    assert desk.turn() == (["ready"], [60.0])
+    assert desk.gave_way == 0
+
+
+def test_after_a_short_wait_it_looks_and_leaves_the_processor_to_others_between():
+    desk = Desk(LOOK, 5 * STEP)
+    desk.turn()
+    ready, asked = desk.turn()
+    assert ready == ["ready"]
+    assert set(asked) == {0} and len(asked) == desk.gave_way + 1 == 6
+
+
+def test_what_is_there_at_once_costs_one_look():
+    desk = Desk(LOOK, 0.0)
+    desk.turn()
+    assert desk.turn() == (["ready"], [0])
+    assert desk.gave_way == 0
+
+
+def test_it_looks_for_so_long_and_then_sleeps_for_the_rest():
+    desk = Desk(LOOK, 7.0)
+    desk.turn()
+    before = desk.time
+    _, asked = desk.turn(60.0)
+    assert asked[-1] == 60.0 - LOOK
+    assert set(asked[:-1]) == {0} and len(asked) - 1 == desk.gave_way == 8
+    assert desk.time - before == 7.0
+
+
+def test_a_wait_that_is_to_end_sooner_does():
+    desk = Desk(LOOK, 7.0)
+    desk.turn()
+    before = desk.time
+    assert desk.turn(3 * STEP)[0] == []
+    assert desk.time - before == 3 * STEP
+
+
+def test_a_look_alone_stays_one():
+    desk = Desk(LOOK, 1.0)
+    desk.turn()
+    assert desk.turn(0) == ([], [0])
+
+
+def test_failures_in_a_row_make_it_look_ever_more_rarely():
+    """Each wait is short enough for hope, and too long to look for: a peer that is always too late."""
+    desk = Desk(*[12 * STEP] * 1000)
+    looked = [desk.turn()[1][0] == 0 for _ in range(1000)]
+    at = [number for number, did in enumerate(looked) if did]
+    gaps = [later - sooner for sooner, later in zip(at, at[1:])]
+    # A wait in which it looked is short as well, so it counts as the first of those that are needed.
+    assert gaps[:7] == [2, 4, 8, 16, 32, 64, 64]
+    assert set(gaps[6:]) == {64}
+
+
+def test_a_success_brings_hope_back():
+    desk = Desk(*[12 * STEP] * 4, *[5 * STEP] * 20)
+    for _ in range(12):
+        desk.turn()
+    assert desk.turn()[1][0] == desk.turn()[1][0] == 0
+
+
+def test_the_rest_is_that_of_the_poller():
+    desk = Desk()
+    assert desk.busy.watched() == ["watched"]
+    desk.busy.close()
+    assert desk.asked == ["closed"]
+
+
+def test_off():
+    poller = make_poller()
+    assert busily(poller, 0.0, lambda: 0.0) is poller
+    poller.close()
+
+
+def test_a_system_without_the_call(monkeypatch):
+    monkeypatch.setattr(busy_poll, "give_way", None)
+    poller = make_poller()
+    assert busily(poller, LOOK, lambda: 0.0) is poller
+    poller.close()
+
+
+@pytest.mark.skipif(busy_poll.give_way is None, reason="this system cannot leave the processor to others")
+def test_containers_have_it_and_can_do_without():
+    with Container() as usual, Container(busy_poll=0) as without:
+        assert type(usual.loop.network.poller) is BusyPoller
+        assert type(without.loop.network.poller) is type(make_poller_and_close())
+
+
+def make_poller_and_close():
+    poller = sockets.make_poller()
+    poller.close()
+    return poller
+
+
+@pytest.mark.parametrize("wrong", [-1, "often", True])
+def test_a_time_that_is_none(wrong):
+    with pytest.raises(ValueError, match="busy_poll"):
+        Container(busy_poll=wrong)
