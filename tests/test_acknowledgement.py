@@ -265,7 +265,7 @@ class Trouble(Exception):
     """What goes wrong in an application."""
 
 
-def test_another_exception_is_modified_failed_and_leaves_run() -> None:
+def test_J7_another_exception_is_modified_failed_and_leaves_run() -> None:
     def fail(event: Any) -> None:
         if event.message.body == "bad":
             raise Trouble
@@ -354,7 +354,7 @@ def test_a_fault_of_another_message_that_the_application_decodes_is_its_own() ->
 # -- update after settle, with another outcome --------------------------------------------------------------
 
 
-def test_update_after_settle_with_another_outcome_raises_and_names_both() -> None:
+def test_R6_update_after_settle_with_another_outcome_raises_and_names_both() -> None:
     scene = Scene()
     (sent,) = scene.send()
     delivery = scene.received[0]
@@ -369,7 +369,7 @@ def test_update_after_settle_with_another_outcome_raises_and_names_both() -> Non
 # -- connection lost before the acknowledgement -------------------------------------------------------------
 
 
-def test_acknowledging_after_the_connection_is_lost_does_nothing() -> None:
+def test_J3_acknowledging_after_the_connection_is_lost_does_nothing() -> None:
     scene = Scene(auto_accept=False)
     scene.send()
     scene.stage.cut()
@@ -383,7 +383,7 @@ def test_acknowledging_after_the_connection_is_lost_does_nothing() -> None:
     assert scene.receiver.unsettled == 0
 
 
-def test_acknowledging_over_another_wire_does_nothing_and_the_peer_delivers_again() -> None:
+def test_J3_acknowledging_over_another_wire_does_nothing_and_the_peer_delivers_again() -> None:
     sent: list[Any] = []
 
     def feed(event: Any) -> None:
@@ -419,7 +419,7 @@ def test_a_send_whose_connection_comes_back_is_in_doubt_all_the_same() -> None:
     assert len(scene.received) == 1, "it was not sent again"
 
 
-def test_a_send_whose_sender_sends_again_has_one_outcome() -> None:
+def test_J2_Q13_a_send_whose_sender_sends_again_has_one_outcome() -> None:
     scene = Scene(auto_accept=False, reconnect=True, send_options=Resend())
     first, second = scene.send("one", "two")
     scene.server.accept(scene.received[0])
@@ -614,7 +614,7 @@ def test_a_pre_settled_transfer_is_settled_on_arrival_and_cannot_be_refused() ->
 
 
 @pytest.mark.parametrize("auto_accept", [True, False])
-def test_what_arrives_on_a_link_closed_locally_is_released_and_settled(auto_accept: bool) -> None:
+def test_P5_what_arrives_on_a_link_closed_locally_is_released_and_settled(auto_accept: bool) -> None:
     def close(event: Any) -> None:
         scene.server.accept(event.delivery)
         event.receiver.close()
@@ -663,7 +663,7 @@ def test_auto_accept_of_the_receiver_goes_before_the_handlers(way: Any) -> None:
 
 
 @pytest.mark.parametrize("way", [{"prefetch": 4}, {"options": Prefetch(4)}])
-def test_prefetch_of_the_receiver_goes_before_the_handlers(way: Any) -> None:
+def test_J10_prefetch_of_the_receiver_goes_before_the_handlers(way: Any) -> None:
     pull = Pull(0, **way)
     assert pull.receiver.credit == 4
     assert Pull(0).receiver.credit == 10
@@ -677,7 +677,7 @@ def test_prefetch_bounds_what_is_on_its_way_and_not_what_is_unsettled() -> None:
 
 
 @pytest.mark.parametrize("way", [{"max_unsettled": 8}, {"options": [Prefetch(10), MaxUnsettled(8)]}])
-def test_max_unsettled_bounds_credit_and_unsettled_deliveries(way: Any) -> None:
+def test_R7_max_unsettled_bounds_credit_and_unsettled_deliveries(way: Any) -> None:
     pull = Pull(30, auto_accept=False, **way)
     assert len(pull.sent) == pull.client.count("on_message") == 8
     for event in pull.client.events["on_message"][:5]:

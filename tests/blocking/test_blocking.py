@@ -77,7 +77,7 @@ def test_an_unknown_keyword_is_refused_and_leaves_no_thread():
 # -- sending -----------------------------------------------------------------------------------------------------
 
 
-def test_send_returns_the_delivery_when_the_peer_has_taken_it(broker, connection):
+def test_Q11_send_returns_the_delivery_when_the_peer_has_taken_it(broker, connection):
     sender = connection.create_sender("jobs")
     delivery = sender.send(Message("sweep"))
     assert delivery.remote_state == ACCEPTED
@@ -86,7 +86,7 @@ def test_send_returns_the_delivery_when_the_peer_has_taken_it(broker, connection
     assert broker.queue("jobs").depth == 2
 
 
-def test_a_message_that_is_not_taken_raises(connection):
+def test_Q11_a_message_that_is_not_taken_raises(connection):
     sender = connection.create_sender("small")
     sender.send(Message(1))
     with pytest.raises(

@@ -129,7 +129,7 @@ def test_a_cycle_needs_the_same_queue_and_no_rejection_since():
 # -- in a broker
 
 
-def test_a_rejected_message_goes_to_the_dead_letter_address(caplog):
+def test_R4_a_rejected_message_goes_to_the_dead_letter_address(caplog):
     world = world_with(jobs={"dead_letter": "dead"})
     client = world.client()
     client.send("jobs", "a", "b")
@@ -164,7 +164,7 @@ def test_a_message_that_makes_room_goes_there():
     assert buried(client) == [(1, ["maxlen"]), (2, ["maxlen"])]
 
 
-def test_a_message_that_fails_too_often_goes_there(caplog):
+def test_R12_a_message_that_fails_too_often_goes_to_the_dead_letter_address(caplog):
     world = world_with(jobs={"dead_letter": "dead", "max_deliveries": 3})
     client = world.client()
     client.send("jobs", "a")

@@ -127,7 +127,7 @@ def test_a_message_that_is_not_durable_waits_behind_one_that_is(kept):
     assert client.outcomes == [ACCEPTED] * 6
 
 
-def test_nothing_is_delivered_before_it_is_in_the_store(kept):
+def test_R8_nothing_is_delivered_or_confirmed_before_it_is_in_the_store(kept):
     client = kept.world.client()
     receiver = client.receiver("jobs", 10)
     store, seen = kept.world.broker.durability.store, []

@@ -142,7 +142,7 @@ def bind(world, exchange, queue, key="", kind=TOPIC):
     world.quiet()
 
 
-def test_a_message_goes_to_each_queue_once(world):
+def test_R9_a_message_goes_to_each_queue_once(world):
     for key in ("a.*", "#", "a.b"):
         bind(world, "x", "one", key)
     bind(world, "x", "two", "a.#")
@@ -152,7 +152,7 @@ def test_a_message_goes_to_each_queue_once(world):
     assert (world.node("one").depth, world.node("two").depth) == (1, 1)
 
 
-def test_without_a_key_the_subject_is_the_key(world):
+def test_R9_what_no_queue_takes_is_released_and_without_a_key_the_subject_is_the_key(world):
     bind(world, "x", "one", "a.*")
     client = world.client()
     client.send("/exchanges/x", "yes", subject="a.b")
@@ -216,7 +216,7 @@ def test_a_full_queue_holds_back_the_senders_to_its_exchange():
     assert row["held_back_by"] is None
 
 
-def test_a_queue_that_refuses_has_the_message_rejected(world):
+def test_R9_a_queue_that_refuses_has_the_message_rejected(world):
     world.broker.actions.create("small", settings={"max_length": 1, "overflow": "reject"})
     bind(world, "x", "small", "k")
     client = world.client()

@@ -73,7 +73,7 @@ def test_a_message_that_a_consumer_got_again_has_its_time_anew():
 # -- in a broker
 
 
-def test_the_slow_receiver_hears_of_it_and_gets_nothing_until_it_has_settled(caplog):
+def test_R11_the_slow_receiver_hears_of_it_and_gets_nothing_until_it_has_settled(caplog):
     world = BrokerWorld(queues={"jobs": Policy(ack_timeout=30.0)})
     slow, other = world.client(), world.client()
     receiver = slow.receiver("jobs", 10)

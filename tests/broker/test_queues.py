@@ -190,7 +190,7 @@ def test_who_has_no_credit_does_not_hold_up_the_others(world):
 # -- outcomes
 
 
-def test_released_comes_back_in_its_place_uncounted(world):
+def test_R4_released_comes_back_in_its_place_uncounted(world):
     client = world.client()
     client.send("jobs", "a", "b")
     receiver = client.receiver("jobs", 1)
@@ -327,7 +327,7 @@ def test_settled_without_an_outcome_is_what_the_source_says_it_is(world, outcome
 
 
 @pytest.mark.parametrize("how", ["close", "detach", "end", "close connection", "vanish"])
-def test_unsettled_messages_of_who_leaves_come_back_counted_in_their_place(world, how):
+def test_R5_Q3_unsettled_messages_of_who_leaves_come_back_counted_in_their_place(world, how):
     leaver, other = world.client(), world.client()
     leaver.send("jobs", *"abc")
     receiver = leaver.receiver("jobs", 2)
@@ -410,7 +410,7 @@ def test_what_is_settled_before_it_is_complete_is_taken(world, half_way):
     assert world.node("jobs").depth == 1
 
 
-def test_presettled_for_the_receiver(world):
+def test_R2_Q4_presettled_for_the_receiver(world):
     client = world.client()
     client.send("jobs", "a")
     receiver = client.receiver("jobs", 1, options=AtMostOnce())
@@ -463,7 +463,7 @@ def test_a_sender_that_asks_for_second_is_answered_first_and_settled(world):
 # -- draining and browsing
 
 
-def test_draining_an_empty_queue_is_answered(world):
+def test_J14_draining_an_empty_queue_is_answered(world):
     client = world.client()
     receiver = client.receiver("jobs")
     receiver.drain(10)
@@ -494,7 +494,7 @@ def test_the_sender_tells_how_many_are_there(world):
     assert client.bodies() == [0, 1]
 
 
-def test_browsing_shows_what_is_there_and_takes_nothing(world):
+def test_Q7_browsing_shows_what_is_there_and_takes_nothing(world):
     client = world.client()
     client.send("jobs", *range(3))
     browser = client.receiver("jobs", options=Copy())
@@ -512,7 +512,7 @@ def test_browsing_shows_what_is_there_and_takes_nothing(world):
 
 
 @pytest.mark.parametrize("outcome", [RELEASED, REJECTED, MODIFIED, None])
-def test_no_outcome_of_a_browser_means_anything(world, outcome):
+def test_Q7_no_outcome_of_a_browser_means_anything(world, outcome):
     client = world.client()
     client.send("jobs", "a")
     browser = client.receiver("jobs", 5, options=Copy())

@@ -145,7 +145,7 @@ def test_a_peer_that_hangs_up_without_a_close_is_a_loss() -> None:
     assert client.count("on_disconnected") == 1
 
 
-def test_a_peer_that_falls_silent_is_given_up_after_the_heartbeat() -> None:
+def test_Q16_a_peer_that_falls_silent_is_given_up_after_the_heartbeat() -> None:
     stage = Stage()
     client = Witness()
     stage.connect(client, heartbeat=10)

@@ -30,7 +30,7 @@ def test_the_container_id_is_drawn_from_the_random_source() -> None:
     assert draw() == draw()
 
 
-def test_an_unknown_keyword_is_refused_with_the_nearest_name() -> None:
+def test_Q17_an_unknown_keyword_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(TypeError, match=r"'contaner_id'; did you mean 'container_id'"):
         Container(contaner_id="x")
     stage = Stage()

@@ -84,7 +84,7 @@ CREATE: list[Callable[..., Any]] = [
 
 
 @pytest.mark.parametrize("create", CREATE)
-def test_a_link_that_is_not_attached_in_time_fails(create: Any) -> None:
+def test_J18_a_link_that_is_not_attached_in_time_fails(create: Any) -> None:
     scene = Scene()
     link = create(scene, attach_timeout=5)
     scene.run(lambda: scene.client.count("on_link_closed"))
@@ -176,7 +176,7 @@ def test_a_loss_ends_the_wait() -> None:
 
 @pytest.mark.parametrize("create", CREATE)
 @pytest.mark.parametrize("way", ["close", "detach"])
-def test_a_link_that_is_not_closed_in_time_fails_and_is_closed(create: Any, way: str) -> None:
+def test_J18_a_link_that_is_not_closed_in_time_fails_and_is_closed(create: Any, way: str) -> None:
     scene = Scene()
     link = create(scene, close_timeout=5)
     scene.run()
@@ -248,7 +248,7 @@ class Sending(Scene):
         return [event.delivery for event in self.client.events.get("on_in_doubt", [])]
 
 
-def test_a_message_without_an_outcome_in_time_is_in_doubt() -> None:
+def test_J18_a_message_without_an_outcome_in_time_is_in_doubt() -> None:
     scene = Sending(send_timeout=5)
     first = scene.sender.send(Message("one"))
     scene.wait(3)
@@ -331,7 +331,7 @@ def test_the_time_runs_on_while_there_is_no_connection() -> None:
     assert [event.delivery for event in scene.client.events["on_accepted"]] == [waiting]
 
 
-def test_messages_are_sent_again_until_their_time_is_over() -> None:
+def test_J2_messages_are_sent_again_until_their_time_is_over() -> None:
     scene = Sending(reconnect=True, send_timeout=60, resend=True)
     sent = scene.sender.send(Message("x"))
     for loss in (1, 2, 3):

@@ -54,7 +54,7 @@ class Scene:
 # -- sessions and links --------------------------------------------------------------------------------------
 
 
-def test_everything_is_told_in_its_order() -> None:
+def test_J4_everything_is_told_in_its_order() -> None:
     scene = Scene()
     scene.container.create_sender(scene.connection, "q")
     scene.run()

@@ -257,7 +257,7 @@ def test_stopping_ends_the_attempts() -> None:
         {"address": "amqp://server:7777,server:5672"},
     ],
 )
-def test_every_address_is_tried_after_each_delay(given: Any) -> None:
+def test_J1_Q16_every_address_is_tried_after_each_delay(given: Any) -> None:
     stage = Stage()
     client = Kept(stage)
     connection = stage.container(client).connect(**given, reconnect=[0, 3])
@@ -315,7 +315,7 @@ def test_a_peer_that_does_not_answer_is_given_so_much_time() -> None:
     assert client.reasons[0] == IO_ERROR + ": cannot connect to server:5672: timed out after 5 s"
 
 
-def test_a_peer_that_does_not_open_is_given_so_much_time() -> None:
+def test_J18_a_peer_that_does_not_open_is_given_so_much_time() -> None:
     stage = Stage()
     stage.stepper.containers.remove(stage.host)  # its system lets us in, and that is all
     client, container, _ = connect(stage, stage.url, open_timeout=7, reconnect=False)

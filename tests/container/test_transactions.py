@@ -34,7 +34,7 @@ def world() -> Any:
 # -- declaring ---------------------------------------------------------------------------------------------
 
 
-def test_a_transaction_can_be_used_when_it_is_declared(world):
+def test_P4_a_transaction_can_be_used_when_it_is_declared(world):
     play = Play(world)
     play.coordinator()
     transaction = play.container.declare_transaction(play.connection)

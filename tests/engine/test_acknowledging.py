@@ -89,7 +89,7 @@ def test_Q1_one_named_is_that_one():
     assert sent[0].remote.undeliverable
 
 
-def test_R1_multiple_is_all_up_to_it_in_the_order_of_arrival():
+def test_R1_R3_multiple_is_all_up_to_it_in_the_order_of_arrival():
     pair, sent, come = two_links(6)
     session = come[0].session
     come[1].release()

@@ -364,7 +364,7 @@ def test_drain_with_nothing_to_send(pair, forth):
     assert receiver in pair.side(receiver).of(Event.LINK_FLOW)
 
 
-def test_drain_with_less_to_send_than_credit(pair, forth):
+def test_P6_drain_with_less_to_send_than_credit(pair, forth):
     sender, receiver = pair.way(forth)
     for _ in range(3):
         sender.transmit(b"x")
@@ -940,7 +940,7 @@ def test_a_window_in_frames_and_not_in_messages():
     assert b"".join(frame.payload for frame in [*first, last]) == bytes(1000)
 
 
-def test_what_a_flow_of_ours_tells():
+def test_P7_what_a_flow_of_ours_tells():
     peer = Peer.client(next_outgoing_id=100)
     receiver = peer.receiver(credit=5)
     peer.transfer(b"a", 7).transfer(b"b", 8)

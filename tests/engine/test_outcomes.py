@@ -466,7 +466,7 @@ def test_a_symbolic_state_and_one_that_is_nobody_s():
 # -- settle modes --------------------------------------------------------------------------------------------
 
 
-def test_at_most_once(pair, forth):
+def test_P1_J11_at_most_once(pair, forth):
     sender, receiver = pair.way(forth, 5, lambda link: setattr(link, "snd_settle_mode", link.SND_SETTLED))
     assert sender.snd_settle_mode == sender.SND_SETTLED
     sent = sender.transmit(b"x")
