@@ -17,6 +17,8 @@ from reactor.loop.timers import Timer
 #: Bytes that one read takes at most. More would cost fewer turns, and be slower: the bytes of a turn are answered at
 #: its end, with new credit among it, and a peer that has used its credit up waits for that with nothing to do.
 READ_SIZE = 65536
+#: The same while a long message is on its way, which nothing answers before its end.
+LONG_READ_SIZE = 4 * READ_SIZE
 
 #: Seconds for a peer to finish after us when both sides have said all that they will. Some never finish, or keep
 #: a client with a wrong password waiting; the bytes not read yet are at most the end of their TLS.
@@ -51,6 +53,7 @@ class Driver:
     # Some of these exist for each connection: no closure, no timer and no dict unless it is needed.
     __slots__ = (
         "_interest",  # the wire is watched for it; with WRITE in it the wire is full, or not yet connected
+        "_limit",     # bytes that the next read takes at most
         "_lingering", # one side has ended: from here on the deadline is ours
         "_moved",     # whether the peer took anything since the last look; asked when lingering
         "_reading",   # the peer has not finished
@@ -76,6 +79,7 @@ class Driver:
         self.error: OSError | None = None
         self.closed = False
         self._interest = 0
+        self._limit = READ_SIZE
         self._lingering = False
         self._moved = False
         self._reading = True
@@ -139,12 +143,14 @@ class Driver:
     def _read(self) -> None:
         """One read. A peer with more bytes waits for the next turn, after the others."""
         try:
-            data = self.wire.read(READ_SIZE)
+            data = self.wire.read(self._limit)
         except OSError as error:
             self.fail(IO_ERROR, f"read from {self.wire.remote_address}: {reason(error)}")
             return
         if data:
             self._timed = self.transport.receive(data)
+            long = len(data) >= READ_SIZE and self.transport.buffered >= READ_SIZE
+            self._limit = LONG_READ_SIZE if long else READ_SIZE
             if self._timed:
                 self._tick()
             if self._interest & WRITE:

@@ -192,6 +192,11 @@ class Stream(Protocol):
         """Whether the last frame of the peer has come: only the end of the wire may still come from it."""
         ...
 
+    @property
+    def buffered(self) -> int:
+        """Bytes of messages that have come in part."""
+        ...
+
     def receive(self, data: bytes) -> Any:
         """False when `tick` would have nothing to say, until the next call of this, as long as no output is left."""
         ...

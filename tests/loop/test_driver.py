@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from reactor.errors import IO_ERROR
-from reactor.loop.driver import BRIEF, BURST, READ_SIZE, Driver, ListenerDriver
+from reactor.loop.driver import BRIEF, BURST, LONG_READ_SIZE, READ_SIZE, Driver, ListenerDriver
 from reactor.loop.sockets import SocketWire
 from tests.support.streams import ScriptedStream
 from tests.support.worlds import WORLDS, MemoryWorld, Pair, SocketWorld
@@ -234,6 +234,38 @@ def test_what_the_transport_held_back_follows_in_the_next_turn(world):
     stream.pending, stream.pop = pending, lambda size: popped(size) or bool(pieces)
     pair.client.flush()
     world.spin(lambda: pair.server_stream.received == b"onetwothree")
+
+
+def test_reads_are_longer_while_a_long_message_is_on_its_way(sockets):
+    pair = Pair(sockets)
+    limits = []
+
+    class Recording:
+        def __init__(self, wire):
+            self.wire = wire
+
+        def read(self, limit):
+            limits.append(limit)
+            return self.wire.read(limit)
+
+        def __getattr__(self, name):
+            return getattr(self.wire, name)
+
+    stream, pair.server.wire = pair.server_stream, Recording(pair.server.wire)
+
+    def exchange(size, buffered):
+        limits.clear()
+        before = len(stream.received)
+        stream.buffered = buffered
+        pair.client_stream.say(bytes(size))
+        pair.client.flush()
+        sockets.spin(lambda: len(stream.received) == before + size)
+        return set(limits)
+
+    assert exchange(2_000_000, buffered=0) == {READ_SIZE}
+    assert exchange(2_000_000, buffered=100_000) == {READ_SIZE, LONG_READ_SIZE}
+    exchange(READ_SIZE, buffered=0)
+    assert exchange(100, buffered=0) == {READ_SIZE}
 
 
 def test_last_words_are_heard_although_writing_fails(memory):

@@ -22,6 +22,7 @@ class ScriptedStream:
         self.ticks: list[float] = []
         self.asked = 0
         self.is_over = False
+        self.buffered = 0
         self._unsaid: list[bytes] = []
         self._finished = False
 
