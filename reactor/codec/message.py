@@ -158,7 +158,7 @@ class Message(FieldAttributes):
 
     def load_properties(self) -> list[AnyValue]:
         """The fields of the properties section, decoded now."""
-        self.property_fields = fields = read_properties(self._raw, self._spans)
+        self.property_fields = fields = [None] * 13 if self._raw is None else read_properties(self._raw, self._spans)
         return fields
 
     def decode(self, data: bytes) -> None:

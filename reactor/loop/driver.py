@@ -241,6 +241,9 @@ class Driver:
             timer = self._timer
             if timer is None or deadline < timer.at:
                 self._plan(deadline)
+        elif self._timer is not None:
+            self._timer.cancel()  # nothing is waited for any more: turns have no deadline to look at
+            self._timer = None
 
     def _plan(self, at: float) -> None:
         if self._timer is not None:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from reactor.codec.message import Message
 from reactor.engine.endpoints import delivery as fates
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import LOST, OPEN, PRE_SETTLED, SETTLED_BY_PEER, SETTLED_HERE, Delivery
@@ -140,6 +141,8 @@ class Sender(Link):
         sent before that size was known is REJECTED here, with the same reason. MessageException or DataException,
         naming the field, when the message cannot be encoded. Nothing is sent then.
         """
+        if type(obj) is Message and not self.pending:  # as nearly always
+            return self.transmit(obj.encode(), tag)
         if isinstance(obj, (bytes, bytearray, memoryview)):
             return self.stream(obj)
         if not hasattr(obj, "send") or isinstance(obj, type):  # a str has an encode too: that gives no message

@@ -50,6 +50,8 @@ class Channels:
     woken: whether the driver knows that there is something to write. notice: the event by which it learns of that.
     largest_payload: how many bytes of a message one frame can carry to the peer; its delivery's state is among them.
     doubts: links that look refused, and until when they may be; 0.0: not yet known.
+    timed: whether `tick` may have something to say, room for the output aside. Most wires wait for nothing once they
+        are open.
     """
 
     __slots__ = (
@@ -70,6 +72,7 @@ class Channels:
         "notice",
         "largest_payload",
         "doubts",
+        "timed",
         "_last",
         "_transport",
         "_stages",
@@ -94,6 +97,7 @@ class Channels:
         self.notice: tuple[EventType, Any] = (Event.TRANSPORT, transport)
         self.largest_payload = LARGEST_PAYLOAD
         self.doubts: dict[Link, float] = {}
+        self.timed = True
         self._last = -1  # the number of ours that was taken last
         self._transport = transport
         self._stages = stages
@@ -129,6 +133,7 @@ class Channels:
         at once: some peers leave out the terminus that they were asked for, and mean it."""
         link.doubtful = True
         self.doubts[link] = 0.0
+        self.timed = True
 
     # -- numbers -----------------------------------------------------------------------------------------
 

@@ -76,7 +76,8 @@ class Timeouts:
     def tick(self, now: float) -> float:
         """See Transport."""
         stages, remote = self._stages, self._channels.remote_idle_timeout
-        if not self.counts() and not self._layers.output:
+        if not self._layers.output and not self._counts():
+            self._channels.timed = False
             return 0.0
         deadlines = []
         parting = 0.0 if self._layers.sealing is None else self._part(now)
@@ -113,8 +114,8 @@ class Timeouts:
             deadlines.append(self._speak_by)
         return min(deadlines) if deadlines else 0.0
 
-    def counts(self) -> bool:
-        """Whether anything is waited for, or will be, whatever comes: room for the output aside."""
+    def _counts(self) -> bool:
+        """Whether anything is waited for but room for the output."""
         channels, layers = self._channels, self._layers
         if self._stages.input < EXPECT_FRAMES or layers.sealing is not None:
             return True

@@ -382,7 +382,7 @@ class Transport(Listed):
         except Exception:
             self.ending.break_down()
             raise
-        return self.timeouts.counts()
+        return self.channels.timed
 
     def _receive_sealed(self, tls: TLSLayer, data: bytes) -> None:
         """Take bytes that TLS has sealed: their content goes on as if it had come in the clear."""
