@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Protocol
 
 from handlers.broker.nodes.directory import Node, Refused
 from handlers.broker.nodes.envelope import Envelope
@@ -14,14 +14,30 @@ Done = Callable[[Optional[Refused]], None]
 """Called with None when a message is there, with the error when it could not be written."""
 
 
+class Sender(Protocol):
+    """An Intake, as its plain messages see it. expected: how many of them are on their way."""
+
+    expected: int
+
+    def confirm(self, delivery: Any, queue: Queue, room: bool) -> None:
+        """The message is on disk and in its queue. room: as `put` of the queue returns it."""
+        ...
+
+    def deny(self, delivery: Any, refused: Refused) -> None:
+        """The message is nowhere."""
+        ...
+
+
 class Plain(NamedTuple):
-    """A message for a queue that is in the store and looks at nothing of it: most are."""
+    """A message for a queue that is in the store and looks at nothing of it, with no terms of its own: most are. It has
+    no `done`, which would be a function for each."""
 
     queue: Queue
     envelope: Envelope
     body: bytes
     number: int
-    done: Done
+    sender: Sender
+    delivery: Any
 
 
 class Arrival(NamedTuple):

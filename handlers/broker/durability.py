@@ -16,7 +16,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional, Union
 
-from handlers.broker.arrivals import Arrival, Done, Plain, Together
+from handlers.broker.arrivals import Arrival, Done, Plain, Sender, Together
 from handlers.broker.interface import BrokerView
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.directory import Node, Refused
@@ -103,10 +103,6 @@ class Durability:
         replaces: the number of the message that it takes the place of, in another queue: one group. It has been
         accepted once, so it is not refused when it cannot be written: it is tried until it can.
         """
-        if envelope.durable and isinstance(queue, Queue) and not (expires or due or replaces):
-            if queue.keeper is not None and queue.gate is None and queue.number not in self._nodes:
-                self._put_plain(queue, envelope, body, done)
-                return
         changes, arrival = self.prepare(queue, envelope, body, expires, done, replaces, due)
         self._arrivals.append((len(self._groups) if changes else -1, arrival))
         if changes:
@@ -114,16 +110,24 @@ class Durability:
         self._expect(arrival)
         self._wait()
 
-    def _put_plain(self, queue: Queue, envelope: Envelope, body: bytes, done: Done) -> None:
+    def put_plain(self, sender: Sender, delivery: Any, queue: Node, envelope: Envelope, body: bytes) -> bool:
+        """As `put`, for a durable message without terms. Returns False, having done nothing, where it takes more than
+        that: `put` does it."""
+        if not isinstance(queue, Queue) or queue.keeper is None or queue.gate is not None:
+            return False
+        if queue.number in self._nodes:
+            return False
         try:
             number = self.store.new_number()
-        except StoreError as error:
-            raise refusal(error) from error
-        self._arrivals.append((len(self._groups), Plain(queue, envelope, body, number, done)))
+        except StoreError:
+            return False
+        self._arrivals.append((len(self._groups), Plain(queue, envelope, body, number, sender, delivery)))
         self._groups.append((AddMessage(number, queue.number, envelope.header, body, 0, 0),))
         self._expected.add(queue)
+        sender.expected += 1
         if self._task is None or self._late:
             self._wait()
+        return True
 
     def together(self, changes: list[Change], arrivals: Sequence[Arrival], done: Done) -> None:
         """Write these changes as a whole with the next commit, and have the arrivals in their nodes, of which they have
@@ -253,7 +257,9 @@ class Durability:
 
     def left(self, entry: Entry) -> None:
         """`entry` has left its queue."""
-        self.removed(entry.number)
+        self._groups.append((RemoveMessage(entry.number),))
+        if self._task is None or self._late:
+            self._wait()
 
     def removed(self, number: int) -> None:
         """The message of this number is in no queue any more."""
@@ -322,7 +328,11 @@ class Durability:
         for index, arrival in arrivals:
             error = outcomes[index] if index >= 0 else None
             if isinstance(arrival, Plain):
-                self._arrive_plain(arrival, error)
+                queue, envelope, body, number, sender, delivery = arrival
+                if error is None and not queue.deleted:
+                    sender.confirm(delivery, queue, queue.put(envelope, body, 0.0, number))
+                else:
+                    sender.deny(delivery, _deleted(queue) if error is None else refusal(error))
             elif isinstance(arrival, Together):
                 self._arrive_together(arrival, error)
             elif error is not None and arrival.insists and not arrival.queue.deleted:
@@ -347,16 +357,6 @@ class Durability:
         ]
         if self._groups:
             self._wait(RETRY)
-
-    def _arrive_plain(self, arrival: Plain, error: Optional[StoreError]) -> None:
-        queue, envelope, body, number, done = arrival
-        if error is not None:
-            done(refusal(error))
-        elif queue.deleted:
-            done(_deleted(queue))
-        else:
-            queue.put(envelope, body, 0.0, number)
-            done(None)
 
     def _arrive(self, arrival: Arrival, error: Optional[StoreError]) -> None:
         queue = arrival.queue

@@ -200,6 +200,13 @@ class Intake(BrokerLink):
         if not fresh:
             self._drop(delivery, node, body)
             room = True
+        elif (
+            durability is not None
+            and envelope.durable
+            and not (expires or due)
+            and durability.put_plain(self, delivery, node, envelope, body)
+        ):
+            room = True
         elif durability is not None and durability.wants(node, envelope):
             self._put_later(durability, delivery, node, envelope, body, expires, due)
             room = True
@@ -262,6 +269,22 @@ class Intake(BrokerLink):
         except Refused as refused:
             self._forget(node, body)
             self._refuse(delivery, refused)
+
+    def confirm(self, delivery: Any, queue: Any, room: bool) -> None:
+        """As Sender.confirm."""
+        self.expected -= 1
+        delivery.settle_with(ACCEPTED)
+        if not room:
+            self._hold(queue)
+        if self.end is not None and not self.expected:
+            self.end()
+
+    def deny(self, delivery: Any, refused: Refused) -> None:
+        """As Sender.deny."""
+        self.expected -= 1
+        self._refuse(delivery, refused)
+        if self.end is not None and not self.expected:
+            self.end()
 
     def is_busy(self, confirming: bool) -> bool:
         """As BrokerLink.is_busy."""

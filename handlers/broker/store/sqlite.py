@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count, starmap
 from os import PathLike, fspath
 from typing import Any, Callable, Optional, Union
@@ -19,7 +19,6 @@ from typing import Any, Callable, Optional, Union
 from handlers.broker.store.interface import (
     AddMessage,
     AddNode,
-    Change,
     CountMessage,
     DelayMessage,
     ForgetId,
@@ -104,7 +103,7 @@ class SqliteStore:
         """As Store.commit. All groups in one transaction; where that fails, each in one of its own, so that those which
         need no room, or make some, are written all the same."""
         try:
-            self._write([change for group in groups for change in group])
+            self._write(groups)
         except (sqlite3.Error, OverflowError, UnicodeError) as error:  # or a value that no column has room for
             if len(groups) == 1:
                 return [self._error(error)]
@@ -177,11 +176,12 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise self._error(error) from error
 
-    def _write(self, changes: Iterable[Change]) -> None:
+    def _write(self, groups: Sequence[Group]) -> None:
         """One transaction. Kinds of change go together, in an order in which none needs a later one."""
         by_kind: dict[type, list[Any]] = {kind: [] for kind in _STATEMENTS}
-        for change in changes:
-            by_kind[type(change)].append(change)
+        for group in groups:
+            for change in group:
+                by_kind[type(change)].append(change)
         base = self._connection
         base.execute("BEGIN IMMEDIATE")
         try:
