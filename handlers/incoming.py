@@ -167,6 +167,7 @@ class IncomingMessageHandler(Handler, Acking):
             return
         try:
             event.message = message = Message.from_bytes(delivery.take())
+            message.origin = delivery
             message.body  # noqa: B018  # read for its error: no call for a body that cannot be decoded
             self._target.on_message(event)
         except BaseException as error:
@@ -175,6 +176,8 @@ class IncomingMessageHandler(Handler, Acking):
             auto_accept = link.auto_accept
             if self.auto_accept if auto_accept is None else auto_accept:
                 delivery.settle_with(ACCEPTED)
+            elif link.acknowledger is not None:
+                link.acknowledger.processed(delivery)
 
     def _no_message(self, event: Event, delivery: Any) -> None:
         if delivery.remote_state is TRANSACTIONAL_STATE and delivery.payload is not None and not delivery.aborted:

@@ -32,6 +32,7 @@ from reactor.container.container import Container
 from reactor.container.draining import Leftover
 from reactor.container.reconnect.backoff import Backoff
 from reactor.container.settings.options import (
+    Acknowledge,
     AtLeastOnce,
     AtMostOnce,
     AutoAccept,
@@ -121,6 +122,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ACCEPTED",
     "Acceptor",
+    "Acknowledge",
     "AcknowledgeMode",
     "AnnotationDict",
     "ApplicationEvent",

@@ -37,7 +37,7 @@ OWN = {
     "DecodeError SASLException TransactionException TransactionRolledBack": "the exception tree",
     "ConnectionClosed LinkDetached SendException": "exceptions that the original keeps in its utils",
     "Reject Release": "exceptions that the original keeps in its handlers",
-    "AutoAccept MaxUnsettled Prefetch Resend": "options of a link that the original has not",
+    "Acknowledge AutoAccept MaxUnsettled Prefetch Resend": "options of a link that the original has not",
     "AcknowledgeMode": "the modes of JMS",
     "Limits": "how much is taken of a peer, at most",
     "Pairs": "a map that no dict can hold",

@@ -26,6 +26,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "listen": reactor.Container.listen,
     "create_sender": reactor.Container.create_sender,
     "create_receiver": reactor.Container.create_receiver,
+    "create_session": reactor.Container.create_session,
     "MessagingHandler": handlers.MessagingHandler,
 }
 

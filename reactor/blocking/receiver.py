@@ -176,7 +176,7 @@ class BlockingReceiver:
         _, payload, delivery = arrived
         message = ReceivedMessage.from_bytes(payload)
         assert isinstance(message, ReceivedMessage)
-        message.delivery, message.session, message.acknowledge_mode = delivery, self.session, self.acknowledge_mode
+        message.origin, message.session, message.acknowledge_mode = delivery, self.session, self.acknowledge_mode
         self.session.acknowledgements.taken(message, self.acknowledge_mode)
         if self._takers or (self._capacity and len(self._arrived) <= self._capacity // 2):
             self._ask()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, TypeVar, Union
 
+from reactor.codec.origin import Origin
 from reactor.codec.sections import FIELDS_CHANGED, HEADER_CHANGED
 from reactor.codec.types import AnyValue, clipped, symbol, timestamp, ulong
 from reactor.errors import MessageException
@@ -191,7 +192,7 @@ MESSAGE_ID = Kind(
 )
 
 
-class FieldAttributes(Listed):
+class FieldAttributes(Origin, Listed):
     """The attributes of a message that travel in its header [3.2.1] and its properties [3.2.4]."""
 
     __slots__ = ()

@@ -5,7 +5,13 @@ Messages enter; the endpoints of the engine look like this.
 
 from __future__ import annotations
 
-from typing import Optional, Protocol, TypeVar, Union
+from typing import Any, Optional, Protocol, TypeVar, Union
+
+
+class Acknowledgeable(Protocol):
+    """A delivery that a message came in."""
+
+    def acknowledge(self, outcome: Any = None) -> None: ...
 
 
 class Outgoing(Protocol):

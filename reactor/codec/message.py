@@ -249,10 +249,7 @@ class Message(FieldAttributes):
     def send(
         self, sender: SendingLink[OutgoingDelivery], tag: Union[str, bytes, None] = None
     ) -> OutgoingDelivery:
-        """Send this message as the next delivery of `sender`; answers the delivery.
-
-        tag: the delivery's tag, by default the sender's next.
-        """
+        """Send this message as the next delivery of `sender`; answers the delivery. tag: None for the sender's next."""
         payload = self.encode()
         delivery = sender.delivery(tag or sender.delivery_tag())
         try:
@@ -335,8 +332,7 @@ class Message(FieldAttributes):
     def body(self) -> AnyValue:
         """The content. Several data sections are one bytes here, several sequences one list."""
         if self._body is UNREAD:
-            assert self._raw is not None
-            self._body, self._parts = read_body(self._raw, self._spans)
+            self._body, self._parts = read_body(self._raw, self._spans)  # type: ignore[arg-type]  # it has its bytes
         return self._body
 
     @body.setter
@@ -491,7 +487,8 @@ _ATTRIBUTES = (
     "instructions", "annotations", "footer", "data_sections", "sequence_sections",
 )
 _DEFAULTS = {name: getattr(Message(), name) for name in _ATTRIBUTES[:-2]}
-listed(Message, *_ATTRIBUTES, "DEFAULT_PRIORITY from_bytes check clear decode encode recv send")
+listed(Message, *_ATTRIBUTES, "DEFAULT_PRIORITY from_bytes check clear decode encode recv send",
+       "delivery redelivered acknowledge")
 
 
 def _unknown_attribute(name: str) -> TypeError:

@@ -23,7 +23,7 @@ from reactor.container.running import Running
 from reactor.container.settings.addresses import Address
 from reactor.container.settings.connect import CONNECT_TIMEOUT, OPEN_TIMEOUT, WRITE_TIMEOUT, ConnectSettings
 from reactor.container.settings.keywords import Mechanisms, check_delay, check_keywords, explained_by
-from reactor.container.settings.links import ReceiverSettings, SenderSettings, Tags
+from reactor.container.settings.links import ReceiverSettings, SenderSettings, SessionSettings, Tags
 from reactor.container.settings.listen import ListenSettings
 from reactor.container.settings.options import Options
 from reactor.container.settings.ssl_config import SSLConfig
@@ -34,12 +34,13 @@ from reactor.container.system_handler import SystemHandler
 from reactor.container.threads import OwningThread
 from reactor.container.transactions.control import Scope, Transactions
 from reactor.container.transactions.transaction import Transaction
-from reactor.container.turns import Turns
+from reactor.container.turns import NO_GLOBAL_HANDLER, Turns
 from reactor.container.waiting import sentences
 from reactor.engine.endpoints.fields import Names
 from reactor.engine.events import Event, EventBase
 from reactor.engine.handler import check_handler
 from reactor.engine.limits import USUAL, Limits
+from reactor.engine.modes import Mode
 from reactor.engine.public import Connection, Link, Receiver, Sender, Session
 from reactor.engine.sasl.credentials import Credentials
 from reactor.engine.sasl.exchange import Authenticator, TokenOwner
@@ -66,19 +67,19 @@ class Container:
 
     `ended_by` is the reason why `run()` has returned: None when nothing was left to do, or after `stop()`; else an
     exception: the one that left it, or a ConnectionException, SessionException or LinkException when a connection of
-    `connect` was given up for an error: by the peer, when attempts are used up, or by the default of an
-    `on_..._error`. An application that connects anew after that has dealt with it: None again.
+    `connect` was given up for an error: by the peer, when attempts are used up, or by the default of an `on_..._error`.
+    An application that connects anew after that has dealt with it: None again.
 
     The attributes `user`, `password`, `allowed_mechs`, `allow_insecure_mechs` and `sasl_enabled` are the defaults of
     these keywords of `connect`; `ssl.client` and `ssl.server` are the SSLDomain of connections with TLS in the one and
     the other direction. `connect_timeout` (15 seconds), `open_timeout` (30), `write_timeout` (60) and `limits`
     (`Limits()`) are defaults of `connect` and `listen` as well, and `attach_timeout`, `send_timeout` and
-    `close_timeout` of links and connections; None, the default of these, is for no limit.
-    `timeout` bounds, in seconds, how long one `process()` waits; None (default) for as long as nothing happens.
+    `close_timeout` of links and connections; None, the default of these, is for no limit. `timeout` bounds, in seconds,
+    how long one `process()` waits; None (default) for as long as nothing happens.
 
     `rescue` is for servers, which go on whatever one peer brings about: called with an exception that would leave
-    `run()`, and with the event that the handler was called for (None where it was none: bytes were read or written,
-    and their connection has been closed with amqp:internal-error). It ends the endpoint that the event is about, and
+    `run()`, and with the event that the handler was called for (None where it was none: bytes were read or written, and
+    their connection has been closed with amqp:internal-error). It ends the endpoint that the event is about, and
     returns whether the container goes on; else the exception leaves `run()`. None (default): each one does.
 
     All of it belongs to one thread, the one that runs it; a call from another one raises RuntimeError. Other threads
@@ -133,21 +134,18 @@ class Container:
         self,
         url: Optional[Address] = None, urls: Optional[Iterable[Address]] = None,
         address: Union[None, Address, Iterable[Address]] = None,
-        handler: Optional[object] = None,
-        reconnect: Reconnect = None,
+        handler: Optional[object] = None, reconnect: Reconnect = None,
         heartbeat: Optional[float] = None, ssl_domain: Optional[SSLDomain] = None,
         *,
         sasl_enabled: Optional[bool] = None,
         allowed_mechs: Mechanisms = None, allow_insecure_mechs: Optional[bool] = None,
-        user: Optional[str] = None, password: Optional[str] = None,
-        virtual_host: Optional[str] = None,
+        user: Optional[str] = None, password: Optional[str] = None, virtual_host: Optional[str] = None,
         offered_capabilities: Names = None, desired_capabilities: Names = None,
         properties: Optional[dict[AnyValue, AnyValue]] = None,
         sni: Optional[str] = None, max_frame_size: Optional[int] = None, container_id: Optional[str] = None,
         connect_timeout: Optional[float] = None, open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
-        limits: Optional[Limits] = None,
-        **unknown: NoReturn,
+        limits: Optional[Limits] = None, **unknown: NoReturn,
     ) -> Connection:
         """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the container runs.
 
@@ -170,8 +168,7 @@ class Container:
         authenticator: Optional[Authenticator] = None, allowed_mechs: Mechanisms = None,
         *,
         credentials: Optional[Credentials] = None, token_owner: Optional[TokenOwner] = None,
-        open_timeout: Optional[float] = None, write_timeout: Optional[float] = None,
-        limits: Optional[Limits] = None,
+        open_timeout: Optional[float] = None, write_timeout: Optional[float] = None, limits: Optional[Limits] = None,
     ) -> Acceptor:
         """Listen for peers, and return the Acceptor: its `close()` ends that.
 
@@ -202,10 +199,16 @@ class Container:
 
     # -- links -------------------------------------------------------------------------------------------
 
-    def create_session(self, context: Context) -> Session:
+    @explained_by(SessionSettings)
+    def create_session(self, context: Context, acknowledge_mode: Mode = None, **unknown: NoReturn) -> Session:
         """A new session, opened, of a connection or of a new connection to a url. LocalProtocolError on a connection
-        that was closed."""
-        return self._links.session(context)
+        that was closed; ValueError or TypeError for a keyword that is wrong.
+
+        The keywords are described in `reactor.container.settings.links.SessionSettings`; `help()` shows them here.
+        """
+        given = dict(locals())
+        check_keywords("create_session()", Container.create_session, given)
+        return self._links.session(context, SessionSettings(given))
 
     @explained_by(SenderSettings)
     def create_sender(
@@ -237,7 +240,7 @@ class Container:
         source: Optional[str] = None, target: Optional[str] = None, name: Optional[str] = None,
         dynamic: bool = False, handler: Optional[object] = None, options: Options = None,
         auto_accept: Optional[bool] = None, prefetch: Optional[int] = None, max_unsettled: Optional[int] = None,
-        attach_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
+        acknowledge_mode: Mode = None, attach_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
         strict: bool = False, **unknown: NoReturn,
     ) -> Receiver:
         """Open a link to receive from, and return the Receiver. Raises as `create_sender` does.
@@ -325,10 +328,7 @@ class Container:
         self.owner.check()
         self._turns.handler = handler
 
-    global_handler = absent(
-        "a container reads and writes by itself: there is no global_handler; a handler that is to see every event "
-        "is given as another one, Container(one, other), or added by container.handler.add(other)"
-    )
+    global_handler = absent(NO_GLOBAL_HANDLER)
 
     @property
     def now(self) -> float:

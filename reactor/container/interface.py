@@ -126,6 +126,11 @@ class TransactionsView(Protocol):
         """A delivery has left, or never will."""
         ...
 
+    def running(self, session: Any, acknowledger: Any) -> Any:
+        """The active transaction of a session, or of its connection; None while there is none, and then
+        `acknowledger.begun(transaction)` is called when there is."""
+        ...
+
 
 class ConnectionHost(Protocol):
     """The connections of the container, as the supervisor of one of them sees them."""

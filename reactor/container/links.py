@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 from reactor.container.agreement import EVERYTHING, insist
 from reactor.container.deadlines import Deadlines
 from reactor.container.settings.addresses import split_addresses
-from reactor.container.settings.links import LinkSettings, ReceiverSettings, SenderSettings
+from reactor.container.settings.links import LinkSettings, ReceiverSettings, SenderSettings, SessionSettings
 from reactor.container.settings.options import apply_options
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Link, Receiver, Sender, Session
@@ -37,9 +37,11 @@ class LinkMaker:
         self._named: weakref.WeakValueDictionary[tuple[str, bool], Link] = weakref.WeakValueDictionary()
         self._suffixes: dict[str, int] = {}  # by name without its number: the last number that was given
 
-    def session(self, context: Context) -> Session:
+    def session(self, context: Context, settings: Optional[SessionSettings] = None) -> Session:
         """A new session, opened."""
         session = self._connection_of(context).session()
+        if settings is not None:
+            settings.apply(session)
         session.open()
         return session
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from reactor.container import acknowledging
 from reactor.container.agreement import look_at
 from reactor.container.connections import Connections
 from reactor.errors import ConnectionClosed
@@ -66,6 +67,7 @@ class SystemHandler:
 
     def on_link_local_open(self, event: Any) -> None:
         self._deadlines.opened_here(event.context)
+        acknowledging.opened_here(event.context, self._connections.loop, self._connections.transactions)
 
     def on_link_remote_open(self, event: Any) -> None:
         self._supervisor(event).answered(event.context)

@@ -35,6 +35,12 @@ _ENOUGH, _FEW = 0.05, 3
 #: Seconds for a peer to finish after us, at most: for as long, too, as it may take to take our last words.
 LINGER = 10.0
 
+#: The error for a name that a container of the original has.
+NO_GLOBAL_HANDLER = (
+    "a container reads and writes by itself: there is no global_handler; a handler that is to see every event "
+    "is given as another one, Container(one, other), or added by container.handler.add(other)"
+)
+
 
 class Turns:
     """Turns, posted events and drivers.

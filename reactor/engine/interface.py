@@ -82,6 +82,9 @@ class ConnectionInterface(EndpointInterface, Protocol):
 class SessionInterface(EndpointInterface, Protocol):
     """A session, for its links and for the parts of its channel."""
 
+    def acknowledge(self, delivery: Any, outcome: Any) -> int:
+        """Settle the delivery, or all that were taken (None), with the outcome."""
+
     @property
     def connection(self) -> ConnectionInterface:
         """The connection that it is in."""
@@ -128,6 +131,17 @@ class SenderInterface(Protocol):
     @property
     def unsettled_deliveries(self) -> Iterator[Any]:
         """The deliveries that are not settled here, oldest first."""
+
+
+class AcknowledgerInterface(Protocol):
+    """What acknowledges messages of a receiver that `on_message` has left without an outcome, and that are not accepted
+    at once."""
+
+    def processed(self, delivery: Any) -> None:
+        """`on_message` has returned."""
+
+    def flush(self) -> None:
+        """Give the outcomes now that were put off: the receiver closes, or gives no more credit."""
 
 
 # -- the wire, for endpoints and for the parts of a channel ---------------------------------------------------

@@ -7,7 +7,7 @@ link and no delivery.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, Union
 
 
 class AcknowledgeMode(IntEnum):
@@ -48,6 +48,16 @@ class AcknowledgeMode(IntEnum):
             raise error("%s is one of %s, not %r" % (name, _POSSIBLE, mode))
         return found  # type: ignore[no-any-return]  # a member
 
+
+#: A mode as applications may give it; None for none.
+Mode = Union[None, AcknowledgeMode, str, int]
+
+AUTO = AcknowledgeMode.AUTO
+CLIENT = AcknowledgeMode.CLIENT
+DUPS_OK = AcknowledgeMode.DUPS_OK
+TRANSACTED = AcknowledgeMode.TRANSACTED
+INDIVIDUAL = AcknowledgeMode.INDIVIDUAL
+NONE = AcknowledgeMode.NONE
 
 _NUMBERS = {int(mode): mode for mode in AcknowledgeMode}
 _NUMBERS[257] = AcknowledgeMode.NONE  # NO_ACKNOWLEDGE of Qpid JMS; 100 is that of Artemis [JMS, Configuration]

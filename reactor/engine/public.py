@@ -152,7 +152,7 @@ listed(
     *_OF_ENDPOINTS,
     _OF_PEERS,
     "connection transport context incoming_capacity incoming_bytes outgoing_window outgoing_bytes",
-    "handle_max first_outgoing_id open close free sender receiver links next acknowledge",
+    "handle_max first_outgoing_id open close free sender receiver links next acknowledge acknowledge_mode",
 )
 _OF_LINKS = listed(
     link.Link,
@@ -173,14 +173,14 @@ listed(
 listed(
     receiver.Receiver,
     *_OF_LINKS,
-    "flow drain draining drained recv pause is_paused prefetch max_unsettled auto_accept",
+    "flow drain draining drained recv pause is_paused prefetch max_unsettled auto_accept acknowledge_mode",
 )
 listed(
     delivery.Delivery,
     "ACCEPTED REJECTED RELEASED MODIFIED RECEIVED link session connection transport tag tag_bytes context",
     "local local_state remote remote_state settled partial aborted readable writable pending updated",
     "fate changes doubt has_left unsettled_next update settle settle_with abort clear take",
-    "accept reject release modify",
+    "accept reject release modify acknowledge",
 )
 listed(
     transport.Transport,

@@ -49,7 +49,7 @@ def test_every_check_is_of_a_keyword() -> None:
     ],
 )
 def test_a_wrong_value_names_its_keyword(name: str, wrong: Any) -> None:
-    if name in ("heartbeat", "max_frame_size") and wrong == 1:
+    if name in ("acknowledge_mode", "heartbeat", "max_frame_size") and wrong == 1:
         check_keywords("connect()", Container.connect, {name: wrong})
         return
     with pytest.raises((TypeError, ValueError), match=name):

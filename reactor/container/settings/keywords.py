@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from reactor.engine.limits import Limits
+from reactor.engine.modes import AcknowledgeMode
 from reactor.lazily import Lazily
 
 if TYPE_CHECKING:
@@ -120,11 +121,17 @@ def check_mechanisms(name: str, value: Any) -> None:
         raise TypeError("%s is a str such as 'PLAIN ANONYMOUS', or a list of such names, not %r" % (name, value))
 
 
+def check_mode(name: str, value: Any) -> None:
+    """ValueError or TypeError unless it is an acknowledge mode."""
+    AcknowledgeMode.of(value, name)
+
+
 CHECKS: dict[str, Callable[[str, Any], None]] = {
     **dict.fromkeys(("allow_insecure_mechs", "auto_accept", "raise_errors", "resend", "sasl_enabled"), check_truth),
     **dict.fromkeys(("attach_timeout", "busy_poll", "close_timeout", "connect_timeout"), check_seconds),
     **dict.fromkeys(("open_timeout", "send_timeout", "write_timeout"), check_seconds),
     **dict.fromkeys(("password", "sni", "user"), check_text),
+    "acknowledge_mode": check_mode,
     "allowed_mechs": check_mechanisms,
     "heartbeat": check_heartbeat,
     "limits": check_limits,

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional, Protocol, Union
 
-from reactor.container.settings.options import AutoAccept, MaxUnsettled, Prefetch, Resend
+from reactor.container.settings.options import Acknowledge, AutoAccept, MaxUnsettled, Prefetch, Resend
+from reactor.engine.modes import Mode
+from reactor.engine.public import Session
 
 
 class LinkDefaults(Protocol):
@@ -18,6 +20,25 @@ class LinkDefaults(Protocol):
     attach_timeout: Optional[float]
     close_timeout: Optional[float]
     send_timeout: Optional[float]
+
+
+class SessionSettings:
+    """The keywords of `Container.create_session()`:
+
+    context: a Connection, or a url to connect to.
+    acknowledge_mode: that of its receivers which have none of their own: an AcknowledgeMode, its name or its number in
+        JMS. None (default): as `auto_accept` says.
+    """
+
+    __slots__ = ("acknowledge_mode",)
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        """given: the arguments of the call, each checked by itself."""
+        self.acknowledge_mode: Mode = given["acknowledge_mode"]
+
+    def apply(self, session: Session) -> None:
+        """Set up a session that is about to be opened."""
+        session.acknowledge_mode = self.acknowledge_mode
 
 
 class LinkSettings:
@@ -84,6 +105,9 @@ class ReceiverSettings(LinkSettings):
         link is opened.
     target, name, handler, options, attach_timeout, close_timeout, strict: as in `create_sender`.
     auto_accept: whether messages are accepted when `on_message` returns; None leaves it to the handler.
+    acknowledge_mode: an AcknowledgeMode, its name or its number in JMS: how messages are acknowledged. None: as the
+        session's `acknowledge_mode` says, if it has one, and else as `auto_accept`; ValueError where both are given,
+        and contradict each other.
     prefetch: how many messages may be on their way ahead of `on_message`, 0 for the credit of `receiver.flow(n)`
         alone; None leaves it to the handler.
     max_unsettled: bounds the messages on their way together with those not settled here; None for no bound.
@@ -94,8 +118,10 @@ class ReceiverSettings(LinkSettings):
     def __init__(self, given: Mapping[str, Any], defaults: LinkDefaults) -> None:
         super().__init__(given, defaults)
         self.dynamic = bool(given["dynamic"])
-        kinds: Any = {"auto_accept": AutoAccept, "prefetch": Prefetch, "max_unsettled": MaxUnsettled}
+        kinds: Any = {"prefetch": Prefetch, "max_unsettled": MaxUnsettled, "acknowledge_mode": Acknowledge}
         self.options += tuple(kind(given[name]) for name, kind in kinds.items() if given[name] is not None)
+        if given["auto_accept"] is not None:
+            self.options += (AutoAccept(given["auto_accept"]),)
 
 
 #: The tags of a sender: a function that returns the next, an iterator, or None.

@@ -13,6 +13,7 @@ from reactor.codec.types import AnyValue, Described, symbol
 from reactor.container.agreement import DURABILITY, EXPIRY, FILTER, MODE, PROPERTY, insist
 from reactor.engine.endpoints.fields import symbol_keys
 from reactor.engine.endpoints.terminus import Terminus
+from reactor.engine.modes import AcknowledgeMode
 from reactor.engine.public import Link, Receiver, Sender
 
 SELECTOR_FILTER = symbol("apache.org:selector-filter:string")
@@ -84,13 +85,31 @@ class Resend(SenderOption):
 
 
 class AutoAccept(ReceiverOption):
-    """Whether messages are accepted when `on_message` returns, whatever the handler's `auto_accept` is."""
+    """Whether messages are accepted when `on_message` returns, whatever the handler's `auto_accept` is. ValueError for
+    a receiver with an acknowledge mode that contradicts it."""
 
     def __init__(self, auto_accept: bool = True) -> None:
         self.auto_accept = auto_accept
 
     def apply(self, receiver: Receiver) -> None:
+        mode = receiver.acknowledge_mode
+        if mode is not None and receiver.auto_accept != self.auto_accept:
+            text = "auto_accept=%r contradicts acknowledge_mode %s of %r: leave one of them out"
+            raise ValueError(text % (self.auto_accept, mode, receiver))
         receiver.auto_accept = self.auto_accept
+
+
+class Acknowledge(ReceiverOption):
+    """How messages are acknowledged (row J6).
+
+    mode: an AcknowledgeMode, its name in any case, or its number in JMS; ValueError or TypeError for what is none.
+    """
+
+    def __init__(self, mode: Union[AcknowledgeMode, str, int]) -> None:
+        self.mode = AcknowledgeMode.of(mode, "mode")
+
+    def apply(self, receiver: Receiver) -> None:
+        receiver.acknowledge_mode = self.mode
 
 
 class Prefetch(ReceiverOption):
@@ -234,6 +253,7 @@ def _entries(name: str, given: Optional[Mapping[Any, Any]]) -> dict[Any, Any]:
 
 
 __all__ = [
+    "Acknowledge",
     "AtLeastOnce",
     "AtMostOnce",
     "AutoAccept",

@@ -16,7 +16,7 @@ from reactor.engine.endpoints.disposition import EMPTY
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.public import Connection, Delivery, Link, Sender, Session
-from reactor.errors import ENDED
+from reactor.errors import ENDED, TransactionException
 
 if TYPE_CHECKING:
     from reactor.container.interface import TransactionHost
@@ -28,12 +28,16 @@ _ENDED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
 
 class Control:
-    """The handler of one control link. open: the transactions that are not over."""
+    """The handler of one control link.
+
+    open: the transactions that are not over. waiting: acknowledgers that get the next one.
+    """
 
     def __init__(self, container: TransactionHost) -> None:
         self.container = container
         self.link: Sender
         self.open: dict[Transaction, None] = {}
+        self.waiting: dict[Any, None] = {}
 
     @property
     def has_ended(self) -> bool:
@@ -71,6 +75,10 @@ class Control:
         if delivery.remote_state is not EMPTY or delivery.settled:
             delivery.transaction.handle_outcome(event)
             self._tidy(delivery.transaction)
+            if self.waiting and delivery.transaction.active:
+                waiting, self.waiting = self.waiting, {}
+                for acknowledger in waiting:
+                    acknowledger.begun(delivery.transaction)
 
     def on_delivery_in_doubt(self, event: Any) -> None:
         delivery = event.context
@@ -119,6 +127,24 @@ class Transactions:
         transaction = Transaction(control.link, handler, settle_before_discharge)
         control.open[transaction] = None
         return transaction
+
+    def running(self, session: Session, acknowledger: Any) -> Optional[Transaction]:
+        """The active transaction of a session, or of its connection; None while there is none, and then
+        `acknowledger.begun(transaction)` is called when there is. TransactionException where none was declared, or
+        several are active."""
+        found = (self._controls.get(session), self._controls.get(session.connection))
+        controls = [control for control in found if control is not None]
+        active = [transaction for control in controls for transaction in control.open if transaction.active]
+        if len(active) > 1:
+            text = "acknowledge_mode TRANSACTED: %r has %d active transactions, and a message is of one: "
+            raise TransactionException(text % (session, len(active)) + "use mode None and transaction.accept(delivery)")
+        if not controls:
+            text = "acknowledge_mode TRANSACTED: no transaction was declared on %r: call "
+            raise TransactionException(text % (session,) + "declare_transaction(session) before messages come")
+        for control in controls:
+            if not active:
+                control.waiting[acknowledger] = None
+        return active[0] if active else None
 
     @staticmethod
     def left(delivery: Delivery) -> None:

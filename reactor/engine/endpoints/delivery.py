@@ -263,6 +263,21 @@ class Delivery(Listed):
         if state is TRANSACTIONAL_STATE and self.channel is not None:
             self.channel.outcomes.in_transaction = True
 
+    def acknowledge(self, outcome: Union[Disposition, DispositionType, int, None] = None) -> None:
+        """Acknowledge a message that came as the acknowledge mode of its receiver says (row J6). CLIENT: all messages
+        that the application has taken over this session and that are not settled. INDIVIDUAL, and where there is no
+        mode: this one. AUTO, DUPS_OK, TRANSACTED: nothing happens, for that is done when `on_message` returns.
+
+        outcome: None for ACCEPTED in that way; another one is for this message alone.
+
+        LocalProtocolError with mode NONE, for a delivery that is settled, for one that was sent from here, and for an
+        outcome with TRANSACTED; ValueError for a state that is no outcome.
+        """
+        if self.link.is_sender:
+            text = "acknowledge(): %r was sent from here: its receiver gives the outcome"
+            raise LocalProtocolError(ILLEGAL_STATE, text % (self,), "link")
+        self.link.acknowledge(self, outcome)
+
     def accept(self) -> None:
         """It was processed: ACCEPTED, and settled.
 
@@ -326,10 +341,9 @@ class Delivery(Listed):
         channel = self.channel
         if channel is not None and not self.queued:
             self.queued = True
-            due = channel.outcomes.due
             if not channel.dirty:
                 channel.touch()
-            due.append(self)
+            channel.outcomes.due.append(self)
 
     def _check_content(self, state: Union[DispositionType, int], content: Disposition) -> None:
         """Raise DataException for content that cannot be sent: here, where the application can still catch it."""

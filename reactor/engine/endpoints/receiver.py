@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.engine.endpoints.delivery import LOST, Delivery
-from reactor.engine.endpoints.disposition import MODIFIED, Disposition, state_bytes
-from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
-from reactor.engine.endpoints.link import RCV_SECOND, Link
+from reactor.engine.endpoints.disposition import ACCEPTED, EMPTY, MODIFIED, Disposition, state_bytes
+from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT
+from reactor.engine.endpoints.link import RCV_SECOND, SND_SETTLED, Link
+from reactor.engine.modes import AUTO, CLIENT, DUPS_OK, NONE, TRANSACTED, AcknowledgeMode, Mode
+from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 
 if TYPE_CHECKING:
-    from reactor.engine.interface import SessionInterface
+    from reactor.engine.interface import AcknowledgerInterface, SessionInterface
 
 _MODIFIED = "amqp:modified:list"
 
@@ -39,6 +41,8 @@ class Receiver(Link):
         default) leaves credit to `flow`.
     max_unsettled: bounds credit and unsettled deliveries together; None (the default) for no bound.
     auto_accept: whether handlers accept a delivery without an outcome of the application; None: the handler decides.
+    acknowledge_mode: an AcknowledgeMode, its name or number, to be set before open; None (the default) leaves it to
+        `auto_accept`.
     """
 
     __slots__ = (
@@ -46,6 +50,8 @@ class Receiver(Link):
         "_prefetch",
         "most_unsettled",
         "auto_accept",
+        "_mode",
+        "acknowledger",
         "refill_at",
         "credit_returned",
         "received",
@@ -62,6 +68,10 @@ class Receiver(Link):
         self._prefetch: Optional[int] = None
         self.most_unsettled: Optional[int] = None
         self.auto_accept: Optional[bool] = None
+        self._mode: Optional[AcknowledgeMode] = None
+        # For messages that handlers do not accept at once, in modes that need the clock or a transaction: the
+        # container's.
+        self.acknowledger: Optional[AcknowledgerInterface] = None
         self.refill_at = -1
         self.credit_returned = 0
         self.paused = 0
@@ -94,6 +104,51 @@ class Receiver(Link):
         self.check()
         self.most_unsettled = None if most is None else _check_count("max_unsettled", most)
         self._set_refill()
+
+    @property
+    def acknowledge_mode(self) -> Optional[AcknowledgeMode]:
+        """See the class. Setting it sets `auto_accept`, and with NONE `snd_settle_mode`. ValueError or TypeError for
+        what is no mode, LocalProtocolError once the link was opened."""
+        return self._mode
+
+    @acknowledge_mode.setter
+    def acknowledge_mode(self, given: Mode) -> None:
+        self.check()
+        mode = None if given is None else AcknowledgeMode.of(given)
+        if mode is not self._mode and not self.state & LOCAL_UNINIT:
+            text = "%r was opened with acknowledge_mode %s; it is %s for good" % (self, self._mode, self._mode)
+            raise LocalProtocolError(ILLEGAL_STATE, text, "link", endpoint=self)
+        self._mode = mode
+        # DUPS_OK: at once, where no container puts it off.
+        self.auto_accept = None if mode is None else mode in (AUTO, DUPS_OK, NONE)
+        if mode is NONE:
+            self.snd_settle_mode = SND_SETTLED
+
+    def acknowledge(self, delivery: Delivery, outcome: Any = None) -> None:
+        """As `Delivery.acknowledge`."""
+        mode = self._mode
+        if mode is NONE:
+            text = "acknowledge(): %r: with acknowledge_mode NONE its sender has settled it, and hears of no outcome; "
+            text += "CLIENT or INDIVIDUAL are for messages that are acknowledged"
+            raise LocalProtocolError(ILLEGAL_STATE, text % (delivery,), "link", endpoint=self)
+        if mode is TRANSACTED and outcome is not None:
+            text = "acknowledge(): %r has its outcome in the transaction of its session: transaction.reject(delivery), "
+            text += "release(delivery), or update(delivery, outcome)"
+            raise LocalProtocolError(ILLEGAL_STATE, text % (delivery,), "link", endpoint=self)
+        if outcome is None and mode in (AUTO, DUPS_OK, TRANSACTED):
+            return  # it is acknowledged by itself, as JMS has it
+        everything = mode is CLIENT and outcome is None
+        self.session.acknowledge(None if everything else delivery, ACCEPTED if outcome is None else outcome)
+
+    def cut_short(self) -> None:
+        """Before the link closes outcomes that were put off are given; messages of mode CLIENT that the application has
+        taken and not acknowledged go back, as ones that have failed (row J8)."""
+        if self.acknowledger is not None:
+            self.acknowledger.flush()
+        if self._mode is CLIENT:
+            for delivery in list(self.unsettled_deliveries):
+                if delivery.payload is None and not delivery.partial and delivery.local_state is EMPTY:
+                    delivery.modify()
 
     def _set_refill(self) -> None:
         bounds = [bound for bound in (self._prefetch, self.most_unsettled) if bound is not None]
@@ -187,6 +242,8 @@ class Receiver(Link):
             self.connection.check()
         if drain:
             self.drain_asked, self._drain_stays = True, False
+            if self.acknowledger is not None:
+                self.acknowledger.flush()
         elif not self._drain_stays:
             self.drain_asked = False
         self.wire_credit += n
@@ -197,6 +254,8 @@ class Receiver(Link):
         self.connection.check()
         if not self.paused:
             self.paused = PAUSED
+            if self.acknowledger is not None:
+                self.acknowledger.flush()
             if self.channel is not None:
                 self.channel.flows.announce(self)
 

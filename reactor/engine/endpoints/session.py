@@ -15,7 +15,13 @@ from reactor.codec.performatives import encode_composite
 from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import SETTLED_HERE, Delivery
-from reactor.engine.endpoints.disposition import ACCEPTED, TERMINAL, Disposition, DispositionType
+from reactor.engine.endpoints.disposition import (
+    ACCEPTED,
+    TERMINAL,
+    TRANSACTIONAL_STATE,
+    Disposition,
+    DispositionType,
+)
 from reactor.engine.endpoints.endpoint import (
     LOCAL_ACTIVE,
     LOCAL_CLOSE,
@@ -35,6 +41,7 @@ from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import Receiver
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.events import Event, EventType
+from reactor.engine.modes import AcknowledgeMode, Mode
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 from reactor.reasons import passes
 
@@ -61,6 +68,8 @@ class Session(Endpoint):
     handle_max: the largest handle that either side may use; default 32,767, and never more than the transport's
         limits allow.
     first_outgoing_id: the first transfer and delivery id; default 0.
+    acknowledge_mode: that of receivers which are made on it from now on: an AcknowledgeMode, its name or number; None
+        (the default) for none. ValueError or TypeError for what is no mode.
     """
 
     __slots__ = (
@@ -79,6 +88,7 @@ class Session(Endpoint):
         "handle_max",
         "first_outgoing_id",
         "context",
+        "_mode",
         "passive",
         "weight",
     )
@@ -100,6 +110,7 @@ class Session(Endpoint):
         self.handle_max = DEFAULT_HANDLE_MAX
         self.first_outgoing_id = 0
         self.context: AnyValue = None
+        self._mode: Optional[AcknowledgeMode] = None
         self.passive = False  # begun by the peer: gone with the wire
         self.weight = 0  # bytes of the peer's begin, and of its attaches for the present links
 
@@ -115,6 +126,15 @@ class Session(Endpoint):
         self._incoming_capacity = size
         if self.channel is not None:
             self.channel.incoming.resize()
+
+    @property
+    def acknowledge_mode(self) -> Optional[AcknowledgeMode]:
+        """The mode of the receivers that are made on it; see the class."""
+        return self._mode
+
+    @acknowledge_mode.setter
+    def acknowledge_mode(self, mode: Mode) -> None:
+        self._mode = None if mode is None else AcknowledgeMode.of(mode)
 
     @property
     def transport(self) -> Any:
@@ -151,6 +171,7 @@ class Session(Endpoint):
                 self._check_own(delivery)
             unsettled = [] if self.channel is None else list(self.channel.incoming.unsettled.values())
             chosen = [one for one in unsettled if not one.fate and one.payload is None and not one.partial]
+            chosen = [one for one in chosen if one.local_state is not TRANSACTIONAL_STATE]  # its transaction ends it
             if delivery is not None:
                 chosen = chosen[: chosen.index(delivery) + 1] if delivery in chosen else []
         else:
@@ -203,6 +224,8 @@ class Session(Endpoint):
         """A new receiver of this name, to be opened. TypeError when the name is not a str."""
         self.connection.check()
         receiver = Receiver(self, _checked_name(name))
+        if self._mode is not None:
+            receiver.acknowledge_mode = self._mode
         self.add(receiver)
         self.connection.emit(Event.LINK_INIT, receiver)
         return receiver
