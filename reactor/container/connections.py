@@ -66,6 +66,7 @@ class Connections:
         connection.offered_capabilities = settings.offered_capabilities
         connection.desired_capabilities = settings.desired_capabilities
         connection.properties = settings.properties
+        connection.resend = settings.resend
         self.supervise(connection, settings)
         return connection
 

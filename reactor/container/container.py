@@ -63,6 +63,7 @@ class Container:
         `random`, too: a seeded one is for tests.
     busy_poll: seconds to look again for input, with the processor left to others, before the container sleeps; 0 for
         not at all; default 0.0001. It does so while waits are short, and on systems that have `os.sched_yield`.
+    resend: the default of `connect`: whether senders send messages without an outcome again after a loss (False).
     raise_errors: whether `run()` raises `ended_by` when a connection could not be kept (False).
 
     `ended_by` is the reason why `run()` has returned: None when nothing was left to do, or after `stop()`; else an
@@ -91,9 +92,9 @@ class Container:
         *handlers: object,
         container_id: Optional[str] = None,
         clock: Optional[Clock] = None, network: Optional[Network] = None, random: Optional[random_module.Random] = None,
-        raise_errors: bool = False, busy_poll: float = BUSY_POLL, **unknown: NoReturn,
+        raise_errors: bool = False, busy_poll: float = BUSY_POLL, resend: bool = False, **unknown: NoReturn,
     ) -> None:
-        given = dict(unknown=unknown, raise_errors=raise_errors, busy_poll=busy_poll)
+        given = dict(unknown=unknown, raise_errors=raise_errors, busy_poll=busy_poll, resend=resend)
         check_keywords("Container()", Container.__init__, given)
         self.random = random_module.SystemRandom() if random is None else random
         self.container_id = random_uuid(self.random) if container_id is None else container_id
@@ -113,6 +114,7 @@ class Container:
         self.timeout: Optional[float] = None
         self.rescue: Optional[Callable[[Exception, AnyValue], bool]] = None
         self.raise_errors = bool(raise_errors)
+        self.resend = bool(resend)
         self.owner = OwningThread()
         self.loop = Loop(clock, network, busy_poll)
         if network is None:
@@ -145,7 +147,7 @@ class Container:
         sni: Optional[str] = None, max_frame_size: Optional[int] = None, container_id: Optional[str] = None,
         connect_timeout: Optional[float] = None, open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
-        limits: Optional[Limits] = None, **unknown: NoReturn,
+        limits: Optional[Limits] = None, resend: Optional[bool] = None, **unknown: NoReturn,
     ) -> Connection:
         """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the container runs.
 
@@ -200,7 +202,10 @@ class Container:
     # -- links -------------------------------------------------------------------------------------------
 
     @explained_by(SessionSettings)
-    def create_session(self, context: Context, acknowledge_mode: Mode = None, **unknown: NoReturn) -> Session:
+    def create_session(
+        self, context: Context, acknowledge_mode: Mode = None,
+        prefetch: Optional[int] = None, max_unsettled: Optional[int] = None, **unknown: NoReturn,
+    ) -> Session:
         """A new session, opened, of a connection or of a new connection to a url. LocalProtocolError on a connection
         that was closed; ValueError or TypeError for a keyword that is wrong.
 

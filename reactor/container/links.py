@@ -53,6 +53,7 @@ class LinkMaker:
         sender = self._named[name, True] = session.sender(name)
         sender.send_timeout = settings.send_timeout
         sender.tag_generator = settings.tag_generator
+        sender.resend = session.connection.resend
         self._open(sender, settings, settings.source, target)
         self._deadlines.watch(sender)
         return sender

@@ -82,6 +82,16 @@ class ConnectionInterface(EndpointInterface, Protocol):
 class SessionInterface(EndpointInterface, Protocol):
     """A session, for its links and for the parts of its channel."""
 
+    @property
+    def max_unsettled(self) -> Optional[int]:
+        """The bound that its receivers have in common, or None."""
+
+    def links(self) -> Iterator[Any]:
+        """Its links, oldest first."""
+
+    def share_out(self) -> None:
+        """A receiver was opened or closed: give each its part of that bound."""
+
     def acknowledge(self, delivery: Any, outcome: Any) -> int:
         """Settle the delivery, or all that were taken (None), with the outcome."""
 

@@ -144,7 +144,7 @@ listed(
     *_OF_ENDPOINTS,
     _OF_PEERS,
     "container hostname user password authorization remote_container remote_hostname",
-    "connection transport connected_address error context lasting guard comes_back",
+    "connection transport connected_address error context lasting guard comes_back resend",
     "collect open close free session sessions session_head links link_head describe",
 )
 listed(
@@ -153,6 +153,7 @@ listed(
     _OF_PEERS,
     "connection transport context incoming_capacity incoming_bytes outgoing_window outgoing_bytes",
     "handle_max first_outgoing_id open close free sender receiver links next acknowledge acknowledge_mode",
+    "prefetch max_unsettled",
 )
 _OF_LINKS = listed(
     link.Link,

@@ -38,6 +38,7 @@ class ConnectDefaults(Protocol):
     write_timeout: Optional[float]
     close_timeout: Optional[float]
     limits: Limits
+    resend: bool
 
 
 class ConnectSettings:
@@ -74,6 +75,8 @@ class ConnectSettings:
         connection is lost. close_timeout: seconds for the peer to answer the close of the connection; then
         `on_connection_error`.
     limits: the most that is taken of the peer; None for the container's own.
+    resend: the `resend` of senders on this connection that have none of their own: whether messages without an outcome
+        are sent again when the connection is back (row J2); None for the container's own.
     """
 
     __slots__ = (
@@ -93,6 +96,7 @@ class ConnectSettings:
         "open_timeout",
         "password",
         "properties",
+        "resend",
         "redirected",  # whether a peer has given the address, and not the application
         "sasl_enabled",
         "sni",
@@ -135,6 +139,7 @@ class ConnectSettings:
         self.limits: Limits = given["limits"] or defaults.limits
         self.connect_timeout: Optional[float] = _either(given["connect_timeout"], defaults.connect_timeout)
         self.open_timeout: Optional[float] = _either(given["open_timeout"], defaults.open_timeout)
+        self.resend: bool = _either(given["resend"], defaults.resend)
         self.write_timeout: Optional[float] = _either(given["write_timeout"], defaults.write_timeout)
         self.close_timeout: Optional[float] = _either(given["close_timeout"], defaults.close_timeout)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional, Protocol, Union
 
 from reactor.container.settings.options import Acknowledge, AutoAccept, MaxUnsettled, Prefetch, Resend
+from reactor.engine.endpoints.receiver import check_count
 from reactor.engine.modes import Mode
 from reactor.engine.public import Session
 
@@ -28,17 +29,28 @@ class SessionSettings:
     context: a Connection, or a url to connect to.
     acknowledge_mode: that of its receivers which have none of their own: an AcknowledgeMode, its name or its number in
         JMS. None (default): as `auto_accept` says.
+    prefetch: that of its receivers which have none of their own; None (default): that of the handler.
+    max_unsettled: bounds the messages on their way or not settled here, of all its receivers together: each has an
+        equal part of it, and at least 1 (row R7). Its own `max_unsettled` bounds a receiver besides. None (default):
+        no bound in common.
     """
 
-    __slots__ = ("acknowledge_mode",)
+    __slots__ = ("acknowledge_mode", "max_unsettled", "prefetch")
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         """given: the arguments of the call, each checked by itself."""
         self.acknowledge_mode: Mode = given["acknowledge_mode"]
+        for name in ("prefetch", "max_unsettled"):
+            if given[name] is not None:
+                check_count(name, given[name])
+        self.prefetch: Optional[int] = given["prefetch"]
+        self.max_unsettled: Optional[int] = given["max_unsettled"]
 
     def apply(self, session: Session) -> None:
         """Set up a session that is about to be opened."""
         session.acknowledge_mode = self.acknowledge_mode
+        session.prefetch = self.prefetch
+        session.max_unsettled = self.max_unsettled
 
 
 class LinkSettings:
@@ -73,7 +85,8 @@ class SenderSettings(LinkSettings):
     handler: gets the events of this link; None leaves them to its session, connection or container.
     tags: called for each message for its delivery tag, or an iterator of tags; None counts from 1.
     options: a LinkOption or a list of them.
-    resend: for a message that has left and has no outcome when the connection is lost. False, the default: it is in
+    resend: for a message that has left and has no outcome when the connection is lost; None, the default, for that of
+        the connection (`connect(resend=True)`, row J2), which is False unless it was given. False: it is in
         doubt, `on_in_doubt`. True: it is sent again when the connection is back, with the same Delivery, and may then
         come twice; the receiver knows it by the message's id. A message that had not left is sent then in either case.
     send_timeout: seconds within which the outcome of a message is to come, counted from `send`; then it is in doubt,

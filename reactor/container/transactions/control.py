@@ -186,6 +186,7 @@ class _ToCoordinator(SenderOption):
         sender.target.capabilities.put_object(symbol("amqp:local-transactions"))
         outcomes = ("accepted", "rejected", "released", "modified")
         sender.source.outcomes.put_object([symbol("amqp:%s:list" % name) for name in outcomes])
+        sender.resend = False  # a transaction dies with its wire, and so do the requests about it
         sender.snd_settle_mode = Link.SND_UNSETTLED  # each has an outcome [4.2]
 
 

@@ -56,6 +56,7 @@ class Connection(Endpoint):
         are in doubt then. The maker of the wires sets it.
     guard: called before a call of the application changes anything. It raises when the call must not be made now, such
         as in another thread. None (default) lets every call pass.
+    resend: the `resend` of senders that a container makes on it, where they have none of their own (False).
     comes_back: whether the connection, closed by the peer, is made again, and its links attached again. None
         (default): it is not. The maker of the wires sets it.
     """
@@ -85,6 +86,7 @@ class Connection(Endpoint):
         "doubtful",
         "guard",
         "comes_back",
+        "resend",
         "_links_made",
     )
 
@@ -114,6 +116,7 @@ class Connection(Endpoint):
         self.doubtful: Optional[str] = None  # the peer's container-id, when its open announces a close
         self.guard: Optional[Callable[[], None]] = None
         self.comes_back: Optional[Callable[[], bool]] = None
+        self.resend = False
         self._links_made = 0
 
     @property

@@ -48,6 +48,8 @@ class Receiver(Link):
     __slots__ = (
         "incoming",
         "_prefetch",
+        "_max_unsettled",
+        "_share",
         "most_unsettled",
         "auto_accept",
         "_mode",
@@ -66,7 +68,9 @@ class Receiver(Link):
         super().__init__(session, name)
         self.incoming: deque[Delivery] = deque()
         self._prefetch: Optional[int] = None
-        self.most_unsettled: Optional[int] = None
+        self._max_unsettled: Optional[int] = None
+        self._share: Optional[int] = None  # its part of the bound of the session
+        self.most_unsettled: Optional[int] = None  # the smaller one of these two
         self.auto_accept: Optional[bool] = None
         self._mode: Optional[AcknowledgeMode] = None
         # For messages that handlers do not accept at once, in modes that need the clock or a transaction: the
@@ -88,7 +92,7 @@ class Receiver(Link):
 
     @prefetch.setter
     def prefetch(self, prefetch: Optional[int]) -> None:
-        if prefetch is not None and _check_count("prefetch", prefetch) > MOST_CREDIT:
+        if prefetch is not None and check_count("prefetch", prefetch) > MOST_CREDIT:
             raise ValueError("prefetch is at most %d, not %d" % (MOST_CREDIT, prefetch))
         self.check()
         self._prefetch = prefetch
@@ -97,13 +101,19 @@ class Receiver(Link):
     @property
     def max_unsettled(self) -> Optional[int]:
         """See the class. ValueError if negative."""
-        return self.most_unsettled
+        return self._max_unsettled
 
     @max_unsettled.setter
     def max_unsettled(self, most: Optional[int]) -> None:
         self.check()
-        self.most_unsettled = None if most is None else _check_count("max_unsettled", most)
+        self._max_unsettled = None if most is None else check_count("max_unsettled", most)
         self._set_refill()
+
+    def set_share(self, share: Optional[int]) -> None:
+        """Its part of the bound that all receivers of the session have in common; None: there is none."""
+        if share != self._share:
+            self._share = share
+            self._set_refill()
 
     @property
     def acknowledge_mode(self) -> Optional[AcknowledgeMode]:
@@ -140,6 +150,13 @@ class Receiver(Link):
         everything = mode is CLIENT and outcome is None
         self.session.acknowledge(None if everything else delivery, ACCEPTED if outcome is None else outcome)
 
+    def open(self) -> None:
+        super().open()
+        if self.session.max_unsettled is not None:
+            self.session.share_out()
+
+    open.__doc__ = Link.open.__doc__
+
     def cut_short(self) -> None:
         """Before the link closes outcomes that were put off are given; messages of mode CLIENT that the application has
         taken and not acknowledged go back, as ones that have failed (row J8)."""
@@ -149,8 +166,12 @@ class Receiver(Link):
             for delivery in list(self.unsettled_deliveries):
                 if delivery.payload is None and not delivery.partial and delivery.local_state is EMPTY:
                     delivery.modify()
+        if self.session.max_unsettled is not None:
+            self.session.share_out()
 
     def _set_refill(self) -> None:
+        both = [bound for bound in (self._max_unsettled, self._share) if bound is not None]
+        self.most_unsettled = min(both, default=None)
         bounds = [bound for bound in (self._prefetch, self.most_unsettled) if bound is not None]
         least = min(bounds, default=0)
         self.refill_at = max(least // 2, least - OFTEN_ENOUGH) if self._prefetch else -1
@@ -189,11 +210,27 @@ class Receiver(Link):
             if room < missing:
                 missing = room
                 window.credit_waits_for_settlement[self] = None
+        if self._share is not None:
+            missing = self._within_share(missing)
         if missing > 0:
             self.wire_credit += missing
         if window is not None and self.incoming and self.wire_credit <= self.refill_at:
             window.credit_waits_for_reads[self] = None
             window.window_waits_for_reads = True
+
+    @property
+    def excess(self) -> int:
+        """The credit and unsettled deliveries that are more than its part, which has become smaller."""
+        return 0 if self._share is None else max(0, self.unsettled + self.wire_credit - self._share)
+
+    def _within_share(self, missing: int) -> int:
+        """The part of the credit that is missing which can be granted while others have more than their part. Credit
+        that is more than this one's is taken back."""
+        self.wire_credit = max(min(self.wire_credit, 0), self.wire_credit - self.excess)
+        excess = sum(link.excess for link in self.session.links() if isinstance(link, Receiver) and link is not self)
+        if excess and missing > 0 and self.channel is not None:
+            self.channel.incoming.credit_waits_for_settlement[self] = None
+        return missing - excess
 
     def confirm(self) -> None:
         super().confirm()
@@ -233,7 +270,7 @@ class Receiver(Link):
         self._add_credit(n, True)
 
     def _add_credit(self, n: int, drain: bool) -> None:
-        _check_count("credit", n)
+        check_count("credit", n)
         if self.wire_credit + n > MOST_CREDIT:
             raise ValueError("the credit of a link is at most %d, not %d" % (MOST_CREDIT, self.wire_credit + n))
         if self.channel is not None:
@@ -339,7 +376,7 @@ class Receiver(Link):
         super().free()
 
 
-def _check_count(name: str, value: Any) -> int:
+def check_count(name: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("%s must be a number of messages, not %r" % (name, value))
     return value

@@ -38,7 +38,7 @@ from reactor.engine.endpoints.endpoint import (
 )
 from reactor.engine.endpoints.fields import Names, symbol_keys, symbol_list
 from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.receiver import Receiver
+from reactor.engine.endpoints.receiver import Receiver, check_count
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.events import Event, EventType
 from reactor.engine.modes import AcknowledgeMode, Mode
@@ -70,6 +70,9 @@ class Session(Endpoint):
     first_outgoing_id: the first transfer and delivery id; default 0.
     acknowledge_mode: that of receivers which are made on it from now on: an AcknowledgeMode, its name or number; None
         (the default) for none. ValueError or TypeError for what is no mode.
+    prefetch: that of receivers which are made on it from now on; None (the default) leaves credit to `flow`.
+    max_unsettled: bounds credit and unsettled deliveries of all its receivers together: each has an equal part, and at
+        least 1 (row R7); None (the default) for no bound. ValueError if negative.
     """
 
     __slots__ = (
@@ -89,6 +92,8 @@ class Session(Endpoint):
         "first_outgoing_id",
         "context",
         "_mode",
+        "prefetch",
+        "_max_unsettled",
         "passive",
         "weight",
     )
@@ -111,6 +116,8 @@ class Session(Endpoint):
         self.first_outgoing_id = 0
         self.context: AnyValue = None
         self._mode: Optional[AcknowledgeMode] = None
+        self.prefetch: Optional[int] = None
+        self._max_unsettled: Optional[int] = None
         self.passive = False  # begun by the peer: gone with the wire
         self.weight = 0  # bytes of the peer's begin, and of its attaches for the present links
 
@@ -135,6 +142,27 @@ class Session(Endpoint):
     @acknowledge_mode.setter
     def acknowledge_mode(self, mode: Mode) -> None:
         self._mode = None if mode is None else AcknowledgeMode.of(mode)
+
+    @property
+    def max_unsettled(self) -> Optional[int]:
+        """The bound that its receivers have in common; see the class."""
+        return self._max_unsettled
+
+    @max_unsettled.setter
+    def max_unsettled(self, most: Optional[int]) -> None:
+        self._max_unsettled = None if most is None else check_count("max_unsettled", most)
+        self.share_out()
+
+    def share_out(self) -> None:
+        """Give each receiver its part of `max_unsettled`: one has come or gone, or the number has changed."""
+        receivers = [link for link in self._links if isinstance(link, Receiver) and link.may_go_on()]
+        if self._max_unsettled is not None and receivers:
+            part, rest = divmod(self._max_unsettled, len(receivers))
+            for number, receiver in enumerate(receivers):
+                receiver.set_share(max(1, part + (number < rest)))
+        else:
+            for receiver in receivers:
+                receiver.set_share(None)
 
     @property
     def transport(self) -> Any:
@@ -226,6 +254,8 @@ class Session(Endpoint):
         receiver = Receiver(self, _checked_name(name))
         if self._mode is not None:
             receiver.acknowledge_mode = self._mode
+        if self.prefetch is not None:
+            receiver.prefetch = self.prefetch
         self.add(receiver)
         self.connection.emit(Event.LINK_INIT, receiver)
         return receiver
