@@ -5,6 +5,7 @@ A list of re-exports and nothing else: each name is explained where it is define
 
 from reactor.errors import Reject, Release
 
+from .duplicates import DuplicateFilter
 from .endpoint import EndpointStateHandler
 from .flow import FlowController
 from .handshaker import Handshaker
@@ -14,6 +15,7 @@ from .outgoing import OutgoingMessageHandler
 from .transaction import TransactionalClientHandler, TransactionHandler
 
 __all__ = [
+    "DuplicateFilter",
     "EndpointStateHandler",
     "FlowController",
     "Handshaker",

@@ -152,12 +152,8 @@ class IncomingMessageHandler(Handler, Acking):
         link = delivery.link
         if link.is_sender:
             return
-        if (
-            delivery.payload is None
-            or delivery.partial
-            or delivery.aborted
-            or delivery.remote_state is TRANSACTIONAL_STATE
-        ):
+        # One that was aborted has no payload.
+        if delivery.payload is None or delivery.partial or delivery.remote_state is TRANSACTIONAL_STATE:
             self._no_message(event, delivery)
             return
         if (link.state | link.session.state | link.session.connection.state) & LOCAL_CLOSED:
@@ -169,7 +165,8 @@ class IncomingMessageHandler(Handler, Acking):
             event.message = message = Message.from_bytes(delivery.take())
             message.origin = delivery
             message.body  # noqa: B018  # read for its error: no call for a body that cannot be decoded
-            self._target.on_message(event)
+            if link.screen is None or link.screen(event):
+                self._target.on_message(event)
         except BaseException as error:
             self._failed(event, delivery, error)
         else:

@@ -49,6 +49,7 @@ from reactor.container.settings.options import (
     Selector,
     SenderOption,
 )
+from reactor.container.settings.screens import LocalExpiry, RedeliveryPolicy
 from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.task import Task
 from reactor.container.transactions.transaction import Transaction
@@ -170,6 +171,7 @@ __all__ = [
     "LinkDetached",
     "LinkException",
     "LinkOption",
+    "LocalExpiry",
     "LocalProtocolError",
     "long",
     "MaxUnsettled",
@@ -189,6 +191,7 @@ __all__ = [
     "Receiver",
     "ReceiverOption",
     "Reject",
+    "RedeliveryPolicy",
     "REJECTED",
     "RejectedDisposition",
     "Release",

@@ -38,6 +38,7 @@ OWN = {
     "ConnectionClosed LinkDetached SendException": "exceptions that the original keeps in its utils",
     "Reject Release": "exceptions that the original keeps in its handlers",
     "Acknowledge AutoAccept MaxUnsettled Prefetch Resend": "options of a link that the original has not",
+    "LocalExpiry RedeliveryPolicy": "options of a receiver that the original has not",
     "AcknowledgeMode": "the modes of JMS",
     "Limits": "how much is taken of a peer, at most",
     "Pairs": "a map that no dict can hold",
@@ -50,7 +51,7 @@ OWN = {
 }
 
 #: Names of our own in `handlers.__all__`.
-OWN_HANDLERS: dict[str, str] = {}
+OWN_HANDLERS: dict[str, str] = {"DuplicateFilter": "each message id once"}
 
 # -- what waits, and what will not come ------------------------------------------------------------------
 _CURSOR = "Data's cursor over encoded values: values are written and read as Python objects"

@@ -253,6 +253,8 @@ class Delivery(Listed):
                 late = self.fate == SETTLED_HERE and state != self.local_state
             if late:
                 raise LocalProtocolError(ILLEGAL_STATE, "%r is settled; it cannot be %s" % (self, _name(state)), "link")
+            if self.fate == LOST and self.local_state is EMPTY and not self.link.is_sender:
+                self.local_state = state  # for this side to know, when the message comes again
             return
         if state is MODIFIED and not self._takes_modified():
             state, self.local_content = RELEASED, None

@@ -7,7 +7,7 @@ the peer once per turn. It knows no frame.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.engine.endpoints.delivery import LOST, Delivery
@@ -54,6 +54,7 @@ class Receiver(Link):
         "auto_accept",
         "_mode",
         "acknowledger",
+        "screen",
         "refill_at",
         "credit_returned",
         "received",
@@ -76,6 +77,7 @@ class Receiver(Link):
         # For messages that handlers do not accept at once, in modes that need the clock or a transaction: the
         # container's.
         self.acknowledger: Optional[AcknowledgerInterface] = None
+        self.screen: Optional[Callable[[Any], bool]] = None  # whether handlers get the event of a message
         self.refill_at = -1
         self.credit_returned = 0
         self.paused = 0
