@@ -10,6 +10,7 @@ from collections import OrderedDict
 from typing import Any
 
 from reactor import ACCEPTED, Event, Handler
+from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.delivery import OPEN, PRE_SETTLED
 
 from .messaging import MessagingHandler
@@ -39,7 +40,7 @@ class DuplicateFilter(Handler):
             text = "%s: DuplicateFilter stands before the handler that it filters for: class %s(DuplicateFilter, ...)"
             raise TypeError(text % (cls.__name__, cls.__name__))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: AnyValue, **kwargs: AnyValue) -> None:
         super().__init__(*args, **kwargs)
         self.handlers.insert(0, _Installer(self))
 

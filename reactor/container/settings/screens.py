@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Callable, Optional, Union
 
+from reactor.codec.types import AnyValue
 from reactor.container.settings.keywords import check_seconds
 from reactor.container.settings.options import ReceiverOption
 from reactor.engine.endpoints.disposition import (
@@ -45,7 +46,7 @@ class Screen(ReceiverOption):
         before, own = receiver.screen, self.admits
         receiver.screen = own if before is None else _both(before, own)
 
-    def admits(self, event: Any) -> bool:
+    def admits(self, event: AnyValue) -> bool:
         """Whether `on_message` is called with `event.message`; if not, the delivery has its outcome."""
         why = self.reason(event)
         if why is None:
@@ -58,7 +59,7 @@ class Screen(ReceiverOption):
         log.info("%s: %s: message %s was kept away: %s", link.connection.describe(), link.describe(), tag, why)
         return False
 
-    def reason(self, event: Any) -> Optional[str]:
+    def reason(self, event: AnyValue) -> Optional[str]:
         """Why the message is kept away; None: it is not. Subclasses say."""
         return None
 
@@ -85,7 +86,7 @@ class RedeliveryPolicy(Screen):
         super().__init__(outcome)
         self.max_redeliveries = check_count("max_redeliveries", max_redeliveries)
 
-    def reason(self, event: Any) -> Optional[str]:
+    def reason(self, event: AnyValue) -> Optional[str]:
         count = event.message.delivery_count
         if count <= self.max_redeliveries:
             return None
@@ -107,7 +108,7 @@ class LocalExpiry(Screen):
         check_seconds("leeway", leeway)
         self.leeway = leeway
 
-    def reason(self, event: Any) -> Optional[str]:
+    def reason(self, event: AnyValue) -> Optional[str]:
         message = event.message
         expiry = message.expiry_time
         if not expiry and message.ttl and message.creation_time:
