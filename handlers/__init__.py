@@ -12,6 +12,7 @@ from .handshaker import Handshaker
 from .incoming import IncomingMessageHandler
 from .messaging import MessagingHandler
 from .outgoing import OutgoingMessageHandler
+from .publisher import Publisher
 from .transaction import TransactionalClientHandler, TransactionHandler
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "IncomingMessageHandler",
     "MessagingHandler",
     "OutgoingMessageHandler",
+    "Publisher",
     "Reject",
     "Release",
     "TransactionalClientHandler",

@@ -51,7 +51,10 @@ OWN = {
 }
 
 #: Names of our own in `handlers.__all__`.
-OWN_HANDLERS: dict[str, str] = {"DuplicateFilter": "each message id once"}
+OWN_HANDLERS: dict[str, str] = {
+    "DuplicateFilter": "each message id once",
+    "Publisher": "a bound on messages without an outcome",
+}
 
 # -- what waits, and what will not come ------------------------------------------------------------------
 _CURSOR = "Data's cursor over encoded values: values are written and read as Python objects"

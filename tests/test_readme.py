@@ -347,7 +347,7 @@ def test_a_condition_exists(symbol: str) -> None:
 
 def methods_that_are_called() -> set[str]:
     handler = handlers.MessagingHandler
-    classes = (handlers.TransactionalClientHandler, handlers.DuplicateFilter)
+    classes = (handlers.TransactionalClientHandler, handlers.DuplicateFilter, handlers.Publisher)
     names = {name for cls in classes for name in dir(cls) if name.startswith("on_")}
     names |= set(re.findall(r"`(on_\w+)[`(]", str(handler.__doc__)))
     return names | {etype.method for etype in vars(reactor.Event).values() if isinstance(etype, reactor.EventType)}
