@@ -87,7 +87,8 @@ class MessagingHandler(Handler, Acking):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        known = {name for name in dir(MessagingHandler) if name.startswith("on_")}
+        library = [base for base in cls.__mro__ if base.__module__.startswith(__package__ + ".")]
+        known = {name for base in library for name in dir(base) if name.startswith("on_")}
         known |= {etype.method for etype in EventType.TYPES.values()}
         short = {name.replace("_remote_", "_"): name for name in known if "_remote_" in name}  # on_link_detach
         for base in cls.__mro__:

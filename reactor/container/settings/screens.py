@@ -6,7 +6,6 @@ They know messages and deliveries. `IncomingMessageHandler` calls them, in the o
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Callable, Optional, Union
 
 from reactor.codec.types import AnyValue
@@ -21,9 +20,10 @@ from reactor.engine.endpoints.disposition import (
 )
 from reactor.engine.endpoints.receiver import check_count
 from reactor.engine.public import Delivery, Receiver
+from reactor.loop.loggers import logger
 from reactor.shown import shown
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 Outcome = Union[Disposition, DispositionType, int]
 
