@@ -232,11 +232,12 @@ class Attaching:
     def _record(self, connection: Any, wanted: Any, permission: str) -> Record:
         """The node that is wanted, or a new one with an address of its own. Refused without the permission."""
         capabilities = [str(capability) for capability in wanted.capabilities]
+        maker = self.broker.bounds.maker(connection)
         if not wanted.dynamic:
             permit = self.broker.doors.permit(connection, permission)
-            return self.broker.directory.find(wanted.address, capabilities, permit)
+            return self.broker.directory.find(wanted.address, capabilities, permit, maker)
         self.broker.doors.require_dynamic(connection)
-        return self.broker.directory.make_dynamic(capabilities, _lifetime(wanted.properties.get(LIFETIME)))
+        return self.broker.directory.make_dynamic(capabilities, _lifetime(wanted.properties.get(LIFETIME)), maker)
 
     def _answer(self, terminus: Any, wanted: Any, record: Record, handler: BrokerLink) -> None:
         """Describe the node to the peer."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from handlers.broker.nodes.directory import Maker
+
 LONGEST_TIME = 8_589_934
 """Seconds, some 99 days: the longest idle timeout of which twice has room in an open [2.7.1]."""
 
@@ -33,6 +35,7 @@ class Bounds:
         self.max_partial_bytes = max_partial_bytes
         self.partial = 0
         self._seen: dict[Any, int] = {}
+        self._makers: dict[Any, Maker] = {}
 
     def came(self, connection: Any) -> None:
         """A client connects."""
@@ -41,6 +44,14 @@ class Bounds:
     def gone(self, connection: Any) -> None:
         """The wire of `connection` has ended. Harmless when repeated."""
         self.partial -= self._seen.pop(connection, 0)
+        self._makers.pop(connection, None)
+
+    def maker(self, connection: Any) -> Maker:
+        """As the directory counts its nodes."""
+        maker = self._makers.get(connection)
+        if maker is None:
+            maker = self._makers[connection] = Maker()
+        return maker
 
     @property
     def crowded(self) -> bool:

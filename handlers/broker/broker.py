@@ -90,6 +90,8 @@ class Broker(MessagingHandler):
     max_connections_per_user: the same for those of one user (clients without a name are one); 0 (default) for no bound.
     max_nodes: queues and topics; if all are in use, another one is refused with amqp:resource-limit-exceeded; 0 for no
         bound. Default 20,000.
+    max_nodes_per_connection: those of them that one connection has had made by attaching or sending to them; one more
+        is refused in the same way; 0 (default) for no bound.
     product: its name and its version, as clients are shown them. Those of RabbitMQ refuse servers of other names: for
         them it is "RabbitMQ 4.1.0".
     idle_timeout: seconds without a byte after which a connection counts as lost; 0 for never. Default 60.
@@ -137,6 +139,7 @@ class Broker(MessagingHandler):
         max_connections: int = 2000,
         max_connections_per_user: int = 0,
         max_nodes: int = 20_000,
+        max_nodes_per_connection: int = 0,
         idle_timeout: float = 60.0,
         stop_timeout: float = 0.0,
         product: str = PRODUCT,
@@ -175,7 +178,7 @@ class Broker(MessagingHandler):
         self.bounds = Bounds(max_connections, max_partial_bytes, max_connections_per_user)
         self.pool = Pool(max_total_bytes)
         self.dead_letters = DeadLetters(self)
-        among = self._evict, self.pool, max_nodes, Policies(policies), self.dead_letters
+        among = self._evict, self.pool, max_nodes, Policies(policies), self.dead_letters, max_nodes_per_connection
         self.directory = Directory(max_queue_bytes, auto_create, topic_prefixes, *among)
         self._declare("queue", queues)
         self._declare("topic", topics)

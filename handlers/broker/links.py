@@ -426,6 +426,7 @@ class Relay(Intake):
     def __init__(self, broker: BrokerView, link: Any, permit: Optional[Callable[[str, bool], None]] = None) -> None:
         super().__init__(broker, link, None)
         self.permit = permit
+        self.maker = broker.bounds.maker(link.connection)
 
     def route(self, payload: bytes) -> Any:
         """The node of the message's `to`; Refused without one, or when it cannot be had."""
@@ -433,4 +434,4 @@ class Relay(Intake):
         if not address:
             raise Refused("amqp:precondition-failed", "the link has no address, nor has the message in `to`")
         self.label = label_of(address)
-        return self.broker.directory.find(address, (), self.permit).node
+        return self.broker.directory.find(address, (), self.permit, self.maker).node

@@ -173,6 +173,53 @@ def test_there_are_so_many_nodes_and_those_without_use_make_room():
     assert number <= 101 and sorted(world.broker.names()) == ["declared", "full", "more"]
 
 
+def test_one_connection_has_so_many_nodes_made():
+    world = BrokerWorld(max_nodes_per_connection=3, queues=["declared", "other"])
+    client, other = world.client(), world.client()
+    client.send("declared", "there before")
+    client.send("full", "a")
+    client.send(None, "b", address="relayed")
+    used = client.receiver(None, dynamic=True)
+    assert client.errors == [] and client.outcomes == [ACCEPTED] * 3
+    client.sender("more")
+    client.receiver(None, name="again", dynamic=True)
+    assert client.errors == ["amqp:resource-limit-exceeded"] * 2
+    client.send(None, "c", address="relayed too")
+    assert client.conditions[3].name == "amqp:resource-limit-exceeded"
+    text = "no node 'relayed too': this connection has had 3 made, and all are in use"
+    assert client.conditions[3].description == text
+    client.send("full", "what is there is not made")
+    other.send("more", "another connection")
+    used.close()
+    world.quiet()
+    client.sender("at last", name="at last")
+    assert client.errors == ["amqp:resource-limit-exceeded"] * 2 and client.outcomes[4] == ACCEPTED
+    assert sorted(world.broker.names()) == ["at last", "declared", "full", "more", "other", "relayed"]
+    client.vanish()
+    again = world.client()
+    again.send("one", "x")
+    assert again.errors == []
+
+
+def test_a_connection_at_its_bound_has_unused_nodes_forgotten_now_and_then(monkeypatch):
+    world = BrokerWorld(max_nodes_per_connection=2)
+    directory = world.broker.directory
+    tidied = []
+    tidy = directory._tidy
+    monkeypatch.setattr(directory, "_tidy", lambda: (tidied.append(1), tidy()))
+    client = world.client()
+    for number in range(10):
+        client.sender(f"unused-{number}").close()
+        world.quiet()
+    assert client.errors == [] and len(world.broker.names()) <= 2
+    client.send("full", "a")
+    client.send("full too", "a")
+    tidied.clear()
+    for number in range(150):
+        client.sender("more", name=f"more-{number}")
+    assert client.errors == ["amqp:resource-limit-exceeded"] * 150 and len(tidied) == 2
+
+
 def test_the_options_of_the_program():
     with pytest.raises(SystemExit):
         main(["--max-connections", "many"])

@@ -77,16 +77,26 @@ class Refused(Exception):
         self.description = description
 
 
+class Maker:
+    """A connection, as the directory sees it. made: the nodes that were made for it, on demand, and that are there.
+    in_vain: refusals until it is worth while to look again for unused nodes."""
+
+    __slots__ = ("in_vain", "made")
+
+    def __init__(self) -> None:
+        self.made = self.in_vain = 0
+
+
 class Record:
     """A node in the directory: its links, and its lifetime.
 
     links: the attached. lifetime: None for a node that stays, else one of ON_...; creator: the link that a
     dynamic node was made for. owner: None, or the connection and the container that it was made for: no other
     receives from it. declared: named when the broker was started, so never forgotten. configured: whether its policy
-    was given for this name.
+    was given for this name. maker: that it was made for on demand, None for none.
     """
 
-    __slots__ = ("node", "links", "lifetime", "creator", "owner", "declared", "configured")
+    __slots__ = ("node", "links", "lifetime", "creator", "owner", "declared", "configured", "maker")
 
     def __init__(self, node: Node, lifetime: Optional[int] = None, declared: bool = False) -> None:
         self.node = node
@@ -96,6 +106,7 @@ class Record:
         self.owner: Any = None
         self.declared = declared
         self.configured = False
+        self.maker: Optional[Maker] = None
 
 
 class Directory:
@@ -105,7 +116,8 @@ class Directory:
     auto_create: whether an unknown address makes a node. topic_prefixes: addresses that begin so are topics, or
     that fit it, if it is a pattern as of file names; ValueError for a bad one.
     forget: called with the record of each node that was deleted, after it left the directory.
-    pool: the bytes of all queues together. most: how many nodes there may be, 0 for any number. policies: of the nodes
+    pool: the bytes of all queues together. most: how many nodes there may be, 0 for any number. most_of_maker: how many
+    of them made on demand for one connection. policies: of the nodes
     that get none when they are declared. host: of the queues.
     """
 
@@ -119,6 +131,7 @@ class Directory:
         most: int = 0,
         policies: Optional[Policies] = None,
         host: Optional[Host] = None,
+        most_of_maker: int = 0,
     ) -> None:
         self.capacity = capacity
         self.auto_create = auto_create
@@ -128,6 +141,7 @@ class Directory:
         self.records: dict[str, Record] = {}
         self.pool = Pool() if pool is None else pool
         self.most = most
+        self.most_of_maker = most_of_maker
         self.policies = policies or Policies()
         self.host = host
         self.exchanges = Exchanges(self._queue)
@@ -135,7 +149,7 @@ class Directory:
         self._dynamic_prefix = ""
         self._token: Callable[[], str] = _no_token
         self._tidy_at = MANY
-        self._in_vain = 0  # refusals until it is worth while to look again for unused nodes
+        self.in_vain = 0  # refusals until it is worth while to look again for unused nodes
 
     def name_dynamic_nodes(self, prefix: str, token: Callable[[], str]) -> None:
         """Have the addresses of dynamic nodes begin with `prefix`, which no other broker may use, and go on with the
@@ -174,11 +188,13 @@ class Directory:
         address: Optional[str],
         capabilities: Iterable[str] = (),
         permit: Optional[Callable[[str, bool], None]] = None,
+        maker: Optional[Maker] = None,
     ) -> Record:
         """The record of the node at `address`, made if need be. Raises Refused.
 
         permit: called with the name of the node and whether it would be made; raises Refused for a client that may not
-        have it. Addresses of dynamic nodes are not asked for: to know one is to be permitted.
+        have it. Addresses of dynamic nodes are not asked for: to know one is to be permitted. maker: that a new node
+        is made for.
         """
         if address and len(address) > LONGEST_ADDRESS:
             raise Refused("amqp:invalid-field", f"an address of {len(address)} characters; a name has {LONGEST_NAME}")
@@ -201,7 +217,7 @@ class Directory:
                 raise Refused("amqp:not-allowed", f"{name!r} is the broker's own: attach a link to it")
             if not self.auto_create:
                 raise Refused("amqp:not-found", f"no node {name!r}, and none is made on demand here")
-            return self._make(name, asked or ("topic" if self._is_topic(name) else "queue"))
+            return self._make(name, asked or ("topic" if self._is_topic(name) else "queue"), maker=maker)
         if asked is not None and asked != record.node.kind:
             raise Refused("amqp:precondition-failed", f"{name!r} is a {record.node.kind}, not a {asked}")
         return record
@@ -218,10 +234,10 @@ class Directory:
         record = self.records.get(name)
         return record.node if record is not None and isinstance(record.node, Queue) else None
 
-    def make_dynamic(self, capabilities: Iterable[str], lifetime: int) -> Record:
+    def make_dynamic(self, capabilities: Iterable[str], lifetime: int, maker: Optional[Maker] = None) -> Record:
         """A node with an address of its own. The caller sets its creator and owner."""
         topic = any(capability in ("topic", "temporary-topic") for capability in capabilities)
-        record = self._make(f"{self._dynamic_prefix}{self._token()}", "topic" if topic else "queue")
+        record = self._make(f"{self._dynamic_prefix}{self._token()}", "topic" if topic else "queue", maker=maker)
         record.lifetime = lifetime
         record.node.ends_empty = lifetime in (ON_NO_MESSAGES, ON_NO_LINKS_OR_MESSAGES)
         return record
@@ -229,12 +245,19 @@ class Directory:
     def _is_topic(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self._topic_patterns)
 
-    def _make(self, name: str, kind: str, policy: Optional[Policy] = None) -> Record:
+    def _make(self, name: str, kind: str, policy: Optional[Policy] = None, maker: Optional[Maker] = None) -> Record:
         if len(self.records) >= self._tidy_at:
             self._tidy()
-        if 0 < self.most <= len(self.records):
-            self._make_room(name)
-        return self._add(name, kind, policy)
+        if self._is_crowded(maker):
+            self._make_room(name, maker)
+        record = self._add(name, kind, policy)
+        if maker is not None:
+            record.maker = maker
+            maker.made += 1
+        return record
+
+    def _is_crowded(self, maker: Optional[Maker]) -> bool:
+        return 0 < self.most <= len(self.records) or (maker is not None and 0 < self.most_of_maker <= maker.made)
 
     def _add(self, name: str, kind: str, policy: Optional[Policy]) -> Record:
         fitting = self.policies.of(name) if policy is None else policy
@@ -292,20 +315,27 @@ class Directory:
         """The node goes, with its messages."""
         if self.records.get(record.node.name) is record:
             del self.records[record.node.name]
+            if record.maker is not None:
+                record.maker.made -= 1
             log.info("%s %r deleted", record.node.kind, record.node.name)
             self._forget(record)
             record.node.close()
             self.exchanges.forget(record.node.name)
 
-    def _make_room(self, name: str) -> None:
+    def _make_room(self, name: str, maker: Optional[Maker]) -> None:
         """There are as many nodes as there may be: forget the unused ones. Refused, if there are none."""
-        if self._in_vain > 0:
-            self._in_vain -= 1
+        full = 0 < self.most <= len(self.records)
+        where: Union[Directory, Maker] = self if full or maker is None else maker
+        if where.in_vain > 0:
+            where.in_vain -= 1
         else:
             self._tidy()
-            self._in_vain = 0 if len(self.records) < self.most else 100
-        if len(self.records) >= self.most:
+            where.in_vain = 100 if self._is_crowded(maker) else 0
+        if 0 < self.most <= len(self.records):
             raise Refused("amqp:resource-limit-exceeded", f"no node {name!r}: there are {self.most}, and all in use")
+        if maker is not None and self._is_crowded(maker):
+            text = f"no node {name!r}: this connection has had {maker.made} made, and all are in use"
+            raise Refused("amqp:resource-limit-exceeded", text)
 
     def _tidy(self) -> None:
         for record in list(self.records.values()):
