@@ -37,7 +37,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def _serve(given: list[str]) -> int:
-    table = "".join(f"  {name:<8}{command.help}\n" for name, command in COMMANDS.items())
+    table = "".join(f"  {name:<15}{command.help}\n" for name, command in COMMANDS.items())
     return serve.run(given, f"commands, each with a --help of its own:\n{table}")
 
 

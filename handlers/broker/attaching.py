@@ -21,13 +21,12 @@ from handlers.broker.nodes.directory import (
     ON_NO_LINKS,
     ON_NO_LINKS_OR_MESSAGES,
     ON_NO_MESSAGES,
-    RESERVED,
     Record,
     Refused,
-    node_name,
 )
 from handlers.broker.nodes.exchange import Route
 from handlers.broker.nodes.label import label_of
+from handlers.broker.nodes.names import RESERVED, node_name
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.selection import selection_of
 from handlers.broker.nodes.selector import SelectorError

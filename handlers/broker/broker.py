@@ -120,6 +120,7 @@ class Broker(MessagingHandler):
         `close` lets go of it.
     web: where the web page and the metrics are: HOST:PORT of this machine, or True for a free port; None (default):
         nowhere. `web_url` is its URL. It has threads of its own (web/server.py).
+    metrics_nodes: how many queues and topics have numbers of their own among the metrics. Default 1,000.
     on_listening: called with (url, acceptor) for each place it listens on.
     """
 
@@ -155,6 +156,7 @@ class Broker(MessagingHandler):
         max_transaction_bytes: int = 256 * MEBIBYTE,
         store: Union[Store, str, PathLike[str], None] = None,
         web: Union[str, bool, None] = None,
+        metrics_nodes: int = 1000,
         on_listening: Optional[Callable[[str, Any], None]] = None,
     ) -> None:
         super().__init__(prefetch=0, auto_accept=False, auto_settle=False)
@@ -194,6 +196,7 @@ class Broker(MessagingHandler):
         self.desk = Desk(self, self.actions)
         self.ending = Ending(self)
         self.net = Net(self)
+        self.metrics_nodes = metrics_nodes
         self.web = WebServer(self, web) if web else None
         self.durability: Optional[Durability] = None
         if store is not None:

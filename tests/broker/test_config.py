@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 
 import pytest
@@ -105,6 +106,10 @@ def test_without_a_file_all_is_as_before():
         ({"policies": {"tmp.*": {"overflow": "drop"}}}, ": policies.tmp.*: overflow is 'drop'; it is one of hold"),
         ({"listen": "amqp://host:port"}, ": listen: "),
         ({"listen": ["amqp://a", 5672]}, ": listen[1]: 5672 is no text"),
+        ({"listen": []}, ": listen: [] has no address; leave the key out for amqp://127.0.0.1:5672"),
+        ({"queues": {"a": {"dead_letter": "$management"}}}, ": queues.a: dead_letter is '$management', which is the"),
+        ({"policies": {"a*": {"dead_letter": "/queues/%24management"}}}, ": policies.a*: dead_letter is '/queues/%24"),
+        ({"topics": {"a": {"dead_letter": "/management"}}}, ": topics.a: dead_letter is '/management', which is the"),
         ({"max_nodes": "many"}, ": max_nodes: not a size: 'many'"),
         ({"max_nodes": True}, ": max_nodes: true is no text"),
         ({"max_nodes": -1}, ": max_nodes: not a size: '-1'"),
@@ -231,6 +236,45 @@ def test_it_serves_what_the_file_says(write, tmp_path):
         url = broker.wait_for("Listening on").rpartition(" ")[2]
         assert knock(url, user="alice", password="s3cret").mechanism == "SCRAM-SHA-256"
         assert knock(url, user="alice", password="guess").mechanism is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals between processes there")
+def test_it_reads_users_and_permissions_again_when_it_is_hung_up(write):
+    settings = {"listen": "amqp://127.0.0.1:0", "users": {"alice": SECRETS}, "queues": ["jobs"],
+                "permissions": {"alice": {"send": ["*"]}}}  # fmt: skip
+    path = write(settings)
+    with Script([*COMMAND, "--config", path], CHECKOUT) as broker:
+        url = broker.wait_for("Listening on").rpartition(" ")[2]
+
+        def said(words):
+            broker.process.send_signal(signal.SIGHUP)
+            line = broker.process.stderr.readline()
+            while "SIGHUP" not in line:
+                assert line, "it has ended"
+                line = broker.process.stderr.readline()
+            assert words in line
+
+        write({**settings, "users": {"bob": SECRETS}, "permissions": {"bob": {"send": ["*"], "create": ["*"]}}})
+        assert knock(url, user="alice", password="s3cret").mechanism
+        said("SIGHUP: read again: 1 users and permissions; clients that are connected stay")
+        assert knock(url, user="bob", password="s3cret").mechanism
+        assert knock(url, user="alice", password="s3cret").mechanism is None
+        write({**settings, "users": {"bob": ["no verifier"]}})
+        said("; all stays as it was")
+        write({name: value for name, value in settings.items() if name != "permissions"})
+        said("users or permissions that were not there before, or no longer, need a restart; all stays as it was")
+        assert knock(url, user="bob", password="s3cret").mechanism
+        broker.process.send_signal(signal.SIGTERM)
+        assert broker.finish()[0] == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals between processes there")
+def test_a_broker_without_users_has_nothing_to_read_again_and_goes_on():
+    with Script([*COMMAND, "--listen", "amqp://127.0.0.1:0"], CHECKOUT) as broker:
+        url = broker.wait_for("Listening on").rpartition(" ")[2]
+        broker.process.send_signal(signal.SIGHUP)
+        assert "SIGHUP: there are neither users nor permissions to be read again" in broker.process.stderr.readline()
+        assert knock(url).mechanism == "ANONYMOUS"
 
 
 def test_tls_on_the_command_line_and_in_the_file(write):

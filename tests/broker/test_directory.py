@@ -11,8 +11,8 @@ from handlers.broker.nodes.directory import (
     ON_NO_MESSAGES,
     Directory,
     Refused,
-    node_name,
 )
+from handlers.broker.nodes.names import node_name
 
 
 def directory(auto_create=True, prefixes=()):

@@ -81,6 +81,31 @@ def test_dynamic_nodes_have_no_samples_of_their_own():
     assert "queue=" not in shown(NodeStatistics("a1b2c3"), dynamic=True)
 
 
+def test_the_first_nodes_alone_have_samples_of_their_own_and_the_others_are_counted():
+    nodes = [Node(NodeStatistics(f"q{number}"), False, None) for number in (3, 1, 2)]
+    picture = Picture(BrokerStatistics(1, 2, 3, 4, 5, 6, 7), dict.fromkeys(COUNTERS, 9), nodes, 0.0)
+    samples = read("".join(exposition("1.2", picture, 2)))
+    listed = [label for name, label in samples if name == "amqp_broker_queue_messages"]
+    assert listed == ["q3", "q1"] and samples["amqp_broker_nodes_left_out", None] == 1
+    assert samples["amqp_broker_enqueued_total", None] == 9  # of all
+    assert read("".join(exposition("1.2", picture)))["amqp_broker_nodes_left_out", None] == 0
+
+
+def test_the_option_bounds_them():
+    with EmbeddedBroker(web=True, metrics_nodes=1, queues=["a", "b"]) as broker:
+        samples = read(ask(broker, "/metrics")[2])
+        assert ("amqp_broker_queue_messages", "a") in samples and ("amqp_broker_queue_messages", "b") not in samples
+        assert samples["amqp_broker_nodes_left_out", None] == 1 and samples["amqp_broker_nodes", None] == 2
+
+
+def test_transactions_are_counted():
+    numbers = BrokerStatistics(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+    samples = read("".join(exposition("1.2", Picture(numbers, dict.fromkeys(COUNTERS, 0), [], 0.0))))
+    names = ("transactions", "transactions_committed_total", "transactions_rolled_back_total",
+             "transactions_timed_out_total")  # fmt: skip
+    assert [samples[f"amqp_broker_{name}", None] for name in names] == [8, 9, 10, 11]
+
+
 def test_every_counter_is_explained():
     assert set(COUNTERS) <= set(HELP)
 

@@ -12,7 +12,7 @@ from handlers.broker import EmbeddedBroker
 from handlers.broker.__main__ import main
 from handlers.broker.commands import operate
 from handlers.broker.nodes.policy import Policy
-from reactor import Container, Message, Reject, symbol
+from reactor import Container, DurableSubscription, Message, Reject, symbol
 from tests.support.processes import unused_port
 from tests.support.tls import file, server_domain
 
@@ -75,6 +75,42 @@ def test_the_queues_in_a_table(broker, capsys):
     status, out, err = run(capsys, "queues", "jobs.*", "--json", "--url", broker.url)
     [row] = json.loads(out)
     assert (status, row["name"], row["waiting"]) == (0, "jobs.a", 2)
+
+
+class Subscribe(MessagingHandler):
+    def __init__(self, url):
+        super().__init__()
+        self.url = url
+
+    def on_start(self, event):
+        connection = event.container.connect(self.url, reconnect=False)
+        event.container.create_receiver(connection, "news", name="reader", options=DurableSubscription())
+
+    def on_link_opened(self, event):
+        event.receiver.detach()
+
+    def on_link_remote_detach(self, event):
+        event.connection.close()
+
+
+def test_subscriptions_are_listed_and_ended(capsys):
+    with EmbeddedBroker(topics=["news", "empty"]) as broker:
+        Container(Subscribe(broker.url), container_id="laptop").run()
+        fill(broker, "news", "a", "b")
+        status, out, err = run(capsys, "subscriptions", "--url", broker.url)
+        heads, row = out.splitlines()
+        assert (status, err) == (0, "") and heads.startswith("TOPIC  WAITING") and row.split()[:2] == ["news", "2"]
+        status, out, _ = run(capsys, "subscriptions", "news", "--json", "--url", broker.url)
+        [found] = json.loads(out)
+        assert (status, found["topic"], found["waiting"]) == (0, "news", 2)
+        assert run(capsys, "subscriptions", "empty", "--json", "--url", broker.url) == (0, "[]\n", "")
+        status, out, err = run(capsys, "unsubscribe", "news", found["name"], "--url", broker.url)
+        assert (status, out, err) == (0, f"2 messages ended with the subscription {found['name']}\n", "")
+        assert broker.topic("news").depth == 0
+        status, _, err = run(capsys, "unsubscribe", "news", found["name"], "--url", broker.url)
+        assert status == operate.NOT_DONE and "no subscription" in err
+        status, _, err = run(capsys, "subscriptions", "none", "--url", broker.url)
+        assert status == operate.NOT_DONE and "no queue or topic 'none'" in err
 
 
 def test_the_status_of_the_broker(broker, capsys):

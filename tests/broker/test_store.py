@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import sys
@@ -10,6 +11,7 @@ from typing import Any, Callable
 
 import pytest
 
+from handlers.broker.__main__ import main
 from handlers.broker.store.interface import (
     AddMessage,
     AddNode,
@@ -281,8 +283,42 @@ def test_a_second_broker_on_the_same_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_place_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"nowhere.store: its directory is not there; make it first"):
+    with pytest.raises(StoreError, match=r"nowhere.store cannot be made: its directory is not there; make it first"):
         SqliteStore(tmp_path / "nowhere" / "store")
+
+
+def test_a_directory_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"is a directory: name a file in it$"):
+        SqliteStore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "locked, words",
+    [
+        ("store", "store is read-only for this user: a store is written to"),
+        ("", "needs a directory that this user may write to, for the log beside it: .* is read-only"),
+        (None, "store: disk I/O error"),
+    ],
+)
+def test_a_store_that_cannot_be_written_says_why(tmp_path: Path, monkeypatch: Any, locked: Any, words: str) -> None:
+    SqliteStore(tmp_path / "store").close()
+    connect, access = sqlite3.connect, os.access
+
+    def read_only(path: str, **options: Any) -> Any:
+        return connect(f"{Path(path).as_uri()}?mode=ro", uri=True, **options)
+
+    def may(path: Any, mode: int) -> bool:
+        return (locked is None or Path(path) != tmp_path / locked) and access(path, mode)
+
+    monkeypatch.setattr(sqlite3, "connect", read_only)
+    monkeypatch.setattr(os, "access", may)  # the superuser may write everywhere
+    with pytest.raises(StoreError, match=words):
+        SqliteStore(tmp_path / "store")
+
+
+def test_the_program_ends_with_a_line_where_its_store_cannot_be_opened(tmp_path: Path, capsys: Any) -> None:
+    assert main(["--listen", "amqp://127.0.0.1:0", "--store", str(tmp_path)]) == 1
+    assert capsys.readouterr() == ("", f"amqp-broker: {tmp_path} is a directory: name a file in it\n")
 
 
 def test_a_closed_store_says_so(tmp_path: Path) -> None:

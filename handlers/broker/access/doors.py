@@ -63,6 +63,22 @@ class Doors:
             if any(_distance(place.host or "")) and (ssl_domain is not None or not sealed):
                 self._mechanisms(place.host or "", sealed)  # else it is known later
 
+    def reload(self, users: Optional[UserSource], permissions: Optional[Mapping[str, Any]]) -> list[str]:
+        """Take these users and permissions from now on, of the same kinds as before; returns what was done, for the
+        log. Raises ValueError for those that cannot be, and then all stays. Clients that are connected stay, and links
+        that are attached."""
+        if (users is None) != (self.users is None) or (permissions is None) != (self.permissions is None):
+            raise AccessError("users or permissions that were not there before, or no longer, need a restart")
+        table = None if permissions is None else Permissions(permissions)
+        told = []
+        if self.users is not None and users is not None:
+            self.users.reload(users)
+            told.append(f"{len(self.users)} users")
+        if table is not None:
+            self.permissions = table
+            told.append("permissions")
+        return told
+
     # -- listening
 
     def open(self, container: Any, url: str, bounds: Mapping[str, Any]) -> Any:

@@ -46,17 +46,25 @@ class Users:
     def __init__(self, source: UserSource, chance: Callable[[int], bytes] = SystemRandom().randbytes) -> None:
         if not isinstance(source, (str, os.PathLike, Mapping)):
             raise UsersError(f"users: a file, or passwords by name such as {{'alice': 's3cret'}}, not {source!r}")
-        self.path = None if isinstance(source, Mapping) else os.fspath(source)
+        self._chance = chance
         self._key = chance(32)
-        self._seen: Any = None
+        self.reload(source)
+
+    def reload(self, source: UserSource) -> None:
+        """Have these users from now on. UsersError for those that cannot be: then they stay as they are."""
         if isinstance(source, Mapping):
-            self._known = {user_name(name): _verifiers(name, given, chance) for name, given in source.items()}
+            known = {user_name(name): _verifiers(name, given, self._chance) for name, given in source.items()}
+            self.path: Optional[str] = None
+            self._seen: Any = None
         else:
-            self._seen = self._stamp()
-            self._known = read_users(source)
-            if is_shared(source):
-                log.warning("others may read the file of users %r: chmod 600", self.path)
-        self._shapes = _shapes(self._known)
+            path = os.fspath(source)
+            seen = _stamp(path)
+            known = read_users(path)
+            if is_shared(path):
+                log.warning("others may read the file of users %r: chmod 600", path)
+            self.path, self._seen = path, seen
+        self._known = known
+        self._shapes = _shapes(known)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -79,7 +87,7 @@ class Users:
         """Read the file again, if it has changed. One that cannot be read is logged, and the users stay as they are."""
         if self.path is None:
             return
-        stamp = self._stamp()
+        stamp = _stamp(self.path)
         if stamp == self._seen:
             return
         self._seen = stamp
@@ -90,14 +98,6 @@ class Users:
             return
         self._shapes = _shapes(self._known)
         log.warning("the file of users %r has changed: %d users from now on", self.path, len(self))
-
-    def _stamp(self) -> Any:
-        """It differs when the file was replaced."""
-        try:
-            found = os.stat(self.path or "")
-        except OSError as error:
-            return error.errno
-        return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _nobody(self, mechanism: str, user: str) -> ScramSecret:
         """A verifier like those of the others. It is the same at each attempt, as theirs are."""
@@ -114,6 +114,15 @@ class Users:
         while len(made) < size:
             made += hmac.digest(self._key, f"{len(made)} {text}".encode("utf-8", "surrogatepass"), "sha256")
         return made[:size]
+
+
+def _stamp(path: str) -> Any:
+    """It differs when the file was replaced."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        return error.errno
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _best(secrets: Mapping[str, ScramSecret], mechanism: str) -> Optional[ScramSecret]:

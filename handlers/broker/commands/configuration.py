@@ -13,8 +13,8 @@ from typing import Any, Union
 from handlers.broker.access.permissions import Permissions, PermissionsError
 from handlers.broker.access.userfile import user_name, verifier
 from handlers.broker.broker import Broker
-from handlers.broker.commands.options import Below, Reader, Setting, below, objects, text, texts
-from handlers.broker.commands.sizes import limit
+from handlers.broker.commands.options import Below, Reader, Setting, below, each, objects, text, texts
+from handlers.broker.commands.sizes import PLACE, limit, url
 from handlers.broker.nodes.policy import Policy
 
 OTHERS = ("listen", "store", "queues", "topics", "policies", "users", "permissions", "limits", "config", "check_config")
@@ -67,12 +67,21 @@ def _limits(value: Any) -> list[tuple[str, int]]:
     return read
 
 
+def _listen(value: Any) -> list[str]:
+    """URLs, at least one."""
+    found = each(value, lambda one: url(text(one)))
+    if not found:
+        raise ValueError(f"[] has no address; leave the key out for {PLACE}")
+    return found
+
+
 def _web(value: Any) -> Union[str, bool, None]:
     """An address, or whether there is a web page, on a free port."""
     return value or None if isinstance(value, bool) else text(value)
 
 
 READERS: dict[str, Reader] = {
+    "listen": _listen,
     "queues": _nodes,
     "topics": _nodes,
     "policies": _policies,
@@ -85,8 +94,8 @@ READERS: dict[str, Reader] = {
 
 def page(options: argparse.Namespace, settings: Mapping[str, Setting], broker: Broker) -> Iterator[str]:
     """The lines that show all that would be served. broker: made of the options, without a store."""
-    for url in broker.urls:
-        yield f"listen {url}: {broker.doors.foresee(url)}"
+    for place in broker.urls:
+        yield f"listen {place}: {broker.doors.foresee(place)}"
     yield "store: " + (options.store or "none, all is in memory")
     for kind, nodes in (("queue", options.queues), ("topic", options.topics), ("policy", options.policies or {})):
         for name in nodes:

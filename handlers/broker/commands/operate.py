@@ -1,4 +1,5 @@
-"""`amqp-broker status|queues|peek|purge|move`: a look at a running broker, and a hand in it, over AMQP."""
+"""`amqp-broker status|queues|peek|purge|move|subscriptions|unsubscribe`: a look at a running broker, and a hand in it,
+over AMQP."""
 
 from __future__ import annotations
 
@@ -32,6 +33,8 @@ EXAMPLES = {
     "  amqp-broker peek jobs --offset 100 --count 1 --clip 64K --json\n",
     "purge": "  amqp-broker purge jobs --count 10\n      the first ten that no consumer holds\n",
     "move": "  amqp-broker move jobs.dead jobs\n      all messages that no consumer holds, in their order\n",
+    "subscriptions": "  amqp-broker subscriptions\n  amqp-broker subscriptions news --json\n",
+    "unsubscribe": "  amqp-broker unsubscribe news laptop/reader\n      as `amqp-broker subscriptions news` names it\n",
 }
 
 PURPOSES = {
@@ -40,6 +43,8 @@ PURPOSES = {
     "peek": "messages of a queue, with their properties and why they are where they are; none is taken",
     "purge": "remove messages of a queue",
     "move": "move messages from one queue to the end of another",
+    "subscriptions": "the subscriptions of a topic, or of all",
+    "unsubscribe": "end a subscription that no receiver is attached to, with its messages",
 }
 
 
@@ -139,7 +144,22 @@ def _move(management: ManagementClient, options: argparse.Namespace) -> None:
     _print_count(options, body["messages"], f"moved from {options.source} to {options.to}")
 
 
-_COMMANDS = {"status": _status, "queues": _queues, "peek": _peek, "purge": _purge, "move": _move}
+def _subscriptions(management: ManagementClient, options: argparse.Namespace) -> None:
+    topics = [options.topic] if options.topic else [row["name"] for row in management.query("topic")]
+    rows = [row for topic in topics for row in management.query("subscription", node=topic)]
+    if options.json:
+        _print_json(rows)
+        return
+    _print_table(("topic", "waiting", "acquired", "bytes", "consumers", "enqueued", "selector", "name"), rows)
+
+
+def _unsubscribe(management: ManagementClient, options: argparse.Namespace) -> None:
+    facts = management.ask("DELETE", "subscription", name=options.name, node=options.topic).properties
+    _print_count(options, facts["messages"], f"ended with the subscription {options.name}")
+
+
+_COMMANDS = {"status": _status, "queues": _queues, "peek": _peek, "purge": _purge, "move": _move,
+             "subscriptions": _subscriptions, "unsubscribe": _unsubscribe}  # fmt: skip
 
 
 # -- printing
@@ -215,7 +235,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
         prog=f"amqp-broker {name}",
         description=f"Show, of a running broker: {PURPOSES[name]}."
-        if name in ("status", "queues", "peek")
+        if name in ("status", "queues", "peek", "subscriptions")
         else f"In a running broker: {PURPOSES[name]}.",
         epilog=f"examples:\n{EXAMPLES[name]}\n{STATUSES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -228,6 +248,11 @@ def _parser(name: str) -> argparse.ArgumentParser:
         add("to", metavar="TO", help="the queue that gets them; it has to be there")
     elif name in ("peek", "purge"):
         add("queue", metavar="QUEUE")
+    elif name == "subscriptions":
+        add("topic", nargs="?", metavar="TOPIC", help="whose (of all topics)")
+    elif name == "unsubscribe":
+        add("topic", metavar="TOPIC")
+        add("name", metavar="NAME", help="of the subscription, as `amqp-broker subscriptions` shows it")
     if name == "peek":
         add("--offset", metavar="NUMBER", type=_count, default=0, help="messages that are passed over first (0)")
         add("--count", metavar="NUMBER", type=_count, default=10, help="how many are shown (10)")

@@ -104,10 +104,11 @@ def text(value: Any) -> str:
 
 def texts(value: Any) -> list[str]:
     """A list of texts, or a single one."""
-    return _each(value, text)
+    return each(value, text)
 
 
-def _each(value: Any, of: Callable[[Any], Any]) -> list[Any]:
+def each(value: Any, of: Callable[[Any], Any]) -> list[Any]:
+    """A list of texts, or a single one, each as `of` reads it; an error names its place."""
     if isinstance(value, str):
         return [of(value)]
     if not isinstance(value, list):
@@ -139,7 +140,7 @@ def _text(action: argparse.Action) -> Reader:
 
 
 def _texts(action: argparse.Action) -> Reader:
-    return lambda value: _each(value, lambda one: _converted(action, text(one)))
+    return lambda value: each(value, lambda one: _converted(action, text(one)))
 
 
 def _converted(action: argparse.Action, value: str) -> Any:

@@ -10,14 +10,15 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from handlers.broker.access.doors import AccessError
 from handlers.broker.broker import PRODUCT, Broker
 from handlers.broker.commands.configuration import READERS, page
 from handlers.broker.commands.options import ConfigError, Options
-from handlers.broker.commands.sizes import label, limit, size, tls, url
+from handlers.broker.commands.sizes import PLACE, label, limit, size, tls, url
 from handlers.broker.store.interface import StoreError
 from reactor import (
     ApplicationEvent,
@@ -29,6 +30,8 @@ from reactor import (
     TransportException,
     __version__,
 )
+
+log = logging.getLogger("handlers.broker")
 
 DESCRIPTION = """\
 An AMQP 1.0 broker with queues and topics, in one process.
@@ -65,6 +68,8 @@ examples:
   amqp-broker --config broker.json --check-config
       shows what would be served by the options of a file: {"queues": {"jobs": {"max_length": 1000}}, ...}
 
+SIGTERM and Ctrl-C end it in good order (--stop-timeout); at SIGHUP it reads users and permissions again
+
 exit status: 0 when it has ended as it was asked to; 1 if it could not listen or open its store, or a second
 signal has ended it; 2 for options or a configuration that cannot be used
 
@@ -74,8 +79,6 @@ try it, in a checkout of the project, which has the examples:
   python -m examples.receive amqp://127.0.0.1 jobs 1
 """
 
-PLACE = "amqp://127.0.0.1:5672"
-
 PRODUCT_HELP = "the name and the version that clients are shown; those of RabbitMQ want 'RabbitMQ 4.1.0'"
 
 IDLE_HELP = "how long a connection may be silent before it counts as lost (60; 0: for ever)"
@@ -83,6 +86,8 @@ IDLE_HELP = "how long a connection may be silent before it counts as lost (60; 0
 
 WEB_HELP = "a web page of the queues, and /metrics for Prometheus, on this machine alone (without an address: on a \
 free port)"
+
+METRICS_HELP = "how many queues and topics have numbers of their own at /metrics, which counts the others (1000)"
 
 STOP_HELP = "at SIGTERM or Ctrl-C, how long messages under way may take to get their outcomes (10); a second signal \
 ends it at once"
@@ -137,6 +142,7 @@ def run(arguments: Sequence[str], commands: str) -> int:
             ),
             store=None if options.check_config else options.store,
             web=options.web,
+            metrics_nodes=options.metrics_nodes,
             on_listening=announcement,
         )
         if options.check_config:
@@ -150,7 +156,7 @@ def run(arguments: Sequence[str], commands: str) -> int:
     container = Container(broker)
     if options.name:
         container.container_id = options.name
-    interrupts = _Interrupts(container)
+    interrupts = _Interrupts(container, partial(_reload, known, arguments, broker))
     try:
         container.run()
     except (OSError, TransportException, StoreError, AccessError) as error:  # no port, no TLS, no store
@@ -163,6 +169,18 @@ def run(arguments: Sequence[str], commands: str) -> int:
     return 0 if interrupts.count < 2 else 1
 
 
+def _reload(known: Options, arguments: Sequence[str], broker: Broker) -> None:
+    """SIGHUP: read users and permissions again."""
+    try:
+        options = known.parse(arguments)
+        told = broker.doors.reload(options.users, options.permissions)
+    except ValueError as error:  # ConfigError, UsersError, AccessError ...
+        log.error("SIGHUP: %s; all stays as it was", error)
+        return
+    text = "read again: %s; clients that are connected stay" if told else "there are %s to be read again"
+    log.warning("SIGHUP: " + text, " and ".join(told) or "neither users nor permissions")
+
+
 def _fail(error: Exception) -> int:
     print(f"amqp-broker: {error}", file=sys.stderr)
     return 1
@@ -172,16 +190,34 @@ class _Interrupts:
     """Ctrl-C and SIGTERM: the first has the broker end in good order, the second at once; the third ends the program.
 
     A signal may come in the midst of anything, another signal included, and an exception would be raised there.
+
+    reload: called for SIGHUP, by which servers are asked to read their settings again, between two turns. Where it is
+    ignored, as below nohup, it stays so.
     """
 
-    def __init__(self, container: Container) -> None:
+    def __init__(self, container: Container, reload: Callable[[], None]) -> None:
         self.injector = EventInjector()
         self.count = 0
         container.selectable(self.injector)
-        self.bell = _Bell()
+        self._reload = reload
+        self._hung_up = False
+        self.bell = _Bell(self.consider)
         container.selectable(self.bell)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.interrupt)
+        hang_up = getattr(signal, "SIGHUP", None)  # there is none on Windows
+        if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+            signal.signal(hang_up, self.hang_up)
+
+    def hang_up(self, number: int, frame: Any) -> None:
+        """The handler of SIGHUP. The bell rings, too."""
+        self._hung_up = True
+
+    def consider(self) -> None:
+        """A signal has come, and its handler was called."""
+        if self._hung_up:
+            self._hung_up = False
+            self._reload()
 
     def interrupt(self, number: int, frame: Any) -> None:
         """The handler of the signals."""
@@ -204,7 +240,8 @@ class _Bell(Handler):
     A signal that comes in the moment before the wait, or to a thread of the web page, is else noticed after it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rung: Callable[[], None] = lambda: None) -> None:
+        self._rung = rung
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
@@ -223,6 +260,7 @@ class _Bell(Handler):
         """A signal has come: its handler has been called by now."""
         with suppress(BlockingIOError):
             self._near.recv(1024)
+        self._rung()
 
     def close(self) -> None:
         """No signal is waited for."""
@@ -291,6 +329,7 @@ def parser(commands: str) -> Options:
     text = "take only clients with a certificate; its subject is the user"
     add("--tls-require-client-cert", action="store_true", help=text)
     add("--web", metavar="HOST:PORT", nargs="?", const=True, help=WEB_HELP)
+    add("--metrics-nodes", metavar="NUMBER", type=size, default="1000", help=METRICS_HELP)
     add("--no-auto-create", action="store_true", help="refuse addresses that are not there: amqp:not-found")
     for name, most, help in (
         ("--max-queue-bytes", "256M", "bytes that a queue holds before its producers have to wait"),

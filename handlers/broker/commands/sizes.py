@@ -12,6 +12,9 @@ from typing import Optional
 from handlers.broker.nodes.directory import is_unicode
 from reactor import Limits, SSLDomain, Url
 
+PLACE = "amqp://127.0.0.1:5672"
+"""Where a broker listens without options."""
+
 LONGEST_LABEL = 256
 
 

@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 from urllib.parse import quote, unquote
 
 from handlers.broker.management.interface import Failed
-from handlers.broker.nodes.directory import EXCHANGES
+from handlers.broker.nodes.names import EXCHANGES
 from handlers.broker.nodes.policy import DROP_OLDEST, REJECT, Policy
 
 TYPES = ("classic", "quorum")

@@ -13,7 +13,8 @@ from handlers.broker.management.actions import Actions
 from handlers.broker.management.http import HttpOperations
 from handlers.broker.management.operations import Operations
 from handlers.broker.management.requests import MOST_REQUEST, AnswerLink, RequestLink
-from handlers.broker.nodes.directory import Refused, node_name
+from handlers.broker.nodes.directory import Refused
+from handlers.broker.nodes.names import node_name
 from reactor import symbol
 
 PAIRED = symbol("paired")

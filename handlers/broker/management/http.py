@@ -18,8 +18,9 @@ from urllib.parse import parse_qs, quote, unquote
 from handlers.broker.management.actions import Actions
 from handlers.broker.management.arguments import TYPES, arguments_of, policy_of
 from handlers.broker.management.interface import MOST_ROWS, Failed
-from handlers.broker.nodes.directory import LONGEST_NAME, Refused
+from handlers.broker.nodes.directory import Refused
 from handlers.broker.nodes.exchange import KINDS, PREDECLARED, Binding, Exchange, Exchanges
+from handlers.broker.nodes.names import LONGEST_NAME
 from handlers.broker.nodes.node import Queue
 from reactor import UNDESCRIBED, Array, Data, uint, ulong
 

@@ -18,8 +18,9 @@ from typing import Any
 from handlers.broker.interface import BrokerView
 from handlers.broker.management.operations import Answer, Operations, Request
 from handlers.broker.management.requests import MOST_ANSWERS, TOO_LARGE, Reply, RequestLink
-from handlers.broker.nodes.directory import Record, Refused, node_name
+from handlers.broker.nodes.directory import Record, Refused
 from handlers.broker.nodes.envelope import read_envelope
+from handlers.broker.nodes.names import node_name
 from reactor import LocalProtocolError, Message, int32
 
 log = logging.getLogger("handlers.broker")

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from handlers.broker.nodes.exchange import Exchanges
 from handlers.broker.nodes.host import Host
+from handlers.broker.nodes.names import EXCHANGES, LONGEST_ADDRESS, LONGEST_NAME, RESERVED, node_name
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import PLAIN, Policies, Policy, checked_pattern
 from handlers.broker.nodes.pool import Pool
@@ -39,23 +40,6 @@ LIFETIMES_OF_USE = (ON_NO_LINKS, ON_NO_MESSAGES, ON_NO_LINKS_OR_MESSAGES)
 
 MANY = 10_000
 """Nodes made on demand are kept, for their counters; beyond this number those without use are forgotten."""
-
-
-LONGEST_NAME = 1024
-"""Characters of an address. Names are kept for as long as their nodes, and a frame has room for long ones."""
-
-
-LONGEST_ADDRESS = 32 * LONGEST_NAME
-"""Characters of an address in any of its forms: percent-encoded, each of its name takes up to twelve. A message may
-have a longer one in `to`, and to look for a name in it would cost the time of all others."""
-
-
-QUEUES, EXCHANGES = "/queues/", "/exchanges/"
-"""How addresses begin in RabbitMQ 4's form (v2) [rabbitmq.com/docs/amqp#address-v2]."""
-
-
-RESERVED = frozenset({"$management", "/management"})
-"""Addresses of the broker itself. They are no nodes, and none is made of these names."""
 
 
 LONGEST_TEXT = 300
@@ -368,14 +352,3 @@ def is_unicode(text: str) -> bool:
 
 def _no_token() -> str:
     raise RuntimeError("a broker that does not run makes no dynamic nodes")
-
-
-def node_name(address: str) -> str:
-    """The name of a node: its address; of a whole URL, which some clients send, the path; in RabbitMQ 4's form, as
-    `/queues/NAME`, the name, which is percent-encoded there."""
-    if address.startswith(QUEUES):
-        return unquote(address[len(QUEUES) :])
-    scheme, mark, rest = address.partition("://")
-    if mark and scheme in ("amqp", "amqps"):
-        return rest.partition("/")[2] or address
-    return address

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any, Optional, Union
 
+from handlers.broker.nodes.names import RESERVED, node_name
+
 HOLD, REJECT, DROP_OLDEST = "hold", "reject", "drop-oldest"
 
 OVERFLOWS = (HOLD, REJECT, DROP_OLDEST)
@@ -83,6 +85,9 @@ class Policy:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, str) or not value):
                 raise ValueError(f"policy: {name} is {value!r}; it is a text, left out for none")
+        if self.dead_letter is not None and node_name(self.dead_letter) in RESERVED:
+            text = f"policy: dead_letter is {self.dead_letter!r}, which is the broker's own and holds no messages"
+            raise ValueError(f"{text}; it is the address of a queue, a topic or an exchange")
         if self.overflow not in OVERFLOWS:
             raise ValueError(f"policy: overflow is {self.overflow!r}; it is one of {', '.join(OVERFLOWS)}")
         if self.retry_max is not None and (self.retry_delay is None or self.retry_max < self.retry_delay):

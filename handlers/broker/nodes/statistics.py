@@ -66,7 +66,8 @@ class BrokerStatistics(NamedTuple):
 
     connections, links, nodes: how many there are. depth, bytes: the messages in all queues, and their size.
     refused: messages that reached no node, ever. internal_errors: see `Broker.internal_errors`.
-    transactions: those that are open. committed, rolled_back: transactions that have ended so, ever.
+    transactions: those that are open. committed, rolled_back: transactions that have ended so, ever. timed_out: those
+    that were not discharged in time, ever; they count as rolled back once their client knows.
     """
 
     connections: int
@@ -79,6 +80,7 @@ class BrokerStatistics(NamedTuple):
     transactions: int = 0
     committed: int = 0
     rolled_back: int = 0
+    timed_out: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers by their names."""
@@ -105,7 +107,7 @@ class Past:
 
 def overview(
     records: Sequence[Record], connections: int, links: int, refused: int, internal_errors: int,
-    transactions: tuple[int, int, int] = (0, 0, 0),
+    transactions: tuple[int, int, int, int] = (0, 0, 0, 0),
 ) -> BrokerStatistics:
     """The numbers of a broker with these nodes."""
     nodes = [record.node for record in records]

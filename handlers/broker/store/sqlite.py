@@ -206,9 +206,23 @@ class SqliteStore:
             return StoreError(f"{self.path} is in use by another process: each broker has a store of its own")
         if "not a database" in text or "malformed" in text:
             return StoreError(f"{self.path} is damaged, or no store: {text}. Move it away, or bring back a copy")
-        if not os.path.isdir(os.path.dirname(os.path.abspath(self.path))):
-            return StoreError(f"{self.path}: its directory is not there; make it first")
+        hindrance = self._hindrance()
+        if hindrance and any(words in text for words in ("readonly", "unable to open", "I/O")):
+            return StoreError(f"{self.path} {hindrance}")
         return StoreError(f"{self.path}: {text}")
+
+    def _hindrance(self) -> str:
+        """Why the file cannot be opened for writing, as far as can be seen; "" for no reason."""
+        folder = os.path.dirname(os.path.abspath(self.path))
+        if os.path.isdir(self.path):
+            return "is a directory: name a file in it"
+        if not os.path.isdir(folder):
+            return "cannot be made: its directory is not there; make it first"
+        if os.path.exists(self.path) and not os.access(self.path, os.W_OK):
+            return "is read-only for this user: a store is written to"
+        if not os.access(folder, os.W_OK):
+            return f"needs a directory that this user may write to, for the log beside it: {folder} is read-only"
+        return ""
 
     def _opened(self, work: Callable[[], Any]) -> Any:
         try:

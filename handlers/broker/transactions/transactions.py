@@ -38,7 +38,8 @@ class Transactions:
     """The transactions of one broker that are not over.
 
     timeout: seconds that one may last. most: how many there may be; most_bytes: of messages that wait in all of them
-    together. 0 for no bound. bytes: of these messages now. committed, rolled_back: how many, ever.
+    together. 0 for no bound. bytes: of these messages now. committed, rolled_back: how many, ever; timed_out:
+    how many of the latter by the clock.
     """
 
     def __init__(self, broker: BrokerView, timeout: float, most: int, most_bytes: int) -> None:
@@ -49,6 +50,7 @@ class Transactions:
         self.bytes = 0
         self.committed = 0
         self.rolled_back = 0
+        self.timed_out = 0
         self._prefix = b""
         self._count = 0
         self._open: dict[tuple[Any, bytes], Work] = {}  # by connection and id
@@ -59,9 +61,9 @@ class Transactions:
         self._prefix = prefix
 
     @property
-    def counts(self) -> tuple[int, int, int]:
-        """How many are open; how many were committed, and rolled back, ever."""
-        return len(self._open), self.committed, self.rolled_back
+    def counts(self) -> tuple[int, int, int, int]:
+        """How many are open; how many were committed, rolled back, and rolled back by the clock, ever."""
+        return len(self._open), self.committed, self.rolled_back, self.timed_out
 
     def __len__(self) -> int:
         return len(self._open)
@@ -99,6 +101,7 @@ class Transactions:
     def _time_out(self, work: Work) -> None:
         if work.stage == OPEN:
             work.timer = None
+            self.timed_out += 1
             self.fail(work, TIMEOUT, f"it was not discharged within {self.timeout:g} s")
 
     # -- work comes

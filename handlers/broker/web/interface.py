@@ -18,5 +18,6 @@ class WatchedBroker(Protocol):
     directory: Directory
     doors: Doors
     past: Past
+    metrics_nodes: int
 
     def overview(self, records: Optional[Sequence[Record]] = None) -> BrokerStatistics: ...

@@ -6,7 +6,8 @@ in `_total`, and counters only grow: the numbers of the whole broker include nod
 again with it.
 
 Dynamic nodes have names of chance, each of them for a short time. They count in the numbers of the broker, and have
-none of their own: each would be a series that a monitoring system keeps.
+none of their own: each would be a series that a monitoring system keeps. Of the others the first ones have some, in the
+order of their making, so that a series goes on until its node goes; the last metric counts the rest.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from handlers.broker.nodes.statistics import COUNTERS, NodeStatistics
 from handlers.broker.web.survey import Picture
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+MOST_NODES = 1000
+"""Queues and topics with numbers of their own: some 1.1 MB."""
 
 
 class Metric(NamedTuple):
@@ -37,6 +42,10 @@ OF_THE_BROKER = (
     Metric("bytes", "gauge", "Bytes that these messages take.", "bytes"),
     Metric("refused_total", "counter", "Messages that reached no queue or topic.", "refused"),
     Metric("internal_errors_total", "counter", "Exceptions that the safety net caught.", "internal_errors"),
+    Metric("transactions", "gauge", "Transactions that are open.", "transactions"),
+    Metric("transactions_committed_total", "counter", "Transactions that were committed.", "committed"),
+    Metric("transactions_rolled_back_total", "counter", "Transactions that were rolled back.", "rolled_back"),
+    Metric("transactions_timed_out_total", "counter", "Transactions that were not discharged in time.", "timed_out"),
 )
 
 HELP = {
@@ -74,8 +83,8 @@ OF_A_NODE = (
 )
 
 
-def exposition(version: str, picture: Picture) -> Iterator[str]:
-    """The lines, in pieces. version: of the program."""
+def exposition(version: str, picture: Picture, most: int = MOST_NODES) -> Iterator[str]:
+    """The lines, in pieces. version: of the program. most: nodes with numbers of their own."""
     yield from _group("amqp_broker_info", "gauge", "1, with the version of the program.")
     yield f"amqp_broker_info{_labels('version', version)} 1\n"
     numbers = {**picture.counters, **picture.broker.to_dict()}
@@ -84,10 +93,13 @@ def exposition(version: str, picture: Picture) -> Iterator[str]:
         yield from _group(name, metric.kind, metric.help)
         yield f"{name} {numbers[metric.field]}\n"
     kinds: dict[str, list[tuple[str, NodeStatistics]]] = {"queue": [], "topic": []}
-    for node in picture.nodes:
-        if not node.dynamic:
-            kind = node.numbers.kind
-            kinds[kind].append((_labels(kind, node.numbers.name), node.numbers))
+    lasting = [node.numbers for node in picture.nodes if not node.dynamic]
+    for numbers_of_it in lasting[:most]:
+        kind = numbers_of_it.kind
+        kinds[kind].append((_labels(kind, numbers_of_it.name), numbers_of_it))
+    name = "amqp_broker_nodes_left_out"
+    yield from _group(name, "gauge", f"Queues and topics beyond the first {most}, without numbers of their own here.")
+    yield f"{name} {max(0, len(lasting) - most)}\n"
     for kind, rows in kinds.items():
         for metric in OF_A_NODE if rows else ():
             name = f"amqp_broker_{kind}_{metric.name}"

@@ -130,6 +130,10 @@ function showOverview(data) {
   put("dead", whole(data.dead_letters));
   put("dead-queues", data.dead_letter_queues ? `in ${several(data.dead_letter_queues, "queue")}` : "no queue for them");
   $("dead-tile").classList.toggle("alert", data.dead_letters > 0);
+  put("transactions", whole(data.transactions));
+  const ends = [`${whole(data.committed)} committed`, `${whole(data.rolled_back)} rolled back`];
+  if (data.timed_out) ends.push(`${whole(data.timed_out)} too late`);
+  put("transactions-ended", ends.join(", "));
   put("refused", whole(data.refused));
   put("errors", data.internal_errors ? several(data.internal_errors, "internal error") + ": see the log" : "no internal errors");
   $("error-tile").classList.toggle("alert", data.internal_errors > 0);

@@ -215,7 +215,8 @@ class Request(BaseHTTPRequestHandler):
     def show_metrics(self, query: str) -> None:
         """`/metrics`"""
         picture = self.services.survey.take()
-        self._answer(CONTENT_TYPE, (piece.encode("utf-8", "replace") for piece in exposition(__version__, picture)))
+        pieces = exposition(__version__, picture, self.services.broker.metrics_nodes)
+        self._answer(CONTENT_TYPE, (piece.encode("utf-8", "replace") for piece in pieces))
 
     def show_messages(self, query: str) -> None:
         """`/messages?node=NAME&offset=0`: some messages of a queue, from its head on."""
