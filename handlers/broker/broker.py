@@ -92,6 +92,8 @@ class Broker(MessagingHandler):
         bound. Default 20,000.
     max_nodes_per_connection: those of them that one connection has had made by attaching or sending to them; one more
         is refused in the same way; 0 (default) for no bound.
+    max_failed_logins: log-ins of one user that may fail at once from one address, and then one each six seconds; more
+        fail without a look at the password. 0 for no bound. Default 10.
     product: its name and its version, as clients are shown them. Those of RabbitMQ refuse servers of other names: for
         them it is "RabbitMQ 4.1.0".
     idle_timeout: seconds without a byte after which a connection counts as lost; 0 for never. Default 60.
@@ -141,6 +143,7 @@ class Broker(MessagingHandler):
         max_connections_per_user: int = 0,
         max_nodes: int = 20_000,
         max_nodes_per_connection: int = 0,
+        max_failed_logins: int = 10,
         idle_timeout: float = 60.0,
         stop_timeout: float = 0.0,
         product: str = PRODUCT,
@@ -168,7 +171,7 @@ class Broker(MessagingHandler):
         self.idle_timeout = idle_timeout
         self.stop_timeout = stop_timeout
         self.product = product
-        self.doors = Doors(users, permissions, anonymous, ssl_domain, self.urls)
+        self.doors = Doors(users, permissions, anonymous, ssl_domain, self.urls, max_failed_logins)
         self._bounds = {"open_timeout": open_timeout, "write_timeout": write_timeout, "limits": limits}
         buffered = (limits or Limits()).max_buffered_delivery_bytes
         if 0 < buffered < max_message_size:
@@ -321,6 +324,7 @@ class Broker(MessagingHandler):
         """A client connects: from now on it is to be heard of, or is lost."""
         if event.transport.mode == Transport.SERVER:
             self.bounds.came(event.connection)
+            self.doors.watch(event.transport, event.connection.connected_address, self.now)
         if self.idle_timeout:
             event.transport.idle_timeout = self.idle_timeout
 
@@ -420,7 +424,10 @@ class Broker(MessagingHandler):
     def on_transport_error(self, event: Any) -> None:
         """A peer that broke the protocol, fell silent, or could not log in."""
         condition = event.transport.condition
-        level = logging.WARNING if condition.name == UNAUTHORIZED else logging.INFO
+        level = logging.INFO
+        if condition.name == UNAUTHORIZED:
+            level = logging.WARNING
+            self.doors.failed(event.transport)
         log.log(level, "connection from %s failed: %s", event.connection.connected_address, condition.text)
 
     # -- links

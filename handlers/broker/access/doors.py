@@ -14,6 +14,7 @@ from typing import Any, Callable, Optional
 from urllib.parse import quote
 
 from handlers.broker.access.permissions import CREATE, DYNAMIC, MANAGE, Permissions
+from handlers.broker.access.throttle import Attempt, Throttle
 from handlers.broker.access.users import Users, UserSource
 from handlers.broker.nodes.directory import Refused
 from reactor import SSLDomain, Url
@@ -40,7 +41,7 @@ class Doors:
     users: the users of SCRAM and PLAIN; None for none. permissions: None (default): a client that is let in may do all.
     anonymous: whether clients without a user are let in; None (default): where there are no users, on this machine.
     ssl_domain: of `amqps` listeners. urls: where the broker is going to listen. AccessError if no client could come in
-    there, or if every client could without having been asked for.
+    there, or if every client could without having been asked for. max_failed_logins: see throttle.py.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class Doors:
         anonymous: Optional[bool] = None,
         ssl_domain: Optional[SSLDomain] = None,
         urls: Iterable[str] = (),
+        max_failed_logins: int = 0,
     ) -> None:
         self.users = None if users is None else Users(users)
         self.permissions = None if permissions is None else Permissions(permissions)
+        self.throttle = Throttle(max_failed_logins)
         self.anonymous = anonymous
         self.ssl_domain = ssl_domain
         places = [Url(url) for url in urls]
@@ -140,6 +143,17 @@ class Doors:
             raise AccessError(f"no client could log in at {host}: the users have no kind of verifier in common")
         why = "every client that can reach it could connect" if opened else "no client could connect"
         raise AccessError(f"to listen at {host or 'all addresses'}: {why}; {ADVICE}")
+
+    def watch(self, transport: Any, address: str, now: Callable[[], float]) -> None:
+        """A client comes in from there, and its failures count from now on. Before its SASL begins."""
+        if self.users is not None:
+            transport.sasl().credentials = Attempt(self.throttle, self.users, address, now)
+
+    def failed(self, transport: Any) -> None:
+        """A client could not log in."""
+        attempt = transport.sasl().credentials
+        if isinstance(attempt, Attempt):
+            attempt.failed()
 
     # -- its user
 

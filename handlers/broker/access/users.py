@@ -83,6 +83,11 @@ class Users:
         nobody = self._nobody(mechanism, user)  # in any case: the time shall not show which users exist
         return nobody if found is None else found
 
+    def nobody(self, mechanism: str, user: str) -> ScramSecret:
+        """What a user that does not exist gets."""
+        self.refresh()
+        return self._nobody(mechanism, user)
+
     def refresh(self) -> None:
         """Read the file again, if it has changed. One that cannot be read is logged, and the users stay as they are."""
         if self.path is None:

@@ -124,6 +124,7 @@ def run(arguments: Sequence[str], commands: str) -> int:
             max_connections=options.max_connections,
             max_nodes=options.max_nodes,
             max_nodes_per_connection=options.max_nodes_per_connection,
+            max_failed_logins=options.max_failed_logins,
             max_connections_per_user=options.max_connections_per_user,
             idle_timeout=options.idle_timeout,
             stop_timeout=options.stop_timeout,
@@ -340,6 +341,7 @@ def parser(commands: str) -> Options:
         ("--max-connections-per-user", "0", "how many of one user"),
         ("--max-nodes", "20000", "how many queues and topics there may be"),
         ("--max-nodes-per-connection", "0", "how many of them one connection has made on demand"),
+        ("--max-failed-logins", "10", "log-ins of one user that may fail at once from one address"),
         ("--max-transactions", "1000", "how many transactions there may be"),
         ("--max-transaction-bytes", "256M", "messages in transactions"),
     ):
