@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from handlers.broker import Policy
+from handlers.broker.nodes.backlog import FRONT
+from handlers.broker.nodes.delays import AT_ONCE
 from handlers.broker.nodes.directory import Refused
 from handlers.broker.nodes.entry import ACKNOWLEDGED, ENTRY_COST, EXPIRED, REMOVED
 from handlers.broker.nodes.envelope import read_envelope
@@ -103,6 +105,34 @@ def test_most_messages_are_not_decoded():
 def test_bytes_that_are_no_message_have_no_terms():
     body = b"\x00\x53\x72\xff-delivery-"
     assert may_have_terms(body) and terms(PLAIN, read_envelope(body), body, NOW, TODAY) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("after", ["the end", "a restart"])
+def test_a_due_message_joins_a_long_queue_without_unfolding_it(after):
+    queue = queue_with()
+    fill(queue, *map(str, range(3 * FRONT)))
+    if after == "a restart":
+        queue.restore(None, b"due", 0.0, 7, 2, 5.0)
+    else:
+        queue.put_later(5.0, None, b"due")
+    queue.put_later(5.0, None, b"late", 5.0)
+    folded = len(queue.backlog)
+    assert folded == 2 * FRONT
+    assert queue.expire(5.0) == queue.outcomes[EXPIRED] == 1
+    assert len(queue.backlog) == folded + 1 and (queue.depth, len(queue.delays)) == (3 * FRONT + 1, 0)
+    *_, last = queue.backlog.entries()
+    restarted = after == "a restart"
+    assert (last.body, last.redelivered, last.delivery_count) == (b"due", restarted, 2 if restarted else 0)
+    assert last.number == (7 if restarted else 0)
+
+
+def test_messages_that_are_due_come_in_some_at_a_time():
+    queue = queue_with()
+    for number in range(AT_ONCE + 3):
+        queue.put_later(5.0, None, b"%d" % number)
+    assert queue.expire(5.0) == 0 and queue.waiting == AT_ONCE and queue.deadline == 5.0
+    assert queue.expire(5.0) == 0 and queue.waiting == AT_ONCE + 3 and queue.deadline is None
+    assert queue.depth == AT_ONCE + 3
 
 
 def test_what_waits_for_its_next_try_keeps_its_end_when_those_of_the_consumed_are_forgotten():

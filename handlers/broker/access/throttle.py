@@ -3,8 +3,8 @@ broker from its clients.
 
 The doors enter with each attempt, and each failure. A user at one address may fail `most` times at once, and then once
 in PAUSE seconds; all users at one address together AT_ONCE times, and then PER_SECOND times a second. What comes beyond
-that is answered as a wrong password, and no password is looked at. So nobody locks a user out but from an address of
-their own. Addresses of IPv6 count by their networks, of which one host may have all addresses.
+that is answered as a wrong password, and no password is looked at. A user is locked out from the failing address alone.
+Addresses of IPv6 count by their networks, of which one host may have all addresses.
 """
 
 from __future__ import annotations

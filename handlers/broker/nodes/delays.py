@@ -16,6 +16,9 @@ from typing import Any, Optional
 from handlers.broker.nodes.browsing import move
 from handlers.broker.nodes.entry import DELAYED, EXPIRED, REPLACED, WAITING, Entry
 
+AT_ONCE = 1000
+"""Messages that come in at once when they are due: others wait meanwhile."""
+
 
 class Delays:
     """See the module."""
@@ -63,13 +66,14 @@ class Delays:
             yield entry, now + seconds
 
     def passed(self, now: float) -> Iterator[Entry]:
-        """The entries that have waited long enough, which are forgotten here."""
-        due = self.next
-        while due is not None and due <= now:
+        """The entries that have waited long enough, AT_ONCE of them at most, which are forgotten here."""
+        for _ in range(AT_ONCE):
+            due = self.next
+            if due is None or due > now:
+                return
             entry = heappop(self._rows)[2]
             del self._due[entry]
             yield entry
-            due = self.next
 
 
 def park(queue: Any, entry: Entry, due: float) -> None:
@@ -89,11 +93,15 @@ def end_delays(queue: Any, now: float) -> tuple[int, bool]:
             queue.keeper.delayed(entry, due)
     late, back = 0, False
     for entry in queue.delays.passed(now):
-        if not entry.place and not entry.redelivered and not 0 != entry.expires <= now:
-            _count(queue, entry, -1)
-            queue.put(entry.envelope, entry.body, entry.expires, entry.number)
-            continue
         if not entry.place:
+            if 0 != entry.expires <= now:
+                entry.before = entry.after = entry  # it leaves without having come in
+                queue.discard(entry, EXPIRED)
+                late += 1
+                continue
+            if queue.backlog.growing or not entry.redelivered:
+                _come_in(queue, entry)
+                continue
             _append(queue, entry)
         if queue.latest is not None and queue.latest.is_old(entry):
             queue.settle(entry, REPLACED)
@@ -108,10 +116,17 @@ def end_delays(queue: Any, now: float) -> tuple[int, bool]:
     return late, back
 
 
+def _come_in(queue: Any, entry: Entry) -> None:
+    """As a new message; one that was here before a restart joins a backlog as what it is: no consumer waits for that."""
+    _count(queue, entry, -1)
+    if entry.redelivered:
+        queue.restore(entry.envelope, entry.body, entry.expires, entry.number, entry.delivery_count)
+    else:
+        queue.put(entry.envelope, entry.body, entry.expires, entry.number)
+
+
 def _append(queue: Any, entry: Entry) -> None:
-    """`entry` comes in, and is given to no consumer yet. All that are before it have to be in the list."""
-    while queue.backlog.growing and queue.backlog.unfold():
-        pass
+    """`entry` comes in behind all others, which are in the list, and is given to no consumer yet."""
     queue.enqueued = entry.place = queue.enqueued + 1
     root = queue.root
     last = entry.before = root.before
