@@ -117,7 +117,7 @@ def end_delays(queue: Any, now: float) -> tuple[int, bool]:
 
 
 def _come_in(queue: Any, entry: Entry) -> None:
-    """As a new message; one that was here before a restart joins a backlog as what it is: no consumer waits for that."""
+    """As a new message. One that was here before a restart joins a backlog as it is, which no consumer waits for."""
     _count(queue, entry, -1)
     if entry.redelivered:
         queue.restore(entry.envelope, entry.body, entry.expires, entry.number, entry.delivery_count)
