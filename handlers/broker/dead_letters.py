@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import Any, NamedTuple, Optional
+from functools import partial
+from typing import Any, Callable, NamedTuple, Optional
 
+from handlers.broker.arrivals import Arrival
 from handlers.broker.interface import BrokerView
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.deaths import REASONS, Grave, dead_letter, is_cycle
 from handlers.broker.nodes.directory import Refused
-from handlers.broker.nodes.entry import Entry
-from handlers.broker.nodes.envelope import read_envelope
+from handlers.broker.nodes.entry import REJECTED, Entry
+from handlers.broker.nodes.envelope import Envelope, read_envelope
 from handlers.broker.nodes.exchange import Route, Unrouted
 from handlers.broker.nodes.gate import Overflow
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.sections import MOST_READ
 from handlers.broker.nodes.topic import Topic
+from handlers.broker.store.interface import Change, RemoveMessage
 from reactor import DecodeError
 
 log = logging.getLogger("handlers.broker")
@@ -37,6 +40,10 @@ RETRY = 1.0
 
 
 BEEN_THERE = "it has been there before, and no consumer has rejected it since"
+
+
+UNDELIVERED = (Refused, Overflow, Unrouted, DecodeError)
+"""Why a message does not go to its dead letter address."""
 
 
 class Letter(NamedTuple):
@@ -95,7 +102,51 @@ class DeadLetters:
         """The broker stops: put all that are there into their nodes."""
         self.deliver(len(self._letters), float("inf"))
 
+    def prepare(self, queue: Queue, entry: Entry) -> tuple[list[Change], list[Arrival], Callable[[], None]]:
+        """The changes and the arrival by which a message in the store, rejected in a transaction, goes to its address
+        with the commit of that, in one group; and what is to be called then. Raises Refused."""
+        durability = self.broker.durability
+        assert durability is not None
+        letter = Letter(queue, entry.place, entry.envelope.header + entry.body, 0, REASONS[REJECTED])
+        try:
+            node, envelope, body, expires = self._address(letter)
+        except UNDELIVERED as error:
+            return [RemoveMessage(entry.number)], [], partial(self._lose, letter, error)
+        done = partial(self._done, letter, node, expires)
+        group, arrival = durability.prepare(node, envelope, body, expires, done, replaces=entry.number)
+        return group, [arrival], _nothing
+
     def _deliver(self, letter: Letter) -> None:
+        broker = self.broker
+        try:
+            node, envelope, body, expires = self._address(letter)
+        except UNDELIVERED as error:
+            self._lose(letter, error)
+            return
+        durability = broker.durability
+        if durability is not None and durability.wants(node, envelope):
+            done = partial(self._done, letter, node, expires)
+            try:
+                durability.put(node, envelope, body, expires, done, letter.number)
+            except Refused:  # the store has no number to give: the message stays in it, and is tried again
+                self._letters.append(letter)
+                self._come_back(RETRY)
+            return
+        node.put(envelope, body, expires)
+        self._done(letter, node, expires, None)
+        if letter.number and durability is not None:
+            durability.removed(letter.number)
+
+    def _done(self, letter: Letter, node: Any, expires: float, refused: Optional[Refused]) -> None:
+        """The message is in its new node, or that is gone."""
+        if refused is None:
+            letter.queue.dead_lettered += 1
+            self.broker.alarms.watch(node, expires)
+        else:
+            self._lose(letter, refused)
+
+    def _address(self, letter: Letter) -> tuple[Any, Envelope, bytes, float]:
+        """The node that a message goes to, its envelope and body there, and when it expires. Raises UNDELIVERED."""
         broker, queue = self.broker, letter.queue
         address = queue.policy.dead_letter
         grave = Grave(queue.name, queue.topic)
@@ -106,52 +157,27 @@ class DeadLetters:
             text += "properties have more than %d bytes; further ones are not named"
             log.warning(text, queue.name, letter.place, address, MOST_READ)
         goes_round = not deaths and letter.reason != "rejected"  # for all that is known
-        try:
-            node = broker.directory.find(address).node
-            if is_cycle(node.name, deaths):
-                raise Refused("amqp:not-allowed", BEEN_THERE)
-            envelope = read_envelope(payload)
-            body = payload[envelope.length :]
-            if goes_round:
-                _check_end(node)
-            if isinstance(node, Topic):
-                node.origin = None  # of no container
-                if not node.subscriptions and not isinstance(node, Route):
-                    raise Refused("amqp:not-found", f"the topic {node.name!r} has no subscriptions")
-            if node.gate is not None:
-                node.gate.admit(envelope, body)
-            ttl = node.policy.ttl
-            expires = 0.0 if ttl is None else broker.now() + ttl
-            if isinstance(node, Route):
-                for one in node.subscriptions:
-                    if is_cycle(one.name, deaths):
-                        raise Refused("amqp:not-allowed", BEEN_THERE)
-                    if goes_round:
-                        _check_end(one)
-        except (Refused, Overflow, Unrouted, DecodeError) as error:
-            self._lose(letter, error)
-            return
-        durability = broker.durability
-        if durability is not None and durability.wants(node, envelope):
-
-            def done(refused: Optional[Refused]) -> None:
-                if refused is None:
-                    queue.dead_lettered += 1
-                    broker.alarms.watch(node, expires)
-                else:
-                    self._lose(letter, refused)
-
-            try:
-                durability.put(node, envelope, body, expires, done, letter.number)
-            except Refused:  # the store has no number to give: the message stays in it, and is tried again
-                self._letters.append(letter)
-                self._come_back(RETRY)
-            return
-        node.put(envelope, body, expires)
-        broker.alarms.watch(node, expires)
-        queue.dead_lettered += 1
-        if letter.number and durability is not None:
-            durability.removed(letter.number)
+        node = broker.directory.find(address).node
+        if is_cycle(node.name, deaths):
+            raise Refused("amqp:not-allowed", BEEN_THERE)
+        envelope = read_envelope(payload)
+        body = payload[envelope.length :]
+        if goes_round:
+            _check_end(node)
+        if isinstance(node, Topic):
+            node.origin = None  # of no container
+            if not node.subscriptions and not isinstance(node, Route):
+                raise Refused("amqp:not-found", f"the topic {node.name!r} has no subscriptions")
+        if node.gate is not None:
+            node.gate.admit(envelope, body)
+        if isinstance(node, Route):
+            for one in node.subscriptions:
+                if is_cycle(one.name, deaths):
+                    raise Refused("amqp:not-allowed", BEEN_THERE)
+                if goes_round:
+                    _check_end(one)
+        ttl = node.policy.ttl
+        return node, envelope, body, 0.0 if ttl is None else broker.now() + ttl
 
     def _come_back(self, delay: float) -> None:
         if self._task is None:
@@ -163,6 +189,10 @@ class DeadLetters:
         log.error("%r: message %d, %s, is dropped: %r: %s", name, letter.place, letter.reason, address, error)
         if letter.number and self.broker.durability is not None:
             self.broker.durability.removed(letter.number)
+
+
+def _nothing() -> None:
+    """There is nothing more to be done."""
 
 
 def _check_end(node: Any) -> None:

@@ -72,7 +72,14 @@ class DurabilityView(Protocol):
     def keep(self, queue: Any, kind: str, settings: Mapping[str, Any], instead: int = 0) -> None: ...
     def closed(self, queue: Any) -> None: ...
     def prepare(
-        self, node: Any, envelope: Any, body: bytes, expires: float, done: Callable[[Any], None], *, due: float
+        self,
+        node: Any,
+        envelope: Any,
+        body: bytes,
+        expires: float,
+        done: Callable[[Any], None],
+        replaces: int = 0,
+        due: float = 0.0,
     ) -> tuple[Any, Any]: ...
     def together(self, changes: Any, arrivals: Any, done: Callable[[Any], None]) -> None: ...
 
@@ -100,6 +107,12 @@ class SubscribingView(Protocol):
     def join(self, subscription: Subscription, link: Any) -> None: ...
     def leave(self, subscription: Subscription, link: Any, closed: bool) -> None: ...
     def restore(self, stored: Any) -> Optional[Queue]: ...
+
+
+class DeadLettersView(Protocol):
+    """Dead letters, as transactions see them."""
+
+    def prepare(self, queue: Queue, entry: Any) -> tuple[Any, Any, Callable[[], None]]: ...
 
 
 class DeskView(Protocol):
@@ -149,6 +162,9 @@ class BrokerView(Protocol):
 
     @property
     def ending(self) -> EndingView: ...
+
+    @property
+    def dead_letters(self) -> DeadLettersView: ...
 
     @property
     def doors(self) -> DoorsView: ...

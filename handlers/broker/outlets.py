@@ -199,10 +199,7 @@ class Outlet(BrokerLink, Consumer):
         if state == RELEASED:
             queue.release(entry)
         elif state == REJECTED:
-            why = outcome.condition
-            reason = why.text if why is not None else "no reason given"
-            text = "%r: message %d rejected by %s, %s: %s"
-            log.warning(text, queue.name, entry.place, self.describe(), queue.policy.fate, reason)
+            self._say_rejected(entry, outcome)
             queue.discard(entry, DROPPED)
         elif state == MODIFIED:
             pause = None
@@ -213,6 +210,12 @@ class Outlet(BrokerLink, Consumer):
         else:
             self._settled_silently(entry)
 
+    def _say_rejected(self, entry: Entry, outcome: Any) -> None:
+        why = outcome.condition
+        reason = why.text if why is not None else "no reason given"
+        text = "%r: message %d rejected by %s, %s: %s"
+        log.warning(text, self.queue.name, entry.place, self.describe(), self.queue.policy.fate, reason)
+
     def _retire(self, delivery: Any) -> None:
         """An outcome in a transaction: the message stays acquired until that is discharged."""
         try:
@@ -221,16 +224,27 @@ class Outlet(BrokerLink, Consumer):
             self.evict(error.condition, error.description)
 
     def changes(self, entry: Entry, state: int, outcome: Any) -> list[Change]:
-        """The changes of the store with which `entry`, of the store, gets an outcome. A dead letter goes by itself."""
+        """The changes of the store with which `entry`, of the store, gets an outcome; not those of a dead letter."""
         if state == ACCEPTED or (state == REJECTED and self.queue.policy.dead_letter is None):
             return [RemoveMessage(entry.number)]
         if state == MODIFIED and outcome.failed:
             return [CountMessage(entry.number, entry.delivery_count + 1)]
         return []
 
-    def apply(self, delivery: Any, entry: Entry, state: int, outcome: Any) -> None:
-        """The transaction in which `entry` got its outcome is committed."""
+    def is_dead_letter(self, entry: Entry, state: int) -> bool:
+        """Whether `entry`, of the store, goes to a dead letter address with this outcome."""
+        dead_letter = self.queue.policy.dead_letter
+        return state == REJECTED and entry.number > 0 and dead_letter is not None and not self.queue.deleted
+
+    def apply(self, delivery: Any, entry: Entry, state: int, outcome: Any, buried: bool = False) -> None:
+        """The transaction in which `entry` got its outcome is committed. buried: it is at its dead letter address by
+        now, and no more in the store under its number."""
         delivery.settle()
+        if buried:
+            entry.number = 0
+            self._say_rejected(entry, outcome)
+            self.queue.settle(entry, DROPPED)
+            return
         if state == ACCEPTED:
             if self.broker.durability is not None:
                 entry.number = 0  # it is out of the store

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from handlers.broker.nodes.policy import Policy
-from handlers.broker.store.interface import AddMessage, CountMessage, RemoveMessage, StoreError
+from handlers.broker.store.interface import AddMessage, AddNode, CountMessage, RemoveMessage, StoreError
 from handlers.broker.store.memory import MemoryStore
 from handlers.broker.store.sqlite import SqliteStore
 from reactor import (
@@ -60,6 +60,11 @@ class Party(Client):
         transaction.abort()
         self.world.quiet()
         return self.told[-1]
+
+    def take_from(self, address: str) -> list[Any]:
+        """The messages of a queue."""
+        self.receiver(address, 10)
+        return self.take()
 
     def on_transaction_declared(self, event: Any) -> None:
         self.told.append("declared")
@@ -902,6 +907,82 @@ def test_a_rejection_in_a_transaction_makes_a_dead_letter(tmp_path):
     world.start()
     assert depths(world, "jobs", "dead") == [0, 1]
     world.broker.close()
+
+
+def rejected_in(world, party, *others):
+    """A transaction with a rejection of the first message of `jobs`, and these messages to `other`."""
+    party.receiver("jobs", 1)
+    transaction = party.begin()
+    [taken] = party.take()
+    transaction.reject(taken.delivery)
+    if others:
+        party.post(transaction, party.sender("other"), *others, durable=True)
+    world.quiet()
+    return transaction
+
+
+def test_a_dead_letter_of_a_transaction_is_in_its_group():
+    store = Watched(MemoryStore())
+    world = BrokerWorld(store=store, queues={"jobs": Policy(dead_letter="dead")})
+    party = Party(world)
+    party.send("jobs", "a", durable=True)
+    transaction = rejected_in(world, party, "b")
+    store.commits.clear()
+    assert party.commit(transaction) == "committed"
+    [[group]] = store.commits
+    nodes = [change.name for change in group if isinstance(change, AddNode)]
+    added = [change for change in group if isinstance(change, AddMessage)]
+    removed = [change for change in group if isinstance(change, RemoveMessage)]
+    assert (sorted(nodes), len(added), len(removed)) == (["dead", "other"], 2, 1)
+    assert depths(world, "jobs", "dead", "other") == [0, 1, 1]
+    assert (world.node("jobs").dead_lettered, world.node("jobs").rejected) == (1, 1)
+    world.crash()
+    world.start()
+    assert depths(world, "jobs", "dead", "other") == [0, 1, 1]
+    [letter] = Party(world).take_from("dead")
+    assert letter.message.annotations["x-first-death-reason"] == "rejected" and letter.body == "a"
+
+
+def test_a_dead_letter_that_cannot_be_written_rolls_back_its_transaction():
+    store = Watched(MemoryStore())
+    world = BrokerWorld(store=store, queues={"jobs": Policy(dead_letter="dead")})
+    party = Party(world)
+    party.send("jobs", "a", durable=True)
+    transaction = rejected_in(world, party)
+    store.refuse = StoreError("no room", full=True)
+    assert party.commit(transaction).startswith("commit failed: amqp:transaction:rollback")
+    assert depths(world, "jobs", "dead") == [1, 0] and world.node("jobs").dead_lettered == 0
+    store.refuse = None
+    world.crash()
+    world.start()
+    assert depths(world, "jobs", "dead") == [1, 0]
+
+
+def test_a_dead_letter_that_its_address_does_not_take_goes_with_the_commit():
+    store = Watched(MemoryStore())
+    policies = {"jobs": Policy(dead_letter="dead"), "dead": Policy(max_length=1, overflow="reject")}
+    world = BrokerWorld(store=store, queues=policies)
+    party = Party(world)
+    party.send("dead", "full", durable=True)
+    party.send("jobs", "a", durable=True)
+    assert party.commit(rejected_in(world, party)) == "committed"
+    assert depths(world, "jobs", "dead") == [0, 1] and world.node("jobs").undelivered == 1
+    world.crash()
+    world.start()
+    assert depths(world, "jobs", "dead") == [0, 1]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_dead_letter_for_a_queue_in_memory_leaves_the_store_with_the_commit(durable):
+    policies = {"jobs": Policy(dead_letter="dead"), "dead": Policy(durable=False)}
+    world = BrokerWorld(store=MemoryStore(), queues=policies)
+    party = Party(world)
+    party.send("jobs", "a", durable=durable)
+    assert party.commit(rejected_in(world, party)) == "committed"
+    assert depths(world, "jobs", "dead") == [0, 1] and world.node("jobs").dead_lettered == 1
+    world.crash()
+    world.start()
+    assert depths(world, "jobs", "dead") == [0, 0]
 
 
 def test_they_are_counted(world, party):

@@ -9,6 +9,7 @@ those of messages enter (coordinator.py, links.py, outlets.py).
 from __future__ import annotations
 
 import logging
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Callable, Optional
 
@@ -176,10 +177,13 @@ class Transactions:
         durability = self.broker.durability
         changes: list[Change] = []
         if durability is not None:
+            dead = False
             for retirement in work.retirements.values():
-                if retirement.entry.number:
+                if retirement.outlet.is_dead_letter(retirement.entry, retirement.state):
+                    dead = True
+                elif retirement.entry.number:
                     changes += retirement.outlet.changes(retirement.entry, retirement.state, retirement.outcome)
-            if changes or any(durability.wants(posting.node, posting.envelope) for posting in work.postings):
+            if changes or dead or any(durability.wants(posting.node, posting.envelope) for posting in work.postings):
                 self._write(durability, work, changes, done)
                 return
         self._begin_to_end(work)
@@ -189,7 +193,8 @@ class Transactions:
     def _write(self, durability: DurabilityView, work: Work, changes: list[Change], done: Done) -> None:
         """The commit with a store: messages are in their nodes, and outcomes applied, when all is written."""
         self._begin_to_end(work)
-        arrivals, added = [], []
+        arrivals, added, then = [], [], []
+        buried: set[Any] = set()
         try:
             for posting in work.postings:
                 self._name_origin(posting)
@@ -198,6 +203,14 @@ class Transactions:
                 group, arrival = durability.prepare(node, envelope, body, expires, arrived, due=due)
                 added += group
                 arrivals.append(arrival)
+            for delivery, retirement in work.retirements.items():
+                if retirement.outlet.is_dead_letter(retirement.entry, retirement.state):
+                    queue = retirement.outlet.queue
+                    group, coming, action = self.broker.dead_letters.prepare(queue, retirement.entry)
+                    added += group
+                    arrivals += coming
+                    then.append(action)
+                    buried.add(delivery)
         except Refused as error:
             self._forget_ids(work)
             self.roll_back(work)
@@ -209,7 +222,9 @@ class Transactions:
                 self.roll_back(work)
                 done(Refused(ROLLBACK, f"{error.description} ({error.condition})"))
             else:
-                self._apply(work, [])
+                self._apply(work, [], buried)
+                for action in then:
+                    action()
                 done(None)
 
         durability.together(added + changes, arrivals, written)
@@ -263,12 +278,14 @@ class Transactions:
         if work.torn:
             work.condition = (ROLLBACK, "it was to be committed with a message in it that has come in part")
 
-    def _apply(self, work: Work, postings: list[Posting]) -> None:
-        """Apply its outcomes, and put these messages into their nodes."""
+    def _apply(self, work: Work, postings: list[Posting], buried: AbstractSet[Any] = frozenset()) -> None:
+        """Apply its outcomes, and put these messages into their nodes. buried: the deliveries of
+        those that are at their dead letter addresses."""
         self._forget(work)
         self.committed += 1
         for delivery, retirement in work.retirements.items():
-            retirement.outlet.apply(delivery, retirement.entry, retirement.state, retirement.outcome)
+            entry, state, outcome = retirement.entry, retirement.state, retirement.outcome
+            retirement.outlet.apply(delivery, entry, state, outcome, delivery in buried)
         for posting in postings:
             self._name_origin(posting)
             node, envelope, body, expires, due, *_ = posting
