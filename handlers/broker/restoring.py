@@ -6,6 +6,7 @@ Durability enters, once, and owns it no longer than that. A policy that was give
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from handlers.broker.interface import BrokerView
@@ -17,6 +18,10 @@ from handlers.broker.store.interface import AddNode, Change, ForgetId, Store, St
 from reactor import DecodeError
 
 log = logging.getLogger("handlers.broker")
+
+
+DECLARED = "declared"
+"""The key, beside the settings of a policy, of a queue that management has made: it stays, also without messages."""
 
 
 class Restoring:
@@ -58,13 +63,17 @@ class Restoring:
             return None
         if stored.kind == "subscription":
             return self.broker.subscribing.restore(stored)
-        policy = Policy.from_json(stored.settings)
-        node = directory.restore(stored.name, stored.kind, policy)
+        settings: Any = stored.settings
+        declared = isinstance(settings, Mapping) and settings.get(DECLARED) is True
+        if declared:
+            settings = {name: value for name, value in settings.items() if name != DECLARED}
+        policy = Policy.from_json(settings)
+        node = directory.restore(stored.name, stored.kind, policy, declared)
         if not isinstance(node, Queue):
             log.warning("%r was a %s and is a %s now: its messages are left out", node.name, stored.kind, node.kind)
             return None
         if node.policy != policy:
-            self._changes.append(AddNode(stored.number, node.kind, node.name, node.policy.to_json()))
+            self._changes.append(record_of(node, stored.number))
         return node
 
     def _messages(self) -> int:
@@ -102,6 +111,9 @@ class Restoring:
                 known.duplicates.remember(one.key, one.number)
 
 
-def record_of(queue: Queue) -> AddNode:
-    """A queue as the store has it."""
-    return AddNode(queue.number, queue.kind, queue.name, queue.policy.to_json())
+def record_of(queue: Queue, number: int = 0) -> AddNode:
+    """A queue as the store has it. number: by default that of the queue."""
+    settings = queue.policy.to_json()
+    if queue.declared:
+        settings[DECLARED] = True
+    return AddNode(number or queue.number, queue.kind, queue.name, settings)

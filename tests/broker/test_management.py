@@ -47,6 +47,35 @@ def done() -> tuple[list[dict[str, Any]], Any]:
     return results, results.append
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_queue_that_was_made_by_management_stays_also_when_it_is_empty_after_a_restart(changed):
+    world = BrokerWorld(store=MemoryStore())
+    world.broker.actions.create("declared", settings={"max_length": 5})
+    client = world.client()
+    client.send("on demand", "a", durable=True)
+    world.crash()
+    world.start()
+    if changed:
+        world.broker.actions.update("declared", {"max_length": 7})
+        world.quiet()
+        world.crash()
+        world.start()
+    world.broker.actions.purge("on demand", lambda row: None)
+    world.quiet()
+    world.broker.directory._tidy()
+    assert world.broker.names() == ["declared"]
+    world.quiet()
+    world.crash()
+    world.start()
+    assert world.broker.names() == ["declared"]
+    assert world.broker.actions.view.node("declared")["policy"] == {"max_length": 7 if changed else 5}
+    assert world.broker.actions.delete("declared") == {"messages": 0}
+    world.quiet()
+    world.crash()
+    world.start()
+    assert world.broker.names() == []
+
+
 # -- the view
 
 

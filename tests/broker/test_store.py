@@ -228,6 +228,21 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> No
     base.close()
 
 
+def test_a_file_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store")
+    done(store, AddNode(1, "queue", "jobs", {"max_length": 5}))
+    store.close()
+    base = sqlite3.connect(tmp_path / "store")
+    base.execute("PRAGMA user_version = 2")
+    base.close()
+    store = SqliteStore(tmp_path / "store")
+    assert store.nodes() == [AddNode(1, "queue", "jobs", {"max_length": 5})]
+    store.close()
+    base = sqlite3.connect(tmp_path / "store")
+    assert base.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    base.close()
+
+
 def test_a_later_version_is_refused(tmp_path: Path) -> None:
     SqliteStore(tmp_path / "store").close()
     base = sqlite3.connect(tmp_path / "store")

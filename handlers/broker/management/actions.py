@@ -21,6 +21,7 @@ from handlers.broker.management.view import COUNTERS, View
 from handlers.broker.net import BrokerTimer
 from handlers.broker.nodes.clearing import Sweep
 from handlers.broker.nodes.directory import Refused, checked_name
+from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import CHANGEABLE, Policy
 from reactor import Condition
 
@@ -87,6 +88,8 @@ class Actions:
         except Refused as refusal:
             raise failed(refusal) from None
         made = directory.records[name]
+        if isinstance(made.node, Queue):
+            made.node.declared = True
         if self.broker.durability is not None:
             self.broker.durability.declared(made.node)
         return True

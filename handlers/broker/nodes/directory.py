@@ -155,17 +155,19 @@ class Directory:
             self.policies.remember(name, policy)
         self._make(name, kind, policy).declared = True
 
-    def restore(self, name: str, kind: str, policy: Policy = PLAIN) -> Node:
+    def restore(self, name: str, kind: str, policy: Policy = PLAIN, declared: bool = False) -> Node:
         """The node of this name, made if it is not there. `kind` is that of a new one; `policy` is its last one, and
         holds unless it has been given another one since. However many there are: the nodes are in no use yet, their
-        messages come later, and to forget one for another would lose them."""
+        messages come later, and to forget one for another would lose them. declared: whether management has made it."""
         record = self.records.get(name)
         if record is None:
-            return self._add(name, kind, self.policies.of(name) or policy).node
-        node = record.node
-        if node.kind == kind and not record.configured and node.policy != policy:
+            record = self._add(name, kind, self.policies.of(name) or policy)
+        elif record.node.kind == kind and not record.configured and record.node.policy != policy:
             record.node = self._new(name, kind, policy)  # nothing has used the declared one yet
-        return record.node
+        node = record.node
+        if declared and isinstance(node, Queue):
+            record.declared = node.declared = True
+        return node
 
     def find(
         self,

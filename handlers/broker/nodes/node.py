@@ -76,6 +76,7 @@ class Queue:
         self.host: Optional[Host] = None
         self.keeper: Optional[Keeper] = None
         self.number = 0  # in the store
+        self.declared = False  # by management, and so for longer than its messages
         self.deleted = False
         self.capacity = (capacity if policy.max_bytes is None else policy.max_bytes) or float("inf")
         self.pool = Pool() if pool is None else pool

@@ -34,8 +34,9 @@ from handlers.broker.store.interface import (
 APPLICATION = 0x414D5152
 """The mark of the file: "AMQR"."""
 
-VERSION = 2
-"""Of the tables below. A change of them is a new version, and a way from the one before."""
+VERSION = 3
+"""Of the tables below, and of the settings in them. A change is a new version, and a way from the one before: 2 has the
+due times and ids, 3 queues that say in their settings that they were declared."""
 
 _TABLES = """
 CREATE TABLE node (
@@ -137,7 +138,7 @@ class SqliteStore:
         base.execute("BEGIN IMMEDIATE")  # the lock, which stays
         if not tables:
             base.execute(f"PRAGMA application_id = {APPLICATION}")
-        for statement in (_TABLES if not tables else _SECOND if version < VERSION else "").split(";")[:-1]:
+        for statement in (_TABLES if not tables else _SECOND if version < 2 else "").split(";")[:-1]:
             base.execute(statement)
         if version < VERSION:
             base.execute(f"PRAGMA user_version = {VERSION}")
