@@ -106,7 +106,8 @@ def _status(management: ManagementClient, options: argparse.Namespace) -> None:
         return
     print(f"{overview['product']} {overview['version']}")
     for name in ("connections", "links", "nodes", "depth", "bytes", "enqueued", "acknowledged", "rejected", "expired",
-                 "removed", "refused", "internal_errors"):  # fmt: skip
+                 "removed", "refused", "internal_errors", "transactions", "committed", "rolled_back",
+                 "timed_out"):  # fmt: skip
         print(f"{name.replace('_', ' '):>16}  {overview[name]}")
     print()
     columns = ("number", "container", "user", "address", "links", "unsettled")
