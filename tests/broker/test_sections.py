@@ -293,3 +293,36 @@ def test_a_key_among_too_many_properties_is_refused_rather_than_taken_for_none()
     assert [condition.name for condition in client.conditions] == ["amqp:invalid-field"] * 2
     send(client, "/exchanges/amq.topic", bytes(Message("x", subject="k").encode()))
     assert client.outcomes[2] == ACCEPTED and RELEASED not in client.outcomes and world.node("all").depth == 1
+
+
+def test_many_selectors_decode_a_message_once():
+    message = Message("x", properties={f"k{number}": number for number in range(1000)})
+    payload = bytes(message.encode())
+    envelope = read_envelope(payload)
+    body = payload[envelope.length :]
+    selections = [Selection(f"k{number} = {number}") for number in range(100)]
+    alone = calls(lambda: selections[0].selects(Entry(1, envelope, body, 0.0)))
+    entry = Entry(1, envelope, body, 0.0)
+    selected = []
+    assert calls(lambda: selected.extend(one.selects(entry) for one in selections)) < alone + 100 * 60
+    assert selected == [True] * 100
+    assert not Selection("k5 = 6").selects(entry)
+
+
+def test_a_message_that_has_changed_is_looked_at_again():
+    def bodies(*numbers):
+        for number in numbers:
+            payload = bytes(Message("x", properties={"k": number}).encode())
+            yield payload[read_envelope(payload).length :]
+
+    one, two = bodies(1, 2)
+    entry, first, tried = Entry(1, read_envelope(b""), one, 0.0), Selection("k = 1"), Selection("JMSXDeliveryCount = 3")
+    assert first.selects(entry) and not tried.selects(entry)
+    entry.body = two
+    assert not first.selects(entry)
+    entry.again(2)
+    assert tried.selects(entry)
+    entry.delivery_count = 3
+    assert not tried.selects(entry)
+    entry.body = b"no message"
+    assert not first.selects(entry) and not first.selects(entry)

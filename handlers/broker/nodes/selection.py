@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 from handlers.broker.nodes.entry import Entry
-from handlers.broker.nodes.sections import APPLICATION_PROPERTIES, PROPERTIES, opened
+from handlers.broker.nodes.sections import APPLICATION_PROPERTIES, MOST_READ, PROPERTIES, opened
 from handlers.broker.nodes.selector import Selector, SelectorError
 from reactor import Described, Message, ReactorException
 
@@ -42,14 +42,8 @@ class Selection:
     def selects(self, entry: Entry) -> bool:
         """Whether the message in a queue fulfils the condition. Bytes that are no message do not, nor does one
         with properties that are too large to be looked into."""
-        header = entry.envelope.first
-        if entry.redelivered:
-            header = entry.envelope.again(entry.delivery_count, None, False)
-        try:
-            message = opened(header + entry.body, PROPERTIES, APPLICATION_PROPERTIES)
-        except ReactorException:
-            return False
-        return self.fits(message)
+        message = _message_of(entry)
+        return message is not None and self.fits(message)
 
     def fits(self, message: Message) -> bool:
         """Whether the message fulfils the condition. One that cannot be decoded does not."""
@@ -58,6 +52,27 @@ class Selection:
             return self._selector.selects(lambda name: getters[name](message))
         except ReactorException:
             return False
+
+
+_seen: tuple[Any, Any, int, Optional[Message]] = (None, None, 0, None)
+# The message that was looked at last: many selections look at a new one, in turn, and it is decoded once.
+
+
+def _message_of(entry: Entry) -> Optional[Message]:
+    """The message in a queue; None for bytes that are none, or that are not looked into."""
+    global _seen
+    count = entry.delivery_count if entry.redelivered else -1
+    last, body, times, message = _seen
+    if last is entry and body is entry.body and times == count:
+        return message
+    header = entry.envelope.first if count < 0 else entry.envelope.again(count, None, False)
+    try:
+        message = opened(header + entry.body, PROPERTIES, APPLICATION_PROPERTIES)
+    except ReactorException:
+        message = None
+    if len(entry.body) <= MOST_READ:  # a larger one is not to be kept
+        _seen = entry, entry.body, count, message
+    return message
 
 
 def selection_of(filters: Mapping[Any, Any]) -> tuple[Optional[Selection], dict[Any, Any]]:
