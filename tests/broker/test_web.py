@@ -18,13 +18,14 @@ import pytest
 
 from handlers import MessagingHandler
 from handlers.broker import Broker, EmbeddedBroker
+from handlers.broker.access import throttle
 from handlers.broker.commands import serve
 from handlers.broker.web import requests, sampling, server
 from handlers.broker.web.address import is_own_host, parse_address
 from handlers.broker.web.bridge import Bridge, Unanswered
 from handlers.broker.web.page import Page
 from handlers.broker.web.watching import BadRequest, Choice, parse_choice
-from reactor import Container, Message
+from reactor import Container, Message, ScramSecret
 from tests.support import tls
 from tests.support.processes import Script, run
 
@@ -525,6 +526,24 @@ def test_a_user_needs_the_permission_to_manage():
 def test_without_users_the_nameless_one_needs_it():
     with EmbeddedBroker(web=True, permissions={"*": {"send": ["*"]}}) as broker:
         assert ask(broker, "/")[0] == 403
+
+
+def test_a_reader_that_guesses_is_not_looked_at(monkeypatch):
+    looked = []
+    matches = ScramSecret.matches
+
+    def watched(self, password):
+        looked.append(password)
+        return matches(self, password)
+
+    monkeypatch.setattr(ScramSecret, "matches", watched)
+    monkeypatch.setattr(throttle, "PAUSE", 1e9)  # however long this takes
+    with EmbeddedBroker(web=True, users={"alice": "s3cret", "bob": "other"}, max_failed_logins=2) as broker:
+        assert ask(broker, "/", **basic("alice", "s3cret"))[0] == 200
+        statuses = [ask(broker, "/", **basic("alice", f"guess {number}"))[0] for number in range(4)]
+        assert statuses == [401] * 4 and looked == ["s3cret", "guess 0", "guess 1"]
+        assert ask(broker, "/", **basic("alice", "s3cret"))[0] == 200, "a page that is open stays so"
+        assert ask(broker, "/", **basic("bob", "other"))[0] == 200
 
 
 def test_where_clients_log_in_by_certificate_alone_there_is_no_page():

@@ -63,7 +63,7 @@ class WebServer:
             bridge=bridge,
             survey=survey,
             sampler=Sampler(survey),
-            login=Login(self._broker.doors, bridge),
+            login=Login(self._broker, bridge),
             page=Page(),
             token=secrets.token_hex(16),
             stopped=threading.Event(),
