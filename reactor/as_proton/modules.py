@@ -91,6 +91,7 @@ def _module(name: str) -> ModuleType:
     module = ModuleType(name, _DOC)
     spec = module.__spec__ = ModuleSpec(name, None, origin=__file__, is_package=name == "proton")
     module.__package__ = spec.parent
+    module.__file__ = __file__  # programs show where they found it
     if name == "proton":
         module.__path__ = []
     return module

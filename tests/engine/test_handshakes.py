@@ -536,7 +536,7 @@ def test_a_link_is_refused_by_attaching_and_closing_it():
     pair.pump()
     assert link.remote_condition.name == "amqp:not-found"
     names = [event.type.name for event in pair.client.seen if event.context is link]
-    assert "pn_link_remote_open" not in names and "pn_link_remote_close" in names
+    assert names[-2:] == ["pn_link_remote_open", "pn_link_remote_close"]
     attach = next(frame for frame in pair.said("server") if frame.name == "attach")
     assert attach.source is attach.target is None
     link.close()

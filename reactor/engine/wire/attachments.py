@@ -221,6 +221,8 @@ class Attachments:
                 UNATTACHED_HANDLE, "detach of handle %d, which is not attached" % handle, "session"
             )
         connection = self.session.connection
+        if link.doubtful and connection.guard is None:
+            link.confirm()  # no container: a program that drives the engine by hand is told of each attach
         link.change(REMOTE_CLOSE)
         condition = Condition.from_wire(error)
         told = link.is_blamed
