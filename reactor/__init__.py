@@ -3,12 +3,12 @@
 A list of re-exports and nothing else: each name is explained where it is defined.
 """
 
+from reactor.codec.data import Data
 from reactor.codec.dicts import AnnotationDict, PropertyDict, SymbolList
 from reactor.codec.message import Message
 from reactor.codec.types import (
     UNDESCRIBED,
     Array,
-    Data,
     Described,
     Pairs,
     byte,

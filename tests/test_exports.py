@@ -57,27 +57,12 @@ OWN_HANDLERS: dict[str, str] = {
 }
 
 # -- what waits, and what will not come ------------------------------------------------------------------
-_CURSOR = "Data's cursor over encoded values: values are written and read as Python objects"
 _SERVED = "the events of a blocking connection go to parts of its own, on the thread that serves it"
 _MADE = "made by a session or a connection"
 _FROM_THE_PEER = "the peer has chosen it"
 
-_CURSOR_METHODS = """
-    clear copy decode dump encode encoded_size enter exit format get_array get_binary get_bool
-    get_byte get_char get_decimal128 get_decimal32 get_decimal64 get_dict get_double get_float
-    get_int get_list get_long get_map get_mappings get_object get_py_array get_py_described
-    get_sequence get_short get_string get_symbol get_timestamp get_ubyte get_uint get_ulong
-    get_ushort get_uuid is_described is_null lookup narrow next prev put_array put_binary
-    put_bool put_byte put_char put_decimal128 put_decimal32 put_decimal64 put_described put_dict
-    put_double put_float put_int put_list put_long put_map put_mappings put_memoryview put_null
-    put_object put_py_array put_py_described put_sequence put_short put_string put_symbol
-    put_timestamp put_ubyte put_uint put_ulong put_ushort put_uuid rewind type widen
-""".split()
-
 #: "module.Class" or "module.Class.member" -> why it is not there yet. A class stands for all its members.
-WAITING = {
-    **dict.fromkeys([f"proton.Data.{name}" for name in _CURSOR_METHODS], _CURSOR),
-}
+WAITING: dict[str, str] = {}
 
 #: Names that will not come, and why. They stay off: the test fails when one appears all the same.
 ABSENT = {
@@ -109,7 +94,6 @@ NO_HANDLERS = dict.fromkeys(["proton.utils.BlockingConnection", "proton.utils.Sy
 #: "module.Class.property" for one that can only be read here.
 DIFFERENT = {
     "proton.reactor.Backoff": "its keywords have names: initial, factor, max_delay, max_tries",
-    "proton.Data": _CURSOR,
     "proton.DeclaredDisposition.id": _FROM_THE_PEER,
     "proton.TransactionalDisposition.id": _FROM_THE_PEER,
     "proton.TransactionalDisposition.outcome_type": _FROM_THE_PEER,

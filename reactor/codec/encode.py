@@ -183,7 +183,7 @@ def write_array(out: bytearray, value: Array) -> None:
     if value.descriptor is not UNDESCRIBED:
         out.append(0x00)
         write_value(out, value.descriptor)
-    _write_elements(out, value.type, value.elements)
+    write_elements(out, value.type, value.elements)
     _pack_sizes_into(out, start, 0xF0, len(out) - start - 5, len(value.elements))
 
 
@@ -192,7 +192,7 @@ def _write_items(out: bytearray, items: Iterable[Any]) -> None:
         _WRITERS.get(type(item), _write_other)(out, item)
 
 
-def _write_elements(out: bytearray, kind: int, elements: Any) -> None:
+def write_elements(out: bytearray, kind: int, elements: Any) -> None:
     """The constructor of an array's elements, and the elements."""
     if kind == Data.DESCRIBED:
         _write_described_elements(out, elements)
@@ -220,12 +220,12 @@ def _write_described_elements(out: bytearray, elements: Any) -> None:
     first = elements[0]
     if not all(type(e) is Described and e.descriptor == first.descriptor for e in elements):
         raise DataException("the elements of an array of described values must have the same descriptor")
-    kinds = {_type_of(element.value) for element in elements}
+    kinds = {type_of(element.value) for element in elements}
     if len(kinds) > 1:
         raise DataException("the elements of an array must be of the same type")
     out.append(0x00)
     write_value(out, first.descriptor)
-    _write_elements(out, kinds.pop(), [element.value for element in elements])
+    write_elements(out, kinds.pop(), [element.value for element in elements])
 
 
 # -- the elements of arrays: without a constructor, and all of the same width ------------------------------
@@ -329,7 +329,7 @@ _ELEMENT_WRITERS: dict[int, tuple[int, Writer]] = {
 # -- which writer for which value -------------------------------------------------------------------------
 
 #: By Python type: the number of the AMQP type and its writer.
-_TYPES: dict[type, tuple[int, Writer]] = {
+TYPES: dict[type, tuple[int, Writer]] = {
     type(None): (Data.NULL, write_null),
     bool: (Data.BOOL, write_boolean),
     ubyte: (Data.UBYTE, write_ubyte),
@@ -362,15 +362,15 @@ _TYPES: dict[type, tuple[int, Writer]] = {
     AnnotationDict: (Data.MAP, write_map),
     SymbolList: (Data.LIST, write_sequence),
 }
-_WRITERS: dict[type, Writer] = {cls: writer for cls, (_, writer) in _TYPES.items()}
+_WRITERS: dict[type, Writer] = {cls: writer for cls, (_, writer) in TYPES.items()}
 _COMPOUND = frozenset({Data.DESCRIBED, Data.ARRAY, Data.LIST, Data.MAP})
-_SIMPLE_WRITERS = {cls: writer for cls, (kind, writer) in _TYPES.items() if kind not in _COMPOUND}
+_SIMPLE_WRITERS = {cls: writer for cls, (kind, writer) in TYPES.items() if kind not in _COMPOUND}
 
 
 def _known_base(value: Any) -> type:
     """The nearest base class of a value that has an AMQP type: an IntEnum is an int, a namedtuple a tuple."""
     for base in type(value).__mro__:
-        if base in _TYPES:
+        if base in TYPES:
             return base
     if isinstance(value, uuid.UUID):  # the first one; before, the type was not asked for
         _TYPES[uuid.UUID] = (Data.UUID, write_uuid)
@@ -380,18 +380,19 @@ def _known_base(value: Any) -> type:
 
 
 def _write_other(out: bytearray, value: Any) -> None:
-    _TYPES[_known_base(value)][1](out, value)
+    TYPES[_known_base(value)][1](out, value)
 
 
 def _write_other_simple(out: bytearray, value: Any) -> None:
-    kind, write = _TYPES[_known_base(value)]
+    kind, write = TYPES[_known_base(value)]
     if kind in _COMPOUND:
         raise DataException("it is %s, and only simple values are allowed [3.2.5]" % clipped(value))
     write(out, value)
 
 
-def _type_of(value: Any) -> int:
-    return _TYPES[_known_base(value)][0]
+def type_of(value: Any) -> int:
+    """The number of the AMQP type of a Python object, as in `Data`; DataException for one that has none."""
+    return TYPES[_known_base(value)][0]
 
 
 def _write_message_id(out: bytearray, value: Any) -> None:
