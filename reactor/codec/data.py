@@ -93,6 +93,14 @@ class Data(types.Data):
         self._parent, self._index = node.parent, node.position
         return True
 
+    @property
+    def depth(self) -> int:
+        """The number of values that were entered and not left."""
+        depth, node = 0, self._parent
+        while node.parent is not None:
+            depth, node = depth + 1, node.parent
+        return depth
+
     def lookup(self, name: str) -> bool:
         """Within a map: look for the key `name`, a string or symbol, behind the cursor, and go to its value."""
         while self.next() is not None:
@@ -154,12 +162,7 @@ class Data(types.Data):
 
     def dump(self) -> None:
         """Print the values, and the place of the cursor."""
-        place = [self._index]
-        node = self._parent
-        while node.parent is not None:
-            place.insert(0, node.position)
-            node = node.parent
-        print("%s at %s" % (self.format(), ".".join(map(str, place))))
+        print("%s at level %d, number %d" % (self.format(), self.depth, self._index))
 
     def __repr__(self) -> str:
         return "Data(%s)" % self.format()

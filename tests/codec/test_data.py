@@ -238,4 +238,4 @@ def test_a_dump_has_the_place_of_the_cursor(capsys: pytest.CaptureFixture[str]) 
     data.enter()
     data.next()
     data.dump()
-    assert capsys.readouterr().out == '[1, "x"], {:k=3}, "end" at 0.0\n'
+    assert capsys.readouterr().out == '[1, "x"], {:k=3}, "end" at level 1, number 0\n'

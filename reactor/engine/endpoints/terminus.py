@@ -5,14 +5,13 @@ It holds the fields of one side's attach, and reads and writes the composite; li
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Optional
 
 from reactor.codec.definitions import COORDINATOR, SOURCE, TARGET
-from reactor.codec.dicts import Entries
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, Described, clipped, symbol
-from reactor.engine.endpoints.fields import as_symbols, check_key, count, one_of, symbol_list
+from reactor.engine.endpoints.fields import as_symbols, count, one_of, symbol_list
+from reactor.engine.endpoints.held import Map, Values
 from reactor.errors import INVALID_FIELD, RemoteProtocolError
 from reactor.shown import quoted
 
@@ -26,93 +25,6 @@ _EXPIRY_NAMES = {number: symbol(name) for name, number in _EXPIRY.items()}
 _MODES = {0: None, 1: symbol("copy"), 2: symbol("move")}
 _DURABILITIES = (0, 1, 2)
 _LONGEST = 0xFFFFFFFF  # seconds, the largest value of the field timeout
-
-
-class Values(list[AnyValue]):
-    """A list of values with the methods of Proton's Data as well: put_object and its kin.
-
-    listed: whether an array or a list was put: a single value is written as an array then, and as itself otherwise.
-        [1.4] takes both for the same; RabbitMQ 4.3 reads the capability temporary-queue from an array alone.
-    """
-
-    __slots__ = ("listed", "_read")
-
-    def __init__(self, values: Iterable[AnyValue] = ()) -> None:
-        super().__init__(values)
-        self._read = False
-        self.listed: bool = getattr(values, "listed", False)
-
-    def put_object(self, value: AnyValue) -> None:
-        """Append `value`: a symbol, or a list or array of them."""
-        if isinstance(value, (Array, list, tuple)):
-            self.extend(value)
-            self.listed = True
-        else:
-            self.append(value)
-
-    put_symbol = put_object
-    put_sequence = put_object
-    put_py_array = put_object
-
-    def get_object(self) -> AnyValue:
-        """None when empty, the value when one was put, else an Array of them."""
-        if not self:
-            return None
-        return self[0] if len(self) == 1 and not self.listed else Array(UNDESCRIBED, Data.SYMBOL, *self)
-
-    def rewind(self) -> None:
-        """Have `next` begin again."""
-        self._read = False
-
-    def next(self) -> Optional[int]:
-        """The type of the one value to read, Data.SYMBOL or Data.ARRAY; None when there is none, and after the first
-        call: `rewind` begins again."""
-        if not self or self._read:
-            return None
-        self._read = True
-        return Data.SYMBOL if len(self) == 1 and not self.listed else Data.ARRAY
-
-
-class Map(dict[AnyValue, AnyValue]):
-    """A dict with the methods of Proton's Data as well: put_dict and put_object. DataException for a key that is
-    neither a symbol nor a str; one made of a peer's field keeps any key."""
-
-    __slots__ = ("_read",)
-
-    def __init__(self, entries: Entries = ()) -> None:
-        super().__init__(entries)
-        self._read = False
-
-    def __setitem__(self, key: AnyValue, value: AnyValue) -> None:
-        check_key("filters and properties", key)
-        super().__setitem__(key, value)
-
-    def put_dict(self, entries: Entries) -> None:
-        """Add `entries`."""
-        for key, value in dict(entries).items():
-            self[key] = value
-
-    put_object = put_dict
-
-    def get_dict(self) -> dict[AnyValue, AnyValue]:
-        """The entries as a plain dict."""
-        return dict(self)
-
-    def get_object(self) -> Optional[dict[AnyValue, AnyValue]]:
-        """The entries as a plain dict, None when there are none."""
-        return dict(self) or None
-
-    def rewind(self) -> None:
-        """Have `next` begin again."""
-        self._read = False
-
-    def next(self) -> Optional[int]:
-        """The type of the one value to read, Data.MAP; None when there is none, and after the first call: `rewind`
-        begins again."""
-        if not self or self._read:
-            return None
-        self._read = True
-        return Data.MAP
 
 
 class Terminus:
