@@ -11,6 +11,7 @@ from typing import Any, Optional
 import reactor
 import reactor.utils
 from reactor.as_proton import names, ours
+from reactor.as_proton.container import Container, Urls
 from reactor.container.sources.selectable import Selectable
 from reactor.loop.loggers import logger
 
@@ -45,7 +46,7 @@ def install(instead: bool = False) -> None:
         _refuse_beside_the_original(known)
     for name in [name for name in sys.modules if name.partition(".")[0] in ("proton", *names.NOT_HERE)]:
         del sys.modules[name]
-    modules = _make()
+    modules = make()
     sys.modules.update(modules)
     if not any(isinstance(finder, type) and finder is Absent for finder in sys.meta_path):
         sys.meta_path.insert(0, Absent)
@@ -67,11 +68,11 @@ def _refuse_beside_the_original(known: Optional[ModuleType]) -> None:
             raise ImportError("%s is installed, at %s; %s" % (name, spec.origin, remedy), name=name)
 
 
-def _make() -> dict[str, ModuleType]:
-    """The modules by name."""
+def make() -> dict[str, ModuleType]:
+    """The modules by name, which are not imported anywhere yet."""
     handlers = ours.package("handlers")
     found: dict[str, Any] = {**vars(reactor), **vars(handlers), **vars(reactor.utils)}
-    found["Selectable"] = Selectable
+    found.update(Selectable=Selectable, Container=Container, Urls=Urls)
     found["Acking"] = vars(sys.modules[handlers.__name__ + ".incoming"])["Acking"]
     modules = {name: _module(name) for name in [*names.PUBLIC, *names.PRIVATE]}
     for table in (names.PUBLIC, names.PRIVATE):
@@ -83,6 +84,8 @@ def _make() -> dict[str, ModuleType]:
             setattr(top, name.partition(".")[2], module)
     for name, listed in names.PUBLIC.items():
         vars(modules[name])["__all__"] = sorted({*listed.split(), *(names.CONSTANTS if name == "proton" else ())})
+    for number, constant in zip(reactor.VERSION, ("MAJOR", "MINOR", "POINT")):
+        vars(top)["PN_VERSION_" + constant] = number
     vars(top).update(names.CONSTANTS, __version__="%d.%d.%d" % reactor.VERSION)
     return modules
 

@@ -25,7 +25,7 @@ PUBLIC = {
     """,
     "proton.reactor": """
         Container ApplicationEvent EventInjector Handler LinkOption ReceiverOption SenderOption AtLeastOnce AtMostOnce
-        DynamicNodeProperties Filter Selector DurableSubscription Copy Move Backoff Transaction
+        DynamicNodeProperties Filter Selector DurableSubscription Copy Move Backoff Transaction Urls
     """,
     "proton.utils": """
         BlockingConnection BlockingSender BlockingReceiver SyncRequestResponse SendException LinkDetached
@@ -56,8 +56,9 @@ PRIVATE = {
     """,
     "proton._message": "Message",
     "proton._reactor": """
-        Task EventInjector ApplicationEvent Transaction LinkOption AtMostOnce AtLeastOnce SenderOption ReceiverOption
-        DynamicNodeProperties Filter Selector DurableSubscription Move Copy Acceptor Backoff Container Handler
+        Urls Task EventInjector ApplicationEvent Transaction LinkOption AtMostOnce AtLeastOnce SenderOption
+        ReceiverOption DynamicNodeProperties Filter Selector DurableSubscription Move Copy Acceptor Backoff Container
+        Handler
     """,
     "proton._selectable": "Selectable",
     "proton._transport": "Transport SASLException SASL SSLDomain SSL SSLSessionDetails SSLUnavailable SSLException",

@@ -60,6 +60,18 @@ class ConnectionInterface(EndpointInterface, Protocol):
     def work_on(self, endpoint: Any) -> None:
         """An endpoint has changed: have the transport write the change."""
 
+    def changed(self, endpoint: Any) -> None:
+        """The application has changed an endpoint."""
+
+    def part(self, endpoint: Any) -> None:
+        """An endpoint is closed on both sides, and leaves the wire."""
+
+    def take_out(self, session: Any) -> bool:
+        """Take a session out without an event; whether it was there."""
+
+    def release(self, endpoint: Any) -> bool:
+        """Whether an endpoint that is freed has left without the event of its end."""
+
     def forget(self, session: Any) -> None:
         """Take a session out, and its links."""
 

@@ -297,3 +297,99 @@ def test_ticks(ends):
         client.transport.bind(server.connection)
     client.transport.unbind()
     assert client.connection.transport is None
+
+
+# -- events, in the order of the original -------------------------------------------------------------------
+
+
+def names(collector):
+    """The names of the events that are queued, which are taken out."""
+    found = []
+    while (event := collector.peek()) is not None:
+        found.append(event.type.name.removeprefix("pn_") if hasattr(str, "removeprefix") else event.type.name[3:])
+        collector.pop()
+    return found
+
+
+def bound():
+    connection, collector, transport = Connection(), Collector(), Transport()
+    connection.collect(collector)
+    transport.bind(connection)
+    return connection, collector, transport
+
+
+def test_a_late_collector_sees_the_endpoints_that_there_are():
+    connection, collector = Connection(), Collector()
+    session = connection.session()
+    links = [session.sender("one"), session.receiver("two")]
+    connection.open()
+    links[0].open()
+    connection.collect(collector)
+    assert names(collector) == ["connection_init", "session_init", "link_init", "link_init"]
+    links[1].open()
+    assert names(collector) == ["link_local_open"]
+
+
+def test_each_call_that_changes_a_bound_connection_is_followed_by_an_event_of_the_transport():
+    connection, collector, transport = bound()
+    assert names(collector) == ["connection_init", "connection_bound"]
+    connection.open()
+    session = connection.session()
+    session.open()
+    link = session.sender("l")
+    link.open()
+    opened = ["connection_local_open", "transport", "session_init", "session_local_open", "transport"]
+    assert names(collector) == [*opened, "link_init", "link_local_open", "transport"]
+    assert transport.pending() > 0
+    link.delivery("tag")
+    link.send(b"message")
+    assert names(collector) == ["transport"]
+    link.close()
+    session.close()
+    closed = ["link_local_close", "transport", "session_local_close", "transport"]
+    assert names(collector) == closed
+
+
+def test_the_last_event_of_an_endpoint_comes_when_it_is_freed_and_that_of_a_connection_without_a_transport():
+    connection, collector, transport = bound()
+    session = connection.session()
+    link, other = session.sender("l"), session.receiver("m")
+    names(collector)
+    link.free()
+    link.free()
+    assert names(collector) == ["link_final"]
+    connection.free()
+    assert names(collector) == ["link_final", "session_final"]
+    transport.unbind()
+    assert names(collector)[:2] == ["connection_unbound", "connection_final"]
+    other.free()
+    assert names(collector) == []
+
+
+def test_what_both_sides_have_closed_is_freed_with_the_connection_if_the_program_has_it():
+    client, server = End(Transport.CLIENT), End(Transport.SERVER, answers=True)
+    client.connection.open()
+    session = client.connection.session()
+    session.open()
+    link = session.sender("l")
+    link.open()
+    pump(client, server)
+    link.close()
+    session.close()
+    pump(client, server)
+    assert Event.LINK_FINAL not in client.seen and list(client.connection.sessions(0)) == []
+    client.connection.free()
+    client.poll()
+    assert client.seen[-2:] == [Event.LINK_FINAL, Event.SESSION_FINAL]
+
+
+@pytest.mark.parametrize("mode", [Transport.CLIENT, Transport.SERVER])
+def test_garbage_on_a_transport_without_a_connection_is_answered_by_a_close(mode):
+    transport = Transport(mode)
+    transport.push(b"GARBAGE_")
+    assert transport.condition.name == "amqp:connection:framing-error" and transport.capacity() == -1
+    answer = transport.peek(1024)
+    assert answer[:8] == b"AMQP\x00\x01\x00\x00" and answer.count(b"AMQP\x00") == 1
+    assert b"amqp:connection:framing-error" in answer
+    transport.pop(len(answer))
+    assert transport.pending() == -1 and transport.closed

@@ -105,7 +105,9 @@ def test_a_session_that_no_channel_is_left_for_is_there_until_it_is_closed():
     assert session in list(peer.connection.sessions(0)) and Event.SESSION_FINAL not in types(peer)
     session.close()
     peer.flush()
-    assert session not in list(peer.connection.sessions(0)) and types(peer)[-1] is Event.SESSION_FINAL
+    assert session not in list(peer.connection.sessions(0)) and Event.SESSION_FINAL not in types(peer)
+    session.free()
+    assert types(peer)[-1] is Event.SESSION_FINAL
     gone = weakref.ref(session)
     del session
     gc.collect()

@@ -205,8 +205,11 @@ def test_channels_come_back_into_use_as_late_as_can_be(pair, stays, numbers):
         seen.append(session.channel.number)
         session.close()
         pair.pump()
+        session.free()
     assert seen == numbers
-    assert pair.client.count(Event.SESSION_FINAL) == pair.server.count(Event.SESSION_FINAL) == 5
+    pair.pump()
+    assert pair.client.count(Event.SESSION_FINAL) == 5
+    assert [one for one in pair.server.connection.sessions(0) if one.state & one.REMOTE_CLOSED] == []
 
 
 def test_channels_run_out(pair):
@@ -418,7 +421,9 @@ def test_a_link_that_no_handle_is_left_for_is_there_until_it_is_closed():
     assert second in list(peer.session.links()) and "pn_link_final" not in peer.event_names()
     second.close()
     peer.flush()
-    assert second not in list(peer.session.links()) and peer.event_names()[-1] == "pn_link_final"
+    assert second not in list(peer.session.links()) and "pn_link_final" not in peer.event_names()
+    second.free()
+    assert peer.event_names()[-1] == "pn_link_final", "by hand the program frees it"
 
 
 def test_a_link_that_is_given_up_before_it_has_an_answer_of_ours_is_attached_and_closed():
@@ -460,7 +465,9 @@ def test_a_link_that_was_closed_here_is_there_until_the_peer_has_closed_it():
     peer.flush()
     assert list(link.session.links()) == [link] and "pn_link_final" not in peer.event_names()
     peer.say("detach", handle=0, closed=True)
-    assert list(link.session.links()) == [] and peer.event_names()[-1] == "pn_link_final"
+    assert list(link.session.links()) == [] and peer.event_names()[-1] == "pn_link_remote_close"
+    link.free()
+    assert peer.event_names()[-1] == "pn_link_final"
 
 
 def test_a_link_that_is_closed_behind_the_peer_s_end_is_no_work_any_more():
@@ -565,6 +572,9 @@ def test_ending_a_session_takes_its_links_along(pair):
     sender.session.close()
     pair.pump()
     assert sender.channel is receiver.channel is None
+    sender.free()
+    receiver.free()
+    pair.pump()
     assert pair.client.count(Event.LINK_FINAL) == 2
     assert survivor.state == OPEN
     assert list(pair.client.connection.links(0)) == [survivor]

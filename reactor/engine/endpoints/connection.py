@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
+from weakref import WeakKeyDictionary
 
 from reactor.codec.definitions import OPEN
 from reactor.codec.dicts import SymbolList, of_symbols
@@ -88,6 +89,8 @@ class Connection(Endpoint):
         "comes_back",
         "resend",
         "_links_made",
+        "_leftover",
+        "_freed",
     )
 
     def __init__(self) -> None:
@@ -118,6 +121,8 @@ class Connection(Endpoint):
         self.comes_back: Optional[Callable[[], bool]] = None
         self.resend = False
         self._links_made = 0
+        self._leftover: Optional[WeakKeyDictionary[Union[Session, Link], None]] = None
+        self._freed = False
 
     @property
     def connection(self) -> Connection:
@@ -125,9 +130,13 @@ class Connection(Endpoint):
         return self
 
     def collect(self, collector: Collector) -> None:
-        """Put the events of this connection into `collector`. To be called before anything else."""
+        """Put the events of this connection into `collector`, beginning with one for each endpoint that there is."""
         self.collector = collector
         self.emit(Event.CONNECTION_INIT, self)
+        for session in self.sessions(0):
+            self.emit(Event.SESSION_INIT, session)
+            for link in session.links():
+                self.emit(Event.LINK_INIT, link)
 
     def emit(self, etype: EventType, context: Any) -> None:
         """Queue an event, if there is a collector."""
@@ -149,6 +158,13 @@ class Connection(Endpoint):
         if self.transport is not None:
             self.transport.wake()
 
+    def changed(self, endpoint: Endpoint) -> None:
+        """The application has changed an endpoint: wake the transport. By hand there is an event for each change, as
+        the original has it."""
+        self.work_on(endpoint)
+        if self.guard is None and self.transport is not None:
+            self.emit(Event.TRANSPORT, self.transport)
+
     # -- life --------------------------------------------------------------------------------------------
 
     def open(self) -> None:
@@ -157,7 +173,7 @@ class Connection(Endpoint):
         encode_composite(OPEN, self.open_fields(0, 0, 0))  # for its error, at the call that caused it
         if self.change(LOCAL_OPEN):
             self.emit(Event.CONNECTION_LOCAL_OPEN, self)
-            self.work_on(self)
+            self.changed(self)
 
     def close(self) -> None:
         """Close the connection, with its sessions and links. Sent deliveries leave first; without a wire they are in
@@ -170,7 +186,7 @@ class Connection(Endpoint):
             if self.transport is None:
                 self.give_up()
             self.emit(Event.CONNECTION_LOCAL_CLOSE, self)
-            self.work_on(self)
+            self.changed(self)
 
     def fail(self, condition: Condition) -> None:
         """The connection is beyond recovery: it is closed here, and the application sees it as if the peer had closed
@@ -187,11 +203,37 @@ class Connection(Endpoint):
             self.emit(Event.CONNECTION_REMOTE_CLOSE, self)
 
     def free(self) -> None:
-        """Forget the sessions and links; CONNECTION_FINAL is its last event."""
+        """Forget the sessions and links; CONNECTION_FINAL is its last event, which waits for a transport to be
+        unbound."""
         self.check()
         for session in self.sessions(0):
-            self.forget(session)
-        self.emit(Event.CONNECTION_FINAL, self)
+            session.free()
+        for endpoint in sorted(self._leftover or (), key=lambda one: isinstance(one, Session)):
+            endpoint.free()
+        self._freed = self.transport is not None
+        if not self._freed:
+            self.emit(Event.CONNECTION_FINAL, self)
+
+    def unbound(self) -> None:
+        """The transport has let go of it."""
+        self.emit(Event.CONNECTION_UNBOUND, self)
+        if self._freed:
+            self._freed = False
+            self.emit(Event.CONNECTION_FINAL, self)
+
+    def part(self, endpoint: Union[Session, Link]) -> None:
+        """An endpoint is closed on both sides and leaves the wire. In a container that is its end. A program that
+        drives the engine by hand frees it itself, and gets the event of its end then."""
+        if self.guard is not None:
+            self.emit(Event.LINK_FINAL if isinstance(endpoint, Link) else Event.SESSION_FINAL, endpoint)
+        else:
+            if self._leftover is None:
+                self._leftover = WeakKeyDictionary()  # of those alone that the program holds
+            self._leftover[endpoint] = None
+
+    def release(self, endpoint: Union[Session, Link]) -> bool:
+        """Whether the endpoint, which is freed, has left before without the event of its end."""
+        return self._leftover is not None and self._leftover.pop(endpoint, self) is None
 
     def session(self) -> Session:
         """A new session, to be opened."""
@@ -207,12 +249,15 @@ class Connection(Endpoint):
         return self._links_made
 
     def forget(self, session: Session) -> None:
-        """Take a session out, and its links; SESSION_FINAL is its last event."""
-        if session in self._sessions:
-            del self._sessions[session]
+        """A session has ended, and its links with it: take them out."""
+        if self.take_out(session):
             for link in session.links():
                 session.forget(link)
-            self.emit(Event.SESSION_FINAL, session)
+            self.part(session)
+
+    def take_out(self, session: Session) -> bool:
+        """Take a session out without an event; returns whether it was there."""
+        return self._sessions.pop(session, self) is None
 
     @property
     def link_count(self) -> int:

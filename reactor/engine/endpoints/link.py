@@ -284,14 +284,16 @@ class Link(Endpoint, ListedAbstract):
         """The link is about to close: give up a half-written delivery, which will never be complete."""
 
     def free(self) -> None:
-        """Take the link out of its session. Its deliveries are forgotten."""
-        self.connection.check()
-        self.session.forget(self)
+        """Take the link out of its session. Its deliveries are forgotten. LINK_FINAL is its last event."""
+        connection = self.connection
+        connection.check()
+        if self.session.take_out(self) or connection.release(self):
+            connection.emit(Event.LINK_FINAL, self)
 
     def _emit(self, etype: Any) -> None:
         connection = self.session.connection
         connection.emit(etype, self)
-        connection.work_on(self)
+        connection.changed(self)
 
     def next(self, mask: int) -> Optional[Link]:
         """The next link of the connection in a state of `mask`, or None."""

@@ -232,13 +232,17 @@ class Session(Endpoint):
                 self.bury()
 
     def free(self) -> None:
-        """Take the session out of its connection; its links go with it."""
-        self.connection.check()
-        self.connection.forget(self)
+        """Take the session out of its connection; its links go with it. SESSION_FINAL is its last event."""
+        connection = self.connection
+        connection.check()
+        for link in self.links():
+            link.free()
+        if connection.take_out(self) or connection.release(self):
+            connection.emit(Event.SESSION_FINAL, self)
 
     def _emit(self, etype: Any) -> None:
         self.connection.emit(etype, self)
-        self.connection.work_on(self)
+        self.connection.changed(self)
 
     def sender(self, name: str) -> Sender:
         """A new sender of this name, to be opened. TypeError when the name is not a str."""
@@ -279,9 +283,9 @@ class Session(Endpoint):
         return len(self._links)
 
     def forget(self, link: Link) -> None:
-        """Take a link out; LINK_FINAL is its last event."""
+        """A link has ended: take it out."""
         if self.take_out(link):
-            self.connection.emit(Event.LINK_FINAL, link)
+            self.connection.part(link)
 
     def take_out(self, link: Link) -> bool:
         """Take a link out without an event; returns whether it was there."""

@@ -121,12 +121,20 @@ class Channels:
         return self._layers.plain
 
     def wake(self) -> None:
-        """There is something to write: queue Event.TRANSPORT, once until that is done."""
+        """There is something to write: queue Event.TRANSPORT, once until that is done. A program that drives the engine
+        by hand looks by itself after each push and tick: it gets an event for its own calls alone."""
         if not self.woken:
             self.woken = True
             connection = self._transport.connection
-            if connection is not None:
+            if connection is not None and connection.guard is not None:
                 connection.emit(Event.TRANSPORT, self._transport)
+
+    def notify(self) -> None:
+        """As `wake`, with an event for a program that drives the engine by hand, too."""
+        connection = self._transport.connection
+        if not self.woken and connection is not None and connection.guard is None:
+            connection.emit(Event.TRANSPORT, self._transport)
+        self.wake()
 
     def doubt(self, link: Link) -> None:
         """The peer has attached the link in a way that looks like a refusal. It counts as open when no detach follows

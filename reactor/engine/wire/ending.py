@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
+from reactor.codec.frames import AMQP_HEADER
 from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from reactor.engine.endpoints.link import Link
 from reactor.engine.events import Event
@@ -19,6 +21,7 @@ from reactor.engine.wire.layers import Layers
 from reactor.engine.wire.reader import FrameReader
 from reactor.engine.wire.stages import (
     AMQP_HEADER_SENT,
+    AMQP_HEADING,
     CLOSE_SENT,
     CLOSING,
     ENDED,
@@ -114,10 +117,22 @@ class Ending:
                 self._writer.write_headers()  # it understands a close
             self._writer.write_close(connection, condition)
             connection.emit(Event.TRANSPORT_ERROR, self._transport)
+        elif not speaks_amqp:
+            self._introduce()
+            self._writer.write_close(Connection(), condition)
         self._layers.write_sasl()
         stages.said(FAILING)
         self._channels.wake()
         self.close_tail()
+
+    def _introduce(self) -> None:
+        """The peer has not begun with a protocol header, and there is no connection that could be closed: the answer is
+        our header, an open and a close, as programs that drive a transport by hand know it of the original."""
+        layers = self._layers
+        if layers.sasl is None and layers.tls is None and self._stages.output < AMQP_HEADER_SENT:
+            self._stages.said(AMQP_HEADING)
+            if layers.plain[-8:] != AMQP_HEADER:  # a server's reader has answered by it
+                layers.plain += AMQP_HEADER
 
     def break_down(self) -> None:
         """An exception that is no protocol error has come out of reading or writing: a bug of ours, or no memory. A

@@ -80,6 +80,11 @@ class Layers:
             required = self.sasl is not None and self.sasl.demanded
         return (SASL_HEADER,) if required else (SASL_HEADER, AMQP_HEADER)
 
+    def best_header(self) -> bytes:
+        """The header of a server for a peer that has sent none of AMQP: with SASL, unless it never was mentioned and so
+        a program by hand drives the transport."""
+        return self.expected_headers()[0] if self.sasl is not None or self.auth_required is not None else AMQP_HEADER
+
     def write_sasl(self) -> None:
         """The output of SASL joins that of the engine."""
         if self.sasl is not None and self.sasl.output:

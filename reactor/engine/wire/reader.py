@@ -237,7 +237,7 @@ class FrameReader:
         known = any(one.startswith(header) for one in expected)
         if not known and not is_unclear(header):
             if self._server and stages.output == NOTHING_SENT:
-                layers.plain += expected[0]  # the right one [2.2]
+                layers.plain += layers.best_header()  # the right one [2.2]
             raise RemoteProtocolError(FRAMING_ERROR, explain_header(header, expected[0], self._server))
         if len(header) < 8:
             self._need = 8 if known else len(header) + 1

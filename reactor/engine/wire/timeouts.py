@@ -110,7 +110,7 @@ class Timeouts:
                 if not self._layers.output:
                     self._writer.write_heartbeat()
                 self._speak_by = now + max(remote / 2, SHORTEST_BEAT)
-                self._channels.wake()
+                self._channels.notify()
             deadlines.append(self._speak_by)
         return min(deadlines) if deadlines else 0.0
 

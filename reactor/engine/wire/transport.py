@@ -347,7 +347,7 @@ class Transport(Listed):
         connection.transport = None
         self.connection, self.parted = None, connection
         self.channels.clear()
-        connection.emit(Event.CONNECTION_UNBOUND, connection)
+        connection.unbound()
         if not self.closed:
             connection.emit(Event.TRANSPORT, self)  # its driver has nothing to wait for
 
