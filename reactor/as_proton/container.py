@@ -4,7 +4,8 @@
     container.timeout = 0
     while container.process(): ...
 
-runs it within a loop of another library. It reads and writes by itself: there is no `global_handler` to replace.
+runs it within a loop of another library. It reads and writes by itself: handlers can be added to its
+`global_handler`, and none takes its place.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from reactor import Acceptor, Connection, EventType, Url
 Information = tuple[type[BaseException], BaseException, TracebackType]
 
 
-class Container(reactor.Container):
-    """reactor.Container, and the rest of the original's."""
+class Reactor(reactor.Container):
+    """reactor.Container, and the rest of the original's: the base that programs reach by `super()`."""
 
     def acceptor(self, host: Optional[str], port: Union[int, str], handler: Optional[object] = None) -> Acceptor:
         """Listen at a host (None or "": all addresses) and port; `handler` gets the events of connections that come
@@ -66,6 +67,10 @@ class Container(reactor.Container):
     def on_error(self, info: Information) -> None:
         """An exception of a handler, as `Handler.add(..., on_error)` takes it: it leaves `run()`."""
         raise info[1].with_traceback(info[2])
+
+
+class Container(Reactor):
+    """The Container of these programs."""
 
 
 class Urls:

@@ -11,7 +11,7 @@ from typing import Any, Optional
 import reactor
 import reactor.utils
 from reactor.as_proton import names, ours
-from reactor.as_proton.container import Container, Urls
+from reactor.as_proton.container import Container, Reactor, Urls
 from reactor.container.sources.selectable import Selectable
 from reactor.loop.loggers import logger
 
@@ -72,7 +72,7 @@ def make() -> dict[str, ModuleType]:
     """The modules by name, which are not imported anywhere yet."""
     handlers = ours.package("handlers")
     found: dict[str, Any] = {**vars(reactor), **vars(handlers), **vars(reactor.utils)}
-    found.update(Selectable=Selectable, Container=Container, Urls=Urls)
+    found.update(Selectable=Selectable, Container=Container, Reactor=Reactor, Urls=Urls)
     found["Acking"] = vars(sys.modules[handlers.__name__ + ".incoming"])["Acking"]
     modules = {name: _module(name) for name in [*names.PUBLIC, *names.PRIVATE]}
     for table in (names.PUBLIC, names.PRIVATE):

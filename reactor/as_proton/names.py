@@ -56,7 +56,7 @@ PRIVATE = {
     """,
     "proton._message": "Message",
     "proton._reactor": """
-        Urls Task EventInjector ApplicationEvent Transaction LinkOption AtMostOnce AtLeastOnce SenderOption
+        Urls Reactor Task EventInjector ApplicationEvent Transaction LinkOption AtMostOnce AtLeastOnce SenderOption
         ReceiverOption DynamicNodeProperties Filter Selector DurableSubscription Move Copy Acceptor Backoff Container
         Handler
     """,

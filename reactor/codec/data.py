@@ -9,8 +9,7 @@ and writes values as Python objects, by `decode` and `encode`, and so does this 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Optional, Union
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec import types
 from reactor.codec.decode import read_value
@@ -18,6 +17,12 @@ from reactor.codec.encode import TYPES, type_of
 from reactor.codec.nodes import Node, as_array, as_described, as_dict, as_object, copies, encode_node, format_node
 from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Described, clipped, int32, symbol, timestamp
 from reactor.errors import DataException, RemoteProtocolError
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import uuid
+else:
+    uuid = Lazily("uuid")
 
 _COMPOUND = (types.Data.DESCRIBED, types.Data.ARRAY, types.Data.LIST, types.Data.MAP)
 
@@ -247,7 +252,7 @@ class Data(types.Data):
 
     def put_long(self, i64: int) -> None:
         """Put a long."""
-        self._put_number(self.LONG, _long, i64)
+        self._put_number(self.LONG, lambda value: int(timestamp(value)), i64)  # the same range
 
     def put_timestamp(self, t: Union[timestamp, int]) -> None:
         """Put a timestamp: milliseconds since 1970."""
@@ -273,9 +278,9 @@ class Data(types.Data):
         """Put a decimal of 128 bits, by its 16 bytes."""
         self._put(self.DECIMAL128, types.decimal128(d))
 
-    def put_uuid(self, u: UUID) -> None:
+    def put_uuid(self, u: uuid.UUID) -> None:
         """Put a UUID."""
-        if not isinstance(u, UUID):
+        if not isinstance(u, uuid.UUID):
             raise DataException("uuid takes a uuid.UUID, not %s" % clipped(u))
         self._put(self.UUID, u)
 
@@ -428,9 +433,9 @@ class Data(types.Data):
         """The bytes of the decimal of 128 bits; else 16 zeros."""
         return types.decimal128(self._get(self.DECIMAL128, bytes(16)))
 
-    def get_uuid(self) -> Optional[UUID]:
+    def get_uuid(self) -> Optional[uuid.UUID]:
         """The UUID; else None."""
-        found: Optional[UUID] = self._get(self.UUID, None)
+        found: Optional[uuid.UUID] = self._get(self.UUID, None)
         return found
 
     def get_binary(self) -> bytes:
@@ -469,11 +474,6 @@ class Data(types.Data):
         """The present value as a Python object; None when there is none."""
         node = self._node()
         return None if node is None else as_object(node)
-
-
-def _long(value: int) -> int:
-    timestamp(value)  # the same range
-    return int(value)
 
 
 _SCALARS = {number: name for number, name in Data.type_names.items() if number != Data.NULL and number not in _COMPOUND}

@@ -373,7 +373,7 @@ def _known_base(value: Any) -> type:
         if base in TYPES:
             return base
     if isinstance(value, uuid.UUID):  # the first one; before, the type was not asked for
-        _TYPES[uuid.UUID] = (Data.UUID, write_uuid)
+        TYPES[uuid.UUID] = (Data.UUID, write_uuid)
         _WRITERS[uuid.UUID] = _SIMPLE_WRITERS[uuid.UUID] = write_uuid
         return uuid.UUID
     raise DataException("%s (%s) has no AMQP type" % (clipped(value), type(value).__name__))

@@ -38,14 +38,13 @@ from reactor.container.turns import NO_GLOBAL_HANDLER, Turns
 from reactor.container.waiting import sentences
 from reactor.engine.endpoints.fields import Names
 from reactor.engine.events import Event, EventBase
-from reactor.engine.handler import check_handler
+from reactor.engine.handler import Handler, check_handler
 from reactor.engine.limits import USUAL, Limits
 from reactor.engine.modes import Mode
 from reactor.engine.public import Connection, Link, Receiver, Sender, Session
 from reactor.engine.sasl.credentials import Credentials
 from reactor.engine.sasl.exchange import Authenticator, TokenOwner
 from reactor.engine.tls.domain import SSLDomain
-from reactor.listing import absent
 from reactor.loop.busy_poll import BUSY_POLL
 from reactor.loop.interface import Clock, Network
 from reactor.loop.loop import Loop
@@ -333,7 +332,14 @@ class Container:
         self.owner.check()
         self._turns.handler = handler
 
-    global_handler = absent(NO_GLOBAL_HANDLER)
+    @property
+    def global_handler(self) -> Handler:
+        """Sees every event, after the handlers: `add` handlers to it. The container reads and writes by itself."""
+        return self._turns.everything
+
+    @global_handler.setter
+    def global_handler(self, handler: object) -> None:
+        raise AttributeError(NO_GLOBAL_HANDLER)
 
     @property
     def now(self) -> float:

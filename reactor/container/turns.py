@@ -37,8 +37,8 @@ LINGER = 10.0
 
 #: The error for a name that a container of the original has.
 NO_GLOBAL_HANDLER = (
-    "a container reads and writes by itself: there is no global_handler; a handler that is to see every event "
-    "is given as another one, Container(one, other), or added by container.handler.add(other)"
+    "a container reads and writes by itself, and no handler takes the place of that: one that is to see every "
+    "event is added, container.global_handler.add(handler)"
 )
 
 
@@ -50,6 +50,7 @@ class Turns:
 
     drivers: of the transports that have a wire.
     injectors: the EventInjectors that are registered.
+    everything: sees every event, after the handlers; the container's own part is its first child.
     count: how many turns there were.
     after_turn: called when all that a turn brought has been dispatched; None: nothing is.
     """
@@ -62,6 +63,7 @@ class Turns:
             check_handler(handler)
         root = Handler()
         root.handlers = list(handlers)
+        self.everything = Handler()
         self.loop = loop
         self.owner = owner
         self.collector = Collector()
@@ -84,7 +86,8 @@ class Turns:
         observer: sees every event after the handlers did. parted: called when the application has let go of a wire by
         `transport.unbind()`. close_all: called when the container stops.
         """
-        self.dispatcher.observer = PlanTable(observer)
+        self.everything.handlers = [observer]
+        self.dispatcher.observer = PlanTable(self.everything)
         self._parted = parted
         self._close_all = close_all
 

@@ -308,6 +308,7 @@ class Dispatcher:
                     table = self.table_for(etype, context)
                 if table.generation != generation[0]:
                     table.clear()
+                    observer.clear()
                     table.generation = generation[0]
                 plan = table[kind]
                 if plan:

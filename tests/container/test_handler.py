@@ -54,10 +54,31 @@ def test_what_is_no_handler_is_refused(wrong: Any) -> None:
     assert container.handler is before
 
 
-def test_there_is_no_global_handler_to_be_set_in_vain() -> None:
+def test_the_global_handler_is_not_set_in_vain() -> None:
     container = Container()
-    with pytest.raises(AttributeError, match="Container\\(one, other\\)"):
+    with pytest.raises(AttributeError, match=r"container\.global_handler\.add\(handler\)"):
         container.global_handler = Witness()
-    assert not hasattr(container, "global_handler")
     with pytest.raises(TypeError, match="global_handler"):
         Container(global_handler=Witness())
+
+
+class Everything:
+    """Notes each event, by name."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def on_unhandled(self, name: str, event: Any) -> None:
+        self.seen.append(name)
+
+
+def test_the_global_handler_sees_what_has_a_handler_of_its_own() -> None:
+    stage = Stage()
+    container, own, everything = stage.container(), Witness(), Everything()
+    connection = container.connection(own)
+    connection.open()
+    container.process()
+    container.global_handler.add(everything)
+    connection.close()
+    container.process()
+    assert everything.seen[0] == "on_connection_local_close"
