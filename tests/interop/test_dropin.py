@@ -3,10 +3,10 @@
     tox -e dropin
 
 Each set of options is run in two processes at brokers of their own, and what they print must be the same, but for what
-the table of differences has (`plain`). Left out are `--log-stats endpoints`, which prints all attributes of all objects,
-and `--log-msgs upstream`, which reads a message's `__dict__`. The programs stand where tests/support/strangers.py has
-installed them. pyngus's own tests run where $AMQP_REACTOR_PYNGUS is a checkout of it: what is published with pip has
-none.
+the table of differences has (`plain`). Left out are `--log-stats endpoints`, which prints all attributes of all
+objects, and `--log-msgs upstream`, which reads a message's `__dict__`. The programs stand where
+tests/support/strangers.py has installed them. pyngus's own tests run where $AMQP_REACTOR_PYNGUS is a checkout of it:
+what is published with pip has none.
 """
 
 from __future__ import annotations
