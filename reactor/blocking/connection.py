@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
+from reactor.blocking.confirming import Confirmations
 from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.sender import BlockingSender
 from reactor.blocking.service import Service
@@ -62,6 +63,7 @@ class BlockingConnection:
         self._default: Optional[BlockingSession] = None
         self._sessions: list[BlockingSession] = []
         self._service = Service(Container() if container is None else container)
+        self.confirmations = Confirmations(self, self._service)
         again = None if reconnect is True else False if reconnect is None else reconnect
         try:
             self.conn: Connection = self._service.call(
@@ -302,6 +304,7 @@ class _ConnectionEvents:
         self._reason = event.transport.condition
 
     def on_transport_closed(self, event: Any) -> None:
+        self.owner.confirmations.lost()
         connection = event.connection
         if connection is None or event.container.will_reconnect(connection):
             return

@@ -13,6 +13,7 @@ class ConnectionView(Protocol):
     """A BlockingConnection."""
 
     conn: Connection
+    confirmations: Any
 
     @property
     def closed(self) -> bool: ...

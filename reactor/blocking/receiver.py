@@ -315,3 +315,9 @@ class _Arrivals(Handler):
 
     def on_link_flow(self, event: Any) -> None:
         self.owner.answered()
+        self.owner.connection.confirmations.flowed(event.link)
+
+    def on_link_remote_close(self, event: Any) -> None:
+        self.owner.connection.confirmations.gone(event.link)
+
+    on_link_remote_detach = on_link_remote_close

@@ -30,6 +30,7 @@ from reactor.errors import (
 )
 
 if TYPE_CHECKING:
+    from reactor.blocking.confirming import Confirmation
     from reactor.blocking.interface import ConnectionView
     from reactor.blocking.received import Outcome, ReceivedMessage
     from reactor.blocking.service import Service
@@ -235,28 +236,38 @@ class BlockingSession:
 
         message: this one; None: all that are not settled, of all receivers.
         outcome: ACCEPTED when None; REJECTED, RELEASED, MODIFIED, or a Disposition with its details.
-        sync: whether to return when it is written to the peer (True), or at once.
+        sync: whether to return when the peer has read it (True), or at once; in a transaction it is at once: nothing
+            takes effect before the commit.
         multiple: `message` and all that were taken before it.
 
-        Raises SessionException for a message that is acknowledged already, or is none of this session.
+        Raises SessionException for a message that is acknowledged already, or is none of this session; Timeout when the
+        connection's has passed: the messages are acknowledged as far as this side goes.
         """
         self.check("acknowledge()")
-        if self.acknowledgements.acknowledge(message, outcome, multiple):
-            self._give(sync)
+        self._give(self.acknowledgements.acknowledge(message, outcome, multiple), sync)
 
     def acknowledge_in_mode(self, message: ReceivedMessage, outcome: Optional[Outcome], sync: bool) -> None:
         """`message.acknowledge()`."""
         self.check("acknowledge()")
-        if self.acknowledgements.of_message(message, outcome):
-            self._give(sync)
+        self._give(self.acknowledgements.of_message(message, outcome), sync)
 
-    def _give(self, sync: bool) -> None:
-        if not sync:
+    def _give(self, messages: Optional[list[ReceivedMessage]], sync: bool) -> None:
+        if not messages:
+            return
+        if not sync or self.transactions is not None:
             self._service.post(self.acknowledgements.settle_in_passing)
             return
-        error = self._service.call(self.acknowledgements.settle, "acknowledge()")
+        confirmation = self._service.call(lambda: self._give_and_ask(messages), "acknowledge()")
+        self.connection.wait(
+            lambda: confirmation.done or self.failed, msg="acknowledge(): waiting until the peer has read it"
+        )
+
+    def _give_and_ask(self, messages: list[ReceivedMessage]) -> Confirmation:
+        error = self.acknowledgements.settle()
         if error is not None:
             raise error
+        confirmation: Confirmation = self.connection.confirmations.ask({one.delivery.link for one in messages})
+        return confirmation
 
     # -- its end -----------------------------------------------------------------------------------------
 

@@ -344,6 +344,9 @@ class FlowsInterface(Protocol):
     def properties(self) -> dict[Any, dict[Any, Any]]:
         """Those that the next flow of a link carries."""
 
+    def ask(self, link: Any) -> None:
+        """Have a flow of the link written that asks for one of the peer."""
+
     def announce(self, link: Any) -> None:
         """Have a flow of the link written."""
 

@@ -29,16 +29,18 @@ class Flows:
     """The flows of a channel.
 
     links: the links with a flow to be written, each once, in order.
-    properties: those that the next flow of a link carries.
+    properties: those that the next flow of a link carries; of one in `echoes` perhaps none.
+    echoes: the links whose next flow asks for a flow of the peer.
     window_due: whether a flow of the session is due, unless that of a link carries its windows already.
     """
 
-    __slots__ = ("channel", "links", "properties", "window_due")
+    __slots__ = ("channel", "links", "properties", "echoes", "window_due")
 
     def __init__(self, channel: ChannelInterface) -> None:
         self.channel = channel
         self.links: dict[Link, None] = {}
         self.properties: dict[Link, dict[AnyValue, AnyValue]] = {}
+        self.echoes: dict[Link, None] = {}
         self.window_due = False
 
     def announce_window(self) -> None:
@@ -56,6 +58,12 @@ class Flows:
         if link.is_sender or (link.handle_out is not None and link.handle_in is not None and not link.doubtful):
             self.channel.touch()
             self.links[link] = None
+
+    def ask(self, link: Link) -> None:
+        """Have a flow of the link written that asks for one of the peer."""
+        self.echoes[link] = None
+        self.properties.setdefault(link, {})
+        self.announce(link)
 
     def write(self, out: bytearray) -> int:
         """Write the flows that are due; returns the number of frames."""
@@ -130,9 +138,10 @@ class Flows:
             credit,
             available,
             link.drain_asked,
-            echo,
-            self.properties.pop(link),
+            echo or link in self.echoes,
+            self.properties.pop(link) or None,
         ]
+        self.echoes.pop(link, None)
         write_frame(out, self.channel.number, encode_composite(FLOW, fields))
 
     def recv_flow(
