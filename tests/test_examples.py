@@ -42,7 +42,9 @@ NETWORKED = {
     "tx_recv_interactive": ["-a", "{url}/examples"],
     "tx_move": ["-a", "{url}"],
 }
-ALONE = ["helloworld", "helloworld_direct", "recurring_timer", "acknowledge"]
+#: Of the blocking API: what is wrong is the text of an exception.
+BLOCKING = {"sync_client": ["-a", "{url}/requests"]}
+ALONE = ["helloworld", "helloworld_blocking", "helloworld_direct", "recurring_timer", "acknowledge"]
 SHARED = ["__init__"]
 
 # A user's own program would show a file or socket that the library forgot to close.
@@ -87,11 +89,11 @@ def arguments(name: str, url: str) -> list[str]:
 
 def test_every_example_is_tested_here() -> None:
     names = {path.stem for path in (CHECKOUT / "examples").glob("*.py")}
-    assert names == {*NETWORKED, *ALONE, *SHARED}
+    assert names == {*NETWORKED, *BLOCKING, *ALONE, *SHARED}
 
 
 def test_help_says_what_it_teaches_and_how_to_run_it(tmp_path: Path) -> None:
-    names = [*NETWORKED, *ALONE]
+    names = [*NETWORKED, *BLOCKING, *ALONE]
     results = run_each([[*example(name, "file")[1:], "--help"] for name in names], tmp_path, environment())
     for name, result in zip(names, results):
         text = (CHECKOUT / "examples" / f"{name}.py").read_text(encoding="utf-8")
@@ -105,6 +107,11 @@ def test_helloworld(way: str, place: Path) -> None:
     assert re.fullmatch(r"A broker listens on amqp://127\.0\.0\.1:\d+", out[0])
     assert out[1] == "Sent:     Hello World!"
     assert sorted(out[2:]) == ["Accepted: the broker has the message", "Received: Hello World!"]
+
+
+def test_helloworld_blocking(way: str, place: Path) -> None:
+    out = lines(run(example("helloworld_blocking", way), place, **DEVELOPER))
+    assert out == ["Sent:     ACCEPTED", "Received: Hello World!"]
 
 
 def test_helloworld_direct(way: str, place: Path) -> None:
@@ -209,7 +216,7 @@ def test_client_and_server(way: str, place: Path, broker: str) -> None:
             "say it louder => SAY IT LOUDER",
             "thank you => THANK YOU",
         ]
-        assert lines(run([*example("client", way), "-a", url, "a", "b"], place)) == ["a => A", "b => B"]
+        assert lines(run([*example("sync_client", way), "-a", url, "a", "b"], place, **DEVELOPER)) == ["a => A", "b => B"]
         status, served, err = server.finish()
     assert (status, err) == (0, "")
     assert served.splitlines()[-2:] == ["Received a", "Received b"]
@@ -234,6 +241,30 @@ def test_whoever_waits_in_vain_can_be_interrupted(way: str, place: Path) -> None
             sender.wait_for("Opened sender")
             sender.process.send_signal(signal.SIGINT)
             assert is_interrupted(sender.finish(), 130, "sender to jobs has ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no Ctrl-C to send to one process")
+def test_a_blocking_call_can_be_interrupted_too(way: str, place: Path, broker: str) -> None:
+    with Script([*example("receive", way), broker, "requests"], place) as onlooker:
+        command = [*example("sync_client", way), "-a", f"{broker}/requests", "-t", "1000"]
+        with Script(command, place, **DEVELOPER) as client:
+            onlooker.wait_for("is anybody there?")
+            client.process.send_signal(signal.SIGINT)
+            assert client.finish() == (130, "", "")
+
+
+def test_blocking_examples_say_what_is_wrong(tmp_path: Path) -> None:
+    class Refusing(Listening):
+        def on_link_opened(self, event: Any) -> None:
+            event.link.condition = Condition("amqp:not-found", "no such node")
+            event.link.close()
+
+    url = f"amqp://127.0.0.1:{unused_port()}"
+    command = [*example("sync_client", "file"), "-a", f"{url}/requests"]
+    assert "Connection refused" in one_line(run(command, tmp_path))
+    with Peer(Refusing()) as url:
+        command = [*example("sync_client", "file"), "-a", f"{url}/requests"]
+        assert "amqp:not-found: no such node" in one_line(run(command, tmp_path))
 
 
 class Vague(Listening):
@@ -435,7 +466,7 @@ def test_selected_recv_takes_nothing_when_the_broker_ignores_the_selector(way: s
     assert err == f"The broker at {url}/q does not apply selectors: no message was taken.\n"
 
 
-@pytest.mark.parametrize("name", [*NETWORKED, *ALONE])
+@pytest.mark.parametrize("name", [*NETWORKED, *BLOCKING, *ALONE])
 def test_a_copy_needs_nothing_beside_it(name: str, tmp_path: Path) -> None:
     copy = Path(shutil.copy(CHECKOUT / "examples" / f"{name}.py", tmp_path))
     command = [sys.executable, "-u", str(copy)]
@@ -443,13 +474,17 @@ def test_a_copy_needs_nothing_beside_it(name: str, tmp_path: Path) -> None:
         command += ["-i", "0.001", "-c", "1"]
     elif name in NETWORKED:
         command += arguments(name, f"amqp://127.0.0.1:{unused_port()}")
+    elif name in BLOCKING:
+        command += [argument.format(url=f"amqp://127.0.0.1:{unused_port()}") for argument in BLOCKING[name]]
     # Only the library can be imported, as where it is installed: the checkout would bring the package of examples.
     library = tmp_path / "library"
     library.mkdir()
     for package in ("reactor", "handlers"):
         (library / package).symlink_to(CHECKOUT / package, target_is_directory=True)
     result = run(command, tmp_path, PYTHONPATH=str(library))
-    if name in NETWORKED:
+    if name in BLOCKING:
+        assert "Connection refused" in one_line(result)
+    elif name in NETWORKED:
         assert "Start a broker with: " in one_line(result)
     else:
         assert lines(result)

@@ -266,8 +266,8 @@ class BlockingConnection:
         self._service.notify()
 
     def fail(self, reason: Callable[[], Exception]) -> None:
-        """It is over; `reason` makes the exception for each call that this ends. The calls whose own ends this brings
-        about (a commit is in doubt) hear of those first."""
+        """It is over; `reason` makes the exception for each call that this ends. A call that has an end of its own
+        with that (a commit is in doubt) has it first."""
 
         def end() -> None:
             if self._failure is None:
