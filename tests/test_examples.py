@@ -216,7 +216,8 @@ def test_client_and_server(way: str, place: Path, broker: str) -> None:
             "say it louder => SAY IT LOUDER",
             "thank you => THANK YOU",
         ]
-        assert lines(run([*example("sync_client", way), "-a", url, "a", "b"], place, **DEVELOPER)) == ["a => A", "b => B"]
+        asked = [*example("sync_client", way), "-a", url, "a", "b"]
+        assert lines(run(asked, place, **DEVELOPER)) == ["a => A", "b => B"]
         status, served, err = server.finish()
     assert (status, err) == (0, "")
     assert served.splitlines()[-2:] == ["Received a", "Received b"]

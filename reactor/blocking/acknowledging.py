@@ -66,9 +66,9 @@ class Acknowledgements:
                 self._service.post(self._flush_later)
             elif number >= BATCH:
                 self.flush()
-        else:  # also of a peer that does not settle as it was asked to
+        elif message.delivery.fate != PRE_SETTLED:  # a peer may not settle as it was asked to (NONE)
             self._outcomes.append((message, ACCEPTED))
-            self._service.post(self.settle_in_passing)
+            self._service.post_soon(self.settle_in_passing)
 
     def flush(self) -> None:
         """Acknowledge what DUPS_OK has left."""
@@ -118,6 +118,14 @@ class Acknowledgements:
             return [message]
         taken = list(self.unsettled)
         return taken[: taken.index(message) + 1]
+
+    def first_of(self, link: Any) -> Optional[ReceivedMessage]:
+        """The first of the unsettled messages that came over `link`."""
+        with self._lock:
+            for message in self.unsettled:
+                if message.delivery.link is link:
+                    return message
+        return None
 
     def of_link(self, link: Any) -> list[ReceivedMessage]:
         """The unsettled messages that came over `link`, in the order of their taking."""

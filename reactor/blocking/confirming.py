@@ -23,7 +23,7 @@ PATIENCE = 1.0
 
 
 class Confirmation:
-    """What one call waits for. links: those that the peer has sent no flow of. done: whether the peer has read the outcomes.
+    """What one call waits for. links: those that the peer has sent no flow of. done: whether it has read the outcomes.
 
     by_flow: whether the next flow of each link is the answer: while one drains it may be that of the drain.
     """

@@ -53,6 +53,7 @@ class BlockingReceiver:
         self._asked = False  # a request for more is on its way to the service
         self._takers = 0  # threads that wait for a message
         self._wanted = 0  # most of them since credit was granted: one that looks once has gone on by then
+        self._tops_up = False  # the credit is looked at when this round ends
         self._lock = threading.Lock()
         self._drained = True  # the last drain is answered, and its messages have arrived
         self._attachment = Attachment(
@@ -178,14 +179,16 @@ class BlockingReceiver:
         assert isinstance(message, ReceivedMessage)
         message.origin, message.session, message.acknowledge_mode = delivery, self.session, self.acknowledge_mode
         self.session.acknowledgements.taken(message, self.acknowledge_mode)
-        if self._takers or (self._capacity and len(self._arrived) <= self._capacity // 2):
+        if self._takers:
             self._ask()
+        elif self._capacity and not self._asked and len(self._arrived) <= self._capacity // 2:
+            self._asked = True
+            self._service.post_soon(self._refill)
         return message
 
     def _ask(self) -> None:
-        if not self._asked:
-            self._asked = True
-            self._service.post(self._refill)
+        self._asked = True
+        self._service.post(self._refill)
 
     def available(self) -> int:
         """How many messages have come and were not taken."""
@@ -221,10 +224,10 @@ class BlockingReceiver:
 
     def settle(self, state: Optional[Outcome] = None) -> None:
         """Settle the first of the messages taken that is not; None: as ACCEPTED. ReactorException if there is none."""
-        mine = self.session.acknowledgements.of_link(self.link)
-        if not mine:
+        first = self.session.acknowledgements.first_of(self.link)
+        if first is None:
             raise ReactorException("no message of %r is to be settled" % (self,))
-        self.session.acknowledge(mine[0], state, sync=False)
+        self.session.acknowledge(first, state, sync=False)
 
     def check(self, name: str) -> None:
         """Raise the reason why it cannot be used for `name`, if there is one."""
@@ -270,7 +273,19 @@ class BlockingReceiver:
     def arrived(self, delivery: Any, now: float) -> None:
         """A message has come."""
         self._arrived.append((now, delivery.take(), delivery))
+        if not self._tops_up and self._capacity > 1:
+            self._tops_up = True
+            self._service.at_end_of_round(self._top_up)
         self.answered()
+
+    def _top_up(self) -> None:
+        """At the end of a round in which messages have arrived: grant credit for those that were taken meanwhile,
+        before the thread that takes them has to ask."""
+        self._tops_up = False
+        link = self.link
+        missing = self._capacity - len(self._arrived) - link.credit
+        if missing > self._capacity // 4 and self._drained and not self._attachment.closing:
+            link.flow(missing)
 
     def answered(self) -> None:
         """The peer has told of its credit, a message has arrived, or was aborted. The engine knows a drain's end when

@@ -23,6 +23,9 @@ Result = TypeVar("Result")
 SLICE = 0.5
 """Seconds of one uninterrupted wait. On Windows a signal is seen between two of them: Ctrl-C ends every wait."""
 
+MOMENT = 0.002
+"""Seconds that what may wait waits at most, after the last of it."""
+
 
 class Service:
     """A container, its thread, and the threads that wait for it.
@@ -39,6 +42,8 @@ class Service:
         self._failure: Optional[BaseException] = None
         self._posted: deque[Callable[[], None]] = deque()
         self._asked = False
+        self._unhurried = False  # something was posted by post_soon()
+        self._looks_soon = False  # the service's thread looks again by itself
         self._due = False  # a notice of changes is posted
         self._stay = EventInjector()  # the container goes on without a connection, too
         container.selectable(self._stay)
@@ -61,6 +66,14 @@ class Service:
         """Have `function` called on the service's thread, in the order of the posts. It raises nothing."""
         self._posted.append(function)
         if not self._asked:  # else a call of `_take` is on its way, and behind this function
+            self._asked = True
+            self.container.call_soon_threadsafe(self._take)
+
+    def post_soon(self, function: Callable[[], None]) -> None:
+        """As `post`, of what may wait for a moment: to wake the service's thread for each message is what costs."""
+        self._posted.append(function)
+        self._unhurried = True
+        if not self._asked and not self._looks_soon:
             self._asked = True
             self.container.call_soon_threadsafe(self._take)
 
@@ -156,6 +169,16 @@ class Service:
         posted = self._posted
         while posted:
             posted.popleft()()
+        if self._unhurried:
+            self._unhurried = False
+            if not self._looks_soon:
+                self._looks_soon = True
+                self.later(MOMENT, self._take_soon)
+
+    def _take_soon(self) -> None:
+        self._looks_soon = False  # before the look, as above
+        if self._posted:
+            self._take()
 
     def _run(self) -> None:
         try:

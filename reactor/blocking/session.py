@@ -255,7 +255,7 @@ class BlockingSession:
         if not messages:
             return
         if not sync or self.transactions is not None:
-            self._service.post(self.acknowledgements.settle_in_passing)
+            self._service.post_soon(self.acknowledgements.settle_in_passing)
             return
         confirmation = self._service.call(lambda: self._give_and_ask(messages), "acknowledge()")
         self.connection.wait(

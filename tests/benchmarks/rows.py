@@ -143,6 +143,21 @@ def round_trip(library: str, count: int) -> Figures:
             return report
 
 
+def blocking(library: str, count: int, role: str) -> Figures:
+    """Blocking calls of either library at our broker."""
+    url = local_url()
+    with Worker(OURS, "embedded_broker", url) as broker:
+        broker.hear("started")
+        options: dict[str, Any] = {"size": 100}
+        if role == "blocking_receive":
+            options = {"credit": 100}
+            with Worker(OURS, "send", url, count=count, size=100) as filler:
+                filler.report()
+        with Worker(library, role, url, count=count, **options) as worker:
+            report = worker.report()
+    return {"rate": count / (report["last"] - report["first"]), "cpu": report["cpu"] / count}
+
+
 IMPORTING = """
 import sys, time
 from tests.benchmarks.process import memory
@@ -188,6 +203,10 @@ def connections(library: str, count: int) -> Figures:
 
 def per_second(figures: Figures) -> str:
     return f"{figures['rate']:,.0f} ({figures['sender'] * 1e6:.1f} + {figures['receiver'] * 1e6:.1f})"
+
+
+def per_second_of_one(figures: Figures) -> str:
+    return f"{figures['rate']:,.0f} ({figures['cpu'] * 1e6:.1f})"
 
 
 def per_second_and_broker(figures: Figures) -> str:
@@ -306,6 +325,20 @@ ROWS = [
         lambda library, count: through_broker(library, count, "durable_broker", durable=True),
         per_second_and_broker,
         only=OURS,
+    ),
+    Row(
+        "blocking-send",
+        "blocking calls: `send` with an outcome for each: messages/s (CPU us)",
+        lambda library, count: blocking(library, count, "blocking_send"),
+        per_second_of_one,
+        count=500,
+    ),
+    Row(
+        "blocking-receive",
+        "blocking calls: `receive` with credit 100, and `accept`: messages/s (CPU us)",
+        lambda library, count: blocking(library, count, "blocking_receive"),
+        per_second_of_one,
+        count=500,
     ),
     Row(
         "import",

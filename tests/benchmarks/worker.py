@@ -15,9 +15,10 @@ import threading
 import time
 from typing import Any
 
+from tests.benchmarks.blocking import BLOCKING
 from tests.benchmarks.process import allow_many_files
 from tests.benchmarks.roles import ROLES, settled_memory
-from tests.support.libraries import load
+from tests.support.libraries import load, load_blocking
 from tests.support.processes import CHECKOUT
 
 KEYS = CHECKOUT / "tests" / "data" / "tls"
@@ -55,12 +56,19 @@ def run_embedded_broker(url: str, durable: bool) -> None:
             serve_requests()
 
 
+def run_blocking(library: str, role: str, url: str, options: dict[str, Any]) -> None:
+    threading.Thread(target=serve_requests, daemon=True).start()
+    BLOCKING[role](load_blocking(library), url, say, **options)
+
+
 def main() -> None:
     allow_many_files()
     task = json.loads(sys.argv[1])
     library, role, url = task.pop("library"), task.pop("role"), task.pop("url")
     if role in ("embedded_broker", "durable_broker"):
         run_embedded_broker(url, role == "durable_broker")
+    elif role in BLOCKING:
+        run_blocking(library, role, url, task)
     else:
         run_role(library, role, url, task)
 

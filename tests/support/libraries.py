@@ -7,6 +7,7 @@ two spell differently is here and nowhere else; a library is imported only when 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,10 +19,22 @@ _MODULES = {
 }
 
 
+_BLOCKING = {OURS: "reactor.utils", THEIRS: "proton.utils"}
+
+
 def load(name: str) -> SimpleNamespace:
     """The public names of the library called `name` in one flat namespace, and its name as `library`."""
+    return _namespace(name, _MODULES[name])
+
+
+def load_blocking(name: str) -> SimpleNamespace:
+    """As `load`, with the names of its blocking API."""
+    return _namespace(name, (*_MODULES[name], _BLOCKING[name]))
+
+
+def _namespace(name: str, modules: Iterable[str]) -> SimpleNamespace:
     names: dict[str, object] = {}
-    for module_name in _MODULES[name]:
+    for module_name in modules:
         module = importlib.import_module(module_name)
         names.update({key: getattr(module, key) for key in module.__all__})
     return SimpleNamespace(**names, library=name)
