@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.engine.endpoints.delivery import PRE_SETTLED
-from reactor.engine.endpoints.disposition import ACCEPTED, Disposition, DispositionType
+from reactor.engine.endpoints.disposition import ACCEPTED, TERMINAL, Disposition, DispositionType
 from reactor.engine.modes import AcknowledgeMode
 from reactor.errors import ReactorException, SessionException
 from reactor.loop.loggers import logger
@@ -84,7 +84,7 @@ class Acknowledgements:
         """Acknowledge it, or all. Returns the messages: their outcomes are not given yet."""
         given: Outcome = ACCEPTED if outcome is None else outcome
         kind = given.type if isinstance(given, Disposition) else given
-        if not isinstance(kind, DispositionType) or kind.name not in ("ACCEPTED", "REJECTED", "RELEASED", "MODIFIED"):
+        if not isinstance(kind, DispositionType) or kind not in TERMINAL:
             raise ValueError("an outcome is ACCEPTED, REJECTED, RELEASED or MODIFIED, not %r" % (outcome,))
         if message is None:
             self.flush()

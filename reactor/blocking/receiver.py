@@ -10,12 +10,20 @@ from reactor.blocking.attachment import Attachment
 from reactor.blocking.received import Outcome, ReceivedMessage
 from reactor.blocking.waits import checked_capacity
 from reactor.container.settings.options import AtMostOnce, Options
-from reactor.engine.endpoints.disposition import ACCEPTED, REJECTED, RELEASED, ModifiedDisposition
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.disposition import (
+    ACCEPTED,
+    REJECTED,
+    RELEASED,
+    ModifiedDisposition,
+    RejectedDisposition,
+)
 from reactor.engine.handler import Handler
 from reactor.engine.modes import AcknowledgeMode
-from reactor.errors import Empty, ReactorException, Timeout
+from reactor.errors import DecodeError, Empty, ReactorException, Timeout
 
 if TYPE_CHECKING:
+    from reactor.blocking.acknowledging import Acknowledgements
     from reactor.blocking.interface import SessionView
     from reactor.blocking.service import Service
     from reactor.blocking.waits import Patience
@@ -47,13 +55,15 @@ class BlockingReceiver:
         self._capacity = checked_capacity(capacity, 0)
         self.acknowledge_mode = mode
         self.session = session
+        self._acknowledgements: Acknowledgements = session.acknowledgements
         self._service = service
         self._has_handler = handler is not None
         self._arrived: deque[Arrived] = deque()
         self._asked = False  # a request for more is on its way to the service
         self._takers = 0  # threads that wait for a message
+        self._taken = 0  # since credit was asked for
         self._wanted = 0  # most of them since credit was granted: one that looks once has gone on by then
-        self._tops_up = False  # the credit is looked at when this round ends
+        self._has_news = False  # messages have arrived in this round
         self._lock = threading.Lock()
         self._drained = True  # the last drain is answered, and its messages have arrived
         self._attachment = Attachment(
@@ -133,7 +143,7 @@ class BlockingReceiver:
 
     def _await(self, name: str, timeout: Patience) -> Arrived:
         """Wait for a message, with credit for it."""
-        self.session.acknowledgements.flush()
+        self._acknowledgements.flush()
         with self._lock:
             self._takers += 1
             self._wanted = max(self._wanted, self._takers)
@@ -174,17 +184,23 @@ class BlockingReceiver:
         return arrived
 
     def _take(self, arrived: Arrived) -> ReceivedMessage:
-        _, payload, delivery = arrived
-        message = ReceivedMessage.from_bytes(payload)
-        assert isinstance(message, ReceivedMessage)
+        delivery = arrived[2]
+        try:
+            message: Any = ReceivedMessage.from_bytes(arrived[1])
+        except DecodeError as error:  # no receiver can ever read it
+            why = RejectedDisposition(Condition(error.condition, str(error)))
+            self._service.post(lambda: delivery.finish(why))
+            raise
         message.origin, message.session, message.acknowledge_mode = delivery, self.session, self.acknowledge_mode
-        self.session.acknowledgements.taken(message, self.acknowledge_mode)
+        self._acknowledgements.taken(message, self.acknowledge_mode)
         if self._takers:
             self._ask()
-        elif self._capacity and not self._asked and len(self._arrived) <= self._capacity // 2:
-            self._asked = True
-            self._service.post_soon(self._refill)
-        return message
+        elif self._capacity:
+            self._taken += 1  # threads may lose one: another asks a little later then
+            if self._taken * 2 >= self._capacity:
+                self._taken = 0
+                self._ask()
+        return message  # type: ignore[no-any-return]
 
     def _ask(self) -> None:
         self._asked = True
@@ -200,7 +216,7 @@ class BlockingReceiver:
 
     def unsettled(self) -> int:
         """How many messages were taken and not acknowledged."""
-        return len(self.session.acknowledgements.of_link(self.link))
+        return len(self._acknowledgements.of_link(self.link))
 
     def __iter__(self) -> BlockingReceiver:
         return self
@@ -224,7 +240,7 @@ class BlockingReceiver:
 
     def settle(self, state: Optional[Outcome] = None) -> None:
         """Settle the first of the messages taken that is not; None: as ACCEPTED. ReactorException if there is none."""
-        first = self.session.acknowledgements.first_of(self.link)
+        first = self._acknowledgements.first_of(self.link)
         if first is None:
             raise ReactorException("no message of %r is to be settled" % (self,))
         self.session.acknowledge(first, state, sync=False)
@@ -273,16 +289,18 @@ class BlockingReceiver:
     def arrived(self, delivery: Any, now: float) -> None:
         """A message has come."""
         self._arrived.append((now, delivery.take(), delivery))
-        if not self._tops_up and self._capacity > 1:
-            self._tops_up = True
-            self._service.at_end_of_round(self._top_up)
-        self.answered()
+        if not self._has_news:
+            self._has_news = True
+            self._service.at_end_of_round(self._tell)
 
-    def _top_up(self) -> None:
-        """At the end of a round in which messages have arrived: grant credit for those that were taken meanwhile,
-        before the thread that takes them has to ask."""
-        self._tops_up = False
+    def _tell(self) -> None:
+        """At the end of a round in which messages have arrived: wake the threads that wait for them, and grant credit
+        for those that were taken meanwhile, before a thread has to ask."""
+        self._has_news = False
+        self._service.wake()
         link = self.link
+        if not self._drained:
+            self.answered()
         missing = self._capacity - len(self._arrived) - link.credit
         if missing > self._capacity // 4 and self._drained and not self._attachment.closing:
             link.flow(missing)

@@ -47,6 +47,7 @@ class Service:
         self._due = False  # a notice of changes is posted
         self._stay = EventInjector()  # the container goes on without a connection, too
         container.selectable(self._stay)
+        self._ident: Optional[int] = None  # of the thread
         self._thread = threading.Thread(target=self._run, name="amqp-reactor", daemon=True)
         self._thread.start()
 
@@ -56,7 +57,7 @@ class Service:
 
     def check_caller(self, name: str) -> None:
         """ReactorException for a blocking call on the service's own thread: in a handler, it would wait for itself."""
-        if threading.current_thread() is self._thread:
+        if threading.get_ident() == self._ident:
             raise ReactorException(
                 "%s in a handler would wait for ever: the connection is served by this thread; "
                 "use the objects of the event, or a thread of your own" % name
@@ -130,8 +131,8 @@ class Service:
     def notify(self) -> None:
         """Something has changed for which a thread may wait. From any thread: the service's own goes on with its round
         of events, and wakes the others at the end of it."""
-        if threading.current_thread() is not self._thread:
-            self._wake()
+        if threading.get_ident() != self._ident:
+            self.wake()
         elif not self._due and self._waiting:  # a thread that waits from now on looks first
             self._due = True
             self.at_end_of_round(self._end_of_round)
@@ -142,9 +143,10 @@ class Service:
 
     def _end_of_round(self) -> None:
         self._due = False
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Wake the threads that wait, now: as `notify`, at the end of a round."""
         if self._waiting:
             with self._changed:
                 self._changes += 1
@@ -181,6 +183,7 @@ class Service:
             self._take()
 
     def _run(self) -> None:
+        self._ident = threading.get_ident()
         try:
             self.container.run()
         except BaseException as error:

@@ -16,7 +16,7 @@ from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.sender import BlockingSender
 from reactor.blocking.transacted import SessionTransactions
 from reactor.container.settings.options import Options
-from reactor.engine.endpoints.disposition import RELEASED, ModifiedDisposition
+from reactor.engine.endpoints.disposition import ACCEPTED, RELEASED, ModifiedDisposition
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.modes import AcknowledgeMode
 from reactor.errors import (
@@ -356,7 +356,11 @@ def _asserting(place: Place) -> Iterator[None]:
 
 
 def _give(message: ReceivedMessage, outcome: Outcome) -> None:
-    message.delivery.finish(outcome)
+    delivery = message.delivery
+    if outcome is ACCEPTED:
+        delivery.settle_with(ACCEPTED)
+    else:
+        delivery.finish(outcome)
 
 
 class _SessionEvents:

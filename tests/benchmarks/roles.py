@@ -117,6 +117,24 @@ def send(
     return Sender()
 
 
+def feed(api: SimpleNamespace, url: str, say: Say, count: int, size: int) -> Any:
+    """Listens, and sends `count` messages to the receiver that asks for them."""
+
+    class Feeder(listener(api, url, say, prefetch=10)):  # type: ignore[misc]
+        sent = 0
+
+        def on_link_opening(self, event: Any) -> None:
+            event.link.source.address = event.link.remote_source.address
+
+        def on_sendable(self, event: Any) -> None:
+            sender = event.sender
+            while self.sent < count and sender.credit > 0:
+                sender.send(api.Message("x" * size))
+                self.sent += 1
+
+    return Feeder()
+
+
 def respond(api: SimpleNamespace, url: str, say: Say) -> Any:
     """Answers each request on the reply address that its sender asked for."""
 
@@ -145,7 +163,6 @@ def request(api: SimpleNamespace, url: str, say: Say, count: int, size: int) -> 
     span = Span()
 
     class Requester(api.MessagingHandler):  # type: ignore[misc,name-defined]
-
         def on_start(self, event: Any) -> None:
             self.times: list[float] = []
             connection = event.container.connect(url, reconnect=False)
@@ -287,6 +304,7 @@ ROLES: dict[str, Callable[..., Any]] = {
     "receive": receive,
     "send": send,
     "respond": respond,
+    "feed": feed,
     "request": request,
     "hold": hold,
     "open_many": open_many,

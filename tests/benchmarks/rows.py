@@ -144,15 +144,14 @@ def round_trip(library: str, count: int) -> Figures:
 
 
 def blocking(library: str, count: int, role: str) -> Figures:
-    """Blocking calls of either library at our broker."""
+    """Blocking calls of either library: sends to our broker, receives from a peer that sends as fast as it can."""
     url = local_url()
-    with Worker(OURS, "embedded_broker", url) as broker:
-        broker.hear("started")
-        options: dict[str, Any] = {"size": 100}
-        if role == "blocking_receive":
-            options = {"credit": 100}
-            with Worker(OURS, "send", url, count=count, size=100) as filler:
-                filler.report()
+    peer: tuple[str, dict[str, Any]] = ("embedded_broker", {})
+    options: dict[str, Any] = {"size": 100}
+    if role == "blocking_receive":
+        peer, options = ("feed", {"count": count, "size": 100}), {"credit": 100}
+    with Worker(OURS, peer[0], url, **peer[1]) as other:
+        other.hear("started")
         with Worker(library, role, url, count=count, **options) as worker:
             report = worker.report()
     return {"rate": count / (report["last"] - report["first"]), "cpu": report["cpu"] / count}
