@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.blocking.attachment import Attachment
+from reactor.blocking.progress import Callback, Progress
 from reactor.blocking.received import Outcome, ReceivedMessage
 from reactor.blocking.waits import checked_capacity
 from reactor.container.settings.options import AtMostOnce, Options
@@ -61,6 +62,8 @@ class BlockingReceiver:
         self._arrived: deque[Arrived] = deque()
         self._asked = False  # a request for more is on its way to the service
         self._takers = 0  # threads that wait for a message
+        self._is_watched = False  # its messages were waited for with a function for their progress
+        self._coming = 0  # bytes of the message that is coming
         self._taken = 0  # since credit was asked for
         self._wanted = 0  # most of them since credit was granted: one that looks once has gone on by then
         self._has_news = False  # messages have arrived in this round
@@ -109,28 +112,33 @@ class BlockingReceiver:
 
     # -- taking ------------------------------------------------------------------------------------------
 
-    def receive(self, timeout: Patience = False) -> ReceivedMessage:
+    def receive(self, timeout: Patience = False, *, progress: Optional[Callback] = None) -> ReceivedMessage:
         """Take the next message, and wait for it.
 
         timeout: seconds; None: for ever; False (default): the connection's. Raises Timeout when it has passed: the
         message may still come then, for the next call; see `fetch`. LinkDetached or ConnectionException where the link
         or the connection ends.
+
+        progress: called on this thread, while it waits, with the bytes that have come of the message that is coming,
+            and None: their number in all is not known. An exception of it leaves the call, and the message comes.
         """
         if self._has_handler:
             raise ReactorException("receive(): the messages of this receiver go to its handler")
-        return self._take(self._next_arrived() or self._await("receive(): waiting for a message from %r", timeout))
+        return self._take(
+            self._next_arrived() or self._await("receive(): waiting for a message from %r", timeout, progress)
+        )
 
-    def fetch(self, timeout: Patience = None) -> ReceivedMessage:
+    def fetch(self, timeout: Patience = None, *, progress: Optional[Callback] = None) -> ReceivedMessage:
         """Take the next message, or raise Empty: the peer had none for us, and has none on its way (row Q8).
 
-        timeout: seconds; None (default): for ever; 0: look once; False: the connection's.
+        timeout: seconds; None (default): for ever; 0: look once; False: the connection's. progress: as of `receive`.
         """
         if self._has_handler:
             raise ReactorException("fetch(): the messages of this receiver go to its handler")
         arrived = self._next_arrived()
         if arrived is None:
             try:
-                arrived = self._await("fetch(): waiting for a message from %r", timeout)
+                arrived = self._await("fetch(): waiting for a message from %r", timeout, progress)
             except Timeout:
                 arrived = self._drain()
         return self._take(arrived)
@@ -141,18 +149,31 @@ class BlockingReceiver:
         except IndexError:  # another thread may have taken the last one
             return None
 
-    def _await(self, name: str, timeout: Patience) -> Arrived:
+    def _await(self, name: str, timeout: Patience, progress: Optional[Callback]) -> Arrived:
         """Wait for a message, with credit for it."""
+        watch = None if progress is None else Progress(progress, None)
         self._acknowledgements.flush()
         with self._lock:
             self._takers += 1
             self._wanted = max(self._wanted, self._takers)
         try:
             self._ask()
-            return self._await_arrival(name % (self.address,), timeout, lambda: False)  # type: ignore[return-value]
+            arrived = self._await_arrival(name % (self.address,), timeout, lambda: self._is_in_vain(watch))
+            assert arrived is not None
+            if watch is not None:
+                watch.done = len(arrived[1])
+                watch.tell()
+            return arrived
         finally:
             with self._lock:
                 self._takers -= 1
+
+    def _is_in_vain(self, watch: Optional[Progress]) -> bool:
+        if watch is not None:
+            self._is_watched = True
+            watch.done = self._coming
+            watch.tell()
+        return False
 
     def _await_arrival(self, name: str, timeout: Patience, in_vain: Callable[[], bool]) -> Optional[Arrived]:
         """Wait for a message, or until there will be none: None."""
@@ -286,8 +307,15 @@ class BlockingReceiver:
         self.link.drain(self._missing())
         self.answered()  # without credit there is nothing to be given back
 
+    def coming(self, size: int) -> None:
+        """So much of a message has come."""
+        self._coming = size
+        if self._is_watched:
+            self.session.connection.changed()
+
     def arrived(self, delivery: Any, now: float) -> None:
         """A message has come."""
+        self._coming = 0
         self._arrived.append((now, delivery.take(), delivery))
         if not self._has_news:
             self._has_news = True
@@ -345,6 +373,8 @@ class _Arrivals(Handler):
             self.owner.answered()
         elif delivery.payload is not None and not delivery.partial:
             self.owner.arrived(delivery, event.container.now)
+        elif delivery.partial:
+            self.owner.coming(delivery.link.received)
 
     def on_link_flow(self, event: Any) -> None:
         self.owner.answered()

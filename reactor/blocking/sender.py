@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.blocking.attachment import Attachment
+from reactor.blocking.progress import LOOK, Callback, Progress
 from reactor.blocking.transacted import outcome_of
 from reactor.blocking.waits import checked_capacity
 from reactor.codec.message import Message
@@ -121,6 +122,7 @@ class BlockingSender:
         error_states: Optional[Sequence[DispositionType]] = None,
         *,
         sync: bool = True,
+        progress: Optional[Callback] = None,
     ) -> Any:
         """Send a message, and wait for its outcome.
 
@@ -128,6 +130,8 @@ class BlockingSender:
         timeout: seconds to wait for room and for the outcome; None: for ever; False (default): the connection's.
         error_states: the outcomes that raise SendException; None: REJECTED and RELEASED.
         sync: False: return at once when there is room (`capacity`), with a Tracker; else its Delivery is returned.
+        progress: called on this thread, while it waits, with the bytes of the message that have left, and their number
+            in all. An exception of it leaves `send`, and the message goes on.
 
         Raises Timeout; LinkDetached or ConnectionException where the link or the connection ends first, and
         LocalProtocolError for a message that the peer would not take: those are not sent.
@@ -143,9 +147,15 @@ class BlockingSender:
         self._service.post(self.pump)
         if not sync:
             return tracker
-        self._await_own(tracker, timeout)
+        watch = None if progress is None else Progress(progress, len(payload))
+        if watch is not None:
+            self._service.post(lambda: self._watch(tracker, watch))
+        self._await_own(tracker, timeout, watch)
         if tracker.failure is not None:
             raise tracker.failure
+        if watch is not None:
+            watch.done = len(payload)
+            watch.tell()
         delivery = tracker.delivery
         outcome = outcome_of(delivery)
         if outcome.type in ((REJECTED, RELEASED) if error_states is None else error_states):
@@ -167,14 +177,20 @@ class BlockingSender:
         text = "send(): no room for another message, %d wait for their outcome" % self.capacity
         self._wait(lambda: len(self._unsettled) < self.capacity, timeout, text)
 
-    def await_settled(self, tracker: Tracker, timeout: Patience) -> None:
+    def await_settled(self, tracker: Tracker, timeout: Patience, watch: Optional[Progress] = None) -> None:
         """Wait until nothing more will be heard of a message. Raises Timeout."""
-        self._wait(lambda: tracker.settled, timeout, "waiting for an outcome")
 
-    def _await_own(self, tracker: Tracker, timeout: Patience) -> None:
+        def ready() -> bool:
+            if watch is not None:
+                watch.tell()
+            return tracker.settled
+
+        self._wait(ready, timeout, "waiting for an outcome")
+
+    def _await_own(self, tracker: Tracker, timeout: Patience, watch: Optional[Progress]) -> None:
         """As `await_settled`, for the message of `send`: when it is over, so is the message."""
         try:
-            self.await_settled(tracker, timeout)
+            self.await_settled(tracker, timeout, watch)
         except Timeout:
             text = self._service.call(lambda: self._give_up(tracker), "send()")
             if text is not None:
@@ -254,6 +270,15 @@ class BlockingSender:
         outbox = self._outbox
         while outbox and transactions.failure is not None:
             self.settled(outbox.popleft()[1], transactions.failure)
+
+    def _watch(self, tracker: Tracker, watch: Progress) -> None:
+        """Look at how much of the message has left, until there is no more to be heard of it."""
+        if tracker.settled:
+            return
+        if tracker.delivery is not None and watch.total is not None:
+            watch.done = watch.total - tracker.delivery.pending
+            self.session.connection.changed()
+        self._service.later(LOOK, lambda: self._watch(tracker, watch))
 
     def settled(self, tracker: Tracker, failure: Optional[Exception] = None) -> None:
         """Nothing more will be heard of it."""
