@@ -107,7 +107,7 @@ class Check:
         }
         product = " ".join(str(peer[name]) for name in PRODUCT_PROPERTIES if name in peer)
         yield "%s, container %r" % (product or "a peer that names no product", peer["container"])
-        if Url(connection.connected_address).scheme == Url.AMQPS:
+        if Url(connection.connected_address).uses_tls:
             peer["tls"] = "%s %s" % (transport.ssl().protocol_name(), transport.ssl().cipher_name())
         yield "TLS: %s" % peer.get("tls", "none, all is in the clear")
         sasl = transport.sasl()

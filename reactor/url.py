@@ -30,11 +30,13 @@ class Url:
     defaults: fill in the missing parts: scheme ``amqp``, host ``0.0.0.0``, and the port of the scheme.
     kwargs: parts that go before those of `url`: scheme, username, password, host, port, path.
 
-    scheme: ``"amqp"`` (port 5672), ``"amqps"`` (TLS, port 5671), or None.
+    scheme: ``"amqp"`` (port 5672), ``"amqps"`` (TLS, port 5671), ``"amqpws"`` (WebSocket, port 80), ``"amqpwss"``
+        (WebSocket over TLS, port 443), or None.
     username, password: decoded (``%40`` in the text is ``@`` here), or None.
     host: in lower case, an IPv6 address without its brackets, or None.
     port: a `Url.Port`, which is an int, or None. 0 lets a listener choose.
-    path: the part behind the slash, as it stands, or None when there is no slash.
+    path: the part behind the slash, as it stands, or None when there is no slash: an address at the peer; with
+        WebSocket the path of the HTTP request.
     rest: query and fragment with their signs (``"?x=1#f"``), which mean nothing here; mostly "".
 
     The zone of an IPv6 address is read as ``[fe80::1%25eth0]`` [RFC 6874] and as ``[fe80::1%eth0]``; the host is then
@@ -47,6 +49,8 @@ class Url:
 
     AMQP = "amqp"
     AMQPS = "amqps"
+    AMQPWS = "amqpws"
+    AMQPWSS = "amqpwss"
 
     class Port(int):
         """A port as a number that remembers the name by which it was given: ``Url.Port("amqps") == 5671``."""
@@ -58,7 +62,7 @@ class Url:
             if number is None and isinstance(value, str) and value.isascii() and value.strip().isdecimal():
                 number = int(value)
             if number is None or not 0 <= number <= 65535:
-                raise ValueError(f"not a port number from 0 to 65535, nor amqp, nor amqps: {value!r}")
+                raise ValueError(f"not a port number from 0 to 65535, nor one of {', '.join(_SERVICES)}: {value!r}")
             port = super().__new__(cls, number)
             port.name = value if value in _SERVICES else str(number)
             return port
@@ -135,13 +139,13 @@ class Url:
 
     # -- reading -----------------------------------------------------------------------------------------
     def _parse(self, text: str) -> None:
-        if re.search(r",\s*amqps?://", text, re.IGNORECASE):
+        if re.search(r",\s*amqp(s|wss?)?://", text, re.IGNORECASE):
             raise ValueError(f"{_redact(text)!r} is not an address: {_SEVERAL}")
         scheme, found, rest = text.partition("://")
         if not found:
             scheme, rest = "", text[2:] if text.startswith("//") else text
         elif scheme.lower() not in _SERVICES:
-            raise ValueError(f"the scheme of {_redact(text)!r} is neither amqp nor amqps")
+            raise ValueError(f"the scheme of {_redact(text)!r} is none of {', '.join(_SERVICES)}")
         self.scheme = scheme.lower() or None
 
         cut = min((at for at in map(rest.find, _AUTHORITY_ENDS) if at >= 0), default=len(rest))
@@ -194,7 +198,7 @@ class Url:
             try:
                 self._port = Url.Port(port)
             except ValueError:
-                raise ValueError("the port is neither a number from 0 to 65535 nor amqp nor amqps") from None
+                raise ValueError("the port is neither a number from 0 to 65535 nor a scheme's name") from None
 
     # -- the parts that need care ------------------------------------------------------------------------
     @property
@@ -210,12 +214,22 @@ class Url:
 
     @property
     def port(self) -> Optional[Url.Port]:
-        """The port; to be set to a number, a digit string, ``"amqp"``, ``"amqps"`` or None."""
+        """The port; to be set to a number, a digit string, the name of a scheme, or None."""
         return self._port
 
     @port.setter
     def port(self, value: Union[str, int, None]) -> None:
         self._port = None if value is None else Url.Port(value)
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the scheme is with TLS: amqps or amqpwss."""
+        return self.scheme in (self.AMQPS, self.AMQPWSS)
+
+    @property
+    def uses_websocket(self) -> bool:
+        """Whether the scheme is with WebSocket: amqpws or amqpwss."""
+        return self.scheme in (self.AMQPWS, self.AMQPWSS)
 
     # -- writing -----------------------------------------------------------------------------------------
     def __str__(self) -> str:
@@ -266,7 +280,7 @@ class Url:
     __hash__ = None  # type: ignore[assignment]  # it can change
 
 
-_SERVICES = {Url.AMQP: 5672, Url.AMQPS: 5671}
+_SERVICES = {Url.AMQP: 5672, Url.AMQPS: 5671, Url.AMQPWS: 80, Url.AMQPWSS: 443}
 _SCHEME = pattern(r"[a-zA-Z][a-zA-Z0-9+.-]*")
 _NAMES = {*_SERVICES, *map(str, _SERVICES.values())}
 _IPV6 = pattern(r"(?=[^%]*:[^%]*:)[0-9a-fA-F:.]+(%.+)?")

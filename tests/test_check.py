@@ -151,7 +151,7 @@ def test_a_peer_that_never_answers(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        (["ftp://127.0.0.1"], "the scheme of 'ftp://127.0.0.1' is neither amqp nor amqps"),
+        (["ftp://127.0.0.1"], "the scheme of 'ftp://127.0.0.1' is none of amqp, amqps, amqpws, amqpwss"),
         (["127.0.0.1", "--timeout", "0"], "a number of seconds above 0, not '0'"),
         (["127.0.0.1", "--password-file", "not there"], "the password cannot be read: "),
         (["127.0.0.1", "--ca", "not there"], "not there"),

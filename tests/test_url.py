@@ -121,8 +121,8 @@ def test_a_port_is_a_number_with_a_name():
 @pytest.mark.parametrize(
     "text, why",
     [
-        ("http://h", "neither amqp nor amqps"),
-        ("ampq://h", "neither amqp nor amqps"),
+        ("http://h", "none of amqp, amqps, amqpws, amqpwss"),
+        ("ampq://h", "none of amqp, amqps, amqpws, amqpwss"),
         ("h:http", "port"),
         ("h:65536", "port"),
         ("h:-1", "port"),

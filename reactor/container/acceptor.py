@@ -85,6 +85,8 @@ class Acceptor:
         if host in ("0.0.0.0", "[::]", ""):
             host = "127.0.0.1"
         plain = self.settings.ssl_domain is None or self.settings.ssl_domain.takes_unsecured
+        if self.settings.websocket:
+            return "%s://%s:%d%s" % (Url.AMQPWS if plain else Url.AMQPWSS, host, self._port, self.settings.path)
         return "%s://%s:%d" % (Url.AMQP if plain else Url.AMQPS, host, self._port)
 
     def set_ssl_domain(self, ssl_domain: Optional[SSLDomain]) -> None:
@@ -107,6 +109,9 @@ class Acceptor:
         transport.open_timeout, transport.write_timeout = settings.open_timeout, settings.write_timeout
         if settings.ssl_domain is not None:
             transport.ssl(settings.ssl_domain)
+        if settings.websocket:
+            layers, randbytes = transport.layers, self.container.random.randbytes
+            layers.put_in_websocket(randbytes, path=settings.path, origins=settings.origins)
         sasl = transport.sasl()
         sasl.authenticator = settings.authenticator
         sasl.credentials = settings.credentials

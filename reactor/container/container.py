@@ -169,7 +169,8 @@ class Container:
         authenticator: Optional[Authenticator] = None, allowed_mechs: Mechanisms = None,
         *,
         credentials: Optional[Credentials] = None, token_owner: Optional[TokenOwner] = None,
-        open_timeout: Optional[float] = None, write_timeout: Optional[float] = None, limits: Optional[Limits] = None,
+        open_timeout: Optional[float] = None, write_timeout: Optional[float] = None,
+        limits: Optional[Limits] = None, origins: Optional[Iterable[str]] = None,
     ) -> Acceptor:
         """Listen for peers, and return the Acceptor: its `close()` ends that.
 

@@ -145,10 +145,10 @@ def _refuse_closed(endpoint: Union[Connection, Session]) -> None:
 
 
 def _path(context: Any) -> Optional[str]:
-    """The address in a url: of several urls, that in the first which has one."""
+    """The address in a url: of several urls, that in the first which has one. With WebSocket, a path is none."""
     if isinstance(context, Url):
-        return context.path
+        return None if context.uses_websocket else context.path
     if not isinstance(context, str):
         return None
-    paths = [Url(url, defaults=False).path for url in split_addresses(context)]
+    paths = [_path(Url(url, defaults=False)) for url in split_addresses(context)]
     return next((path for path in paths if path is not None), None)

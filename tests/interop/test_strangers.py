@@ -1,7 +1,9 @@
-"""Clients of other projects, unmodified, at our broker: cli-proton-python, rhea, amqp10, azure-servicebus."""
+"""Clients of other projects, unmodified, at our broker: cli-proton-python, rhea, amqp10, azure-servicebus; and
+WebSocket as others speak it."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +13,9 @@ import pytest
 
 from handlers import MessagingHandler
 from handlers.broker import Broker, EmbeddedBroker
-from reactor import Message
+from reactor import Container, Message
 from tests.support.peers import Listening, Peer
-from tests.support.processes import run
+from tests.support.processes import Script, run
 from tests.support.strangers import folder, missing, programs
 
 HERE = Path(__file__).parent / "strangers"
@@ -167,3 +169,74 @@ def test_azure_servicebus_sends_completes_abandons_and_dead_letters(tmp_path: Pa
     assert (jobs.depth, jobs.acknowledged, jobs.rejected) == (0, 2, 1) and bus.internal_errors == 0
     assert bus.tokens.taken == ["put-token"] * 2
     assert sys.modules.keys().isdisjoint({"azure.servicebus"}), "it ran in a process of its own"
+
+
+# -- WebSocket: the packages ws, below rhea, and websockets, in a relay
+
+
+def test_rhea_comes_in_by_websocket(tmp_path: Path) -> None:
+    need("rhea")
+    need("ws")
+    with EmbeddedBroker("amqpws://127.0.0.1:0/amqp") as broker:
+        url = f"ws://127.0.0.1:{broker.port}/amqp"
+        program = ["node", str(HERE / "rhea_websocket.js"), str(folder() / "node_modules"), "connect", url]
+        assert said(program, tmp_path) == ["message: 100000", "closed in good order"]
+        assert broker.queue("jobs").depth == 0 and broker.queue("jobs").enqueued == 1
+
+
+class Once(MessagingHandler):
+    """Sends one message to a peer, takes one, and closes."""
+
+    def __init__(self, url: str, body: Any) -> None:
+        super().__init__()
+        self.url = url
+        self.body = body
+        self.taken: list[Any] = []
+        self.settled = False
+
+    def on_start(self, event: Any) -> None:
+        connection = event.container.connect(self.url, reconnect=False)
+        event.container.create_receiver(connection, "jobs")
+        event.container.create_sender(connection, "jobs").send(Message(self.body))
+
+    def on_message(self, event: Any) -> None:
+        self.taken.append(event.message.body)
+        self.end(event)
+
+    def on_settled(self, event: Any) -> None:
+        self.settled = True
+        self.end(event)
+
+    def end(self, event: Any) -> None:
+        if self.taken and self.settled:
+            event.connection.close()
+
+
+def test_rhea_is_reached_by_websocket(tmp_path: Path) -> None:
+    need("rhea")
+    need("ws")
+    program = ["node", str(HERE / "rhea_websocket.js"), str(folder() / "node_modules"), "listen"]
+    with Script(program, tmp_path) as rhea:
+        port = next(rhea.lines())
+        client = Once(f"amqpws://127.0.0.1:{port}", "y" * 70000)
+        Container(client, raise_errors=True).run()
+        assert client.taken == ["from rhea"]
+        status, out, err = rhea.finish()
+    assert (status, out.split("\n")[:2], err) == (0, ["message: 70000", "closed in good order"], "")
+
+
+@pytest.mark.parametrize("how", ["serve", "connect"])
+def test_websockets_carries_messages_of_any_size(how: str, tmp_path: Path) -> None:
+    need("websockets")
+    with EmbeddedBroker("amqp://127.0.0.1:0" if how == "serve" else "amqpws://127.0.0.1:0") as broker:
+        where = str(broker.port) if how == "serve" else f"ws://127.0.0.1:{broker.port}/"
+        program = [str(programs() / "python"), str(HERE / "relay.py"), how, where]
+        with Script(program, tmp_path, stdin=subprocess.PIPE) as relay:
+            url = ("amqpws" if how == "serve" else "amqp") + "://127.0.0.1:" + next(relay.lines())
+            for size in (0, 1, 5000, 1000000):
+                client = Once(url, b"z" * size)
+                Container(client, raise_errors=True).run()
+                assert [len(body) for body in client.taken] == [size]
+            status, _, err = relay.finish()
+            assert (status, err) == (0, "")
+        assert broker.queue("jobs").depth == 0

@@ -1,4 +1,5 @@
-"""Clients of other projects, as they are installed: cli-proton-python, azure-servicebus, rhea and amqp10.
+"""Clients of other projects, as they are installed: cli-proton-python, azure-servicebus, rhea and amqp10; and
+implementations of WebSocket: websockets and ws.
 
     python -m tests.support.strangers        installs what is missing (pip, npm), says what is there
 
@@ -16,8 +17,12 @@ from pathlib import Path
 
 #: Seconds for one installation.
 PATIENCE = 300.0
-PYTHON = {"cli-proton-python": "cli-proton-python-sender", "azure-servicebus": "azure/servicebus"}
-NODE = ("rhea", "amqp10")
+PYTHON = {
+    "cli-proton-python": "cli-proton-python-sender",
+    "azure-servicebus": "azure/servicebus",
+    "websockets": "websockets",
+}
+NODE = ("rhea", "amqp10", "ws")
 
 
 def folder() -> Path:

@@ -59,10 +59,10 @@ class Doors:
         self.anonymous = anonymous
         self.ssl_domain = ssl_domain
         places = [Url(url) for url in urls]
-        if ssl_domain is not None and places and not any(place.scheme == Url.AMQPS for place in places):
+        if ssl_domain is not None and places and not any(place.uses_tls for place in places):
             raise AccessError("TLS is set up, and none of the addresses begins with amqps://")
         for place in places:
-            sealed = place.scheme == Url.AMQPS
+            sealed = place.uses_tls
             if any(_distance(place.host or "")) and (ssl_domain is not None or not sealed):
                 self._mechanisms(place.host or "", sealed)  # else it is known later
 
@@ -86,7 +86,7 @@ class Doors:
 
     def open(self, container: Any, url: str, bounds: Mapping[str, Any]) -> Any:
         """Listen at `url`; returns the acceptor. AccessError as above: a name may be that of any address."""
-        sealed = Url(url).scheme == Url.AMQPS
+        sealed = Url(url).uses_tls
         if sealed and self.ssl_domain is None:
             self.ssl_domain = container.ssl.server
         acceptor = container.listen(url, ssl_domain=self.ssl_domain if sealed else None, **bounds)
@@ -117,7 +117,7 @@ class Doors:
         """`describe` for a place where the broker is going to listen, without a look at the names of hosts."""
         place = Url(url)
         local = "127.0.0.1" if place.host == "localhost" else place.host or ""
-        return self.describe(self._mechanisms(local, place.scheme == Url.AMQPS))
+        return self.describe(self._mechanisms(local, place.uses_tls))
 
     def _mechanisms(self, host: str, sealed: bool) -> list[str]:
         """The mechanisms that are offered at an address; AccessError if that is none, or open without a wish."""

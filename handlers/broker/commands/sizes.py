@@ -69,7 +69,7 @@ def tls(
         if key is not None or ca is not None or required:
             raise ValueError("--tls-key, --tls-ca and --tls-require-client-cert go with --tls-cert")
         for place in listen:
-            if Url(place).scheme == Url.AMQPS:
+            if Url(place).uses_tls:
                 raise ValueError(f"to listen at {place} takes a certificate: --tls-cert FILE, --tls-key FILE")
         return None
     if ca is not None and not required:
@@ -89,7 +89,7 @@ def trusting(place: str, ca: Optional[str]) -> Optional[SSLDomain]:
     file that cannot be read."""
     if ca is None:
         return None
-    if Url(place).scheme != Url.AMQPS:
+    if not Url(place).uses_tls:
         raise ValueError(f"--tls-ca goes with a URL that begins with amqps://, not {Url(place).redacted}")
     domain = SSLDomain(SSLDomain.MODE_CLIENT)
     domain.set_trusted_ca_db(ca)

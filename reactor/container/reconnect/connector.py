@@ -51,8 +51,13 @@ class Connector:
             transport.idle_timeout = settings.heartbeat
         if settings.max_frame_size is not None:
             transport.max_frame_size = settings.max_frame_size
-        if url.scheme == Url.AMQPS:
+        if url.uses_tls:
             transport.ssl(settings.ssl_domain).peer_hostname = settings.sni or asked or host
+        if url.uses_websocket:
+            name = "[%s]" % host if ":" in host else host
+            if port != Url.Port(url.scheme or ""):
+                name += ":%d" % port
+            transport.layers.put_in_websocket(self._host.random.randbytes, name, "/" + (url.path or ""))
         if settings.sasl_enabled:
             self._identify(transport, url, port, not redirected and is_loopback(host))
         connection.connected_address = url.redacted

@@ -33,7 +33,7 @@ def split_addresses(text: str) -> list[str]:
     before it. A comma within a password or a path, where one is allowed, does not part addresses."""
     addresses: list[str] = []
     scheme = ""
-    for part in re.split(r",(?=\s*amqps?://)", text):
+    for part in re.split(r",(?=\s*amqp(?:s|wss?)?://)", text):
         for piece in part.split(",") if _is_list(part) else (part,):
             piece = piece.strip()
             if "://" in piece:

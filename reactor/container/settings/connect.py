@@ -44,9 +44,10 @@ class ConnectDefaults(Protocol):
 class ConnectSettings:
     """The keywords of `Container.connect()`:
 
-    url: the peer, as ``"amqp://user:password@host:port"`` or a Url; ``amqps`` is with TLS. Or several peers, with
-        commas in between. urls: several in a list, tried in turn until the connection is opened. address: one or
-        several, as an older name for these.
+    url: the peer, as ``"amqp://user:password@host:port"`` or a Url; ``amqps`` is with TLS, ``amqpws`` with WebSocket,
+        ``amqpwss`` with both, as in ``"amqpwss://host:port/path"``. Or several peers, with commas in between. urls:
+        several in a list, tried in turn until the connection is opened. address: one or several, as an older name for
+        these.
         Without any of them connect.json names the peer and the user (config.py); a keyword of the call goes before
         the file.
     handler: gets the events of this connection, of its sessions and links; None leaves them to the container's.
@@ -55,8 +56,8 @@ class ConnectSettings:
         `reset()`. Sessions and links are opened again as they were. False: every address is tried once, and a
         connection that is lost stays lost.
     heartbeat: seconds of silence after which the peer is taken for dead; None for no limit.
-    ssl_domain: the settings of TLS; None for `container.ssl.client`. It is for addresses with ``amqps``, and makes
-        one of an address without a scheme; with ``amqp`` there is no TLS all the same.
+    ssl_domain: the settings of TLS; None for `container.ssl.client`. It is for addresses with ``amqps`` and
+        ``amqpwss``, and makes one of an address without a scheme; with ``amqp`` there is no TLS all the same.
     sni: the name by which TLS asks for the server and verifies it; None for `virtual_host`, or the host.
     sasl_enabled: whether to authenticate at all (True).
     allowed_mechs: SASL mechanisms that may be used, in one string or a list; None for all.

@@ -126,6 +126,16 @@ def check_mode(name: str, value: Any) -> None:
     AcknowledgeMode.of(value, name)
 
 
+def check_origins(name: str, value: Any) -> None:
+    """TypeError unless it is several origins of web pages; ValueError for a text that no browser sends."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError("%s is a list such as ['https://shop.example'], not %r" % (name, value))
+    for one in value:
+        scheme, found, host = one.partition("://") if isinstance(one, str) else ("", "", "")
+        if one != "null" and (not scheme or not found or not host or "/" in host):
+            raise ValueError("%s: an origin is as 'https://shop.example', without a path, not %r" % (name, one))
+
+
 CHECKS: dict[str, Callable[[str, Any], None]] = {
     **dict.fromkeys(("allow_insecure_mechs", "auto_accept", "raise_errors", "resend", "sasl_enabled"), check_truth),
     **dict.fromkeys(("attach_timeout", "busy_poll", "close_timeout", "connect_timeout"), check_seconds),
@@ -136,5 +146,6 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "heartbeat": check_heartbeat,
     "limits": check_limits,
     "max_frame_size": check_frame_size,
+    "origins": check_origins,
     "strict": check_truth,
 }

@@ -31,9 +31,12 @@ class ListenSettings:
     """The keywords of `Container.listen()`:
 
     url: the place, as ``"amqp://127.0.0.1:5672"``; without a host, all addresses of this machine; port 0 lets the
-        system choose (`acceptor.port`). ``amqps`` is with TLS.
-    ssl_domain: the settings of TLS, whatever the scheme; None for `container.ssl.server` with ``amqps``, and for no
-        TLS with ``amqp``.
+        system choose (`acceptor.port`). ``amqps`` is with TLS, ``amqpws`` with WebSocket, ``amqpwss`` with both; a path
+        is then the only one that is taken, as in ``"amqpws://127.0.0.1:8080/amqp"``.
+    ssl_domain: the settings of TLS, whatever the scheme; None for `container.ssl.server` with ``amqps`` and
+        ``amqpwss``, and for no TLS else.
+    origins: the web pages that may come in by WebSocket, as their browsers name them (``["https://shop.example"]``);
+        none by default. Clients that are no browsers come in without.
     handler: gets the events of connections that come in here; None leaves them to the container's.
     authenticator: called as (mechanism, user, password); returns whether to let that user in by a password that comes
         in clear. credentials: called as (mechanism, user); returns that user's password, or better a ScramSecret;
@@ -56,9 +59,12 @@ class ListenSettings:
         "host",
         "limits",
         "open_timeout",
+        "origins",
+        "path",
         "port",
         "ssl_domain",
         "token_owner",
+        "websocket",
         "write_timeout",
     )
 
@@ -66,11 +72,16 @@ class ListenSettings:
         """given: the arguments of `listen`, each checked by itself."""
         place = read_address(given["url"])
         self.ssl_domain: Optional[SSLDomain] = given["ssl_domain"]
-        if place.scheme == Url.AMQPS or self.ssl_domain is not None:
+        if place.uses_tls or self.ssl_domain is not None:
             self.ssl_domain = defaults.ssl.of_server(self.ssl_domain)
             place.scheme = place.scheme or Url.AMQPS
         self.host = place.host
         self.port = int(place.port if place.port is not None else Url.Port(place.scheme or Url.AMQP))
+        self.websocket = place.uses_websocket
+        self.path = "/" + place.path if place.path and self.websocket else ""
+        self.origins = frozenset(given["origins"] or ())
+        if self.origins and not self.websocket:
+            raise ValueError("origins are of WebSocket: listen at amqpws://... or amqpwss://...")
         self.handler: Any = given["handler"]
         self.authenticator: Optional[Authenticator] = given["authenticator"]
         self.credentials: Optional[Credentials] = given["credentials"]

@@ -1,29 +1,34 @@
-"""Layers: the layers between the frames and the wire: TLS around all bytes, SASL before AMQP. Bytes only.
+"""Layers: the layers between the frames and the wire: TLS around all bytes, WebSocket within it, SASL before AMQP.
 
-The transport enters, and its reader and writer. TLS seals the output and opens the input (`unseal`); its knowledge of
-the wire (the certificate, the channel bindings) is handed to SASL. Which protocol header is expected depends on both.
+The transport enters, and its reader and writer. TLS and WebSocket seal the output and open the input (`unseal`). The
+knowledge that TLS has of the wire (the certificate, the channel bindings) is handed to SASL. Which protocol header is
+expected depends on both.
 It knows no frame and no connection; the inside of the layers is in tls/ and sasl/.
 """
 
 from __future__ import annotations
 
-from typing import Optional
+from collections.abc import Iterable
+from typing import Callable, Optional, Union
 
 from reactor.codec.frames import AMQP_HEADER, SASL_HEADER
 from reactor.engine.limits import Limits
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.tls.layer import TLSLayer
 from reactor.engine.tls.ssl import SSL
+from reactor.engine.websocket.layer import WebSocketLayer
 from reactor.engine.wire.stages import ENDED, EXPECT_AMQP_HEADER, NOTHING_SENT, Stages
 from reactor.errors import SSLException
+
+Sealing = Union[TLSLayer, WebSocketLayer]
 
 
 class Layers:
     """The layers of one wire.
 
     output: bytes for the wire. plain: bytes that the engine has written; the same object where no TLS lies between.
-    sasl: the SASL layer, or None. tls: TLS as the application has set it, or None. sealing: the same, but None once the
-        peer has turned out to do without it.
+    sasl: the SASL layer, or None. tls: TLS as the application has set it, or None. sealing: the uppermost layer between
+        the engine and the wire: WebSocket, or TLS; None without, or once the peer has turned out to do without.
     auth_required: whether a server insists on SASL; None, the default: as SASL demands. encryption_required: whether a
         wire without TLS is refused.
     """
@@ -47,7 +52,7 @@ class Layers:
         self.plain = self.output
         self.sasl: Optional[SASL] = None
         self.tls: Optional[SSL] = None
-        self.sealing: Optional[TLSLayer] = None
+        self.sealing: Optional[Sealing] = None
         self.auth_required: Optional[bool] = None
         self.encryption_required = False
 
@@ -97,28 +102,47 @@ class Layers:
         """Have TLS between the engine and the wire. SSLException when something was said, or heard, without."""
         if self.output or self._stages.output != NOTHING_SENT or self._stages.input == ENDED:
             raise SSLException("too late for TLS: the transport has begun without")
+        if self.sealing is not None:
+            raise SSLException("too late for TLS: WebSocket is there, and TLS goes below it")
         self.tls = self.sealing = tls
         self.plain = bytearray()
 
     def is_encrypted(self) -> bool:
         """Whether the bytes on the wire are encrypted: from the end of the TLS handshake on."""
-        return self.sealing is not None and self.sealing.established
+        return self.tls is not None and self.tls.established
 
     def lacks_encryption(self) -> bool:
         """Whether a client must not write anything, for want of TLS."""
-        return self.encryption_required and self.sealing is None and not self._server
+        return self.encryption_required and (self.tls is None or self.tls.absent) and not self._server
 
-    def unseal(self, tls: TLSLayer, data: bytes) -> tuple[bytes, bool]:
-        """Take bytes from the wire; returns their content, and whether TLS itself has something to send, or lets the
-        engine begin to."""
-        before = tls.established
-        data = tls.receive(data)
-        if tls.absent:
+    # -- WebSocket ---------------------------------------------------------------------------------------
+
+    def put_in_websocket(
+        self, randbytes: Callable[[int], bytes], host: str = "", path: str = "", origins: Iterable[str] = ()
+    ) -> None:
+        """Have WebSocket between the engine and the wire, or TLS where that is: before anything is said. For the
+        arguments see WebSocketLayer."""
+        self.sealing = WebSocketLayer(self._server, randbytes, host, path, origins)
+        self.sealing.tls = self.tls
+        self.plain = bytearray()
+
+    # -- both --------------------------------------------------------------------------------------------
+
+    def is_sealed(self) -> bool:
+        """Whether there is a layer that ends in both directions at once, and it is at work."""
+        return self.sealing is not None and self.sealing.established
+
+    def unseal(self, layer: Sealing, data: bytes) -> tuple[bytes, bool]:
+        """Take bytes from the wire; returns their content, and whether the layer itself has something to send, or lets
+        the engine begin to."""
+        before = layer.established
+        data = layer.receive(data)
+        if layer.absent:
             self.sealing = None
             self.output += self.plain
             self.plain = self.output
             return data, False
-        if not tls.has_to_say and tls.established is before:
+        if not layer.has_to_say and layer.established is before:
             return data, False
         self._inform_sasl()
         return data, True
@@ -132,7 +156,7 @@ class Layers:
 
     def _inform_sasl(self) -> None:
         """Hand the knowledge of TLS about the wire to SASL."""
-        tls, sasl = self.sealing, self.sasl
+        tls, sasl = self.tls, self.sasl
         if tls is not None and tls.established and sasl is not None:
             sasl.secure = True
             sasl.external = sasl.external or tls.identity

@@ -151,13 +151,13 @@ class Timeouts:
     # -- the peer's close --------------------------------------------------------------------------------
 
     def holds_on(self) -> bool:
-        """Whether TLS goes on although we have said our last word.
+        """Whether TLS, or WebSocket, goes on although we have said our last word.
 
-        It knows no half-close up to version 1.2, and few make use of that of 1.3: a peer that hears that nothing
+        TLS knows no half-close up to version 1.2, and few make use of that of 1.3: a peer that hears that nothing
         follows leaves at once, with its own close unsaid [RFC 5246, 7.2.1]. So that is said when its close has
-        come, or does not come.
+        come, or does not come. WebSocket knows none either [RFC 6455, 5.5.1].
         """
-        return self._layers.is_encrypted() and self._stages.input < FINISHED and self._part_by >= 0
+        return self._layers.is_sealed() and self._stages.input < FINISHED and self._part_by >= 0
 
     def _part(self, now: float) -> float:
         """Until when to hold on; 0.0 for not at all."""

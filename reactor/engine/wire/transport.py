@@ -22,11 +22,10 @@ from reactor.engine.events import Event
 from reactor.engine.limits import UNLIMITED, USUAL, Limits
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
-from reactor.engine.tls.layer import TLSLayer
 from reactor.engine.tls.ssl import SSL
 from reactor.engine.wire.channels import Channels
 from reactor.engine.wire.ending import Ending
-from reactor.engine.wire.layers import Layers
+from reactor.engine.wire.layers import Layers, Sealing
 from reactor.engine.wire.reader import FrameReader
 from reactor.engine.wire.stages import AMQP_HEADER_SENT, CLOSE_SENT, ENDED, ENDED_CLOSED, FINISHED, OPEN_SENT, Stages
 from reactor.engine.wire.timeouts import Timeouts
@@ -384,7 +383,7 @@ class Transport(Listed):
             raise
         return self.channels.timed
 
-    def _receive_sealed(self, tls: TLSLayer, data: bytes) -> None:
+    def _receive_sealed(self, tls: Sealing, data: bytes) -> None:
         """Take bytes that TLS has sealed: their content goes on as if it had come in the clear."""
         stages = self.stages
         self.reader.heard = True
@@ -435,7 +434,7 @@ class Transport(Listed):
             return -1
         return len(self.output)
 
-    def _seal(self, tls: TLSLayer) -> None:
+    def _seal(self, tls: Sealing) -> None:
         """The output goes through TLS to the wire."""
         stages, layers = self.stages, self.layers
         if self.recorder is not None and layers.plain and tls.established:

@@ -1,0 +1,1 @@
+"""WebSocket below AMQP, for networks that let nothing else through [RFC 6455; the OASIS binding of AMQP to it]."""
