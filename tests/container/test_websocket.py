@@ -77,7 +77,7 @@ def test_a_connection_is_lost_and_made_again(chunk: Any) -> None:
 
 
 def storm(world: World) -> None:
-    """Clients crash and wires break; afterwards all that was accepted has been consumed. The taps of the other scenarios
+    """Clients crash and wires break; afterwards all that was accepted has been consumed. The taps of other scenarios
     read AMQP on the wires, and see none here: the broker's own numbers have to do."""
     broker = world.start(scenarios.Bystander, scenarios.URL, 3000, name="broker")
     producers, consumers = scenarios.start_clients(world)

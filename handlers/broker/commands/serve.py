@@ -53,6 +53,8 @@ examples:
       with TLS
   amqp-broker --listen amqp://0.0.0.0:5672 --anonymous
       for every client that can reach it
+  amqp-broker --listen amqp://127.0.0.1 --listen amqpws://127.0.0.1:8080/amqp
+      and through WebSocket
   amqp-broker --listen amqp://127.0.0.1:0 --port-file port.txt
       a free port, written to a file: for scripts and tests
   amqp-broker --topic-prefix topic/ --topic news
