@@ -14,8 +14,6 @@ import argparse
 import json
 import socket
 import sys
-import time
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,11 +25,14 @@ from reactor.codec.message import Message
 from reactor.container.settings.ssl_config import SSLConfig
 from reactor.engine.endpoints.disposition import ACCEPTED, RELEASED
 from reactor.errors import LinkDetached, ReactorException, Timeout
+from reactor.loop.clock import MonotonicClock
 from reactor.url import Url
 
 PRODUCT_PROPERTIES = ("product", "version", "platform")
 
 SUBJECT = "amqp-reactor check"
+
+CLOCK = MonotonicClock()
 
 
 class StepFailed(Exception):
@@ -51,14 +52,14 @@ class Check:
 
     @contextmanager
     def _step(self, name: str) -> Iterator[list[str]]:
-        began = time.monotonic()
+        began = CLOCK.now()
         facts: list[str] = []
         try:
             yield facts
         except (ReactorException, OSError) as error:
             self.report["failed"] = {"step": name, "reason": str(error)}
             raise StepFailed("%s: %s" % (name, error)) from error
-        seconds = time.monotonic() - began
+        seconds = CLOCK.now() - began
         self.report["steps"][name] = round(seconds, 6)
         self._show(name, seconds, facts)
 
@@ -131,7 +132,7 @@ class Check:
         with self._step("sender") as facts:
             sender = connection.create_sender(receiver.address)
             facts += self._offer(connection, sender)
-        identity = "check-%s" % uuid.uuid4()
+        identity = "check %s" % connection.conn.container  # a random UUID
         message = Message("is all well?", id=identity, subject=SUBJECT, ttl=self.timeout)
         with self._step("send") as facts:
             delivery = sender.send(message, error_states=[])
@@ -142,10 +143,10 @@ class Check:
                 why = "" if condition is None else ": " + condition.text
                 raise ReactorException("the outcome is %s, not ACCEPTED%s" % (outcome, why))
         with self._step("receive") as facts:
-            deadline, others = time.monotonic() + self.timeout, []
+            deadline, others = CLOCK.now() + self.timeout, []
             try:
                 while True:
-                    left = deadline - time.monotonic()
+                    left = deadline - CLOCK.now()
                     if left <= 0:
                         raise Timeout("our message has not come back")
                     came = receiver.receive(timeout=left)
