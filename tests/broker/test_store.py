@@ -263,6 +263,16 @@ def test_no_file_is_needed_beside_the_store_and_its_log(tmp_path: Path) -> None:
         store.close()
 
 
+def test_a_large_message_is_written_once_and_not_again_to_delete_it(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store")
+    done(store, AddNode(1, "queue", "jobs", {}))
+    done(store, AddMessage(2, 1, HEADER, b"x" * 1_000_000, 0))
+    written = (tmp_path / "store-wal").stat().st_size
+    done(store, RemoveMessage(2))
+    assert written > 1_000_000 > 10 * ((tmp_path / "store-wal").stat().st_size - written)
+    store.close()
+
+
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     SqliteStore(tmp_path / "store").close()
     base = sqlite3.connect(tmp_path / "store")
