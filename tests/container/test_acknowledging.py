@@ -170,6 +170,19 @@ def test_J6_CLIENT_acknowledges_all_that_the_session_has_taken() -> None:
     assert scene.states() == ["ACCEPTED"] * 6
 
 
+@pytest.mark.parametrize("multiple", [True, False])
+def test_Q1_a_session_takes_a_message_for_its_delivery(multiple: bool) -> None:
+    scene = Scene("individual")
+    scene.send(3)
+    assert scene.session.acknowledge(scene.messages[1], multiple=multiple) == 1 + multiple
+    assert scene.states() == ["ACCEPTED" if multiple else "EMPTY", "ACCEPTED", "EMPTY"]
+    with pytest.raises(LocalProtocolError, match="is settled already"):
+        scene.session.acknowledge(scene.messages[1], REJECTED, multiple)
+    with pytest.raises(LocalProtocolError, match=r"acknowledge\(\): Message\('x'\) has come over no link"):
+        scene.session.acknowledge(Message("x"), REJECTED, multiple)
+    assert scene.states()[2] == "EMPTY"
+
+
 def test_J6_INDIVIDUAL_acknowledges_that_message_alone() -> None:
     scene = Scene("individual")
     scene.send(3)
@@ -198,6 +211,9 @@ def test_J6_NONE_asks_for_messages_that_their_sender_has_settled(number: Any) ->
     for outcome in (None, REJECTED):
         with pytest.raises(LocalProtocolError, match="with acknowledge_mode NONE its sender has settled it"):
             scene.messages[0].acknowledge(outcome)
+    with pytest.raises(LocalProtocolError, match="came settled: with acknowledge_mode NONE its sender hears of no"):
+        scene.session.acknowledge(scene.messages[0])
+    assert scene.session.acknowledge() == 0
 
 
 def test_NONE_accepts_what_comes_unsettled_all_the_same() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import BEGIN
 from reactor.codec.dicts import SymbolList
+from reactor.codec.message import Message
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
@@ -41,7 +42,7 @@ from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import Receiver, check_count
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.events import Event, EventType
-from reactor.engine.modes import AcknowledgeMode, Mode
+from reactor.engine.modes import NONE, AcknowledgeMode, Mode
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 from reactor.reasons import passes
 
@@ -178,36 +179,45 @@ class Session(Endpoint):
 
     def acknowledge(
         self,
-        delivery: Optional[Delivery] = None,
+        delivery: Union[Delivery, Message, None] = None,
         outcome: Union[Disposition, DispositionType, int] = ACCEPTED,
         multiple: bool = False,
     ) -> int:
         """Settle messages that came over this session, whatever receiver they came to (rows Q1, J3).
 
-        delivery: this one; None: all that were read and are not settled.
+        delivery: this one, or that of this message; None: all that were read and are not settled.
         outcome: ACCEPTED by default; REJECTED, RELEASED, MODIFIED, or a Disposition of one.
         multiple: `delivery` and all that came before it, in the order of their coming (row R1).
 
         Returns the number of messages. Raises LocalProtocolError for a delivery that is settled, was sent from here, or
-        is of another session; ValueError for a state that is no outcome. Nothing is settled then.
+        is of another session, and for a message that has come over no link; ValueError for a state that is no outcome.
+        Nothing is settled then.
         """
         kind = outcome.type if isinstance(outcome, Disposition) else outcome
         if kind not in TERMINAL:
             raise ValueError("an outcome is ACCEPTED, REJECTED, RELEASED or MODIFIED, not %r" % (outcome,))
-        if delivery is None or multiple:
-            if delivery is not None:
-                self._check_own(delivery)
+        named = self._delivery_of(delivery) if isinstance(delivery, Message) else delivery
+        if named is None or multiple:
+            if named is not None:
+                self._check_own(named)
             unsettled = [] if self.channel is None else list(self.channel.incoming.unsettled.values())
             chosen = [one for one in unsettled if not one.fate and one.payload is None and not one.partial]
             chosen = [one for one in chosen if one.local_state is not TRANSACTIONAL_STATE]  # its transaction ends it
-            if delivery is not None:
-                chosen = chosen[: chosen.index(delivery) + 1] if delivery in chosen else []
+            if named is not None:
+                chosen = chosen[: chosen.index(named) + 1] if named in chosen else []
         else:
-            self._check_own(delivery)
-            chosen = [delivery]
+            self._check_own(named)
+            chosen = [named]
         for one in chosen:
             one.finish(outcome)
         return len(chosen)
+
+    @staticmethod
+    def _delivery_of(message: Message) -> Delivery:
+        if message.delivery is None:
+            text = "acknowledge(): %r has come over no link"
+            raise LocalProtocolError(ILLEGAL_STATE, text % (message,), "session")
+        return message.origin  # type: ignore[return-value]  # the one delivery that a message knows
 
     def _check_own(self, delivery: Delivery) -> None:
         why = ""
@@ -217,6 +227,8 @@ class Session(Endpoint):
             why = "was sent from here: its receiver gives the outcome"
         elif delivery.fate == SETTLED_HERE:
             why = "is settled already"
+        elif delivery.link.acknowledge_mode is NONE:
+            why = "came settled: with acknowledge_mode NONE its sender hears of no outcome"
         if why:
             raise LocalProtocolError(ILLEGAL_STATE, "acknowledge(): %r %s" % (delivery, why), "session")
 
