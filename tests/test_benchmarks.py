@@ -16,7 +16,8 @@ BENCHMARKS = [sys.executable, "-m", "tests.benchmarks", "--runs", "1", "--second
 
 
 @pytest.mark.parametrize(
-    "name", ["direct-10", pytest.param("tls", marks=pytest.mark.slow), pytest.param("embedded", marks=pytest.mark.slow)]
+    "name",
+    ["direct-10", "floor", *(pytest.param(name, marks=pytest.mark.slow) for name in ("tls", "embedded"))],
 )
 def test_a_row_of_the_table(name: str) -> None:
     (row,) = [row for row in ROWS if row.name == name]
@@ -28,6 +29,13 @@ def test_a_row_of_the_table(name: str) -> None:
     title, ours = line.strip("| ").split(" | ")[:2]
     assert title == row.title
     assert re.search(r"\d", ours), line
+
+
+def test_the_curves_of_costs_by_size() -> None:
+    status, out, err = run([sys.executable, "-m", "tests.benchmarks.sizes", "--quick", "--only", "links"], CHECKOUT)
+    assert (status, err) == (0, "")
+    bars = [line for line in out.splitlines() if re.fullmatch(r" *[\d,]+ \| +[\d,.]+ \| #+", line)]
+    assert len(bars) == 2, out
 
 
 @pytest.mark.slow

@@ -75,9 +75,17 @@ def receive(api: SimpleNamespace, url: str, say: Say, count: int, prefetch: int,
 
 
 def send(
-    api: SimpleNamespace, url: str, say: Say, count: int, size: int, presettled: bool = False, durable: bool = False
+    api: SimpleNamespace,
+    url: str,
+    say: Say,
+    count: int,
+    size: int,
+    presettled: bool = False,
+    durable: bool = False,
+    one_by_one: bool = False,
 ) -> Any:
-    """Sends `count` messages with a body of `size` bytes, and waits for the outcomes unless presettled."""
+    """Sends `count` messages with a body of `size` bytes, and waits for the outcomes unless presettled. one_by_one: one
+    in each `on_sendable`."""
     span = Span()
     body: Any = "x" * size if size < 65536 else b"x" * size
     attributes = {"durable": True} if durable else {}
@@ -100,6 +108,8 @@ def send(
             while self.sent < count and sender.credit > 0:
                 sender.send(api.Message(body, **attributes))
                 self.sent += 1
+                if one_by_one:
+                    break
             if presettled and self.sent == count and not span.last:
                 self.finish(event)
 

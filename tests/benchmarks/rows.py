@@ -105,12 +105,12 @@ def local_url(scheme: str = "amqp") -> str:
 
 
 def direct(
-    library: str, count: int, prefetch: int, size: int = 100, presettled: bool = False, scheme: str = "amqp"
+    library: str, count: int, prefetch: int, size: int = 100, scheme: str = "amqp", **options: bool
 ) -> Figures:
     url = local_url(scheme)
     with Worker(library, "receive", url, count=count, prefetch=prefetch) as receiver:
         receiver.hear("started")
-        with Worker(library, "send", url, count=count, size=size, presettled=presettled) as sender:
+        with Worker(library, "send", url, count=count, size=size, **options) as sender:
             return together(sender.report(), receiver.report(), count, size)
 
 
@@ -155,6 +155,16 @@ def blocking(library: str, count: int, role: str) -> Figures:
         with Worker(library, role, url, count=count, **options) as worker:
             report = worker.report()
     return {"rate": count / (report["last"] - report["first"]), "cpu": report["cpu"] / count}
+
+
+def floor(library: str, count: int) -> Figures:
+    """A round trip without AMQP and without a library, in two processes."""
+    command = [sys.executable, "-m", "tests.benchmarks.floor", str(count)]
+    result = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, timeout=LIMIT)
+    if result.returncode:
+        raise DidNotFinish("floor did not finish")
+    figures: Figures = json.loads(result.stdout)
+    return figures
 
 
 IMPORTING = """
@@ -269,6 +279,12 @@ ROWS = [
         per_second,
     ),
     Row(
+        "one-by-one",
+        "direct, one message in each `on_sendable`, prefetch 1000: messages/s (CPU us)",
+        lambda library, count: direct(library, count, prefetch=1000, one_by_one=True),
+        per_second,
+    ),
+    Row(
         "presettled",
         "direct, pre-settled, prefetch 1000: messages/s (CPU us)",
         lambda library, count: direct(library, count, prefetch=1000, presettled=True),
@@ -296,6 +312,16 @@ ROWS = [
         main="p50",
         less_is_better=True,
         count=500,
+    ),
+    Row(
+        "floor",
+        "the floor of a round trip, sockets and `selectors` alone: p50 / p99 us",
+        floor,
+        latency,
+        main="p50",
+        less_is_better=True,
+        count=500,
+        only=OURS,
     ),
     Row(
         "large",

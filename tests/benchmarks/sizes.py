@@ -1,0 +1,128 @@
+"""Costs against size: messages of 100 bytes to 100 MB, links of a connection, connections.
+
+    python -m tests.benchmarks.sizes [--quick] [--only messages|links|connections]
+
+Prints the time of each unit, as a table and as bars: a cost that grows faster than what it is for shows at a glance.
+Those of a queue by its depth are in `tests.benchmarks.broker_costs`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from typing import Any, Callable, Optional
+
+from handlers import MessagingHandler
+from reactor import Container, Message
+from tests.benchmarks.process import allow_many_files, machine
+from tests.benchmarks.rows import connections, direct
+from tests.support.libraries import OURS
+
+Points = dict[int, float]
+WIDTH = 40
+
+
+class Answering(MessagingHandler):
+    """Takes whatever comes."""
+
+    def on_start(self, event: Any) -> None:
+        self.acceptor = event.container.listen("127.0.0.1:0")
+
+    def on_link_opening(self, event: Any) -> None:
+        event.link.target.address = event.link.remote_target.address
+
+    def on_message(self, event: Any) -> None:
+        self.body = event.message.body
+
+
+class Opening(MessagingHandler):
+    """Opens so many links at once, and sends a message over each."""
+
+    def __init__(self, url: str, links: int) -> None:
+        super().__init__()
+        self.url, self.links, self.accepted = url, links, 0
+
+    def on_start(self, event: Any) -> None:
+        connection = event.container.connect(self.url, reconnect=False)
+        for number in range(self.links):
+            event.container.create_sender(connection, "address", name=str(number))
+
+    def on_sendable(self, event: Any) -> None:
+        sender = event.sender
+        if sender.context is None:
+            sender.context = sender.send(Message("x" * 100))
+
+    def on_accepted(self, event: Any) -> None:
+        self.accepted += 1
+        if self.accepted == self.links:
+            event.connection.close()
+
+
+def links(count: int) -> float:
+    """Seconds for each link of one connection: to open it, to send one message, to close it; both ends in this
+    thread."""
+    answering = Answering()
+    server = Container(answering)
+    server.timeout = 0
+    server.process()
+    opening = Opening(answering.acceptor.url, count)
+    with server, Container(opening) as client:
+        client.timeout = 0
+        began = time.perf_counter()
+        while client.process():
+            server.process()
+        took = time.perf_counter() - began
+    assert opening.accepted == count
+    return took / count
+
+
+def messages(size: int) -> float:
+    """Seconds for each message of so many bytes, from process to process."""
+    count = max(3, min(20_000, 200_000_000 // max(size, 10_000)))
+    return 1 / direct(OURS, count, prefetch=10, size=size)["rate"]
+
+
+def connected(count: int) -> float:
+    """Seconds for each connection with a link, of so many that are opened at once."""
+    return connections(OURS, count)["took"] / count
+
+
+CURVES: dict[str, tuple[str, Callable[[int], float], tuple[int, ...]]] = {
+    "messages": ("bytes of a message", messages, tuple(10**power for power in range(2, 9))),
+    "links": ("links of a connection", links, (1, 10, 100, 1000, 4000)),
+    "connections": ("connections", connected, (1, 10, 100, 1000, 2000)),
+}
+
+
+def plot(title: str, points: Points, per: Optional[Callable[[int], float]] = None) -> str:
+    """The table with bars. per: what the time is divided by, such as the bytes of a message; None: it is as it is."""
+    values = {at: value / per(at) if per else value for at, value in points.items()}
+    most = max(values.values())
+    lines = [f"{title:>24} | us each |"]
+    for at, value in values.items():
+        lines.append(f"{at:>24,} | {value * 1e6:>7,.1f} | " + "#" * max(1, round(WIDTH * value / most)))
+    return "\n".join(lines)
+
+
+def main(arguments: Optional[list[str]] = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.benchmarks.sizes")
+    parser.add_argument("--quick", action="store_true", help="the smaller half of each, once: to see that it works")
+    parser.add_argument("--only", choices=CURVES)
+    parser.add_argument("--runs", type=int, default=3, help="of which the median (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    allow_many_files()
+    print(machine())
+    for name, (title, measure, sizes) in CURVES.items():
+        if options.only not in (None, name):
+            continue
+        runs = 1 if options.quick else options.runs
+        chosen = sizes[: len(sizes) // 2] if options.quick else sizes
+        points = {size: statistics.median(measure(size) for _ in range(runs)) for size in chosen}
+        print("\n" + plot(title, points))
+        if name == "messages":
+            print("\n" + plot("the same, for each KB", points, lambda size: size / 1000))
+
+
+if __name__ == "__main__":
+    main()
