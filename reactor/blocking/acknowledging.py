@@ -55,7 +55,7 @@ class Acknowledgements:
     def taken(self, message: ReceivedMessage, mode: AcknowledgeMode) -> None:
         """A message was taken from a receiver of this mode."""
         if mode in _EXPLICIT:
-            if message.delivery.fate != PRE_SETTLED:
+            if message.origin.fate != PRE_SETTLED:
                 with self._lock:
                     self.unsettled[message] = None
         elif mode is AcknowledgeMode.DUPS_OK:
@@ -66,7 +66,7 @@ class Acknowledgements:
                 self._service.post(self._flush_later)
             elif number >= BATCH:
                 self.flush()
-        elif message.delivery.fate != PRE_SETTLED:  # a peer may not settle as it was asked to (NONE)
+        elif message.origin.fate != PRE_SETTLED:  # a peer may not settle as it was asked to (NONE)
             self._outcomes.append((message, ACCEPTED))
             self._service.post_soon(self.settle_in_passing)
 
@@ -82,10 +82,7 @@ class Acknowledgements:
         self, message: Optional[ReceivedMessage], outcome: Optional[Outcome], multiple: bool
     ) -> list[ReceivedMessage]:
         """Acknowledge it, or all. Returns the messages: their outcomes are not given yet."""
-        given: Outcome = ACCEPTED if outcome is None else outcome
-        kind = given.type if isinstance(given, Disposition) else given
-        if not isinstance(kind, DispositionType) or kind not in TERMINAL:
-            raise ValueError("an outcome is ACCEPTED, REJECTED, RELEASED or MODIFIED, not %r" % (outcome,))
+        given = _checked(outcome)
         if message is None:
             self.flush()
         with self._lock:
@@ -119,18 +116,25 @@ class Acknowledgements:
         taken = list(self.unsettled)
         return taken[: taken.index(message) + 1]
 
-    def first_of(self, link: Any) -> Optional[ReceivedMessage]:
-        """The first of the unsettled messages that came over `link`."""
+    def acknowledge_first(self, link: Any, outcome: Optional[Outcome]) -> bool:
+        """As `acknowledge`, of the first of the unsettled messages that came over `link`. Returns whether there is
+        one."""
+        given = _checked(outcome)
         with self._lock:
             for message in self.unsettled:
-                if message.delivery.link is link:
-                    return message
-        return None
+                if message.origin.link is link:
+                    del self.unsettled[message]
+                    self._outcomes.append((message, given))
+                    break
+            else:
+                return False
+        self._service.post_soon(self.settle_in_passing)
+        return True
 
     def of_link(self, link: Any) -> list[ReceivedMessage]:
         """The unsettled messages that came over `link`, in the order of their taking."""
         with self._lock:
-            return [message for message in self.unsettled if message.delivery.link is link]
+            return [message for message in self.unsettled if message.origin.link is link]
 
     # -- on the service's thread -------------------------------------------------------------------------
 
@@ -171,6 +175,15 @@ class Acknowledgements:
 
     def _flush_later(self) -> None:
         self._service.later(DELAY, self.flush)
+
+
+def _checked(outcome: Optional[Outcome]) -> Outcome:
+    if outcome is None or outcome is ACCEPTED:
+        return ACCEPTED
+    kind = outcome.type if isinstance(outcome, Disposition) else outcome
+    if not isinstance(kind, DispositionType) or kind not in TERMINAL:
+        raise ValueError("an outcome is ACCEPTED, REJECTED, RELEASED or MODIFIED, not %r" % (outcome,))
+    return outcome
 
 
 def _reason(message: ReceivedMessage) -> str:

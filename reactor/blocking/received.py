@@ -23,6 +23,7 @@ class ReceivedMessage(Message):
     """
 
     delivery: Any
+    origin: Any
     session: SessionView
     acknowledge_mode: AcknowledgeMode
 

@@ -124,9 +124,10 @@ class BlockingReceiver:
         """
         if self._has_handler:
             raise ReactorException("receive(): the messages of this receiver go to its handler")
-        return self._take(
-            self._next_arrived() or self._await("receive(): waiting for a message from %r", timeout, progress)
-        )
+        arrived = self._next_arrived()
+        if arrived is None:
+            arrived = self._await("receive(): waiting for a message from %r", timeout, progress)
+        return self._take(arrived)
 
     def fetch(self, timeout: Patience = None, *, progress: Optional[Callback] = None) -> ReceivedMessage:
         """Take the next message, or raise Empty: the peer had none for us, and has none on its way (row Q8).
@@ -261,10 +262,9 @@ class BlockingReceiver:
 
     def settle(self, state: Optional[Outcome] = None) -> None:
         """Settle the first of the messages taken that is not; None: as ACCEPTED. ReactorException if there is none."""
-        first = self._acknowledgements.first_of(self.link)
-        if first is None:
+        self.session.check("settle()")
+        if not self._acknowledgements.acknowledge_first(self._attachment.link, state):
             raise ReactorException("no message of %r is to be settled" % (self,))
-        self.session.acknowledge(first, state, sync=False)
 
     def check(self, name: str) -> None:
         """Raise the reason why it cannot be used for `name`, if there is one."""

@@ -266,7 +266,7 @@ class BlockingSession:
         error = self.acknowledgements.settle()
         if error is not None:
             raise error
-        confirmation: Confirmation = self.connection.confirmations.ask({one.delivery.link for one in messages})
+        confirmation: Confirmation = self.connection.confirmations.ask({one.origin.link for one in messages})
         return confirmation
 
     # -- its end -----------------------------------------------------------------------------------------
@@ -356,7 +356,7 @@ def _asserting(place: Place) -> Iterator[None]:
 
 
 def _give(message: ReceivedMessage, outcome: Outcome) -> None:
-    delivery = message.delivery
+    delivery = message.origin
     if outcome is ACCEPTED:
         delivery.settle_with(ACCEPTED)
     else:

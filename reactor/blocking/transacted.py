@@ -103,8 +103,8 @@ class SessionTransactions:
         """Give a message that was taken an outcome in it."""
         if self._lost is not None or self._transaction is None:
             return  # with the transaction it is given back
-        self._given.append(message.delivery)
-        self._transaction.retire(message.delivery, outcome)
+        self._given.append(message.origin)
+        self._transaction.retire(message.origin, outcome)
 
     def _declare(self) -> None:
         try:
@@ -137,19 +137,26 @@ class SessionTransactions:
             return None
         else:
             self._ends[transaction] = end
-            if commits:
-                for message in taken.take_all():
-                    self.give(message, ACCEPTED)
-            else:
-                self._give_back(taken)
             self._ready, taken.held = False, True
-            transaction.discharge(not commits)
+            try:
+                self._discharge(transaction, commits)
+            except ReactorException as error:  # the connection is closed, and its end not told yet
+                self._ends.pop(transaction, None)
+                end.over(partial(_rolled_back, "the transaction was rolled back: %s" % error) if commits else None)
         return end
+
+    def _discharge(self, transaction: Transaction, commits: bool) -> None:
+        if commits:
+            for message in self._acknowledgements.take_all():
+                self.give(message, ACCEPTED)
+        else:
+            self._give_back(self._acknowledgements)
+        transaction.discharge(not commits)
 
     @staticmethod
     def _give_back(taken: Acknowledgements) -> None:
         for message in taken.take_all():
-            message.delivery.finish(ModifiedDisposition(True, False))
+            message.origin.finish(ModifiedDisposition(True, False))
 
     def on_transaction_declared(self, event: Any) -> None:
         self._ready, self._acknowledgements.held = True, False
