@@ -9,7 +9,7 @@ where that was answered. All of this happens on the service's thread; a connecti
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.errors import ReactorException
@@ -17,6 +17,7 @@ from reactor.errors import ReactorException
 if TYPE_CHECKING:
     from reactor.blocking.interface import ConnectionView
     from reactor.blocking.service import Service
+    from reactor.loop.timers import Timer
 
 PATIENCE = 1.0
 """Seconds until a peer that has answered flows before is asked by a session, too."""
@@ -32,6 +33,7 @@ class Confirmation:
         self.links = set(links)
         self.by_flow = not any(link.draining() for link in self.links)
         self.done = False
+        self.timer: Optional[Timer] = None  # until the peer is asked by a session
 
 
 class Confirmations:
@@ -54,7 +56,7 @@ class Confirmations:
             for link in confirmation.links:
                 link.ask_for_flow()
         if confirmation.by_flow and self._answers_flows:
-            self._service.later(PATIENCE, lambda: self._probe(confirmation))
+            confirmation.timer = self._service.later(PATIENCE, lambda: self._probe(confirmation))
         else:
             # Behind the outcomes: these leave at the end of the round.
             self._service.at_end_of_round(lambda: self._probe(confirmation))
@@ -84,6 +86,8 @@ class Confirmations:
     def _done(self, confirmations: Iterable[Confirmation]) -> None:
         for confirmation in confirmations:
             confirmation.done = True
+            if confirmation.timer is not None:
+                confirmation.timer.cancel()
             self._open.pop(confirmation, None)
         self._connection.changed()
 

@@ -124,6 +124,8 @@ class BlockingReceiver:
         """
         if self._has_handler:
             raise ReactorException("receive(): the messages of this receiver go to its handler")
+        if timeout is not False:
+            self.session.connection.deadline(timeout)  # a wrong one is found before a message is taken
         arrived = self._next_arrived()
         if arrived is None:
             arrived = self._await("receive(): waiting for a message from %r", timeout, progress)
@@ -136,6 +138,8 @@ class BlockingReceiver:
         """
         if self._has_handler:
             raise ReactorException("fetch(): the messages of this receiver go to its handler")
+        if timeout is not None:
+            self.session.connection.deadline(timeout)
         arrived = self._next_arrived()
         if arrived is None:
             try:

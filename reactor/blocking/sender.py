@@ -136,6 +136,8 @@ class BlockingSender:
         Raises Timeout; LinkDetached or ConnectionException where the link or the connection ends first, and
         LocalProtocolError for a message that the peer would not take: those are not sent.
         """
+        if timeout is not False:
+            self.session.connection.deadline(timeout)  # a wrong one is found before anything is sent
         payload = self._encoded(msg)
         self._attachment.check("send()")
         unsettled = self._unsettled

@@ -17,6 +17,7 @@ from reactor.container.container import Container
 from reactor.container.sources.injector import EventInjector
 from reactor.container.threads import PostedCall
 from reactor.errors import ConnectionException, ReactorException, Timeout
+from reactor.loop.timers import Timer
 
 Result = TypeVar("Result")
 
@@ -78,9 +79,9 @@ class Service:
             self._asked = True
             self.container.call_soon_threadsafe(self._take)
 
-    def later(self, delay: float, function: Callable[[], None]) -> None:
-        """On the service's thread: have `function` called there in `delay` seconds."""
-        self.container.loop.schedule(delay, function)
+    def later(self, delay: float, function: Callable[[], None]) -> Timer:
+        """On the service's thread: have `function` called there in `delay` seconds, unless the Timer is cancelled."""
+        return self.container.loop.schedule(delay, function)
 
     def call(self, function: Callable[[], Result], name: str) -> Result:
         """Call `function` on the service's thread, and return its result, or raise its exception."""

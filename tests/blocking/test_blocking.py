@@ -343,6 +343,19 @@ def test_to_wait_for_a_tracker_in_vain_does_not_give_the_message_up():
             connection.close()
 
 
+def test_a_timeout_of_the_wrong_kind_is_found_before_anything_is_done(broker, connection):
+    fill(connection, "jobs", 1)
+    session = connection.session(transacted=True)
+    receiver, sender = session.receiver("jobs", capacity=1), session.sender("results")
+    connection.wait(lambda: receiver.available() == 1)
+    calls = [receiver.fetch, receiver.receive, session.commit, session.rollback, session.next_receiver, sender.sync]
+    for call in [*calls, lambda timeout: sender.send("x", timeout)]:
+        for timeout, error in (("1", TypeError), (True, TypeError), (-1, ValueError)):
+            with pytest.raises(error, match="timeout is a number of seconds"):
+                call(timeout=timeout)
+    assert (receiver.available(), sender.unsettled()) == (1, 0)
+
+
 # -- the end of things -------------------------------------------------------------------------------------------
 
 
