@@ -31,6 +31,7 @@ from reactor.container.acceptor import Acceptor
 from reactor.container.container import Container
 from reactor.container.draining import Leftover
 from reactor.container.reconnect.backoff import Backoff
+from reactor.container.settings.exactly_once import ExactlyOnce
 from reactor.container.settings.options import (
     Acknowledge,
     AtLeastOnce,
@@ -53,6 +54,8 @@ from reactor.container.settings.screens import LocalExpiry, RedeliveryPolicy
 from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.task import Task
 from reactor.container.transactions.transaction import Transaction
+from reactor.container.unsettled.file import UnsettledFile
+from reactor.container.unsettled.memory import UnsettledMemory
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,
@@ -113,6 +116,7 @@ from reactor.errors import (
     TransactionException,
     TransactionRolledBack,
     TransportException,
+    UnsettledError,
 )
 from reactor.event import ApplicationEvent, Collector, Event, EventBase
 from reactor.url import Url
@@ -160,6 +164,7 @@ __all__ = [
     "EventBase",
     "EventInjector",
     "EventType",
+    "ExactlyOnce",
     "Filter",
     "float32",
     "Handler",
@@ -231,6 +236,9 @@ __all__ = [
     "UNDESCRIBED",
     "Url",
     "ushort",
+    "UnsettledError",
+    "UnsettledFile",
+    "UnsettledMemory",
     "VERSION",
     "VERSION_MAJOR",
     "VERSION_MINOR",

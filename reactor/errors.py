@@ -59,6 +59,9 @@ IO_ERROR = "proton.pythonio"
 TIMED_OUT = "amqp-reactor:timed-out"
 # Nor this: an endpoint has ended, and no reason was given.
 ENDED = "amqp-reactor:ended"
+
+#: The peer had attached a link with ExactlyOnce() before, and does not know its deliveries any more.
+FORGOTTEN = "amqp-reactor:forgotten"
 # Nor this: an application does not want a message, for reasons of its own.
 REJECTED_BY_APPLICATION = "amqp-reactor:rejected"
 
@@ -221,6 +224,10 @@ class Reject(ReactorException):
 
 class Release(ReactorException):
     """Raise it in on_message: the message is MODIFIED with delivery-failed, so that it comes again."""
+
+
+class UnsettledError(ReactorException):
+    """A store of unsettled deliveries cannot be opened, read or written."""
 
 
 class TransactionException(ReactorException):

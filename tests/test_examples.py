@@ -44,7 +44,7 @@ NETWORKED = {
 }
 #: Of the blocking API: what is wrong is the text of an exception.
 BLOCKING = {"sync_client": ["-a", "{url}/requests"]}
-ALONE = ["helloworld", "helloworld_blocking", "helloworld_direct", "recurring_timer", "acknowledge"]
+ALONE = ["helloworld", "helloworld_blocking", "helloworld_direct", "recurring_timer", "acknowledge", "guarantees"]
 SHARED = ["__init__"]
 
 # A user's own program would show a file or socket that the library forgot to close.
@@ -120,6 +120,15 @@ def test_helloworld_direct(way: str, place: Path) -> None:
         "The receiving end received:    Hello World!",
         "The sending end was told:      accepted",
     ]
+
+
+def test_guarantees(way: str, place: Path) -> None:
+    out = lines(run(example("guarantees", way), place))
+    assert out[0] == "100 messages, 20 accidents"
+    most, least, exactly = ([int(number) for number in re.findall(r"\d+", line)] for line in out[2:])
+    assert most[0] + most[1] == 100 and most[1] > 0 and not most[2]
+    assert least[0] + least[2] == 100 and least[2] > 0 and not least[1]
+    assert exactly == [100, 0, 0]
 
 
 def test_acknowledge(way: str, place: Path) -> None:

@@ -34,6 +34,7 @@ from handlers.broker.nodes.subscriptions import Subscription
 from handlers.broker.nodes.topic import Topic
 from handlers.broker.once import outlet
 from handlers.broker.outlets import Outlet, Viewer
+from handlers.broker.resuming import ResumedIntake
 from handlers.broker.transactions.coordinator import LARGEST, Coordinator, capabilities
 from reactor import Condition, Described, Link, Terminus, symbol
 
@@ -77,10 +78,11 @@ class Attaching:
         link.handler = handler
         if link.remote_snd_settle_mode in (Link.SND_UNSETTLED, Link.SND_SETTLED, Link.SND_MIXED):
             link.snd_settle_mode = link.remote_snd_settle_mode
-        # The broker does wait for a receiver that settles second. It does not wait for a sender: a message is
-        # accepted and settled at once, whatever mode the sender asked for, and the attach shows it.
+        # The broker does wait for a receiver that settles second. It waits for a sender only if
+        # its link stays (resuming.py): else a message is accepted and settled at once, and the attach shows it.
         if link.is_sender and link.remote_rcv_settle_mode == Link.RCV_SECOND:
             link.rcv_settle_mode = Link.RCV_SECOND
+        handler.begin()
         link.open()
         handler.open()
 
@@ -134,7 +136,8 @@ class Attaching:
             doors.require(link.connection, SEND)
             return Relay(self.broker, link, doors.permit(link.connection, SEND))
         record = self._record(link.connection, wanted, SEND)
-        handler = Intake(self.broker, link, record)
+        stay = self.broker.resuming.stay_for(link)
+        handler = Intake(self.broker, link, record) if stay is None else ResumedIntake(self.broker, link, record, stay)
         handler.label = label_of(wanted.address)
         self._answer(target, wanted, record, handler)
         return handler

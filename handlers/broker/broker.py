@@ -46,6 +46,7 @@ from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import Names, Policies, Policy, named
 from handlers.broker.nodes.pool import Pool
 from handlers.broker.nodes.statistics import BrokerStatistics, NodeStatistics, Past, overview, statistics
+from handlers.broker.resuming import Resuming
 from handlers.broker.store.interface import Store
 from handlers.broker.store.sqlite import SqliteStore
 from handlers.broker.subscribing import Subscribing
@@ -191,6 +192,7 @@ class Broker(MessagingHandler):
         self._container: Any = None
         # By connection, in the order of their coming: a run shall be repeatable.
         self._links: dict[Any, dict[BrokerLink, None]] = {}
+        self.resuming = Resuming(self)
         self.subscribing = Subscribing(self)
         self.transactions = Transactions(self, transaction_timeout, max_transactions, max_transaction_bytes)
         self.attaching = Attaching(self)
@@ -453,6 +455,7 @@ class Broker(MessagingHandler):
             link.evict("amqp:resource-deleted", f"the {record.node.kind} {record.node.name!r} was deleted")
         node = record.node
         self.past.keep(record)
+        self.resuming.node_ended(node)
         if isinstance(node, Queue):
             self.alarms.unwatch(node)
             if self.durability is not None and node.number:

@@ -93,6 +93,9 @@ class BrokerLink(Handler):
         if self.link.state & Endpoint.LOCAL_ACTIVE:
             self.answer(self.link.detach)
 
+    def begin(self) -> None:
+        """The link is about to be attached: the last word in the answer."""
+
     def open(self) -> None:
         """The link is attached."""
 
@@ -138,6 +141,7 @@ class Intake(BrokerLink):
     """Messages for one node. Their producer waits for credit while the node is full."""
 
     produces = True
+    tagged = False  # whether the store has the tag of each message, too
 
     def __init__(self, broker: BrokerView, link: Any, record: Optional[Record]) -> None:
         super().__init__(broker, link, record)
@@ -203,12 +207,12 @@ class Intake(BrokerLink):
         elif (
             durability is not None
             and envelope.durable
-            and not (expires or due)
+            and not (self.tagged or expires or due)
             and durability.put_plain(self, delivery, node, envelope, body)
         ):
             room = True
         elif durability is not None and durability.wants(node, envelope):
-            self._put_later(durability, delivery, node, envelope, body, expires, due)
+            self.put_later(durability, delivery, node, envelope, body, expires, due)
             room = True
         else:
             room = node.put_later(due, envelope, body, expires) if due else node.put(envelope, body, expires)
@@ -237,7 +241,7 @@ class Intake(BrokerLink):
             delivery.update(TransactionalDisposition(work.id, ACCEPTED))
             delivery.settle()
 
-    def _put_later(
+    def put_later(
         self,
         durability: DurabilityView,
         delivery: Any,

@@ -16,6 +16,7 @@ from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.node import Queue
 from handlers.broker.outlets import Outlet
 from handlers.broker.patience import PatientOutlet
+from handlers.broker.resuming import ResumedOutlet
 from reactor import Link, LocalProtocolError
 
 log = logging.getLogger("handlers.broker")
@@ -80,6 +81,9 @@ class OnceOutlet(Outlet):
 
 def outlet(broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> Outlet:
     """The outlet for a receiver of `queue`."""
+    stay = broker.resuming.stay_for(link)
+    if stay is not None:
+        return ResumedOutlet(broker, link, record, queue, selection, stay)
     kind: type[Outlet] = Outlet
     if link.remote_snd_settle_mode != Link.SND_SETTLED:
         kind = Outlet if queue.leases is None else PatientOutlet

@@ -14,7 +14,7 @@ from handlers.broker.nodes.envelope import read_envelope
 from handlers.broker.nodes.host import Keeper
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import Policy
-from handlers.broker.store.interface import AddNode, Change, ForgetId, Store, StoreError
+from handlers.broker.store.interface import AddNode, Change, ForgetId, RememberId, Store, StoreError
 from reactor import DecodeError
 
 log = logging.getLogger("handlers.broker")
@@ -47,8 +47,13 @@ class Restoring:
             if queue is not None:
                 queue.keeper, queue.number = self.keeper, stored.number
                 self._queues[stored.number] = queue
+        ids, resuming = self.store.ids(), self.broker.resuming
+        resuming.begin_restore(ids, self._queues.values())
         count = self._messages()
-        self._ids()
+        resuming.end_restore()
+        for one in ids:
+            if not resuming.knows(one):
+                self._id(one)
         for each in self._queues.values():
             self.broker.alarms.watch(each, 0.0)
         if self._queues:
@@ -60,6 +65,9 @@ class Restoring:
         directory = self.broker.directory
         if stored.kind in ("exchange", "binding"):
             directory.exchanges.restore(*stored)
+            return None
+        if stored.kind == "terminus":
+            self.broker.resuming.restore(stored)
             return None
         if stored.kind == "subscription":
             return self.broker.subscribing.restore(stored)
@@ -102,13 +110,12 @@ class Restoring:
                 raise StoreError(text) from None
         return count
 
-    def _ids(self) -> None:
-        for one in self.store.ids():
-            known = self._queues[one.queue].gate if one.queue in self._queues else None
-            if known is None or known.duplicates is None:
-                self._changes.append(ForgetId(one.number))
-            else:
-                known.duplicates.remember(one.key, one.number)
+    def _id(self, one: RememberId) -> None:
+        known = self._queues[one.queue].gate if one.queue in self._queues else None
+        if known is None or known.duplicates is None:
+            self._changes.append(ForgetId(one.number))
+        else:
+            known.duplicates.remember(one.key, one.number)
 
 
 def record_of(queue: Queue, number: int = 0) -> AddNode:

@@ -169,6 +169,7 @@ class Subscribing:
             return
         queue = subscription.queue
         self._rest(subscription)
+        self.broker.resuming.node_ended(queue)
         self.broker.alarms.unwatch(queue)
         if self.broker.durability is not None and queue.number:
             self.broker.durability.closed(queue)

@@ -94,6 +94,7 @@ def write_transfer(
     more: bool = False,
     state: bytes = _NULL,
     aborted: bool = False,
+    resume: bool = False,
 ) -> None:
     """Append any transfer frame [2.7.5]. Without `delivery_id` it continues a delivery, and has no tag."""
     first = delivery_id is not None
@@ -106,7 +107,7 @@ def write_transfer(
         _TRUE if more else _FALSE,
         _NULL,
         state,
-        _NULL,
+        _TRUE if resume else _NULL,
         _TRUE if aborted else _NULL,
     ]
     while parts[-1] == _NULL:

@@ -14,7 +14,7 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
 from reactor.engine.public import Link
-from reactor.errors import NOT_IMPLEMENTED
+from reactor.errors import FORGOTTEN, NOT_IMPLEMENTED
 from reactor.loop.loggers import logger
 from reactor.shown import quoted, shown
 
@@ -70,6 +70,8 @@ def look_at(link: Link) -> None:
     """The peer has attached `link`: warn, once for each link, of the wishes that its answer lacks, or close it."""
     if link.passive or not link.state & Endpoint.LOCAL_ACTIVE or not link.state & Endpoint.REMOTE_ACTIVE:
         return
+    if link.ledger is not None and not _resumes(link):
+        return
     missing = lacks(link)
     if not missing:
         return
@@ -84,9 +86,39 @@ def look_at(link: Link) -> None:
         log.warning(text, link.connection.describe(), link.describe(), words)
 
 
-def _close(link: Link, text: str) -> None:
+def _resumes(link: Link) -> bool:
+    """Whether the peer keeps its part of exactly once; if not, the link is closed before a message has left."""
+    answered = link.remote_target if link.is_sender else link.remote_source
+    count = link.ledger.forgotten
+    if count:
+        text = "%s: the peer has forgotten the link, and %d of its deliveries are in doubt: compare both sides, and"
+        text = (text + " then forget them here by store.forget(%r)") % (link.label(), count, link.ledger.key)
+        link.abandon()
+        _close(link, text, FORGOTTEN)
+        return False
+    missing = []
+    if link.remote_rcv_settle_mode != Link.RCV_SECOND:
+        missing.append("the settle mode second of receivers")
+    if link.remote_snd_settle_mode == Link.SND_SETTLED:
+        missing.append("the settle mode unsettled of senders")
+    asked = link.target if link.is_sender else link.source
+    if answered.expiry_policy != asked.expiry_policy:
+        missing.append("the expiry policy %s" % _EXPIRY.get(asked.expiry_policy, "session-end"))
+    elif answered.timeout < asked.timeout:
+        missing.append("the timeout of %d s" % asked.timeout)
+    if link.remote_incomplete or (link.ledger.incomplete and not link.is_sender):
+        missing.append("a map of all unsettled deliveries, which is too large for its frames,")
+    if not missing:
+        return True
+    text = "%s: the peer does not apply %s, which ExactlyOnce() needs: AtLeastOnce() does without"
+    link.abandon()
+    _close(link, text % (link.label(), ", ".join(missing)))
+    return False
+
+
+def _close(link: Link, text: str, name: str = NOT_IMPLEMENTED) -> None:
     """Both sides get the reason. Messages that the peer has sent already stay its own."""
-    condition = Condition(NOT_IMPLEMENTED, text)
+    condition = Condition(name, text)
     link.discarding = True
     link.remote_condition = condition
     link.condition = condition

@@ -43,6 +43,9 @@ class ConnectionInterface(EndpointInterface, Protocol):
     lasting: bool
     guard: Optional[Callable[[], None]]
 
+    def prepare(self) -> bool:
+        """Frames of links are about to be written; returns whether that is to be called each time."""
+
     @property
     def transport(self) -> Optional[TransportInterface]:
         """The transport that it is bound to, or None."""

@@ -164,6 +164,7 @@ _OF_LINKS = listed(
     "snd_settle_mode rcv_settle_mode remote_snd_settle_mode remote_rcv_settle_mode",
     "max_message_size remote_max_message_size attach_timeout close_timeout",
     "available credit queued drain_mode flow_properties unsettled current unsettled_deliveries unsettled_head",
+    "keep remote_unsettled",
     "open close detach free next delivery advance describe send_flow_properties ask_for_flow",
 )
 listed(

@@ -88,6 +88,7 @@ class Connection(Endpoint):
         "guard",
         "comes_back",
         "resend",
+        "before_writing",
         "_links_made",
         "_leftover",
         "_freed",
@@ -120,6 +121,9 @@ class Connection(Endpoint):
         self.guard: Optional[Callable[[], None]] = None
         self.comes_back: Optional[Callable[[], bool]] = None
         self.resend = False
+        # Called before the frames of a turn are written, which may need it. One that raises ends
+        # the wire, and nothing is written.
+        self.before_writing: tuple[Callable[[], None], ...] = ()
         self._links_made = 0
         self._leftover: Optional[WeakKeyDictionary[Union[Session, Link], None]] = None
         self._freed = False
@@ -371,6 +375,12 @@ class Connection(Endpoint):
                 if not link.session.state & LOCAL_CLOSED:
                     link.remote_condition = self.remote_condition
                     link.end_unanswered()
+
+    def prepare(self) -> bool:
+        """Frames of links are about to be written; returns whether that is to be called each time."""
+        for prepare in self.before_writing:
+            prepare()
+        return bool(self.before_writing)
 
     def leave_wire(self) -> None:
         """No outcome will come over this wire any more: sends without one are in doubt, or leave again."""

@@ -264,17 +264,25 @@ def state_bytes(state: Union[DispositionType, int], content: Optional[Dispositio
     if content is None:
         known = _BARE.get(state)
         return encode_value(Described(ulong(state), [])) if known is None else known
+    value = state_value(state, content)
+    return b"\x40" if value is None else encode_value(value)
+
+
+def state_value(state: Union[DispositionType, int], content: Optional[Disposition]) -> Optional[Described]:
+    """The composite of a state, to be encoded; None for EMPTY."""
+    if content is None:
+        content = Disposition(state)
     content.type = state
     wire = content.to_wire()
     if wire is None:
-        return b"\x40"
+        return None
     value = wire.value
     if isinstance(value, list):
         # Trailing nulls may be omitted [1.4].
         while value and value[-1] is None:
             value = value[:-1]
         value = [_wrapped(field) for field in value]
-    return encode_value(Described(ulong(wire.descriptor), value))
+    return Described(ulong(wire.descriptor), value)
 
 
 def _wrapped(field: Any) -> Any:

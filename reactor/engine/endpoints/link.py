@@ -8,7 +8,7 @@ frame.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import ATTACH, FLOW
@@ -30,6 +30,7 @@ from reactor.engine.endpoints.endpoint import (
     Endpoint,
 )
 from reactor.engine.endpoints.fields import Names, count, one_of, symbol_keys, symbol_list
+from reactor.engine.endpoints.ledger import Journal, Ledger, ledger_for
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
@@ -62,6 +63,8 @@ class Link(Endpoint, ListedAbstract):
         it, by a flow; a sender's is that of the receiver's last flow.
     flow_properties: the properties of the peer's last flow for the link, a dict with symbol keys, or None.
     unsettled: the number of deliveries that are not settled here.
+    remote_unsettled: the map in the peer's attach, of the states of its unsettled deliveries by their tags; None for a
+        peer that resumes nothing [2.7.3].
     context: the application's own; the engine does not read it.
     """
 
@@ -107,6 +110,9 @@ class Link(Endpoint, ListedAbstract):
         "born",
         "attach_timeout",
         "close_timeout",
+        "ledger",
+        "remote_unsettled",
+        "remote_incomplete",
     )
 
     SND_UNSETTLED, SND_SETTLED, SND_MIXED = SND_UNSETTLED, SND_SETTLED, SND_MIXED
@@ -158,6 +164,9 @@ class Link(Endpoint, ListedAbstract):
         self.transfer_in_progress: Optional[Delivery] = None  # some of its frames have gone, or come
         self.born = session.connection.count_link()
         self.weight = 0  # bytes of the peer's attach
+        self.ledger: Any = None  # of deliveries that outlive the wire; None: none does
+        self.remote_unsettled: Optional[dict[AnyValue, AnyValue]] = None
+        self.remote_incomplete = False  # the peer's map is not all that it has
         self.passive = False  # made by the peer's attach: gone with the wire, unless the peer attaches it again
 
     @property
@@ -287,6 +296,8 @@ class Link(Endpoint, ListedAbstract):
     def confirm(self) -> None:
         """The peer has attached the link, and it is not refused."""
         self.doubtful = False
+        if self.ledger is not None:
+            self.ledger.meet()
         self.connection.emit(Event.LINK_REMOTE_OPEN, self)
 
     def cut_short(self) -> None:
@@ -409,6 +420,29 @@ class Link(Endpoint, ListedAbstract):
     def has_more(self) -> bool:
         """Whether the link, closed here, has frames left for another wire."""
         return False
+
+    def keep(
+        self,
+        ledger: Optional[Ledger] = None,
+        journal: Optional[Journal] = None,
+        stays: bool = False,
+        kept: Iterable[tuple[bytes, AnyValue]] = (),
+    ) -> Ledger:
+        """Keep unsettled deliveries when the wire is lost, and resume them over the next one [2.6.13]. To be called
+        before `open`; returns the ledger.
+
+        ledger: that of the link that had the name before, with its deliveries; None for a new one, with this journal
+        (see ledger.py). stays: whether it is for another link of the name when this one is gone. kept: of an earlier
+        process: the tags with the messages that a sender has sent, or with the states that a receiver has given.
+        """
+        if ledger is None:
+            ledger = self.ledger = ledger_for(self, journal, stays)
+            for tag, value in kept:
+                self.ledger.restore(tag, value)
+        ledger.adopt(self)
+        if not self.state & REMOTE_UNINIT:
+            ledger.meet()
+        return ledger
 
     def reset(self, lasting: bool = False) -> None:
         """Return to the state before the peer's attach, ready for a new wire. `lasting`: see leave_wire."""

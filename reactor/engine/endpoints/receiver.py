@@ -205,7 +205,8 @@ class Receiver(Link):
             return
         missing = self._prefetch - self.wire_credit - len(self.incoming)
         if self.most_unsettled is not None:
-            missing = min(missing, self.most_unsettled - self.unsettled - self.wire_credit)
+            kept = 0 if self.ledger is None else len(self.ledger.deliveries)
+            missing = min(missing, self.most_unsettled - self.unsettled - kept - self.wire_credit)
         window = None if self.channel is None else self.channel.incoming
         if window is not None and missing > 0:
             room = window.most_unsettled - len(window.unsettled) - self.wire_credit
@@ -345,6 +346,9 @@ class Receiver(Link):
 
     def abandon(self, lasting: bool = False) -> None:
         """The peer may send unsettled deliveries again, to any receiver; an outcome set here is lost."""
+        if self.ledger is not None:
+            self.ledger.park(lasting)
+            return
         channel = self.channel
         if channel is not None and (self.unsettled or self.rcv_settle_mode == RCV_SECOND):
             for delivery in channel.unsettled_of(self):

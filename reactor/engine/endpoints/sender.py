@@ -19,7 +19,7 @@ from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_
 from reactor.engine.endpoints.link import SND_SETTLED, Link
 from reactor.engine.endpoints.tags import GivenTags, tag_bytes
 from reactor.engine.events import Event
-from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, LocalProtocolError
+from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, NOT_ALLOWED, LocalProtocolError
 
 if TYPE_CHECKING:
     from reactor.engine.interface import SessionInterface
@@ -231,7 +231,8 @@ class Sender(Link):
             given = self._given = GivenTags()
         raw = tag_bytes(tag)
         given.claim(self, raw)
-        delivery = Delivery(self, self.channel, raw, None, payload)
+        kind = Delivery if self.ledger is None else self.ledger.kind
+        delivery = kind(self, self.channel, raw, None, payload)
         given.keep(self, delivery)
         return delivery
 
@@ -272,6 +273,9 @@ class Sender(Link):
             raise self._not_open()
         if self._ended & LOCAL_CLOSED:  # the session or the connection
             raise self._not_open()
+        if self.ledger is not None:
+            text = "%r keeps its messages with ExactlyOnce(), and takes each as a whole: send(Message(...))"
+            raise LocalProtocolError(NOT_ALLOWED, text % (self,), "link")
         delivery = self._tagged(tag, b"")
         delivery.partial = True
         self.unsettled += 1
@@ -362,6 +366,8 @@ class Sender(Link):
 
     def _lose(self, delivery: Delivery) -> None:
         """Mark a delivery that will not leave: the queues pass it over."""
+        if self.ledger is not None:
+            self.ledger.drop(delivery)
         if delivery.fate == OPEN:
             self.unsettled -= 1
         delivery.fate = LOST
@@ -419,6 +425,9 @@ class Sender(Link):
     def abandon(self, lasting: bool = False) -> None:
         """The outcomes of sent deliveries will not come: these are in doubt, or leave again (`resend`). Unsent ones
         wait for the next wire if there will be one, in the order of the calls, and are in doubt if not."""
+        if self.ledger is not None:
+            self.ledger.park(lasting)
+            return
         channel = self.channel
         again: list[Delivery] = []
         doubtful: list[Delivery] = []

@@ -48,6 +48,9 @@ from reactor.reasons import passes
 if TYPE_CHECKING:
     from reactor.engine.interface import ChannelInterface, WireInterface
 
+#: Bytes of an attach that are not its fields: of its frame, and around the map of unsettled deliveries.
+MAP_ROOM = 32
+
 #: How many links of a session are attached before the peer has said how many it takes.
 FEW_HANDLES = 16
 
@@ -98,8 +101,14 @@ class Attachments:
             raise LocalProtocolError(
                 RESOURCE_LIMIT_EXCEEDED, "no handle is left for %r: the session is full" % (link,), "link"
             )
-        body = encode_composite(ATTACH, link.attach_fields(handle))
         most = wire.remote_max_frame_size
+        fields = link.attach_fields(handle)
+        if link.ledger is not None:
+            if not wire.opened:
+                return  # the map has to fit its frames
+            channel.outcomes.in_transaction = True  # from now on its journal is written first
+            link.ledger.fill(fields, most - MAP_ROOM - len(encode_composite(ATTACH, fields)))
+        body = encode_composite(ATTACH, fields)
         if not wire.opened and 8 + len(body) > MIN_MAX_FRAME_SIZE:
             return  # the peer's open has the size that it takes [2.3.1]
         if 8 + len(body) > most and not link.state & REMOTE_UNINIT:
@@ -183,6 +192,8 @@ class Attachments:
         link.remote_offered_capabilities = of_symbols(offered_capabilities)
         link.remote_desired_capabilities = of_symbols(desired_capabilities)
         link.remote_properties = properties
+        link.remote_unsettled = unsettled if isinstance(unsettled, dict) else None
+        link.remote_incomplete = bool(incomplete_unsettled)
         if isinstance(link, Receiver):
             # A sender must say where it starts counting; 0 is what is meant when it does not.
             link.delivery_count = (initial_delivery_count or 0) & MASK

@@ -94,8 +94,8 @@ class Channel:
 
     def flush_outcomes(self, out: bytearray) -> None:
         """Write the outcomes, before any transfer: one of those may discharge the transaction that they are in."""
-        self.outcomes.in_transaction = False
         session = self.session
+        self.outcomes.in_transaction = session.connection.prepare()
         if self.end_sent or session.channel is not self:
             return
         if session.remote_condition is None or not session.is_given_up:

@@ -190,7 +190,7 @@ class IncomingWindow:
                 self.channel.flows.announce(link)
             delivery = Delivery(link, self.channel, tag, delivery_id, payload)
             if resume:
-                self._pass_over(link, delivery, bool(more and not aborted))
+                self._resume(link, delivery, settled, state, bool(more and not aborted))
                 return
             self.unread_frames += 1
             link.incoming.append(delivery)
@@ -223,9 +223,15 @@ class IncomingWindow:
             delivery.noted = True
             self.events.append((_DELIVERY, delivery))
 
+    def _resume(self, link: Receiver, transfer: Delivery, settled: Any, state: Any, more: bool) -> None:
+        """A delivery is resumed: one that is known here has come as a whole, and another one is ignored [2.7.5]."""
+        if link.ledger is not None:
+            link.ledger.resume(transfer, settled, state)
+        self._pass_over(link, transfer, more)
+
     @staticmethod
     def _pass_over(link: Receiver, delivery: Delivery, more: bool) -> None:
-        """A delivery is resumed that was not begun on this wire: its transfers are ignored [2.7.5]."""
+        """The transfers of this delivery are passed over."""
         delivery.fate = LOST
         delivery.payload = None
         delivery.partial = more

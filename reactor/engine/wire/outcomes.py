@@ -30,7 +30,7 @@ class Outcomes:
     """The dispositions of a channel.
 
     due: deliveries with a state or a settlement to be written. in_transaction: whether one of these states is that of a
-    transaction.
+    transaction, or a link has a ledger: then they are written before any transfer, when its journal is.
     """
 
     __slots__ = ("channel", "due", "in_transaction", "_mentions_left")

@@ -245,6 +245,7 @@ class OutgoingWindow:
             more=more and not delivery.aborted,
             state=state,
             aborted=delivery.aborted,
+            resume=link.ledger is not None and link.ledger.resumes(delivery),
         )
         self.next_outgoing_id = (self.next_outgoing_id + 1) & MASK
         self.remote_incoming_window -= 1

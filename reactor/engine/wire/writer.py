@@ -88,6 +88,7 @@ class FrameWriter:
         channels = self._channels
         channels.waits = False
         if connection.work:
+            connection.prepare()
             self._write_opening(connection, out)
         if channels.dirty:
             dirty, channels.dirty = channels.dirty, []

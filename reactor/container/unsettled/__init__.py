@@ -1,0 +1,1 @@
+"""Unsettled stores: they keep the deliveries of links with ExactlyOnce()."""
