@@ -194,7 +194,8 @@ def test_the_broker_is_an_application_like_any_other(source):
 
 @pytest.mark.parametrize("source", EXAMPLES, ids=repr)
 def test_examples_show_the_public_names_only(source):
-    _uses_only_what_is_public(source, own="examples", also={"handlers.broker", "reactor.utils"})
+    also = {"handlers.broker", "handlers.broker.store.memory", "reactor.simulation", "reactor.utils"}
+    _uses_only_what_is_public(source, own="examples", also=also)
 
 
 def _uses_only_what_is_public(source, own, also=frozenset()):

@@ -235,6 +235,11 @@ class SentLedger(Ledger):
         link.counted = max(link.counted, self.link.counted)  # no tag comes twice
         super().adopt(link)
 
+    def takes_no_parts(self) -> LocalProtocolError:
+        """The error for a message that is written in parts: they would leave before it is kept."""
+        text = "%r keeps its messages with ExactlyOnce(), and takes each as a whole: send(Message(...))"
+        return LocalProtocolError(NOT_ALLOWED, text % (self.link,), "link")
+
     def next_tag(self) -> str:
         """The tag of the next delivery: the link counts, and asks here, so that all its deliveries are of this kind."""
         link = self.link

@@ -19,7 +19,7 @@ from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_
 from reactor.engine.endpoints.link import SND_SETTLED, Link
 from reactor.engine.endpoints.tags import GivenTags, tag_bytes
 from reactor.engine.events import Event
-from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, NOT_ALLOWED, LocalProtocolError
+from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, LocalProtocolError
 
 if TYPE_CHECKING:
     from reactor.engine.interface import SessionInterface
@@ -62,7 +62,7 @@ class Sender(Link):
         "unheard",
     )
 
-    is_sender = True
+    is_sender, kind = True, Delivery
 
     def __init__(self, session: SessionInterface, name: str) -> None:
         super().__init__(session, name)
@@ -231,8 +231,7 @@ class Sender(Link):
             given = self._given = GivenTags()
         raw = tag_bytes(tag)
         given.claim(self, raw)
-        kind = Delivery if self.ledger is None else self.ledger.kind
-        delivery = kind(self, self.channel, raw, None, payload)
+        delivery: Delivery = (self.ledger or self).kind(self, self.channel, raw, None, payload)
         given.keep(self, delivery)
         return delivery
 
@@ -269,13 +268,11 @@ class Sender(Link):
         """
         self.connection.check()
         channel = self.channel
-        if self.state & (LOCAL_CLOSED | REMOTE_CLOSED) or (channel is None and self._is_over()):
-            raise self._not_open()
-        if self._ended & LOCAL_CLOSED:  # the session or the connection
+        ended = self._ended & LOCAL_CLOSED or (channel is None and self._is_over())
+        if ended or self.state & REMOTE_CLOSED:
             raise self._not_open()
         if self.ledger is not None:
-            text = "%r keeps its messages with ExactlyOnce(), and takes each as a whole: send(Message(...))"
-            raise LocalProtocolError(NOT_ALLOWED, text % (self,), "link")
+            raise self.ledger.takes_no_parts()
         delivery = self._tagged(tag, b"")
         delivery.partial = True
         self.unsettled += 1
