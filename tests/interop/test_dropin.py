@@ -123,6 +123,7 @@ def plain(text: str) -> str:
     text = re.sub(r"(127\.0\.0\.1|localhost):\d+", "HOST", text)
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}(:\d+)?", "UUID", text)
     text = re.sub(r"('(?:creation-time|absolute-expiry-time)': )[0-9.]+", r"\1TIME", text)
+    text = re.sub(r"('(?:ttl|expiration)': )[1-9][0-9.]*", r"\1SECONDS", text)  # the broker counts them down
     return re.sub(r"<[\w.]+ object at 0x[0-9a-f]+>|0x[0-9a-f]{6,}", "OBJECT", text)
 
 
