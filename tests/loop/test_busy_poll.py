@@ -23,11 +23,12 @@ class Desk:
         self.due = None
         self.asked = []
         self.gave_way = 0
+        self.others_take = STEP
         self.busy = BusyPoller(self, LOOK, lambda: self.time, self.give_way)
 
     def give_way(self):
         self.gave_way += 1
-        self.time += STEP
+        self.time += self.others_take
 
     def turn(self, timeout=60.0):
         """How the poller was asked in one wait: 0 for a look, else the longest time to sleep."""
@@ -118,6 +119,16 @@ def test_a_success_brings_hope_back():
     for _ in range(12):
         desk.turn()
     assert desk.turn()[1][0] == desk.turn()[1][0] == 0
+
+
+def test_where_others_need_the_processor_it_does_not_look_for_long():
+    desk = Desk(*[5 * STEP] * 5000)
+    desk.turn()
+    desk.others_take = 1000 * STEP
+    assert desk.turn()[1][0] == 0
+    desk.others_take = STEP
+    looked = [desk.turn()[1][0] == 0 for _ in range(4200)]
+    assert looked.index(True) == 4096
 
 
 def test_the_rest_is_that_of_the_poller():
