@@ -159,10 +159,14 @@ class Bounded:
 
 
 def test_R7_the_prefetch_of_a_session_is_that_of_its_receivers() -> None:
-    there = Bounded(prefetch=7)
+    there = Bounded(0, prefetch=7)
+    there.server.on_sendable = lambda event: None  # without a bound it would go on and on
+    there.attach(), there.attach()
     assert [receiver.prefetch for receiver in there.receivers] == [7, 7]
     assert there.attach(prefetch=3).prefetch == 3, "its own goes first"
-    assert Bounded().receivers[0].prefetch == 100, "else that of the handler"
+    other = there.container.create_receiver(there.connection, "other")
+    there.stage.run()
+    assert other.prefetch == 100, "else that of the handler"
 
 
 def test_R7_a_session_bounds_the_unsettled_messages_of_all_its_receivers() -> None:
