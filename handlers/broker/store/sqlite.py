@@ -211,7 +211,7 @@ class SqliteStore:
         if "not a database" in text or "malformed" in text:
             return StoreError(f"{self.path} is damaged, or no store: {text}. Move it away, or bring back a copy")
         hindrance = self._hindrance()
-        if hindrance and any(words in text for words in ("readonly", "unable to open", "I/O")):
+        if hindrance and any(words in text for words in ("readonly", "open database", "I/O")):
             return StoreError(f"{self.path} {hindrance}")
         return StoreError(f"{self.path}: {text}")
 
