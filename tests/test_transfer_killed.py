@@ -44,19 +44,16 @@ def check(path: Path, total: int) -> None:
     assert sorted(message.body for message in found[movers.TO]) == list(range(total)) and not found[movers.FROM]
 
 
-EVERY_STEP = pytest.mark.slow  #: a minute and a half
+#: All steps, in parts: each test has its time.
+PARTS = [range(first, first + 10) for first in range(0, 60, 10)]
 
 
 @pytest.mark.parametrize(
-    ("killed", "steps", "total"),
-    [
-        ("the program", [24], 10),
-        pytest.param("the program", range(60), 400, marks=EVERY_STEP),
-        pytest.param("the broker", [24], 10, marks=EVERY_STEP),
-        pytest.param("the broker", range(60), 400, marks=EVERY_STEP),
-    ],
-    ids=["the program, once", "the program, at every step", "the broker, once", "the broker, at every step"],
+    ("steps", "total"),
+    [([24], 10), *(pytest.param(part, 200, marks=pytest.mark.slow) for part in PARTS)],
+    ids=["once", *(f"from step {part[0]} on" for part in PARTS)],
 )
+@pytest.mark.parametrize("killed", ["the program", pytest.param("the broker", marks=pytest.mark.slow)])
 def test_a_transfer_is_killed_and_no_message_is_lost_or_doubled(
     tmp_path: Path, killed: str, steps: Any, total: int
 ) -> None:
