@@ -125,6 +125,10 @@ class Resuming:
         wanted = link.remote_source if link.is_sender else link.remote_target
         container = self.broker.doors.identity(link.connection)
         key = container, link.name, link.is_sender
+        if link.is_sender and link.remote_incomplete:
+            # Nothing new may be sent to it [2.7.3], and what is not in its map may have an outcome there.
+            text = "the map of unsettled deliveries is incomplete: attach with larger frames, or settle some first"
+            raise Refused("amqp:not-implemented", text)
         before = self._stays.get(key)
         modes = link.remote_rcv_settle_mode == Link.RCV_SECOND and link.remote_snd_settle_mode != Link.SND_SETTLED
         lasts = wanted.expiry_policy == Terminus.EXPIRE_NEVER or wanted.timeout > 0
@@ -296,6 +300,12 @@ class ResumedIntake(Intake):
         """As Intake.on_delivery. A message that comes when the link was ended here is not known, and comes again."""
         delivery = event.context
         if not self.attached and delivery.payload is not None and not delivery.partial:
+            delivery.take()
+            self.stay.ledger.lose(delivery)
+            return
+        if self.stay.ledger.incomplete and delivery.payload is not None and not delivery.partial:
+            text = "a message that is not resumed, though our map of unsettled deliveries was incomplete [2.7.3]"
+            self.evict("amqp:not-allowed", text)
             delivery.take()
             self.stay.ledger.lose(delivery)
             return

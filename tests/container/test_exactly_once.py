@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from handlers import MessagingHandler
+from handlers.broker import Broker
 from reactor import (
     AtLeastOnce,
     Container,
@@ -205,6 +207,91 @@ def test_a_delivery_without_an_outcome_can_be_accepted_when_the_connection_is_ba
         world.run_until(lambda: peer.done, limit=10)
 
 
+# -- maps that do not fit a frame [2.7.3 incomplete-unsettled] --------------------------------------------------
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_a_link_whose_peer_has_an_incomplete_map_is_closed_with_the_reason(sends: bool) -> None:
+    """Nothing new may be sent to such a receiver, and what is not in its map is not known."""
+    with World(seed=1) as world:
+        peer = attach(world.peer("peer:5672").ignore("flow").open().begin(), sends, 1, incomplete_unsettled=True)
+        if sends:
+            peer.say("flow", handle=0, link_credit=10, next_incoming_id=0, incoming_window=100,
+                     next_outgoing_id=0, outgoing_window=100)  # fmt: skip
+        peer.expect("detach", closed=True, error=composite("error", condition="amqp:not-implemented"))
+        client = world.start(Client, sends, name="client")
+        world.run_until(lambda: peer.done, limit=10)
+        [reason] = client.handler.reasons
+        assert "a map of all unsettled deliveries, which is too large for its frames," in reason
+        assert "ExactlyOnce() needs" in reason
+        assert not [frame for frame in peer.heard if frame.performative == "transfer"]
+
+
+def test_a_receiver_whose_own_map_does_not_fit_is_closed_with_the_reason_and_keeps_its_outcomes() -> None:
+    store = UnsettledMemory()
+    key = "from client link"
+    store.add(Met(key))
+    for number in range(100):
+        store.add(Taken(key, b"%d" % number, b"\x00\x53\x24\x45"))
+    with World(seed=1) as world:
+        peer = world.peer("peer:5672").ignore("flow").open(max_frame_size=512).begin()
+        attach(peer, False, 1, unsettled={})
+        peer.expect("detach", closed=True, error=composite("error", condition="amqp:not-implemented"))
+        client = world.start(Client, False, store, name="client", options={"container_id": "client"})
+        world.run_until(lambda: peer.done, limit=10)
+        attached = next(frame for frame in peer.heard if frame.performative == "attach")
+        assert attached.incomplete_unsettled is True and 0 < len(attached.unsettled) < 100
+        [reason] = client.handler.reasons
+        assert "a map of all unsettled deliveries, which is too large for its frames," in reason
+    assert len(store.load(key).taken) == 100
+
+
+def test_a_sender_whose_own_map_does_not_fit_resumes_what_the_receiver_has_in_its_map() -> None:
+    store = UnsettledMemory()
+    key = "to client link"
+    store.add(Met(key))
+    for number in range(1, 101):
+        store.add(Sent(key, b"%d" % number, Message(number).encode(), number))
+    accepted = {b"%d" % number: Described(ulong(0x24), []) for number in range(2, 101)}
+    with World(seed=1) as world:
+        peer = world.peer("peer:5672").ignore("flow").open(max_frame_size=512).begin()
+        attach(peer, True, 1, unsettled=accepted)
+        peer.say("flow", handle=0, link_credit=200, next_incoming_id=0, incoming_window=500,
+                 next_outgoing_id=0, outgoing_window=500)  # fmt: skip
+        peer.expect("transfer", delivery_tag=b"1", resume=None, settled=False, payload=Message(1).encode())
+        for number in range(2, 101):
+            peer.expect("transfer", delivery_tag=b"%d" % number, resume=True, settled=True, payload=b"")
+        peer.expect("transfer", delivery_tag=b"101", resume=None, payload=Message("work").encode())
+        client = world.start(Client, True, store, name="client", options={"container_id": "client"})
+        world.run_until(lambda: peer.done, limit=10)
+        attached = next(frame for frame in peer.heard if frame.performative == "attach")
+        assert attached.incomplete_unsettled is True and 0 < len(attached.unsettled) < 100
+        assert client.handler.reasons == [] and client.handler.count("on_accepted") == 99
+        assert list(store.load(key).sent) == [b"1", b"101"]
+
+
+# -- bounds ----------------------------------------------------------------------------------------------------
+
+
+def test_a_receiver_has_at_most_1000_deliveries_that_the_sender_has_not_settled() -> None:
+    """They have their outcomes. Credit for another one is given when the sender settles."""
+    payload = Message("x").encode()
+    with World(seed=1) as world:
+        peer = attach(world.peer("peer:5672").ignore("flow", "disposition").open().begin(), False, 1)
+        for number in range(1000):
+            peer.say("transfer", handle=0, delivery_id=number, delivery_tag=b"%d" % number, payload=payload)
+        client = world.start(Client, False, name="client")
+        world.run_until(lambda: client.handler.count("on_message") == 1000, limit=10)
+        world.settle()
+        link = client.handler.link
+        assert (link.credit, len(link.ledger.deliveries)) == (0, 1000)
+        peer.say("disposition", role=False, first=0, last=2, settled=True)
+        world.run_until(lambda: peer.done, limit=10)
+        world.settle()
+        assert (link.credit, len(link.ledger.deliveries)) == (3, 997)
+        assert client.handler.reasons == []
+
+
 # -- the store -------------------------------------------------------------------------------------------------
 
 
@@ -310,7 +397,7 @@ def test_the_wrong_settings_are_refused_by_name(linked: Any) -> None:
     for timeout in (0, 1.5, True):
         with pytest.raises(ValueError, match="timeout is a whole number of seconds"):
             ExactlyOnce(timeout=timeout)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="has no use for a send_timeout"):
+    with pytest.raises(ValueError, match=r"ExactlyOnce\(\) waits for each outcome, and has no use for a send_timeout"):
         container.create_sender(connection, "jobs", send_timeout=3.0, options=ExactlyOnce())
     store = UnsettledMemory()
     store.add(Sent("to other link", b"1", b"", 1))
@@ -319,10 +406,10 @@ def test_the_wrong_settings_are_refused_by_name(linked: Any) -> None:
         container.create_sender(connection, "jobs", name="link", options=ExactlyOnce(store))
 
 
-def test_messages_in_parts_and_in_transactions_are_refused_and_tags_are_used_once(linked: Any) -> None:
+def test_messages_in_parts_are_refused_and_tags_are_used_once(linked: Any) -> None:
     container, connection = linked
     sender = container.create_sender(connection, "jobs", options=ExactlyOnce())
-    with pytest.raises(LocalProtocolError, match="takes each as a whole"):
+    with pytest.raises(LocalProtocolError, match=r"ExactlyOnce\(\) takes each message as a whole"):
         sender.delivery("1")
     sender.send(Message("work"), tag="mine")
     with pytest.raises(LocalProtocolError, match="'mine' is that of a delivery that is not settled"):
@@ -332,3 +419,56 @@ def test_messages_in_parts_and_in_transactions_are_refused_and_tags_are_used_onc
     with pytest.raises(LocalProtocolError, match="has deliveries already"):
         plain.keep()
     assert isinstance(container, Container)
+
+
+class Transacting(MessagingHandler):
+    """Sends in a transaction over a link with ExactlyOnce(), and over one without."""
+
+    def __init__(self, encoded: bool) -> None:
+        super().__init__()
+        self.encoded = encoded
+        self.committed = False
+        self.error: Any = None
+
+    def on_start(self, event: Any) -> None:
+        connection = event.container.connect("amqp://broker:5672", reconnect=False)
+        self.sender = event.container.create_sender(connection, "jobs", options=ExactlyOnce())
+        self.plain = event.container.create_sender(connection, "jobs")
+        event.container.declare_transaction(connection, handler=self)
+
+    def on_transaction_declared(self, event: Any) -> None:
+        with pytest.raises(LocalProtocolError) as caught:
+            if self.encoded:
+                event.transaction.transmit(self.sender, Message("work").encode())
+            else:
+                event.transaction.send(self.sender, Message("work"))
+        self.error = caught.value
+        event.transaction.send(self.plain, Message("other work"))
+        event.transaction.commit()
+
+    def on_transaction_committed(self, event: Any) -> None:
+        self.committed = True
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_send_in_a_transaction_is_refused_and_the_rest_of_the_transaction_goes_on(encoded: bool) -> None:
+    with World(seed=1) as world:
+        broker = world.start(Broker, "amqp://broker:5672", name="broker")
+        client = world.start(Transacting, encoded, name="client")
+        world.run_until(lambda: client.handler.committed, limit=10)
+        world.settle()
+        assert "a link with ExactlyOnce() takes no part in transactions" in client.handler.error.description
+        assert client.handler.sender.unsettled == client.handler.sender.queued == 0
+        assert client.handler.sender.ledger.deliveries == {}
+        assert broker.handler.statistics("jobs").enqueued == 1, "the other one"
+
+
+def test_a_refused_send_leaves_nothing_behind(linked: Any) -> None:
+    """Nothing is kept for the peer, and the next message goes its way."""
+    container, connection = linked
+    with pytest.raises(ValueError, match="send_timeout"):
+        container.create_sender(connection, "jobs", name="link", send_timeout=3.0, options=ExactlyOnce())
+    sender = container.create_sender(connection, "jobs", name="other", options=ExactlyOnce())
+    with pytest.raises(LocalProtocolError, match="takes each message as a whole"):
+        sender.delivery("1")
+    assert sender.unsettled == sender.queued == 0 and sender.ledger.deliveries == {}

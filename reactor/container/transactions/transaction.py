@@ -133,6 +133,8 @@ class Transaction:
         connection; else as `Sender.send`.
         """
         self._check("send", sender.connection)
+        if sender.ledger is not None:
+            raise sender.ledger.refusal(False)
         if not isinstance(msg, Message):
             raise TypeError("a transaction sends a Message, not %r" % (msg,))
         return self._sent(sender.send(msg, tag))
@@ -140,6 +142,8 @@ class Transaction:
     def transmit(self, sender: Sender, payload: bytes) -> Delivery:
         """As `send`, of an encoded message: `Sender.transmit`."""
         self._check("send", sender.connection)
+        if sender.ledger is not None:
+            raise sender.ledger.refusal(False)
         return self._sent(sender.transmit(payload))
 
     def _sent(self, delivery: Any) -> Delivery:

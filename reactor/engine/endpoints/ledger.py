@@ -212,8 +212,7 @@ class SentDelivery(_Kept):
         kind = state.type if isinstance(state, Disposition) else state
         if kind == TRANSACTIONAL_STATE:
             self.abort()
-            text = "%r: a link with ExactlyOnce() takes no part in transactions, which do not outlive the connection"
-            raise LocalProtocolError(NOT_ALLOWED, text % (self.link,), "link")
+            raise self.link.ledger.refusal(False)
         super().update(state)
 
 
@@ -235,10 +234,10 @@ class SentLedger(Ledger):
         link.counted = max(link.counted, self.link.counted)  # no tag comes twice
         super().adopt(link)
 
-    def takes_no_parts(self) -> LocalProtocolError:
-        """The error for a message that is written in parts: they would leave before it is kept."""
-        text = "%r keeps its messages with ExactlyOnce(), and takes each as a whole: send(Message(...))"
-        return LocalProtocolError(NOT_ALLOWED, text % (self.link,), "link")
+    def refusal(self, parts: bool) -> LocalProtocolError:
+        """The error for a message in parts, which would leave before it is kept, or for one in a transaction."""
+        what = "takes each message as a whole: send(Message(...))" if parts else "takes no part in transactions"
+        return LocalProtocolError(NOT_ALLOWED, "%r: a link with ExactlyOnce() %s" % (self.link, what), "link")
 
     def next_tag(self) -> str:
         """The tag of the next delivery: the link counts, and asks here, so that all its deliveries are of this kind."""

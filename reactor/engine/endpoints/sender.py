@@ -272,7 +272,7 @@ class Sender(Link):
         if ended or self.state & REMOTE_CLOSED:
             raise self._not_open()
         if self.ledger is not None:
-            raise self.ledger.takes_no_parts()
+            raise self.ledger.refusal(True)
         delivery = self._tagged(tag, b"")
         delivery.partial = True
         self.unsettled += 1
