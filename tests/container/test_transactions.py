@@ -14,6 +14,7 @@ from handlers import MessagingHandler, TransactionHandler
 from reactor import (
     ACCEPTED,
     AtMostOnce,
+    Backoff,
     Condition,
     Delivery,
     Message,
@@ -83,6 +84,24 @@ def test_an_answer_that_declares_nothing(world):
     transaction = play.container.declare_transaction(play.connection)
     play.run()
     assert play.client.told == ["declare failed"] and "declared no transaction" in transaction.condition.description
+
+
+@pytest.mark.parametrize("reconnect", [False, Backoff()])
+def test_a_session_that_is_closed_before_the_answer_ends_its_declaration_and_nothing_else(world, reconnect):
+    """Not even where the connection would be made again: it was not lost."""
+    play = Play(world, reconnect=reconnect)
+    session = play.container.create_session(play.connection)
+    transaction = play.container.declare_transaction(session)
+    play.coordinator()
+    play.control("declare", None)
+    play.run()
+    session.close()
+    play.peer.expect("end").say("end")
+    play.run()
+    assert transaction.is_over and play.client.told == ["declare failed"]
+    play.container.create_sender(play.connection, "jobs").send(Message("work"))
+    play.peer.begin().attach(credit=1).expect("transfer", payload=Message("work").encode())
+    play.run()
 
 
 def refuse(play: Play, session: bool) -> None:

@@ -83,7 +83,7 @@ class Control:
     def on_delivery_in_doubt(self, event: Any) -> None:
         delivery = event.context
         transaction = delivery.transaction
-        if transaction.id is None and self.container.will_reconnect(self.link.connection):
+        if transaction.id is None and not transaction.is_over and self.container.will_reconnect(self.link.connection):
             transaction.declare_again()
         else:
             transaction.end(delivery.doubt, in_doubt=True)
