@@ -94,13 +94,17 @@ class Acknowledgements:
 
     def of_message(self, message: ReceivedMessage, outcome: Optional[Outcome]) -> Optional[list[ReceivedMessage]]:
         """`message.acknowledge()`: as `acknowledge`, of the messages that its mode names. None: there is nothing to be
-        done, for the mode does it."""
-        mode = message.acknowledge_mode
-        if mode is AcknowledgeMode.INDIVIDUAL or (mode is AcknowledgeMode.TRANSACTED and outcome is not None):
+        done, for the mode does it. Another outcome than ACCEPTED is for that message alone, as in a callback."""
+        mode, accepts = message.acknowledge_mode, outcome in (None, ACCEPTED)
+        if (
+            mode is AcknowledgeMode.INDIVIDUAL
+            or (mode is AcknowledgeMode.TRANSACTED and outcome is not None)
+            or (mode is AcknowledgeMode.CLIENT and not accepts)
+        ):
             return self.acknowledge(message, outcome, False)
         if mode is AcknowledgeMode.CLIENT:
             return self.acknowledge(None, outcome, False)
-        if mode is AcknowledgeMode.NONE or outcome not in (None, ACCEPTED):
+        if mode is AcknowledgeMode.NONE or not accepts:
             raise SessionException("acknowledge(%r): %s" % (message, _reason(message)))
         return None
 

@@ -276,6 +276,12 @@ class BlockingConnection:
 
         self._service.at_end_of_round(end)
 
+    def lost(self) -> None:
+        """The wire is lost; there may be another."""
+        for session in list(self._sessions):
+            session.lost()
+        self.confirmations.lost()
+
     def changed(self) -> None:
         """Something has changed."""
         self._service.notify()
@@ -304,7 +310,7 @@ class _ConnectionEvents:
         self._reason = event.transport.condition
 
     def on_transport_closed(self, event: Any) -> None:
-        self.owner.confirmations.lost()
+        self.owner.lost()
         connection = event.connection
         if connection is None or event.container.will_reconnect(connection):
             return

@@ -12,6 +12,7 @@ from reactor.blocking.received import Outcome, ReceivedMessage
 from reactor.blocking.waits import checked_capacity
 from reactor.container.settings.options import AtMostOnce, Options
 from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.delivery import LOST
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,
     REJECTED,
@@ -150,7 +151,10 @@ class BlockingReceiver:
 
     def _next_arrived(self) -> Optional[Arrived]:
         try:
-            return self._arrived.popleft()
+            while True:
+                arrived = self._arrived.popleft()
+                if arrived[2].fate != LOST:  # else it has gone back, and comes again, here or elsewhere
+                    return arrived
         except IndexError:  # another thread may have taken the last one
             return None
 
@@ -279,10 +283,12 @@ class BlockingReceiver:
     def close(self) -> None:
         """Close the link. Messages that were not taken, and those not settled, go back. Harmless when repeated."""
         self._attachment.end(True)
+        self.session.forget(self.link)
 
     def detach(self) -> None:
         """Detach it: a durable subscription stays."""
         self._attachment.end(False)
+        self.session.forget(self.link)
 
     def __enter__(self) -> BlockingReceiver:
         return self
@@ -291,6 +297,16 @@ class BlockingReceiver:
         self.close()
 
     # -- on the service's thread -------------------------------------------------------------------------
+
+    def lost(self) -> None:
+        """See `BlockingSession.lost`. Messages that were not taken come again, unless they are settled, and are none
+        here; there is to be credit for them."""
+        arrived = self._next_arrived()
+        if arrived is not None:
+            self._arrived.appendleft(arrived)
+        attachment = self._attachment
+        if (self._capacity or self._takers) and not (attachment.closing or attachment.failed):
+            self._refill()
 
     def _refill(self) -> None:
         self._asked = False
@@ -386,5 +402,7 @@ class _Arrivals(Handler):
 
     def on_link_remote_close(self, event: Any) -> None:
         self.owner.connection.confirmations.gone(event.link)
+        if event.container.will_retry(event.link):
+            self.owner.session.lost()
 
     on_link_remote_detach = on_link_remote_close

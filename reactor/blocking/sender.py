@@ -231,11 +231,16 @@ class BlockingSender:
 
     def close(self) -> None:
         """Close the link, when all that was sent has left; see `sync`. Harmless when repeated."""
-        self._attachment.end(True)
+        self._end(True)
 
     def detach(self) -> None:
         """Detach it: the peer keeps what it has of a terminus that outlives its links."""
-        self._attachment.end(False)
+        self._end(False)
+
+    def _end(self, closing: bool) -> None:
+        self._attachment.end(closing)
+        if not self._unsettled:  # else the end of the session is the end of those
+            self.session.forget(self.link)
 
     def __enter__(self) -> BlockingSender:
         return self

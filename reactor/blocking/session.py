@@ -172,7 +172,7 @@ class BlockingSession:
 
         def ready() -> bool:
             self.check("next_receiver()")
-            waiting = [receiver for receiver in self._receivers if receiver.available()]
+            waiting = [receiver for receiver in list(self._receivers) if receiver.available()]
             found[:] = [min(waiting, key=lambda receiver: receiver.first_arrival())] if waiting else []
             return bool(found)
 
@@ -314,7 +314,7 @@ class BlockingSession:
         self.acknowledgements.settle_in_passing()
         if self.acknowledge_mode is AcknowledgeMode.CLIENT:
             self.acknowledgements.give_all(ModifiedDisposition(True, False), list(self.unsettled))
-            for receiver in self._receivers:
+            for receiver in list(self._receivers):
                 receiver.release_arrived(RELEASED)
 
     def __enter__(self) -> BlockingSession:
@@ -332,6 +332,16 @@ class BlockingSession:
         """On the service's thread: no more is heard of it."""
         self._ended = True
         self.connection.changed()
+
+    def lost(self) -> None:
+        """On the service's thread: the wire is lost, or the peer has ended a link, or all, that is asked for again."""
+
+        def end() -> None:
+            for receiver in list(self._receivers):
+                receiver.lost()
+            self.connection.changed()
+
+        self._service.at_end_of_round(end)
 
     def fail(self, reason: Callable[[], Exception]) -> None:
         """On the service's thread: the peer has ended it."""
@@ -375,6 +385,7 @@ class _SessionEvents:
     def on_session_remote_close(self, event: Any) -> None:
         session = event.session
         if event.container.will_retry(session):
+            self.owner.lost()
             return
         if session.state & Endpoint.LOCAL_ACTIVE:
             condition = session.remote_condition

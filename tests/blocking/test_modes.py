@@ -6,9 +6,10 @@ import threading
 
 import pytest
 
-from reactor import REJECTED, AcknowledgeMode, Message
+from handlers.broker import EmbeddedBroker
+from reactor import REJECTED, RELEASED, AcknowledgeMode, Backoff, Condition, Message
 from reactor.blocking import acknowledging
-from reactor.errors import SessionException
+from reactor.errors import ReactorException, SessionException
 from reactor.utils import BlockingConnection, Empty, Timeout
 from tests.support.blocking import PATIENCE, Peer, eventually, fill
 
@@ -54,6 +55,18 @@ def test_J6_CLIENT_acknowledges_all_that_the_session_has_taken(broker, connectio
     eventually(lambda: broker.queue("one").rejected == 1)
     last.acknowledge()  # nothing is left
     assert not session.unsettled
+
+
+def test_J6_CLIENT_gives_another_outcome_to_the_message_alone(broker, connection):
+    session, _receiver, (first, second, third) = take(connection, "client", 1, 2, 3)
+    second.acknowledge(REJECTED)
+    eventually(lambda: broker.queue("jobs").rejected == 1)
+    assert list(session.unsettled) == [first, third]
+    with pytest.raises(SessionException, match="settled already"):
+        second.acknowledge(RELEASED)
+    third.acknowledge()
+    eventually(lambda: broker.queue("jobs").depth == 0)
+    assert broker.queue("jobs").rejected == 1
 
 
 def test_J8_a_CLIENT_session_gives_back_what_it_has_taken_as_failed_and_the_rest_as_it_was(broker, connection):
@@ -204,3 +217,91 @@ def test_Q9_capacity_can_be_set(connection):
     connection.wait(lambda: receiver.available() == 3)
     with pytest.raises(ValueError, match="capacity is a number of messages"):
         receiver.capacity = -1
+
+
+# -- messages that have come, and were not taken ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ends", ("receiver", "session", "connection"))
+@pytest.mark.parametrize("mode", ("auto", "client", "individual"))
+def test_what_was_not_taken_before_a_close_goes_back_and_is_not_given_out_after_it(broker, mode, ends):
+    with BlockingConnection(broker.url, timeout=PATIENCE) as connection:
+        fill(connection, "jobs", 1, 2, 3)
+        session = connection.session(mode)
+        receiver = session.receiver("jobs", capacity=3)
+        eventually(lambda: receiver.available() == 3)
+        {"receiver": receiver, "session": session, "connection": connection}[ends].close()
+        for take in (receiver.fetch, receiver.receive):
+            with pytest.raises(ReactorException, match="is closed"):
+                take(timeout=0)
+        eventually(lambda: broker.queue("jobs").depth == 3)
+
+
+def test_what_its_sender_has_settled_can_be_taken_after_a_close(broker, connection):
+    fill(connection, "jobs", 1, 2)
+    receiver = connection.session("none").receiver("jobs", capacity=2)
+    eventually(lambda: receiver.available() == 2)
+    receiver.close()
+    assert [receiver.fetch(timeout=0).body for _ in range(2)] == [1, 2], "nobody else will get them"
+    with pytest.raises(ReactorException, match="is closed"):
+        receiver.fetch(timeout=0)
+
+
+@pytest.mark.parametrize("mode", ("auto", "individual", "transacted"))
+def test_what_was_not_taken_before_a_loss_comes_once(tmp_path, mode):
+    backoff = Backoff(initial=0.01, max_delay=0.05)
+    with EmbeddedBroker(store=str(tmp_path / "store")) as broker:
+        connection = BlockingConnection(broker.url, timeout=PATIENCE, reconnect=backoff)
+        fill(connection, "jobs", *(Message(number, durable=True) for number in range(3)))
+        session = connection.session(mode)
+        receiver = session.receiver("jobs", capacity=3)
+        eventually(lambda: receiver.available() == 3)
+    eventually(lambda: receiver.available() == 0)
+    with EmbeddedBroker(broker.url, store=str(tmp_path / "store")) as broker, connection:
+        assert session.next_receiver(timeout=PATIENCE) is receiver
+        assert [receiver.fetch(timeout=PATIENCE).body for _ in range(3)] == [0, 1, 2]
+        with pytest.raises(Empty):
+            receiver.fetch(timeout=0)
+        session.commit() if mode == "transacted" else session.acknowledge()
+        eventually(lambda: broker.queue("jobs").depth == 0)
+
+
+def test_a_session_keeps_nothing_of_closed_links(connection):
+    session = connection.session()
+    for _ in range(2):
+        with session.sender("jobs") as sender, session.receiver("jobs", capacity=1) as receiver:
+            sender.send("x")
+            eventually(lambda: receiver.available() == 1)
+            assert session.next_receiver(timeout=0) is receiver
+            assert session.senders() == [sender]
+        assert session.senders() == []
+        with pytest.raises(Empty):
+            session.next_receiver(timeout=0)
+        with session.receiver("jobs") as receiver:
+            receiver.fetch(timeout=PATIENCE).acknowledge()
+
+
+@pytest.mark.parametrize("ends", ("link", "session"))
+def test_what_was_not_taken_before_an_end_that_passes_comes_once(ends):
+    senders = []
+
+    def give(event):
+        senders.append(event.sender)
+        for number in range(2):
+            event.sender.send(Message([len(senders), number]))
+
+    def end():
+        ended = senders[0] if ends == "link" else senders[0].session
+        ended.condition = Condition("amqp:resource-limit-exceeded", "for a moment")
+        ended.close()
+
+    with Peer(on_link_opened=give, on_in_doubt=lambda event: None) as peer:
+        backoff = Backoff(initial=0.01, max_delay=0.05)
+        with BlockingConnection(peer.url, timeout=PATIENCE, reconnect=backoff) as connection:
+            session = connection.session("auto")
+            receiver = session.receiver("jobs", capacity=2)
+            eventually(lambda: receiver.available() == 2)
+            peer.container.call_soon_threadsafe(end)
+            eventually(lambda: len(senders) == 2)
+            assert session.next_receiver(timeout=PATIENCE) is receiver
+            assert [receiver.fetch(timeout=PATIENCE).body for _ in range(2)] == [[2, 0], [2, 1]]
