@@ -35,8 +35,7 @@ class ReceivedMessage(Message):
     def acknowledge(self, outcome: Optional[Outcome] = None, sync: bool = True) -> None:
         """Acknowledge it, as its mode says (row J6). INDIVIDUAL: it alone, as `session.acknowledge(message)`. CLIENT:
         all messages that the session has taken and not acknowledged; another outcome than ACCEPTED is for it alone.
-        AUTO and DUPS_OK have accepted it, and a
-        transaction will when it is committed: nothing happens.
+        AUTO and DUPS_OK have accepted it, and a transaction will when it is committed: nothing happens.
 
         outcome: None for ACCEPTED; in a transaction, that which it has when that is committed. sync: as in
         `session.acknowledge`. Raises SessionException where its sender has settled it (NONE), where it is settled

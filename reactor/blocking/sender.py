@@ -14,6 +14,7 @@ from reactor.blocking.waits import checked_capacity
 from reactor.codec.message import Message
 from reactor.container.settings.options import Options
 from reactor.engine.endpoints.disposition import EMPTY, RECEIVED, REJECTED, RELEASED, DispositionType
+from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.handler import Handler
 from reactor.errors import ConnectionException, LinkException, ReactorException, SendException, Timeout
 
@@ -307,6 +308,8 @@ class BlockingSender:
         if left:
             return "has left, and is in doubt"
         why = "" if link.credit > 0 else ": %r gives no credit, it may be full" % (link.target.address,)
+        if link.state & Endpoint.REMOTE_UNINIT:
+            why = ": the connection is lost, and not there again"
         return "has not left, and will not%s" % why
 
 

@@ -307,6 +307,8 @@ class BlockingSession:
     def _end(self) -> None:
         self.give_back()
         self.session.close()
+        if self.session.state & Endpoint.REMOTE_UNINIT:  # between two wires
+            self._ended = True
 
     def give_back(self) -> None:
         """On the service's thread: give the outcomes that are left, and messages that nothing will be heard of."""

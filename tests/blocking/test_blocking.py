@@ -12,6 +12,7 @@ from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Backoff, Condition, Container, Message, Resend, Session
 from reactor.engine.endpoints.disposition import RejectedDisposition
+from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.errors import (
     ConnectionException,
     DataException,
@@ -415,6 +416,24 @@ def test_a_connection_that_reconnects_keeps_its_callers_waiting():
         assert receiver.receive().body == "over the new wire"
         assert tracker.wait() == ACCEPTED
         connection.close()
+
+
+@pytest.mark.parametrize("transacted", (False, True))
+def test_between_two_wires_a_session_closes_at_once_and_a_send_says_why_it_has_not_left(transacted):
+    backoff = Backoff(initial=0.01, max_delay=0.05)
+    with EmbeddedBroker() as first:
+        connection = BlockingConnection(first.url, timeout=PATIENCE, reconnect=backoff)
+        session = connection.session(transacted=transacted)
+        sender = connection.create_sender("jobs")
+    eventually(lambda: sender.link.state & Endpoint.REMOTE_UNINIT)
+    with pytest.raises(Timeout, match="has not left, and will not: the connection is lost"):
+        sender.send("x", timeout=0)
+    session.close()  # Timeout where it waits for the peer
+    with EmbeddedBroker(first.url) as again, connection:
+        assert sender.send("y", timeout=PATIENCE).remote_state == ACCEPTED
+        assert again.queue("jobs").depth == 1
+        with pytest.raises(SessionException, match="the session is closed"):
+            session.sender("jobs")
 
 
 def test_after_close_every_call_says_so(connection):
