@@ -11,6 +11,7 @@ from reactor.blocking.progress import Callback, Progress
 from reactor.blocking.received import Outcome, ReceivedMessage
 from reactor.blocking.waits import checked_capacity
 from reactor.container.settings.options import AtMostOnce, Options
+from reactor.container.settings.screens import Screen
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import LOST
 from reactor.engine.endpoints.disposition import (
@@ -55,6 +56,8 @@ class BlockingReceiver:
         mode: AcknowledgeMode,
     ) -> None:
         self._capacity = checked_capacity(capacity, 0)
+        if handler is None:
+            _check_screens(options)
         self.acknowledge_mode = mode
         self.session = session
         self._acknowledgements: Acknowledgements = session.acknowledgements
@@ -210,7 +213,7 @@ class BlockingReceiver:
         self._service.call(self._begin_drain, "fetch()")
         arrived = self._await_arrival("fetch(): waiting for the answer to a drain", False, lambda: self._drained)
         if arrived is None:
-            raise Empty("no message from %r" % (self.address,))
+            raise Empty("no message from %r" % (self.address,)) from None
         return arrived
 
     def _take(self, arrived: Arrived) -> ReceivedMessage:
@@ -374,10 +377,19 @@ class BlockingReceiver:
 
 def _options(options: Options, mode: AcknowledgeMode) -> Options:
     """Those of a receiver of this mode."""
-    if mode is not AcknowledgeMode.NONE:
-        return options
-    more: list[Any] = [] if options is None else list(options) if isinstance(options, (list, tuple)) else [options]
-    return [AtMostOnce(), *more]
+    return options if mode is not AcknowledgeMode.NONE else [AtMostOnce(), *_listed(options)]
+
+
+def _listed(options: Options) -> list[Any]:
+    return [] if options is None else list(options) if isinstance(options, (list, tuple)) else [options]
+
+
+def _check_screens(options: Options) -> None:
+    """ValueError for one that keeps messages away from `on_message`: there is none here, and it would do nothing."""
+    for option in _listed(options):
+        if isinstance(option, Screen):
+            text = "receiver(): %s keeps messages away from on_message, which is a handler's: give one, or look at each"
+            raise ValueError(text % type(option).__name__)
 
 
 class _Arrivals(Handler):

@@ -6,8 +6,19 @@ import threading
 
 import pytest
 
+from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
-from reactor import REJECTED, RELEASED, AcknowledgeMode, Backoff, Condition, Message
+from reactor import (
+    REJECTED,
+    RELEASED,
+    AcknowledgeMode,
+    AtLeastOnce,
+    Backoff,
+    Condition,
+    LocalExpiry,
+    Message,
+    RedeliveryPolicy,
+)
 from reactor.blocking import acknowledging
 from reactor.errors import ReactorException, SessionException
 from reactor.utils import BlockingConnection, Empty, Timeout
@@ -142,6 +153,20 @@ def test_a_receiver_may_have_a_mode_of_its_own(broker, connection):
     eventually(lambda: broker.queue("news").depth == 0)
     with pytest.raises(ValueError, match="a receiver of a session in mode INDIVIDUAL cannot be TRANSACTED"):
         session.receiver("jobs", acknowledge_mode=0)
+
+
+@pytest.mark.parametrize("screen", (RedeliveryPolicy(3), LocalExpiry()))
+def test_an_option_that_would_do_nothing_is_refused(connection, screen):
+    for options in (screen, [AtLeastOnce(), screen]):
+        with pytest.raises(ValueError, match="%s keeps messages away from on_message" % type(screen).__name__):
+            connection.create_receiver("jobs", options=options)
+    connection.create_receiver("jobs", options=screen, handler=MessagingHandler()).close()
+
+
+def test_empty_is_all_that_a_traceback_shows(connection):
+    with pytest.raises(Empty) as caught:
+        connection.create_receiver("jobs").fetch(timeout=0)
+    assert caught.value.__suppress_context__
 
 
 def test_a_peer_that_settles_messages_itself_leaves_nothing_to_acknowledge():
