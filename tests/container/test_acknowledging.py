@@ -180,6 +180,8 @@ def test_Q1_a_session_takes_a_message_for_its_delivery(multiple: bool) -> None:
         scene.session.acknowledge(scene.messages[1], REJECTED, multiple)
     with pytest.raises(LocalProtocolError, match=r"acknowledge\(\): Message\('x'\) has come over no link"):
         scene.session.acknowledge(Message("x"), REJECTED, multiple)
+    with pytest.raises(TypeError, match="a message that came is named, not 'x'"):
+        scene.session.acknowledge("x", REJECTED, multiple)  # type: ignore[arg-type]
     assert scene.states()[2] == "EMPTY"
 
 

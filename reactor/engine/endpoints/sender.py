@@ -159,9 +159,9 @@ class Sender(Link):
         elif not channel.dirty:
             channel.touch()
         session = self.session  # a closed endpoint takes no more
-        if (
-            self.state | (session.state | session.connection.state) & LOCAL_CLOSED
-        ) & _OPEN_BITS != LOCAL_ACTIVE or (channel is None and self._is_over()):
+        if (self.state | (session.state | session.connection.state) & LOCAL_CLOSED) & _OPEN_BITS != LOCAL_ACTIVE or (
+            channel is None and self._is_over()
+        ):
             if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended & REMOTE_CLOSED:
                 raise self._not_open()
             return self._too_late(tag)

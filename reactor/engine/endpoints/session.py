@@ -191,7 +191,7 @@ class Session(Endpoint):
 
         Returns the number of messages. Raises LocalProtocolError for a delivery that is settled, was sent from here, or
         is of another session, and for a message that has come over no link; ValueError for a state that is no outcome.
-        Nothing is settled then.
+        TypeError for what is neither. Nothing is settled then.
         """
         kind = outcome.type if isinstance(outcome, Disposition) else outcome
         if kind not in TERMINAL:
@@ -221,6 +221,8 @@ class Session(Endpoint):
 
     def _check_own(self, delivery: Delivery) -> None:
         why = ""
+        if not isinstance(delivery, Delivery):
+            raise TypeError("acknowledge(): a Delivery or a message that came is named, not %r" % (delivery,))
         if delivery.link.session is not self:
             why = "is of another session"
         elif delivery.link.is_sender:

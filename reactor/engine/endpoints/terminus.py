@@ -225,4 +225,3 @@ def _values(value: Any) -> Optional[Values]:
 
 def _map(value: Any) -> Optional[Map]:
     return Map(value) if isinstance(value, dict) and value else None
-
