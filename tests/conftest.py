@@ -30,6 +30,10 @@ def pytest_configure(config):
     # A script's background job has SIGINT ignored, and what is ignored stays so in the processes that it starts; what
     # is handled does not. Tests interrupt themselves and those.
     config.stash[_interrupt] = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # So it is with SIGHUP below nohup: a broker would not read its users again.
+    hang_up = getattr(signal, "SIGHUP", None)  # there is none on Windows
+    if hang_up is not None and signal.getsignal(hang_up) is signal.SIG_IGN:
+        signal.signal(hang_up, lambda number, frame: None)
 
 
 def pytest_unconfigure(config):

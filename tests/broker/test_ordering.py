@@ -630,7 +630,7 @@ def test_a_newer_value_finds_the_older_one_without_a_search():
         sys.setprofile(None)
         assert queue.depth == depth
         calls.append(count[0])
-    assert calls[0] == pytest.approx(calls[1], rel=0.1)
+    assert calls[1] < 2 * calls[0], calls  # PyPy counts a few more or less each time; a search would be a hundredfold
 
 
 # -- in a world
