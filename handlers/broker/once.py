@@ -14,7 +14,7 @@ from handlers.broker.interface import BrokerView
 from handlers.broker.nodes.directory import Record
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.node import Queue
-from handlers.broker.outlets import Outlet
+from handlers.broker.outlets import LateOutlet, Outlet
 from handlers.broker.patience import PatientOutlet
 from handlers.broker.resuming import ResumedOutlet
 from reactor import Link, LocalProtocolError
@@ -22,61 +22,35 @@ from reactor import Link, LocalProtocolError
 log = logging.getLogger("handlers.broker")
 
 
-class OnceOutlet(Outlet):
+class OnceOutlet(LateOutlet):
     """Messages of a queue, sent settled when the store has let go of them, and those behind them."""
-
-    def __init__(self, broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
-        super().__init__(broker, link, record, queue, selection)
-        self._pending = 0  # messages that wait for the commit
-        self._flowed = False  # the receiver has changed its credit meanwhile
 
     def deliver(self, entry: Entry) -> None:
         """Send one message, a durable one later."""
         durability = self.broker.durability
-        if durability is None or not (entry.number or self._pending):
+        if durability is None or not (entry.number or self.pending):
             super().deliver(entry)
             return
-        head = entry.envelope.first
-        if entry.redelivered or entry.expires:
-            ttl = entry.expires - self.broker.now() if entry.expires else None
-            head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
-        payload = head + entry.body
+        payload = self.payload(entry)
         if 0 < self.link.remote_max_message_size < len(payload):
             super().deliver(entry)  # it is not sent, and stays
             return
         self.queue.settle(entry)
-        self._pending += 1
+        self.pending += 1
         durability.then(lambda: self._send(payload))
 
     def _send(self, payload: bytes) -> None:
-        self._pending -= 1
+        self.pending -= 1
         try:
-            if not self.attached:
+            if self.attached:
+                self.link.transmit(payload)
+            else:
                 log.warning("%s left, and one message for it is lost: it asked for each at most once", self.describe())
-                return
-            self.link.transmit(payload)
         except LocalProtocolError as error:  # the peer has just closed the link
             log.warning("one message for %s is lost: %s", self.describe(), error.description)
         except Exception as error:  # not the fault of the others that wait for the commit
             self.broker.net.strike(self, error)
-        if not self._pending:
-            flowed, self._flowed = self._flowed, False
-            if flowed:
-                super().on_link_flow(None)
-            else:
-                self.drained()
-
-    def on_link_flow(self, event: Any) -> None:
-        """As Outlet.on_link_flow, when all is sent that the credit so far was used for."""
-        if self._pending:
-            self._flowed = True
-        else:
-            super().on_link_flow(event)
-
-    def drained(self) -> None:
-        """As Outlet.drained, when all is sent."""
-        if not self._pending:
-            super().drained()
+        self.go_on()
 
 
 def outlet(broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> Outlet:

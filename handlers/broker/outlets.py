@@ -60,14 +60,11 @@ class Outlet(BrokerLink, Consumer):
 
     def deliver(self, entry: Entry) -> None:
         """Send one message."""
-        envelope = entry.envelope
         try:
             if entry.redelivered or entry.expires:
-                ttl = entry.expires - self.broker.now() if entry.expires else None
-                head = envelope.again(entry.delivery_count, ttl, not entry.redelivered)
+                delivery = self.link.transmit(self.payload(entry))
             else:
-                head = envelope.first
-            delivery = self.link.transmit(head + entry.body)
+                delivery = self.link.transmit(entry.envelope.first + entry.body)  # as most are, with a call less
         except LocalProtocolError as error:
             self.held[entry] = entry  # the peer has just closed the link: its event comes later in this turn
             self.close_for(error)
@@ -80,6 +77,15 @@ class Outlet(BrokerLink, Consumer):
             self.queue.settle(entry)
         else:
             self.held[delivery] = entry
+
+    def payload(self, entry: Entry) -> bytes:
+        """A message as it is sent now: its header tells of earlier deliveries, and of the time that is left."""
+        head = entry.envelope.first
+        if entry.redelivered or entry.expires:
+            ttl = entry.expires - self.broker.now() if entry.expires else None
+            head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
+        payload: bytes = head + entry.body
+        return payload
 
     def close_for(self, error: LocalProtocolError) -> None:
         """A message could not be sent: a receiver for which it is too large gets that as the reason of the close."""
@@ -311,6 +317,39 @@ def _settle_second(delivery: Any) -> None:
     delivery.settle()
 
 
+class LateOutlet(Outlet):
+    """An Outlet that sends some messages after the commit of a store, and what is behind them later still.
+
+    pending: how many wait for it.
+    """
+
+    def __init__(self, broker: BrokerView, link: Any, record: Record, queue: Queue, selection: Any = None) -> None:
+        super().__init__(broker, link, record, queue, selection)
+        self.pending = 0
+        self._flowed = False  # the receiver has changed its credit meanwhile
+
+    def go_on(self) -> None:
+        """A message has waited: behind the last one all goes on."""
+        if not self.pending:
+            flowed, self._flowed = self._flowed, False
+            if flowed:
+                super().on_link_flow(None)
+            else:
+                self.drained()
+
+    def on_link_flow(self, event: Any) -> None:
+        """As Outlet.on_link_flow, when all is sent that the credit so far was used for."""
+        if self.pending:
+            self._flowed = True
+        else:
+            super().on_link_flow(event)
+
+    def drained(self) -> None:
+        """As Outlet.drained, when all is sent."""
+        if not self.pending:
+            super().drained()
+
+
 class Viewer(Outlet, Browser):
     """Copies of the waiting messages of a queue. Outcomes of them mean nothing, and nothing is taken."""
 
@@ -321,11 +360,7 @@ class Viewer(Outlet, Browser):
     def deliver(self, entry: Entry) -> None:
         """Send a copy."""
         try:
-            head = entry.envelope.first
-            if entry.redelivered or entry.expires:
-                ttl = entry.expires - self.broker.now() if entry.expires else None
-                head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
-            self.link.transmit(head + entry.body)
+            self.link.transmit(self.payload(entry))
         except LocalProtocolError as error:  # as above
             self.close_for(error)
         except Exception as error:

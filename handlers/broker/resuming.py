@@ -23,7 +23,7 @@ from handlers.broker.nodes.consumer import Consumer
 from handlers.broker.nodes.directory import Record, Refused
 from handlers.broker.nodes.entry import Entry
 from handlers.broker.nodes.node import Queue
-from handlers.broker.outlets import Outlet
+from handlers.broker.outlets import LateOutlet
 from handlers.broker.store.interface import AddMessage, AddNode, ForgetId, RememberId, StoreError
 from reactor import ACCEPTED, Described, Link, LocalProtocolError, Terminus
 
@@ -322,7 +322,7 @@ class ResumedIntake(Intake):
         self.broker.resuming.part(self.stay, self.link, self.closed)
 
 
-class ResumedOutlet(Outlet):
+class ResumedOutlet(LateOutlet):
     """An Outlet with a link that stays: a durable message is sent when the store knows that it is held for it."""
 
     def __init__(
@@ -331,37 +331,27 @@ class ResumedOutlet(Outlet):
         super().__init__(broker, link, record, queue, selection)
         self.stay = stay
         stay.queue = queue
-        self._pending = 0  # messages that wait for the commit
-        self._flowed = False  # the receiver has changed its credit meanwhile
 
     def begin(self) -> None:
         """As BrokerLink.begin."""
         stay = self.stay
         held, stay.held = stay.held, {}
         if stay.ledger is None:
-            self.broker.resuming.attach(stay, self.link, [(tag, self._payload(entry)) for tag, entry in held.items()])
+            self.broker.resuming.attach(stay, self.link, [(tag, self.payload(entry)) for tag, entry in held.items()])
             self.held = {self.link.ledger.deliveries[tag]: entry for tag, entry in held.items()}
         else:
             self.held = held
             self.broker.resuming.attach(stay, self.link)
 
-    def _payload(self, entry: Entry) -> bytes:
-        head = entry.envelope.first
-        if entry.redelivered or entry.expires:
-            ttl = entry.expires - self.broker.now() if entry.expires else None
-            head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
-        payload: bytes = head + entry.body
-        return payload
-
     def deliver(self, entry: Entry) -> None:
         """As Outlet.deliver."""
         durability, stay = self.broker.durability, self.stay
         kept = stay.number and entry.number
-        if durability is None or not (kept or self._pending):
+        if durability is None or not (kept or self.pending):
             super().deliver(entry)
             return
         self.held[entry] = entry
-        self._pending += 1
+        self.pending += 1
         tag, changes = None, []
         if kept:
             tag = HELD % entry.number
@@ -370,7 +360,7 @@ class ResumedOutlet(Outlet):
         durability.together(changes, (), lambda refused: self._send(entry, tag, refused))
 
     def _send(self, entry: Entry, tag: Optional[bytes], refused: Optional[Refused]) -> None:
-        self._pending -= 1
+        self.pending -= 1
         if self.held.pop(entry, None) is None or refused is not None:
             if tag is not None:
                 self.stay.settled(tag)  # it waits for another consumer by now
@@ -378,31 +368,14 @@ class ResumedOutlet(Outlet):
                 self.queue.release(entry)
         else:
             try:
-                self.held[self.link.transmit(self._payload(entry), tag)] = entry
+                self.held[self.link.transmit(self.payload(entry), tag)] = entry
             except LocalProtocolError as error:
                 self.held[entry] = entry  # the peer has just closed the link
                 self.close_for(error)
             except Exception as error:  # not the fault of the others that wait for the commit
                 self.held[entry] = entry
                 self.broker.net.strike(self, error)
-        if not self._pending:
-            flowed, self._flowed = self._flowed, False
-            if flowed:
-                super().on_link_flow(None)
-            else:
-                self.drained()
-
-    def on_link_flow(self, event: Any) -> None:
-        """As Outlet.on_link_flow, when all is sent that the credit so far was used for."""
-        if self._pending:
-            self._flowed = True
-        else:
-            super().on_link_flow(event)
-
-    def drained(self) -> None:
-        """As Outlet.drained, when all is sent."""
-        if not self._pending:
-            super().drained()
+        self.go_on()
 
     def let_go(self) -> None:
         """As BrokerLink.let_go. Messages that have left stay with the link."""
