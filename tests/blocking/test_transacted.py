@@ -161,13 +161,19 @@ def connected(port):
     return BlockingConnection("127.0.0.1:%d" % port, timeout=PATIENCE, reconnect=backoff)
 
 
-def test_J5_a_transaction_with_work_in_it_is_rolled_back_when_the_connection_is_lost(port):
+def lost_with_two_sent(port):
+    """(A connection that is lost, its session with two messages in its transaction, their sender.)"""
     with broker_at(port):
         connection = connected(port)
         session = connection.session(transacted=True)
         sender = session.sender("jobs")
         sender.send(1)
         sender.send(2)
+    return connection, session, sender
+
+
+def test_J5_a_transaction_with_work_in_it_is_rolled_back_when_the_connection_is_lost(port):
+    connection, session, sender = lost_with_two_sent(port)
     with broker_at(port) as broker, connection:
         with pytest.raises(TransactionRolledBack) as caught:
             session.commit()
@@ -179,12 +185,7 @@ def test_J5_a_transaction_with_work_in_it_is_rolled_back_when_the_connection_is_
 
 
 def test_J5_after_a_loss_sends_fail_until_the_program_has_heard_of_it(port):
-    with broker_at(port):
-        connection = connected(port)
-        session = connection.session(transacted=True)
-        sender = session.sender("jobs")
-        sender.send(1)
-        sender.send(2)
+    connection, session, sender = lost_with_two_sent(port)
     with broker_at(port) as broker, connection:
         with pytest.raises(TransactionRolledBack):
             sender.send(3)

@@ -19,9 +19,7 @@ from handlers import MessagingHandler
 from reactor.codec.frame_plans import plans
 from reactor.codec.message import Message
 from reactor.container.container import Container
-from reactor.engine.events import Event
-from reactor.engine.handler import Dispatcher
-from tests.engine.test_call_budget import BATCH, OneByOne, Receiving, Sending, joined, output
+from tests.engine.test_call_budget import BATCH, OneByOne, Receiving, Sending, messages, outcomes, sending, taking
 
 pytestmark = pytest.mark.skipif(
     platform.python_implementation() != "CPython" or sys.version_info[:2] != (3, 11),
@@ -79,82 +77,35 @@ def assert_within(budget, steps, count):
 
 @pytest.mark.parametrize("pre_settled", [False, True], ids=["at least once", "at most once"])
 def test_receiving_a_message(pre_settled):
-    pair, sender, _ = joined(pre_settled)
-    for number in range(BATCH):
-        sender.send(Message("message %d" % number))
-    data = output(pair.client.transport)
+    pair, _, data = messages(pre_settled)
     handler = Receiving()
-    dispatcher = Dispatcher(pair.server.collector, None, handler)
-    transport = pair.server.transport
-
-    def turn():
-        transport.receive(data)
-        dispatcher.run()
-        transport.pending()
-
-    steps = stepped(turn)
+    steps = stepped(taking(pair.server, handler, data))
     assert len(handler.bodies) == BATCH
     assert_within(RECEIVE_SETTLED if pre_settled else RECEIVE, steps, BATCH)
 
 
 def test_sending_a_message():
-    pair, sender, _ = joined()
     handler = Sending()
-    dispatcher = Dispatcher(pair.client.collector, None, handler)
-    transport = pair.client.transport
-    pair.client.collector.put(sender, Event.LINK_FLOW)
-
-    def turn():
-        while handler.sent < BATCH:
-            dispatcher.run()
-            transport.pending()
-
-    steps = stepped(turn)
+    _, until = sending(handler)
+    steps = stepped(until(BATCH))
     assert handler.sent == BATCH
     assert_within(SEND, steps, BATCH)
 
 
 def test_sending_one_message_each_time():
-    pair, sender, _ = joined()
     handler = OneByOne()
-    dispatcher = Dispatcher(pair.client.collector, None, handler)
-    transport = pair.client.transport
-    pair.client.collector.put(sender, Event.LINK_FLOW)
-
-    def turns():
-        while handler.sent < sent:
-            dispatcher.run()
-            transport.pending()
-
-    sent = BATCH // 2
-    turns()
-    before, sent = sent, BATCH
-    steps = stepped(turns)
+    _, until = sending(handler)
+    before = BATCH // 2
+    until(before)()
+    steps = stepped(until(BATCH))
     assert handler.sent == BATCH
     assert_within(SEND_ONE, steps, BATCH - before)
 
 
 def test_an_outcome_that_comes_back():
-    pair, sender, receiver = joined()
-    for _ in range(BATCH):
-        sender.send(Message("message"))
-    pair.pump()
-    for delivery in list(receiver.unsettled_deliveries):
-        delivery.take()
-        delivery.update(delivery.ACCEPTED)
-        delivery.settle()
-    pair.client.take()
-    data = output(pair.server.transport)
+    pair, _, data = outcomes()
     handler = Sending(0)
-    dispatcher = Dispatcher(pair.client.collector, None, handler)
-    transport = pair.client.transport
-
-    def turn():
-        transport.receive(data)
-        dispatcher.run()
-        transport.pending()
-
-    steps = stepped(turn)
+    steps = stepped(taking(pair.client, handler, data))
     assert handler.accepted == BATCH
     assert_within(OUTCOME, steps, BATCH)
 

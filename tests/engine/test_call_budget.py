@@ -97,22 +97,64 @@ def output(transport):
     return data
 
 
-@pytest.mark.parametrize("pre_settled", [False, True], ids=["at least once", "at most once"])
-def test_receiving_a_message(pre_settled):
-    pair, sender, receiver = joined(pre_settled)
-    for number in range(BATCH):
-        sender.send(Message("message %d" % number))
-    data = output(pair.client.transport)
-    handler = Receiving()
-    dispatcher = Dispatcher(pair.server.collector, None, handler)
-    transport = pair.server.transport
+def taking(end, handler, data):
+    """A turn of one end: it takes `data`, calls the handler, and writes."""
+    dispatcher = Dispatcher(end.collector, None, handler)
+    transport = end.transport
 
     def turn():
         transport.receive(data)
         dispatcher.run()
         transport.pending()
 
-    calls = counted(turn)
+    return turn
+
+
+def messages(pre_settled=False):
+    """A batch of messages: (the pair, the receiver, the bytes for its end)."""
+    pair, sender, receiver = joined(pre_settled)
+    for number in range(BATCH):
+        sender.send(Message("message %d" % number))
+    return pair, receiver, output(pair.client.transport)
+
+
+def outcomes():
+    """The outcomes of a batch: (the pair, the sender, the bytes for its end)."""
+    pair, sender, receiver = joined()
+    for _ in range(BATCH):
+        sender.send(Message("message"))
+    pair.pump()
+    for delivery in list(receiver.unsettled_deliveries):
+        delivery.take()
+        delivery.update(delivery.ACCEPTED)
+        delivery.settle()
+    pair.client.take()
+    return pair, sender, output(pair.server.transport)
+
+
+def sending(handler):
+    """(A sender with credit, a function that gives the turns until the handler has sent so many.)"""
+    pair, sender, _ = joined()
+    dispatcher = Dispatcher(pair.client.collector, None, handler)
+    transport = pair.client.transport
+    pair.client.collector.put(sender, Event.LINK_FLOW)
+
+    def until(number):
+        def turns():
+            while handler.sent < number:
+                dispatcher.run()
+                transport.pending()
+
+        return turns
+
+    return sender, until
+
+
+@pytest.mark.parametrize("pre_settled", [False, True], ids=["at least once", "at most once"])
+def test_receiving_a_message(pre_settled):
+    pair, receiver, data = messages(pre_settled)
+    handler = Receiving()
+    calls = counted(taking(pair.server, handler, data))
     assert handler.bodies == ["message %d" % number for number in range(BATCH)]
     assert receiver.unsettled == 0
     assert calls["on_delivery"] == BATCH, "the part for outgoing deliveries is not called"
@@ -143,66 +185,29 @@ def test_receiving_with_a_window_of_credit():
 
 
 def test_sending_a_message():
-    pair, sender, _ = joined()
     handler = Sending()
-    dispatcher = Dispatcher(pair.client.collector, None, handler)
-    transport = pair.client.transport
-    pair.client.collector.put(sender, Event.LINK_FLOW)
-
-    def turn():
-        while handler.sent < BATCH:
-            dispatcher.run()
-            transport.pending()
-
-    calls = counted(turn)
+    sender, until = sending(handler)
+    calls = counted(until(BATCH))
     assert handler.sent == BATCH
     assert sender.queued == 0
     assert per_message(calls) <= SEND, calls.most_common(20)
 
 
 def test_sending_one_message_each_time():
-    pair, sender, _ = joined()
     handler = OneByOne()
-    dispatcher = Dispatcher(pair.client.collector, None, handler)
-    transport = pair.client.transport
-    pair.client.collector.put(sender, Event.LINK_FLOW)
-
-    def turns():
-        while handler.sent < sent:
-            dispatcher.run()
-            transport.pending()
-
-    # The first one looks the methods up, and tags of another length another writer of frames.
-    sent = BATCH // 2
-    turns()
-    before, sent = sent, BATCH
-    calls = counted(turns)
+    sender, until = sending(handler)
+    before = BATCH // 2
+    until(before)()  # the first one looks the methods up, and tags of another length another writer of frames
+    calls = counted(until(BATCH))
     assert handler.sent == BATCH
     assert sender.queued == 0
     assert sum(calls.values()) <= SEND_ONE * (BATCH - before), calls.most_common(20)
 
 
 def test_an_outcome_that_comes_back():
-    pair, sender, receiver = joined()
-    for _ in range(BATCH):
-        sender.send(Message("message"))
-    pair.pump()
-    for delivery in list(receiver.unsettled_deliveries):
-        delivery.take()
-        delivery.update(delivery.ACCEPTED)
-        delivery.settle()
-    pair.client.take()
-    data = output(pair.server.transport)
+    pair, sender, data = outcomes()
     handler = Sending(0)
-    dispatcher = Dispatcher(pair.client.collector, None, handler)
-    transport = pair.client.transport
-
-    def turn():
-        transport.receive(data)
-        dispatcher.run()
-        transport.pending()
-
-    calls = counted(turn)
+    calls = counted(taking(pair.client, handler, data))
     assert handler.accepted == BATCH
     assert sender.unsettled == 0
     assert calls["on_delivery"] == BATCH, "the part for incoming deliveries is not called"
