@@ -1,0 +1,90 @@
+"""Teaches messaging in twelve lessons, each with a program, a question, and a picture of the run that just happened.
+
+    python -m examples.lessons                      the list of lessons and exercises
+    python -m examples.lessons 3                    a lesson, by number or name
+    python -m examples.lessons credit --set PREFETCH=1
+    python -m examples.lessons copy credit          its program as a file of your own
+    python -m examples.lessons run credit.py        your own program: output and picture
+
+Every program runs in a simulated world: its clock jumps over the waiting, and the same seed gives the same run.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from examples.lessons import catalogue
+from examples.lessons.reader import Reader, is_terminal
+from examples.lessons.stage import Broken
+
+
+class Wrong(Exception):
+    """The command cannot be carried out. The text is for its user."""
+
+
+def list_lessons():
+    """What there is."""
+    print("Lessons: python -m examples.lessons NUMBER\n")
+    for name in catalogue.NAMES:
+        lesson = catalogue.read(name)
+        print(f"  {lesson.number:2}  {lesson.name:14} {lesson.title} ({lesson.minutes} minutes)")
+
+
+def copy(name):
+    """The program of a lesson, as a file in the present directory."""
+    lesson = find(name)
+    path = Path(f"{lesson.name}.py")
+    if path.exists():
+        raise Wrong(f"there is a {path} already: remove it, or go to another directory")
+    path.write_text(lesson.program, encoding="utf-8")
+    print(f"{path} is yours. Run it with: python -m examples.lessons run {path}")
+
+
+def find(name):
+    lesson = catalogue.find(name)
+    if lesson is None:
+        names = catalogue.NAMES
+        raise Wrong(f"there is no lesson {name!r}; there are {', '.join(names)}, or 1 to {len(names)}")
+    return lesson
+
+
+def read_file(name):
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Wrong(f"{name} cannot be read: {error}") from error
+
+
+def carry_out(options):
+    words, settings = options.words, catalogue.settings(options.set)[0]
+    reader = Reader(is_terminal() and not options.all)
+    if not words:
+        list_lessons()
+    elif words[0] == "copy" and len(words) == 2:
+        copy(words[1])
+    elif words[0] == "run" and len(words) == 2:
+        reader.run(read_file(words[1]), Path(words[1]).name, settings)
+    elif len(words) == 1:
+        reader.show(find(words[0]), settings)
+    else:
+        raise Wrong(f"{' '.join(words)!r} is no command; see python -m examples.lessons --help")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.lessons", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("words", nargs="*", metavar="LESSON | copy LESSON | run FILE")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="for capital names of the program")
+    parser.add_argument("--all", action="store_true", help="do not wait between the parts of a lesson")
+    options = parser.parse_args(arguments)
+    try:
+        carry_out(options)
+    except (Wrong, Broken) as wrong:
+        print(wrong, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The picture of a run in 80 columns: a lane for each program, an arrow for each frame that matters."""
+
+from itertools import zip_longest
+
+from reactor import Message
+from reactor.simulation import Frame
+
+WIDTH, LEFT = 80, 9
+
+
+def draw(recording, width=WIDTH, only=()):
+    """The lines of the picture. only: the lanes that are shown; empty for all."""
+    rows = [row for row in _rows(recording) if not only or all(name in only for name in row[1:3] if name)]
+    lanes = list(dict.fromkeys(name for row in rows for name in row[1:3] if name))
+    if "broker" in lanes:  # it stands between the others
+        lanes.remove("broker")
+        lanes.insert(only.index("broker") if only else 1, "broker")
+    if not lanes:
+        return ["(nothing happened between the programs)"]
+    left = LEFT + len(lanes[0]) // 2
+    gap = (width - left - 2 - len(lanes[-1]) // 2) // max(1, len(lanes) - 1)
+    at = {name: left + gap * number for number, name in enumerate(lanes)}
+    lines = [_line([(at[name] - len(name) // 2, name) for name in lanes])]
+    before = None
+    for time, source, sink, label in rows:
+        parts = [(place, "|") for place in at.values()]
+        if time != before:
+            parts.append((0, f"{time:7.3f}"))
+        before = time
+        if sink is None:
+            parts.append((max(LEFT, min(at[source] - len(label) // 2, width - len(label))), label))
+        else:
+            low, high = sorted((at[source], at[sink]))
+            body = f" {label[: high - low - 6]} ".center(high - low - 2, "-")
+            parts.append((low + 1, body + ">" if at[source] == low else "<" + body))
+        lines.append(_line(parts))
+    return lines
+
+
+def _line(parts):
+    """Each text at its place."""
+    cells = [" "] * max(place + len(text) for place, text in parts)
+    for place, text in parts:
+        cells[place : place + len(text)] = text
+    return "".join(cells)
+
+
+def beside(one, other, width):
+    """Two pictures side by side."""
+    return [f"{left.ljust(width)}  {right}".rstrip() for left, right in zip_longest(one, other, fillvalue="")]
+
+
+def _rows(recording):
+    """(time, source, sink or None, label), equal neighbours folded."""
+    bodies = {}
+    pending = None
+    for record in recording.records:
+        row = _row(record, bodies)
+        if row is None:
+            continue
+        if pending and row[:3] == pending[:3] and row[3] == pending[3] and row[2]:
+            pending = (*pending[:4], pending[4] + row[4])
+            continue
+        if pending:
+            yield _folded(pending)
+        pending = row
+    if pending:
+        yield _folded(pending)
+
+
+def _folded(row):
+    time, source, sink, kind, items = row
+    return time, source, sink, f"{kind} {_names(items)}".strip()
+
+
+def _names(items):
+    """The first and the last of them."""
+    if len(items) < 2:
+        return "".join(items)
+    stem = items[0].rstrip("0123456789")
+    numbered = all(item.startswith(stem) and item[len(stem) :].isdecimal() for item in items)
+    return f"{items[0]}-{items[-1][len(stem) :]}" if numbered else f"{items[0]} .. {items[-1]}"
+
+
+def _row(record, bodies):
+    time = round(record.at, 3)
+    if record.kind == "crashed":
+        return time, record.program, None, f"{record.program} crashes", []
+    if record.kind != "frame" or record.direction != "out":
+        return None
+    frame = Frame(record.raw)
+    kind, sink = frame.performative, record.values["peer"]
+    number = record.wire.rpartition("#")[2]
+    row = (time, record.program, sink)
+    if kind == "transfer":
+        body = str(Message.from_bytes(frame.payload).body)
+        bodies[number, record.program, frame.delivery_id] = body
+        return (*row, "", [body])
+    if kind == "disposition":
+        state = frame.state
+        name = {0x24: "accepted", 0x25: "rejected", 0x26: "released", 0x27: "modified"}.get(
+            getattr(state, "descriptor", None), "settled"
+        )
+        last = frame.first if frame.last is None else frame.last
+        giver = sink if frame.role else record.program
+        return (*row, name, [bodies.get((number, giver, one), f"#{one}") for one in range(frame.first, last + 1)])
+    if kind == "flow" and frame.link_credit is not None:
+        return (*row, "credit", [str(frame.link_credit)])
+    if kind in ("open", "attach", "detach", "close"):
+        return (*row, kind, [])
+    return None

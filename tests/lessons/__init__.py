@@ -1,0 +1,1 @@
+"""The lessons and exercises of examples/lessons."""
