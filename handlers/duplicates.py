@@ -12,6 +12,7 @@ from typing import Any
 from reactor import ACCEPTED, Event, Handler
 from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.delivery import OPEN, PRE_SETTLED
+from reactor.engine.endpoints.receiver import check_count
 
 from .messaging import MessagingHandler
 
@@ -24,8 +25,9 @@ class DuplicateFilter(Handler):
     again to `on_message`. A second copy of one that has no outcome yet is accepted as well: the first one comes again
     if it is given back. A message without an id always comes.
 
-    duplicate_count: the most ids that are remembered for each receiver (10,000).
-    duplicate_seconds: for how long (600).
+    duplicate_count: the most ids that are remembered for each receiver (10,000). ValueError for what is no number from
+        1 on, when the handler is made or its receiver.
+    duplicate_seconds: for how long (600). ValueError for what is no time.
     duplicates: how many messages were kept away.
     """
 
@@ -42,6 +44,7 @@ class DuplicateFilter(Handler):
 
     def __init__(self, *args: AnyValue, **kwargs: AnyValue) -> None:
         super().__init__(*args, **kwargs)
+        _check(self)
         self.handlers.insert(0, _Installer(self))
 
     def on_duplicate(self, event: Event) -> None:
@@ -66,6 +69,7 @@ class Memory:
     """The ids of one receiver's messages, with their deliveries: the oldest first."""
 
     def __init__(self, owner: DuplicateFilter) -> None:
+        _check(owner)  # what a subclass has set since it was made
         self.owner = owner
         self._seen: OrderedDict[Any, tuple[float, Any]] = OrderedDict()
 
@@ -98,6 +102,14 @@ class Memory:
         seen = self._seen
         while seen and next(iter(seen.values()))[0] < moment:
             seen.popitem(last=False)
+
+
+def _check(owner: DuplicateFilter) -> None:
+    if check_count("duplicate_count", owner.duplicate_count) == 0:
+        raise ValueError("duplicate_count is 0: no duplicate would be found")
+    seconds: Any = owner.duplicate_seconds
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+        raise ValueError("duplicate_seconds is a number of seconds above 0, not %r" % (seconds,))
 
 
 def _stands(delivery: Any) -> bool:

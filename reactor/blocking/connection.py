@@ -59,6 +59,7 @@ class BlockingConnection:
         self._failure: Optional[Callable[[], Exception]] = None
         self._closing = False
         self._opened = False  # by the peer
+        self.away = False
         self._ended = False  # by the peer, or with the wire
         self._default: Optional[BlockingSession] = None
         self._sessions: list[BlockingSession] = []
@@ -258,6 +259,7 @@ class BlockingConnection:
     def opened(self) -> None:
         """The peer has opened it."""
         self._opened = True
+        self.away = False
         self._service.notify()
 
     def ended(self) -> None:
@@ -313,6 +315,7 @@ class _ConnectionEvents:
         self.owner.lost()
         connection = event.connection
         if connection is None or event.container.will_reconnect(connection):
+            self.owner.away = True
             return
         if connection.state & Endpoint.LOCAL_ACTIVE:
             reason = "" if self._reason is None else ": %s" % self._reason.text

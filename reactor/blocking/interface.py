@@ -14,6 +14,7 @@ class ConnectionView(Protocol):
 
     conn: Connection
     confirmations: Any
+    away: bool
 
     @property
     def closed(self) -> bool: ...

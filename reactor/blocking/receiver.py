@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.blocking.attachment import Attachment
 from reactor.blocking.progress import Callback, Progress
 from reactor.blocking.received import Outcome, ReceivedMessage
 from reactor.blocking.waits import checked_capacity
+from reactor.codec.message import Message
 from reactor.container.settings.options import AtMostOnce, Options
-from reactor.container.settings.screens import Screen
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import LOST
 from reactor.engine.endpoints.disposition import (
@@ -21,6 +22,7 @@ from reactor.engine.endpoints.disposition import (
     ModifiedDisposition,
     RejectedDisposition,
 )
+from reactor.engine.events import Event
 from reactor.engine.handler import Handler
 from reactor.engine.modes import AcknowledgeMode
 from reactor.errors import DecodeError, Empty, ReactorException, Timeout
@@ -56,15 +58,12 @@ class BlockingReceiver:
         mode: AcknowledgeMode,
     ) -> None:
         self._capacity = checked_capacity(capacity, 0)
-        if handler is None:
-            _check_screens(options)
         self.acknowledge_mode = mode
         self.session = session
         self._acknowledgements: Acknowledgements = session.acknowledgements
         self._service = service
         self._has_handler = handler is not None
         self._arrived: deque[Arrived] = deque()
-        self._asked = False  # a request for more is on its way to the service
         self._takers = 0  # threads that wait for a message
         self._is_watched = False  # its messages were waited for with a function for their progress
         self._coming = 0  # bytes of the message that is coming
@@ -73,6 +72,7 @@ class BlockingReceiver:
         self._has_news = False  # messages have arrived in this round
         self._lock = threading.Lock()
         self._drained = True  # the last drain is answered, and its messages have arrived
+        self._kept_away = 0  # messages, by the receiver's options
         self._attachment = Attachment(
             session,
             service,
@@ -108,8 +108,8 @@ class BlockingReceiver:
 
     @property
     def address(self) -> Optional[str]:
-        """The address of the source, as the peer has named it."""
-        return self.link.remote_source.address  # type: ignore[no-any-return]
+        """The address of the source, as the peer has named it; between two wires as it was asked for."""
+        return self.link.remote_source.address or self.link.source.address  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return "<BlockingReceiver from %r, %d available>" % (self.address, self.available())
@@ -130,7 +130,7 @@ class BlockingReceiver:
             raise ReactorException("receive(): the messages of this receiver go to its handler")
         if timeout is not False:
             self.session.connection.deadline(timeout)  # a wrong one is found before a message is taken
-        arrived = self._next_arrived()
+        arrived = self._next_admitted()
         if arrived is None:
             arrived = self._await("receive(): waiting for a message from %r", timeout, progress)
         return self._take(arrived)
@@ -139,12 +139,13 @@ class BlockingReceiver:
         """Take the next message, or raise Empty: the peer had none for us, and has none on its way (row Q8).
 
         timeout: seconds; None (default): for ever; 0: look once; False: the connection's. progress: as of `receive`.
+        Raises Timeout, and not Empty, where the connection is away when it has passed: the peer cannot be asked.
         """
         if self._has_handler:
             raise ReactorException("fetch(): the messages of this receiver go to its handler")
         if timeout is not None:
             self.session.connection.deadline(timeout)
-        arrived = self._next_arrived()
+        arrived = self._next_admitted()
         if arrived is None:
             try:
                 arrived = self._await("fetch(): waiting for a message from %r", timeout, progress)
@@ -160,6 +161,22 @@ class BlockingReceiver:
                     return arrived
         except IndexError:  # another thread may have taken the last one
             return None
+
+    def _next_admitted(self) -> Optional[Arrived]:
+        """The next one that the options of the receiver do not keep away."""
+        while True:
+            arrived = self._next_arrived()
+            if arrived is None or self.link.screen is None:
+                return arrived
+            try:
+                admitted = self._service.call(partial(self._admits, arrived), "receive()")
+            except BaseException:  # Ctrl-C, or the end of the connection
+                self._arrived.appendleft(arrived)
+                raise
+            if admitted:
+                return arrived
+            self._kept_away += 1
+            self._ask()
 
     def _await(self, name: str, timeout: Patience, progress: Optional[Callback]) -> Arrived:
         """Wait for a message, with credit for it."""
@@ -193,7 +210,7 @@ class BlockingReceiver:
 
         def ready() -> bool:
             over = in_vain()  # before the look: a message that has arrived since then is seen
-            arrived = self._next_arrived()
+            arrived = self._next_admitted()
             if arrived is not None or over:
                 found.append(arrived)
                 return True
@@ -210,11 +227,19 @@ class BlockingReceiver:
 
     def _drain(self) -> Arrived:
         """Have the peer send what it has, or give the credit back: then there is nothing on its way. Raises Empty."""
-        self._service.call(self._begin_drain, "fetch()")
-        arrived = self._await_arrival("fetch(): waiting for the answer to a drain", False, lambda: self._drained)
-        if arrived is None:
-            raise Empty("no message from %r" % (self.address,)) from None
-        return arrived
+        connection = self.session.connection
+        text = "fetch(): waiting for the answer to a drain"
+        while True:
+            kept_away = self._kept_away
+            if not connection.away:
+                self._service.call(self._begin_drain, "fetch()")
+            arrived = self._await_arrival(text, False, lambda: self._drained or connection.away)
+            if arrived is not None:
+                return arrived
+            if connection.away:
+                raise Timeout("fetch(): the connection is away, and %r cannot be asked" % (self.address,)) from None
+            if kept_away == self._kept_away:
+                raise Empty("no message from %r" % (self.address,)) from None
 
     def _take(self, arrived: Arrived) -> ReceivedMessage:
         delivery = arrived[2]
@@ -232,11 +257,10 @@ class BlockingReceiver:
             self._taken += 1  # threads may lose one: another asks a little later then
             if self._taken * 2 >= self._capacity:
                 self._taken = 0
-                self._ask()
+                self._service.give_way(self._refill)
         return message  # type: ignore[no-any-return]
 
     def _ask(self) -> None:
-        self._asked = True
         self._service.post(self._refill)
 
     def available(self) -> int:
@@ -312,7 +336,6 @@ class BlockingReceiver:
             self._refill()
 
     def _refill(self) -> None:
-        self._asked = False
         if not self.link.draining():  # else it is looked at again when that is answered
             missing = self._missing()
             if missing:
@@ -325,9 +348,20 @@ class BlockingReceiver:
         credit: int = self.link.credit
         return max(0, wanted - len(self._arrived) - credit)
 
+    def _admits(self, arrived: Arrived) -> bool:
+        """Whether the receiver's options let the message through; else it has an outcome now."""
+        event: Any = Event(Event.DELIVERY, arrived[2])
+        event.container = self._service.container
+        try:
+            event.message = Message.from_bytes(arrived[1])
+        except DecodeError:
+            return True  # the taker has the error
+        return bool(self.link.screen(event))
+
     def _begin_drain(self) -> None:
         self._drained = False
-        self.link.drain(self._missing())
+        # One that an option has kept away, or that another thread has taken, has used up the credit of this call.
+        self.link.drain(max(self._missing(), 1 - len(self._arrived) - self.link.credit))
         self.answered()  # without credit there is nothing to be given back
 
     def coming(self, size: int) -> None:
@@ -382,14 +416,6 @@ def _options(options: Options, mode: AcknowledgeMode) -> Options:
 
 def _listed(options: Options) -> list[Any]:
     return [] if options is None else list(options) if isinstance(options, (list, tuple)) else [options]
-
-
-def _check_screens(options: Options) -> None:
-    """ValueError for one that keeps messages away from `on_message`: there is none here, and it would do nothing."""
-    for option in _listed(options):
-        if isinstance(option, Screen):
-            text = "receiver(): %s keeps messages away from on_message, which is a handler's: give one, or look at each"
-            raise ValueError(text % type(option).__name__)
 
 
 class _Arrivals(Handler):

@@ -79,6 +79,22 @@ class Service:
             self._asked = True
             self.container.call_soon_threadsafe(self._take)
 
+    def give_way(self, function: Callable[[], None]) -> None:
+        """As `post`, and wait for a moment at most until it has been called. A thread that goes on computing keeps the
+        interpreter for 5 ms from the service's thread, which is awake; the peer would be idle meanwhile."""
+        called = threading.Lock()
+        called.acquire()
+
+        def call() -> None:
+            try:
+                function()
+            finally:
+                called.release()
+
+        self.post(call)
+        if threading.get_ident() != self._ident:
+            called.acquire(timeout=MOMENT)
+
     def later(self, delay: float, function: Callable[[], None]) -> Timer:
         """On the service's thread: have `function` called there in `delay` seconds, unless the Timer is cancelled."""
         return self.container.loop.schedule(delay, function)

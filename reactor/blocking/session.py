@@ -21,6 +21,7 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.modes import AcknowledgeMode
 from reactor.errors import (
     NOT_IMPLEMENTED,
+    PRECONDITION_FAILED,
     AssertionFailed,
     Empty,
     LinkDetached,
@@ -362,7 +363,7 @@ def _asserting(place: Place) -> Iterator[None]:
     try:
         yield
     except LinkDetached as error:
-        if place.asserts and error.condition == NOT_IMPLEMENTED:
+        if place.asserts and error.condition in (NOT_IMPLEMENTED, PRECONDITION_FAILED):
             raise AssertionFailed(str(error)) from None
         raise
 

@@ -143,13 +143,13 @@ def round_trip(library: str, count: int) -> Figures:
             return report
 
 
-def blocking(library: str, count: int, role: str) -> Figures:
+def blocking(library: str, count: int, role: str, credit: int = 100) -> Figures:
     """Blocking calls of either library: sends to our broker, receives from a peer that sends as fast as it can."""
     url = local_url()
     peer: tuple[str, dict[str, Any]] = ("embedded_broker", {})
     options: dict[str, Any] = {"size": 100}
     if role == "blocking_receive":
-        peer, options = ("feed", {"count": count, "size": 100}), {"credit": 100}
+        peer, options = ("feed", {"count": count, "size": 100}), {"credit": credit}
     with Worker(OURS, peer[0], url, **peer[1]) as other:
         other.hear("started")
         with Worker(library, role, url, count=count, **options) as worker:
@@ -362,6 +362,13 @@ ROWS = [
         "blocking-receive",
         "blocking calls: `receive` with credit 100, and `accept`: messages/s (CPU us)",
         lambda library, count: blocking(library, count, "blocking_receive"),
+        per_second_of_one,
+        count=500,
+    ),
+    Row(
+        "blocking-receive-1000",
+        "the same with credit 1000",
+        lambda library, count: blocking(library, count, "blocking_receive", 1000),
         per_second_of_one,
         count=500,
     ),

@@ -8,6 +8,7 @@ from handlers.broker import EmbeddedBroker
 from reactor import AcknowledgeMode, Link, Message, Terminus
 from reactor.blocking.address_text import DEEPEST, has_options, read_address
 from reactor.blocking.addresses import read_source, read_target
+from reactor.errors import LinkDetached
 from reactor.utils import (
     AddressError,
     AssertionFailed,
@@ -187,6 +188,16 @@ def test_Q5_a_node_that_is_not_as_asserted(connection):
         session.receiver("jobs; {assert: always, link: {filter: {name: x, descriptor: 'no:such', value: 1}}}")
     session.receiver("jobs; {assert: always, mode: browse}").close()
     session.receiver("jobs; {assert: sender, link: {filter: {name: x, descriptor: 'no:such', value: 1}}}")
+
+
+def test_Q5_a_node_of_another_type_than_asserted(connection):
+    session = connection.session()
+    session.sender("jobs; {node: {type: queue}}")
+    for make in (session.sender, session.receiver):
+        with pytest.raises(AssertionFailed, match="'jobs' is a queue, not a topic"):
+            make("jobs; {assert: always, node: {type: topic}}")
+        with pytest.raises(LinkDetached, match="'jobs' is a queue, not a topic"):
+            make("jobs; {node: {type: topic}}")
 
 
 def test_Q5_what_no_link_can_do_is_in_the_log(connection, caplog):

@@ -436,6 +436,23 @@ def test_between_two_wires_a_session_closes_at_once_and_a_send_says_why_it_has_n
             session.sender("jobs")
 
 
+def test_Q8_a_fetch_whose_time_is_over_while_the_connection_is_away_cannot_say_that_there_is_nothing():
+    with EmbeddedBroker() as first:
+        connection = BlockingConnection(first.url, timeout=PATIENCE, reconnect=Backoff(initial=0.01, max_delay=0.05))
+        receivers = [connection.create_receiver("jobs", credit=credit) for credit in (0, 10)]
+    eventually(lambda: connection.away)
+    for receiver in receivers:
+        for seconds in (0, 0.01):
+            with pytest.raises(Timeout, match="the connection is away, and 'jobs' cannot be asked") as caught:
+                receiver.fetch(timeout=seconds)
+            assert not isinstance(caught.value, Empty)
+    with EmbeddedBroker(first.url), connection:
+        eventually(lambda: not connection.away)
+        for receiver in receivers:
+            with pytest.raises(Empty):
+                receiver.fetch(timeout=0)
+
+
 def test_after_close_every_call_says_so(connection):
     sender, receiver = connection.create_sender("jobs"), connection.create_receiver("jobs")
     session = connection.session()

@@ -6,7 +6,6 @@ import threading
 
 import pytest
 
-from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
 from reactor import (
     REJECTED,
@@ -15,14 +14,18 @@ from reactor import (
     AtLeastOnce,
     Backoff,
     Condition,
+    Container,
     LocalExpiry,
     Message,
+    ModifiedDisposition,
     RedeliveryPolicy,
 )
 from reactor.blocking import acknowledging
-from reactor.errors import ReactorException, SessionException
+from reactor.errors import DecodeError, ReactorException, SessionException
 from reactor.utils import BlockingConnection, Empty, Timeout
 from tests.support.blocking import PATIENCE, Peer, eventually, fill
+
+FAILED = ModifiedDisposition(failed=True, undeliverable=False)
 
 
 def take(connection, mode, *bodies, capacity=0):
@@ -155,12 +158,73 @@ def test_a_receiver_may_have_a_mode_of_its_own(broker, connection):
         session.receiver("jobs", acknowledge_mode=0)
 
 
-@pytest.mark.parametrize("screen", (RedeliveryPolicy(3), LocalExpiry()))
-def test_an_option_that_would_do_nothing_is_refused(connection, screen):
-    for options in (screen, [AtLeastOnce(), screen]):
-        with pytest.raises(ValueError, match="%s keeps messages away from on_message" % type(screen).__name__):
-            connection.create_receiver("jobs", options=options)
-    connection.create_receiver("jobs", options=screen, handler=MessagingHandler()).close()
+def test_J9_a_blocking_receiver_keeps_away_what_has_failed_too_often(broker, connection):
+    fill(connection, "jobs", "bad", "good", "better")
+    connection.create_receiver("jobs").fetch().acknowledge(FAILED)
+    for capacity in (0, 10):
+        policy = RedeliveryPolicy(0, REJECTED)
+        receiver = connection.create_receiver("jobs", credit=capacity, options=[AtLeastOnce(), policy])
+        message = receiver.fetch(timeout=PATIENCE)
+        assert message.body == ("better" if capacity else "good")
+        message.acknowledge()
+        assert policy.kept_away == (not capacity)
+        receiver.close()
+    eventually(lambda: broker.queue("jobs").depth == 0 and broker.queue("jobs").rejected == 1)
+
+
+def test_J9_a_drain_that_brings_only_what_is_kept_away_asks_again(broker, connection):
+    fill(connection, "jobs", "bad", "worse", "good")
+    first = connection.create_receiver("jobs")
+    failed = [first.fetch(), first.fetch()]
+    for message in failed:
+        message.acknowledge(FAILED)
+    policy = RedeliveryPolicy(0)
+    receiver = connection.create_receiver("jobs", options=policy)
+    assert receiver.fetch(timeout=0).body == "good"
+    with pytest.raises(Empty):
+        receiver.fetch(timeout=0)
+    assert policy.kept_away == 2
+    assert receiver.unsettled() == 1
+
+
+def test_J12_a_message_that_expires_while_it_waits_is_not_taken(broker, monkeypatch):
+    container = Container()
+    now = container.today()
+    with BlockingConnection(broker.url, timeout=PATIENCE, container=container) as connection:
+        sender = connection.create_sender("jobs")
+        for body, expiry in (("stale", now + 60), ("fresh", now + 6000)):
+            sender.send(Message(body, expiry_time=expiry))
+        receiver = connection.create_receiver("jobs", credit=10, options=LocalExpiry())
+        eventually(lambda: receiver.available() == 2)
+        monkeypatch.setattr(container, "today", lambda: now + 100)
+        assert receiver.receive().body == "fresh"
+
+
+def test_a_message_that_cannot_be_read_is_the_takers_error_whatever_the_options_keep_away():
+    states = []
+
+    def on_link_opening(event):
+        event.sender.source.address = "jobs"
+
+    def on_sendable(event):
+        sender = event.sender
+        if not states:
+            states.append(None)
+            sender.delivery("broken")
+            sender.send(b"\xff\xff")
+            sender.advance()
+
+    def on_rejected(event):
+        states.append(event.delivery.remote_state)
+
+    methods = {"on_link_opening": on_link_opening, "on_sendable": on_sendable, "on_rejected": on_rejected}
+    with Peer(**methods) as peer, BlockingConnection(peer.url, timeout=PATIENCE) as connection:
+        policy = RedeliveryPolicy(0)
+        receiver = connection.create_receiver("jobs", options=policy)
+        with pytest.raises(DecodeError):
+            receiver.fetch(timeout=PATIENCE)
+        eventually(lambda: states == [None, REJECTED])
+        assert policy.kept_away == 0
 
 
 def test_empty_is_all_that_a_traceback_shows(connection):

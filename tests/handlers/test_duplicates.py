@@ -9,6 +9,7 @@ import pytest
 from handlers import DuplicateFilter, MessagingHandler
 from reactor import AtMostOnce, Message, RedeliveryPolicy, Reject, Release
 from reactor.engine.endpoints.receiver import Receiver
+from reactor.simulation import World
 from tests.support.stage import Stage, Witness
 
 
@@ -211,3 +212,27 @@ def test_receivers_without_a_filter_have_no_screen() -> None:
     scene = Scene(handler=Witness())
     (receiver,) = [link for link in scene.stage.host.connections()[0].links(0) if isinstance(link, Receiver)]
     assert receiver.screen is None
+
+
+@pytest.mark.parametrize("name, value", [
+    ("duplicate_count", 0), ("duplicate_count", -1), ("duplicate_count", "10"),
+    ("duplicate_seconds", 0), ("duplicate_seconds", -1.0), ("duplicate_seconds", None), ("duplicate_seconds", "1"),
+])  # fmt: skip
+def test_a_setting_that_would_find_no_duplicate_is_refused_when_the_handler_is_made(name, value):
+    handler = type("Orders", (DuplicateFilter, MessagingHandler), {name: value})
+    with pytest.raises(ValueError, match=name):
+        handler()
+
+
+def test_a_setting_that_is_changed_later_is_refused_with_the_next_receiver():
+    class Orders(DuplicateFilter, MessagingHandler):
+        def __init__(self):
+            super().__init__()
+            self.duplicate_count = "10"
+
+        def on_start(self, event):
+            event.container.create_receiver("amqp://nowhere/jobs")
+
+    with World(1) as world, pytest.raises(ValueError, match="duplicate_count must be a number of messages, not '10'"):
+        world.start(Orders)
+        world.settle()
