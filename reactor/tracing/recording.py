@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from reactor.tracing.columns import draw
 from reactor.tracing.lines import MARK, header_line, read_lines, record_line
 from reactor.tracing.record import KINDS, VERSION, Record, RecordingError
+from reactor.tracing.timeline import Timeline
 
 __all__ = ["KINDS", "Record", "Recording", "RecordingError", "VERSION"]
 
@@ -47,6 +49,17 @@ class Recording:
     def __repr__(self) -> str:
         title = self.header.get("title")
         return "<Recording%s: %d records>" % (" %r" % title if title else "", len(self.records))
+
+    def text(self, width: int = 80, *, ascii_only: bool = False, everything: bool = False) -> str:
+        """The sequence diagram of it as lines of text; the same for the same recording, everywhere.
+
+        width: columns, 40 at least. ascii_only: for terminals without box drawing. everything: a row for each frame.
+        """
+        return draw(self.timeline(), width, ascii_only, everything)
+
+    def timeline(self) -> Timeline:
+        """It as a model: lanes, links, deliveries, curves, marks."""
+        return Timeline(self.records, self.header)
 
     def write(self, path: Union[str, Path]) -> None:
         """Write a file, in the format of its ending: `.jsonl`. RecordingError for another ending, and for a
