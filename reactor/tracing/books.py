@@ -1,4 +1,4 @@
-"""Books: what the frames of one connection mean: its sessions, links and deliveries, as both of its ends know them.
+"""Books: the meaning of the frames of one connection: sessions, links, deliveries, as both of its ends know them.
 
 The timeline enters. A frame counts twice: at the end that writes it, and later at the one that reads it; `meaning`
 finds once which link and which deliveries a frame is about, and `passed` is called for each end. Frames that break the
@@ -33,14 +33,14 @@ class Ledger(Protocol):
         """Something is not in the recording."""
 
     def comes(self, delivery: Delivery, label: Label) -> None:
-        """A delivery is complete; says whether its message came before."""
+        """A delivery is complete, and may have come before."""
 
     def returned(self, delivery: Delivery) -> None:
         """A delivery went back, or was lost: its message may come again."""
 
 
 class _Attachment:
-    """A link on one wire. sender: the side that sends. view: the side whose knowledge is drawn."""
+    """A link on one wire. sender: the side that sends. view: the side that knows the curves."""
 
     __slots__ = ("count", "credit", "current", "link", "open", "sender", "session", "view")
 
@@ -81,7 +81,7 @@ class Books:
         self._unsettled: dict[Delivery, _Attachment] = {}
 
     def meaning(self, passage: Passage, content: Content, writer: int) -> None:
-        """Find what a frame of the side `writer` is about."""
+        """Find the link and the deliveries of a frame of the side `writer`."""
         find = _MEANINGS.get(content.name)
         if find is not None:
             find(self, passage, content, writer)
@@ -107,7 +107,7 @@ class Books:
         for channels in self._channels:
             channels.clear()
 
-    # -- what a frame is about -------------------------------------------------------------------------------
+    # -- the meaning of a frame -------------------------------------------------------------------------------
 
     def _session(self, content: Content, writer: int) -> _Session:
         session = self._channels[writer].get(content.channel)
@@ -273,7 +273,7 @@ class Books:
             for number in numbers:
                 known.pop(number, None)
 
-    # -- what it changes, at one end --------------------------------------------------------------------------
+    # -- its effects, at one end --------------------------------------------------------------------------
 
     def _count_begin(self, passage: Passage, end: int, at: float) -> None:
         session, writer, window = passage.data

@@ -21,7 +21,7 @@ _LEFT = 11
 #: From one lane to the next, at least; with less room a row names its lanes.
 _GAP = 14
 
-#: Box drawing, and what stands for it where only ASCII can be shown.
+#: Box drawing, and its likeness where only ASCII can be shown.
 _ASCII = str.maketrans("│─┌├└┄", "|-,|`.")
 
 

@@ -27,7 +27,7 @@ _NO_FIELDS: dict[str, Any] = {}
 
 
 class Content:
-    """What one frame holds.
+    """The content of one frame.
 
     name: its performative, or one of the three names above. fields: by their names in the specification; None for one
     that is not there. payload: the bytes behind the performative. whole: whether all of the frame was recorded.
@@ -71,7 +71,7 @@ class Content:
 
 
 class Label:
-    """A message in a few characters, and what tells it from others.
+    """A message in a few characters, and with an identity.
 
     text: its body where that is short, else its id, else the beginning of its body. identity: the same for the same
     message when it is sent again: its id, or all of it. tries: the delivery-count in its header [3.2.1].

@@ -25,7 +25,7 @@ class Link:
     """One link by its name: it may have gone over several wires, one after the other.
 
     sender, receiver: the lanes of its ends. name: as in its attach. source, target: addresses, "" where not known.
-    number: its place in the timeline. view: whose knowledge the curves are: "sender" or "receiver".
+    number: its place in the timeline. view: the end that knows the curves: "sender" or "receiver".
     deliveries: in the order in which they were sent. complete: whether its attach is in the recording.
     """
 
@@ -118,7 +118,7 @@ class Passage:
     """One frame on its way: written at one end, read at the other.
 
     index: of its record. sent, read: when; None where that end was not recorded, or it never came. source, target:
-    lanes. name: of the performative. word: what it means in one word, such as "accepted"; frames of equal words can
+    lanes. name: of the performative. word: its meaning, such as "accepted"; frames of equal words can
     be folded. detail: the rest for people. link: or None. first, last: delivery-ids that it is about, or -1.
     lost: it was written and never read, though the other end was recorded. problem: why it cannot be read, or "".
     """
@@ -143,7 +143,7 @@ class Passage:
         self.read: Optional[float] = None
         self.lost = False
         self.problem = ""
-        self.data: Any = None  # what the books need of it when it is read
+        self.data: Any = None  # for the books, when it is read
 
     @property
     def at(self) -> float:

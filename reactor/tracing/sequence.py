@@ -105,7 +105,7 @@ class Row:
 
     @property
     def more(self) -> str:
-        """What stands behind the title, where there is room for it."""
+        """The text behind the title, where there is room for it."""
         return "" if self.is_short or self.word == "attach" else self.detail
 
     @property
@@ -213,7 +213,7 @@ class Group:
         return max(row.until for row in self.rows)
 
     def children(self) -> list[Node]:
-        """What it unfolds into: rows, or smaller groups."""
+        """Its next level: rows, or smaller groups."""
         return _parted(self.rows)
 
 
@@ -301,7 +301,7 @@ def _merged(groups: Iterable[Group], rows: Iterable[Row]) -> list[Node]:
 
 
 def _folded(nodes: list[Node]) -> list[Node]:
-    """The parts of the picture: what is routine is folded between two things that are not."""
+    """The parts of the picture: routine is folded between two things that are not."""
     found: list[Node] = []
     routine: list[Row] = []
     for node in nodes:

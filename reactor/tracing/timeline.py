@@ -1,7 +1,7 @@
 """Timeline: a recording as a model: lanes, links by name, deliveries, curves, marks. All pictures draw from it.
 
 The records are gone through once, in their order. A recording may be a part of a run: its beginning may have been
-dropped, one side of a connection may be all there is, and frames may be cut off or broken. `missing` says so, in
+dropped, one side of a connection may be all there is, and frames may be cut off or broken. `missing` has that in
 sentences; nothing in here fails for it.
 """
 
@@ -30,7 +30,7 @@ class Timeline:
 
     lanes: the programs, from left to right. links, deliveries: in the order of their beginning. passages: every frame,
     in the order in which frames were written. marks: moments that stand out. missing: sentences about the parts of the
-    run that are not in the recording. records: what it was made from. end: seconds of the last record.
+    run that are not in the recording. records: its source. end: seconds of the last record.
     """
 
     def __init__(self, records: Sequence[Record], header: Optional[dict[str, Any]] = None) -> None:

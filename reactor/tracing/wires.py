@@ -1,4 +1,4 @@
-"""Wires: which ends of connections are in a recording, which two are the same connection, and whose they are.
+"""Wires: the ends of connections in a recording, which two belong together, and the program that has each.
 
 The timeline enters. Every program of a recording is a lane of the picture, and so is every peer that was not
 recorded itself. Worlds name both ends of a wire; elsewhere the two `open` frames show which ends belong together.
