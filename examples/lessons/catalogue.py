@@ -10,7 +10,8 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 
 #: In the order of teaching.
-NAMES = ["credit"]
+NAMES = "journey events credit prefetch outcomes guarantees redelivery backpressure reconnect request topics".split()
+NAMES += ["transactions"]
 
 
 class Lesson(NamedTuple):
@@ -20,7 +21,8 @@ class Lesson(NamedTuple):
     guide: about the program. question: to be answered before the run. right: the letter of the answer. answer: why.
     settings: names in the program that are worth a change. change: a task with them.
     other: settings of the counterfactual. focus: the programs in its pictures; empty for all. compare: about these
-    pictures. remember: the lesson in a sentence or two.
+    pictures. count: where many runs are counted: of which lesson, settings of each line, text; else None.
+    remember: the lesson in a sentence or two.
     """
 
     number: int
@@ -38,17 +40,18 @@ class Lesson(NamedTuple):
     other: dict
     focus: list
     compare: str
+    count: object
     remember: str
 
 
 def value(text):
-    """A number, where it is one."""
+    """A number, where it is one. In words an underscore stands for a space."""
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             pass
-    return {"True": True, "False": False}.get(text, text)
+    return {"True": True, "False": False, "None": None}.get(text, text.replace("_", " "))
 
 
 def settings(words):
@@ -83,8 +86,15 @@ def parse(number, name, text, program):
         other,
         focus,
         parts["other"][1],
+        counted(*parts["count"]) if "count" in parts else None,
         parts["remember"][1],
     )
+
+
+def counted(words, text):
+    """Of the part `count`."""
+    name, *lines = words
+    return name, [settings([line])[0] for line in lines], text
 
 
 def read(name):

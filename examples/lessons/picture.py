@@ -1,4 +1,7 @@
-"""The picture of a run in 80 columns: a lane for each program, an arrow for each frame that matters."""
+"""The picture of a run in 80 columns: a lane for each program, an arrow for each frame that matters.
+
+An arrow that ends in X was written, and never read at the other end. Equal arrows side by side are one.
+"""
 
 from itertools import zip_longest
 
@@ -6,6 +9,16 @@ from reactor import Message
 from reactor.simulation import Frame
 
 WIDTH, LEFT = 80, 9
+
+#: By the codes of the specification [3.4], [4.5].
+OUTCOMES = {0x24: "accepted", 0x25: "rejected", 0x26: "released", 0x27: "modified", 0x33: "declared"}
+OUTCOMES[0x34] = "if committed:"
+
+#: Before the label of a frame that was written and never read.
+LOST = "X "
+
+#: Frames that share an arrow, where they go the same way at the same time.
+SHAKING = {"open", "attach", "detach", "close"}
 
 
 def draw(recording, width=WIDTH, only=()):
@@ -31,8 +44,13 @@ def draw(recording, width=WIDTH, only=()):
             parts.append((max(LEFT, min(at[source] - len(label) // 2, width - len(label))), label))
         else:
             low, high = sorted((at[source], at[sink]))
+            lost = label.startswith(LOST)
+            label = label[len(LOST) :].strip() if lost else label
             body = f" {label[: high - low - 6]} ".center(high - low - 2, "-")
-            parts.append((low + 1, body + ">" if at[source] == low else "<" + body))
+            if at[source] == low:
+                parts.append((low + 1, body[:-2] + "X  " if lost else body + ">"))
+            else:
+                parts.append((low + 1, "  X" + body[2:] if lost else "<" + body))
         lines.append(_line(parts))
     return lines
 
@@ -54,18 +72,42 @@ def _rows(recording):
     """(time, source, sink or None, label), equal neighbours folded."""
     bodies = {}
     pending = None
-    for record in recording.records:
+    arrived = _arrived(recording.records)
+    for place, record in enumerate(recording.records):
         row = _row(record, bodies)
         if row is None:
             continue
-        if pending and row[:3] == pending[:3] and row[3] == pending[3] and row[2]:
+        if row[2] and place not in arrived:
+            row = (*row[:3], LOST + row[3], row[4])
+        if pending and row[:4] == pending[:4] and row[2] and row[3] != "credit":
             pending = (*pending[:4], pending[4] + row[4])
+            continue
+        if pending and row[:3] == pending[:3] and {row[3], *pending[3].split(", ")} <= SHAKING:
+            pending = (*pending[:3], f"{pending[3]}, {row[3]}", [])
             continue
         if pending:
             yield _folded(pending)
         pending = row
     if pending:
         yield _folded(pending)
+
+
+def _arrived(records):
+    """The places of frames that were read at the other end: each wire keeps their order."""
+    arrived, written = set(), {}
+    for place, record in enumerate(records):
+        if record.kind == "frame":
+            number = record.wire.rpartition("#")[2]
+            if record.direction == "out":
+                written.setdefault((number, record.program), []).append(place)
+                continue
+            waiting = written.get((number, record.values["peer"]), [])
+            while waiting:
+                sent = waiting.pop(0)
+                if records[sent].raw == record.raw:
+                    arrived.add(sent)
+                    break
+    return arrived
 
 
 def _folded(row):
@@ -93,14 +135,13 @@ def _row(record, bodies):
     number = record.wire.rpartition("#")[2]
     row = (time, record.program, sink)
     if kind == "transfer":
-        body = str(Message.from_bytes(frame.payload).body)
+        body = Message.from_bytes(frame.payload).body
+        body = str(getattr(body, "descriptor", body)).replace("amqp:", "").replace(":list", "")  # of transactions
         bodies[number, record.program, frame.delivery_id] = body
         return (*row, "", [body])
     if kind == "disposition":
         state = frame.state
-        name = {0x24: "accepted", 0x25: "rejected", 0x26: "released", 0x27: "modified"}.get(
-            getattr(state, "descriptor", None), "settled"
-        )
+        name = OUTCOMES.get(getattr(state, "descriptor", None), "settled")
         last = frame.first if frame.last is None else frame.last
         giver = sink if frame.role else record.program
         return (*row, name, [bodies.get((number, giver, one), f"#{one}") for one in range(frame.first, last + 1)])

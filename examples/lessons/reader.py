@@ -3,17 +3,20 @@
 import sys
 import textwrap
 
+from examples.lessons import catalogue
 from examples.lessons.picture import beside, draw
 from examples.lessons.stage import Stage
 
 WIDTH = 80
+RUNS = 50
 
 
 class Reader:
-    """Shows lessons. waits: whether it asks, and waits for the Enter key, between the parts."""
+    """Shows lessons. waits: whether it asks, and waits for the Enter key, between the parts.
+    runs: in how many worlds it counts."""
 
-    def __init__(self, waits, write=print, ask=input):
-        self.waits, self.write, self.ask = waits, write, ask
+    def __init__(self, waits, write=print, ask=input, runs=RUNS):
+        self.waits, self.write, self.ask, self.runs = waits, write, ask, runs
 
     def show(self, lesson, settings):
         """The whole lesson. settings: for its program, in place of those that stand there."""
@@ -37,6 +40,9 @@ class Reader:
         elif not settings:
             self.write(f"It is {lesson.right}.\n")
         self.prose(lesson.answer)
+        if lesson.count:
+            self.go_on("many runs, counted")
+            self.count(*lesson.count)
         self.go_on("the same again, with another setting")
         self.compare(lesson, stage)
         self.heading("Now you")
@@ -53,12 +59,28 @@ class Reader:
         other.run()
         before = {name: stage.names[name] for name in lesson.other}
         self.heading("The same world with" + shown(before) + ", and with" + shown(lesson.other))
-        half = WIDTH // 2 - 1
-        lines = [draw(one.recording, half, lesson.focus) for one in (stage, other)]
-        for line in beside(*lines, half):
+        for line in compared(stage, other, lesson.focus):
             self.write(line)
         self.write("")
         self.prose(lesson.compare)
+
+    def count(self, name, lines, text):
+        """Runs of one scene in many worlds, with other settings in each line, and their results in sum."""
+        self.heading(f"{self.runs} worlds")
+        self.prose(text)
+        lesson = catalogue.read(name)
+        for number, settings in enumerate(lines):
+            total = {}
+            for seed in range(self.runs):
+                stage = Stage(lesson.program, f"{name}.py", {**settings, "SEED": seed})
+                stage.run()
+                for key, count in stage.result().items():
+                    total[key] = total.get(key, 0) + count
+            if not number:
+                self.write(" " * 20 + "".join(f"{key:>16}" for key in total))
+            words = ", ".join(map(str, settings.values()))
+            self.write(f"{words:20}" + "".join(f"{count:16}" for count in total.values()))
+        self.write("")
 
     def run(self, source, name, settings):
         """Any program: its output and its picture."""
@@ -96,6 +118,14 @@ class Reader:
     def go_on(self, to):
         if self.waits:
             self.ask(f"[Enter: {to}] ")
+
+
+def compared(one, other, focus):
+    """The pictures of two runs: side by side, where they are narrow enough."""
+    if len(focus) == 2:
+        half = WIDTH // 2 - 1
+        return beside(draw(one.recording, half, focus), draw(other.recording, half, focus), half)
+    return [*draw(one.recording, WIDTH, focus), "", *draw(other.recording, WIDTH, focus)]
 
 
 def shown(settings):

@@ -87,7 +87,7 @@ class Stage:
             self.world.__enter__()  # then it leaves the telling of failures to this class
             self.watcher = Watcher(self.world)
             self.world.watch(self.watcher)
-            names["scene"](self.world)
+            self._result = names["scene"](self.world)
 
     @property
     def now(self):
@@ -108,6 +108,11 @@ class Stage:
         with self._doing():
             self.world.run_for(self.left)
         self.over = True
+
+    def result(self):
+        """The counts that the scene has a function for, which it returned: {} without one."""
+        with self._doing():
+            return self._result() if callable(self._result) else {}
 
     def step_frame(self):
         """Until one frame has arrived."""
