@@ -119,6 +119,7 @@ from reactor.errors import (
     UnsettledError,
 )
 from reactor.event import ApplicationEvent, Collector, Event, EventBase
+from reactor.explain.anything import explain
 from reactor.url import Url
 from reactor.version import VERSION, VERSION_MAJOR, VERSION_MINOR, VERSION_POINT
 
@@ -165,6 +166,7 @@ __all__ = [
     "EventInjector",
     "EventType",
     "ExactlyOnce",
+    "explain",
     "Filter",
     "float32",
     "Handler",

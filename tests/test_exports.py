@@ -40,6 +40,7 @@ OWN = {
     "Acknowledge AutoAccept MaxUnsettled Prefetch Resend": "options of a link that the original has not",
     "LocalExpiry RedeliveryPolicy": "options of a receiver that the original has not",
     "AcknowledgeMode": "the modes of JMS",
+    "explain": "why nothing moves",
     "ExactlyOnce UnsettledError UnsettledFile UnsettledMemory": "exactly once, and where its deliveries are kept",
     "Limits": "how much is taken of a peer, at most",
     "Pairs": "a map that no dict can hold",

@@ -34,6 +34,7 @@ FLOORS = {
     "reactor.loop": 4,
     "reactor.container": 5,
     "reactor.event": 5,
+    "reactor.explain": 6,
     "reactor.blocking": 5,
     "reactor.simulation": 6,
     "reactor.utils": 6,

@@ -28,7 +28,7 @@ class Connections:
     """The connections of one container.
 
     deadlines: of their links. slow_handlers: watches for handlers that take longer than their peers wait.
-    transactions: those of the container.
+    transactions: those of the container. explainer: of its connections.
     failure: why the last connection of `connect` was given up, since the application has connected last.
     """
 
@@ -38,6 +38,7 @@ class Connections:
         self.deadlines = Deadlines(turns.loop)
         self.slow_handlers = SlowHandlerWatch(turns.dispatcher, turns.loop.clock)
         self.transactions: TransactionsView
+        self.explainer: Any = None
         self.failure: Optional[BaseException] = None
         self._turns = turns
         self._supervisors: dict[Connection, ConnectionSupervisor] = {}
@@ -56,6 +57,7 @@ class Connections:
         connection.handler = handler
         connection.collect(self._turns.collector)
         connection.guard = self._turns.owner.check
+        connection.explainer = self.explainer
         return connection
 
     def connect(self, settings: ConnectSettings, container_id: str) -> Connection:

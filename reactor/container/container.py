@@ -17,6 +17,8 @@ from reactor.codec.types import AnyValue
 from reactor.container.acceptor import Acceptor
 from reactor.container.connections import Connections
 from reactor.container.draining import Leftover
+from reactor.container.explain.explainer import PATIENCE, Explainer
+from reactor.container.explain.sentences import Explanation
 from reactor.container.links import Context, LinkMaker, random_uuid
 from reactor.container.reconnect.backoff import Reconnect
 from reactor.container.running import Running
@@ -124,9 +126,11 @@ class Container:
         self._connections = Connections(self._turns, self.random)
         self._connections.transactions = self._transactions = Transactions(self)
         self._running = Running(self._turns, self._connections, self.owner, self.waiting_for)
-        self._turns.obey(SystemHandler(self._connections), self._connections.parted, self._running.close_all)
-        self._links = LinkMaker(self, self._connections.deadlines)
         self._tasks: weakref.WeakSet[Task] = weakref.WeakSet()  # those of `schedule` that are not forgotten
+        self._explainer = self._connections.explainer = Explainer(self._turns, self._connections, self._tasks)
+        system = SystemHandler(self._connections, self._explainer)
+        self._turns.obey(system, self._connections.parted, self._running.close_all)
+        self._links = LinkMaker(self, self._connections.deadlines)
 
     # -- connections -------------------------------------------------------------------------------------
 
@@ -153,8 +157,6 @@ class Container:
         Raises TypeError for an unknown keyword, suggesting the nearest, and for a value of the wrong kind, naming the
         keyword; ValueError for an address, a number or a connect.json that is wrong; SSLException for the SSLDomain of
         a server; DataException, naming the field, for a value that cannot be sent.
-
-        The keywords are described in `reactor.container.settings.connect.ConnectSettings`; `help()` shows them here.
         """
         given = dict(locals())  # the arguments: no other local is there yet
         check_keywords("connect()", Container.connect, given)
@@ -176,8 +178,6 @@ class Container:
 
         Raises ValueError for a wrong number, and for an empty `allowed_mechs`; OSError, naming the address, when it is
         in use or not to be had; SSLException for TLS without a certificate, or for the SSLDomain of a client.
-
-        The keywords are described in `reactor.container.settings.listen.ListenSettings`; `help()` shows them here.
         """
         given = dict(locals())
         check_keywords("listen()", Container.listen, given)
@@ -208,8 +208,6 @@ class Container:
     ) -> Session:
         """A new session, opened, of a connection or of a new connection to a url. LocalProtocolError on a connection
         that was closed; ValueError or TypeError for a keyword that is wrong.
-
-        The keywords are described in `reactor.container.settings.links.SessionSettings`; `help()` shows them here.
         """
         given = dict(locals())
         check_keywords("create_session()", Container.create_session, given)
@@ -230,8 +228,6 @@ class Container:
         Raises LocalProtocolError on a connection or session that was closed here, or that has an open sender of this
         name [2.6.1]; TypeError, ValueError or DataException, naming it, for a value that is of no use. Nothing is made
         then.
-
-        The keywords are described in `reactor.container.settings.links.SenderSettings`; `help()` shows them here.
         """
         given = dict(locals())
         check_keywords("create_sender()", Container.create_sender, given)
@@ -249,8 +245,6 @@ class Container:
         strict: bool = False, **unknown: NoReturn,
     ) -> Receiver:
         """Open a link to receive from, and return the Receiver. Raises as `create_sender` does.
-
-        The keywords are described in `reactor.container.settings.links.ReceiverSettings`; `help()` shows them here.
         """
         given = dict(locals())
         check_keywords("create_receiver()", Container.create_receiver, given)
@@ -425,6 +419,11 @@ class Container:
         without, listeners, timers. Empty when there is nothing left to wait for. Ctrl-C prints it."""
         self.owner.check()
         return sentences(self._turns, self._connections, self._tasks)
+
+    def explain(self, patience: float = PATIENCE) -> Explanation:
+        """Why nothing moves, in sentences, or that nothing stands in the way. From another thread than its own it asks
+        the container's: a loop that does not answer within `patience` seconds (1) is held, and that is the answer."""
+        return self._explainer.ask(self._explainer.container, patience)
 
     # -- stopping ----------------------------------------------------------------------------------------
 

@@ -132,6 +132,14 @@ class TransactionsView(Protocol):
         ...
 
 
+class ExplainerView(Protocol):
+    """The explainer of the container, as the parts see it that note something in it."""
+
+    def refused(self, link: Any) -> None:
+        """The peer has ended the link."""
+        ...
+
+
 class ConnectionHost(Protocol):
     """The connections of the container, as the supervisor of one of them sees them."""
 

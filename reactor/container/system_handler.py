@@ -6,19 +6,23 @@ is about, the deadlines, the watch for slow handlers. It keeps nothing, and deci
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reactor.container import acknowledging
 from reactor.container.agreement import look_at
 from reactor.container.connections import Connections
 from reactor.errors import ConnectionClosed
 
+if TYPE_CHECKING:
+    from reactor.container.interface import ExplainerView
+
 
 class SystemHandler:
     """The observer of a container's dispatcher."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, explainer: ExplainerView) -> None:
         self._connections = connections
+        self._explainer = explainer
         self._deadlines = connections.deadlines
         self._slow_handlers = connections.slow_handlers
 
@@ -73,6 +77,7 @@ class SystemHandler:
         self._supervisor(event).answered(event.context)
         self._supervisor(event).comeback.opened(event.context)
         self._deadlines.answered(event.context)
+        event.context.attached_at = self._connections.loop.now
         look_at(event.context)
 
     def on_link_remote_close(self, event: Any) -> None:
@@ -82,6 +87,7 @@ class SystemHandler:
         if self._connections.will_redirect(link):
             self._supervisor(event).redirects.redirect(link)
         else:
+            self._explainer.refused(link)
             self._supervisor(event).comeback.ended(link)
 
     on_link_remote_detach = on_link_remote_close

@@ -48,6 +48,7 @@ class Driver:
     connected: whether there is, or was, a peer at the other end.
     error: why the wire could not be had; None when it could, or while it is not known.
     closed: whether the wire was let go.
+    full_since: since when the wire has been full without a break, in seconds of the clock; None: it takes all.
     """
 
     # Some of these exist for each connection: no closure, no timer and no dict unless it is needed.
@@ -64,6 +65,7 @@ class Driver:
         "closed",
         "connected",
         "error",
+        "full_since",
         "linger",
         "loop",
         "transport",
@@ -78,6 +80,7 @@ class Driver:
         self.connected = False
         self.error: OSError | None = None
         self.closed = False
+        self.full_since: float | None = None
         self._interest = 0
         self._limit = READ_SIZE
         self._lingering = False
@@ -279,6 +282,8 @@ class Driver:
 
     def _want(self, interest: int) -> None:
         if interest != self._interest:
+            if (interest ^ self._interest) & WRITE:
+                self.full_since = self.loop.now if interest & WRITE and self.connected else None
             self._interest = interest
             self.loop.network.watch(self.wire, interest, self)
 

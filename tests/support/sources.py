@@ -238,7 +238,7 @@ def foreign_privates(sources: Iterable[Source]) -> Found:
             names = known[cls] if cls else set()
             if isinstance(value, ast.Name) and value.id in classes:
                 names = names | known[classes[value.id]]
-            if node.attr in names or ast.unparse(node) == "sys._getframe":
+            if node.attr in names or ast.unparse(node) in ("sys._getframe", "sys._current_frames"):
                 continue
             found[f"{source.name}: {ast.unparse(node)}"].append(f"{source}:{node.lineno}")
     return dict(found)

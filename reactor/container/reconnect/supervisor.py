@@ -42,6 +42,7 @@ class ConnectionSupervisor:
     attempts: the places and times of its attempts. connector: makes its wires.
     comeback: its sessions and links that the peer has ended. redirects: its links that peers send elsewhere.
     failures: how many attempts and wires in a row have failed: 0 while it is open.
+    tried_at: when the present attempt was begun, in seconds of the clock.
     due: the time of the next attempt, in seconds of the clock; None while there is none to wait for.
     replaced: whether the application has connected anew since the present wire has failed.
     """
@@ -60,6 +61,7 @@ class ConnectionSupervisor:
         self.failures = 0
         self.replaced = False
         self.due: Optional[float] = None
+        self.tried_at = 0.0
         self._host = host
         self._opened_at: Optional[float] = None  # on the present wire
         self._was_open = False
@@ -113,6 +115,7 @@ class ConnectionSupervisor:
     def _connect(self, step: Step) -> None:
         self._alarms = []
         self.due = None
+        self.tried_at = self._host.loop.now
         self.replaced = False
         log.info("connecting to %s", step.url.redacted)
         driver = self._driver = self.connector.connect(step.url, step.hostname, step.redirected)

@@ -52,11 +52,13 @@ Mechanisms = Union[None, str, Sequence[str]]
 
 def explained_by(settings: type) -> Callable[[Call], Call]:
     """Append the docstring of `settings`, which describes the keywords of a call, to that of the call: `help()` of the
-    call shows both."""
+    call shows both, and where they are described."""
 
     def explain(function: Call) -> Call:
         if function.__doc__ and settings.__doc__:  # Python started with -OO has none
-            function.__doc__ = "%s\n\n%s\n" % (_unindented(function.__doc__), _unindented(settings.__doc__))
+            parts = [_unindented(function.__doc__), _unindented(settings.__doc__)]
+            parts.insert(1, "The keywords, as `%s.%s` describes them:" % (settings.__module__, settings.__qualname__))
+            function.__doc__ = "\n\n".join(parts) + "\n"
         return function
 
     return explain

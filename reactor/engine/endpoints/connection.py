@@ -89,6 +89,7 @@ class Connection(Endpoint):
         "comes_back",
         "resend",
         "before_writing",
+        "explainer",
         "_links_made",
         "_leftover",
         "_freed",
@@ -121,6 +122,7 @@ class Connection(Endpoint):
         self.guard: Optional[Callable[[], None]] = None
         self.comes_back: Optional[Callable[[], bool]] = None
         self.resend = False
+        self.explainer: Any = None  # of its container: why nothing moves (`reactor.explain`)
         # Called before the frames of a turn are written, which may need it. One that raises ends
         # the wire, and nothing is written.
         self.before_writing: tuple[Callable[[], None], ...] = ()

@@ -108,6 +108,7 @@ class Link(Endpoint, ListedAbstract):
         "passive",
         "weight",
         "born",
+        "attached_at",
         "attach_timeout",
         "close_timeout",
         "ledger",
@@ -162,6 +163,7 @@ class Link(Endpoint, ListedAbstract):
         self.wire_credit = 0
         self.delivery_count = 0
         self.transfer_in_progress: Optional[Delivery] = None  # some of its frames have gone, or come
+        self.attached_at = 0.0  # by the peer, in seconds of the clock of the engine's driver, which sets it
         self.born = session.connection.count_link()
         self.weight = 0  # bytes of the peer's attach
         self.ledger: Any = None  # of deliveries that outlive the wire; None: none does

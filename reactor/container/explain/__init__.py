@@ -1,0 +1,1 @@
+"""Explain: why nothing moves, in sentences that are true."""

@@ -1,0 +1,196 @@
+"""Explainer: answers why nothing moves in a container, or at one of its connections, sessions, links and deliveries.
+
+The container owns one; the system handler notes in it the links that peers have refused. It reads, on the container's
+thread: in another one it hands the question over, and where the loop does not answer it looks at the stack of its
+thread, and at nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Callable, Optional
+
+from reactor.container.connections import Connections
+from reactor.container.draining import Drain
+from reactor.container.explain.connections import of_connection, of_session
+from reactor.container.explain.deliveries import of_delivery
+from reactor.container.explain.holding import handler_frame, held
+from reactor.container.explain.links import ended, of_link
+from reactor.container.explain.look import Look, Refusal
+from reactor.container.explain.samples import Samples
+from reactor.container.explain.sentences import Explanation, Sentence, counted, lasting
+from reactor.container.sources.selectable import Selectable
+from reactor.container.sources.task import Task
+from reactor.container.turns import Turns
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.public import Connection, Delivery, Link, Session
+from reactor.loop.driver import ListenerDriver
+from reactor.shown import shown
+
+#: Connections that have sentences: a person reads it.
+MOST_CONNECTIONS = 20
+#: Refusals that are remembered.
+MOST_REFUSALS = 8
+#: Seconds for the loop to answer another thread.
+PATIENCE = 1.0
+
+
+class Explainer:
+    """Explains one container. tasks: those that it has scheduled."""
+
+    def __init__(self, turns: Turns, connections: Connections, tasks: Iterable[Task]) -> None:
+        self._turns = turns
+        self._connections = connections
+        self._tasks = tasks
+        self._refused: deque[Refusal] = deque(maxlen=MOST_REFUSALS)
+        self.samples = Samples()
+
+    # -- on the container's thread -----------------------------------------------------------------------
+
+    def refused(self, link: Any) -> None:
+        """The peer has ended a link. With a reason it is remembered, as long as no other comes in its place."""
+        if link.remote_condition is not None and not self._connections.will_retry(link):
+            self._refused.append((link, self._turns.loop.clock.now(), ended(link)[1]))
+
+    def sample(self) -> None:
+        """Look at all links, so that a later look knows since when they stand as they are."""
+        links = (link for connection in self._connections.all() for link in connection.links(0))
+        self.samples.take(links, self._turns.loop.clock.now())
+
+    def container(self) -> Explanation:
+        """About the whole container."""
+        look = self._look()
+        told: list[Sentence] = []
+        failure = self._connections.failure
+        if failure is not None:
+            text = "a connection was given up: %s"
+            told.append(Sentence("refused", text % shown(str(failure) or repr(failure))))
+        if look.stopping:
+            text = "the container is stopping, stop(drain=...): it takes nothing in, and waits for the outcomes of %s"
+            told.append(Sentence("stopping", text % self._under_way()))
+        listed = self._connections.all()
+        for connection in listed[:MOST_CONNECTIONS]:
+            told += of_connection(look, connection)
+        if len(listed) > MOST_CONNECTIONS:
+            told.append(_of_the_rest(look, listed[MOST_CONNECTIONS:]))
+        told += self._other_sources(bool(told))
+        self.sample()
+        if not any(sentence.stuck for sentence in told):
+            told.append(self._well(listed))
+        return Explanation.of(told)
+
+    def of(self, thing: Any) -> Explanation:
+        """About a connection, session, link or delivery of the container."""
+        told = of_endpoint(self._look(), thing)
+        self.sample()
+        return told
+
+    def _look(self) -> Look:
+        return Look(self._turns, self._connections, self.samples, list(self._refused), self._drain is not None)
+
+    @property
+    def _drain(self) -> Optional[Drain]:
+        owner = getattr(self._turns.after_turn, "__self__", None)
+        return owner if isinstance(owner, Drain) else None
+
+    def _under_way(self) -> str:
+        links = [link for connection in self._connections.all() for link in connection.links(0)]
+        return counted(sum(link.unsettled for link in links), "delivery", "deliveries")
+
+    def _other_sources(self, has_connections: bool) -> list[Sentence]:
+        """Timers, listeners, and sources of the application."""
+        loop, told = self._turns.loop, []
+        watchers = list(loop.watchers)
+        for watcher in watchers:
+            if isinstance(watcher, ListenerDriver):
+                told.append(Sentence("listening", "waits for peers that connect to %s" % watcher.listener.address))
+        others = len(self._turns.injectors) + sum(isinstance(watcher, Selectable) for watcher in watchers)
+        if others:
+            text = "waits for %s of the application's own"
+            told.append(Sentence("own sources", text % counted(others, "descriptor or injector",
+                                                               "descriptors or injectors")))  # fmt: skip
+        now = loop.clock.now()
+        due = [task.timer.at for task in self._tasks if task.timer is not None and task.timer.pending]
+        if due:
+            alone = not (told or has_connections)
+            text = "waits %sfor %s, due in %s" if len(due) == 1 else "waits %sfor %s, the first due in %s"
+            text %= ("only " if alone else "", counted(len(due), "timer"), lasting(max(0.0, min(due) - now)))
+            told.append(Sentence("only a timer" if alone else "timer", text))
+        if self._turns.owner.ident is None and not told and not has_connections:
+            why = self._connections.failure
+            text = "the container does not run: run() is not called, or has come to its end"
+            told.append(Sentence("not running", text + ("" if why is None else ", and ended_by has the reason")))
+        return told
+
+    @staticmethod
+    def _well(listed: list[Connection]) -> Sentence:
+        links = sum(1 for connection in listed for _ in connection.links(0))
+        return Sentence("well", "nothing stands in the way: %s with %s" % (
+            counted(len(listed), "connection"), counted(links, "link"),
+        ))  # fmt: skip
+
+    # -- from any thread ---------------------------------------------------------------------------------
+
+    def ask(self, question: Callable[[], Explanation], patience: float = PATIENCE) -> Explanation:
+        """The answer to a question, which is asked on the container's thread.
+
+        patience: seconds for its loop to answer. A loop that does not is held: then the answer is where it stands.
+        """
+        owner = self._turns.owner
+        if owner.ident in (None, threading.get_ident()):
+            return question()
+        came = threading.Event()
+        answers: list[Explanation] = []
+        errors: list[BaseException] = []
+
+        def answer() -> None:
+            try:
+                answers.append(question())
+            except Exception as error:  # is raised where it was asked
+                errors.append(error)
+            came.set()
+
+        self._turns.call_soon(answer, ())
+        came.wait(patience / 2)
+        called = None if came.is_set() else handler_frame(owner.ident)
+        seen = self._turns.loop.clock.now()
+        came.wait(patience / 2)
+        if errors:
+            raise errors[0]
+        if answers:
+            return answers[0]
+        now = self._turns.loop.clock.now()
+        return Explanation.of([held(owner.ident, now - self._turns.loop.now, called, now - seen)])
+
+
+def of_endpoint(look: Look, thing: Any) -> Explanation:
+    """About a connection, session, link or delivery."""
+    if isinstance(thing, Connection):
+        told = of_connection(look, thing)
+    elif isinstance(thing, Session):
+        told = of_session(look, thing)
+    elif isinstance(thing, Delivery):
+        told = of_delivery(look, thing)
+    elif isinstance(thing, Link):
+        told = of_session(look, thing.session, links=False) if thing.may_go_on() and not thing.held else []
+        if thing.state & Endpoint.REMOTE_CLOSED or not any(_stops_links(sentence) for sentence in told):
+            told += of_link(look, thing)
+    else:
+        raise TypeError("explain() takes a container, connection, session, link or delivery, not %r" % (thing,))
+    if not any(sentence.stuck for sentence in told) and not any(sentence.kind == "done" for sentence in told):
+        told.append(Sentence("well", "nothing stands in the way"))
+    return Explanation.of(told)
+
+
+def _stops_links(sentence: Sentence) -> bool:
+    return sentence.stuck and sentence.kind != "peer not reading"
+
+
+def _of_the_rest(look: Look, connections: list[Connection]) -> Sentence:
+    stuck = sum(any(sentence.stuck for sentence in of_connection(look, one, links=False)) for one in connections)
+    more = counted(len(connections), "more connection")
+    if stuck:
+        return Sentence("more", "%s, and %d of them cannot go on" % (more, stuck))
+    return Sentence("more of it", "%s, and nothing stands in the way of their wires" % more)
