@@ -31,6 +31,7 @@ FLOORS = {
     "reactor.codec": 1,
     "reactor.engine": 2,
     "reactor.tracing": 3,
+    "reactor.look": 3,
     "reactor.loop": 4,
     "reactor.container": 5,
     "reactor.event": 5,

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from reactor.look.diagram import picture
 from reactor.tracing.columns import draw
 from reactor.tracing.lines import MARK, header_line, read_lines, record_line
 from reactor.tracing.record import KINDS, VERSION, Record, RecordingError
@@ -56,6 +57,15 @@ class Recording:
         width: columns, 40 at least. ascii_only: for terminals without box drawing. everything: a row for each frame.
         """
         return draw(self.timeline(), width, ascii_only, everything)
+
+    def svg(self, *, everything: bool = False) -> str:
+        """The sequence diagram of it as a picture, light or dark with its reader: a document of SVG, the same for the
+        same recording, everywhere. everything: a row for each frame."""
+        return picture(self.timeline(), everything)
+
+    def _repr_svg_(self) -> str:
+        """For notebooks."""
+        return self.svg()
 
     def timeline(self) -> Timeline:
         """It as a model: lanes, links, deliveries, curves, marks."""
