@@ -8,7 +8,7 @@ name alone.
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.container.deadlines import Deadlines
 from reactor.container.reconnect.supervisor import ConnectionSupervisor
@@ -86,7 +86,14 @@ class Connections:
 
     def forget(self, connection: Connection) -> None:
         """The connection has ended: nothing more is done for it."""
-        self._supervisors.pop(connection, None)
+        supervisor = self._supervisors.pop(connection, None)
+        if supervisor is not None:
+            supervisor.forgotten()
+
+    def call_aside(self, function: Callable[[], Any], done: Callable[[Any, Any], None]) -> None:
+        """Call `function`, which may take long, away from the container's thread; `done` is called in that, with its
+        result and None, or None and the exception."""
+        self.loop.network.call_aside(function, lambda outcome: self._turns.call_soon(done, outcome))
 
     def drive(self, transport: Transport, wire: Wire) -> Driver:
         """Have `transport` exchange its bytes over `wire`."""

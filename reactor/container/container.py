@@ -11,7 +11,7 @@ from __future__ import annotations
 import random as random_module
 import weakref
 from collections.abc import Iterable
-from typing import Callable, NoReturn, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Callable, NoReturn, Optional, TypeVar, Union, overload
 
 from reactor.codec.types import AnyValue
 from reactor.container.acceptor import Acceptor
@@ -50,6 +50,9 @@ from reactor.engine.tls.domain import SSLDomain
 from reactor.loop.busy_poll import BUSY_POLL
 from reactor.loop.interface import Clock, Network
 from reactor.loop.loop import Loop
+
+if TYPE_CHECKING:
+    from reactor.container.interface import Tokens
 
 Self = TypeVar("Self", bound="Container")
 
@@ -150,7 +153,8 @@ class Container:
         sni: Optional[str] = None, max_frame_size: Optional[int] = None, container_id: Optional[str] = None,
         connect_timeout: Optional[float] = None, open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
-        limits: Optional[Limits] = None, resend: Optional[bool] = None, **unknown: NoReturn,
+        limits: Optional[Limits] = None, resend: Optional[bool] = None, tokens: Optional[Tokens] = None,
+        **unknown: NoReturn,
     ) -> Connection:
         """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the container runs.
 

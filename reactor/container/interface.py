@@ -19,6 +19,7 @@ from reactor.engine.public import Connection, Sender, Transport
 from reactor.loop.driver import Driver
 from reactor.loop.interface import Wire
 from reactor.loop.loop import Loop
+from reactor.url import Url
 
 #: Connections that belong together, each with the settings of its supervisor: the first one was made by the
 #: application, the others for links that peers have redirected.
@@ -140,6 +141,35 @@ class ExplainerView(Protocol):
         ...
 
 
+class TokensAtWork(Protocol):
+    """The tokens of one connection, as its supervisor sees them."""
+
+    def connecting(self, transport: Transport, url: Url, private: bool) -> None:
+        """A wire to `url` is made, and nothing has been written. private: it stays on this machine."""
+        ...
+
+    def opened(self) -> None:
+        """The peer has opened the connection."""
+        ...
+
+    def lost(self) -> None:
+        """The wire is gone."""
+        ...
+
+    def ended(self) -> None:
+        """The connection has no wire any more, and will have none."""
+        ...
+
+
+class Tokens(Protocol):
+    """The value of the keyword `tokens` of `connect`: see reactor.tokens."""
+
+    def begin(self, connection: Connection, host: ConnectionHost, insecure: Optional[bool]) -> TokensAtWork:
+        """The tokens of a connection that is about to be opened. insecure: whether they may go in clear text; None:
+        on this machine only."""
+        ...
+
+
 class ConnectionHost(Protocol):
     """The connections of the container, as the supervisor of one of them sees them."""
 
@@ -156,6 +186,10 @@ class ConnectionHost(Protocol):
 
     def supervise(self, connection: Connection, settings: ConnectSettings, family: Optional[Family] = None) -> None:
         """Open the connection and keep it; `family`: of the connection that it is made for."""
+        ...
+
+    def call_aside(self, function: Callable[[], Any], done: Callable[[Any, Any], None]) -> None:
+        """Call `function` away from the container's thread, and `done` in it, with its result and exception."""
         ...
 
     def drive(self, transport: Transport, wire: Wire) -> Driver:

@@ -42,6 +42,7 @@ class ConnectionInterface(EndpointInterface, Protocol):
 
     lasting: bool
     guard: Optional[Callable[[], None]]
+    admission: Optional[Callable[[Any], bool]]
 
     def prepare(self) -> bool:
         """Frames of links are about to be written; returns whether that is to be called each time."""

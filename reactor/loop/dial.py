@@ -1,7 +1,7 @@
 """From a name to a connected socket: lookups away from the loop's thread, and attempts at each address.
 
-Only `sockets` enters. The lookups are the one place of this library that starts threads, because the system
-offers no other way to ask for a name without waiting for the answer.
+Only `sockets` enters. The lookups have threads of their own (aside.py), because the system offers no other way to ask
+for a name without waiting for the answer.
 
 Addresses are tried in the order that the system gives them. One that does not answer within `HEAD_START`
 seconds goes on being tried, but the next one is started beside it, so that a host with an IPv6 that leads nowhere is
@@ -13,10 +13,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import threading
 from collections import deque
 from typing import Any, Callable, Union
 
+from reactor.loop.aside import Aside, Outcome
 from reactor.loop.interface import WRITE, ConnectError, join_address
 from reactor.loop.poller import Poller
 from reactor.loop.timers import Timer
@@ -60,50 +60,26 @@ class Resolver:
     ask: socket.getaddrinfo, or its stand-in.
     """
 
-    __slots__ = ("_ask", "_limit", "_lock", "_running", "_waiting")
+    __slots__ = ("_ask", "_aside")
 
     def __init__(self, ask: Callable[..., Any], limit: int = 8) -> None:
         self._ask = ask
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._running = 0
-        self._waiting: deque[tuple[str, int, Callable[[Found], None]]] = deque()
+        self._aside = Aside("amqp-reactor name lookup", limit)
 
     def look_up(self, host: str, port: int, done: Callable[[Found], None]) -> None:
         """Ask for `host`; `done` is called with the answer, in a thread of the resolver."""
-        with self._lock:
-            self._waiting.append((host, port, done))
-            if self._running >= self._limit:
-                return
-            self._running += 1
-        try:
-            threading.Thread(target=self._work, name="amqp-reactor name lookup", daemon=True).start()
-        except RuntimeError as error:  # no thread to be had, or the interpreter is about to end
-            with self._lock:
-                self._running -= 1
-                if self._running:
-                    return  # another thread is still there to take it
-                self._waiting.pop()
-            done(OSError(errno.EAGAIN, str(error)))
+
+        def answer(outcome: Outcome) -> None:
+            found, error = outcome
+            if error is not None:
+                found = error if isinstance(error, OSError) else OSError(errno.EAGAIN, str(error))
+            done(found)
+
+        self._aside.call(lambda: look_up(host, port, 0, self._ask), answer)
 
     def close(self) -> None:
         """Forget the names that no thread has asked for yet."""
-        with self._lock:
-            self._waiting.clear()
-
-    def _work(self) -> None:
-        while True:
-            with self._lock:
-                if not self._waiting:
-                    self._running -= 1
-                    return
-                host, port, done = self._waiting.popleft()
-            found: Found
-            try:
-                found = look_up(host, port, 0, self._ask)
-            except OSError as error:
-                found = error
-            done(found)
+        self._aside.close()
 
 
 class Dial:

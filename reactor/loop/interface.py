@@ -14,7 +14,7 @@ The rules that hold for every implementation:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, Union
+from typing import Any, Callable, Protocol, Union
 
 READ = 1  #: there is something to read or to accept, or the wire has come to an end
 WRITE = 2  #: there is room to write, or the attempt to connect has come to its end
@@ -157,6 +157,14 @@ class Network(Protocol):
 
         timeout: seconds to wait for at most, 0 to look only, None for as long as it takes. The network may
         add watchers of its own, for its own housekeeping: call `ready(mask)` of each.
+        """
+        ...
+
+    def call_aside(self, function: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Make a call that may take long, away from the thread of the loop.
+
+        function: its value is the result; a coroutine that it returns is run to its end. done: called with
+        (result, None) or (None, exception), in any thread, at once perhaps.
         """
         ...
 

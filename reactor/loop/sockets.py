@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Callable
 
+from reactor.loop.aside import Aside
 from reactor.loop.busy_poll import busily
 from reactor.loop.clock import MonotonicClock
 from reactor.loop.dial import Dial, Found, Resolver, explain, format_address, look_up
@@ -162,6 +163,7 @@ class SocketNetwork:
 
     __slots__ = (
         "_answers",
+        "_aside",
         "_clock",
         "_dialing",
         "_failed",
@@ -179,6 +181,7 @@ class SocketNetwork:
         self.poller: Poller = busily(make_poller(), busy_poll, self._clock.now)
         self._timers = Timers()
         self._resolver = Resolver(ask)
+        self._aside = Aside("amqp-reactor call aside")
         self._answers: deque[tuple[Dial, Found]] = deque()  # filled by the threads of the resolver
         # Wires without a descriptor, and their watchers: those that are being dialled, and those
         # with an attempt that has failed, which are ready until they are looked at.
@@ -252,6 +255,9 @@ class SocketNetwork:
             self._timers.run(self._clock.now())
         return ready
 
+    def call_aside(self, function: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        self._aside.call(function, done)
+
     def wake(self) -> None:
         self._waker.wake()
 
@@ -261,6 +267,7 @@ class SocketNetwork:
 
     def close(self) -> None:
         self._resolver.close()
+        self._aside.close()
         wires = [thing for thing in self.poller.watched() if isinstance(thing, SocketWire)]  # others stay open
         for wire in [*self._dialing, *self._failed, *wires]:
             wire.close()

@@ -17,7 +17,7 @@ from reactor.loop.driver import Driver
 from reactor.url import Url
 
 if TYPE_CHECKING:
-    from reactor.container.interface import ConnectionHost
+    from reactor.container.interface import ConnectionHost, TokensAtWork
 
 
 class Connector:
@@ -26,11 +26,18 @@ class Connector:
     url: the address of the present wire, or of the last one.
     """
 
-    def __init__(self, connection: Connection, settings: ConnectSettings, host: ConnectionHost) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        settings: ConnectSettings,
+        host: ConnectionHost,
+        tokens: Optional[TokensAtWork] = None,
+    ) -> None:
         self.url: Optional[Url] = None
         self._connection = connection
         self._settings = settings
         self._host = host
+        self._tokens = tokens
 
     def connect(self, url: Url, hostname: Optional[str] = None, redirected: bool = False) -> Driver:
         """Make a wire to `url`, and have it carry the connection.
@@ -58,8 +65,11 @@ class Connector:
             if port != Url.Port(url.scheme or ""):
                 name += ":%d" % port
             transport.layers.put_in_websocket(self._host.random.randbytes, name, "/" + (url.path or ""))
+        private = not redirected and is_loopback(host)
         if settings.sasl_enabled:
-            self._identify(transport, url, port, not redirected and is_loopback(host))
+            self._identify(transport, url, port, private)
+        if self._tokens is not None:
+            self._tokens.connecting(transport, url, private)
         connection.connected_address = url.redacted
         transport.bind(connection)
         return self._host.drive(transport, self._host.loop.network.connect(host, port))

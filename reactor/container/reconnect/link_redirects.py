@@ -80,9 +80,9 @@ class LinkRedirects:
         mine = self._connection
         for settings, there in self.family:
             if there is not mine and is_same_place(settings.addresses[0], step.url):
-                session = there.session_head(Endpoint.LOCAL_ACTIVE) if there.state & Endpoint.LOCAL_ACTIVE else None
-                if session is not None:
-                    return session
+                for session in there.sessions(Endpoint.LOCAL_ACTIVE) if there.state & Endpoint.LOCAL_ACTIVE else ():
+                    if session.handler is None:  # else it is one for tokens, or of a part that wants its events
+                        return session
         connection = self._host.connection(mine.handler)
         for name in ("container", "offered_capabilities", "desired_capabilities", "properties"):
             setattr(connection, name, getattr(mine, name))

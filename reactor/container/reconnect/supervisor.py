@@ -27,7 +27,7 @@ from reactor.loop.timers import Timer
 from reactor.reasons import UNTRUSTED, passes
 
 if TYPE_CHECKING:
-    from reactor.container.interface import ConnectionHost, Family
+    from reactor.container.interface import ConnectionHost, Family, TokensAtWork
 
 log = logger(__name__)
 
@@ -53,7 +53,10 @@ class ConnectionSupervisor:
         self.connection = connection
         self.settings = settings
         self.attempts = Attempts(settings.addresses, settings.delays, host.random, settings.redirected)
-        self.connector = Connector(connection, settings, host)
+        self.tokens: Optional[TokensAtWork] = None
+        if settings.tokens is not None:
+            self.tokens = settings.tokens.begin(connection, host, settings.allow_insecure_mechs)
+        self.connector = Connector(connection, settings, host, self.tokens)
         self.comeback = Comeback(connection, self.attempts, host, self.will_reconnect)
         family = [] if family is None else family
         family.append((settings, connection))
@@ -155,6 +158,11 @@ class ConnectionSupervisor:
         self.comeback.clear()
         self.attempts.upcoming = None
 
+    def forgotten(self) -> None:
+        """Nothing more is done for the connection."""
+        if self.tokens is not None:
+            self.tokens.ended()
+
     # -- events ------------------------------------------------------------------------------------------
 
     def opened(self) -> None:
@@ -163,6 +171,8 @@ class ConnectionSupervisor:
         connection = self.connection
         self.failures = 0
         self._opened_at = self._host.loop.now
+        if self.tokens is not None:
+            self.tokens.opened()
         self.attempts.opened()
         connection.lasting = self.attempts.upcoming is not None
         log.info("connected to %s", connection.connected_address)
@@ -231,6 +241,8 @@ class ConnectionSupervisor:
     def ended(self, transport: Transport) -> None:
         """The transport is closed, and its handlers know: try again, or give the connection up."""
         self._stop_waiting()
+        if self.tokens is not None:
+            self.tokens.lost()
         connection, now = self.connection, self._host.loop.now
         again = self.will_reconnect()
         sent_away = bool(connection.state & Endpoint.REMOTE_CLOSED)

@@ -78,6 +78,8 @@ class ConnectSettings:
     limits: the most that is taken of the peer; None for the container's own.
     resend: the `resend` of senders on this connection that have none of their own: whether messages without an outcome
         are sent again when the connection is back (row J2); None for the container's own.
+    tokens: Claims or Bearer of reactor.tokens, with a provider, such as ``Claims(SharedAccessKey(name, key))``; None
+        (default) for no tokens.
     """
 
     __slots__ = (
@@ -101,6 +103,7 @@ class ConnectSettings:
         "redirected",  # whether a peer has given the address, and not the application
         "sasl_enabled",
         "sni",
+        "tokens",
         "ssl_domain",
         "user",
         "virtual_host",
@@ -126,6 +129,7 @@ class ConnectSettings:
         self.properties: Optional[dict[Any, Any]] = given["properties"]
         self.virtual_host: Optional[str] = given["virtual_host"]
         self.sni: Optional[str] = given["sni"]
+        self.tokens: Any = given["tokens"]
         self.user: Optional[str] = given["user"] or defaults.user
         self.password: Optional[str] = given["password"] or defaults.password
         self.allowed_mechs: Any = given["allowed_mechs"] or defaults.allowed_mechs

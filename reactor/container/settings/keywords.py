@@ -115,6 +115,13 @@ def check_text(name: str, value: Any) -> None:
         raise TypeError("%s is a str, not %s" % (name, type(value).__name__))
 
 
+def check_tokens(name: str, value: Any) -> None:
+    """TypeError unless it is a way for tokens. It may be a secret: the value is not shown."""
+    if isinstance(value, type) or not hasattr(value, "begin"):
+        text = "%s is Claims(provider) or Bearer(provider) of reactor.tokens, not %s"
+        raise TypeError(text % (name, getattr(value, "__name__", type(value).__name__)))
+
+
 def check_mechanisms(name: str, value: Any) -> None:
     """TypeError unless it is names in one str, or several of them."""
     if isinstance(value, str):
@@ -150,4 +157,5 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "max_frame_size": check_frame_size,
     "origins": check_origins,
     "strict": check_truth,
+    "tokens": check_tokens,
 }

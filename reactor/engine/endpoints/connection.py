@@ -86,6 +86,7 @@ class Connection(Endpoint):
         "lasting",
         "doubtful",
         "guard",
+        "admission",
         "comes_back",
         "resend",
         "before_writing",
@@ -120,6 +121,8 @@ class Connection(Endpoint):
         self.lasting = False
         self.doubtful: Optional[str] = None  # the peer's container-id, when its open announces a close
         self.guard: Optional[Callable[[], None]] = None
+        # Asked before each attach of ours: False, and the link waits until it is asked again, after `transport.wake()`.
+        self.admission: Optional[Callable[[Any], bool]] = None
         self.comes_back: Optional[Callable[[], bool]] = None
         self.resend = False
         self.explainer: Any = None  # of its container: why nothing moves (`reactor.explain`)

@@ -43,6 +43,7 @@ _SASL_FRAME = 1
 
 # Stages: which frame is expected next.
 _WANT_MECHANISMS = "sasl-mechanisms"
+_WANT_TOKEN = "no SASL frame, until this side has its token,"
 _WANT_INIT = "sasl-init"
 _WANT_CHALLENGE = "sasl-challenge or sasl-outcome"
 _WANT_RESPONSE = "sasl-response"
@@ -100,6 +101,8 @@ class SASL(SASLSettings):
         self.reason: Optional[str] = None
         self.output = bytearray()  #: whole SASL frames that are to be sent
 
+        self._token_due = False  # no mechanism is chosen before the token is there
+        self._offer: AnyValue = None  # of the server, which waits for that
         self._offered: list[str] = []
         self._mechanism: Union[ClientMechanism, ServerMechanism, None] = None
         self._stage = _WANT_INIT if server else _WANT_MECHANISMS
@@ -237,8 +240,22 @@ class SASL(SASLSettings):
         getattr(self, row.handler)(*fields)
 
     # -- the client's side -------------------------------------------------------------------------------
+    def wait_for_token(self) -> None:
+        """A client: choose no mechanism before `bring_token`."""
+        self._token_due = True
+
+    def bring_token(self, token: str) -> None:
+        """The token that the exchange waits for. RemoteProtocolError, as `receive` raises it, when the authentication
+        has failed for want of a mechanism."""
+        self.token, self._token_due = token, False
+        if self._stage == _WANT_TOKEN:
+            self.recv_mechanisms(self._offer)
+
     def recv_mechanisms(self, sasl_server_mechanisms: AnyValue) -> None:
         """The server's offer, one symbol or an array of them: choose, and begin."""
+        if self._token_due:
+            self._stage, self._offer = _WANT_TOKEN, sasl_server_mechanisms
+            return
         names = sasl_server_mechanisms
         offered = [str(names)] if isinstance(names, str) else [str(name) for name in names]
         identity = self.identity(offered)

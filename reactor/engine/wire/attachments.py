@@ -94,6 +94,9 @@ class Attachments:
         if naming.has_to_wait(link):
             wire.waits = True
             return
+        admission = self.session.connection.admission
+        if admission is not None and not admission(link):
+            return
         handle = free_number(self.handles_out)
         if handle >= FEW_HANDLES and channel.remote_number is None:
             return  # the peer's begin has the largest handle

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from reactor.loop.aside import outcome_of
 from reactor.loop.interface import Network, Watchable, Watcher, join_address
 from reactor.simulation.network.interface import NetworkView
 from reactor.simulation.network.wire import MemoryListener, MemoryWire, place_of
@@ -77,6 +78,10 @@ class MemoryNode:
             return self._ready()
         network.nap = math.inf if timeout is None else network.clock.now() + timeout
         return ready
+
+    def call_aside(self, function: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """At once: a thread would have a time of its own."""
+        done(outcome_of(function))
 
     def wake(self) -> None:
         self._woken = True

@@ -1,0 +1,199 @@
+"""The links to a `$cbs` node, and the requests over them: one pair for each connection.
+
+A request is a message to the node with a `reply-to`, and its reply has the request's message-id as correlation-id; the
+operation is put-token [1, "Claims-based authorization"]. It knows links and messages, and decides nothing about tokens.
+
+[1] https://learn.microsoft.com/en-us/azure/service-bus-messaging/service-bus-amqp-protocol-guide
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Callable, Optional, Protocol
+
+from reactor.codec.message import Message
+from reactor.codec.types import timestamp
+from reactor.container.links import random_uuid
+from reactor.engine.endpoints.condition import Condition
+from reactor.engine.endpoints.disposition import ACCEPTED, REJECTED
+from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.public import Connection, Receiver, Sender
+from reactor.errors import DECODE_ERROR, NOT_FOUND, DecodeError
+from reactor.reasons import passes
+from reactor.shown import shown
+from reactor.tokens.provider import Token
+
+#: Credit for replies: as many requests may be under way before the next flow.
+CREDIT = 100
+
+
+class Reply:
+    """The answer to a request.
+
+    status: as in HTTP; 0 when the request itself has failed. condition: the name of an error, where there is one.
+    """
+
+    __slots__ = ("status", "description", "condition")
+
+    def __init__(self, status: int, description: str, condition: str = "") -> None:
+        self.status = status
+        self.description = description
+        self.condition = condition
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        parts = [str(self.status) if self.status else "", self.condition, self.description]
+        return " ".join(shown(part) for part in parts if part)
+
+
+class Owner(Protocol):
+    """The user of the links."""
+
+    def ready(self) -> None:
+        """The peer has attached both links."""
+
+    def interrupted(self) -> None:
+        """The links have gone, and come back; requests without a reply have none."""
+
+    def refused(self, condition: Condition) -> None:
+        """The peer has no such node, or has taken it away."""
+
+
+class CbsLinks:
+    """The two links, in a session of their own; and the handler of all three.
+
+    node: the address of the node.
+    """
+
+    def __init__(self, connection: Connection, node: str, random: Random, owner: Owner) -> None:
+        self.node = node
+        self._owner = owner
+        self._connection = connection
+        self._random = random
+        self._made = 0
+        self._waiting: dict[int, Callable[[Reply], None]] = {}
+        self._attach()
+
+    def _attach(self) -> None:
+        here = self._here = random_uuid(self._random)
+        self.session = self._connection.session()
+        self.session.handler = self
+        self.session.open()
+        # A name in each direction: not every peer tells them apart.
+        self.sender: Sender = self.session.sender("%s-%s-requests" % (self.node, here))
+        self.sender.target.address, self.sender.source.address = self.node, here
+        self.receiver: Receiver = self.session.receiver("%s-%s-replies" % (self.node, here))
+        self.receiver.source.address, self.receiver.target.address = self.node, here
+        self.receiver.prefetch = CREDIT
+        for link in (self.sender, self.receiver):
+            link.handler = self
+            link.open()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the peer has attached both."""
+        open_ones = [link for link in (self.sender, self.receiver) if link.state & Endpoint.REMOTE_ACTIVE]
+        return len(open_ones) == 2
+
+    def put_token(self, audience: str, token: Token, done: Callable[[Reply], None]) -> None:
+        """Bring a token to the peer; `done` is called with the reply, unless `forget` comes first."""
+        self._made += 1
+        properties = {
+            "operation": "put-token",
+            "type": token.kind,
+            "name": audience,
+            "expiration": timestamp(int(token.expires_on * 1000)),
+        }
+        request = Message(token.token, id=str(self._made), reply_to=self._here, properties=properties)
+        delivery = self.sender.send(request)
+        delivery.context = self._made
+        self._waiting[self._made] = done
+
+    def forget(self) -> None:
+        """No reply will come any more to the requests that were made."""
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """End the session, with the links."""
+        if self.session.state & Endpoint.LOCAL_ACTIVE:
+            self.session.close()
+
+    # -- events ------------------------------------------------------------------------------------------
+
+    def on_link_remote_open(self, event: Any) -> None:
+        if self.is_ready:
+            self._owner.ready()
+
+    def on_link_remote_close(self, event: Any) -> None:
+        self._ended(event, event.link)
+
+    on_link_remote_detach = on_link_remote_close
+
+    def on_session_remote_close(self, event: Any) -> None:
+        self._ended(event, event.session)
+
+    def _ended(self, event: Any, endpoint: Any) -> None:
+        if not (endpoint.state & self.session.state & Endpoint.LOCAL_ACTIVE):
+            return
+        self.forget()
+        if event.container.will_retry(endpoint) or endpoint.connection.state & Endpoint.REMOTE_CLOSED:
+            self._owner.interrupted()
+            return
+        if passes(endpoint.remote_condition):
+            # As Azure does after ten minutes without a request, also where the connection is not made again.
+            self.close()
+            self._attach()
+            self._owner.interrupted()
+            return
+        none = Condition(NOT_FOUND, "the peer has closed it, and gave no reason")
+        self._owner.refused(endpoint.remote_condition or none)
+        self.close()
+
+    def on_delivery(self, event: Any) -> None:
+        delivery = event.context
+        if delivery.link.is_sender:
+            self._sent(delivery)
+        elif delivery.payload is not None and not delivery.partial and not delivery.aborted:
+            self._received(delivery)
+
+    def _sent(self, delivery: Any) -> None:
+        """The peer has an outcome for a request; a reply comes only where it is accepted."""
+        state = delivery.remote_state
+        if not state or state == ACCEPTED:
+            return
+        done = self._waiting.pop(delivery.context, None)
+        if done is not None:
+            condition: Optional[Condition] = delivery.remote.condition
+            name = "" if condition is None else str(condition.name)
+            description = "" if condition is None else condition.description or ""
+            done(Reply(0, description or "the request has the outcome %s" % state, name))
+
+    def _received(self, delivery: Any) -> None:
+        try:
+            message = Message.from_bytes(delivery.take())
+            said: dict[Any, Any] = dict(message.properties or {})
+        except DecodeError as error:
+            delivery.local.condition = Condition(DECODE_ERROR, str(error))
+            delivery.settle_with(REJECTED)
+            return
+        delivery.settle_with(ACCEPTED)
+        number = message.correlation_id
+        if not isinstance(number, str) or not number.isdecimal():
+            return  # of nothing that was asked here
+        done = self._waiting.pop(int(number), None)
+        if done is not None:
+            done(read_reply(said))
+
+
+def read_reply(properties: dict[Any, Any]) -> Reply:
+    """The properties of a reply. The names of `$cbs` have hyphens, those of `$management` not [1, 2].
+
+    [2] https://learn.microsoft.com/en-us/azure/service-bus-messaging/service-bus-amqp-request-response
+    """
+    status = properties.get("status-code", properties.get("statusCode"))
+    description = properties.get("status-description", properties.get("statusDescription"))
+    condition = properties.get("error-condition", properties.get("errorCondition"))
+    if isinstance(status, bool) or not isinstance(status, int):
+        return Reply(0, "a reply without a status-code")
+    return Reply(int(status), description if isinstance(description, str) else "", str(condition or ""))

@@ -1,0 +1,1 @@
+"""Tokens: providers, claims over $cbs, OAUTHBEARER."""
