@@ -65,7 +65,7 @@ class Check:
 
     def run(self, url: Optional[str], address: Optional[str], **settings: Any) -> None:
         """All steps. url: None: the one of connect.json. Raises StepFailed at the first that does not go well."""
-        if url is not None:
+        if url is not None and not settings.get("proxy"):  # which would have looked the name up, and called
             self._reach(Url(url))
         with self._step("open") as facts:
             connection = BlockingConnection(url, timeout=self.timeout, reconnect=False, **settings)
@@ -201,6 +201,11 @@ def parser() -> argparse.ArgumentParser:
     known.add_argument("--user", help="a user; the password is then that of --password-file")
     known.add_argument("--password-file", metavar="FILE", type=Path, help="a file with the password in its first line")
     known.add_argument("--ca", metavar="FILE", help="the authorities that sign the peer's certificate; PEM")
+    known.add_argument(
+        "--proxy",
+        metavar="URL",
+        help="the HTTP proxy on the way, http://[user[:password]@]host:port; or `environment`: that of HTTPS_PROXY",
+    )
     how = known.add_mutually_exclusive_group()
     how.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
     how.add_argument("--json", action="store_true", help="print what was found as JSON")
@@ -209,8 +214,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _settings(options: argparse.Namespace, fail: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {}
-    if options.url is None and (options.user or options.password_file or options.ca):
-        fail("user, password and authorities are in connect.json, where there is no URL")
+    if options.url is None and (options.user or options.password_file or options.ca or options.proxy):
+        fail("user, password, authorities and proxy are in connect.json, where there is no URL")
+    if options.proxy:
+        settings["proxy"] = True if options.proxy == "environment" else options.proxy
     if options.user:
         settings["user"] = options.user
     if options.password_file is not None:

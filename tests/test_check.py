@@ -18,6 +18,7 @@ from reactor import Condition, Container, Message
 from reactor.check import main
 from reactor.utils import BlockingConnection
 from tests.support.processes import run, unused_port
+from tests.support.proxies import proxy_on_a_socket
 from tests.support.tls import file, server_domain
 
 STEPS = ["name", "reach", "open", "receiver", "sender", "send", "receive", "close"]
@@ -169,3 +170,18 @@ def test_mistakes_in_the_options(arguments: list[str], text: str, capsys: pytest
 def test_as_a_command(broker: Any, tmp_path: Any) -> None:
     status, out, err = run([sys.executable, "-m", "reactor.check", broker.url, "jobs"], tmp_path)
     assert (status, err) == (0, "") and shown_steps(out) == STEPS
+
+
+def test_by_way_of_a_proxy(broker: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with proxy_on_a_socket() as proxy:
+        proxy.places["broker.example"] = ("127.0.0.1", broker.port)
+        way = "http://127.0.0.1:%d" % proxy.port
+        assert main(["amqp://broker.example", "--proxy", way]) == 0
+        assert shown_steps(capsys.readouterr().out) == STEPS[2:]
+        monkeypatch.setenv("https_proxy", way)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert main(["amqp://broker.example", "--proxy", "environment", "--quiet"]) == 0
+        assert proxy.requests == ["broker.example:5672"] * 2
+    assert main(["amqp://broker.example", "--proxy", way]) == 1
+    assert "FAILED at open: " in capsys.readouterr().err

@@ -28,6 +28,7 @@ from reactor.container.settings.keywords import Mechanisms, check_delay, check_k
 from reactor.container.settings.links import ReceiverSettings, SenderSettings, SessionSettings, Tags
 from reactor.container.settings.listen import ListenSettings
 from reactor.container.settings.options import Options
+from reactor.container.settings.proxy import ProxyOption
 from reactor.container.settings.ssl_config import SSLConfig
 from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.selectable import Selectable
@@ -68,6 +69,8 @@ class Container:
     busy_poll: seconds to look again for input, with the processor left to others, before the container sleeps; 0 for
         not at all; default 0.0001. It does so while waits are short, and on systems that have `os.sched_yield`.
     resend: the default of `connect`: whether senders send messages without an outcome again after a loss (False).
+    proxy: the default of `connect`: the HTTP proxy of outgoing connections, as ``"http://user:password@proxy:3128"``;
+        True for that of the environment; None, the default, for none.
     raise_errors: whether `run()` raises `ended_by` when a connection could not be kept (False).
 
     `ended_by` is the reason why `run()` has returned: None when nothing was left to do, or after `stop()`; else an
@@ -96,9 +99,10 @@ class Container:
         *handlers: object,
         container_id: Optional[str] = None,
         clock: Optional[Clock] = None, network: Optional[Network] = None, random: Optional[random_module.Random] = None,
-        raise_errors: bool = False, busy_poll: float = BUSY_POLL, resend: bool = False, **unknown: NoReturn,
+        raise_errors: bool = False, busy_poll: float = BUSY_POLL, resend: bool = False,
+        proxy: ProxyOption = None, **unknown: NoReturn,
     ) -> None:
-        given = dict(unknown=unknown, raise_errors=raise_errors, busy_poll=busy_poll, resend=resend)
+        given = dict(unknown=unknown, raise_errors=raise_errors, busy_poll=busy_poll, resend=resend, proxy=proxy)
         check_keywords("Container()", Container.__init__, given)
         self.random = random_module.SystemRandom() if random is None else random
         self.container_id = random_uuid(self.random) if container_id is None else container_id
@@ -119,6 +123,7 @@ class Container:
         self.rescue: Optional[Callable[[Exception, AnyValue], bool]] = None
         self.raise_errors = bool(raise_errors)
         self.resend = bool(resend)
+        self.proxy = proxy
         self.owner = OwningThread()
         self.loop = Loop(clock, network, busy_poll)
         if network is None:
@@ -154,6 +159,7 @@ class Container:
         connect_timeout: Optional[float] = None, open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
         limits: Optional[Limits] = None, resend: Optional[bool] = None, tokens: Optional[Tokens] = None,
+        proxy: ProxyOption = None,
         **unknown: NoReturn,
     ) -> Connection:
         """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the container runs.

@@ -9,6 +9,7 @@ import pytest
 
 from reactor import Message, SSLException, Transport
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
+from reactor.engine.http import LARGEST_HEAD, Refusal, find_end
 from reactor.engine.websocket.framing import (
     BINARY,
     CLOSE,
@@ -24,11 +25,8 @@ from reactor.engine.websocket.framing import (
     write_frame,
 )
 from reactor.engine.websocket.handshake import (
-    LARGEST_HEAD,
     Opening,
-    Refusal,
     accept_of,
-    find_end,
     read_answer,
     read_request,
     write_answer,

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Optional
 
 from reactor.container.settings.connect import ConnectSettings
+from reactor.container.settings.proxy import Proxy
 from reactor.engine.public import Connection, Transport
 from reactor.engine.sasl.exchange import NONCE_SIZE
 from reactor.hosts import is_loopback
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class Connector:
     """Makes the wires of one connection.
 
-    url: the address of the present wire, or of the last one.
+    url: the address of the present wire, or of the last one. proxy: by way of which it goes there, or None.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Connector:
         tokens: Optional[TokensAtWork] = None,
     ) -> None:
         self.url: Optional[Url] = None
+        self.proxy: Optional[Proxy] = None
         self._connection = connection
         self._settings = settings
         self._host = host
@@ -48,6 +50,7 @@ class Connector:
         self.url = url
         connection, settings = self._connection, self._settings
         host, port = url.host or "localhost", int(url.port or Url.Port(url.scheme or Url.AMQP))
+        proxy = self.proxy = settings.proxies.choose(host, port)
         # The zone of an IPv6 address means something on this machine only [RFC 6874].
         asked = (hostname or host.partition("%")[0]) if settings.virtual_host is None else settings.virtual_host
         connection.hostname = asked or None
@@ -65,11 +68,15 @@ class Connector:
             if port != Url.Port(url.scheme or ""):
                 name += ":%d" % port
             transport.layers.put_in_websocket(self._host.random.randbytes, name, "/" + (url.path or ""))
-        private = not redirected and is_loopback(host)
+        # To a proxy "localhost" is its own machine.
+        private = not redirected and proxy is None and is_loopback(host)
         if settings.sasl_enabled:
             self._identify(transport, url, port, private)
         if self._tokens is not None:
             self._tokens.connecting(transport, url, private)
+        if proxy is not None:
+            transport.layers.put_in_proxy(proxy.tunnel(host, port))
+            host, port = proxy.host, proxy.port
         connection.connected_address = url.redacted
         transport.bind(connection)
         return self._host.drive(transport, self._host.loop.network.connect(host, port))

@@ -89,9 +89,9 @@ class ConnectionSupervisor:
     @property
     def found_no_peer(self) -> bool:
         """Whether the address of the present wire has refused it, or has not answered in time. Not when the name of the
-        peer could not be looked up."""
+        peer could not be looked up, nor where a proxy lies between."""
         driver = self._driver
-        if driver is None or driver.connected or not driver.closed:
+        if driver is None or driver.connected or not driver.closed or self.connector.proxy is not None:
             return False
         return not isinstance(driver.error, ConnectError) or not driver.error.unresolved
 
@@ -120,8 +120,10 @@ class ConnectionSupervisor:
         self.due = None
         self.tried_at = self._host.loop.now
         self.replaced = False
-        log.info("connecting to %s", step.url.redacted)
         driver = self._driver = self.connector.connect(step.url, step.hostname, step.redirected)
+        proxy = self.connector.proxy
+        way = "" if proxy is None else " through the proxy " + proxy.name
+        log.info("connecting to %s%s", step.url.redacted, way)
         schedule = self._host.loop.schedule
         if self.settings.connect_timeout is not None:
             self._alarms.append(schedule(self.settings.connect_timeout, lambda: self._not_connected(driver)))
@@ -129,17 +131,26 @@ class ConnectionSupervisor:
             self._alarms.append(schedule(self.settings.open_timeout, lambda: self._not_opened(driver)))
 
     def _not_connected(self, driver: Driver) -> None:
+        seconds = self.settings.connect_timeout or 0
+        transport = self.connection.transport
         if not driver.connected:
             where = driver.wire.remote_address
-            seconds = self.settings.connect_timeout or 0
             driver.fail(IO_ERROR, "cannot connect to %s: timed out after %g s" % (where, seconds))
+        elif transport is not None and transport.layers.waits_for_proxy:
+            driver.fail(IO_ERROR, "it has not answered within %g s" % seconds)
 
     def _not_opened(self, driver: Driver) -> None:
         if not self.connection.state & Endpoint.REMOTE_UNINIT:
             return  # it has come, and its event is next
         seconds = self.settings.open_timeout or 0
-        text = "%s has not opened the connection within %g s" % (driver.wire.remote_address, seconds)
-        transport = self.connection.transport
+        transport, proxy = self.connection.transport, self.connector.proxy
+        if transport is not None and transport.layers.waits_for_proxy:
+            driver.fail(TIMED_OUT, "it has not answered within %g s" % seconds)
+            return
+        where = driver.wire.remote_address
+        if proxy is not None:
+            where = "%s, through the proxy %s," % (self.connection.connected_address, proxy.name)
+        text = "%s has not opened the connection within %g s" % (where, seconds)
         sasl = None if transport is None else transport.layers.sasl
         if sasl is not None and sasl.mech is not None and sasl.outcome is None:
             # RabbitMQ takes 3 s over a wrong password, lest a client should try many.

@@ -1,7 +1,7 @@
 """connect.json: where to connect to, and as which user, kept in a file [Proton's connect-config].
 
-`Container.connect()` enters when it is given no address. The only room that looks into the environment and the
-file system for settings. It knows the keywords of `connect`, and no connection.
+`Container.connect()` enters when it is given no address. The only room that looks into the file system for settings. It
+knows the keywords of `connect`, and no connection.
 
     {
         "scheme": "amqps",           // default; or "amqp"
@@ -9,6 +9,7 @@ file system for settings. It knows the keywords of `connect`, and no connection.
         "port": 5671,                // number, text or "amqp" or "amqps"; default that of the scheme
         "user": "me",
         "password": "secret",
+        "proxy": "http://proxy:3128", // an HTTP proxy, or true for that of the environment; default: none
         "sasl": {
             "enable": true,          // default; "enabled" is the same
             "mechanisms": ["PLAIN"], // or "PLAIN ANONYMOUS"; default: all
@@ -32,6 +33,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional, Union
 
+from reactor.container.settings.proxy import ProxyOption, read_proxy
 from reactor.engine.tls.domain import SSLDomain
 from reactor.errors import SSLException
 from reactor.lazily import Lazily, pattern
@@ -50,7 +52,7 @@ VARIABLE = "MESSAGING_CONNECT_FILE"
 FILE = "connect.json"
 
 _KEYS = {
-    "": ("scheme", "host", "port", "user", "password", "sasl", "tls"),
+    "": ("scheme", "host", "port", "user", "password", "proxy", "sasl", "tls"),
     "sasl.": ("enable", "enabled", "mechanisms", "allow_insecure"),
     "tls.": ("cert", "key", "ca", "verify"),
 }
@@ -71,6 +73,7 @@ class ConnectConfig(NamedTuple):
     allowed_mechs: Union[None, str, list[str]] = None
     allow_insecure_mechs: Optional[bool] = None
     ssl_domain: Optional[SSLDomain] = None
+    proxy: ProxyOption = None
 
     def __repr__(self) -> str:
         return "<ConnectConfig of %s>" % self.url.redacted
@@ -241,6 +244,7 @@ class _Settings:
             self._mechanisms(),
             self.switch("sasl.allow_insecure"),
             self._domain(),
+            self._proxy(),
         )
 
     def _url(self) -> Url:
@@ -257,6 +261,17 @@ class _Settings:
             return Url(url, port=port if port != "" else None)
         except ValueError:
             raise self.wrong("port", "%s is expected" % _PORT) from None
+
+    def _proxy(self) -> ProxyOption:
+        value: ProxyOption = self.values.get("proxy")
+        if value is not None and not isinstance(value, (str, bool)):
+            raise self.wrong("proxy", '"http://user:password@proxy:3128", true or false is expected')
+        if isinstance(value, str):
+            try:
+                read_proxy("this value", value)
+            except ValueError as error:
+                raise self.wrong("proxy", str(error)) from None
+        return value
 
     def _mechanisms(self) -> Union[None, str, list[str]]:
         value: Union[None, str, list[str]] = self.get("sasl.mechanisms", (str, list), _LIST)

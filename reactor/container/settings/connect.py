@@ -13,6 +13,7 @@ from reactor.container.reconnect.backoff import Reconnect, check_reconnect
 from reactor.container.settings.addresses import Address, read_address, split_addresses
 from reactor.container.settings.config import ConnectConfig, find_config
 from reactor.container.settings.keywords import check_truth
+from reactor.container.settings.proxy import ProxyOption, choose_proxies
 from reactor.container.settings.ssl_config import SSLConfig
 from reactor.engine.limits import Limits
 from reactor.engine.tls.domain import SSLDomain
@@ -39,6 +40,7 @@ class ConnectDefaults(Protocol):
     close_timeout: Optional[float]
     limits: Limits
     resend: bool
+    proxy: ProxyOption
 
 
 class ConnectSettings:
@@ -76,6 +78,10 @@ class ConnectSettings:
         connection is lost. close_timeout: seconds for the peer to answer the close of the connection; then
         `on_connection_error`.
     limits: the most that is taken of the peer; None for the container's own.
+    proxy: the HTTP proxy by way of which the peer is reached, as ``"http://user:password@proxy:3128"``: it looks up the
+        name of the peer, and opens a tunnel (CONNECT) for all schemes. True: the one that the environment names in
+        HTTPS_PROXY, else in ALL_PROXY, unless the peer is in NO_PROXY or on this machine. False: none. None: the
+        container's own, which is none by default. `connect_timeout` includes the proxy's answer.
     resend: the `resend` of senders on this connection that have none of their own: whether messages without an outcome
         are sent again when the connection is back (row J2); None for the container's own.
     tokens: Claims or Bearer of reactor.tokens, with a provider, such as ``Claims(SharedAccessKey(name, key))``; None
@@ -99,6 +105,7 @@ class ConnectSettings:
         "open_timeout",
         "password",
         "properties",
+        "proxies",  # which proxy is taken on the way to a peer
         "resend",
         "redirected",  # whether a peer has given the address, and not the application
         "sasl_enabled",
@@ -144,6 +151,7 @@ class ConnectSettings:
         self.limits: Limits = given["limits"] or defaults.limits
         self.connect_timeout: Optional[float] = _either(given["connect_timeout"], defaults.connect_timeout)
         self.open_timeout: Optional[float] = _either(given["open_timeout"], defaults.open_timeout)
+        self.proxies = choose_proxies(_either(given["proxy"], defaults.proxy))
         self.resend: bool = _either(given["resend"], defaults.resend)
         self.write_timeout: Optional[float] = _either(given["write_timeout"], defaults.write_timeout)
         self.close_timeout: Optional[float] = _either(given["close_timeout"], defaults.close_timeout)
@@ -171,7 +179,7 @@ def _completed(given: Mapping[str, Any], file: ConnectConfig) -> dict[str, Any]:
     """The arguments, with those of the file where there is none."""
     said = {name: value for name, value in given.items() if value or value is False}
     filed: dict[str, Any] = dict(url=file.url, user=file.user, password=file.password, ssl_domain=file.ssl_domain)
-    filed.update(sasl_enabled=file.sasl_enabled, allowed_mechs=file.allowed_mechs)
+    filed.update(sasl_enabled=file.sasl_enabled, allowed_mechs=file.allowed_mechs, proxy=file.proxy)
     return {**given, **filed, "allow_insecure_mechs": file.allow_insecure_mechs, **said}
 
 

@@ -145,6 +145,13 @@ def check_origins(name: str, value: Any) -> None:
             raise ValueError("%s: an origin is as 'https://shop.example', without a path, not %r" % (name, one))
 
 
+def check_proxy(name: str, value: Any) -> None:
+    """TypeError unless it is a str, True or False. It may have a password: the value is not shown."""
+    if not isinstance(value, (str, bool)):
+        kind = type(value).__name__
+        raise TypeError("%s is as 'http://user:password@proxy:3128', or True, False or None, not %s" % (name, kind))
+
+
 CHECKS: dict[str, Callable[[str, Any], None]] = {
     **dict.fromkeys(("allow_insecure_mechs", "auto_accept", "raise_errors", "resend", "sasl_enabled"), check_truth),
     **dict.fromkeys(("attach_timeout", "busy_poll", "close_timeout", "connect_timeout"), check_seconds),
@@ -156,6 +163,7 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "limits": check_limits,
     "max_frame_size": check_frame_size,
     "origins": check_origins,
+    "proxy": check_proxy,
     "strict": check_truth,
     "tokens": check_tokens,
 }

@@ -1,6 +1,6 @@
 """Handshake: the HTTP request by which a client asks for WebSocket, and its answer [RFC 6455, 4].
 
-The layer enters. Here is the little of HTTP that this takes: one head each way, of bounded size. It knows no frame.
+The layer enters. Heads of HTTP are read in reactor/engine/http.py. It knows no frame.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Optional
 
+from reactor.engine.http import END, Refusal, read_head, tokens
 from reactor.lazily import Lazily
 
 if TYPE_CHECKING:
@@ -20,12 +21,7 @@ else:
 SUBPROTOCOL = "amqp"
 """The subprotocol of AMQP 1.0, as IANA has it registered."""
 
-LARGEST_HEAD = 16384
-"""Bytes of a request or an answer, up to its empty line."""
-
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-_END = b"\r\n\r\n"
 
 _REASONS = {
     400: "Bad Request",
@@ -35,14 +31,6 @@ _REASONS = {
     426: "Upgrade Required",
     431: "Request Header Fields Too Large",
 }
-
-
-class Refusal(Exception):
-    """The handshake fails. status: that of the answer, which a server gives; 0 on a client."""
-
-    def __init__(self, text: str, status: int = 0) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class Opening:
@@ -58,14 +46,6 @@ class Opening:
         self.host = host
         self.path = path
         self.origins = frozenset(origins)
-
-
-def find_end(head: bytes) -> int:
-    """Where the head ends: behind its empty line; 0 while that has not come. Refusal for one that is too long."""
-    end = head.find(_END, 0, LARGEST_HEAD)
-    if end < 0 and len(head) >= LARGEST_HEAD:
-        raise Refusal("a head of HTTP that has not ended within %d bytes" % LARGEST_HEAD, 431)
-    return end + len(_END) if end >= 0 else 0
 
 
 def accept_of(key: str) -> str:
@@ -88,12 +68,12 @@ def write_request(opening: Opening, nonce: bytes) -> tuple[bytes, str]:
         "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Protocol: %s" % SUBPROTOCOL,
     )
-    return "\r\n".join(lines).encode("latin-1") + _END, key
+    return "\r\n".join(lines).encode("latin-1") + END, key
 
 
 def read_answer(head: bytes, opening: Opening, key: str) -> None:
     """Refusal unless the server takes the request that was made with `key`."""
-    status_line, fields = _read(head)
+    status_line, fields = read_head(head)
     version, _, rest = status_line.partition(" ")
     number, _, reason = rest.partition(" ")
     if not version.startswith("HTTP/1.") or not number.isdecimal():
@@ -121,7 +101,7 @@ def read_answer(head: bytes, opening: Opening, key: str) -> None:
 
 def read_request(head: bytes, opening: Opening) -> str:
     """The key of a client's request. Refusal, with a status, for one that is not taken."""
-    request, fields = _read(head)
+    request, fields = read_head(head)
     words = request.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
         raise Refusal("the request is no HTTP/1.1", 400)
@@ -135,7 +115,7 @@ def read_request(head: bytes, opening: Opening) -> str:
     origin = fields.get("origin")
     if origin is not None and origin not in opening.origins:
         raise Refusal("web pages of %s are not let in" % _shown(origin), 403)
-    if SUBPROTOCOL not in _tokens(fields.get("sec-websocket-protocol", "")):
+    if SUBPROTOCOL not in tokens(fields.get("sec-websocket-protocol", "")):
         raise Refusal("the subprotocol here is amqp, and it was not asked for", 400)
     key = fields.get("sec-websocket-key", "")
     try:
@@ -156,7 +136,7 @@ def write_answer(key: str) -> bytes:
         "Sec-WebSocket-Accept: %s" % accept_of(key),
         "Sec-WebSocket-Protocol: %s" % SUBPROTOCOL,
     )
-    return "\r\n".join(lines).encode("latin-1") + _END
+    return "\r\n".join(lines).encode("latin-1") + END
 
 
 def write_refusal(refusal: Refusal) -> bytes:
@@ -172,33 +152,16 @@ def write_refusal(refusal: Refusal) -> bytes:
         lines += ["Upgrade: websocket", "Sec-WebSocket-Version: 13"]
     if refusal.status == 405:
         lines.append("Allow: GET")
-    return "\r\n".join(lines).encode("latin-1") + _END + text
+    return "\r\n".join(lines).encode("latin-1") + END + text
 
 
 # -- both ----------------------------------------------------------------------------------------------------
 
 
-def _read(head: bytes) -> tuple[str, dict[str, str]]:
-    """The first line, and the fields by their names in lower case; a field that comes again is a list of both."""
-    first, *lines = head[: -len(_END)].decode("latin-1").split("\r\n")
-    fields: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip() or "\n" in line or "\r" in line:
-            raise Refusal("a field of HTTP that is none", 400)
-        name, value = name.lower(), value.strip(" \t")
-        fields[name] = "%s, %s" % (fields[name], value) if name in fields else value
-    return first, fields
-
-
 def _is_upgrade(fields: dict[str, str]) -> bool:
-    connection = [token.lower() for token in _tokens(fields.get("connection", ""))]
-    upgrade = [token.lower() for token in _tokens(fields.get("upgrade", ""))]
+    connection = [token.lower() for token in tokens(fields.get("connection", ""))]
+    upgrade = [token.lower() for token in tokens(fields.get("upgrade", ""))]
     return "upgrade" in connection and "websocket" in upgrade
-
-
-def _tokens(value: str) -> list[str]:
-    return [token.strip() for token in value.split(",")]
 
 
 def _shown(value: Optional[str]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Callable, Optional
 
 from reactor.engine.headers import is_unclear, name_protocol
+from reactor.engine.http import Refusal, find_end
 from reactor.engine.tls.layer import TLSLayer
 from reactor.engine.websocket.framing import (
     BINARY,
@@ -28,8 +29,6 @@ from reactor.engine.websocket.framing import (
 )
 from reactor.engine.websocket.handshake import (
     Opening,
-    Refusal,
-    find_end,
     read_answer,
     read_request,
     write_answer,

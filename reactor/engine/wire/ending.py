@@ -149,7 +149,7 @@ class Ending:
             return
         connection, stages = self._transport.connection, self._stages
         if self.condition is None and stages.input < FINISHED:
-            self.condition = Condition(name, description, info)
+            self.condition = Condition(name, self._layers.explain(description), info)
             if connection is not None:
                 connection.error = self.condition
                 connection.emit(Event.TRANSPORT_ERROR, self._transport)

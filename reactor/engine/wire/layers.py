@@ -1,4 +1,5 @@
-"""Layers: the layers between the frames and the wire: TLS around all bytes, WebSocket within it, SASL before AMQP.
+"""Layers: the layers between the frames and the wire: a proxy's tunnel, TLS around all bytes, WebSocket within it, SASL
+before AMQP.
 
 The transport enters, and its reader and writer. TLS and WebSocket seal the output and open the input (`unseal`). The
 knowledge that TLS has of the wire (the certificate, the channel bindings) is handed to SASL. Which protocol header is
@@ -13,14 +14,16 @@ from typing import Callable, Optional, Union
 
 from reactor.codec.frames import AMQP_HEADER, SASL_HEADER
 from reactor.engine.limits import Limits
+from reactor.engine.proxy.layer import ProxyLayer
+from reactor.engine.proxy.tunnel import Tunnel
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.tls.layer import TLSLayer
 from reactor.engine.tls.ssl import SSL
 from reactor.engine.websocket.layer import WebSocketLayer
 from reactor.engine.wire.stages import ENDED, EXPECT_AMQP_HEADER, NOTHING_SENT, Stages
-from reactor.errors import SSLException
+from reactor.errors import FRAMING_ERROR, SSLException
 
-Sealing = Union[TLSLayer, WebSocketLayer]
+Sealing = Union[TLSLayer, WebSocketLayer, ProxyLayer]
 
 
 class Layers:
@@ -39,6 +42,7 @@ class Layers:
         "sasl",
         "tls",
         "sealing",
+        "above",
         "auth_required",
         "encryption_required",
         "_stages",
@@ -53,6 +57,7 @@ class Layers:
         self.sasl: Optional[SASL] = None
         self.tls: Optional[SSL] = None
         self.sealing: Optional[Sealing] = None
+        self.above: Optional[Sealing] = None
         self.auth_required: Optional[bool] = None
         self.encryption_required = False
 
@@ -126,6 +131,36 @@ class Layers:
         self.sealing.tls = self.tls
         self.plain = bytearray()
 
+    # -- a proxy -----------------------------------------------------------------------------------------
+
+    def put_in_proxy(self, tunnel: Tunnel) -> None:
+        """Have a client begin with the tunnel of a proxy: after the layers that go through it, and before anything is
+        said."""
+        self.above, self.sealing = self.sealing, ProxyLayer(tunnel)
+        self.plain = bytearray()
+
+    @property
+    def waits_for_proxy(self) -> bool:
+        """Whether the tunnel of a proxy is wanted, and is not open."""
+        return isinstance(self.sealing, ProxyLayer)
+
+    def explain(self, text: str) -> str:
+        """Why the wire has failed: with the proxy, where that is as far as it came."""
+        return self.sealing.tunnel.explain(text) if isinstance(self.sealing, ProxyLayer) else text
+
+    def _open_tunnel(self, layer: ProxyLayer, data: bytes) -> tuple[bytes, bool]:
+        """The tunnel is open: the layer above comes into its place."""
+        if self.output:  # of which a trace would show the secret as if AMQP had sent it
+            layer.give_up(FRAMING_ERROR, "it answers before it has read the request")
+            return b"", True
+        self.sealing, self.above = self.above, None
+        if self.sealing is None:
+            self.plain, plain = self.output, self.plain
+            self.output += plain
+        elif data:
+            data, _ = self.unseal(self.sealing, data)
+        return data, True
+
     # -- both --------------------------------------------------------------------------------------------
 
     def is_sealed(self) -> bool:
@@ -138,6 +173,8 @@ class Layers:
         before = layer.established
         data = layer.receive(data)
         if layer.absent:
+            if isinstance(layer, ProxyLayer):
+                return self._open_tunnel(layer, data)
             self.sealing = None
             self.output += self.plain
             self.plain = self.output

@@ -388,6 +388,7 @@ class Transport(Listed):
         stages = self.stages
         self.reader.heard = True
         data, news = self.layers.unseal(tls, data)
+        tls = self.layers.sealing or tls
         if news:
             self.wake()
         if data:
