@@ -17,7 +17,7 @@ from reactor.errors import FRAMING_ERROR, RemoteProtocolError
 class ProxyLayer:
     """The beginning of one wire of a client, which leads to a proxy.
 
-    tunnel: what the proxy is asked for.
+    tunnel: the request to the proxy, and its answer.
 
     absent: the tunnel is open: all further bytes belong to the layer above, or to the engine.
     ended: never: whether anything follows is for those above to know.
@@ -82,7 +82,7 @@ class ProxyLayer:
         return self.tunnel.explain("it hung up %s; some do so where they do not let a client in" % where)
 
     def seal(self, plain: bytearray, output: bytearray, last: bool) -> None:
-        """Put the request into `output`, once. What the engine has in `plain` waits for the tunnel."""
+        """Put the request into `output`, once. The bytes of the engine in `plain` wait for the tunnel."""
         if self.has_to_say:
             output += self.tunnel.write_request()
             self._asked = True

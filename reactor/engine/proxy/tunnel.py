@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
     base64 = Lazily("base64")
 
-#: What to try where the answer is one of these.
+#: The probable cause of these answers.
 _HINTS = {
     "400": "it may be no proxy, or not for tunnels",
     "404": "it seems to be a web server, and no proxy",
@@ -38,7 +38,7 @@ class TunnelRefused(Exception):
 
 
 class Tunnel:
-    """What a proxy is asked for.
+    """A tunnel, as a proxy is asked for it.
 
     proxy: its name for people, without a password. host, port: of the peer, whose name the proxy looks up.
     user, password: for the proxy; None where it wants none.
@@ -85,9 +85,9 @@ class Tunnel:
         if number.startswith("1") and number != "101":
             return False
         answer = "it answers %s" % self._brief(("%s %s" % (number, reason)).strip(), 100)
-        if number == "407":
+        if number in ("407", "401"):  # tinyproxy: the latter, for a wrong password
             raise TunnelRefused(UNAUTHORIZED_ACCESS, "%s: %s" % (answer, self._wants(fields)))
-        if number in ("401", "403"):
+        if number == "403":
             raise TunnelRefused(POLICY_ERROR, "%s: it does not let this client there; ask its administrator" % answer)
         hint = _HINTS.get(number, "")
         if number.startswith("3"):
@@ -96,7 +96,7 @@ class Tunnel:
         raise TunnelRefused(IO_ERROR, answer + (": " + hint if hint else ""))
 
     def _wants(self, fields: dict[str, str]) -> str:
-        """What a proxy that answers 407 wants."""
+        """The wish of a proxy that answers 407."""
         words = [token.split()[0] for token in tokens(fields.get("proxy-authenticate", "")) if token]
         schemes = [word for word in words if "=" not in word]
         if schemes and "basic" not in map(str.lower, schemes):
