@@ -81,7 +81,8 @@ def command(name: str, port: int, folder: Path) -> list[str]:
     configuration = folder / "configuration"
     known = {"port": port, "folder": folder, "checker": checker}
     configuration.write_text((TINYPROXY if name == "tinyproxy" else SQUID) % known)
-    return [program, "-d", "-c", str(configuration)] if name == "tinyproxy" else [program, "-N", "-f", str(configuration)]
+    options = ["-d", "-c"] if name == "tinyproxy" else ["-N", "-f"]
+    return [program, *options, str(configuration)]
 
 
 @contextmanager
@@ -138,7 +139,8 @@ def test_messages_pass(way: str, scheme: str) -> None:
     "user, text", [(BAD + "@", "it refuses the password of 'bob', or the user"), ("", "it wants a user and a password")]
 )
 def test_a_log_in_that_fails(way: str, user: str, text: str) -> None:
-    with pytest.raises(ConnectionException, match="it answers 40[17] ") as caught:  # tinyproxy has 401 for a wrong password
+    # tinyproxy has 401 for a wrong password.
+    with pytest.raises(ConnectionException, match=r"it answers 40[17] ") as caught:
         BlockingConnection("amqp://localhost", timeout=60, proxy=(way % "").replace("@", user), reconnect=False)
     assert text in str(caught.value) and "wrong" not in str(caught.value)
 
