@@ -40,7 +40,7 @@ class TunnelRefused(Exception):
 class Tunnel:
     """A tunnel, as a proxy is asked for it.
 
-    proxy: its name for people, without a password. host, port: of the peer, whose name the proxy looks up.
+    proxy: its name for people, without a password. host, port: of the peer; the proxy looks its name up.
     user, password: for the proxy; None where it wants none.
     """
 
