@@ -74,7 +74,7 @@ def test_with_an_address_no_file_is_read(home: Path, given: Any) -> None:
 def test_all_that_is_missing_has_its_default(home: Path) -> None:
     config = read_config(write(home / "connect.json", {}))
     assert str(config.url) == "amqps://localhost:amqps" and int(config.url.port or 0) == 5671
-    assert list(config[1:]) == [None] * 6
+    assert list(config[1:]) == [None] * 7
 
 
 @pytest.mark.parametrize(
