@@ -99,8 +99,8 @@ class Container:
         *handlers: object,
         container_id: Optional[str] = None,
         clock: Optional[Clock] = None, network: Optional[Network] = None, random: Optional[random_module.Random] = None,
-        raise_errors: bool = False, busy_poll: float = BUSY_POLL, resend: bool = False,
-        proxy: ProxyOption = None, **unknown: NoReturn,
+        raise_errors: bool = False, busy_poll: float = BUSY_POLL, resend: bool = False, proxy: ProxyOption = None,
+        **unknown: NoReturn,
     ) -> None:
         given = dict(unknown=unknown, raise_errors=raise_errors, busy_poll=busy_poll, resend=resend, proxy=proxy)
         check_keywords("Container()", Container.__init__, given)
@@ -159,8 +159,7 @@ class Container:
         connect_timeout: Optional[float] = None, open_timeout: Optional[float] = None,
         write_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
         limits: Optional[Limits] = None, resend: Optional[bool] = None, tokens: Optional[Tokens] = None,
-        proxy: ProxyOption = None,
-        **unknown: NoReturn,
+        proxy: ProxyOption = None, **unknown: NoReturn,
     ) -> Connection:
         """Begin to connect to a peer, and return the Connection at once: it is opened as soon as the container runs.
 
