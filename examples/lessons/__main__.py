@@ -5,15 +5,20 @@
     python -m examples.lessons credit --set PREFETCH=1
     python -m examples.lessons copy credit          its program as a file of your own
     python -m examples.lessons run credit.py        your own program: output and picture
+    python -m examples.lessons copy poison          the file with which an exercise begins
+    python -m examples.lessons check poison.py      does it keep its promise, in 200 stormy worlds?
 
 Every program runs in a simulated world: its clock jumps over the waiting, and the same seed gives the same run.
 """
 
 import argparse
 import sys
+import textwrap
 from pathlib import Path
 
 from examples.lessons import catalogue
+from examples.lessons.exercises import catalogue as exercises
+from examples.lessons.exercises.checking import check
 from examples.lessons.reader import Reader, is_terminal
 from examples.lessons.stage import Broken
 
@@ -28,16 +33,22 @@ def list_lessons():
     for name in catalogue.NAMES:
         lesson = catalogue.read(name)
         print(f"  {lesson.number:2}  {lesson.name:14} {lesson.title} ({lesson.minutes} minutes)")
+    print("\nExercises: python -m examples.lessons copy NAME, and then check NAME.py\n")
+    for name, kind in exercises.BY_NAME.items():
+        print(textwrap.fill(kind.promise, 80, initial_indent=f"  {name:18}", subsequent_indent=" " * 20))
 
 
 def copy(name):
-    """The program of a lesson, as a file in the present directory."""
-    lesson = find(name)
-    path = Path(f"{lesson.name}.py")
+    """The program of a lesson, or the beginning of an exercise, as a file in the present directory."""
+    if name in exercises.BY_NAME:
+        path, text, verb = Path(f"{name.replace('-', '_')}.py"), exercises.starter(name), "check"
+    else:
+        lesson = find(name)
+        path, text, verb = Path(f"{lesson.name}.py"), lesson.program, "run"
     if path.exists():
         raise Wrong(f"there is a {path} already: remove it, or go to another directory")
-    path.write_text(lesson.program, encoding="utf-8")
-    print(f"{path} is yours. Run it with: python -m examples.lessons run {path}")
+    path.write_text(text, encoding="utf-8")
+    print(f"{path} is yours. Next: python -m examples.lessons {verb} {path}")
 
 
 def find(name):
@@ -64,26 +75,30 @@ def carry_out(options):
         copy(words[1])
     elif words[0] == "run" and len(words) == 2:
         reader.run(read_file(words[1]), Path(words[1]).name, settings)
+    elif words[0] == "check" and len(words) == 2:
+        read_file(words[1])
+        return 0 if check(words[1], options.seed) else 1
     elif len(words) == 1:
         reader.show(find(words[0]), settings)
     else:
         raise Wrong(f"{' '.join(words)!r} is no command; see python -m examples.lessons --help")
+    return 0
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m examples.lessons", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("words", nargs="*", metavar="LESSON | copy LESSON | run FILE")
+    parser.add_argument("words", nargs="*", metavar="LESSON | copy NAME | run FILE | check FILE")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="for capital names of the program")
+    parser.add_argument("--seed", metavar="N or N-M", help="of the worlds of a check (0-199)")
     parser.add_argument("--all", action="store_true", help="do not wait between the parts of a lesson")
     options = parser.parse_args(arguments)
     try:
-        carry_out(options)
+        return carry_out(options)
     except (Wrong, Broken) as wrong:
         print(wrong, file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

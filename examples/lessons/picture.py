@@ -21,9 +21,10 @@ LOST = "X "
 SHAKING = {"open", "attach", "detach", "close"}
 
 
-def draw(recording, width=WIDTH, only=()):
-    """The lines of the picture. only: the lanes that are shown; empty for all."""
-    rows = [row for row in _rows(recording) if not only or all(name in only for name in row[1:3] if name)]
+def draw(recording, width=WIDTH, only=(), about=None):
+    """The lines of the picture. only: the lanes that are shown; empty for all. about: the body of a message: others are
+    left out, and all credit."""
+    rows = [row for row in _rows(recording, about) if not only or all(name in only for name in row[1:3] if name)]
     lanes = list(dict.fromkeys(name for row in rows for name in row[1:3] if name))
     if "broker" in lanes:  # it stands between the others
         lanes.remove("broker")
@@ -68,14 +69,14 @@ def beside(one, other, width):
     return [f"{left.ljust(width)}  {right}".rstrip() for left, right in zip_longest(one, other, fillvalue="")]
 
 
-def _rows(recording):
+def _rows(recording, about):
     """(time, source, sink or None, label), equal neighbours folded."""
     bodies = {}
     pending = None
     arrived = _arrived(recording.records)
     for place, record in enumerate(recording.records):
         row = _row(record, bodies)
-        if row is None:
+        if row is None or (about is not None and not _is_about(row, about)):
             continue
         if row[2] and place not in arrived:
             row = (*row[:3], LOST + row[3], row[4])
@@ -90,6 +91,16 @@ def _rows(recording):
         pending = row
     if pending:
         yield _folded(pending)
+
+
+def _is_about(row, body):
+    """Whether a row is about that message; then of several messages it keeps that one alone."""
+    items = row[4]
+    if row[3] == "credit":
+        return False
+    if body in items:
+        items[:] = [body]
+    return not items or body in items
 
 
 def _arrived(records):

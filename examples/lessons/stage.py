@@ -27,7 +27,7 @@ def load(source, name, settings=()):
     """The names of a program, once it has been run as a module, with `settings` in place of its own capitals."""
     settings = dict(settings)
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)  # for tracebacks
-    names = {**DEFAULTS, "__name__": "lesson"}
+    names = {**DEFAULTS, "__name__": "lesson", "__file__": name}
     with explained(name):
         tree = ast.parse(source, name)
         known = {target.id: node for node in tree.body for target in getattr(node, "targets", ()) if _is_name(target)}
@@ -64,6 +64,18 @@ def explain(error, name):
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
     place = [f"{name}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in own[-1:]]
     return "\n".join([*place, f"{type(error).__name__}: {error}"])
+
+
+@contextlib.contextmanager
+def quiet(output=None):
+    """Without a log: the picture has all of it. output: takes what is printed; None: nothing does."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO() if output is None else output):
+            yield
+    finally:
+        logging.disable(before)
 
 
 class Stage:
@@ -147,14 +159,9 @@ class Stage:
 
     @contextlib.contextmanager
     def _doing(self):
-        """Prints are the program's output; its log is left out, for the picture has all of it."""
-        before = logging.root.manager.disable
-        logging.disable(logging.CRITICAL)
-        try:
-            with contextlib.redirect_stdout(self._output), explained(self.name):
-                yield
-        finally:
-            logging.disable(before)
+        """Prints are the program's output."""
+        with quiet(self._output), explained(self.name):
+            yield
 
 
 class _Output(io.TextIOBase):
