@@ -62,12 +62,13 @@ def test_the_wheel_has_the_chapters_beside_the_code() -> None:
             assert any(fnmatch(name, glob) for glob in patterns[folder])
 
 
-def test_the_wheel_has_the_web_page() -> None:
+@pytest.mark.parametrize("package", ["handlers.broker.web", "reactor.look"])
+def test_the_wheel_has_the_web_page(package: str) -> None:
     """`tox -e package` asks for it, in the wheel that was built."""
-    patterns = re.search(r'^"handlers.broker.web" = \[(.*)\]$', PROJECT, re.M)
+    patterns = re.search(r'^"%s" = \[(.*)\]$' % package, PROJECT, re.M)
     assert patterns is not None
     globs = re.findall(r'"([^"]+)"', patterns.group(1))
-    for path in (CHECKOUT / "handlers" / "broker" / "web").iterdir():
+    for path in CHECKOUT.joinpath(*package.split(".")).iterdir():
         assert path.suffix == ".py" or path.is_dir() or any(fnmatch(path.name, glob) for glob in globs), path
 
 

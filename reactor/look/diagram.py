@@ -54,7 +54,8 @@ _SHAPES = """
 .aq .bad .l{stroke:var(--bad)}.aq .bad .h{fill:var(--bad)}
 .aq .pill{fill:var(--paper);stroke:var(--soft)}.aq .warn .pill{stroke:var(--warn)}.aq .bad .pill{stroke:var(--bad)}
 .aq .brace{fill:none;stroke:var(--soft)}.aq .dot text{fill:var(--paper);font-size:10.5px;font-weight:700}
-.aq .hit{fill:transparent}.aq .kq .l{stroke:var(--soft)}.aq .kq .h{fill:var(--soft)}
+.aq .hit{fill:transparent}.aq .fold .bar{fill:var(--box)}.aq .fold .w{stroke:none;font-weight:600;fill:var(--soft)}
+.aq .kq .l{stroke:var(--soft)}.aq .kq .h{fill:var(--soft)}
 """
 
 
@@ -75,7 +76,7 @@ def style() -> str:
 
 
 class Item(NamedTuple):
-    """One line of the picture: a row, or the title of a group that can be unfolded.
+    """One line of the picture: a row, or the head of a group that can be unfolded: its title, or its only row.
 
     parent: the number of the group that it is in, or -1. summary: whether it is shown while that group is folded, and
     not while it is unfolded. level: how deep it is. group: its number, or -1 for a row. whole: whether all of the group
@@ -137,8 +138,11 @@ def _unfold(items: list[Item], nodes: Sequence[Node], children: dict[int, list[N
             continue
         number = len(items)
         below = children.get(id(node))
-        items.append(Item(None, parent, False, level, number, node.title, node.at, node.until, below is not None))
-        items += [Item(row, number, True, level + 1) for row in node.summary]
+        one = len(node.summary) == 1
+        row = node.summary[0] if one else None
+        items.append(Item(row, parent, False, level, number, node.title, node.at, node.until, below is not None))
+        if not one:
+            items += [Item(row, number, True, level + 1) for row in node.summary]
         if below is not None:
             _unfold(items, below, children, number, level + 1)
 
@@ -155,7 +159,7 @@ class Diagram:
                  if row.link is not None}  # fmt: skip
         self.links = [link for link in timeline.links if link.number in shown]
         self.links.sort(key=lambda link: (link.sender.index, link.receiver.index, link.number))
-        self._numbers = {link.number: place + 1 for place, link in enumerate(self.links)}
+        self.numbers = {link.number: place + 1 for place, link in enumerate(self.links)}
         self._tracks: dict[tuple[Lane, int], float] = {}
         self._edges: dict[Lane, tuple[float, float]] = {}
         self._boxes: dict[Lane, tuple[float, float]] = {}
@@ -215,6 +219,55 @@ class Diagram:
             parts.append('<text class="s" x="12" y="%d">nothing was recorded</text>' % (top + 14))
         return "".join(parts) + "</svg>"
 
+    def page(self, items: Sequence[Item]) -> str:
+        """An element for a page, where a script unfolds its groups: every line knows its group."""
+        height = HEAD + ROW * sum(item.parent < 0 or item.summary for item in items) + 10
+        parts = [
+            '<svg class="aq" viewBox="0 0 %d %d" width="%d" height="%d" role="group" aria-label="Sequence diagram" '
+            'data-row="%d" data-head="%d" data-tail="10">' % (self.width, height, self.width, height, ROW, HEAD),
+            self.heads(height - 4),
+        ]
+        last, y = "", HEAD
+        for item in items:
+            shown = item.parent < 0 or (item.summary and items[item.parent].parent < 0)
+            at = item.at if item.row is None else item.row.at
+            time = _time(at)
+            parts.append(self._unfolding(item, y, time if time != last or item.group >= 0 else "", shown))
+            last = time
+            y += ROW if shown else 0
+        if not items:
+            parts.append('<text class="s" x="12" y="%d">nothing was recorded</text>' % (HEAD + 14))
+        return "".join(parts) + "</svg>"
+
+    def _unfolding(self, item: Item, y: int, time: str, shown: bool) -> str:
+        row = item.row
+        more = ' tabindex="-1" role="button"'
+        if item.parent >= 0:
+            more += ' data-p="%d"' % item.parent + (' data-s="1"' if item.summary else "")
+        if item.group >= 0:
+            more += ' data-g="%d"' % item.group + ("" if item.whole else ' data-c="1"')
+        if row is not None and row.index >= 0:
+            more += ' data-i="%d"' % row.index
+            more += ' data-j="%d"' % row.last_index if row.last_index != row.index else ""
+        if row is not None and row.link is not None:
+            more += ' data-l="%d"' % self.numbers[row.link.number]
+        if not shown:
+            more += ' style="display:none"'
+        inner = "".join(
+            '<path class="level" d="M%d 0v%d"/>' % (TIMES - 8 + 4 * level, ROW) for level in range(min(item.level, 5)))
+        if item.group >= 0:
+            inner += '<text class="tri" x="%d" y="%d">\u25b8</text>' % (TIMES - 4 + 4 * min(item.level, 5), TEXT + 2)
+        if row is not None:
+            return self.line(item, y, time, more, inner)
+        title = "%s, %s to %s s" % (item.title, _time(item.at), _time(item.until))
+        if not item.whole:
+            title += " (folded for good: no room)"
+        hit = '<title>%s</title><rect class="hit bar" width="%d" height="%d"/>' % (_escape(title), self.width, ROW)
+        when = _when(time)
+        place = (TIMES + 12 + 4 * min(item.level, 5), TEXT + 3, _escape(title))
+        text = '<text class="w" x="%d" y="%d">%s</text>' % place
+        return '<g class="r fold" transform="translate(0,%d)"%s>%s%s%s%s</g>' % (y, more, hit, when, inner, text)
+
     def heads(self, bottom: int) -> str:
         """The names of lanes, and the lines below them. bottom: where these end."""
         parts = []
@@ -238,7 +291,7 @@ class Diagram:
         return "".join(parts)
 
     def _dot(self, link: Link, x: float, y: float) -> str:
-        number = self._numbers[link.number]
+        number = self.numbers[link.number]
         circle = '<circle cx="%s" cy="%s" r="8.5"/>' % (_number(x), _number(y))
         return '<g class="dot k%d">%s%s</g>' % ((number - 1) % COLOURS, circle, _text("n", x, y + 3.8, str(number)))
 
@@ -261,19 +314,19 @@ class Diagram:
                 yield '<path class="brace" d="M%d %dh-5V%dh5"/>' % place
             start = stop
 
-    def line(self, item: Item, y: int, time: str, more: str = "") -> str:
-        """One line at its place. time: its text in the column of times. more: attributes of the element."""
+    def line(self, item: Item, y: int, time: str, more: str = "", also: str = "") -> str:
+        """One line at its place. time: its text in the column of times. more, also: attributes and parts of the
+        element."""
         row = item.row
         assert row is not None
         link = row.link
-        colour = "kq" if link is None or row.word in _QUIET else "k%d" % ((self._numbers[link.number] - 1) % COLOURS)
+        colour = "kq" if link is None or row.word in _QUIET else "k%d" % ((self.numbers[link.number] - 1) % COLOURS)
         shape = "o" if row.word in _OUTCOMES else "f" if row.word in _FLOWS else ""
         quiet = "q" if row.word in _QUIET else ""
         kinds = " ".join(each for each in ("r", colour, shape, quiet, row.tone) if each)
         hit = '<rect class="hit" width="%d" height="%d"/>' % (self.width, ROW)
         inner = "<title>%s</title>%s" % (_escape(in_words(row)), hit)
-        if time:
-            inner += '<text class="t" x="%d" y="%d" text-anchor="end">%s</text>' % (TIMES - 14, TEXT, time)
+        inner += _when(time) + also
         if row.source is None or row.target is None:
             inner += '<text class="w" x="%d" y="%d">%s</text>' % (TIMES, TEXT, _escape(row.title))
         elif row.source is row.target:
@@ -320,6 +373,10 @@ class Diagram:
             begin = self._tracks.get((source, row.link.number), begin)
             end = self._tracks.get((target, row.link.number), end)
         return begin, end
+
+
+def _when(time: str) -> str:
+    return '<text class="t" x="%d" y="%d" text-anchor="end">%s</text>' % (TIMES - 14, TEXT, time) if time else ""
 
 
 def _text(kinds: str, x: float, y: float, text: str, inner: str = "") -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from reactor.look.diagram import picture
+from reactor.look.page import frame, page
 from reactor.tracing.columns import draw
 from reactor.tracing.lines import MARK, header_line, read_lines, record_line
 from reactor.tracing.record import KINDS, VERSION, Record, RecordingError
@@ -62,6 +63,15 @@ class Recording:
         """The sequence diagram of it as a picture, light or dark with its reader: a document of SVG, the same for the
         same recording, everywhere. everything: a row for each frame."""
         return picture(self.timeline(), everything)
+
+    def html(self, *, everything: bool = False) -> str:
+        """A page with all of it: the sequence diagram that unfolds, frames by field, curves over time, a table of
+        deliveries. It needs nothing from elsewhere, and has 3 MB at most. everything: a row for each frame."""
+        return page(self.timeline(), everything)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the page in a frame."""
+        return frame(self.html(), self.header.get("title") or "A run of AMQP")
 
     def _repr_svg_(self) -> str:
         """For notebooks."""

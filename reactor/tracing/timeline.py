@@ -114,7 +114,7 @@ class Timeline:
     def _other(self, record: Record, end: Optional[End]) -> None:
         kind = record.kind
         lane = end.lane.name if end is not None else record.program
-        text = shown(record.text, 300)
+        text = shown(record.text, 160)
         values = record.values
         if kind in ("lost", "closed") and end is not None:
             if kind == "lost":
