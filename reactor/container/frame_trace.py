@@ -10,19 +10,21 @@ from typing import Callable, Optional
 
 from reactor.engine.public import Transport
 from reactor.tracing.text import TextTrace
+from reactor.tracing.words import WordTrace
 
 #: Numbers the transports of a process in its trace, whichever container they belong to.
 _traced = count(1)
 
 
-def trace_with(transport: Transport, wanted: bool) -> None:
-    """Have `transport` write its frames down when it is asked to trace, and at once where that is wanted."""
-    transport.trace_maker = partial(_trace, weakref.ref(transport))
+def trace_with(transport: Transport, wanted: str) -> None:
+    """Have `transport` write its frames down when it is asked to trace, and at once where that is wanted: as "frames"
+    with all of their fields, or in "words"."""
+    transport.trace_maker = partial(_trace, weakref.ref(transport), wanted)
     if wanted or transport.trace_flags:
         transport.trace(transport.trace_flags or transport.TRACE_FRM)
 
 
-def _trace(ref: Callable[[], Optional[Transport]]) -> TextTrace:
+def _trace(ref: Callable[[], Optional[Transport]], wanted: str) -> Callable[[str, bytes], None]:
     """The trace of one transport."""
 
     def write(line: str) -> None:
@@ -32,7 +34,8 @@ def _trace(ref: Callable[[], Optional[Transport]]) -> TextTrace:
         else:
             transport.log(line)
 
-    return TextTrace(write, "0x%x" % next(_traced))
+    made = WordTrace if wanted == "words" else TextTrace
+    return made(write, "0x%x" % next(_traced))
 
 
 def _print(line: str) -> None:

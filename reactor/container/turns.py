@@ -22,7 +22,7 @@ from reactor.engine.public import Connection, Transport
 from reactor.loop.driver import Driver, ListenerDriver
 from reactor.loop.interface import Wire
 from reactor.loop.loop import Loop
-from reactor.tracing.text import is_wanted
+from reactor.tracing.text import wanted_trace
 
 if TYPE_CHECKING:
     from reactor.container.interface import Injected, TurnHost
@@ -79,7 +79,7 @@ class Turns:
         self._turned: Optional[Callable[[], None]] = None  # of observers
         self._container = container
         self._posted: deque[tuple[EventBase, Any]] = deque()
-        self._traces = is_wanted(os.environ.get("PN_TRACE_FRM"))
+        self._traces = wanted_trace(os.environ.get("PN_TRACE_FRM"))
         self._started = False
         self._stopping = False
 

@@ -161,6 +161,7 @@ _FORMATS: dict[type, Callable[[Any], str]] = {
 }
 
 
-def is_wanted(wanted: Optional[str]) -> bool:
-    """Whether the value of the environment variable ``PN_TRACE_FRM`` asks for a trace."""
-    return (wanted or "").strip().lower() in ("1", "true", "yes", "on")
+def wanted_trace(wanted: Optional[str]) -> str:
+    """The trace that the value of the environment variable ``PN_TRACE_FRM`` asks for: "frames", "words" or ""."""
+    word = (wanted or "").strip().lower()
+    return word if word == "words" else "frames" if word in ("1", "true", "yes", "on") else ""

@@ -11,7 +11,7 @@ import pytest
 from reactor import UNDESCRIBED, Array, Data, Described, Message, char, symbol, timestamp, ubyte
 from reactor.codec.definitions import COMPOSITES, OPEN, SASL_CHALLENGE, SASL_INIT, SASL_OUTCOME, SASL_RESPONSE, TRANSFER
 from reactor.codec.performatives import encode_composite
-from reactor.tracing.text import TextTrace, format_composite, format_value, is_wanted
+from reactor.tracing.text import TextTrace, format_composite, format_value, wanted_trace
 from tests.support.stage import Stage
 
 
@@ -155,10 +155,11 @@ def test_secrets_of_sasl_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "wanted"), [(None, False), ("", False), ("0", False), ("1", True), ("true", True), ("no", False)]
+    ("value", "wanted"),
+    [(None, ""), ("", ""), ("0", ""), ("1", "frames"), ("true", "frames"), ("no", ""), (" Words", "words")],
 )
-def test_the_variable_of_the_environment(value: Any, wanted: bool) -> None:
-    assert is_wanted(value) is wanted
+def test_the_variable_of_the_environment(value: Any, wanted: str) -> None:
+    assert wanted_trace(value) == wanted
 
 
 def test_a_container_traces_when_the_environment_says_so(
