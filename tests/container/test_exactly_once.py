@@ -463,6 +463,51 @@ def test_a_send_in_a_transaction_is_refused_and_the_rest_of_the_transaction_goes
         assert broker.handler.statistics("jobs").enqueued == 1, "the other one"
 
 
+class Accepting(MessagingHandler):
+    """Accepts the first message in a transaction, and any other by itself."""
+
+    def __init__(self, commits: bool) -> None:
+        super().__init__(auto_accept=False, auto_settle=False)
+        self.commits = commits
+        self.seen: list[str] = []
+
+    def on_start(self, event: Any) -> None:
+        self.connection = event.container.connect("amqp://broker:5672")
+        self.receiver = event.container.create_receiver(self.connection, "jobs", options=ExactlyOnce())
+
+    def on_message(self, event: Any) -> None:
+        self.seen.append("message")
+        if len(self.seen) > 1:
+            event.delivery.accept()
+            return
+        self.delivery = event.delivery
+        event.container.declare_transaction(self.connection, handler=self)
+
+    def on_transaction_declared(self, event: Any) -> None:
+        event.transaction.accept(self.delivery)
+        event.transaction.commit() if self.commits else event.transaction.abort()
+
+    def on_transaction_committed(self, event: Any) -> None:
+        self.seen.append("committed")
+
+    def on_transaction_aborted(self, event: Any) -> None:
+        self.seen.append("aborted")
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_an_outcome_in_a_transaction_is_given_with_its_commit_and_not_when_it_is_aborted(commits: bool) -> None:
+    with World(seed=1) as world:
+        broker = world.start(Broker, "amqp://broker:5672", name="broker")
+        world.container().create_sender("amqp://broker:5672/jobs").send(Message("work"))
+        world.settle()
+        client = world.start(Accepting, commits, name="client")
+        world.settle()
+        assert client.handler.seen == (["message", "committed"] if commits else ["message", "aborted", "message"])
+        statistics = broker.handler.statistics("jobs")
+        assert (statistics.depth, statistics.acknowledged, statistics.requeued) == (0, 1, not commits)
+        assert client.handler.receiver.ledger.deliveries == {} and client.handler.receiver.unsettled == 0
+
+
 def test_a_refused_send_leaves_nothing_behind(linked: Any) -> None:
     """Nothing is kept for the peer, and the next message goes its way."""
     container, connection = linked
