@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import pytest
 
@@ -979,3 +980,111 @@ def test_what_is_sent_on_credit_that_comes_before_our_attach_can_leave_is_in_dou
     peer.connection.close()
     peer.say("close")
     assert delivery.fate == LOST
+
+
+# -- many that wait for credit, or behind one in several frames ---------------------------------------------------
+
+
+@pytest.mark.parametrize("size, credit", [(10, 10), (3000, 10), (3000, 1000)])
+def test_a_message_costs_the_same_however_many_wait_behind_it(size, credit):
+    """Short ones wait for credit; those in several frames for one another, too."""
+    costs = []
+    for number in (100, 400):
+        pair = Pair()
+        pair.server.transport.max_frame_size = 1024
+        sender, receiver = pair.way(True)
+        calls = []
+        sys.setprofile(lambda frame, event, _: calls.append(None) if event == "call" else None)  # noqa: B023
+        try:
+            for _ in range(number):
+                sender.send(Message(b"x" * size))
+            pair.pump()
+            while sender.unsent:
+                receiver.flow(credit)
+                pair.pump()
+        finally:
+            sys.setprofile(None)
+        costs.append(len(calls) / number)
+        assert len(received(receiver)) == number
+    assert costs[1] < costs[0] * 1.2, costs
+
+
+class Waiting:
+    """Two senders of one session, and a peer that gives credit, takes it back, and has a small window."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.peer = peer = Peer()
+        peer.connection.open()
+        session = peer.connection.session()
+        session.open()
+        self.links = [session.sender("link-%d" % number) for number in range(2)]
+        for link in self.links:
+            link.open()
+        peer.flush()
+        peer.hello(max_frame_size=512).begin(incoming_window=0, remote_channel=0)
+        for number, link in enumerate(self.links):
+            peer.attach(link.name, number)
+        peer.heard()
+        self.wanted = [[], []]  # what each is to say, in order
+        self.came = [[], []]
+        self.credit = [0, 0]  # the limit of the delivery-count
+        self.frames = self.window = self.sent = 0
+
+    def send(self):
+        number = self.random.randrange(2)
+        link, size = self.links[number], self.random.choice((3, 3, 3, 2000))
+        self.sent += 1
+        body = b"%d:" % self.sent + b"x" * size
+        if self.random.random() < 0.2 and not link.pending:
+            link.delivery("s%d" % self.sent)
+            link.stream(body[:2])
+            self.peer.flush()
+            link.stream(body[2:])
+            link.advance()
+        else:
+            delivery = link.transmit(body)
+            if self.random.random() < 0.2:
+                delivery.abort()
+                return
+        self.wanted[number].append(body)
+
+    def flow(self):
+        self.hear()  # what has left by the credit of before
+        said = b""
+        for _ in range(self.random.choice((1, 2))):
+            number = self.random.randrange(2)
+            self.window = max(self.window, self.frames + self.random.choice((0, 1, 5, 50)))
+            self.credit[number] = len(self.came[number]) + self.random.choice((0, 1, 3, 20))
+            said += frame(
+                "flow", 0, handle=number, delivery_count=len(self.came[number]), next_incoming_id=self.frames,
+                link_credit=self.credit[number] - len(self.came[number]), incoming_window=self.window - self.frames,
+                next_outgoing_id=0, outgoing_window=1000,
+            )  # fmt: skip
+        self.peer.say_bytes(said)
+        self.hear()
+
+    def hear(self):
+        for heard in self.peer.heard():
+            if heard.name == "transfer":
+                self.frames += 1
+                assert self.frames <= self.window
+                if heard.delivery_id is not None:
+                    self.came[heard.handle].append(b"")
+                    assert len(self.came[heard.handle]) <= self.credit[heard.handle]
+                self.came[heard.handle][-1] += heard.payload
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_whatever_waits_leaves_in_order_once_within_credit_and_window(seed):
+    waiting = Waiting(seed)
+    for _ in range(waiting.random.choice((5, 40))):
+        waiting.send() if waiting.random.random() < 0.6 else waiting.flow()
+    for _ in range(200):
+        if waiting.came == waiting.wanted:
+            break
+        waiting.flow()
+    waiting.hear()
+    assert waiting.came == waiting.wanted
+    assert [link.unsent for link in waiting.links] == [0, 0]
+    assert not any(link.waiting for link in waiting.links)

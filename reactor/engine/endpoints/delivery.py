@@ -412,7 +412,7 @@ class Delivery(Listed):
             if self.channel is not None:
                 self.channel.outcomes.in_transaction = True
                 self._tell()
-        elif channel is not None and link.waiting and link.wire_credit > 0 and link.transfer_in_progress is None:
+        elif channel is not None:
             channel.outgoing.release(link)
 
     def start_again(self, payload: bytes) -> None:

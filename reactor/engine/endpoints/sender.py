@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: get an event to go on when some has left: no transfer window is larger than that, as a rule.
 MOST_AHEAD = 2048
 
+NONE_RELEASED: frozenset[Delivery] = frozenset()
+
 _OPEN_BITS = LOCAL_ACTIVE | LOCAL_CLOSED | REMOTE_CLOSED
 
 
@@ -46,6 +48,7 @@ class Sender(Link):
     __slots__ = (
         "pending",
         "waiting",
+        "released",
         "unsent",
         "tag_generator",
         "_given",
@@ -68,6 +71,7 @@ class Sender(Link):
         super().__init__(session, name)
         self.pending: deque[Delivery] = deque()  # made by delivery(), not yet complete
         self.waiting: deque[Delivery] = deque()  # complete, but without credit or behind another
+        self.released: frozenset[Delivery] = NONE_RELEASED  # in the queue, before those that wait
         self.unsent = 0
         self.tag_generator: Optional[Callable[[], Union[str, bytes]]] = None
         self.counted = 0  # the last number that was given as a tag
@@ -107,16 +111,12 @@ class Sender(Link):
 
     @property
     def unsettled_deliveries(self) -> Iterator[Delivery]:
-        channel = self.channel
-        if channel is not None:
-            for delivery in channel.outgoing.unsettled.values():
-                if delivery.link is self and not delivery.fate:
-                    yield delivery
-            for delivery in channel.outgoing.queue:
-                if delivery.link is self and delivery.id is None and not delivery.fate:
-                    yield delivery
-        for delivery in self.waiting:
-            if delivery.id is None and not delivery.fate:
+        outgoing = None if self.channel is None else self.channel.outgoing
+        for delivery in () if outgoing is None else outgoing.unsettled.values():
+            if delivery.link is self and not delivery.fate:
+                yield delivery
+        for delivery in (*(() if outgoing is None else outgoing.queue), *self.waiting):
+            if delivery.link is self and delivery.id is None and not delivery.fate:
                 yield delivery
         for delivery in self.pending:
             if delivery.id is None and not delivery.queued and not delivery.fate:
@@ -209,6 +209,8 @@ class Sender(Link):
             if delivery.queued or not delivery.partial:
                 self.unsent -= 1
             self._refuse(delivery, Condition(MESSAGE_SIZE_EXCEEDED, self._too_large(size).description))
+        if channel is not None:
+            channel.outgoing.release(self)
 
     def _refuse(self, delivery: Delivery, why: Condition) -> None:
         """Reject a delivery in place of the peer: it has not left and never will."""
@@ -221,7 +223,7 @@ class Sender(Link):
         delivery.remote_state, delivery.remote_content = REJECTED, RejectedDisposition(why)
         delivery.changes = fates.STATE_CHANGED | fates.SETTLED_NOW
         self.connection.emit(Event.DELIVERY, delivery)
-        if _in_transaction(delivery):
+        if delivery.local_state is TRANSACTIONAL_STATE:
             self.connection.emit(Event.DELIVERY_LEFT, delivery)
 
     def _tagged(self, tag: Union[str, bytes], payload: bytes) -> Delivery:
@@ -368,7 +370,7 @@ class Sender(Link):
         if delivery.fate == OPEN:
             self.unsettled -= 1
         delivery.fate = LOST
-        if _in_transaction(delivery):
+        if delivery.local_state is TRANSACTIONAL_STATE:
             self.connection.emit(Event.DELIVERY_LEFT, delivery)  # it never will
 
     def expire(self, delivery: Delivery, condition: Condition) -> None:
@@ -428,11 +430,11 @@ class Sender(Link):
         channel = self.channel
         again: list[Delivery] = []
         doubtful: list[Delivery] = []
+        # Many links may go at once, and most are idle: those do not search the deliveries of all.
+        queued = channel.outgoing.take_queued(self) if channel is not None and self.unsent else []
         unsent = list(self.waiting)
         if channel is not None:
             started = self.transfer_in_progress
-            # Many links may go at once, and most are idle: those do not search the deliveries of all.
-            queued = channel.outgoing.take_queued(self) if self.unsent else []
             unsent += [delivery for delivery in queued if delivery.id is None]
             sent = channel.unsettled_of(self) if self.unsettled else []
             for delivery in sent:
@@ -482,7 +484,7 @@ class Sender(Link):
             # The peer has not received all of it, and so has not processed it.
             whole: bytes = payload.obj
             return whole
-        return payload if self.resend or _in_transaction(delivery) else None
+        return payload if self.resend or delivery.local_state is TRANSACTIONAL_STATE else None
 
     def count_given_back(self) -> None:
         """Our attach has left: the credit that was given back before counts from now on."""
@@ -494,7 +496,4 @@ class Sender(Link):
         self.wire_credit = self.given_back_early = 0
         self.drain_asked = False
         self.writer_key = -1  # the writer knows the old handle
-
-
-def _in_transaction(delivery: Delivery) -> bool:
-    return delivery.local_state is TRANSACTIONAL_STATE
+        self.released = NONE_RELEASED

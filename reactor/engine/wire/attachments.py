@@ -132,9 +132,10 @@ class Attachments:
             if link.wire_credit or link.prefetch:
                 channel.flows.announce(link)
         elif isinstance(link, Sender):
-            for delivery in link.pending:
+            for delivery in (*link.pending, *link.waiting):
                 delivery.channel = channel
             channel.outgoing.release(link)
+            channel.touch()
 
     def recv_attach(
         self,

@@ -214,5 +214,5 @@ class Flows:
         link.wire_credit = min(max(0, credit - used), MASK)
         if drain and link.wire_credit == 0:
             self.announce(link)  # messages have used it up: that is the answer
-        if link.waiting and link.wire_credit > 0 and link.transfer_in_progress is None:
+        if link.waiting:
             self.channel.outgoing.release(link)

@@ -15,7 +15,7 @@ from reactor.engine.endpoints.delivery import LOST, OPEN, Delivery
 from reactor.engine.endpoints.disposition import EMPTY, TRANSACTIONAL_STATE, FirstOfTransaction, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
 from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.sender import Sender
+from reactor.engine.endpoints.sender import NONE_RELEASED, Sender
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
 from reactor.engine.handler import changes
@@ -83,13 +83,42 @@ class OutgoingWindow:
                 self.events.append((Event.LINK_FLOW, link))
 
     def release(self, link: Sender) -> None:
-        """Put the deliveries that waited at the link into the queue, before those that are there."""
+        """Put deliveries that waited at the link into the queue, before those that are there: as many as have credit,
+        and none behind one that takes several frames. The others would only come back."""
+        if link.handle_out is None or link.transfer_in_progress is not None:
+            return  # it is called again when our attach, or that delivery, has left
+        if any(one.id is None and one.fate != LOST for one in link.released):
+            return  # they leave first
         waiting = link.waiting
-        for delivery in waiting:
-            delivery.channel = self.channel
-        self.queue.extendleft(reversed(waiting))
-        waiting.clear()
+        batch: list[Delivery] = []
+        while waiting and len(batch) < link.wire_credit and not waiting[0].awaits_transaction:
+            delivery = waiting.popleft()
+            batch.append(delivery)
+            if delivery.partial or delivery.chunks is not None or len(delivery.payload) > self.wire.largest_payload:
+                break
+        if not batch:
+            return
+        link.released = frozenset(batch if waiting else ())
+        self.queue.extendleft(reversed(batch))
         self.channel.touch()
+
+    def _put_off(self, delivery: Delivery, link: Sender) -> None:
+        """A delivery out of the queue cannot leave now: it waits behind the others, or before them if it was released
+        and the peer has taken credit back."""
+        if delivery not in link.released:
+            link.waiting.append(delivery)
+            return
+        others = self._take_back(link, [delivery, *self.queue])
+        self.queue.clear()
+        self.queue.extend(others)
+
+    @staticmethod
+    def _take_back(link: Sender, queued: list[Delivery]) -> list[Delivery]:
+        """What was released of `queued` and has not left waits again, before the others. Returns the rest."""
+        released, link.released = link.released, NONE_RELEASED
+        back = [delivery for delivery in queued if delivery in released and delivery.id is None]
+        link.waiting.extendleft(reversed(back))
+        return [delivery for delivery in queued if delivery not in released or delivery.id is not None]
 
     # -- links that go -----------------------------------------------------------------------------------
 
@@ -102,21 +131,21 @@ class OutgoingWindow:
         self.queue.clear()
 
     def take_queued(self, link: Link) -> list[Delivery]:
-        """Take the deliveries of a link that goes out of the queue."""
+        """Take the deliveries of a link that goes out of the queue: those that were released wait at the link again."""
         if self.shares is not None:
-            return self.shares.pop(link, [])
-        queued = [delivery for delivery in self.queue if delivery.link is link]
-        if queued:
-            self.queue = deque(delivery for delivery in self.queue if delivery.link is not link)
-        return queued
+            queued = self.shares.pop(link, [])
+        else:
+            queued = [delivery for delivery in self.queue if delivery.link is link]
+            if queued:
+                self.queue = deque(delivery for delivery in self.queue if delivery.link is not link)
+        return self._take_back(link, queued) if isinstance(link, Sender) and link.released else queued
 
     # -- transfers ---------------------------------------------------------------------------------------
 
     def write_transfers(self, out: bytearray) -> None:
         """Send what is queued as far as window, credit and the output's limit allow.
 
-        Most deliveries are complete and fit a frame: those are written here, without a call for each. The
-        others are written one frame at a time by `_write_slowly`."""
+        Most deliveries are complete and fit a frame: they take no call each. Others leave by `_write_slowly`."""
         queue = self.queue
         popleft = queue.popleft
         unsettled = self.unsettled
@@ -130,7 +159,7 @@ class OutgoingWindow:
         sent = 0
         served: Any = None
         resend = False
-        senders: list[Sender] = []
+        senders: dict[Sender, None] = {}
         while queue and window > 0 and len(out) < OUTPUT_LIMIT:
             delivery = popleft()
             link: Any = delivery.link
@@ -138,11 +167,10 @@ class OutgoingWindow:
             if link is not served:
                 served = link
                 resend = link.resend
-                if link not in senders:
-                    senders.append(link)
+                senders[link] = None
             if (
                 link.wire_credit <= 0
-                or link.waiting
+                or (link.waiting and delivery not in link.released)
                 or link.transfer_in_progress is not None
                 or delivery.partial
                 or delivery.aborted
@@ -190,6 +218,8 @@ class OutgoingWindow:
             if sender.drain_asked and sender.wire_credit <= 0 and sender.transfer_in_progress is None:
                 self.channel.flows.links[sender] = None  # the drain's answer: all credit is used up [2.6.7]
             # The application may go on: its messages have left. It is called as by a flow, if any method listens.
+            if sender.waiting:
+                self.release(sender)  # what was released has left, or will not
             if sender.wire_credit > sender.unsent and sender.unheard != changes[0] and sender.state & LOCAL_ACTIVE:
                 self.events.append((_LINK_FLOW, sender))
 
@@ -199,10 +229,11 @@ class OutgoingWindow:
             return
         current = link.transfer_in_progress
         unready = link.handle_out is None or link.wire_credit <= 0 or delivery.awaits_transaction
-        if current is not delivery and (current is not None or link.waiting or unready):
+        behind = link.waiting and delivery not in link.released
+        if current is not delivery and (current is not None or behind or unready):
             # Our attach has not left, there is no credit, the transaction is not declared, or another delivery is under
             # way: frames of one link never mix [2.6.14].
-            link.waiting.append(delivery)
+            self._put_off(delivery, link)
             return
         data: Any = delivery.payload
         if delivery.chunks is not None:
@@ -268,5 +299,5 @@ class OutgoingWindow:
             self.unsettled.pop(delivery.id or 0, None)
         if delivery.local_state is TRANSACTIONAL_STATE:
             self.events.append((Event.DELIVERY_LEFT, delivery))  # the discharge of its transaction may wait for it
-        if link.waiting and link.wire_credit > 0:
+        if link.waiting:
             self.release(link)
