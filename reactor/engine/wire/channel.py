@@ -14,6 +14,7 @@ from reactor.codec.definitions import BEGIN, END
 from reactor.codec.dicts import of_symbols
 from reactor.codec.frames import write_frame
 from reactor.codec.performatives import encode_composite
+from reactor.engine.blocks import blocks
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSE, REMOTE_CLOSED, REMOTE_OPEN
@@ -131,6 +132,7 @@ class Channel:
         if outgoing.queue and outgoing.remote_incoming_window > 0 and not self.dirty:
             room = outgoing.send_blocked and len(outgoing.unsettled) < outgoing.most_unsettled
             if room or len(out) >= OUTPUT_LIMIT:
+                blocks.expect(OUTPUT_LIMIT)
                 self.dirty = True
                 self.wire.dirty.append(self)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from reactor.engine.blocks import blocks
 from reactor.engine.endpoints.delivery import (
     LOST,
     PRE_SETTLED,
@@ -283,6 +284,7 @@ class IncomingWindow:
 
     def _completed(self, delivery: Delivery, pieces: Any) -> None:
         """The rest of it has come: from now on the window counts its unread frames."""
+        blocks.expect(pieces.cost)
         self.let_go(pieces)
         if not self.counts_every_frame:
             frames = 1 + len(pieces)

@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import transfer_writer, write_transfer
+from reactor.engine.blocks import blocks
 from reactor.engine.endpoints.delivery import LOST, OPEN, Delivery
 from reactor.engine.endpoints.disposition import EMPTY, TRANSACTIONAL_STATE, FirstOfTransaction, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
@@ -248,6 +249,7 @@ class OutgoingWindow:
         piece: Any = data
         rest: Any = b""
         if len(data) > largest:
+            blocks.expect(len(data))
             view = memoryview(data)
             piece, rest = view[:largest], view[largest:]
         more = len(rest) > 0 or delivery.partial
