@@ -38,6 +38,7 @@ FLOORS = {
     "reactor.explain": 6,
     "reactor.blocking": 5,
     "reactor.tokens": 5,
+    "reactor.azure": 5,
     "reactor.simulation": 6,
     "reactor.utils": 6,
     "reactor.as_proton": 7.5,

@@ -7,7 +7,7 @@ wakes all threads that wait on it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 from reactor.blocking.confirming import Confirmations
 from reactor.blocking.receiver import BlockingReceiver
@@ -24,6 +24,8 @@ from reactor.engine.modes import AcknowledgeMode
 from reactor.engine.public import Connection
 from reactor.errors import ConnectionClosed, ConnectionException, Timeout
 from reactor.url import Url
+
+Result = TypeVar("Result")
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds."""
@@ -194,6 +196,11 @@ class BlockingConnection:
         """Wait until the connection is closed or lost; handlers of its links get their events meanwhile."""
         self._service.check_caller("run()")
         self._service.wait(lambda: self.closed, None, "run()")
+
+    def on_thread(self, function: Callable[[Container], Result]) -> Result:
+        """Call `function(container)` on the thread that serves the connection, and return its result, or raise its
+        exception: for parts of a container that have no blocking form. `conn` is the Connection there."""
+        return self._service.call(lambda: function(self._service.container), "on_thread()")
 
     def deadline(self, timeout: Patience) -> Optional[float]:
         """When a wait that begins now with this `timeout` ends, by the service's clock; None: never."""

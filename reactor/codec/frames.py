@@ -19,8 +19,8 @@ SASL_HEADER = b"AMQP\x03\x01\x00\x00"
 #: No peer may refuse a frame of this size [2.3.1].
 MIN_MAX_FRAME_SIZE = 512
 
-#: The most that a transfer frame has around its payload, a state left aside: header 8, descriptor 3, list 3,
-#: handle 5, delivery-id 5, tag 34, message-format 1, settled 1, more 1.
+#: The most that a transfer frame has around its payload, a state and a format left aside: header 8, descriptor 3,
+#: list 3, handle 5, delivery-id 5, tag 34, message-format 1, settled 1, more 1.
 TRANSFER_OVERHEAD = 61
 
 _HEADER = Struct(">IHH")  # as `read_header`
@@ -95,6 +95,7 @@ def write_transfer(
     state: bytes = _NULL,
     aborted: bool = False,
     resume: bool = False,
+    message_format: int = 0,
 ) -> None:
     """Append any transfer frame [2.7.5]. Without `delivery_id` it continues a delivery, and has no tag."""
     first = delivery_id is not None
@@ -102,7 +103,7 @@ def write_transfer(
         write_uint(handle),
         write_uint(delivery_id) if first else _NULL,
         bytes((0xA0, len(tag))) + tag if first else _NULL,
-        b"\x43" if first else _NULL,
+        write_uint(message_format) if first else _NULL,
         _TRUE if settled else _FALSE,
         _TRUE if more else _FALSE,
         _NULL,

@@ -180,7 +180,7 @@ listed(
 listed(
     delivery.Delivery,
     "ACCEPTED REJECTED RELEASED MODIFIED RECEIVED link session connection transport tag tag_bytes context",
-    "local local_state remote remote_state settled partial aborted readable writable pending updated",
+    "local local_state remote remote_state settled partial aborted message_format readable writable pending updated",
     "fate changes doubt has_left unsettled_next update settle settle_with abort clear take",
     "accept reject release modify acknowledge",
 )

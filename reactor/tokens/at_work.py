@@ -15,9 +15,9 @@ from reactor.engine.public import Connection, Link, Transport
 from reactor.errors import INVALID_FIELD, LocalProtocolError
 from reactor.loop.loop import Loop
 from reactor.shown import shown
-from reactor.tokens.cbs import CbsLinks
 from reactor.tokens.claim import Claim
 from reactor.tokens.provider import ask
+from reactor.tokens.requests import RequestLinks
 from reactor.url import Url
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ClaimsAtWork:
         self._url = Url("", defaults=False)
         self._private = False
         self._claims: dict[str, Claim] = {}
-        self.links = CbsLinks(connection, settings.node, host.random, self)
+        self.links = RequestLinks(connection, settings.node, host.random, self)
         connection.admission = self.admit
 
     # -- the wires ---------------------------------------------------------------------------------------

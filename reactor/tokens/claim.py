@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from reactor.codec.message import Message
+from reactor.codec.types import timestamp
 from reactor.container.reconnect.backoff import Backoff, read_delays
 from reactor.engine.endpoints.condition import Condition
 from reactor.errors import NOT_FOUND, TIMED_OUT, UNAUTHORIZED_ACCESS
@@ -21,8 +23,8 @@ from reactor.tokens.provider import Token, TokenError, failure_of, read_token, s
 if TYPE_CHECKING:
     import logging
 
-    from reactor.tokens.cbs import Reply
     from reactor.tokens.interface import ClaimOwner
+    from reactor.tokens.requests import Reply
 else:
     logging = Lazily("logging")
 
@@ -146,7 +148,8 @@ class Claim:
         else:
             self._begin_stage(REPLY)
             number, token = self._number, self._token
-            self._owner.links.put_token(self.audience, token, lambda reply: self._answered(number, token, reply))
+            request = put_token(self.audience, token)
+            self._owner.links.request(request, lambda reply: self._answered(number, token, reply))
 
     def _answered(self, number: int, token: Token, reply: Reply) -> None:
         if number != self._number:
@@ -240,6 +243,16 @@ class Claim:
         self._stage = ""
         self._number += 1
         self._deadline.stop()
+
+
+def put_token(audience: str, token: Token) -> Message:
+    """The request that brings a token to the node [1, "Claims-based authorization"].
+
+    [1] https://learn.microsoft.com/en-us/azure/service-bus-messaging/service-bus-amqp-protocol-guide
+    """
+    end = timestamp(int(token.expires_on * 1000))
+    said = {"operation": "put-token", "type": token.kind, "name": audience, "expiration": end}
+    return Message(token.token, properties=said)
 
 
 class _Alarm:

@@ -86,7 +86,12 @@ class Claims:
         address: Any = (link.target if link.is_sender else link.source).address
         if not address or not isinstance(address, str):
             return None
-        return "sb://%s/%s" % (url.host or "localhost", address.lstrip("/"))
+        # The right to an entity is that to its $management, too: azure-sdk-for-python, sdk/servicebus/azure-servicebus/
+        # azure/servicebus/_base_handler.py, asks for it under the name of the entity.
+        entity = address.strip("/")
+        if entity.endswith("/$management"):
+            entity = entity[: -len("/$management")]
+        return "sb://%s/%s" % (url.host or "localhost", entity)
 
     def __repr__(self) -> str:
         return "Claims(%s)" % source_name(self.source)

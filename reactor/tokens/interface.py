@@ -5,13 +5,14 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
+from reactor.codec.message import Message
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.public import Link
 from reactor.loop.loop import Loop
 
 if TYPE_CHECKING:
-    from reactor.tokens.cbs import Reply
-    from reactor.tokens.provider import Answered, Token
+    from reactor.tokens.provider import Answered
+    from reactor.tokens.requests import Reply
     from reactor.url import Url
 
 class ClaimsSettings(Protocol):
@@ -37,13 +38,13 @@ class ClaimsSettings(Protocol):
         ...
 
 
-class CbsView(Protocol):
+class RequestsView(Protocol):
     """The links to the node, as a claim sees them."""
 
     @property
     def is_ready(self) -> bool: ...
-    def put_token(self, audience: str, token: Token, done: Callable[[Reply], None]) -> None:
-        """Bring a token to the peer; `done` is called with the reply."""
+    def request(self, request: Message, done: Callable[[Reply], None]) -> None:
+        """Send a request; `done` is called with the reply."""
         ...
 
 
@@ -53,7 +54,7 @@ class ClaimOwner(Protocol):
     @property
     def settings(self) -> ClaimsSettings: ...
     @property
-    def links(self) -> CbsView: ...
+    def links(self) -> RequestsView: ...
     @property
     def loop(self) -> Loop: ...
     @property

@@ -164,5 +164,7 @@ class Comeback:
             reconnect: Any = self._attempts.reconnect
             if not isinstance(reconnect, (Backoff, list, tuple)):
                 reconnect = Backoff()  # one that counts for itself counts the attempts of the connection
+            told = patience is not None and patience.told
             patience = self._patience[endpoint] = _Patience(read_delays(reconnect, self._host.random))
+            patience.told = told  # some peers detach each link that is idle, every few minutes
         return patience

@@ -52,7 +52,10 @@ class Delivery(Listed):
     aborted: whether the sender gave the message up half-way.
     fate: how it was finished here: OPEN while it is not, else SETTLED_HERE, SETTLED_BY_PEER, PRE_SETTLED, LOST.
     changes: the effect of the peer's last update: STATE_CHANGED, SETTLED_NOW, or both.
+    message_format: the format of the message, by its number; 0 (default) is that of the specification [2.8.11].
     """
+
+    message_format: int = 0
 
     __slots__ = (
         "link",
@@ -415,11 +418,16 @@ class Delivery(Listed):
         elif channel is not None:
             channel.outgoing.release(link)
 
+    def in_format(self, message_format: int) -> None:
+        """A delivery that has just been made, to be sent, has its message in this format [2.7.5, message-format]."""
+        self.message_format = message_format
+        self.chunks = []  # the writer takes its time for one of another kind
+
     def start_again(self, payload: bytes) -> None:
         """Become a delivery that has not left: it goes over another wire."""
         self.id = self.channel = None
         self.payload = payload
-        self.chunks = None
+        self.chunks = [] if self.message_format else None
         self.remote_state = EMPTY
         self.remote_content = None
         self.changes = 0

@@ -201,12 +201,8 @@ class IncomingWindow:
             else:
                 self.unsettled[delivery_id] = delivery
                 link.unsettled += 1
-            if more and not aborted:
-                if not self.counts_every_frame:  # it counts when it is complete: until then its rest must come
-                    self.unread_frames -= 1
-                    delivery.frames = 0
-                self.hold(delivery, payload)
-            if more or aborted or state is not None or link.max_message_size:
+            if more or aborted or state is not None or message_format or link.max_message_size:
+                self._recv_first(delivery, payload, message_format, more and not aborted)
                 self._recv_more(link, delivery, payload, more, state, aborted)
             self.events.append((_DELIVERY, delivery))
             return
@@ -223,6 +219,16 @@ class IncomingWindow:
         if not delivery.noted and (not self.events or self.events[-1][1] is not delivery):
             delivery.noted = True
             self.events.append((_DELIVERY, delivery))
+
+    def _recv_first(self, delivery: Delivery, payload: Any, message_format: Optional[int], more: Any) -> None:
+        """The first transfer of a delivery that is not of the simple kind."""
+        if message_format:
+            delivery.message_format = message_format
+        if more:
+            if not self.counts_every_frame:  # it counts when it is complete: until then its rest must come
+                self.unread_frames -= 1
+                delivery.frames = 0
+            self.hold(delivery, payload)
 
     def _resume(self, link: Receiver, transfer: Delivery, settled: Any, state: Any, more: bool) -> None:
         """A delivery is resumed: one that is known here has come as a whole, and another one is ignored [2.7.5]."""

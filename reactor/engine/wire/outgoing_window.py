@@ -245,7 +245,7 @@ class OutgoingWindow:
         state = b"\x40"
         if delivery.local_state is not EMPTY:
             state = state_bytes(delivery.local_state, delivery.local_content)
-        largest -= len(state)
+        largest -= len(state) + (4 if delivery.message_format else 0)
         piece: Any = data
         rest: Any = b""
         if len(data) > largest:
@@ -279,6 +279,7 @@ class OutgoingWindow:
             state=state,
             aborted=delivery.aborted,
             resume=link.ledger is not None and link.ledger.resumes(delivery),
+            message_format=delivery.message_format,
         )
         self.next_outgoing_id = (self.next_outgoing_id + 1) & MASK
         self.remote_incoming_window -= 1

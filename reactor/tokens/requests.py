@@ -1,7 +1,7 @@
-"""The links to a `$cbs` node, and the requests over them: one pair for each connection.
+"""Requests to a node, such as `$cbs` or `$management`, and their replies, over a pair of links.
 
-A request is a message to the node with a `reply-to`, and its reply has the request's message-id as correlation-id; the
-operation is put-token [1, "Claims-based authorization"]. It knows links and messages, and decides nothing about tokens.
+A request is a message to the node with a `reply-to`, and its reply has the request's message-id as correlation-id [1,
+"AMQP management"]. It knows links and messages, and no operation.
 
 [1] https://learn.microsoft.com/en-us/azure/service-bus-messaging/service-bus-amqp-protocol-guide
 """
@@ -12,7 +12,6 @@ from random import Random
 from typing import Any, Callable, Optional, Protocol
 
 from reactor.codec.message import Message
-from reactor.codec.types import timestamp
 from reactor.container.links import random_uuid
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import ACCEPTED, REJECTED
@@ -21,7 +20,6 @@ from reactor.engine.public import Connection, Receiver, Sender
 from reactor.errors import DECODE_ERROR, NOT_FOUND, DecodeError
 from reactor.reasons import passes
 from reactor.shown import shown
-from reactor.tokens.provider import Token
 
 #: Credit for replies: as many requests may be under way before the next flow.
 CREDIT = 100
@@ -31,14 +29,16 @@ class Reply:
     """The answer to a request.
 
     status: as in HTTP; 0 when the request itself has failed. condition: the name of an error, where there is one.
+    message: as it came; None when there is none.
     """
 
-    __slots__ = ("status", "description", "condition")
+    __slots__ = ("status", "description", "condition", "message")
 
-    def __init__(self, status: int, description: str, condition: str = "") -> None:
+    def __init__(self, status: int, description: str, condition: str = "", message: Optional[Message] = None) -> None:
         self.status = status
         self.description = description
         self.condition = condition
+        self.message = message
 
     @property
     def text(self) -> str:
@@ -60,7 +60,7 @@ class Owner(Protocol):
         """The peer has no such node, or has taken it away."""
 
 
-class CbsLinks:
+class RequestLinks:
     """The two links, in a session of their own; and the handler of all three.
 
     node: the address of the node.
@@ -72,6 +72,7 @@ class CbsLinks:
         self._connection = connection
         self._random = random
         self._made = 0
+        self._attached: set[Any] = set()  # the handlers have seen their answers, since they have gone last
         self._waiting: dict[int, Callable[[Reply], None]] = {}
         self._attach()
 
@@ -93,19 +94,14 @@ class CbsLinks:
     @property
     def is_ready(self) -> bool:
         """Whether the peer has attached both."""
-        open_ones = [link for link in (self.sender, self.receiver) if link.state & Endpoint.REMOTE_ACTIVE]
-        return len(open_ones) == 2
+        there = all(link.state & Endpoint.REMOTE_ACTIVE for link in (self.sender, self.receiver))
+        return there and len(self._attached) == 2
 
-    def put_token(self, audience: str, token: Token, done: Callable[[Reply], None]) -> None:
-        """Bring a token to the peer; `done` is called with the reply, unless `forget` comes first."""
+    def request(self, request: Message, done: Callable[[Reply], None]) -> None:
+        """Send a request; `done` is called with the reply, unless `forget` comes first. Its id and reply-to are set
+        here."""
         self._made += 1
-        properties = {
-            "operation": "put-token",
-            "type": token.kind,
-            "name": audience,
-            "expiration": timestamp(int(token.expires_on * 1000)),
-        }
-        request = Message(token.token, id=str(self._made), reply_to=self._here, properties=properties)
+        request.id, request.reply_to = str(self._made), self._here
         delivery = self.sender.send(request)
         delivery.context = self._made
         self._waiting[self._made] = done
@@ -122,7 +118,12 @@ class CbsLinks:
     # -- events ------------------------------------------------------------------------------------------
 
     def on_link_remote_open(self, event: Any) -> None:
-        if self.is_ready:
+        if event.link in self._attached:  # over another wire
+            self._attached.clear()
+            self.forget()
+            self._owner.interrupted()
+        self._attached.add(event.link)
+        if len(self._attached) == 2:
             self._owner.ready()
 
     def on_link_remote_close(self, event: Any) -> None:
@@ -134,9 +135,12 @@ class CbsLinks:
         self._ended(event, event.session)
 
     def _ended(self, event: Any, endpoint: Any) -> None:
+        if endpoint not in (self.session, self.sender, self.receiver):
+            return  # others have taken its place
         if not (endpoint.state & self.session.state & Endpoint.LOCAL_ACTIVE):
             return
         self.forget()
+        self._attached.clear()
         if event.container.will_retry(endpoint) or endpoint.connection.state & Endpoint.REMOTE_CLOSED:
             self._owner.interrupted()
             return
@@ -173,6 +177,7 @@ class CbsLinks:
         try:
             message = Message.from_bytes(delivery.take())
             said: dict[Any, Any] = dict(message.properties or {})
+            message.body  # noqa: B018  # read for its error
         except DecodeError as error:
             delivery.local.condition = Condition(DECODE_ERROR, str(error))
             delivery.settle_with(REJECTED)
@@ -183,11 +188,11 @@ class CbsLinks:
             return  # of nothing that was asked here
         done = self._waiting.pop(int(number), None)
         if done is not None:
-            done(read_reply(said))
+            done(read_reply(said, message))
 
 
-def read_reply(properties: dict[Any, Any]) -> Reply:
-    """The properties of a reply. The names of `$cbs` have hyphens, those of `$management` not [1, 2].
+def read_reply(properties: dict[Any, Any], message: Message) -> Reply:
+    """A reply by its properties. The names of `$cbs` have hyphens, those of `$management` not [1, 2].
 
     [2] https://learn.microsoft.com/en-us/azure/service-bus-messaging/service-bus-amqp-request-response
     """
@@ -195,5 +200,6 @@ def read_reply(properties: dict[Any, Any]) -> Reply:
     description = properties.get("status-description", properties.get("statusDescription"))
     condition = properties.get("error-condition", properties.get("errorCondition"))
     if isinstance(status, bool) or not isinstance(status, int):
-        return Reply(0, "a reply without a status-code")
-    return Reply(int(status), description if isinstance(description, str) else "", str(condition or ""))
+        return Reply(0, "a reply without a status-code", "", message)
+    text = description if isinstance(description, str) else ""
+    return Reply(int(status), text, str(condition or ""), message)

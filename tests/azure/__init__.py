@@ -1,0 +1,1 @@
+"""Azure Service Bus, as far as it goes beyond AMQP: against a stand-in."""
