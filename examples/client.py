@@ -11,7 +11,7 @@ comes back in receiver.remote_source.address, and travels with each request as t
 import argparse
 
 from handlers import MessagingHandler
-from reactor import Container, Message, ReactorException, Url
+from reactor import Container, Message, ReactorException, Url, environment_url
 
 REQUESTS = ["is anybody there?", "say it louder", "thank you"]
 DEFAULT = "amqp://127.0.0.1:5672/requests"
@@ -52,11 +52,12 @@ class Client(MessagingHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
+    parser.add_argument("-a", "--address", help=f"broker and queue (default: that of AMQP_URL, or {DEFAULT})")
     parser.add_argument("requests", nargs="*", metavar="request", default=REQUESTS, help="what to ask")
     options = parser.parse_args()
+    url = environment_url(options.address, DEFAULT)
     try:
-        Container(Client(options.address, options.requests), raise_errors=True).run()
+        Container(Client(url, options.requests), raise_errors=True).run()
     except ReactorException:
         raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:

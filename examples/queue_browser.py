@@ -10,7 +10,7 @@ there is no more". The broker's answer is a flow with no credit left.
 import argparse
 
 from handlers import MessagingHandler
-from reactor import Container, Copy, ReactorException, Url
+from reactor import Container, Copy, ReactorException, Url, environment_url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
@@ -46,10 +46,11 @@ class Browser(MessagingHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
+    parser.add_argument("-a", "--address", help=f"broker and queue (default: that of AMQP_URL, or {DEFAULT})")
     options = parser.parse_args()
+    url = environment_url(options.address, DEFAULT)
     try:
-        Container(Browser(options.address), raise_errors=True).run()
+        Container(Browser(url), raise_errors=True).run()
     except ReactorException:
         raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:

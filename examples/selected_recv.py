@@ -10,7 +10,7 @@ applies come back in receiver.remote_source.filter. A careful program looks ther
 import argparse
 
 from handlers import MessagingHandler
-from reactor import Container, ReactorException, Selector, Url
+from reactor import Container, ReactorException, Selector, Url, environment_url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
@@ -49,12 +49,13 @@ class SelectedRecv(MessagingHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
+    parser.add_argument("-a", "--address", help=f"broker and queue (default: that of AMQP_URL, or {DEFAULT})")
     parser.add_argument("-s", "--selector", default="colour = 'green'", help="(default: %(default)s)")
     parser.add_argument("-m", "--messages", type=int, default=0, help="stop after this many (default: never)")
     options = parser.parse_args()
+    url = environment_url(options.address, DEFAULT)
     try:
-        Container(SelectedRecv(options.address, options.selector, options.messages), raise_errors=True).run()
+        Container(SelectedRecv(url, options.selector, options.messages), raise_errors=True).run()
     except ReactorException:
         raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:

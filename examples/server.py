@@ -10,7 +10,7 @@ request goes to the request's reply_to, with its correlation_id. client asks.
 import argparse
 
 from handlers import MessagingHandler
-from reactor import Container, Message, ReactorException, Url
+from reactor import Container, Message, ReactorException, Url, environment_url
 
 DEFAULT = "amqp://127.0.0.1:5672/requests"
 
@@ -46,11 +46,12 @@ class Server(MessagingHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
+    parser.add_argument("-a", "--address", help=f"broker and queue (default: that of AMQP_URL, or {DEFAULT})")
     parser.add_argument("-m", "--messages", type=int, default=0, help="stop after this many (default: never)")
     options = parser.parse_args()
+    url = environment_url(options.address, DEFAULT)
     try:
-        Container(Server(options.address, options.messages), raise_errors=True).run()
+        Container(Server(url, options.messages), raise_errors=True).run()
     except ReactorException:
         raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ A sender that hears nothing sends again, and a broker hands out again what nobod
 import argparse
 
 from handlers import MessagingHandler
-from reactor import Container, ReactorException, Url
+from reactor import Container, ReactorException, Url, environment_url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
@@ -40,11 +40,12 @@ class Recv(MessagingHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
+    parser.add_argument("-a", "--address", help=f"broker and queue (default: that of AMQP_URL, or {DEFAULT})")
     parser.add_argument("-m", "--messages", type=int, default=100, help="(default: %(default)s; 0: no end)")
     options = parser.parse_args()
+    url = environment_url(options.address, DEFAULT)
     try:
-        Container(Recv(options.address, options.messages), raise_errors=True).run()
+        Container(Recv(url, options.messages), raise_errors=True).run()
     except ReactorException:
         raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:

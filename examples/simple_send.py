@@ -9,7 +9,7 @@ Each message has an id, so that a receiver can tell one that was sent again. sim
 import argparse
 
 from handlers import MessagingHandler
-from reactor import AtLeastOnce, Container, Message, ReactorException, Url
+from reactor import AtLeastOnce, Container, Message, ReactorException, Url, environment_url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
@@ -54,10 +54,11 @@ class Send(MessagingHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
+    parser.add_argument("-a", "--address", help=f"broker and queue (default: that of AMQP_URL, or {DEFAULT})")
     parser.add_argument("-m", "--messages", type=int, default=100, help="(default: %(default)s)")
     options = parser.parse_args()
-    handler = Send(options.address, options.messages)
+    url = environment_url(options.address, DEFAULT)
+    handler = Send(url, options.messages)
     try:
         Container(handler, raise_errors=True).run()
     except ReactorException:

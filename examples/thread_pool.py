@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from handlers import MessagingHandler
-from reactor import Container, ReactorException, Url
+from reactor import Container, ReactorException, Url, environment_url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
@@ -67,14 +67,15 @@ class ThreadPool(MessagingHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
+    parser.add_argument("-a", "--address", help=f"broker and queue (default: that of AMQP_URL, or {DEFAULT})")
     parser.add_argument("-m", "--messages", type=int, default=100, help="(default: %(default)s; 0: no end)")
     parser.add_argument("-t", "--threads", type=int, default=4, help="how many work at once (default: %(default)s)")
     parser.add_argument("-w", "--waiting", type=int, default=8, help="unsettled at most (default: %(default)s)")
     parser.add_argument("-s", "--seconds", type=float, default=0.1, help="that the work takes (default: %(default)s)")
     options = parser.parse_args()
+    url = environment_url(options.address, DEFAULT)
     with ThreadPoolExecutor(options.threads, thread_name_prefix="worker") as pool:
-        handler = ThreadPool(options.address, pool, options.waiting, options.seconds, options.messages)
+        handler = ThreadPool(url, pool, options.waiting, options.seconds, options.messages)
         try:
             Container(handler, raise_errors=True).run()
         except ReactorException:

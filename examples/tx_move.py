@@ -13,7 +13,7 @@ not know which: what was not moved comes again.
 import argparse
 
 from handlers import TransactionalClientHandler
-from reactor import Container, ReactorException
+from reactor import Container, ReactorException, environment_url
 
 DEFAULT = "amqp://127.0.0.1:5672"
 
@@ -94,12 +94,13 @@ class TxMove(TransactionalClientHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-a", "--address", default=DEFAULT, help="broker (default: %(default)s)")
+    parser.add_argument("-a", "--address", help=f"broker (default: that of AMQP_URL, or {DEFAULT})")
     parser.add_argument("-f", "--from", dest="source", default="examples", help="queue (default: %(default)s)")
     parser.add_argument("-t", "--to", dest="target", default="moved", help="queue (default: %(default)s)")
     parser.add_argument("-b", "--batch", type=int, default=10, help="messages in a transaction (default: %(default)s)")
     options = parser.parse_args()
-    handler = TxMove(options.address, options.source, options.target, options.batch)
+    url = environment_url(options.address, DEFAULT)
+    handler = TxMove(url, options.source, options.target, options.batch)
     try:
         Container(handler, raise_errors=True).run()
     except ReactorException:

@@ -11,7 +11,7 @@ of the batch come again.
 import argparse
 
 from handlers import TransactionalClientHandler
-from reactor import Container, ReactorException, Url
+from reactor import Container, ReactorException, Url, environment_url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
@@ -60,11 +60,12 @@ class TxRecv(TransactionalClientHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
+    parser.add_argument("-a", "--address", help=f"broker and queue (default: that of AMQP_URL, or {DEFAULT})")
     parser.add_argument("-m", "--messages", type=int, default=20, help="(default: %(default)s)")
     parser.add_argument("-b", "--batch", type=int, default=10, help="messages in a transaction (default: %(default)s)")
     options = parser.parse_args()
-    handler = TxRecv(options.address, options.messages, options.batch)
+    url = environment_url(options.address, DEFAULT)
+    handler = TxRecv(url, options.messages, options.batch)
     try:
         Container(handler, raise_errors=True).run()
     except ReactorException:

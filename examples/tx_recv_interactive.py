@@ -13,7 +13,7 @@ import sys
 import threading
 
 from handlers import TransactionalClientHandler
-from reactor import ApplicationEvent, Container, EventInjector, ReactorException, Url
+from reactor import ApplicationEvent, Container, EventInjector, ReactorException, Url, environment_url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
@@ -91,10 +91,11 @@ def read(commands):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
+    parser.add_argument("-a", "--address", help=f"broker and queue (default: that of AMQP_URL, or {DEFAULT})")
     options = parser.parse_args()
+    url = environment_url(options.address, DEFAULT)
     try:
-        Container(Interactive(options.address), raise_errors=True).run()
+        Container(Interactive(url), raise_errors=True).run()
     except ReactorException:
         raise SystemExit(1) from None  # the log has said what is wrong
     except KeyboardInterrupt:

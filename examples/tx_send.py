@@ -10,7 +10,7 @@ a receiver never sees half a batch, whatever fails. tx_recv is the other half.
 import argparse
 
 from handlers import TransactionalClientHandler
-from reactor import Container, Message, ReactorException, Url
+from reactor import Container, Message, ReactorException, Url, environment_url
 
 DEFAULT = "amqp://127.0.0.1:5672/examples"
 
@@ -65,11 +65,12 @@ class TxSend(TransactionalClientHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-a", "--address", default=DEFAULT, help="broker and queue (default: %(default)s)")
+    parser.add_argument("-a", "--address", help=f"broker and queue (default: that of AMQP_URL, or {DEFAULT})")
     parser.add_argument("-m", "--messages", type=int, default=20, help="(default: %(default)s)")
     parser.add_argument("-b", "--batch", type=int, default=10, help="messages in a transaction (default: %(default)s)")
     options = parser.parse_args()
-    handler = TxSend(options.address, options.messages, options.batch)
+    url = environment_url(options.address, DEFAULT)
+    handler = TxSend(url, options.messages, options.batch)
     try:
         Container(handler, raise_errors=True).run()
     except ReactorException:

@@ -94,6 +94,7 @@ from reactor.engine.sasl.credentials import ScramSecret
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
 from reactor.engine.tls.ssl import SSL
+from reactor.environment import environment_secret, environment_url
 from reactor.errors import (
     ConnectionException,
     DataException,
@@ -161,6 +162,8 @@ __all__ = [
     "DurableSubscription",
     "DynamicNodeProperties",
     "Endpoint",
+    "environment_secret",
+    "environment_url",
     "Event",
     "EventBase",
     "EventInjector",

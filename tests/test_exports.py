@@ -44,6 +44,7 @@ OWN = {
     "AcknowledgeMode": "the modes of JMS",
     "explain": "why nothing moves",
     "ExactlyOnce UnsettledError UnsettledFile UnsettledMemory": "exactly once, and where its deliveries are kept",
+    "environment_secret environment_url": "the broker and the password, as container images are told them",
     "Limits": "how much is taken of a peer, at most",
     "Pairs": "a map that no dict can hold",
     "ScramSecret": "what a server keeps in place of a password",

@@ -28,6 +28,7 @@ FLOORS = {
     "reactor.listing": 0,
     "reactor.reasons": 0,
     "reactor.help": 6,
+    "reactor.environment": 5,
     "reactor.codec": 1,
     "reactor.engine": 2,
     "reactor.tracing": 3,

@@ -15,7 +15,7 @@ from typing import Any, Callable
 from handlers.broker.commands import sizes
 from handlers.broker.management.client import REFUSED, UNREACHED, ManagementClient, ManagementError
 from handlers.broker.management.peeking import plain
-from reactor import SSLException, Url
+from reactor import SSLException, Url, environment_secret, environment_url
 
 NOT_DONE, USAGE, NO_BROKER, NOT_ALLOWED, NO_ANSWER = range(1, 6)
 """Exit statuses."""
@@ -23,7 +23,9 @@ NOT_DONE, USAGE, NO_BROKER, NOT_ALLOWED, NO_ANSWER = range(1, 6)
 STATUSES = """\
 exit status: 0 done, 1 not done (no such queue ...), 2 wrong usage, 3 no broker there, 4 not allowed, 5 no answer
 
-The password is that of --password, of the URL, or of AMQP_PASSWORD; else it is asked for, on a terminal.
+The user is that of --user, of the URL, or of AMQP_USER; the password that of --password, of the URL, or of
+AMQP_PASSWORD; else it is asked for, on a terminal. AMQP_URL_FILE, AMQP_USER_FILE and AMQP_PASSWORD_FILE name files with
+these instead.
 """
 
 EXAMPLES = {
@@ -53,13 +55,16 @@ def run(name: str, arguments: Sequence[str]) -> int:
     parser = _parser(name)
     options = parser.parse_args(arguments)
     try:
+        if options.url is None:
+            options.url = environment_url(default="amqp://127.0.0.1").full
         domain = sizes.trusting(options.url, options.tls_ca)
+        credentials = _credentials(options)
     except (ValueError, SSLException) as error:
         parser.error(str(error))
     command: Callable[[ManagementClient, argparse.Namespace], None] = _COMMANDS[name]
     where = Url(options.url).redacted
     try:
-        with ManagementClient(options.url, options.timeout, ssl_domain=domain, **_credentials(options)) as management:
+        with ManagementClient(options.url, options.timeout, ssl_domain=domain, **credentials) as management:
             command(management, options)
     except ManagementError as error:
         return _explained(name, where, error)
@@ -86,10 +91,12 @@ def _explained(name: str, where: str, error: ManagementError) -> int:
 
 def _credentials(options: argparse.Namespace) -> dict[str, Any]:
     url = Url(options.url)
-    user = options.user or url.username
+    user = options.user or url.username or environment_secret("AMQP_USER")
     if not user:
         return {}
-    password = options.password or url.password or os.environ.get("AMQP_PASSWORD")
+    password = options.password or url.password
+    if password is None and user == (environment_secret("AMQP_USER") or user):
+        password = environment_secret("AMQP_PASSWORD")
     if password is None and sys.stdin.isatty():
         password = getpass.getpass(f"Password of {user}: ")
     return {"user": user, "password": password or ""}
@@ -260,7 +267,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
         add("--clip", metavar="SIZE", type=sizes.size, default="4K", help="bytes of a body that are shown (4K)")
     elif name in ("purge", "move"):
         add("--count", metavar="NUMBER", type=_count, help="how many, from the head of the queue on (all)")
-    add("--url", metavar="URL", type=sizes.url, default="amqp://127.0.0.1", help="of the broker (amqp://127.0.0.1)")
+    add("--url", metavar="URL", type=sizes.url, help="of the broker (that of AMQP_URL, or amqp://127.0.0.1)")
     add("--user", metavar="NAME", help="to log in with (that of the URL, or none)")
     add("--password", metavar="TEXT", help="see below")
     add("--tls-ca", metavar="FILE", help="to trust at amqps://...: authorities, or one certificate; PEM")

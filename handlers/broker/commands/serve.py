@@ -29,6 +29,7 @@ from reactor import (
     SSLException,
     TransportException,
     __version__,
+    environment_secret,
 )
 
 log = logging.getLogger("handlers.broker")
@@ -69,6 +70,9 @@ examples:
       producers wait while their queue holds more
   amqp-broker --config broker.json --check-config
       shows what would be served by the options of a file: {"queues": {"jobs": {"max_length": 1000}}, ...}
+
+Without --users and --anonymous, AMQP_USER and AMQP_PASSWORD, or the files that AMQP_USER_FILE and
+AMQP_PASSWORD_FILE name, are the one user that may log in
 
 SIGTERM and Ctrl-C end it in good order (--stop-timeout); at SIGHUP it reads users and permissions again
 
@@ -137,7 +141,7 @@ def run(arguments: Sequence[str], commands: str) -> int:
             transaction_timeout=options.transaction_timeout,
             max_transactions=options.max_transactions,
             max_transaction_bytes=options.max_transaction_bytes,
-            users=options.users,
+            users=_users(options),
             permissions=options.permissions,
             anonymous=options.anonymous,
             ssl_domain=tls(
@@ -172,11 +176,24 @@ def run(arguments: Sequence[str], commands: str) -> int:
     return 0 if interrupts.count < 2 else 1
 
 
+def _users(options: argparse.Namespace) -> Any:
+    """The users of --users; else the one of AMQP_USER and AMQP_PASSWORD, by which container images are set up; None:
+    there are none. ValueError for one without a password."""
+    if options.users is not None or options.anonymous:
+        return options.users
+    user, password = environment_secret("AMQP_USER"), environment_secret("AMQP_PASSWORD")
+    if user is None:
+        return None
+    if password is None:
+        raise ValueError("AMQP_USER has no password: set AMQP_PASSWORD, or AMQP_PASSWORD_FILE; or give --users FILE")
+    return {user: password}
+
+
 def _reload(known: Options, arguments: Sequence[str], broker: Broker) -> None:
     """SIGHUP: read users and permissions again."""
     try:
         options = known.parse(arguments)
-        told = broker.doors.reload(options.users, options.permissions)
+        told = broker.doors.reload(_users(options), options.permissions)
     except ValueError as error:  # ConfigError, UsersError, AccessError ...
         log.error("SIGHUP: %s; all stays as it was", error)
         return
