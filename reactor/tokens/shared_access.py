@@ -12,19 +12,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.lazily import Lazily
+from reactor.loop.clock import MonotonicClock
 from reactor.tokens.provider import SAS, Token
 
 if TYPE_CHECKING:
     import base64
     import hashlib
     import hmac
-    import time
     from urllib import parse
 else:
     base64 = Lazily("base64")
     hashlib = Lazily("hashlib")
     hmac = Lazily("hmac")
-    time = Lazily("time")
     parse = Lazily("urllib.parse")
 
 
@@ -65,7 +64,7 @@ class SharedAccessKey:
 
     def get_token(self, *scopes: str, **unused: Any) -> Token:
         """A token for the resource that the first scope names, such as ``sb://HOST/QUEUE``, from now on."""
-        return self.token_at(time.time(), *scopes)
+        return self.token_at(MonotonicClock.today(), *scopes)
 
     def token_at(self, today: float, *scopes: str) -> Token:
         """The same, made at this date, in seconds since 1970-01-01 UTC: containers have a clock of their own."""
