@@ -49,12 +49,17 @@ def charts(timeline: Timeline, numbers: dict[int, int]) -> str:
 
 def _link(timeline: Timeline, link: Link, number: int, most: int) -> str:
     ends = {link.sender.name, link.receiver.name}
-    marks = [mark for mark in timeline.marks if mark.kind in _SIGNS
-             and (mark.link == link.number if mark.link >= 0 else mark.lane in ends)]  # fmt: skip
+    marks = [mark for mark in timeline.marks if mark.kind in _SIGNS and _is_about(mark, link, ends)]
     about = (dot(number) if number else "", html.escape(link_in_words(link)), link.view)
     heading = "<h3>%s%s <small>as the %s knows it</small></h3>" % about
     strips = "".join(_strip(timeline, curve, most) for curve in link.curves)
     return '<div class="link">%s%s%s</div>' % (heading, _marks(timeline, marks), strips)
+
+
+def _is_about(mark: Mark, link: Link, ends: set[str]) -> bool:
+    if mark.link >= 0:
+        return mark.link == link.number
+    return mark.lane in ends and (not mark.peer or mark.peer in ends)
 
 
 def _marks(timeline: Timeline, marks: list[Mark]) -> str:

@@ -33,12 +33,12 @@ _QUIET = frozenset("connect header open begin end close heartbeat window state m
 
 #: Names of colours, in the light, in the dark and on paper. Those of links differ for the colour-blind, too, and every
 #: one stands beside a number.
-_LIGHT = (
+LIGHT = (
     "--ink:#1d2430;--soft:#5d6878;--rule:#d5dae2;--paper:#fff;--box:#eef1f6;--mark:#0b5fc0;--good:#1c7443;"
     "--warn:#8f5200;--bad:#b3261e;--c0:#2f6db5;--c1:#a6541a;--c2:#2f7a4a;--c3:#7a4fa3;--c4:#7d6608;--c5:#a83a68;"
     "--c6:#20777e;--c7:#596577"
 )
-_DARK = (
+DARK = (
     "--ink:#e7eaef;--soft:#9da8b6;--rule:#3a424d;--paper:#171b20;--box:#252c35;--mark:#79b8ff;--good:#62cf92;"
     "--warn:#efb562;--bad:#ff8d83;--c0:#7db4f0;--c1:#e9a064;--c2:#72c795;--c3:#bf98e6;--c4:#d6bd55;--c5:#ee8fb4;"
     "--c6:#66c5cc;--c7:#a5b1c2"
@@ -61,8 +61,8 @@ _SHAPES = """
 
 def colours(selector: str) -> str:
     """The style rules that name the colours, for elements of a selector: by the reader's system, and for paper."""
-    dark = "@media (prefers-color-scheme:dark){%s{%s}}" % (selector, _DARK)
-    return "%s{%s}\n%s\n@media print{%s{%s}}\n" % (selector, _LIGHT, dark, selector, _LIGHT)
+    dark = "@media (prefers-color-scheme:dark){%s{%s}}" % (selector, DARK)
+    return "%s{%s}\n%s\n@media print{%s{%s}}\n" % (selector, LIGHT, dark, selector, LIGHT)
 
 
 def style() -> str:
@@ -207,7 +207,8 @@ class Diagram:
         ]
         if self.title:
             parts.append('<text class="name" x="12" y="20">%s</text>' % _escape(self.title))
-        parts.append('<g transform="translate(0,%d)">%s</g>' % (top - HEAD, self.heads(bottom - top + HEAD + 6)))
+        inner = self.lives(bottom - top + HEAD + 6) + self.heads()
+        parts.append('<g transform="translate(0,%d)">%s</g>' % (top - HEAD, inner))
         last = ""
         for place, item in enumerate(items):
             time = _time(item.row.at) if item.row is not None else ""
@@ -225,7 +226,7 @@ class Diagram:
         parts = [
             '<svg class="aq" viewBox="0 0 %d %d" width="%d" height="%d" role="group" aria-label="Sequence diagram" '
             'data-row="%d" data-head="%d" data-tail="10">' % (self.width, height, self.width, height, ROW, HEAD),
-            self.heads(height - 4),
+            self.lives(height - 4),
         ]
         last, y = "", HEAD
         for item in items:
@@ -237,6 +238,8 @@ class Diagram:
             y += ROW if shown else 0
         if not items:
             parts.append('<text class="s" x="12" y="%d">nothing was recorded</text>' % (HEAD + 14))
+        ground = '<rect class="ground" width="%d" height="%d"/>' % (self.width, HEAD)
+        parts.append('<g class="heads">%s%s</g>' % (ground, self.heads()))
         return "".join(parts) + "</svg>"
 
     def _unfolding(self, item: Item, y: int, time: str, shown: bool) -> str:
@@ -261,21 +264,23 @@ class Diagram:
             return self.line(item, y, time, more, inner)
         title = "%s, %s to %s s" % (item.title, _time(item.at), _time(item.until))
         if not item.whole:
-            title += " (folded for good: no room)"
+            title += " (no room)"
         hit = '<title>%s</title><rect class="hit bar" width="%d" height="%d"/>' % (_escape(title), self.width, ROW)
         when = _when(time)
         place = (TIMES + 12 + 4 * min(item.level, 5), TEXT + 3, _escape(title))
         text = '<text class="w" x="%d" y="%d">%s</text>' % place
         return '<g class="r fold" transform="translate(0,%d)"%s>%s%s%s%s</g>' % (y, more, hit, when, inner, text)
 
-    def heads(self, bottom: int) -> str:
-        """The names of lanes, and the lines below them. bottom: where these end."""
+    def lives(self, bottom: int) -> str:
+        """The lines below the names of lanes, one for each track. bottom: where they end."""
+        tracks = {x for lane in self.lanes for x in self._edges[lane]} | set(self._tracks.values())
+        return "".join('<path class="life" d="M%s 34V%d"/>' % (_number(x), bottom) for x in sorted(tracks))
+
+    def heads(self) -> str:
+        """The names of lanes, and the numbers of links."""
         parts = []
         for lane in self.lanes:
             left, box = self._boxes[lane]
-            first, last = self._edges[lane]
-            tracks = sorted({x for (owner, _), x in self._tracks.items() if owner is lane} | {first, last})
-            parts += ['<path class="life" d="M%s 34V%d"/>' % (_number(x), bottom) for x in tracks]
             kind = "box" if lane.recorded else "box u"
             place = (kind, _number(left), _number(box))
             parts.append('<rect class="%s" x="%s" y="6" width="%s" height="28" rx="7"/>' % place)

@@ -15,9 +15,9 @@ const span = (us) => us === null ? "" : us < 1000 ? us + " \u00b5s" : us < 1e6 ?
 const svg = document.querySelector("#stage svg");
 const rows = [...svg.querySelectorAll(".r")];
 const ROW = +svg.dataset.row, HEAD = +svg.dataset.head, TAIL = +svg.dataset.tail;
-const width = +svg.getAttribute("width");
+const width = +svg.getAttribute("width"), heads = svg.querySelector(".heads");
 const open = new Set();
-let scale = Math.min(1.35, Math.max(1, ($("stage").clientWidth - 4) / width)), chosen = null, height = 0;
+let scale = 1, chosen = null, height = 0, own = false;
 const groups = new Map(rows.filter((r) => r.dataset.g).map((r) => [r.dataset.g, r]));
 
 function layout() {
@@ -39,14 +39,23 @@ function layout() {
   height = y + TAIL;
   for (const life of svg.querySelectorAll(".life")) life.setAttribute("d", life.getAttribute("d").replace(/V.*/, "V" + (y + 6)));
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  size();
+  fit();
   $("fold").disabled = !open.size;
   $("unfold").disabled = open.size === groups.size;
 }
-function size() {
+function fit() {
+  if (!own) scale = Math.min(1.35, Math.max(0.75, ($("stage").clientWidth - 4) / width));
   svg.setAttribute("width", width * scale);
   svg.setAttribute("height", height * scale);
+  follow();
 }
+function follow() {  // the names of the lanes stay in sight
+  const past = -svg.getBoundingClientRect().top / scale;
+  heads.setAttribute("transform", `translate(0,${Math.max(0, Math.min(past, height - HEAD - ROW))})`);
+  heads.classList.toggle("past", past > 0);
+}
+addEventListener("scroll", follow, { passive: true });
+addEventListener("resize", fit);
 function toggle(row, wanted) {
   const group = row.dataset.g;
   if (!group || row.dataset.c || open.has(group) === wanted) return false;
@@ -87,8 +96,8 @@ svg.addEventListener("keydown", (event) => {
 });
 $("unfold").onclick = () => { for (const [group, row] of groups) if (!row.dataset.c) open.add(group); layout(); $("unfold").disabled = true; };
 $("fold").onclick = () => { open.clear(); layout(); };
-$("larger").onclick = () => { scale = Math.min(3, scale * 1.25); size(); };
-$("smaller").onclick = () => { scale = Math.max(0.4, scale / 1.25); size(); };
+$("larger").onclick = () => { own = true; scale = Math.min(3, scale * 1.25); fit(); };
+$("smaller").onclick = () => { own = true; scale = Math.max(0.4, scale / 1.25); fit(); };
 for (const chip of document.querySelectorAll(".chip")) {
   chip.onclick = () => {
     const on = chip.getAttribute("aria-pressed") !== "true";
@@ -104,10 +113,12 @@ function panel(...parts) {
   $("detail").replaceChildren(...parts);
   $("panel").hidden = false;
   document.body.classList.add("looking");
+  fit();
 }
 function shut() {
   $("panel").hidden = true;
   document.body.classList.remove("looking");
+  fit();
   if (chosen) chosen.focus({ preventScroll: true });
 }
 $("close").onclick = shut;
@@ -147,7 +158,7 @@ function frame(index) {
   if (it.f) parts.push(fields(it.n, it.f));
   for (const [name, value] of it.m || []) {
     parts.push(heading("h4", name));
-    parts.push(typeof value === "string" ? make("pre", value) : fields(name, value));
+    parts.push(typeof value === "string" ? make("pre", value) : value.length ? fields(name, value) : make("p", "empty"));
   }
   if (it.b) parts.push(make("h4", "bytes"), make("pre", it.b.replace(/(..)/g, "$1 ").trim() + (it.x ? ` ... and ${it.x} more` : "")));
   return parts;

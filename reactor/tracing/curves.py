@@ -10,8 +10,9 @@ Point = tuple[float, float]
 class Mark(NamedTuple):
     """A moment that stands out.
 
-    kind: "lost", "drain", "window full", "held", "retry", "crashed", "ended", "restarted", "began", "note". lane: the
-    name of the program that it is about, or "". link: the number of the link, or -1. text: for people.
+    kind: "lost", "drain", "window full", "held", "retry", "crashed", "restarted", "note". lane: the name of the program
+    that it is about, or "". link: the number of the link, or -1. text: for people. peer: the name of the program at the
+    other end of the connection that it is about, or "".
     """
 
     at: float
@@ -19,6 +20,7 @@ class Mark(NamedTuple):
     lane: str
     link: int
     text: str
+    peer: str = ""
 
 
 class Curve:

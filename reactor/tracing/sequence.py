@@ -199,7 +199,7 @@ class Group:
 
     def __init__(self, rows: Sequence[Row], title: str = "", summary: Optional[list[Row]] = None) -> None:
         self.rows = rows
-        self.title = title or "%d steps" % len(rows)
+        self.title = title or f"{len(rows):,} steps"
         self.summary = summarized(rows) if summary is None else summary
 
     @property

@@ -84,9 +84,9 @@ class Timeline:
         self._latest[sender.name, name] = self._latest[receiver.name, name] = link
         return link
 
-    def mark(self, at: float, kind: str, lane: str, link: int, text: str) -> None:
+    def mark(self, at: float, kind: str, lane: str, link: int, text: str, peer: str = "") -> None:
         """A moment stands out."""
-        self.marks.append(Mark(at, kind, lane, link, text))
+        self.marks.append(Mark(at, kind, lane, link, text, peer))
 
     def miss(self, sentence: str) -> None:
         """Something is not in the recording."""
@@ -118,7 +118,8 @@ class Timeline:
         values = record.values
         if kind in ("lost", "closed") and end is not None:
             if kind == "lost":
-                self.mark(record.at, "lost", lane, -1, "connection lost" + (": " + text if text else ""))
+                peer = end.connection.lanes[1 - end.side].name
+                self.mark(record.at, "lost", lane, -1, "connection lost" + (": " + text if text else ""), peer)
             self._roads[end.connection].ended(record.at, end)
         elif kind == "retry":
             delay = _number(values.get("delay"))
@@ -234,7 +235,7 @@ class _Road:
         self._books = Books(connection, timeline)
         self._both = all(connection.recorded)
         self._under_way: tuple[deque[Passage], deque[Passage]] = (deque(), deque())
-        self._over = False
+        self._open = {end for end in connection.ends if end is not None}
 
     def frame(self, index: int, record: Record, end: End) -> None:
         """A frame was written, or read, at that end."""
@@ -275,8 +276,8 @@ class _Road:
 
     def ended(self, at: float, end: End) -> None:
         """The wire has ended, at that end."""
-        if not self._over:
-            self._over = True
+        self._open.discard(end)
+        if not self._open:  # until then the other end goes on to write
             self._books.ended(at)
         for passage in self._under_way[1 - end.side]:  # nothing is read here any more
             passage.lost = True
@@ -286,7 +287,7 @@ class _Road:
         """The recording has ended: a frame with others behind it that arrived did not get through."""
         for waiting in self._under_way:
             for passage in waiting:
-                passage.lost = self._timeline.end - passage.at > 60 or self._over
+                passage.lost = self._timeline.end - passage.at > 60 or not self._open
 
 
 def _words(content: Content) -> tuple[str, str]:

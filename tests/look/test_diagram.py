@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from reactor.look import diagram
 from reactor.look.diagram import folded, unfoldable
 from reactor.tracing.recording import Record, Recording
 from reactor.tracing.sequence import sequence
@@ -81,3 +82,24 @@ def test_an_empty_recording_has_a_picture_that_says_so():
 
 def test_notebooks_show_it():
     assert recorded(3)._repr_svg_().startswith("<svg ")
+
+
+@pytest.mark.parametrize("names", [diagram.LIGHT, diagram.DARK], ids=["light", "dark"])
+def test_every_colour_of_a_text_stands_out_from_its_ground(names):
+    """Web Content Accessibility Guidelines 2.2, 1.4.3: 4.5 to 1."""
+    found = dict(re.findall(r"--(\w+):(#\w+)", names))
+    grounds = [found.pop("paper"), found.pop("box")]
+    del found["rule"]  # lines alone
+    assert not {name for name, colour in found.items() for ground in grounds if ratio(colour, ground) < 4.5}
+
+
+def ratio(one, other):
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour):
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

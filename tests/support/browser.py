@@ -111,6 +111,18 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.devtools("Emulation.setEmulatedMedia", features=[scheme])
 
+    def key(self, name: str) -> None:
+        """Press a key, where the focus is: "Enter", "ArrowDown", "a"."""
+        codes = {"Enter": 13, "Escape": 27, "End": 35, "Home": 36}
+        codes.update(ArrowLeft=37, ArrowUp=38, ArrowRight=39, ArrowDown=40)
+        what = {"key": name, "windowsVirtualKeyCode": codes.get(name, ord(name[0].upper()))}
+        for kind in ("rawKeyDown", "keyUp"):
+            self.devtools("Input.dispatchKeyEvent", type=kind, **what)
+
+    def mouse(self, kind: str, x: float, y: float) -> None:
+        """Move the mouse to a place in the window, or press or release its button there."""
+        self.devtools("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+
     # -- looking
 
     def text(self, selector: str) -> str:
@@ -147,6 +159,10 @@ class Browser:
     def screenshot(self, file: Path) -> None:
         """What the window shows, as a PNG."""
         file.write_bytes(base64.b64decode(self._call("GET", f"{self._session}/screenshot")))
+
+    def pdf(self) -> bytes:
+        """The page as it is printed."""
+        return base64.b64decode(self.devtools("Page.printToPDF", printBackground=True)["data"])
 
     def _find(self, selector: str) -> str:
         found = self._call("POST", f"{self._session}/element", {"using": "css selector", "value": selector})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from handlers import MessagingHandler
 from handlers.broker import Broker
 from reactor import Message
@@ -36,9 +38,17 @@ class Watch(Observer):
 
     def gone(self, program):
         self.records.append(Record(self.world.now, "crashed", program))
-        for name in self.known:
+        for name in sorted(self.known):
             if name.startswith(program + "#"):
                 self.records.append(Record(self.world.now, "lost", program, name))
+
+    def cut(self, one, other):
+        """Reset the wires between two programs."""
+        for wire in self.world.wires(one, other):
+            for end in (wire, wire.peer):
+                name = self._name(end)
+                self.records.append(Record(self.world.now, "lost", end.node.name, name, text="reset by peer"))
+        self.world.cut(one, other)
 
     def recording(self, title=""):
         return Recording({"clock": "world", "title": title}, self.records)
@@ -87,3 +97,48 @@ def recorded(count=3, prefetch=10, seed=1, latency=0.01):
         world.run_until(lambda: len(worker.handler.bodies) == count)
         world.settle()
     return watch.recording("%d jobs" % count)
+
+
+class Choosy(Worker):
+    """Rejects one, releases one once, and crashes in the middle of another."""
+
+    def __init__(self, done):
+        super().__init__(prefetch=5)
+        self.auto_accept = False
+        self.done = done
+
+    def on_message(self, event):
+        body = event.message.body
+        if body == "job 4":
+            self.reject(event.delivery)
+        elif body == "job 6" and body not in self.done:
+            self.release(event.delivery)
+        else:
+            self.accept(event.delivery)
+        self.done.append(body)
+
+
+def stormy(count=24):
+    """A world in which a worker crashes and comes back, a connection is lost, and outcomes differ."""
+    world = World(7, latency=0.02, bandwidth=float("inf"), pieces=0, capacity=262144)
+    watch = Watch(world)
+    world.watch(watch)
+    done = []
+    logging.disable()
+    try:
+        with world:
+            world.start(Broker, "amqp://broker", name="broker")
+            world.start(Producer, count, name="producer")
+            worker = world.start(Choosy, done, name="worker")
+            world.run_until(lambda: len(done) >= 8)
+            worker.crash()
+            world.run_for(1.5)
+            worker.restart()
+            watch.records.append(Record(world.now, "restarted", "worker"))
+            world.run_until(lambda: len(done) >= 16)
+            watch.cut("worker", "broker")
+            world.run_until(lambda: len(set(done)) == count)
+            world.settle()
+    finally:
+        logging.disable(logging.NOTSET)
+    return watch.recording("A worker that crashes, and a connection that is lost")

@@ -15,31 +15,12 @@ from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
 from handlers.broker.nodes.policy import Policy
 from reactor import Container, Message
-from tests.support import browser as chromium
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "__proto__", "constructor", 'a"b\\c', "\u202egnp.exe", "x\ny", "é/ü"]
 ASKED = os.environ.get("AMQP_REACTOR_BROWSER")
 
 if ASKED != "required":
     pytest.skip("AMQP_REACTOR_BROWSER is not set, as it is by tox -e web", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def window(tmp_path_factory):
-    reason = chromium.missing()
-    assert reason is None, reason
-    with chromium.Browser(tmp_path_factory.mktemp("browser")) as window:
-        yield window
-
-
-@pytest.fixture
-def page(window):
-    """The browser; what its console says at the end is an error: of the script, or of the page's security policy."""
-    window.log()
-    window.dark(False)
-    yield window
-    window.open("about:blank")
-    assert window.log() == []
 
 
 @pytest.fixture
