@@ -57,7 +57,7 @@ class Acceptor:
     limits = _Setting()
 
     def __init__(
-        self, container: AcceptorHost, settings: ListenSettings, drive: Callable[[Transport, Wire], object]
+        self, container: AcceptorHost, settings: ListenSettings, drive: Callable[[Transport, Wire, bool], object]
     ) -> None:
         listener = container.loop.network.listen(settings.host, settings.port)
         self.container = container
@@ -122,7 +122,7 @@ class Acceptor:
             sasl.allowed_mechs(settings.allowed_mechs)
         connection.connected_address = wire.remote_address
         transport.bind(connection)
-        self._drive(transport, wire)
+        self._drive(transport, wire, True)
 
     def __repr__(self) -> str:
         return "<Acceptor at %s%s>" % (self._address, ", closed" if self._driver.closed else "")

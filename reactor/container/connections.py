@@ -58,6 +58,8 @@ class Connections:
         connection.collect(self._turns.collector)
         connection.guard = self._turns.owner.check
         connection.explainer = self.explainer
+        observing = self._turns.observing
+        connection.hooks = None if observing is None else observing.hooks
         return connection
 
     def connect(self, settings: ConnectSettings, container_id: str) -> Connection:
@@ -99,6 +101,12 @@ class Connections:
         """Have `transport` exchange its bytes over `wire`."""
         return self._turns.drive(transport, wire)
 
+    def will_try(self, connection: Connection, attempt: int, delay: float) -> None:
+        """The connection is tried again in `delay` seconds; so many attempts have failed."""
+        observing = self._turns.observing
+        if observing is not None and observing.retry is not None:
+            observing.retry(connection, attempt, delay)
+
     def drop(self, transport: Transport) -> None:
         """Close the wire of `transport`, if it has one, at once."""
         driver = self._turns.drivers.get(transport)
@@ -123,7 +131,7 @@ class Connections:
         self.slow_handlers.clear()
         self._turns.close_wires()
         self._supervisors.clear()
-        self._turns.after_turn = None
+        self._turns.look_after(None)
 
     # -- their wires end ---------------------------------------------------------------------------------
 

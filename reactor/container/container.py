@@ -1,6 +1,5 @@
-"""Container: the one object that an application holds. It owns the parts, and each of its calls goes to one of them:
-the loop and its turns (turns.py), connections and their supervisors (connections.py), links (links.py), their
-deadlines. The settings of a call are checked and completed in settings/.
+"""Container: the one object that an application holds. Its calls go to the parts that it owns: the loop and its turns
+(turns.py), connections (connections.py), links (links.py). The settings of a call are checked in settings/.
 
 The clock, the network and the random source come as arguments, so that the same container runs in the real world and
 in a simulated one. It knows the engine from outside, and no handler class: handlers are any objects.
@@ -71,6 +70,7 @@ class Container:
     resend: the default of `connect`: whether senders send messages without an outcome again after a loss (False).
     proxy: the default of `connect`: the HTTP proxy of outgoing connections, as ``"http://user:password@proxy:3128"``;
         True for that of the environment; None, the default, for none.
+    observers: objects with some of the methods of `reactor.tracing.observer.Observer`, such as a Recorder; none.
     raise_errors: whether `run()` raises `ended_by` when a connection could not be kept (False).
 
     `ended_by` is the reason why `run()` has returned: None when nothing was left to do, or after `stop()`; else an
@@ -100,7 +100,7 @@ class Container:
         container_id: Optional[str] = None,
         clock: Optional[Clock] = None, network: Optional[Network] = None, random: Optional[random_module.Random] = None,
         raise_errors: bool = False, busy_poll: float = BUSY_POLL, resend: bool = False, proxy: ProxyOption = None,
-        **unknown: NoReturn,
+        observers: Iterable[object] = (), **unknown: NoReturn,
     ) -> None:
         given = dict(unknown=unknown, raise_errors=raise_errors, busy_poll=busy_poll, resend=resend, proxy=proxy)
         check_keywords("Container()", Container.__init__, given)
@@ -139,6 +139,7 @@ class Container:
         system = SystemHandler(self._connections, self._explainer)
         self._turns.obey(system, self._connections.parted, self._running.close_all)
         self._links = LinkMaker(self, self._connections.deadlines)
+        self._running.observe(observers, self)
 
     # -- connections -------------------------------------------------------------------------------------
 
@@ -492,8 +493,7 @@ class Container:
         return self._connections.failures(connection)
 
     def note_failure(self, connection: Optional[Connection], error: BaseException) -> None:
-        """`connection` ends because of `error`, and the handlers go no further: that is the reason why `run()` ends.
-        A failure of a connection that came in is none of this container."""
+        """`connection` ends because of `error`: that is why `run()` ends, unless the connection came in."""
         self._connections.note_failure(connection, error)
 
     def __repr__(self) -> str:

@@ -113,7 +113,7 @@ class SendDeadlines:
     seconds: within which the outcome of a message is to come.
     """
 
-    __slots__ = ("_loop", "_queue", "_timer", "seconds", "sender")
+    __slots__ = ("_loop", "_next", "_queue", "_timer", "seconds", "sender")
 
     def __init__(self, sender: Sender, seconds: float, loop: Loop) -> None:
         self.sender = sender
@@ -121,6 +121,7 @@ class SendDeadlines:
         self._loop = loop
         self._queue: deque[tuple[float, Delivery]] = deque()
         self._timer: Optional[Timer] = None
+        self._next: Optional[Callable[[Any], None]] = sender.watch  # that of observers
         sender.watch = self.add
 
     def __len__(self) -> int:
@@ -129,6 +130,8 @@ class SendDeadlines:
 
     def add(self, delivery: Delivery) -> None:
         """It was sent now."""
+        if self._next is not None:
+            self._next(delivery)
         queue = self._queue
         queue.append((self._loop.clock.now() + self.seconds, delivery))
         while not is_waiting(queue[0][1]) and len(queue) > 1:

@@ -83,7 +83,7 @@ class Drain:
         self._confirm_by = loop.clock.now() + min(CONFIRMATION, self.seconds)
         loop.timers.schedule(self._confirm_by, lambda: None)  # it is looked again then
         self._deadline = loop.schedule(self.seconds, self._time_is_over)
-        self._turns.after_turn = self.look
+        self._turns.look_after(self.look)
         self.look()
 
     def look(self) -> None:
@@ -125,7 +125,7 @@ class Drain:
     def _stop(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._turns.after_turn = None
+        self._turns.look_after(None)
         self._turns.end()
 
 

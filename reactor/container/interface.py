@@ -196,6 +196,10 @@ class ConnectionHost(Protocol):
         """Have the transport exchange its bytes over the wire."""
         ...
 
+    def will_try(self, connection: Connection, attempt: int, delay: float) -> None:
+        """The connection is tried again in `delay` seconds; so many attempts have failed."""
+        ...
+
     def drop(self, transport: Transport) -> None:
         """Close the wire of the transport, if it has one, at once."""
         ...

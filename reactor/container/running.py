@@ -5,10 +5,12 @@ The container owns it, and hands its calls on. It knows turns and connections, a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Callable, Optional
 
 from reactor.container.connections import Connections
 from reactor.container.draining import Drain, Leftover
+from reactor.container.observing import Observing
 from reactor.container.settings.keywords import check_seconds
 from reactor.container.signals import Signals
 from reactor.container.threads import OwningThread
@@ -33,6 +35,19 @@ class Running:
         self._waiting_for = waiting_for
         self._leftover = Leftover()  # of the next stop
         self.exit_status = 0
+        self._ended: Optional[Callable[[Optional[BaseException]], None]] = None  # of observers
+
+    def observe(self, observers: Iterable[object], container: object) -> None:
+        """Have observers look on at `container`, of which this is a part. Before anything happens."""
+        if isinstance(observers, (str, bytes)) or not isinstance(observers, Iterable):
+            raise TypeError("observers are a list of objects, not %r: observers=[...]" % (observers,))
+        given = list(observers)
+        if given:
+            observing = Observing(given, container, self._turns.loop.clock)
+            self._turns.observe(observing)
+            self._ended = observing.ended
+            if observing.held is not None and observing.held_limit is not None:
+                self._connections.slow_handlers.observe(observing.held, observing.held_limit)
 
     def run(self, process: Callable[[], bool]) -> None:
         """Run to the end. process: one turn."""
@@ -54,6 +69,8 @@ class Running:
                 self._connections.close()
             raise
         finally:
+            if self._ended is not None:
+                self._ended(self._connections.failure)
             self._owner.leave()
         if self._connections.failure is None:
             self.exit_status = 0

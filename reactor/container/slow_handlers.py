@@ -7,7 +7,7 @@ handler. Without such a peer no clock is read. It knows handlers by their names 
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from reactor.container.threads import PostedCall
 from reactor.engine.events import Event, EventType
@@ -22,13 +22,15 @@ _METHODS = {Event.LINK_FLOW: "on_sendable", Event.TIMER_TASK: "on_timer_task"}
 
 
 class SlowHandlerWatch:
-    """Keeps the dispatcher's limit: half of the shortest time-out of a peer."""
+    """Keeps the dispatcher's limit: half of the shortest time-out of a peer, or that of an observer."""
 
-    __slots__ = ("_clock", "_dispatcher", "_peers", "_times")
+    __slots__ = ("_clock", "_dispatcher", "_held", "_held_limit", "_peers", "_times")
 
     def __init__(self, dispatcher: Dispatcher, clock: Clock) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
+        self._held: Optional[Callable[[str, float], None]] = None
+        self._held_limit = 0.0
         self._peers: dict[Transport, float] = {}
         self._times: dict[float, int] = {}  # time-out -> how many peers have it
 
@@ -56,19 +58,31 @@ class SlowHandlerWatch:
 
     def _limit(self) -> None:
         dispatcher = self._dispatcher
-        dispatcher.limit = min(self._times, default=0.0) / 2
-        dispatcher.clock = self._clock.now if self._times else None
+        limits = [min(self._times) / 2] if self._times else []
+        if self._held is not None:
+            limits.append(self._held_limit)
+        dispatcher.limit = min(limits, default=0.0)
+        dispatcher.clock = self._clock.now if limits else None
         dispatcher.slow = self.slow
+
+    def observe(self, held: Callable[[str, float], None], limit: float) -> None:
+        """Have `held` called with the handler and the seconds, too, where that is more than `limit`."""
+        self._held, self._held_limit = held, limit
+        self._limit()
 
     def slow(self, handler: Any, etype: EventType, context: Any, seconds: float) -> None:
         """The handlers have held the loop for so long when this one, for this event, returned."""
-        limit = self._dispatcher.limit
-        log.warning(
-            "%s held the loop for %.3g s, and nothing was sent meanwhile: a peer gives us up after %g s of silence",
-            describe(handler, etype, context),
-            seconds,
-            limit * 2,
-        )
+        text = describe(handler, etype, context)
+        if self._held is not None and seconds > self._held_limit:
+            self._held(text, seconds)
+        silence = min(self._times, default=0.0)
+        if silence and seconds > silence / 2:
+            log.warning(
+                "%s held the loop for %.3g s, and nothing was sent meanwhile: a peer gives us up after %g s of silence",
+                text,
+                seconds,
+                silence,
+            )
 
 
 def describe(handler: Any, etype: EventType, context: Any) -> str:

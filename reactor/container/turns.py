@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.container.frame_trace import trace_with
+from reactor.container.observing import Observing
 from reactor.container.sources.task import Task
 from reactor.container.threads import OwningThread, PostedCall
 from reactor.engine.events import Collector, Event, EventBase, EventType
@@ -52,7 +53,8 @@ class Turns:
     injectors: the EventInjectors that are registered.
     everything: sees every event, after the handlers; the container's own part is its first child.
     count: how many turns there were.
-    after_turn: called when all that a turn brought has been dispatched; None: nothing is.
+    after_turn: called when all that a turn brought has been dispatched (`look_after`); None: nothing is.
+    looking: the function of `look_after`. observing: the container's observers; None: it has none.
     """
 
     def __init__(self, container: TurnHost, loop: Loop, owner: OwningThread, handlers: tuple[Any, ...]) -> None:
@@ -72,6 +74,9 @@ class Turns:
         self.injectors: list[Injected] = []
         self.count = 0
         self.after_turn: Optional[Callable[[], None]] = None
+        self.observing: Optional[Observing] = None
+        self.looking: Optional[Callable[[], None]] = None
+        self._turned: Optional[Callable[[], None]] = None  # of observers
         self._container = container
         self._posted: deque[tuple[EventBase, Any]] = deque()
         self._traces = wanted_trace(os.environ.get("PN_TRACE_FRM"))
@@ -90,6 +95,13 @@ class Turns:
         self.dispatcher.observer = PlanTable(self.everything)
         self._parted = parted
         self._close_all = close_all
+
+    def observe(self, observing: Observing) -> None:
+        """Have the container's observers look on. Once, before anything happens."""
+        self.observing = observing
+        self.dispatcher.extend, self.dispatcher.around = observing.extend, observing.around
+        self.everything.handlers.insert(0, observing)
+        self._turned = self.after_turn = observing.turned
 
     @property
     def handler(self) -> Any:
@@ -168,6 +180,18 @@ class Turns:
             self.after_turn()
         return bool(self.loop.watchers) or self._busy or self._stopping
 
+    def look_after(self, look: Optional[Callable[[], None]]) -> None:
+        """Have `look` called when all that a turn brought has been dispatched; None: nothing, but observers."""
+        turned = self._turned
+        self.looking = look
+
+        def both() -> None:
+            assert look is not None and turned is not None
+            look()
+            turned()
+
+        self.after_turn = both if look is not None and turned is not None else look or turned
+
     def end(self) -> None:
         """Stop with this turn, or with the next one. From any thread."""
         self._stopping = True
@@ -234,8 +258,10 @@ class Turns:
 
     # -- wires -------------------------------------------------------------------------------------------
 
-    def drive(self, transport: Transport, wire: Wire) -> Driver:
-        """Have `transport` exchange its bytes over `wire`."""
+    def drive(self, transport: Transport, wire: Wire, is_server: bool = False) -> Driver:
+        """Have `transport` exchange its bytes over `wire`. is_server: the wire came in."""
+        if self.observing is not None:
+            self.observing.wire(transport, wire, is_server)
         trace_with(transport, self._traces)
         linger = LINGER if transport.write_timeout is None else min(LINGER, transport.write_timeout)
         driver = self.drivers[transport] = Driver(self.loop, transport, wire, linger)

@@ -192,20 +192,31 @@ class Direction:
 INCOMING, OUTGOING = Direction(), Direction()
 
 
-class PlanTable(dict[Union[EventType, Direction], tuple[Call, ...]]):
-    """The plans of one handler, compiled at first use."""
+Extend = Callable[[Union[EventType, Direction], tuple[Call, ...]], tuple[Call, ...]]
 
-    __slots__ = ("handler", "generation")
+
+class PlanTable(dict[Union[EventType, Direction], tuple[Call, ...]]):
+    """The plans of one handler, compiled at first use.
+
+    generation: of the trees that they were compiled for; the first one of a table is none, so that its first event
+    gives it the `extend` of its dispatcher. extend: called with each plan, returns the plan with the calls of
+    observers; None: there are none.
+    """
+
+    __slots__ = ("handler", "generation", "extend")
 
     def __init__(self, handler: Any) -> None:
         super().__init__()
         self.handler = handler
-        self.generation = _generation[0]
+        self.generation = -1
+        self.extend: Optional[Extend] = None
 
     def __missing__(self, kind: Union[EventType, Direction]) -> tuple[Call, ...]:
         plan = compile_plan(self.handler, kind.method)
         if isinstance(kind, Direction):
             plan = tuple(call for call in plan if getattr(call, "direction", kind) is kind)
+        if self.extend is not None:
+            plan = self.extend(kind, plan)
         self[kind] = plan
         return plan
 
@@ -218,6 +229,9 @@ class Dispatcher:
     handler: the root: it sees the events for which no link, session or connection has a handler of its own.
     observer: sees every event after the handlers did; the container's own part lives there. Or None.
 
+    extend, around: of observers: the plans with their calls (see PlanTable), and a function that dispatches an event
+        that is not of the engine, to a handler. None (default): there are no observers.
+
     clock, limit, slow: when `clock` is not None, `slow` is called as soon as the handlers have taken longer than
         `limit` in one run, with the handler, the event's type and context, and how long they took. Once a run.
 
@@ -225,7 +239,19 @@ class Dispatcher:
     `failed` the event that it was called for, until the driver takes it.
     """
 
-    __slots__ = ("collector", "container", "root", "observer", "modified", "failed", "clock", "limit", "slow")
+    __slots__ = (
+        "collector",
+        "container",
+        "root",
+        "observer",
+        "modified",
+        "failed",
+        "clock",
+        "limit",
+        "slow",
+        "extend",
+        "around",
+    )
 
     def __init__(self, collector: Collector, container: Any, handler: Any, observer: Any = None) -> None:
         self.collector = collector
@@ -237,6 +263,8 @@ class Dispatcher:
         self.clock: Optional[Callable[[], float]] = None
         self.limit = 0.0
         self.slow: Callable[[Any, EventType, Any, float], None] = _pass_over
+        self.extend: Optional[Extend] = None
+        self.around: Optional[Callable[[EventBase, Any], None]] = None
 
     def replace(self, handler: Any) -> None:
         """Another root, from the next event on."""
@@ -258,6 +286,15 @@ class Dispatcher:
                 return table
             context = context.parent
         return self.root
+
+    def _renew(self, table: PlanTable) -> None:
+        """The plans of a table, and of the observer, are compiled anew: trees have changed, or it is new."""
+        table.clear()
+        table.extend = self.extend
+        table.generation = _generation[0]
+        if self.observer.generation != _generation[0]:
+            self.observer.clear()
+            self.observer.generation = _generation[0]
 
     def run(self) -> None:
         """Dispatch until the queue is empty. An event is taken out before it is dispatched, so it is not
@@ -307,9 +344,7 @@ class Dispatcher:
                             continue  # one for all that is written; few handlers listen
                     table = self.table_for(etype, context)
                 if table.generation != generation[0]:
-                    table.clear()
-                    observer.clear()
-                    table.generation = generation[0]
+                    self._renew(table)
                 plan = table[kind]
                 if plan:
                     event = new(Event)  # and filled here: a call of its __init__ would come with every message
@@ -347,7 +382,10 @@ class Dispatcher:
         clock = self.clock
         before = 0.0 if clock is None else clock()
         try:
-            event.dispatch(handler)
+            if self.around is None:
+                event.dispatch(handler)
+            else:
+                self.around(event, handler)
         except BaseException:
             self.failed = event
             raise

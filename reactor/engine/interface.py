@@ -43,6 +43,7 @@ class ConnectionInterface(EndpointInterface, Protocol):
     lasting: bool
     guard: Optional[Callable[[], None]]
     admission: Optional[Callable[[Any], bool]]
+    hooks: Optional[HooksInterface]
 
     def prepare(self) -> bool:
         """Frames of links are about to be written; returns whether that is to be called each time."""
@@ -93,6 +94,20 @@ class ConnectionInterface(EndpointInterface, Protocol):
 
     def is_between_wires(self) -> bool:
         """Whether there is no wire, and another one will come."""
+
+
+class HooksInterface(Protocol):
+    """What a connection with observers calls, for its senders and channels."""
+
+    @property
+    def sent(self) -> Optional[Callable[[Any], None]]:
+        """Called with each delivery that was handed to a sender."""
+
+    def flows(self, channel: Any) -> Any:
+        """The flows of a new channel."""
+
+    def outcomes(self, channel: Any) -> Any:
+        """The outcomes of a new channel."""
 
 
 class SessionInterface(EndpointInterface, Protocol):

@@ -92,7 +92,7 @@ class Explainer:
 
     @property
     def _drain(self) -> Optional[Drain]:
-        owner = getattr(self._turns.after_turn, "__self__", None)
+        owner = getattr(self._turns.looking, "__self__", None)
         return owner if isinstance(owner, Drain) else None
 
     def _under_way(self) -> str:

@@ -110,6 +110,7 @@ class ConnectionSupervisor:
             self._host.forget(self.connection)
         elif step.delay > 0:
             log.info("trying %s in %.3g s", step.url.redacted, step.delay)
+            self._host.will_try(self.connection, self.failures, step.delay)
             self._alarms = [self._host.loop.schedule(step.delay, lambda: self._connect(step))]
             self.due = self._alarms[0].at
         else:

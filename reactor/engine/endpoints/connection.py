@@ -37,7 +37,7 @@ from reactor.errors import RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
 from reactor.shown import quoted, shown
 
 if TYPE_CHECKING:
-    from reactor.engine.interface import TransportInterface
+    from reactor.engine.interface import HooksInterface, TransportInterface
 
 #: In the properties of a peer's open: the open is a refusal, and the close that follows has its reason. ActiveMQ's
 #: brokers send it, and the clients of JMS wait for that close.
@@ -91,6 +91,7 @@ class Connection(Endpoint):
         "resend",
         "before_writing",
         "explainer",
+        "hooks",
         "_links_made",
         "_leftover",
         "_freed",
@@ -129,6 +130,7 @@ class Connection(Endpoint):
         # Called before the frames of a turn are written, which may need it. One that raises ends
         # the wire, and nothing is written.
         self.before_writing: tuple[Callable[[], None], ...] = ()
+        self.hooks: Optional[HooksInterface] = None  # the calls of senders and channels to observers
         self._links_made = 0
         self._leftover: Optional[WeakKeyDictionary[Union[Session, Link], None]] = None
         self._freed = False

@@ -82,7 +82,7 @@ class Sender(Link):
         self.first_delivery_count = 0  # the initial-delivery-count of our attach
         self.resend = False
         self.send_timeout: Optional[float] = None
-        self.watch: Optional[Callable[[Delivery], None]] = None
+        self.watch: Optional[Callable[[Delivery], None]] = getattr(session.connection.hooks, "sent", None)
         self._streamed: tuple[Optional[Delivery], int] = (None, 0)  # bytes that were written to it
         self.unheard = -1  # the number of `changes` when no method heard that it may go on
         self.given_back_early = 0  # credit: our attach, with the initial-delivery-count, has not left yet

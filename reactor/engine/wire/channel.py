@@ -69,11 +69,12 @@ class Channel:
         self.end_sent = False
         self.discarding = False
         self.dirty = False
-        self.flows = Flows(self)
+        hooks = session.connection.hooks
+        self.flows: Flows = Flows(self) if hooks is None else hooks.flows(self)
         self.attachments = Attachments(self, session, wire)
         self.incoming = IncomingWindow(self, session, wire)
         self.outgoing = OutgoingWindow(self, session, wire)
-        self.outcomes = Outcomes(self)
+        self.outcomes: Outcomes = Outcomes(self) if hooks is None else hooks.outcomes(self)
         self._unsettled_by_link: dict[bool, tuple[int, dict[Link, list[Delivery]]]] = {}  # see `unsettled_of`
 
     # -- the turn ----------------------------------------------------------------------------------------

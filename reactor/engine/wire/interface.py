@@ -6,11 +6,11 @@ sees it is in reactor/engine/interface.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Optional, Protocol
 
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.connection import Connection
+from reactor.engine.wire.taps import Taps
 from reactor.errors import RemoteProtocolError
 
 
@@ -31,7 +31,7 @@ class OwningTransport(Protocol):
     """A transport, for the parts that it owns; see transport.py."""
 
     connection: Optional[Connection]
-    recorder: Optional[Callable[[str, bytes], None]]
+    taps: Taps
 
     @property
     def ending(self) -> EndingInterface:

@@ -140,9 +140,9 @@ class FrameReader:
     def receive(self, data: bytes) -> None:
         """Take bytes that have come, in the clear; an incomplete frame is kept."""
         self.heard = True
-        recorder = self._transport.recorder
-        if recorder is not None and data:
-            recorder("in", data)
+        overhear = self._transport.taps.all
+        if overhear is not None and data:
+            overhear("in", data)
         pos = 0
         if self._have:
             missing = self._need - self._have

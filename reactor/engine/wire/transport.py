@@ -1,10 +1,8 @@
 """Transport: bytes in, bytes out, for one connection. The wire itself, without a socket.
 
 Its driver hands over the bytes that arrived (`receive`, `close_tail`), takes those that are to be sent (`pending`,
-`output`, `pop`) and passes the time on (`tick`). The work is done by the parts that it owns: reader.py, writer.py,
-timeouts.py, layers.py, channels.py, ending.py and stages.py. Here they are put together, and
-given the names that applications know. An exception that escapes from here, and is no error of the call, is a bug of
-ours: the connection ends.
+`output`, `pop`) and passes the time on (`tick`). The work is done by the parts that it owns, which are put together
+here. An exception that escapes from here, and is no error of the call, is our bug.
 """
 
 from __future__ import annotations
@@ -28,6 +26,7 @@ from reactor.engine.wire.ending import Ending
 from reactor.engine.wire.layers import Layers, Sealing
 from reactor.engine.wire.reader import FrameReader
 from reactor.engine.wire.stages import AMQP_HEADER_SENT, CLOSE_SENT, ENDED, ENDED_CLOSED, FINISHED, OPEN_SENT, Stages
+from reactor.engine.wire.taps import Tap, Taps
 from reactor.engine.wire.timeouts import Timeouts
 from reactor.engine.wire.writer import FrameWriter
 from reactor.errors import POLICY_ERROR, TransportException
@@ -52,8 +51,7 @@ class Transport(Listed):
     condition: why it failed, or None.
     tls: TLS on this wire (`ssl()`), or None.
     output: bytes to be sent; the driver sends from its front and calls `pop`.
-    recorder: called with ("in" or "out", bytes) for all that passes, as it is without TLS; None (default) costs
-        nothing.
+    recorder: called with ("in" or "out", bytes) for all that passes, as it is without TLS; or None (default).
     tracer: called with (transport, text) by `log`; or None.
     """
 
@@ -62,7 +60,7 @@ class Transport(Listed):
         "connection",
         "parted",
         "output",
-        "recorder",
+        "taps",
         "tracer",
         "trace_flags",
         "trace_maker",
@@ -73,7 +71,6 @@ class Transport(Listed):
         "reader",
         "ending",
         "timeouts",
-        "_traced",
         "__dict__",
         "__weakref__",
     )
@@ -87,11 +84,10 @@ class Transport(Listed):
         self.mode = mode or self.CLIENT
         self.connection: Optional[Connection] = None
         self.parted: Optional[Connection] = None  # the one that was let go of
-        self.recorder: Optional[Callable[[str, bytes], None]] = None
+        self.taps = Taps()
         self.tracer: Optional[Callable[[Transport, str], None]] = None
         self.trace_flags = 0
-        self.trace_maker: Optional[Callable[[], Callable[[str, bytes], None]]] = None
-        self._traced: Any = None  # the recorder that was made for `trace`
+        self.trace_maker: Optional[Callable[[], Tap]] = None
         # The parts, each with those that it needs.
         server = self.mode == self.SERVER
         self.stages = stages = Stages()
@@ -289,16 +285,20 @@ class Transport(Listed):
 
     # -- tracing -----------------------------------------------------------------------------------------
 
+    @property
+    def recorder(self) -> Optional[Tap]:
+        """See the class."""
+        return self.taps.recorder
+
+    @recorder.setter
+    def recorder(self, recorder: Optional[Tap]) -> None:
+        self.taps.set_recorder(recorder)
+
     def trace(self, n: int) -> None:
-        """Write down the frames that pass: with TRACE_FRM or TRACE_RAW one in a line, to `tracer`, or to stderr where
-        there is none; TRACE_OFF ends that. Without a container nothing is written: set `recorder` there. It is used in
-        place of this wherever it is set."""
+        """Write the frames that pass, each as a line, to `tracer`, else to stderr: TRACE_FRM or TRACE_RAW; TRACE_OFF
+        ends that. Without a container nothing is written. A `recorder` is used in place of this."""
         self.trace_flags = n
-        if not n & (self.TRACE_RAW | self.TRACE_FRM):
-            if self.recorder is self._traced:
-                self.recorder = None
-        elif self.recorder is None and self.trace_maker is not None:
-            self.recorder = self._traced = self.trace_maker()
+        self.taps.trace(n & (self.TRACE_RAW | self.TRACE_FRM) > 0, self.trace_maker)
 
     def log(self, message: str) -> None:
         """Hand a text to the tracer, if there is one."""
@@ -438,8 +438,8 @@ class Transport(Listed):
     def _seal(self, tls: Sealing) -> None:
         """The output goes through TLS to the wire."""
         stages, layers = self.stages, self.layers
-        if self.recorder is not None and layers.plain and tls.established:
-            self.recorder("out", bytes(layers.plain))
+        if self.taps.all is not None and layers.plain and tls.established:
+            self.taps.all("out", bytes(layers.plain))
         tls.seal(layers.plain, self.output, stages.output >= CLOSE_SENT and not self.timeouts.holds_on())
         if tls.trouble is not None and stages.input < FINISHED:
             self.ending.answer(tls.trouble)
@@ -451,8 +451,8 @@ class Transport(Listed):
     def pop(self, size: int) -> bool:
         """`size` bytes from the front of the output were sent. Returns whether `pending()` has more, or has the end."""
         output = self.output
-        if self.recorder is not None and self.layers.sealing is None:
-            self.recorder("out", bytes(output[:size]))
+        if self.taps.all is not None and self.layers.sealing is None:
+            self.taps.all("out", bytes(output[:size]))
         if size >= len(output):
             output.clear()
         else:
