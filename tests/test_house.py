@@ -33,6 +33,7 @@ FLOORS = {
     "reactor.engine": 2,
     "reactor.tracing": 3,
     "reactor.look": 3,
+    "reactor.look.program": 6,
     "reactor.loop": 4,
     "reactor.container": 5,
     "reactor.event": 5,

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import io
-import os
-import runpy
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Optional
 
 from reactor.as_proton import install
 from reactor.as_proton.ours import give_way
+from reactor.look.program import Program
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
@@ -32,32 +27,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         install(instead=given.instead)
     except ImportError as error:
         parser.exit(2, "%s: %s\n" % (parser.prog, error))
-    if given.module:
-        _make_way(os.getcwd(), [given.program, *given.arguments])
-        runpy.run_module(given.program, run_name="__main__", alter_sys=True)
-        return
     try:
-        with io.open_code(given.program) as file:
-            code = compile(file.read(), given.program, "exec", dont_inherit=True)
+        program = Program(given.program, given.arguments, given.module)
     except OSError as error:
         parser.exit(2, "%s: cannot open %r: %s\n" % (parser.prog, given.program, error.strerror))
-    _make_way(str(Path(given.program).resolve().parent), [given.program, *given.arguments])
-    program = ModuleType("__main__")
-    vars(program).update(__file__=given.program, __builtins__=__builtins__)
-    sys.modules["__main__"] = program  # pickled objects and unittest.main() look there
-    exec(code, vars(program))
-
-
-def _make_way(folder: str, arguments: list[str]) -> None:
-    """Let modules be looked for in `folder` first, and those of the program's own that are called like our packages be
-    found under these names."""
-    sys.argv[:] = arguments
-    if sys.flags.isolated or getattr(sys.flags, "safe_path", False):
-        sys.path.insert(0, folder)  # -I, -P: Python has put nothing there
-    else:
-        sys.path[0] = folder  # it was the current folder, or that of the command `amqp-as-proton`
+    program.take_place()
     for name in ("handlers", "reactor"):
-        give_way(name)
+        give_way(name)  # to the program's own modules of these names
+    program.run()
 
 
 if __name__ == "__main__":

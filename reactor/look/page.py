@@ -52,7 +52,7 @@ def page(timeline: Timeline, everything: bool = False) -> str:
     title = timeline.title or "A run of AMQP"
     parts = {
         "title": html.escape(title),
-        "facts": html.escape(_facts(timeline)),
+        "facts": html.escape(facts(timeline)),
         "missing": "".join("<li>%s</li>" % html.escape(each) for each in _missing(timeline, dropped)),
         "buttons": "".join(_buttons(diagram)),
         "diagram": diagram.page(items),
@@ -79,7 +79,8 @@ def frame(text: str, title: str, height: int = 640) -> str:
     return '<iframe title="%s" sandbox="allow-scripts" style="%s" srcdoc="%s"></iframe>' % parts
 
 
-def _facts(timeline: Timeline) -> str:
+def facts(timeline: Timeline) -> str:
+    """How much of everything there is, in one line."""
     deliveries = timeline.deliveries
     outcomes: dict[str, int] = {}
     for delivery in deliveries:

@@ -46,6 +46,12 @@ class Curve:
                 points.pop()
         points.append((at, value))
 
+    def cut(self, begin: float, end: float) -> None:
+        """Keep the points from a second to another, and the value that it had before."""
+        before = [value for at, value in self.points if at < begin]
+        inside = [point for point in self.points if begin <= point[0] <= end]
+        self.points = [(begin, before[-1]), *inside] if before else inside
+
     @property
     def last(self) -> float:
         """The value at the end; 0 before the first."""

@@ -57,9 +57,14 @@ class Link:
         return self.source or self.target or self.name
 
     @property
+    def all_curves(self) -> list[Curve]:
+        """Those of the link itself, empty ones, too."""
+        return [self.credit, self.unsettled, self.queued, self.available]
+
+    @property
     def curves(self) -> list[Curve]:
         """Those that were ever anything but 0; the window only where it was once full."""
-        found = [curve for curve in (self.credit, self.unsettled, self.queued, self.available) if curve]
+        found = [curve for curve in self.all_curves if curve]
         if any(value <= 0 for curve in self.windows for _, value in curve.points):
             window = Curve("window")
             window.points = [point for curve in self.windows for point in curve.points]
@@ -109,6 +114,12 @@ class Delivery:
     def latency(self) -> Optional[float]:
         """Seconds from the first frame written to the last one read; None where one of them is not known."""
         return None if self.sent is None or self.received is None else self.received - self.sent
+
+    def touches(self, begin: float, end: float) -> bool:
+        """Whether any of its times lies within these."""
+        times = (self.sent, self.received, self.decided, self.settled)
+        known = [time for time in times if time is not None]
+        return bool(known) and min(known) <= end and max(known) >= begin
 
     def __repr__(self) -> str:
         return "<Delivery %d of %s, %s>" % (self.number, self.link.name, self.outcome or "unsettled")

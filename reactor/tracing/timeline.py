@@ -21,6 +21,9 @@ from reactor.tracing.wires import Connection, End, Lane, Wires
 
 _SASL_OUTCOMES = {0: "ok", 1: "authentication failed", 2: "system error", 3: "system error", 4: "system error, for now"}
 
+#: Frames that are read before they are recorded as written, at most.
+_EARLY = 256
+
 #: Sentences of one kind, at most.
 _SENTENCES = 12
 
@@ -71,6 +74,22 @@ class Timeline:
         found = [delivery for link in self.links for delivery in link.deliveries]
         found.sort(key=lambda delivery: delivery.frame)
         return found
+
+    def cut(self, begin: Optional[float], until: Optional[float]) -> None:
+        """Look at a part alone: from a second, until another one; None for its own begin and end. All is known of links
+        and deliveries that was known before."""
+        if begin is None and until is None:
+            return
+        self.begin = self.begin if begin is None else begin
+        self.end = max(self.begin, self.end if until is None else until)
+        self.passages = [each for each in self.passages if self.begin <= each.at <= self.end]
+        self.marks = [mark for mark in self.marks if self.begin <= mark.at <= self.end]
+        first, last = self.begin, self.end
+        for link in self.links:
+            link.deliveries = [each for each in link.deliveries if each.touches(first, last)]
+            for curve in (*link.all_curves, *link.windows):
+                curve.cut(first, last)
+        self.missing.append("this is the part from %.3f to %.3f s" % (self.begin, self.end))
 
     # -- for the books ------------------------------------------------------------------------------------------
 
@@ -235,6 +254,8 @@ class _Road:
         self._books = Books(connection, timeline)
         self._both = all(connection.recorded)
         self._under_way: tuple[deque[Passage], deque[Passage]] = (deque(), deque())
+        # Two threads record as they come to it: a frame may be read before it is recorded as written.
+        self._early: tuple[deque[Passage], deque[Passage]] = (deque(maxlen=_EARLY), deque(maxlen=_EARLY))
         self._open = {end for end in connection.ends if end is not None}
 
     def frame(self, index: int, record: Record, end: End) -> None:
@@ -242,23 +263,23 @@ class _Road:
         side = end.side
         writes = record.direction != "in"
         writer = side if writes else 1 - side
+        at = record.at
         passage = None
-        if self._both and not writes:
-            passage = self._arrived(record, writer)
+        if self._both:
+            passage = self._taken((self._early if writes else self._under_way)[writer], record.raw)
         if passage is None:
             passage = self._new(index, record, writer)
-            if self._both and writes:
-                self._under_way[writer].append(passage)
+            if self._both:
+                (self._under_way if writes else self._early)[writer].append(passage)
         if writes:
-            passage.sent = record.at
+            at = passage.sent = at if passage.read is None else min(at, passage.read)
         else:
-            passage.read = record.at
-        self._books.passed(passage, side, record.at)
+            passage.read = at
+        self._books.passed(passage, side, at)
 
-    def _arrived(self, record: Record, writer: int) -> Optional[Passage]:
-        """The frame on its way that has now been read. One that was dropped stays behind."""
-        waiting = self._under_way[writer]
-        raw, records = record.raw, self._timeline.records
+    def _taken(self, waiting: deque[Passage], raw: bytes) -> Optional[Passage]:
+        """The frame that one end has seen, and the other one sees now. One that was dropped stays behind."""
+        records = self._timeline.records
         for place, passage in enumerate(waiting):
             if records[passage.index].raw == raw:
                 del waiting[place]

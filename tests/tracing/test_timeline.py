@@ -233,3 +233,27 @@ def test_summaries_are_curves_where_no_frames_were_recorded():
     (link,) = Timeline([Record(1.0, "summary", "me", "me#1", values=values)]).links
     assert [(curve.name, curve.points) for curve in link.curves] == [
         ("credit", [(1.0, 5)]), ("unsettled", [(1.0, 1)]), ("queued", [(1.0, 2)])]  # fmt: skip
+
+
+def test_a_frame_may_be_recorded_as_read_before_it_is_recorded_as_written():
+    records = [Record(0.0, "connected", "me", "me#1", values={"other": "you#1"}),
+               Record(0.0, "connected", "you", "you#1", values={"other": "me#1"})]  # fmt: skip
+    for number, each in enumerate([*UP, ("in", credit(9)), transfer(0), ("in", accepted(0))]):
+        way, raw = each if isinstance(each, tuple) else ("out", each)
+        writer, reader = ("me", "you") if way == "out" else ("you", "me")
+        records.append(Record(number + 0.1, "frame", reader, reader + "#1", "in", raw))
+        records.append(Record(number + 0.2, "frame", writer, writer + "#1", "out", raw))
+    seen = Timeline(records)
+    (delivery,) = seen.deliveries
+    assert (delivery.outcome, delivery.latency) == ("accepted", 0)
+    assert len(seen.passages) == len(UP) + 3
+    assert not any(passage.lost for passage in seen.passages)
+
+
+def test_a_part_of_the_time_is_looked_at_with_all_that_was_known_before():
+    seen = Timeline(frames(*UP, ("in", credit(2)), transfer(0), ("in", accepted(0)), transfer(1)))
+    seen.cut(9, 20)
+    assert [passage.word for passage in seen.passages] == ["transfer"]
+    assert [each.number for each in seen.deliveries] == [1]
+    assert seen.links[0].credit.points == [(9, 1), (9, 0)]
+    assert seen.missing[-1] == "this is the part from 9.000 to 20.000 s"
