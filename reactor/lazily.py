@@ -9,7 +9,8 @@ that nothing goes wrong in logs nothing. Floor 0: open to every module, below
     else:
         ssl = Lazily("ssl")
 
-which is the one way to import something later than at the top; modules of our own are never imported so. To compile
+which is the one way to import something later than at the top; modules of our own are never imported so, but by a
+package that lists names of its modules (`members`). To compile
 a regular expression takes as long as to import a module: those of the passwords, the files and the addresses are
 compiled when they are first used.
 """
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, Callable, cast
 
 
 class Lazily:
@@ -31,6 +32,17 @@ class Lazily:
         value = getattr(import_module(self._name), attribute)
         setattr(self, attribute, value)  # found without this call from now on: TLS asks for names at every read
         return value
+
+
+def members(package: str, **modules: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a package: its names, each from the module where it is, imported when it is asked for."""
+
+    def find(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError("module %r has no attribute %r" % (package, name))
+        return getattr(import_module(modules[name]), name)
+
+    return find
 
 
 class _Pattern:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import reactor.tracing
 from reactor.lazily import Lazily, pattern
 from reactor.loop.loggers import logger
 
@@ -59,3 +60,13 @@ def test_a_pattern_is_compiled_when_it_is_first_used() -> None:
     word = pattern("[a-z]+ # a word", re.VERBOSE | re.IGNORECASE)
     assert word.fullmatch("Word") and not word.match("1Word")
     assert word.match("1Word", 1)
+
+
+def test_a_package_lists_names_of_its_modules() -> None:
+    program = "import sys, reactor; print([name for name in sys.modules if name.endswith('tracing.recorder')])"
+    shown = subprocess.run([sys.executable, "-c", program], cwd=HERE, stdout=subprocess.PIPE, check=True, text=True)
+    assert shown.stdout.strip() == "[]"
+    for name in reactor.tracing.__all__:
+        assert getattr(reactor.tracing, name).__name__ == name
+    with pytest.raises(AttributeError, match="has no attribute 'Recoder'"):
+        reactor.tracing.Recoder  # noqa: B018

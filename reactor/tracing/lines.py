@@ -65,6 +65,7 @@ def read_lines(data: Iterable[bytes], name: str) -> tuple[dict[str, Any], list[R
                 header = _header(line)
             elif line.strip():
                 records.append(_record(line))
+                _count_dropped(header, records[-1])
         except _Cut:
             if header is None:
                 raise RecordingError("%s: line 1 is cut off: nothing is left of this recording" % name) from None
@@ -75,6 +76,13 @@ def read_lines(data: Iterable[bytes], name: str) -> tuple[dict[str, Any], list[R
     if header is None:
         raise RecordingError("%s is empty: a recording begins with a line such as %s" % (name, header_line({})))
     return header, records
+
+
+def _count_dropped(header: dict[str, Any], record: Record) -> None:
+    """A file begins before it is full: a note says how many records it had no room for."""
+    dropped = record.values.get("dropped")
+    if record.kind == "note" and isinstance(dropped, int) and isinstance(header.get("dropped", 0), int):
+        header["dropped"] = header.get("dropped", 0) + dropped
 
 
 class _Cut(Exception):

@@ -1,0 +1,262 @@
+"""The part of a Recorder that looks on at one container: the observer that makes records of its calls.
+
+One for each level: frames, or summaries. They know the engine by the objects that observers are given.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any, Callable, Optional, Protocol
+
+from reactor.engine.endpoints.disposition import ACCEPTED, MODIFIED, REJECTED, RELEASED
+from reactor.tracing.record import Record
+from reactor.tracing.secrets import Secrets
+from reactor.tracing.splitter import Splitter
+
+Label = Callable[[Any], tuple[str, str]]
+
+
+class RecorderView(Protocol):
+    """The recorder, as its parts see it."""
+
+    zero: Optional[float]
+    interval: float
+    held_limit: float
+    frame_bytes: Optional[int]
+
+    def add(self, record: Record) -> None:
+        """Keep a record."""
+
+    def flush(self) -> None:
+        """Write to the file all that is to be written to it."""
+
+
+class ProgramRecorder:
+    """Records of one program, common to all levels. Its public methods are those of an observer.
+
+    name: of the program.
+    """
+
+    def __init__(self, recorder: RecorderView, name: str, clock: Callable[[], float], label: Optional[Label]) -> None:
+        self.recorder = recorder
+        self.name = name
+        self.held_limit = recorder.held_limit
+        self._clock = clock
+        self._label = label or self._count
+        self._numbers = count(1)
+        self._wires: dict[Any, RecordedWire] = {}  # by transport
+        self._flush_at = 0.0
+
+    def now(self) -> float:
+        """Seconds since the recording began."""
+        return self._clock() - (self.recorder.zero or 0.0)
+
+    def add(self, kind: str, wire: str = "", text: str = "", **values: Any) -> None:
+        """Record something about this program, now. values: those that are None are left out."""
+        values = {name: value for name, value in values.items() if value is not None}
+        self.recorder.add(Record(self.now(), kind, self.name, wire, "", b"", text, values))
+
+    def flush(self) -> None:
+        """Record what is summed up."""
+
+    def _count(self, wire: Any) -> tuple[str, str]:
+        return "%s#%d" % (self.name, next(self._numbers)), ""
+
+    def _wire_of(self, connection: Any) -> str:
+        wire = self._wires.get(getattr(connection, "transport", None))
+        return "" if wire is None else wire.label
+
+    # -- the observer ------------------------------------------------------------------------------------
+
+    def began(self, container_id: str, handler: str) -> None:
+        """The program begins."""
+        self.add("began", text=container_id, handler=handler)
+
+    def wire(self, transport: Any, wire: Any, is_server: bool) -> Optional[Callable[[str, bytes], None]]:
+        label, other = self._label(wire)
+        self._wires[transport] = recorded = RecordedWire(self, label, wire, is_server, other)
+        return self._tap(recorded)
+
+    def _tap(self, wire: RecordedWire) -> Optional[Callable[[str, bytes], None]]:
+        return None
+
+    def connected(self, connection: Any) -> None:
+        wire = self._wires.get(connection.transport)
+        if wire is not None:
+            wire.is_up()
+
+    def closed(self, connection: Any) -> None:
+        self._over("closed", connection, None)
+
+    def lost(self, connection: Any, condition: Any) -> None:
+        self._over("lost", connection, condition)
+
+    def failed(self, connection: Any, condition: Any) -> None:
+        self._over("closed" if condition is None else "lost", connection, condition)
+
+    def _over(self, kind: str, connection: Any, condition: Any) -> None:
+        self.flush()
+        wire = self._wires.pop(connection.transport, None)
+        label = "" if wire is None else wire.label
+        name = None if condition is None else str(condition.name)
+        self.add(kind, label, "" if condition is None else str(condition.description or condition.name), condition=name)
+
+    def retry(self, connection: Any, attempt: int, delay: float) -> None:
+        text = str(connection.connected_address or connection.hostname or "")
+        self.add("retry", text=text, attempt=attempt, delay=round(delay, 6))
+
+    def timer(self, task: Any) -> None:
+        handler = getattr(task, "handler", None)
+        self.add("timer", text="" if handler is None else type(handler).__name__)
+
+    def held(self, text: str, seconds: float) -> None:
+        handler, _, method = text.rpartition(".")
+        self.add("held", handler=handler, method=method, seconds=round(seconds, 6))
+
+    def turned(self) -> None:
+        now = self.now()
+        if now >= self._flush_at:
+            self._flush_at = now + self.recorder.interval
+            self.recorder.flush()
+
+    def ended(self, error: Optional[BaseException]) -> None:
+        self.add("ended", text="" if error is None else "%s: %s" % (type(error).__name__, error))
+        self.recorder.flush()
+
+
+class RecordedWire:
+    """One wire of a program, as a recorder sees it: its name, and its bytes as frames."""
+
+    __slots__ = ("_is_up", "_other", "_parts", "_program", "_secrets", "_wire", "is_server", "label")
+
+    def __init__(self, program: ProgramRecorder, label: str, wire: Any, is_server: bool, other: str) -> None:
+        self.label = label
+        self._program = program
+        self._wire = wire
+        self.is_server = is_server
+        self._other = other
+        self._is_up = False
+        self._parts = {"in": Splitter(), "out": Splitter()}
+        self._secrets = {"in": Secrets(), "out": Secrets()}
+
+    def is_up(self) -> None:
+        """There is a peer at its other end."""
+        if not self._is_up:
+            self._is_up = True
+            side = "server" if self.is_server else "client"
+            peer, here = str(self._wire.remote_address or ""), str(self._wire.local_address or "")
+            other = self._other or None
+            self._program.add("connected", self.label, peer=peer, here=here or None, side=side, other=other)
+
+    def overhear(self, direction: str, data: bytes) -> None:
+        """Bytes pass."""
+        self.is_up()
+        program = self._program
+        splitter = self._parts[direction]
+        parts = splitter.feed(data)
+        if not parts:
+            return
+        most = program.recorder.frame_bytes
+        now = program.now()
+        for part in parts:
+            self.frame(now, direction, part, most, splitter.opaque and part is parts[-1])
+
+    def frame(self, now: float, direction: str, part: bytes, most: Optional[int], opaque: bool = False) -> None:
+        """Record a frame, or bytes that are none."""
+        values: dict[str, Any] = {}
+        if not opaque:
+            part = self._secrets[direction].hide(part)
+        if most is not None and len(part) > most:
+            values = {"size": len(part)}
+            part = part[:most]
+        kind, text = ("note", "%d bytes that are no AMQP" % len(part)) if opaque else ("frame", "")
+        name = self._program.name
+        self._program.recorder.add(Record(now, kind, name, self.label, direction, part, text, values))
+
+
+class FramesOfProgram(ProgramRecorder):
+    """The level "frames": frames, and the methods of handlers that ran."""
+
+    def _tap(self, wire: RecordedWire) -> Optional[Callable[[str, bytes], None]]:
+        if wire.is_server:
+            wire.is_up()
+        return wire.overhear
+
+    def called(self, handler: Any, method: str, event: Any, seconds: float) -> None:
+        delivery = getattr(event, "delivery", None)
+        link = getattr(event, "link", None)
+        self.add(
+            "call",
+            self._wire_of(getattr(event, "connection", None)),
+            method,
+            handler=type(handler).__name__,
+            seconds=round(seconds, 6),
+            link=None if link is None else link.name,
+            delivery=None if delivery is None else delivery.id,
+        )
+
+
+class Counts:
+    """What has passed over one link since the last summary."""
+
+    __slots__ = ("accepted", "modified", "received", "rejected", "released", "sent")
+
+    def __init__(self) -> None:
+        self.sent = self.received = self.accepted = self.rejected = self.released = self.modified = 0
+
+
+_COUNTED: dict[Any, str] = {ACCEPTED: "accepted", REJECTED: "rejected", RELEASED: "released", MODIFIED: "modified"}
+
+
+class SummariesOfProgram(ProgramRecorder):
+    """The level "summary": counters of links."""
+
+    def __init__(self, recorder: RecorderView, name: str, clock: Callable[[], float], label: Optional[Label]) -> None:
+        super().__init__(recorder, name, clock, label)
+        self._counts: dict[Any, Counts] = {}
+
+    def sent(self, delivery: Any) -> None:
+        link = delivery.link
+        counts = self._counts.get(link)
+        if counts is None:
+            counts = self._counts[link] = Counts()
+        counts.sent += 1
+
+    def received(self, delivery: Any) -> None:
+        link = delivery.link
+        counts = self._counts.get(link)
+        if counts is None:
+            counts = self._counts[link] = Counts()
+        counts.received += 1
+
+    def settled(self, delivery: Any) -> None:
+        link = delivery.link
+        counts = self._counts.get(link)
+        if counts is None:
+            counts = self._counts[link] = Counts()
+        state = delivery.remote_state if link.is_sender else delivery.local_state
+        if state is ACCEPTED:
+            counts.accepted += 1
+        else:
+            name = _COUNTED.get(state)
+            if name is not None:
+                setattr(counts, name, getattr(counts, name) + 1)
+
+    def credit(self, link: Any) -> None:
+        if link not in self._counts:
+            self._counts[link] = Counts()
+
+    def flush(self) -> None:
+        while self._counts:
+            link, counts = self._counts.popitem()
+            values = {name: getattr(counts, name) for name in Counts.__slots__ if getattr(counts, name)}
+            self.add(
+                "summary",
+                self._wire_of(link.connection),
+                link=link.name,
+                role="sender" if link.is_sender else "receiver",
+                credit=link.credit,
+                queued=link.queued,
+                unsettled=link.unsettled,
+                **values,
+            )

@@ -1,0 +1,88 @@
+"""Secrets: frames without the passwords and tokens in them, for recordings that people keep and send to one another.
+
+Hidden are the fields of SASL that the wire trace hides, and messages to the node `$cbs`, which are tokens. Bytes that
+are hidden become asterisks, so that a frame keeps its form. What applications put into other messages is theirs, and
+stays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reactor.codec.definitions import ATTACH, BY_CODE, TARGET
+from reactor.codec.performatives import decode_composite, encode_composite
+from reactor.codec.types import Described
+from reactor.tracing.text import SECRET_FIELDS
+
+#: The node of claims-based security: its messages are tokens.
+TOKENS = "$cbs"
+
+_ATTACH, _TRANSFER = b"\x00\x53\x12", b"\x00\x53\x14"
+
+
+class Secrets:
+    """Hides the secrets of one direction of one wire, part by part, as a Splitter gives them."""
+
+    __slots__ = ("_links",)
+
+    def __init__(self) -> None:
+        self._links: set[tuple[bytes, int]] = set()  # channel and handle of links to $cbs
+
+    def hide(self, part: bytes) -> bytes:
+        """The part, or one of the same form without its secrets."""
+        if len(part) <= 8:
+            return part
+        if part[5] == 1:
+            return _hide_sasl(part)
+        start = part[4] * 4
+        if part[start : start + 3] == _ATTACH:
+            self._look_at(part, start)
+        elif self._links and part[start : start + 3] == _TRANSFER:
+            return self._hide_token(part, start)
+        return part
+
+    def _look_at(self, part: bytes, start: int) -> None:
+        fields = _fields(part, start, ATTACH)
+        if len(fields) < 3 or not isinstance(fields[1], int):
+            return
+        link = (part[6:8], fields[1])
+        self._links.discard(link)
+        target = fields[6] if len(fields) > 6 else None
+        is_sender = not fields[2]
+        if is_sender and isinstance(target, Described) and target.descriptor == TARGET and target.value:
+            if target.value[0] == TOKENS:
+                self._links.add(link)
+
+    def _hide_token(self, part: bytes, start: int) -> bytes:
+        try:
+            _, fields, end = decode_composite(part, start, len(part))
+            if (part[6:8], fields[0]) not in self._links:
+                return part
+        except Exception:  # a frame that nothing can read
+            end = start
+        return part[:end] + b"*" * (len(part) - end)
+
+
+def _fields(part: bytes, start: int, wanted: int) -> list[Any]:
+    try:
+        code, fields, _ = decode_composite(part, start, len(part))
+    except Exception:  # whatever a peer sends: it is recorded as it is
+        return []
+    return fields if code == wanted else []
+
+
+def _hide_sasl(part: bytes) -> bytes:
+    start = part[4] * 4
+    try:
+        code, values, _ = decode_composite(part, start, len(part))
+        fields = BY_CODE[code].fields
+        secret = [at for at, field in enumerate(fields[: len(values)]) if (code, field.name) in SECRET_FIELDS]
+        for at in secret:
+            if values[at] is not None:
+                values[at] = b"*" * len(values[at])
+        if not secret:
+            return part
+        body = encode_composite(code, values)
+    except Exception:  # no frame of SASL that could be read: it may have a password all the same
+        return part[:8] + b"*" * (len(part) - 8)
+    return (8 + len(body)).to_bytes(4, "big") + b"\x02" + part[5:8] + body
