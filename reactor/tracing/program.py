@@ -34,7 +34,7 @@ class RecorderView(Protocol):
 class ProgramRecorder:
     """Records of one program, common to all levels. Its public methods are those of an observer.
 
-    name: of the program.
+    name: of the program. label: gives a wire its name, and that of its other end where that is known.
     """
 
     def __init__(self, recorder: RecorderView, name: str, clock: Callable[[], float], label: Optional[Label]) -> None:
@@ -42,7 +42,7 @@ class ProgramRecorder:
         self.name = name
         self.held_limit = recorder.held_limit
         self._clock = clock
-        self._label = label or self._count
+        self.label = label or self._count
         self._numbers = count(1)
         self._wires: dict[Any, RecordedWire] = {}  # by transport
         self._flush_at = 0.0
@@ -64,7 +64,7 @@ class ProgramRecorder:
 
     def _wire_of(self, connection: Any) -> str:
         wire = self._wires.get(getattr(connection, "transport", None))
-        return "" if wire is None else wire.label
+        return wire.label if wire is not None and wire.has_peer else ""
 
     # -- the observer ------------------------------------------------------------------------------------
 
@@ -73,8 +73,7 @@ class ProgramRecorder:
         self.add("began", text=container_id, handler=handler)
 
     def wire(self, transport: Any, wire: Any, is_server: bool) -> Optional[Callable[[str, bytes], None]]:
-        label, other = self._label(wire)
-        self._wires[transport] = recorded = RecordedWire(self, label, wire, is_server, other)
+        self._wires[transport] = recorded = RecordedWire(self, wire, is_server)
         return self._tap(recorded)
 
     def _tap(self, wire: RecordedWire) -> Optional[Callable[[str, bytes], None]]:
@@ -97,9 +96,13 @@ class ProgramRecorder:
     def _over(self, kind: str, connection: Any, condition: Any) -> None:
         self.flush()
         wire = self._wires.pop(connection.transport, None)
-        label = "" if wire is None else wire.label
-        name = None if condition is None else str(condition.name)
-        self.add(kind, label, "" if condition is None else str(condition.description or condition.name), condition=name)
+        text, name = "", None
+        if condition is not None:
+            text, name = str(condition.description or condition.name), str(condition.name)
+        if wire is not None and wire.has_peer:
+            self.add(kind, wire.label, text, condition=name)
+        elif text:
+            self.add("note", text=text, condition=name)  # an attempt: there was no wire yet
 
     def retry(self, connection: Any, attempt: int, delay: float) -> None:
         text = str(connection.connected_address or connection.hostname or "")
@@ -125,28 +128,38 @@ class ProgramRecorder:
 
 
 class RecordedWire:
-    """One wire of a program, as a recorder sees it: its name, and its bytes as frames."""
+    """One wire of a program, as a recorder sees it: its name, and its bytes as frames.
 
-    __slots__ = ("_is_up", "_other", "_parts", "_program", "_secrets", "_wire", "is_server", "label")
+    has_peer: whether there is, or was, a peer at its other end. is_server: whether the wire came in.
+    """
 
-    def __init__(self, program: ProgramRecorder, label: str, wire: Any, is_server: bool, other: str) -> None:
-        self.label = label
+    __slots__ = ("_label", "_other", "_parts", "_program", "_secrets", "_wire", "has_peer", "is_server")
+
+    def __init__(self, program: ProgramRecorder, wire: Any, is_server: bool) -> None:
+        self._label = self._other = ""
         self._program = program
         self._wire = wire
         self.is_server = is_server
-        self._other = other
-        self._is_up = False
+        self.has_peer = False
         self._parts = {"in": Splitter(), "out": Splitter()}
         self._secrets = {"in": Secrets(), "out": Secrets()}
 
+    @property
+    def label(self) -> str:
+        """Its name: in a world it has none before there is a peer."""
+        if not self._label:
+            self._label, self._other = self._program.label(self._wire)
+        return self._label
+
     def is_up(self) -> None:
         """There is a peer at its other end."""
-        if not self._is_up:
-            self._is_up = True
+        if not self.has_peer:
+            self.has_peer = True
             side = "server" if self.is_server else "client"
             peer, here = str(self._wire.remote_address or ""), str(self._wire.local_address or "")
+            label = self.label
             other = self._other or None
-            self._program.add("connected", self.label, peer=peer, here=here or None, side=side, other=other)
+            self._program.add("connected", label, peer=peer, here=here or None, side=side, other=other)
 
     def overhear(self, direction: str, data: bytes) -> None:
         """Bytes pass."""

@@ -28,7 +28,6 @@ from typing import Any, Callable, Optional, Union
 
 from reactor.container.container import Container
 from reactor.simulation.network.conditions import Conditions
-from reactor.simulation.network.network import MemoryNetwork
 from reactor.simulation.network.node import MemoryNode
 from reactor.simulation.network.wire import MemoryWire, WirePipe
 from reactor.simulation.wiretap.conversation import Conversations, Property
@@ -36,19 +35,15 @@ from reactor.simulation.wiretap.events import EventGate, EventQueue, Observer, S
 from reactor.simulation.wiretap.faults import Fault, Faults
 from reactor.simulation.wiretap.frames import Frame, hint
 from reactor.simulation.wiretap.peer import ScriptedPeer
+from reactor.simulation.world.conditions import DRAWN, bound_of, make_network, span_of
 from reactor.simulation.world.history import History
 from reactor.simulation.world.program import Program
+from reactor.simulation.world.recording import WorldRecorder
 from reactor.simulation.world.replay import print_failure
 from reactor.simulation.world.storm import Storm
 from reactor.simulation.world.turns import Turns
-
-#: The conditions of a network that a test does not set.
-_DRAWN: dict[str, tuple[Any, ...]] = {
-    "latency": ((0.0, 0.0), (0.0002, 0.001), (0.005, 0.02), (0.01, 0.15), (0.0, 0.5)),
-    "bandwidth": (math.inf, math.inf, math.inf, 1e6, 50_000.0),
-    "pieces": (0, 2000, 100, 10),
-    "capacity": (262144, 262144, 65536, 4096),
-}
+from reactor.tracing.recorder import Recorder
+from reactor.tracing.recording import Recording
 
 
 class World:
@@ -60,6 +55,7 @@ class World:
     pieces: now and then a read gives no more than so many bytes, as drawn; 0 for always all that there is.
     capacity: how many bytes a wire holds in one direction.
     keep: how many events of its history are kept to be read; None for all.
+    record: whether the run is recorded, from both ends of each wire (False); a Recorder for other bounds than none.
 
     Each of these that is None is drawn from the seed. In a `with` statement a failure prints the seed, the end of the
     history and the command that runs it again, and an end without a failure checks the properties that are watched.
@@ -79,6 +75,7 @@ class World:
         pieces: Optional[int] = None,
         capacity: Optional[int] = None,
         keep: Optional[int] = 10_000,
+        record: Union[bool, Recorder] = False,
     ) -> None:
         if not isinstance(seed, int):
             raise TypeError(f"a seed is a whole number, and not {seed!r}")
@@ -88,10 +85,10 @@ class World:
         self.scenario: Optional[Callable[[World], object]] = None
         self.history = History(keep)
         draw = self.source("conditions")
-        drawn = {name: draw.choice(kinds) for name, kinds in _DRAWN.items()}
+        drawn = {name: draw.choice(kinds) for name, kinds in DRAWN.items()}
         said = {"latency": latency, "bandwidth": bandwidth, "pieces": pieces, "capacity": capacity}
         chosen: dict[str, Any] = {name: drawn[name] if value is None else value for name, value in said.items()}
-        self.network = _make_network(self, **chosen)
+        self.network = make_network(self.source, **chosen)
         self.network.inspect = self._inspect
         self.network.witness = self._witness
         self.network.note = self.note
@@ -101,6 +98,10 @@ class World:
         self.observers: list[Observer] = []
         self._books: Optional[list[Property]] = None  # those that follow the conversations
         self._gate = EventGate(self.observers)
+        self._recorder: Optional[WorldRecorder] = None
+        if record is not False:
+            self._recorder = WorldRecorder(record, self.clock, "seed %d" % seed)
+            self.observers.append(self._recorder)
         self.turns = Turns(self.network, self.source("turns"), self._gate)
         self._entered = False
         self._told: Optional[BaseException] = None
@@ -294,8 +295,8 @@ class World:
         self._check_names(one, other)
         usual = self.network.conditions
         assert usual is not None
-        span = usual.latency if latency is None else _span(latency)
-        bound = usual.bandwidth if bandwidth is None else _bound(bandwidth)
+        span = usual.latency if latency is None else span_of(latency)
+        bound = usual.bandwidth if bandwidth is None else bound_of(bandwidth)
         self.network.set_way(one, other, Conditions(usual.random, span, bound, usual.patience))
         self.note(f"between {one or 'all others'} and {other or 'all others'}: latency {span}, bandwidth {bound}")
 
@@ -356,6 +357,15 @@ class World:
     def note(self, text: str) -> None:
         """A line of its own for the history."""
         self.history.note(self.now, text)
+        if self._recorder is not None:
+            self._recorder.note(text)
+
+    @property
+    def recording(self) -> Recording:
+        """All that has happened so far. RuntimeError for a world that is not recorded."""
+        if self._recorder is None:
+            raise RuntimeError("this world is not recorded: World(seed, record=True) is")
+        return self._recorder.recording(self.turns.runs)
 
     def trace(self) -> str:
         """The history, for people: a line for each frame that was written, and for each note."""
@@ -392,8 +402,10 @@ class World:
     ) -> Container:
         """A container of this world, at a node, started. name: the source of its chances. lasting: whether
         it is kept when it has come to its end."""
-        world = {"clock": self.clock, "network": node, "random": self.source(name)}
-        container = Container(*handlers, **{**world, **options})
+        world = {"clock": self.clock, "network": node, "random": self.source(name), **options}
+        if self._recorder is not None:
+            world["observers"] = self._recorder.observers(node.name, handlers, options.get("observers", ()))
+        container = Container(*handlers, **world)
         container.collector.events = EventQueue(self._gate, node.name)
         self.turns.begin(container, lasting)
         return container
@@ -451,36 +463,6 @@ class World:
         if error is not self._told and not self._entered:
             self._told = error
             print_failure(error, self.seed, self.now, self.history, self.scenario)
-
-
-def _make_network(world: World, latency: Any, bandwidth: float, pieces: int, capacity: int) -> MemoryNetwork:
-    """The network of a world, with chances of its own."""
-    if pieces < 0 or capacity < 1:
-        raise ValueError(f"pieces and capacity are bytes, and not {pieces} and {capacity}")
-    conditions = Conditions(world.source("network"), _span(latency), _bound(bandwidth))
-    network = MemoryNetwork(capacity=capacity, conditions=conditions)
-    if pieces:
-        network.split(_draw_pieces(world.source("pieces"), pieces, capacity))
-    return network
-
-
-def _span(latency: Any) -> tuple[float, float]:
-    """The least and the most of it."""
-    if isinstance(latency, (int, float)):
-        return latency, latency
-    if isinstance(latency, str) or len(latency) != 2:
-        raise ValueError(f"latency is seconds, or the least and the most of them, and not {latency!r}")
-    least, most = latency
-    return least, most
-
-
-def _bound(bandwidth: float) -> Optional[float]:
-    return None if bandwidth == math.inf else bandwidth
-
-
-def _draw_pieces(random: Random, most: int, all_there_is: int) -> Iterator[int]:
-    while True:
-        yield random.randint(1, most) if random.random() < 0.3 else all_there_is
 
 
 def _numbered(stem: str) -> Iterator[str]:
