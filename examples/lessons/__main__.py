@@ -7,6 +7,7 @@
     python -m examples.lessons run credit.py        your own program: output and picture
     python -m examples.lessons copy poison          the file with which an exercise begins
     python -m examples.lessons check poison.py      does it keep its promise, in 200 stormy worlds?
+    python -m examples.lessons --web                all of this as a page in your browser
 
 Every program runs in a simulated world: its clock jumps over the waiting, and the same seed gives the same run.
 """
@@ -21,6 +22,7 @@ from examples.lessons.exercises import catalogue as exercises
 from examples.lessons.exercises.checking import check
 from examples.lessons.reader import Reader, is_terminal
 from examples.lessons.stage import Broken
+from examples.lessons.web.server import serve
 
 
 class Wrong(Exception):
@@ -69,7 +71,9 @@ def read_file(name):
 def carry_out(options):
     words, settings = options.words, catalogue.settings(options.set)[0]
     reader = Reader(is_terminal() and not options.all)
-    if not words:
+    if options.web:
+        serve(options.port)
+    elif not words:
         list_lessons()
     elif words[0] == "copy" and len(words) == 2:
         copy(words[1])
@@ -92,6 +96,8 @@ def main(arguments=None):
     parser.add_argument("words", nargs="*", metavar="LESSON | copy NAME | run FILE | check FILE")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="for capital names of the program")
     parser.add_argument("--seed", metavar="N or N-M", help="of the worlds of a check (0-199)")
+    parser.add_argument("--web", action="store_true", help="serve the lessons as a page, on 127.0.0.1 alone")
+    parser.add_argument("--port", type=int, default=0, help="of that page (any that is free)")
     parser.add_argument("--all", action="store_true", help="do not wait between the parts of a lesson")
     options = parser.parse_args(arguments)
     try:

@@ -139,6 +139,8 @@ def _row(record, bodies):
     time = round(record.at, 3)
     if record.kind == "crashed":
         return time, record.program, None, f"{record.program} crashes", []
+    if record.kind == "lost" and record.program != "broker":
+        return time, record.program, None, "connection lost", []
     if record.kind != "frame" or record.direction != "out":
         return None
     frame = Frame(record.raw)

@@ -34,20 +34,23 @@ class Check:
         with computing(self.seconds):
             return run(self.kind, self.names, seed, faults, watch)
 
+    def run_seed(self, seed):
+        """The breach in the world of a seed; None where the promise held."""
+        return self.run(seed, storm_of(self.kind, seed)).breach
+
     def all(self, seeds):
         """Every world; then the first that broke, shrunk and drawn."""
         self.tell({"exercise": self.kind.name, "promise": self.kind.promise})
         first = None
         for seed in seeds:
-            faults = storm_of(self.kind, seed)
-            breach = self.run(seed, faults).breach
-            self.tell({"seed": seed, "broken": breach is not None})
-            if breach is not None and first is None:
+            broken = self.run_seed(seed) is not None
+            self.tell({"seed": seed, "broken": broken})
+            if broken and first is None:
                 first = seed
         if first is not None:
             self.show(first)
 
-    def show(self, seed):
+    def show(self, seed, width=80):
         """The breach in the world of a seed: the few faults that matter, the sentence about that run, its picture."""
         whole = storm_of(self.kind, seed)
         faults = shrink(whole, lambda fewer: self.run(seed, fewer).breach is not None)
@@ -58,7 +61,7 @@ class Check:
                 "breach": result.breach,
                 "of": len(whole),
                 "faults": [str(fault) for fault in faults],
-                "picture": draw(result.recording, only=result.lanes, about=result.about),
+                "picture": draw(result.recording, width, only=result.lanes, about=result.about),
             }
         )
 
