@@ -8,6 +8,7 @@
     python -m examples.lessons copy poison          the file with which an exercise begins
     python -m examples.lessons check poison.py      does it keep its promise, in 200 stormy worlds?
     python -m examples.lessons --web                all of this as a page in your browser
+    python -m examples.lessons --static DIR         that page as a site of plain files, with Python in the browser
 
 Every program runs in a simulated world: its clock jumps over the waiting, and the same seed gives the same run.
 """
@@ -23,6 +24,7 @@ from examples.lessons.exercises.checking import check
 from examples.lessons.reader import Reader, is_terminal
 from examples.lessons.stage import Broken
 from examples.lessons.web.server import serve
+from examples.lessons.web.static import ELSEWHERE, CannotWrite, write_site
 
 
 class Wrong(Exception):
@@ -73,6 +75,9 @@ def carry_out(options):
     reader = Reader(is_terminal() and not options.all)
     if options.web:
         serve(options.port)
+    elif options.static:
+        files, place = write_site(options.static, options.pyodide)
+        print(f"{options.static} has {len(files)} files. Python comes from {place}; nothing else is needed.")
     elif not words:
         list_lessons()
     elif words[0] == "copy" and len(words) == 2:
@@ -97,12 +102,19 @@ def main(arguments=None):
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="for capital names of the program")
     parser.add_argument("--seed", metavar="N or N-M", help="of the worlds of a check (0-199)")
     parser.add_argument("--web", action="store_true", help="serve the lessons as a page, on 127.0.0.1 alone")
+    parser.add_argument("--static", metavar="DIR", help="write that page as a site of plain files")
+    parser.add_argument(
+        "--pyodide",
+        default=ELSEWHERE,
+        metavar="WHERE",
+        help="of that site: address or directory (default: %(default)s)",
+    )
     parser.add_argument("--port", type=int, default=0, help="of that page (any that is free)")
     parser.add_argument("--all", action="store_true", help="do not wait between the parts of a lesson")
     options = parser.parse_args(arguments)
     try:
         return carry_out(options)
-    except (Wrong, Broken) as wrong:
+    except (Wrong, Broken, CannotWrite) as wrong:
         print(wrong, file=sys.stderr)
         return 1
 

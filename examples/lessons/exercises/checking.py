@@ -72,13 +72,13 @@ def check(file, seeds=None, write=print, seconds=SECONDS, patience=PATIENCE):
         seeds = f"{seeds}-{seeds}"
     module = "examples.lessons.exercises.inmate"
     command = [sys.executable, "-m", module, str(file), seeds, str(seconds)]
-    report = _Report(file, write)
+    report = Report(file, write)
     for found in results(command, patience):
         report.take(found)
     return report.end()
 
 
-class _Report:
+class Report:
     """Puts the results of a child into words."""
 
     def __init__(self, file, write):

@@ -3,6 +3,7 @@
 "use strict";
 
 const WORLDS = 200, PORTION = 20;
+const PATIENCE = 60;     // seconds, of a program in this browser
 const $ = id => document.getElementById(id);
 const token = new URLSearchParams(location.search).get("token") || "";
 const seat = Math.random().toString(36).slice(2);
@@ -18,8 +19,24 @@ let busy = false;
 const waiting = [];
 let worker = null;
 
+function hire() {
+  worker = new Worker(window.LESSONS_WORKER, {type: "module"});
+  worker.onmessage = message => waiting.shift()(JSON.parse(message.data));
+  worker.onerror = error => { for (const done of waiting.splice(0)) done({error: "No Python here: " + error.message}); };
+}
+
+// A program without an end is ended with its worker; loading Python takes as long as it takes.
 function viaWorker(command) {
-  return new Promise(done => { waiting.push(done); worker.postMessage(JSON.stringify(command)); });
+  return new Promise(done => {
+    const patience = command.do === "course" ? 0 : setTimeout(() => {
+      worker.terminate();
+      hire();
+      waiting.splice(0);
+      done({error: `No answer within ${PATIENCE} s: the program was ended. A method has to return.`});
+    }, 1000 * PATIENCE);
+    waiting.push(answer => { clearTimeout(patience); done(answer); });
+    worker.postMessage(JSON.stringify(command));
+  });
 }
 
 async function viaServer(command) {
@@ -331,11 +348,7 @@ $("question").addEventListener("submit", event => event.preventDefault());
 $("question").addEventListener("change", () => { if ($("again").dataset.over) reveal(); });
 
 async function begin() {
-  if (window.LESSONS_WORKER) {
-    worker = new Worker(window.LESSONS_WORKER);
-    worker.onmessage = message => waiting.shift()(JSON.parse(message.data));
-    worker.onerror = error => { show("error", "Python could not be loaded: " + error.message); };
-  }
+  if (window.LESSONS_WORKER) hire();
   course = {...course, ...await ask({do: "course"})};
   if (course.error) { show("error", course.error); return; }
   fill();

@@ -1,0 +1,1 @@
+"""The lessons as a site of plain files, with Python in the browser."""
