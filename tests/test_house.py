@@ -34,6 +34,8 @@ FLOORS = {
     "reactor.tracing": 3,
     "reactor.look": 3,
     "reactor.look.program": 6,
+    "reactor.look.watching": 6,
+    "reactor.look.__main__": 6,
     "reactor.loop": 4,
     "reactor.container": 5,
     "reactor.event": 5,

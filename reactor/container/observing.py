@@ -27,6 +27,9 @@ Tell = Callable[..., None]
 #: Seconds for which handlers may hold the loop before observers hear of it.
 HELD_LIMIT = 0.1
 
+#: Observers of every container of this process that is made from now on: for tools that run the programs of others.
+everywhere: list[object] = []
+
 
 class Observing:
     """The observers of one container, as functions.

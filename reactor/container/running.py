@@ -10,7 +10,7 @@ from typing import Callable, Optional
 
 from reactor.container.connections import Connections
 from reactor.container.draining import Drain, Leftover
-from reactor.container.observing import Observing
+from reactor.container.observing import Observing, everywhere
 from reactor.container.settings.keywords import check_seconds
 from reactor.container.signals import Signals
 from reactor.container.threads import OwningThread
@@ -41,7 +41,7 @@ class Running:
         """Have observers look on at `container`, of which this is a part. Before anything happens."""
         if isinstance(observers, (str, bytes)) or not isinstance(observers, Iterable):
             raise TypeError("observers are a list of objects, not %r: observers=[...]" % (observers,))
-        given = list(observers)
+        given = [*observers, *everywhere]
         if given:
             observing = Observing(given, container, self._turns.loop.clock)
             self._turns.observe(observing)

@@ -25,15 +25,16 @@ class Program:
 
     def __init__(self, name: str, arguments: Sequence[str], module: bool = False) -> None:
         self._name = name
+        self._path = os.path.abspath(name)  # as in `__file__` of __main__, since Python 3.9
         self._arguments = list(arguments)
         self._code: Optional[CodeType] = None
         if not module:
-            with io.open_code(name) as file:
-                self._code = compile(file.read(), name, "exec", dont_inherit=True)
+            with io.open_code(self._path) as file:
+                self._code = compile(file.read(), self._path, "exec", dont_inherit=True)
 
     def take_place(self) -> None:
         """From now on the process looks like one of the program's own."""
-        folder = os.getcwd() if self._code is None else str(Path(self._name).resolve().parent)
+        folder = os.getcwd() if self._code is None else str(Path(self._path).resolve().parent)
         sys.argv[:] = [self._name, *self._arguments]
         if sys.flags.isolated or getattr(sys.flags, "safe_path", False):
             sys.path.insert(0, folder)  # -I, -P: Python has put nothing there
@@ -46,6 +47,6 @@ class Program:
             runpy.run_module(self._name, run_name="__main__", alter_sys=True)
             return
         main = ModuleType("__main__")
-        vars(main).update(__file__=self._name, __builtins__=__builtins__)
+        vars(main).update(__file__=self._path, __builtins__=__builtins__)
         sys.modules["__main__"] = main  # pickled objects and unittest.main() look there
         exec(self._code, vars(main))

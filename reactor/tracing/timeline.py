@@ -24,6 +24,9 @@ _SASL_OUTCOMES = {0: "ok", 1: "authentication failed", 2: "system error", 3: "sy
 #: Frames that are read before they are recorded as written, at most.
 _EARLY = 256
 
+#: The ends of such notes.
+_KNOWN = (" starts", " starts again", " crashes", " goes down")
+
 #: Sentences of one kind, at most.
 _SENTENCES = 12
 
@@ -149,13 +152,20 @@ class Timeline:
             held = _number(values.get("seconds")) or 0.0
             self.mark(record.at, kind, lane, -1, "held the loop %s s%s" % (seconds(held), place and ": " + place))
         elif kind in ("crashed", "restarted"):
-            self.mark(record.at, kind, lane, -1, text or kind)
+            self.mark(record.at, kind, lane, -1, kind)
         elif kind == "note":
-            self.mark(record.at, kind, lane, -1, text)
+            if record.program or not self._is_known(text):
+                self.mark(record.at, kind, lane, -1, text)
         elif kind == "call" and text == "on_message":
             self._handles(record)
         elif kind == "summary":
             self._sum_up(record)
+
+    def _is_known(self, note: str) -> bool:
+        """Whether a note of a world is about something that has a record of its own."""
+        if note.startswith("seed "):
+            return True  # it is the title
+        return note.endswith(_KNOWN) and any(note.startswith(lane.name + " ") for lane in self.lanes)
 
     def _link_of(self, record: Record) -> Optional[Link]:
         name = record.values.get("link")

@@ -142,6 +142,7 @@ class Wires:
             joined.add(end)
             if other is not None:
                 joined.add(other)
+                self._part(end, other)
             pairs.append((end, other))
         containers: dict[str, Lane] = {}
         for end in self._ends:
@@ -149,6 +150,12 @@ class Wires:
         for end, other in pairs:
             lane = other.lane if other is not None else self._peer(end, containers)
             self.connections.append(Connection(end, other, lane))
+
+    def _part(self, one: End, other: End) -> None:
+        """A program that is connected to itself has two lanes."""
+        if one.lane is other.lane:
+            server = one if one.role == "server" and other.role != "server" else other
+            server.lane = self.program(server.lane.name + " (server)")
 
     def _peer(self, end: End, containers: dict[str, Lane]) -> Lane:
         """The lane of a peer that was not recorded: by its container-id, else by its address."""

@@ -257,3 +257,24 @@ def test_a_part_of_the_time_is_looked_at_with_all_that_was_known_before():
     assert [each.number for each in seen.deliveries] == [1]
     assert seen.links[0].credit.points == [(9, 1), (9, 0)]
     assert seen.missing[-1] == "this is the part from 9.000 to 20.000 s"
+
+
+def test_a_program_that_is_connected_to_itself_has_two_lanes():
+    peer = make_frame("open", container_id="me")
+    records = [
+        Record(0.0, "connected", "me", "me#1", values={"side": "client"}),
+        Record(0.0, "connected", "me", "me#2", values={"side": "server"}),
+        Record(0.0, "frame", "me", "me#1", "out", OPEN),
+        Record(0.1, "frame", "me", "me#2", "in", OPEN),
+        Record(0.2, "frame", "me", "me#2", "out", peer),
+        Record(0.3, "frame", "me", "me#1", "in", peer),
+    ]
+    seen = Timeline(records)
+    assert [(each.source.name, each.target.name) for each in seen.passages] == [
+        ("me", "me (server)"), ("me (server)", "me")]  # fmt: skip
+
+
+def test_what_a_world_notes_and_has_a_record_of_is_shown_once():
+    notes = ["seed 1: latency 0.1", "me starts", "me crashes", "wire 2 cut"]
+    records = [Record(0.0, "began", "me"), *[Record(1.0, "note", text=text) for text in notes]]
+    assert [mark.text for mark in Timeline(records).marks] == ["wire 2 cut"]

@@ -7,8 +7,10 @@ at the command line and the environment, for the command that people shall type.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Callable, Optional
 
 from reactor.simulation.world.history import History
@@ -16,19 +18,49 @@ from reactor.simulation.world.history import History
 #: Seeds to be explored instead of those of the program: ``"17"``, ``"17,18"``, ``"0-999"``.
 SEEDS = "AMQP_REACTOR_SEEDS"
 
+#: A folder for pictures of runs that fail.
+PICTURES = "AMQP_REACTOR_PICTURES"
+
 _SHOWN = 30  # events of the history that a failure shows
 
 
 def print_failure(
-    error: BaseException, seed: int, now: float, history: History, scenario: Optional[Callable[[Any], object]]
+    error: BaseException,
+    seed: int,
+    now: float,
+    history: History,
+    scenario: Optional[Callable[[Any], object]],
+    draw: Optional[Callable[[], str]] = None,
 ) -> None:
-    """Write to stderr the seed that failed, the end of the history, and the command that runs it again."""
+    """Write to stderr the seed that failed, the end of the history, and the command that runs it again.
+
+    draw: makes a page of the run, for the folder that the environment variable PICTURES names; None: there is none.
+    """
     summary = (str(error).splitlines() or [""])[0]
     lines = [f"simulation: seed {seed} failed after {now:.6f} s: {type(error).__name__}: {summary}"]
     lines.append("the last events:")
     lines += [f"  {line}" for line in history.lines(_SHOWN)] or ["  nothing but heartbeats"]
     lines.append(f"to run it again: {command(scenario, seed)}")
+    folder = os.environ.get(PICTURES)
+    if folder and draw is not None:
+        lines.append(_picture(Path(folder), f"{getattr(scenario, '__name__', 'world')}-seed-{seed}.html", draw()))
     sys.stderr.write("\n".join(lines) + "\n")
+
+
+def _picture(folder: Path, name: str, page: str) -> str:
+    """Write a page; returns the line about it."""
+    path = folder / re.sub(r"[^\w.-]+", "-", name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        return f"no picture of it: cannot write {path}: {error.strerror} ({PICTURES} names the folder)"
+    return f"the picture of it: {path}"
+
+
+def wants_pictures() -> bool:
+    """Whether the environment names a folder for pictures: runs are recorded then."""
+    return bool(os.environ.get(PICTURES))
 
 
 def command(scenario: Optional[Callable[[Any], object]], seed: int) -> str:

@@ -39,7 +39,7 @@ from reactor.simulation.world.conditions import DRAWN, bound_of, make_network, s
 from reactor.simulation.world.history import History
 from reactor.simulation.world.program import Program
 from reactor.simulation.world.recording import WorldRecorder
-from reactor.simulation.world.replay import print_failure
+from reactor.simulation.world.replay import print_failure, wants_pictures
 from reactor.simulation.world.storm import Storm
 from reactor.simulation.world.turns import Turns
 from reactor.tracing.recorder import Recorder
@@ -99,8 +99,8 @@ class World:
         self._books: Optional[list[Property]] = None  # those that follow the conversations
         self._gate = EventGate(self.observers)
         self._recorder: Optional[WorldRecorder] = None
-        if record is not False:
-            self._recorder = WorldRecorder(record, self.clock, "seed %d" % seed)
+        if record is not False or wants_pictures():
+            self._recorder = WorldRecorder(record or True, self.clock, "seed %d" % seed)
             self.observers.append(self._recorder)
         self.turns = Turns(self.network, self.source("turns"), self._gate)
         self._entered = False
@@ -392,6 +392,10 @@ class World:
         else:
             self._tell(error)
 
+    def _repr_html_(self) -> Optional[str]:
+        """For notebooks: the page of its run so far; None for a world that is not recorded."""
+        return None if self._recorder is None else self.recording._repr_html_()
+
     def __repr__(self) -> str:
         return f"<World of seed {self.seed}, at {self.now:.6f} s>"
 
@@ -462,7 +466,8 @@ class World:
         """Once for each failure; in a `with` statement only for an exception that leaves it."""
         if error is not self._told and not self._entered:
             self._told = error
-            print_failure(error, self.seed, self.now, self.history, self.scenario)
+            draw = None if self._recorder is None else lambda: self.recording.html()
+            print_failure(error, self.seed, self.now, self.history, self.scenario, draw)
 
 
 def _numbered(stem: str) -> Iterator[str]:

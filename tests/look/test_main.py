@@ -1,0 +1,172 @@
+"""python -m reactor.look: a program runs as it does without it, and leaves a picture; a recording is drawn."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+
+from reactor.look.__main__ import main
+from reactor.tracing.recording import Recording
+from tests.support.processes import Script, run
+from tests.support.recordings import recorded
+from tests.tracing.test_timeline import UP, frames
+
+LOOK = [sys.executable, "-m", "reactor.look"]
+
+#: A program that sends to itself, over a real socket.
+ITSELF = '''
+import sys
+from handlers import MessagingHandler
+from reactor import Container, Message
+
+
+class Itself(MessagingHandler):
+    def on_start(self, event):
+        self.acceptor = event.container.listen("127.0.0.1:0")
+        connection = event.container.connect(self.acceptor.url)
+        event.container.create_sender(connection, "jobs").send(Message("</script>"))
+
+    def on_accepted(self, event):
+        event.connection.close()
+        self.acceptor.close()
+
+
+Container(Itself()).run()
+print(sys.argv, __name__, __file__, sys.path[0])
+'''
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "itself.py").write_text(ITSELF, encoding="utf-8")
+    recorded(3).write(tmp_path / "run.jsonl")
+    return tmp_path
+
+
+def test_a_program_runs_as_it_does_alone_and_leaves_a_page(here):
+    alone = run([sys.executable, "itself.py", "a", "-b"], here)
+    status, out, err = run([*LOOK, "itself.py", "a", "-b", "-o", "run.html"], here)
+    assert (status, out) == alone[:2]
+    assert err.startswith("%s: " % (here / "run.html")) and "1 delivery (1 accepted)" in err
+    page = (here / "run.html").read_text(encoding="utf-8")
+    assert "<title>itself.py a -b</title>" in page and "&lt;/script&gt;" in page
+
+
+def test_its_exit_status_is_kept_and_options_before_it_leave_it_all_that_is_behind(here):
+    (here / "ends.py").write_text(ITSELF + "sys.exit(7)", encoding="utf-8")
+    status, out, _err = run([*LOOK, "-o", "seen.svg", "ends.py", "-o", "its.own"], here)
+    assert status == 7 and "['ends.py', '-o', 'its.own']" in out
+    assert (here / "seen.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_a_program_that_fails_leaves_its_picture_and_its_traceback(here):
+    (here / "fails.py").write_text(ITSELF + "1 / 0", encoding="utf-8")
+    status, out, err = run([*LOOK, "fails.py", "--text"], here)
+    assert status == 1 and "ZeroDivisionError" in err
+    assert "</script>" in out and "accepted #0" in out
+
+
+def test_a_program_that_is_interrupted_leaves_its_picture(here):
+    waits = ITSELF.replace("    def on_accepted(self, event):\n", "    def on_accepted(self, event):\n"
+                           "        print('there', flush=True)\n        return\n")  # fmt: skip
+    (here / "waits.py").write_text(waits, encoding="utf-8")
+    with Script([*LOOK, "-o", "waits.html", "waits.py"], here) as script:
+        script.wait_for("there")
+        script.process.send_signal(signal.SIGTERM)
+        status, _, _ = script.finish()
+    assert status == 128 + signal.SIGTERM
+    assert "1 delivery (1 accepted)" in (here / "waits.html").read_text(encoding="utf-8")
+
+
+def test_a_world_in_a_program_is_drawn_and_of_several_the_last_one(here):
+    (here / "worlds.py").write_text(
+        "from handlers import MessagingHandler\nfrom handlers.broker import Broker\n"
+        "from reactor.simulation import World\n\n\n"
+        "class Worker(MessagingHandler):\n    def on_start(self, event):\n"
+        "        event.container.create_receiver('amqp://broker/jobs')\n\n\n"
+        "for seed in range(3):\n    world = World(seed)\n    world.start(Broker, 'amqp://broker')\n"
+        "    world.start(Worker)\n    world.run_for(5)\n", encoding="utf-8")  # fmt: skip
+    status, out, err = run([*LOOK, "worlds.py", "--text"], here)
+    assert (status, out.count("attach (from jobs)")) == (0, 1)
+    assert "of 3 worlds this is the last one" in err
+
+
+def test_a_module_is_a_program_too(here):
+    status, out, _err = run([*LOOK, "-o", "m.txt", "-m", "itself", "x"], here)
+    assert status == 0 and "'x'] __main__" in out
+    assert "accepted #0" in (here / "m.txt").read_text(encoding="utf-8")
+
+
+# -- recordings ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["html", "svg", "txt", "jsonl"])
+def test_a_recording_is_drawn_in_the_format_of_the_ending(here, ending, capsys):
+    assert main(["-o", "out." + ending, "run.jsonl"]) == 0
+    recording = Recording.read("run.jsonl")
+    wanted = {"html": recording.html, "svg": recording.svg, "txt": recording.text}.get(ending)
+    found = (here / ("out." + ending)).read_text(encoding="utf-8")
+    assert found == wanted() if wanted else Recording.read("out.jsonl") == recording
+    assert "6 deliveries" in capsys.readouterr().err
+
+
+def test_without_a_name_the_page_has_that_of_the_recording(here):
+    assert main(["run.jsonl"]) == 0
+    assert (here / "run.html").exists()
+
+
+def test_as_text(here, capsys):
+    assert main(["--text", "run.jsonl"]) == 0
+    assert capsys.readouterr().out == recorded(3).text()
+    assert not (here / "run.html").exists()
+
+
+def test_a_part_of_the_time(here, capsys):
+    assert main(["--text", "--from", "0.095", "--until", "0.2", "run.jsonl"]) == 0
+    printed = capsys.readouterr().out
+    assert "accepted #0-2" in printed and "attach" not in printed and "part from 0.095" in printed
+
+
+def test_a_recording_without_a_title_has_its_name(here, capsys):
+    Recording({}, frames(*UP)).write("plain.jsonl")
+    assert main(["--text", "--all", "plain.jsonl"]) == 0
+    assert capsys.readouterr().out.startswith("plain.jsonl\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothing.jsonl"], "cannot read nothing.jsonl: No such file"),
+        (["nothing.py"], "cannot open nothing.py: No such file"),
+        (["bad.jsonl"], "bad.jsonl, line 1: no recording begins like this"),
+        (["-o", "run.pdf", "run.jsonl"], "-o run.pdf: the ending of its name is its format: .html, .svg"),
+        (["-o", "no/run.html", "run.jsonl"], "there is no folder no"),
+        (["-o", "folder.html", "run.jsonl"], "this is a folder"),
+        (["-o", "run.jsonl", "run.jsonl"], "this would replace run.jsonl itself"),
+        (["run.jsonl", "more"], "a recording takes no arguments: more"),
+        (["--width", "20", "run.jsonl"], "40 columns, not 20"),
+        ([], "required"),
+    ],
+)
+def test_mistakes_are_explained(here, arguments, sentence, capsys):
+    (here / "bad.jsonl").write_text("{}\n", encoding="utf-8")
+    (here / "folder.html").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_written_is_an_error(here, capsys):
+    if os.geteuid() == 0:
+        os.symlink("/dev/full", here / "full.html")
+    else:
+        (here / "full.html").touch(mode=0o400)
+    assert main(["-o", "full.html", "run.jsonl"]) == 1
+    assert "cannot write full.html" in capsys.readouterr().err
+
+
