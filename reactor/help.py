@@ -30,6 +30,7 @@ CHAPTERS = {
     "migration": "handlers/README.md",
     "broker": "handlers/broker/README.md",
     "testing": "reactor/simulation/README.md",
+    "looking": "reactor/tracing/README.md",
     "architecture": "reactor/ARCHITECTURE.md",
     "development": "tests/README.md",
 }

@@ -343,9 +343,10 @@ class Diagram:
     def _mark(self, row: Row, lane: Lane) -> str:
         first, last = self._edges[lane]
         middle = (first + last) / 2
-        text = _clipped(row.title, self.width - 40)
-        size = _pixels(text) + 18
-        left = min(max(middle - size / 2, 4.0), max(4.0, self.width - size - 4))
+        least = float(TIMES - 4)  # the time stands left of it
+        text = _clipped(row.title, self.width - least - 34)
+        size = 1.04 * _pixels(text) + 22
+        left = max(least, min(middle - size / 2, self.width - size - 4))
         pill = '<rect class="pill" x="%s" y="3" width="%s" height="20" rx="10"/>' % (_number(left), _number(size))
         return pill + _text("w p", left + size / 2, 17, text)
 

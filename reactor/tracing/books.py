@@ -95,9 +95,11 @@ class Books:
     def ended(self, at: float) -> None:
         """The wire is gone, and all that was unsettled on it is in doubt."""
         for delivery, attachment in list(self._unsettled.items()):
-            if not delivery.outcome:
+            if delivery.outcome in ("", "received"):
                 delivery.outcome = "lost"
-                self._ledger.returned(delivery)
+            elif attachment.view == attachment.sender:
+                delivery.reason = delivery.reason or "the sender did not hear of it"
+            self._ledger.returned(delivery)
             attachment.open = 0
         self._unsettled.clear()
         for attachment in self._attachments:

@@ -23,6 +23,12 @@ _SETUP = frozenset(
 #: Words of frames that come again and again. All others begin a new part of the picture.
 _ROUTINE = frozenset("transfer part accepted released rejected modified received settled credit window state".split())
 
+#: Marks that do.
+_REPEATED = frozenset(("window full", "retry", "held"))
+
+#: Several of them that differ.
+_TOGETHER = {"retry": "waits to reconnect", "held": "held the loop"}
+
 #: Words whose rows have the numbers of deliveries.
 _NUMBERED = frozenset("transfer part aborted accepted released rejected modified received settled disposition".split())
 
@@ -78,7 +84,8 @@ class Row:
         """Rows of one key can be folded."""
         link = -1 if self.link is None else self.link.number
         if self.mark is not None:
-            return ("mark", self.mark.kind, self.mark.lane, self.mark.text)
+            text = "" if self.mark.kind in _REPEATED else self.mark.text
+            return ("mark", self.mark.kind, self.mark.lane, text)
         return (self.source, self.target, link, self.word, self.lost)
 
     @property
@@ -145,6 +152,8 @@ class Row:
         self.count += other.count
         self.last_index = other.last_index
         self.ranges = _joined(self.ranges, other.ranges)
+        if self.mark is not None and self.title_text != other.title_text:
+            self.title_text = _TOGETHER.get(self.mark.kind, self.mark.kind)
         if self.detail != other.detail:
             if self.is_short and self.detail and other.detail:
                 self.detail = _span(self.detail, other.detail)
@@ -305,7 +314,7 @@ def _folded(nodes: list[Node]) -> list[Node]:
     found: list[Node] = []
     routine: list[Row] = []
     for node in nodes:
-        if isinstance(node, Row) and (node.word in _ROUTINE or (node.mark and node.mark.kind == "window full")):
+        if isinstance(node, Row) and (node.word in _ROUTINE or (node.mark and node.mark.kind in _REPEATED)):
             routine.append(node)
             continue
         found += _routine(routine)

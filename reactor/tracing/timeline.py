@@ -153,6 +153,8 @@ class Timeline:
             self.mark(record.at, kind, lane, -1, "held the loop %s s%s" % (seconds(held), place and ": " + place))
         elif kind in ("crashed", "restarted"):
             self.mark(record.at, kind, lane, -1, kind)
+            for road in self._roads.values():
+                road.crashed(record.at, lane)
         elif kind == "note":
             if record.program or not self._is_known(text):
                 self.mark(record.at, kind, lane, -1, text)
@@ -163,9 +165,11 @@ class Timeline:
 
     def _is_known(self, note: str) -> bool:
         """Whether a note of a world is about something that has a record of its own."""
-        if note.startswith("seed "):
-            return True  # it is the title
-        return note.endswith(_KNOWN) and any(note.startswith(lane.name + " ") for lane in self.lanes)
+        if note.startswith("seed ") or (note.startswith("wire ") and " made, " in note):
+            return True
+        if not (note.endswith(_KNOWN) or " cannot connect to " in note):
+            return False
+        return any(note.startswith(lane.name + " ") for lane in self.lanes)
 
     def _link_of(self, record: Record) -> Optional[Link]:
         name = record.values.get("link")
@@ -313,6 +317,11 @@ class _Road:
         for passage in self._under_way[1 - end.side]:  # nothing is read here any more
             passage.lost = True
         self._under_way[1 - end.side].clear()
+
+    def crashed(self, at: float, program: str) -> None:
+        """A program is gone, and its end of the wire with it."""
+        for end in [end for end in self._open if end.lane.name == program]:
+            self.ended(at, end)
 
     def finish(self) -> None:
         """The recording has ended: a frame with others behind it that arrived did not get through."""

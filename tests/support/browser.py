@@ -160,6 +160,10 @@ class Browser:
         """What the window shows, as a PNG."""
         file.write_bytes(base64.b64decode(self._call("GET", f"{self._session}/screenshot")))
 
+    def frame(self, number: Optional[int]) -> None:
+        """Look into the frame of that number in the page, or out of it again (None)."""
+        self._call("POST", f"{self._session}/frame", {"id": number})
+
     def pdf(self) -> bytes:
         """The page as it is printed."""
         return base64.b64decode(self.devtools("Page.printToPDF", printBackground=True)["data"])

@@ -7,51 +7,14 @@ import logging
 from handlers import MessagingHandler
 from handlers.broker import Broker
 from reactor import Message
-from reactor.simulation import Observer, World
-from reactor.tracing.recording import Record, Recording
+from reactor.simulation import World
+from reactor.tracing.recorder import Recorder
 
 
-class Watch(Observer):
-    """Records the frames of a world at both ends of each wire."""
-
-    def __init__(self, world):
-        self.world = world
-        self.records = []
-        self.known = set()
-
-    def _name(self, wire):
-        return "%s#%d" % (wire.node.name, wire.number)
-
-    def _frame(self, wire, direction, frame):
-        name = self._name(wire)
-        if name not in self.known:
-            self.known.add(name)
-            values = {"peer": wire.peer.node.name, "other": self._name(wire.peer)} if wire.peer is not None else {}
-            self.records.append(Record(self.world.now, "connected", wire.node.name, name, values=values))
-        self.records.append(Record(self.world.now, "frame", wire.node.name, name, direction, frame.raw))
-
-    def wrote(self, wire, frame):
-        self._frame(wire, "out", frame)
-
-    def read(self, wire, frame):
-        self._frame(wire, "in", frame)
-
-    def gone(self, program):
-        self.records.append(Record(self.world.now, "crashed", program))
-        for name in sorted(self.known):
-            if name.startswith(program + "#"):
-                self.records.append(Record(self.world.now, "lost", program, name))
-
-    def cut(self, one, other):
-        """Reset the wires between two programs."""
-        for wire in self.world.wires(one, other):
-            for end in (wire, wire.peer):
-                name = self._name(end)
-                self.records.append(Record(self.world.now, "lost", end.node.name, name, text="reset by peer"))
-        self.world.cut(one, other)
-
-    def recording(self, title=""):
-        return Recording({"clock": "world", "title": title}, self.records)
+def world_of(seed, title, latency):
+    """A world with no chances in its network, recorded."""
+    recorder = Recorder(ring=None, frame_bytes=None, title=title)
+    return World(seed, latency=latency, bandwidth=float("inf"), pieces=0, capacity=262144, record=recorder)
 
 
 class Producer(MessagingHandler):
@@ -87,16 +50,13 @@ class Worker(MessagingHandler):
 
 def recorded(count=3, prefetch=10, seed=1, latency=0.01):
     """A world of a sender, a broker and a receiver, and the recording of it."""
-    world = World(seed, latency=latency, bandwidth=float("inf"), pieces=0, capacity=262144)
-    watch = Watch(world)
-    world.watch(watch)
-    with world:
+    with world_of(seed, "%d jobs" % count, latency) as world:
         world.start(Broker, "amqp://broker", name="broker")
         world.start(Producer, count, name="sender")
         worker = world.start(Worker, prefetch, name="receiver")
         world.run_until(lambda: len(worker.handler.bodies) == count)
         world.settle()
-    return watch.recording("%d jobs" % count)
+    return world.recording
 
 
 class Choosy(Worker):
@@ -120,13 +80,10 @@ class Choosy(Worker):
 
 def stormy(count=24):
     """A world in which a worker crashes and comes back, a connection is lost, and outcomes differ."""
-    world = World(7, latency=0.02, bandwidth=float("inf"), pieces=0, capacity=262144)
-    watch = Watch(world)
-    world.watch(watch)
     done = []
     logging.disable()
     try:
-        with world:
+        with world_of(7, "A worker that crashes, and a connection that is lost", 0.02) as world:
             world.start(Broker, "amqp://broker", name="broker")
             world.start(Producer, count, name="producer")
             worker = world.start(Choosy, done, name="worker")
@@ -134,11 +91,10 @@ def stormy(count=24):
             worker.crash()
             world.run_for(1.5)
             worker.restart()
-            watch.records.append(Record(world.now, "restarted", "worker"))
             world.run_until(lambda: len(done) >= 16)
-            watch.cut("worker", "broker")
+            world.cut("worker", "broker")
             world.run_until(lambda: len(set(done)) == count)
             world.settle()
     finally:
         logging.disable(logging.NOTSET)
-    return watch.recording("A worker that crashes, and a connection that is lost")
+    return world.recording

@@ -167,3 +167,11 @@ def test_what_is_missing_stands_below():
 def test_too_few_columns_are_an_error():
     with pytest.raises(ValueError, match="40 columns"):
         draw(Timeline([]), width=39)
+
+
+def test_attempts_to_reconnect_are_folded_where_they_are_many():
+    records = [Record(float(number), "retry", "me", values={"attempt": number, "delay": 1.0}) for number in range(60)]
+    (group,) = sequence(Timeline(records))
+    assert titles([group]) == ["waits to reconnect x60"]
+    few = sequence(Timeline(records[:2]))
+    assert titles(few) == ["attempt 0, next in 1.0 s", "attempt 1, next in 1.0 s"]

@@ -7,7 +7,7 @@ import pytest
 from reactor.simulation.wiretap.frames import composite, make_frame
 from reactor.tracing.recording import Record
 from reactor.tracing.timeline import Timeline
-from tests.support.recordings import recorded
+from tests.support.recordings import recorded, stormy
 
 
 def timeline(recording):
@@ -275,6 +275,19 @@ def test_a_program_that_is_connected_to_itself_has_two_lanes():
 
 
 def test_what_a_world_notes_and_has_a_record_of_is_shown_once():
-    notes = ["seed 1: latency 0.1", "me starts", "me crashes", "wire 2 cut"]
+    notes = ["seed 1: latency 0.1", "me starts", "wire 2 made, me to you", "me crashes", "wire 2 cut",
+             "me cannot connect to you:5672: refused"]  # fmt: skip
     records = [Record(0.0, "began", "me"), *[Record(1.0, "note", text=text) for text in notes]]
     assert [mark.text for mark in Timeline(records).marks] == ["wire 2 cut"]
+
+
+def test_a_storm_leaves_no_delivery_without_an_end():
+    seen = timeline(stormy())
+    found = {(each.label, each.redelivered): (each.outcome, each.reason) for each in seen.deliveries
+             if each.link.sender.name == "broker"}  # fmt: skip
+    assert {outcome for outcome, _ in found.values()} == {"accepted", "rejected", "modified", "lost"}
+    assert found["job 4", 0][0] == "rejected"
+    assert found["job 10", 0] == ("lost", "")  # the worker has crashed
+    assert found["job 14", 0] == ("accepted", "the sender did not hear of it")  # the connection was cut
+    assert found["job 14", 1] == ("accepted", "")
+    assert seen.missing == []

@@ -212,6 +212,13 @@ def test_in_a_notebook(page, tmp_path, picture):
     file = tmp_path / "notebook.html"
     file.write_text("<!DOCTYPE html><title>notebook</title>" + recorded(3)._repr_html_(), encoding="utf-8")
     page.open(file.as_uri())
+    page.frame(0)
+    try:
+        page.wait_until("the page in it", lambda: page.run("return document.body && document.body.dataset.ready"))
+        page.click("#stage .tri")
+        assert page.text("h1") == "3 jobs"
+    finally:
+        page.frame(None)
     picture("look-notebook")
 
 
