@@ -203,7 +203,7 @@ def test_the_broker_is_an_application_like_any_other(source):
 @pytest.mark.parametrize("source", EXAMPLES, ids=repr)
 def test_examples_show_the_public_names_only(source):
     also = {"handlers.broker", "handlers.broker.store.memory", "reactor.simulation", "reactor.utils"}
-    also |= {"reactor.tracing.recording"}
+    also |= {"reactor.tracing.recorder", "reactor.tracing.recording"}
     _uses_only_what_is_public(source, own="examples", also=also)
 
 

@@ -73,9 +73,10 @@ def _rows(recording, about):
     """(time, source, sink or None, label), equal neighbours folded."""
     bodies = {}
     pending = None
-    arrived = _arrived(recording.records)
+    ends = other_ends(recording)
+    arrived = _arrived(recording.records, ends)
     for place, record in enumerate(recording.records):
-        row = _row(record, bodies)
+        row = _row(record, bodies, ends)
         if row is None or (about is not None and not _is_about(row, about)):
             continue
         if row[2] and place not in arrived:
@@ -103,7 +104,13 @@ def _is_about(row, body):
     return not items or body in items
 
 
-def _arrived(records):
+def other_ends(recording):
+    """By wire: the program at its other end."""
+    connected = [one for one in recording.records if one.kind == "connected"]
+    return {one.wire: one.values["other"].rpartition("#")[0] for one in connected}
+
+
+def _arrived(records, ends):
     """The places of frames that were read at the other end: each wire keeps their order."""
     arrived, written = set(), {}
     for place, record in enumerate(records):
@@ -112,7 +119,7 @@ def _arrived(records):
             if record.direction == "out":
                 written.setdefault((number, record.program), []).append(place)
                 continue
-            waiting = written.get((number, record.values["peer"]), [])
+            waiting = written.get((number, ends.get(record.wire)), [])
             while waiting:
                 sent = waiting.pop(0)
                 if records[sent].raw == record.raw:
@@ -135,7 +142,7 @@ def _names(items):
     return f"{items[0]}-{items[-1][len(stem) :]}" if numbered else f"{items[0]} .. {items[-1]}"
 
 
-def _row(record, bodies):
+def _row(record, bodies, ends):
     time = round(record.at, 3)
     if record.kind == "crashed":
         return time, record.program, None, f"{record.program} crashes", []
@@ -144,7 +151,7 @@ def _row(record, bodies):
     if record.kind != "frame" or record.direction != "out":
         return None
     frame = Frame(record.raw)
-    kind, sink = frame.performative, record.values["peer"]
+    kind, sink = frame.performative, ends.get(record.wire, "")
     number = record.wire.rpartition("#")[2]
     row = (time, record.program, sink)
     if kind == "transfer":

@@ -12,11 +12,14 @@ import linecache
 import logging
 import traceback
 
-from examples.lessons.watching import Watcher
 from reactor.simulation import NeverHappens, World
+from reactor.tracing.recorder import Recorder
 
 #: For what a program does not say.
 DEFAULTS = {"SEED": 1, "SECONDS": 2.0, "LATENCY": 0.01}
+
+#: Records of a scene at most: of more, the last ones are kept.
+MOST = 20_000
 
 
 class Broken(Exception):
@@ -95,10 +98,9 @@ class Stage:
             self.names = names = load(source, name, settings)
             if not callable(names.get("scene")):
                 raise Broken(f"{name} has no function scene(world)")
-            self.world = World(names["SEED"], latency=names["LATENCY"], bandwidth=1e9, pieces=0)
+            record = Recorder(ring=MOST, frame_bytes=None)
+            self.world = World(names["SEED"], latency=names["LATENCY"], bandwidth=1e9, pieces=0, record=record)
             self.world.__enter__()  # then it leaves the telling of failures to this class
-            self.watcher = Watcher(self.world)
-            self.world.watch(self.watcher)
             self._result = names["scene"](self.world)
 
     @property
@@ -108,7 +110,7 @@ class Stage:
     @property
     def recording(self):
         """All that happened so far."""
-        return self.watcher.recording
+        return self.world.recording
 
     @property
     def left(self):

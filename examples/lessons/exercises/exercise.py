@@ -3,7 +3,6 @@
 from examples.lessons.exercises.diary import Diary
 from examples.lessons.exercises.storm import draw
 from examples.lessons.stage import Broken, explained, quiet
-from examples.lessons.watching import Watcher
 from handlers import MessagingHandler
 from reactor import Message
 from reactor.simulation import NeverHappens, World
@@ -49,11 +48,8 @@ class Result:
 
 def run(kind, names, seed, faults, watch=False):
     """One world. kind: the exercise. names: those of the student's file. faults: its storm."""
-    world = World(seed, latency=(0.002, 0.01), bandwidth=1e9, pieces=0)
+    world = World(seed, latency=(0.002, 0.01), bandwidth=1e9, pieces=0, record=watch)
     world.__enter__()  # then failures are told by this function
-    watcher = Watcher(world)
-    if watch:
-        world.watch(watcher)
     exercise = kind(world, names[kind.wants])
     breach = None
     with quiet():
@@ -65,7 +61,7 @@ def run(kind, names, seed, faults, watch=False):
             breach = exercise.breach() or "it never came to an end"
         except Broken as broken:
             breach = f"{broken}\n{exercise.after_an_exception()}"
-    return Result(breach, exercise.about, exercise.lanes, watcher.recording)
+    return Result(breach, exercise.about, exercise.lanes, world.recording if watch else None)
 
 
 def _play(exercise, world, faults):

@@ -12,7 +12,7 @@ from examples.lessons import catalogue
 from examples.lessons.exercises import catalogue as exercises
 from examples.lessons.exercises.inmate import Check
 from examples.lessons.limits import SECONDS, TooLong, computing, explain, limit_memory
-from examples.lessons.picture import draw
+from examples.lessons.picture import draw, other_ends
 from examples.lessons.stage import Broken, Stage
 from reactor.tracing.recording import Recording
 
@@ -148,7 +148,8 @@ def _picture(stage, focus):
     """focus: the programs in it; empty for all."""
     recording = stage.recording
     if focus:
-        kept = [one for one in recording.records if {one.program, one.values.get("peer", one.program)} <= {*focus}]
+        ends = other_ends(recording)
+        kept = [one for one in recording.records if {one.program, ends.get(one.wire, one.program)} <= {*focus}]
         recording = Recording(recording.header, kept)
     return {"svg": recording.svg(), "text": "\n".join(draw(stage.recording, only=focus))}
 
