@@ -31,6 +31,7 @@ CHAPTERS = {
     "broker": "handlers/broker/README.md",
     "testing": "reactor/simulation/README.md",
     "looking": "reactor/tracing/README.md",
+    "explain": "reactor/explain/README.md",
     "architecture": "reactor/ARCHITECTURE.md",
     "development": "tests/README.md",
 }

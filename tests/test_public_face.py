@@ -262,9 +262,10 @@ def test_help_shows_the_listed_names_and_no_others(name):
 def test_a_container_has_these_names_and_no_others():
     assert [name for name in dir(reactor.Container) if not name.startswith("_")] == sorted(
         """call_soon_threadsafe close connect connection connections create_receiver create_sender
-        create_session declare_transaction do_work ended_by exit_status explain failures found_no_peer global_handler
-        handler listen mark next_attempt note_failure now post process quiesced run schedule selectable start stop today
-        update waiting_for wakeup will_reconnect will_redirect will_retry""".split()
+        create_session declare_transaction do_work ended_by exit_status explain explain_both_ends failures found_no_peer
+        global_handler handler listen listen_for_questions mark next_attempt note_failure now post process quiesced run
+        schedule selectable start stop today update waiting_for wakeup will_reconnect
+        will_redirect will_retry""".split()
     )
 
 

@@ -49,8 +49,8 @@ ALL = "\n".join(chapter.text for chapter in CHAPTERS.values())
 #: Ends what would never end; nothing is judged by it.
 DEADLINE = 60.0
 
-#: The marks of blocks of Python, each of which is run: `service` by test_production.py.
-RUN = {"program", "service", "tests"}
+#: The marks of blocks of Python, each of which is run: `service` by test_production.py, `file` by a console beside it.
+RUN = {"program", "service", "tests", "file"}
 
 #: The chapter whose parts the README does not name one by one: itself.
 OWN_TOPICS = {"start"}
@@ -219,7 +219,7 @@ def test_commands_in_a_directory_print_what_their_chapter_says(chapter: Chapter,
 
 def test_every_console_block_is_run() -> None:
     kinds = {"console", "console: with a broker", "console: without a broker", "console: trace"}
-    kinds.add("console: in a directory")
+    kinds |= {"console: in a directory", "console: of a running program"}  # this one by tests/explain
     assert {block.mark for _, block in CONSOLES} == kinds
 
 

@@ -10,12 +10,15 @@ from collections.abc import Iterable
 from typing import Any, Callable, Optional, TypeVar
 
 from reactor.blocking.confirming import Confirmations
+from reactor.blocking.explained import explained
 from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.sender import BlockingSender
 from reactor.blocking.service import Service
 from reactor.blocking.session import BlockingSession, Mode
 from reactor.blocking.waits import Patience, deadline_of
 from reactor.container.container import Container
+from reactor.container.explain.explainer import PATIENCE
+from reactor.container.explain.sentences import Explanation
 from reactor.container.reconnect.backoff import Reconnect
 from reactor.container.settings.addresses import Address
 from reactor.container.settings.options import Options
@@ -107,6 +110,10 @@ class BlockingConnection:
     def __repr__(self) -> str:
         state = "closed" if self._closing else "lost" if self._failure is not None else "open"
         return "<BlockingConnection %s %s>" % (self.url, state)
+
+    def explain(self, patience: float = PATIENCE) -> Explanation:
+        """Why nothing moves; see `reactor.explain`."""
+        return explained(self.conn, patience)
 
     # -- sessions and links ------------------------------------------------------------------------------
 

@@ -8,10 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.blocking.attachment import Attachment
+from reactor.blocking.explained import explained, not_taken
 from reactor.blocking.progress import Callback, Progress
 from reactor.blocking.received import Outcome, ReceivedMessage
 from reactor.blocking.waits import checked_capacity
 from reactor.codec.message import Message
+from reactor.container.explain.explainer import PATIENCE
+from reactor.container.explain.sentences import Explanation
 from reactor.container.settings.options import AtMostOnce, Options
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import LOST
@@ -270,6 +273,11 @@ class BlockingReceiver:
     def first_arrival(self) -> float:
         """When the first of these came, by the container's clock."""
         return self._arrived[0][0] if self._arrived else float("inf")
+
+    def explain(self, patience: float = PATIENCE) -> Explanation:
+        """Why nothing comes; see `reactor.explain`."""
+        first = max(0.0, self._service.now() - self.first_arrival())
+        return explained(self.link, patience, *not_taken(repr(self), self.available(), first))
 
     def unsettled(self) -> int:
         """How many messages were taken and not acknowledged."""

@@ -9,6 +9,8 @@ from reactor.blocking.connection import BlockingConnection
 from reactor.blocking.received import ReceivedMessage
 from reactor.blocking.waits import Patience
 from reactor.codec.message import Message
+from reactor.container.explain.explainer import PATIENCE
+from reactor.container.explain.sentences import Explanation
 from reactor.errors import LinkException
 
 
@@ -39,6 +41,10 @@ class SyncRequestResponse:
         if address is None:
             raise LinkException("the peer has made no address for responses")
         return address
+
+    def explain(self, patience: float = PATIENCE) -> Explanation:
+        """Why no response comes; see `reactor.explain`."""
+        return Explanation.of([*self.sender.explain(patience), *self.receiver.explain(patience)])
 
     def call(self, request: Any, timeout: Patience = False) -> Message:
         """Send `request`, and return its response.

@@ -8,10 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.blocking.attachment import Attachment
+from reactor.blocking.explained import explained, without_outcome
 from reactor.blocking.progress import LOOK, Callback, Progress
 from reactor.blocking.transacted import outcome_of
 from reactor.blocking.waits import checked_capacity
 from reactor.codec.message import Message
+from reactor.container.explain.explainer import PATIENCE
+from reactor.container.explain.sentences import Explanation
 from reactor.container.settings.options import Options
 from reactor.engine.endpoints.disposition import EMPTY, RECEIVED, REJECTED, RELEASED, DispositionType
 from reactor.engine.endpoints.endpoint import Endpoint
@@ -113,6 +116,10 @@ class BlockingSender:
 
     def __repr__(self) -> str:
         return "<BlockingSender to %r, %d unsettled>" % (self.link.target.address, self.unsettled())
+
+    def explain(self, patience: float = PATIENCE) -> Explanation:
+        """Why nothing leaves; see `reactor.explain`."""
+        return explained(self.link, patience, *without_outcome(repr(self), self.unsettled(), self.capacity))
 
     # -- sending -----------------------------------------------------------------------------------------
 

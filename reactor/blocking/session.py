@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from reactor.blocking.acknowledging import Acknowledgements
 from reactor.blocking.addresses import Place, read_source, read_target
+from reactor.blocking.explained import explained
 from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.sender import BlockingSender
 from reactor.blocking.transacted import SessionTransactions
+from reactor.container.explain.explainer import PATIENCE
+from reactor.container.explain.sentences import Explanation
 from reactor.container.settings.options import Options
 from reactor.engine.endpoints.disposition import ACCEPTED, RELEASED, ModifiedDisposition
 from reactor.engine.endpoints.endpoint import Endpoint
@@ -90,6 +93,10 @@ class BlockingSession:
     def connection(self) -> Any:
         """The BlockingConnection that it belongs to."""
         return self._connection
+
+    def explain(self, patience: float = PATIENCE) -> Explanation:
+        """Why nothing moves; see `reactor.explain`."""
+        return explained(self.session, patience)
 
     def _begin(self) -> Any:
         self.connection.check("session()")

@@ -17,18 +17,19 @@ from reactor.container.acceptor import Acceptor
 from reactor.container.connections import Connections
 from reactor.container.draining import Leftover
 from reactor.container.explain.explainer import PATIENCE, Explainer
+from reactor.container.explain.questions import Questions
 from reactor.container.explain.sentences import Explanation
 from reactor.container.links import Context, LinkMaker, random_uuid
 from reactor.container.reconnect.backoff import Reconnect
 from reactor.container.running import Running
 from reactor.container.settings.addresses import Address
-from reactor.container.settings.connect import CONNECT_TIMEOUT, OPEN_TIMEOUT, WRITE_TIMEOUT, ConnectSettings
+from reactor.container.settings.connect import ConnectSettings
+from reactor.container.settings.defaults import Defaults
 from reactor.container.settings.keywords import Mechanisms, check_delay, check_keywords, explained_by
 from reactor.container.settings.links import ReceiverSettings, SenderSettings, SessionSettings, Tags
 from reactor.container.settings.listen import ListenSettings
 from reactor.container.settings.options import Options
 from reactor.container.settings.proxy import ProxyOption
-from reactor.container.settings.ssl_config import SSLConfig
 from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.selectable import Selectable
 from reactor.container.sources.task import Task
@@ -41,7 +42,7 @@ from reactor.container.waiting import sentences
 from reactor.engine.endpoints.fields import Names
 from reactor.engine.events import Event, EventBase
 from reactor.engine.handler import Handler, check_handler
-from reactor.engine.limits import USUAL, Limits
+from reactor.engine.limits import Limits
 from reactor.engine.modes import Mode
 from reactor.engine.public import Connection, Link, Receiver, Sender, Session
 from reactor.engine.sasl.credentials import Credentials
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 Self = TypeVar("Self", bound="Container")
 
 
-class Container:
+class Container(Defaults):
     """Connections, listeners, timers and the loop that runs them.
 
     handlers: get the events of everything that has no handler of its own, in this order.
@@ -78,17 +79,7 @@ class Container:
     `connect` was given up for an error: by the peer, when attempts are used up, or by the default of an `on_..._error`.
     An application that connects anew after that has dealt with it: None again.
 
-    The attributes `user`, `password`, `allowed_mechs`, `allow_insecure_mechs` and `sasl_enabled` are the defaults of
-    these keywords of `connect`; `ssl.client` and `ssl.server` are the SSLDomain of connections with TLS in the one and
-    the other direction. `connect_timeout` (15 seconds), `open_timeout` (30), `write_timeout` (60) and `limits`
-    (`Limits()`) are defaults of `connect` and `listen` as well, and `attach_timeout`, `send_timeout` and
-    `close_timeout` of links and connections; None, the default of these, is for no limit. `timeout` bounds, in seconds,
-    how long one `process()` waits; None (default) for as long as nothing happens.
-
-    `rescue` is for servers, which go on whatever one peer brings about: called with an exception that would leave
-    `run()`, and with the event that the handler was called for (None where it was none: bytes were read or written, and
-    their connection has been closed with amqp:internal-error). It ends the endpoint that the event is about, and
-    returns whether the container goes on; else the exception leaves `run()`. None (default): each one does.
+    Its attributes, such as `user` and `limits`, are the defaults of its calls: see Defaults.
 
     All of it belongs to one thread, the one that runs it; a call from another one raises RuntimeError. Other threads
     may use `call_soon_threadsafe`, `stop` and `wakeup`, and trigger an EventInjector.
@@ -104,23 +95,9 @@ class Container:
     ) -> None:
         given = dict(unknown=unknown, raise_errors=raise_errors, busy_poll=busy_poll, resend=resend, proxy=proxy)
         check_keywords("Container()", Container.__init__, given)
+        super().__init__()
         self.random = random_module.SystemRandom() if random is None else random
         self.container_id = random_uuid(self.random) if container_id is None else container_id
-        self.user: Optional[str] = None
-        self.password: Optional[str] = None
-        self.sasl_enabled = True
-        self.allowed_mechs: Mechanisms = None
-        self.allow_insecure_mechs: Optional[bool] = None
-        self.ssl = SSLConfig()
-        self.connect_timeout: Optional[float] = CONNECT_TIMEOUT
-        self.open_timeout: Optional[float] = OPEN_TIMEOUT
-        self.write_timeout: Optional[float] = WRITE_TIMEOUT
-        self.limits = USUAL
-        self.attach_timeout: Optional[float] = None
-        self.send_timeout: Optional[float] = None
-        self.close_timeout: Optional[float] = None
-        self.timeout: Optional[float] = None
-        self.rescue: Optional[Callable[[Exception, AnyValue], bool]] = None
         self.raise_errors = bool(raise_errors)
         self.resend = bool(resend)
         self.proxy = proxy
@@ -133,9 +110,9 @@ class Container:
         self.collector = self._turns.collector
         self._connections = Connections(self._turns, self.random)
         self._connections.transactions = self._transactions = Transactions(self)
-        self._running = Running(self._turns, self._connections, self.owner, self.waiting_for)
         self._tasks: weakref.WeakSet[Task] = weakref.WeakSet()  # those of `schedule` that are not forgotten
         self._explainer = self._connections.explainer = Explainer(self._turns, self._connections, self._tasks)
+        self._running = Running(self._turns, self._connections, self._explainer, self)
         system = SystemHandler(self._connections, self._explainer)
         self._turns.obey(system, self._connections.parted, self._running.close_all)
         self._links = LinkMaker(self, self._connections.deadlines)
@@ -196,10 +173,8 @@ class Container:
         return Acceptor(self, ListenSettings(given, self), self._turns.drive)
 
     def connection(self, handler: Optional[object] = None) -> Connection:
-        """A new Connection of this container, with its events for `handler`, or for its own handlers.
-
-        It has no transport; applications want `connect` and `listen`.
-        """
+        """A new Connection of this container, with its events for `handler`, or for its own handlers. It has no
+        transport; applications want `connect` and `listen`."""
         self.owner.check()
         connection = self._connections.connection(handler)
         connection.container = self.container_id
@@ -266,7 +241,6 @@ class Container:
     ) -> Transaction:
         """Ask the peer for a transaction over links of a connection (its first session), or of a session: it is there
         when `on_transaction_declared` of `handler`, or of the handlers of `context` when None, is called.
-
         settle_before_discharge: whether received messages are settled when `Transaction.accept` is called (False).
         """
         self.owner.check()
@@ -294,8 +268,8 @@ class Container:
     def selectable(self, handler: object = None, delegate: object = None) -> Union[EventInjector, Selectable]:
         """Watch a descriptor of the application's own, or take in an EventInjector.
 
-        handler: gets the events, see Selectable; it has the descriptor (`fileno()`) unless `delegate` has it.
-        Returns the Selectable, or the injector.
+        handler: gets the events, see Selectable; it has the descriptor (`fileno()`) unless `delegate` has it. Returns
+        the Selectable, or the injector.
         """
         self.owner.check()
         if isinstance(handler, EventInjector):
@@ -309,7 +283,7 @@ class Container:
         selectable.update()
 
     def post(self, event: EventBase, handler: Optional[object] = None) -> None:
-        """Dispatch `event` in this turn or the next: to `handler`, or to the container's own handlers."""
+        """Dispatch `event` in this turn or the next: to `handler`, or to the container's own ones."""
         self.owner.check()
         self._turns.post(event, handler)
 
@@ -348,7 +322,7 @@ class Container:
 
     @property
     def now(self) -> float:
-        """The time of this turn, in seconds of the container's clock."""
+        """The time of this turn, by the container's clock."""
         return self.loop.now
 
     def mark(self) -> float:
@@ -394,20 +368,18 @@ class Container:
         return self._running.exit_status
 
     def start(self) -> None:
-        """Announce to the handlers that the container begins to run. Once; `run` and `process` see to it."""
+        """Announce to the handlers that the container begins to run. Once; `run` and `process` do so."""
         self._turns.start()
 
     def process(self) -> bool:
         """One turn: dispatch, write, wait, and dispatch and write again. Returns whether anything is left
         to do.
 
-        The container belongs to the thread that did this last.
-        """
+        The container belongs to the thread that did this last."""
         return self._turns.process()
 
     def do_work(self, timeout: Optional[float] = None) -> bool:
-        """One turn, as `process()`, that waits for at most `timeout` seconds; None leaves that to
-        `self.timeout`."""
+        """One turn, as `process()`, that waits for at most `timeout` seconds; None leaves that to `self.timeout`."""
         before, self.timeout = self.timeout, self.timeout if timeout is None else timeout
         try:
             return self.process()
@@ -424,16 +396,32 @@ class Container:
         return not self._turns.is_waiting
 
     def waiting_for(self) -> list[str]:
-        """The events that the container waits for, in sentences for a person: connections that are tried again, and
-        when, peers that owe an answer, senders without credit, outcomes that have not come, receivers with credit or
-        without, listeners, timers. Empty when there is nothing left to wait for. Ctrl-C prints it."""
+        """The events that the container waits for, in sentences for a person, without the reasons that `explain()`
+        gives. Empty when there is nothing left to wait for. Ctrl-C prints it."""
         self.owner.check()
         return sentences(self._turns, self._connections, self._tasks)
 
     def explain(self, patience: float = PATIENCE) -> Explanation:
-        """Why nothing moves, in sentences, or that nothing stands in the way. From another thread than its own it asks
-        the container's: a loop that does not answer within `patience` seconds (1) is held, and that is the answer."""
+        """Why nothing moves, in sentences; see `reactor.explain`."""
         return self._explainer.ask(self._explainer.container, patience)
+
+    def explain_both_ends(self, then: Callable[[Explanation], None], patience: float = PATIENCE) -> None:
+        """Call `then` with that and the views of peers that are brokers of ours, `patience` seconds later at most."""
+        self.owner.check()
+        self._explainer.with_peers(then, patience)
+
+    def listen_for_questions(
+        self, place: Optional[str] = None, *, token: Optional[str] = None, by_signal: bool = False
+    ) -> Questions:
+        """Answer other processes, until the end of `run()` or of what this returns: ``python -m reactor.explain PID``.
+
+        place: the path of a Unix socket; None, the default, for one that is found by the number of the process; or
+            ``"127.0.0.1:0"``, loopback, where an asker needs the token. token: None draws it.
+        by_signal: whether SIGUSR1 prints the answer to stderr, too (False).
+
+        OSError where that cannot be: FileExistsError for a file that is no socket, PermissionError.
+        """
+        return Questions.of(self._explainer, self.container_id, place, token, by_signal)
 
     # -- stopping ----------------------------------------------------------------------------------------
 
@@ -451,9 +439,8 @@ class Container:
         return self._running.stop(drain)
 
     def close(self) -> None:
-        """Close every connection politely, and give up listeners, timers and descriptors, at once: nothing is received
-        any more. Harmless when repeated; in a handler it is `stop()`. ``with Container(...) as container:`` does it at
-        the end of the block, however that is left."""
+        """Close every connection politely, and give up listeners, timers and descriptors, at once. Harmless when
+        repeated; in a handler it is `stop()`. ``with Container(...) as container:`` does it at the end of the block."""
         self.owner.check()
         if self.owner.busy:
             self._turns.end()
@@ -465,8 +452,6 @@ class Container:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    # -- for handlers: the future of a connection --------------------------------------------------------
 
     def will_reconnect(self, connection: Connection) -> bool:
         """Whether another attempt is made when the present wire of `connection` has ended, as things stand."""

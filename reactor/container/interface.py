@@ -133,6 +133,18 @@ class TransactionsView(Protocol):
         ...
 
 
+class RunHost(Protocol):
+    """The container of Running."""
+
+    def waiting_for(self) -> list[str]:
+        """The events that it waits for."""
+        ...
+
+    def listen_for_questions(self) -> object:
+        """Answer other processes until the end of the run."""
+        ...
+
+
 class ExplainerView(Protocol):
     """The explainer of the container, as the parts see it that note something in it."""
 

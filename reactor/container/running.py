@@ -5,34 +5,38 @@ The container owns it, and hands its calls on. It knows turns and connections, a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from typing import Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from reactor.container.connections import Connections
 from reactor.container.draining import Drain, Leftover
+from reactor.container.explain.explainer import Explainer
 from reactor.container.observing import Observing, everywhere
 from reactor.container.settings.keywords import check_seconds
 from reactor.container.signals import Signals
-from reactor.container.threads import OwningThread
 from reactor.container.turns import Turns
 from reactor.container.waiting import print_interrupted
 from reactor.engine.events import Event
+
+if TYPE_CHECKING:
+    from reactor.container.interface import RunHost
 
 
 class Running:
     """Runs, and stops.
 
-    turns, connections, owner: of the container. waiting_for: what a person is told at Ctrl-C.
+    turns, connections, explainer: of the container.
     exit_status: of a program that ends with the last run.
     """
 
     def __init__(
-        self, turns: Turns, connections: Connections, owner: OwningThread, waiting_for: Callable[[], list[str]]
+        self, turns: Turns, connections: Connections, explainer: Explainer, container: RunHost
     ) -> None:
         self._turns = turns
         self._connections = connections
-        self._owner = owner
-        self._waiting_for = waiting_for
+        self._explainer = explainer
+        self._container = container
         self._leftover = Leftover()  # of the next stop
         self.exit_status = 0
         self._ended: Optional[Callable[[Optional[BaseException]], None]] = None  # of observers
@@ -51,10 +55,13 @@ class Running:
 
     def run(self, process: Callable[[], bool]) -> None:
         """Run to the end. process: one turn."""
-        self._owner.enter()
+        owner = self._turns.owner
+        owner.enter()
         self._connections.failure = None
         self.exit_status = 1  # unless it comes to a good end
         try:
+            if os.environ.get("AMQP_REACTOR_QUESTIONS", "").lower() in ("1", "true", "yes", "on"):
+                self._container.listen_for_questions()
             while process():
                 pass
             self._turns.announce(Event.REACTOR_FINAL)
@@ -63,7 +70,7 @@ class Running:
         except BaseException as error:
             self._connections.failure = error
             if isinstance(error, KeyboardInterrupt):
-                print_interrupted(self._waiting_for())
+                print_interrupted(self._container.waiting_for())
                 self.close_all()
             else:
                 self._connections.close()
@@ -71,7 +78,8 @@ class Running:
         finally:
             if self._ended is not None:
                 self._ended(self._connections.failure)
-            self._owner.leave()
+            self._explainer.end()
+            owner.leave()
         if self._connections.failure is None:
             self.exit_status = 0
 

@@ -32,7 +32,7 @@ def test_one_link_session_or_connection_is_explained_alone() -> None:
     stage.run()
     assert reactor.explain(sender).kinds == {"no credit"}
     assert str(reactor.explain(other)) == (
-        "server:5672: receiver from in has credit for 4 messages\nnothing stands in the way"
+        "nothing stands in the way\nserver:5672: receiver from in has credit for 4 messages"
     )
     assert reactor.explain(connection).kinds == reactor.explain(sender.session).kinds == {"no credit", "may receive"}
     assert reactor.explain(container) == container.explain()

@@ -495,4 +495,4 @@ def test_every_situation_has_its_own_sentence_and_no_other(name: str) -> None:
     assert any(re.search(text, sentence) for sentence in explanation), explanation
     assert explanation.kinds - {"timer", "well", "listening"} | (kinds & {"well", "listening"}) == kinds, explanation
     assert explanation.stuck == any(kind in OBSTACLES for kind in kinds)
-    assert explanation.stuck != ("well" in explanation.kinds)
+    assert explanation.stuck != bool({"well", "only a timer"} & explanation.kinds)

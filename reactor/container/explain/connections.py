@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reactor.container.explain.links import ended, of_link, reason_of
-from reactor.container.explain.look import Look
+from reactor.container.explain.look import FAR, Look
 from reactor.container.explain.sentences import Sentence, counted, lasting
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Session
@@ -31,10 +31,9 @@ def of_connection(look: Look, connection: Connection, links: bool = True) -> lis
         told.append(Sentence("peer not reading", text % (where, size, since)))
     if not links:
         return told
-    sessions = list(connection.sessions(0))
-    for session in sessions:
+    for session in connection.sessions(0):
         told += _of_session(look, session)
-    chosen = [link for link in connection.links(0) if _has_its_session(link)]
+    chosen = [link for link in connection.links(0) if _has_its_session(link) and link.session.context is not FAR]
     for link in chosen[:MOST_LINKS]:
         told += of_link(look, link)
     if len(chosen) > MOST_LINKS:
@@ -73,6 +72,8 @@ def _of_the_rest(look: Look, where: str, links: list[Any]) -> list[Sentence]:
 def _of_session(look: Look, session: Session) -> list[Sentence]:
     where, state = "%s: a session" % session.connection.describe(), session.state
     kind, text = "", ""
+    if session.context is FAR:
+        return []
     if look.retries(session) or session.held:
         kind, text = "comes back", "was ended by the peer%s, and is begun again" % reason_of(session)
     elif state & Endpoint.REMOTE_CLOSED and state & Endpoint.LOCAL_ACTIVE:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Protocol
 
 from reactor.container.connections import Connections
 from reactor.container.draining import Drain
 from reactor.container.explain.connections import of_connection, of_session
 from reactor.container.explain.deliveries import of_delivery
+from reactor.container.explain.far import FarView, unknown
 from reactor.container.explain.holding import handler_frame, held
 from reactor.container.explain.links import ended, of_link
 from reactor.container.explain.look import Look, Refusal
@@ -33,19 +34,55 @@ from reactor.shown import shown
 MOST_CONNECTIONS = 20
 #: Refusals that are remembered.
 MOST_REFUSALS = 8
+#: Peers that are asked for their view.
+MOST_PEERS = 5
 #: Seconds for the loop to answer another thread.
 PATIENCE = 1.0
 
+#: Gets an answer.
+Then = Callable[[Explanation], None]
+
+
+class Closable(Protocol):
+    """A place where the container listens for questions."""
+
+    def close(self) -> None:
+        """Listen no more."""
+        ...
+
 
 class Explainer:
-    """Explains one container. tasks: those that it has scheduled."""
+    """Explains one container.
+
+    tasks: those that it has scheduled.
+    listening: for questions of other processes; closed by `end`.
+    """
 
     def __init__(self, turns: Turns, connections: Connections, tasks: Iterable[Task]) -> None:
         self._turns = turns
         self._connections = connections
         self._tasks = tasks
         self._refused: deque[Refusal] = deque(maxlen=MOST_REFUSALS)
-        self.samples = Samples()
+        self._samples = Samples()
+        self._sampling = False  # a look is handed over to the container's thread
+        self._holding: tuple[Any, float] = (None, 0.0)  # the frame that has not let the loop look, and since when
+        self._asking: set[threading.Event] = set()  # threads that wait for an answer
+        self.listening: list[Closable] = []
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the container runs in a simulated world, where no other process can reach it."""
+        return type(self._turns.loop.clock).__module__.startswith("reactor.simulation")
+
+    @property
+    def thread_name(self) -> str:
+        """Of the thread that runs the container; "" while none does."""
+        ident = self._turns.owner.ident
+        return next((thread.name for thread in threading.enumerate() if thread.ident == ident), "")
+
+    def draw_token(self) -> str:
+        """A token of 256 bits."""
+        return "%064x" % self._connections.random.getrandbits(256)
 
     # -- on the container's thread -----------------------------------------------------------------------
 
@@ -57,7 +94,7 @@ class Explainer:
     def sample(self) -> None:
         """Look at all links, so that a later look knows since when they stand as they are."""
         links = (link for connection in self._connections.all() for link in connection.links(0))
-        self.samples.take(links, self._turns.loop.clock.now())
+        self._samples.take(links, self._turns.loop.clock.now())
 
     def container(self) -> Explanation:
         """About the whole container."""
@@ -77,7 +114,7 @@ class Explainer:
             told.append(_of_the_rest(look, listed[MOST_CONNECTIONS:]))
         told += self._other_sources(bool(told))
         self.sample()
-        if not any(sentence.stuck for sentence in told):
+        if not any(sentence.stuck or sentence.kind == "only a timer" for sentence in told):
             told.append(self._well(listed))
         return Explanation.of(told)
 
@@ -87,8 +124,36 @@ class Explainer:
         self.sample()
         return told
 
+    def with_peers(self, then: Callable[[Explanation], None], patience: float = PATIENCE) -> None:
+        """Call `then` with the answer about the whole container and with the views of its peers, when these are there,
+        at most `patience` seconds later."""
+        told = list(self.container())
+        waits: list[Connection] = []
+        ready = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
+        if self._drain is None:
+            for connection in self._connections.all()[:MOST_PEERS]:
+                if connection.state & ready == ready and self._connections.supervisor_of(connection) is not None:
+                    why = unknown(connection)
+                    if why is None:
+                        waits.append(connection)
+                    else:
+                        told.append(why)
+        left = len(waits)
+
+        def take(more: list[Sentence]) -> None:
+            nonlocal left
+            told.extend(more)
+            left -= 1
+            if not left:
+                then(Explanation.of(told))
+
+        for connection in waits:
+            FarView(connection, self._turns.loop, take, patience=patience)
+        if not waits:
+            then(Explanation.of(told))
+
     def _look(self) -> Look:
-        return Look(self._turns, self._connections, self.samples, list(self._refused), self._drain is not None)
+        return Look(self._turns, self._connections, self._samples, list(self._refused), self._drain is not None)
 
     @property
     def _drain(self) -> Optional[Drain]:
@@ -138,24 +203,47 @@ class Explainer:
 
         patience: seconds for its loop to answer. A loop that does not is held: then the answer is where it stands.
         """
-        owner = self._turns.owner
-        if owner.ident in (None, threading.get_ident()):
+        if self._turns.owner.ident in (None, threading.get_ident()):
             return question()
+        return self._ask(lambda then: then(question()), patience)
+
+    def ask_with_peers(self, patience: float = PATIENCE) -> Explanation:
+        """The answer about the whole container, with the views of its peers; from another thread than its own.
+
+        patience: seconds for its loop to answer; the peers have three times as many.
+        """
+        told = self.ask(self.container, patience)
+        if "loop held" in told.kinds or self._turns.owner.ident is None:
+            return told
+        return self._ask(lambda then: self.with_peers(then, 3 * patience), 4 * patience)
+
+    def _ask(self, question: Callable[[Then], None], patience: float) -> Explanation:
         came = threading.Event()
+        self._asking.add(came)
+        try:
+            return self._wait(question, patience, came)
+        finally:
+            self._asking.discard(came)
+
+    def _wait(self, question: Callable[[Then], None], patience: float, came: threading.Event) -> Explanation:
+        owner = self._turns.owner
         answers: list[Explanation] = []
         errors: list[BaseException] = []
 
+        def take(told: Explanation) -> None:
+            answers.append(told)
+            came.set()
+
         def answer() -> None:
             try:
-                answers.append(question())
+                question(take)
             except Exception as error:  # is raised where it was asked
                 errors.append(error)
-            came.set()
+                came.set()
 
         self._turns.call_soon(answer, ())
         came.wait(patience / 2)
-        called = None if came.is_set() else handler_frame(owner.ident)
-        seen = self._turns.loop.clock.now()
+        called, seen = (None, 0.0) if came.is_set() else self._hold(owner.ident)
         came.wait(patience / 2)
         if errors:
             raise errors[0]
@@ -163,6 +251,40 @@ class Explainer:
             return answers[0]
         now = self._turns.loop.clock.now()
         return Explanation.of([held(owner.ident, now - self._turns.loop.now, called, now - seen)])
+
+    def _hold(self, ident: Optional[int]) -> tuple[Any, float]:
+        """The frame of the application that has the loop now, and since when it is known to."""
+        called = handler_frame(ident)
+        if called is None or called is not self._holding[0]:
+            self._holding = (called, self._turns.loop.clock.now())
+        return self._holding
+
+    def sample_soon(self) -> None:
+        """Have the links looked at. Where the last look was not made yet a handler may hold the loop: which one is
+        kept, and since when."""
+        ident = self._turns.owner.ident
+        if self._sampling:
+            self._hold(ident)
+        elif ident is not None:
+            self._sampling = True
+            self._turns.call_soon(self._sample_now, ())
+
+    def _sample_now(self) -> None:
+        self._sampling = False
+        self._holding = (None, 0.0)
+        self.sample()
+
+    def give_up(self) -> None:
+        """Threads that wait for an answer of the container's wait no longer. From any thread."""
+        self._sampling = False
+        for came in list(self._asking):
+            came.set()
+
+    def end(self) -> None:
+        """The container's run has ended: no questions are listened for any more."""
+        listening, self.listening = self.listening, []
+        for one in listening:
+            one.close()
 
 
 def of_endpoint(look: Look, thing: Any) -> Explanation:

@@ -126,7 +126,7 @@ def _without_credit(look: Look, link: Sender, waiting: int, still: Optional[floa
 
 def for_at_least(seconds: Optional[float], known: bool = True) -> str:
     """For how long nothing has moved, at least; "" where that is not known."""
-    return ", for at least %s" % lasting(seconds) if known and seconds else ""
+    return ", for at least %s" % lasting(seconds) if known and seconds is not None and seconds >= PATIENCE else ""
 
 
 # -- receivers -------------------------------------------------------------------------------------------------------
@@ -183,14 +183,16 @@ def _of_receiver(look: Look, link: Receiver) -> Iterator[tuple[str, str]]:
 
 
 def _nothing_came(still: Optional[float]) -> str:
-    return ", and none has come for at least %s" % lasting(still) if still else ""
+    return ", and none has come for at least %s" % lasting(still) if still is not None and still >= PATIENCE else ""
+
+
+_WAYS_TO_ASK = "receiver.flow(n), or receive() of a blocking receiver, asks"
 
 
 def _nothing_asked(link: Receiver) -> str:
-    why = "prefetch is %s" % link.prefetch if link.prefetch is not None else "it has no prefetch"
     if link.delivery_count == 0 and not link.told:
-        return "has no credit: %s, and flow() has asked for nothing: receiver.flow(n) asks for n messages" % why
-    return "has no credit: %s, and all that flow() has asked for has come: receiver.flow(n) asks for more" % why
+        return "has no credit: prefetch is 0, and flow() has asked for nothing: %s for some" % _WAYS_TO_ASK
+    return "has no credit: prefetch is 0, and all that flow() has asked for has come: %s for more" % _WAYS_TO_ASK
 
 
 def _bound(look: Look, link: Receiver, held: int, still: Optional[float]) -> str:
@@ -209,7 +211,7 @@ def _bound(look: Look, link: Receiver, held: int, still: Optional[float]) -> str
 
 
 def _oldest(still: Optional[float]) -> str:
-    return "; the oldest for at least %s" % lasting(still) if still else ""
+    return "; the oldest for at least %s" % lasting(still) if still is not None and still >= PATIENCE else ""
 
 
 def _received_in(look: Look, link: Receiver) -> str:

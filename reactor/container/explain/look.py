@@ -17,6 +17,9 @@ from reactor.container.turns import Turns
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.loop.driver import Driver
 
+#: The context of sessions by which the peer is asked for its own view: they are no part of the application.
+FAR = "amqp-reactor: the peer's view"
+
 _ACTIVE = Endpoint.REMOTE_ACTIVE
 
 #: A link that the peer has closed with a reason: when, and the words for it.

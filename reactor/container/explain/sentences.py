@@ -88,8 +88,9 @@ class Explanation(tuple[Sentence, ...]):
 
     @classmethod
     def of(cls, sentences: Iterable[Sentence]) -> Explanation:
-        """With the obstacles before all others, and each sentence once."""
-        return cls(sorted(dict.fromkeys(sentences), key=lambda sentence: not sentence.stuck))
+        """With the obstacles before all others, and each sentence once. Where there is one, not all is well."""
+        told = sorted(dict.fromkeys(sentences), key=_rank)
+        return cls(sentence for sentence in told if sentence.kind != "well" or not told[0].stuck)
 
     @property
     def stuck(self) -> bool:
@@ -105,6 +106,10 @@ class Explanation(tuple[Sentence, ...]):
         return "\n".join(self)
 
     __repr__ = __str__
+
+
+def _rank(sentence: Sentence) -> int:
+    return 0 if sentence.stuck else 1 if sentence.kind == "well" else 2
 
 
 def counted(number: int, one: str, many: Optional[str] = None) -> str:

@@ -11,10 +11,17 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from reactor.container.container import Container
+from reactor.container.explain.sentences import Explanation, Sentence
 from reactor.simulation.network.node import MemoryNode
 from reactor.simulation.world.interface import WorldView
 
 _SAME: Any = object()
+
+
+def explained(programs: Mapping[str, Program]) -> Explanation:
+    """Why nothing moves in these programs: each sentence with the name of its program before it."""
+    told = [(name, sentence) for name, program in programs.items() for sentence in program.explain()]
+    return Explanation.of(Sentence(sentence.kind, "%s: %s" % (name, sentence)) for name, sentence in told)
 
 
 class Program:
@@ -96,6 +103,13 @@ class Program:
     def start_reading(self) -> None:
         """It reads again."""
         self._set_deaf(False)
+
+    def explain(self, patience: float = 0.0) -> Explanation:
+        """Why nothing moves in it; see `reactor.explain`."""
+        if not self.running:
+            text = "the program does not run: it has crashed, or has come to its end"
+            return Explanation.of([Sentence("not running", text)])
+        return self.container.explain(patience)
 
     def let_go(self, silent: bool) -> None:
         """The world's call: all that it had on the network is given up."""

@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Any, Callable, Optional, Union
 
 from reactor.container.container import Container
+from reactor.container.explain.sentences import Explanation
 from reactor.simulation.network.conditions import Conditions
 from reactor.simulation.network.node import MemoryNode
 from reactor.simulation.network.wire import MemoryWire, WirePipe
@@ -37,7 +38,7 @@ from reactor.simulation.wiretap.frames import Frame, hint
 from reactor.simulation.wiretap.peer import ScriptedPeer
 from reactor.simulation.world.conditions import DRAWN, bound_of, make_network, span_of
 from reactor.simulation.world.history import History
-from reactor.simulation.world.program import Program
+from reactor.simulation.world.program import Program, explained
 from reactor.simulation.world.recording import WorldRecorder
 from reactor.simulation.world.replay import print_failure, wants_pictures
 from reactor.simulation.world.storm import Storm
@@ -161,6 +162,10 @@ class World:
     def _unused(self, stem: str) -> str:
         taken = {node.name for node in self.network.nodes} | set(self.programs)
         return next(name for name in _numbered(stem) if name not in taken)
+
+    def explain(self, patience: float = 0.0) -> Explanation:
+        """Why nothing moves in the programs that were started; see `reactor.explain`."""
+        return explained(self.programs)
 
     # -- time --------------------------------------------------------------------------------------------
 
