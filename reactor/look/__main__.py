@@ -113,7 +113,7 @@ def _look_at_program(given: argparse.Namespace) -> int:
         program = Program(given.what, given.arguments, given.module)
     except OSError as error:
         _stop("cannot open %s: %s" % (given.what, error.strerror))
-    watching = Watching(" ".join([Path(given.what).name, *given.arguments]))
+    watching = Watching(Path(given.what).name)  # without its arguments: there may be a password among them
     process = os.getpid()
     # The program may leave a folder, and a part of it may go on in threads: those have ended when this is called.
     given.output = given.output and os.path.abspath(given.output)

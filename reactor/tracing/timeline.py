@@ -233,7 +233,8 @@ class Timeline:
             self.missing += [shown(sentence, 300) for sentence in cut[:_SENTENCES]]
 
     def _order_lanes(self) -> None:
-        """A program that others meet at stands in the middle; senders stand left of it, receivers right."""
+        """A program that others meet at stands in the middle; senders stand left of it, receivers right. Of two that do
+        both, the one that has connected stands left."""
         lanes = self._wires.lanes
         peers: dict[Lane, set[Lane]] = {lane: set() for lane in lanes}
         for connection in self._wires.connections:
@@ -254,7 +255,8 @@ class Timeline:
                 side.append(lane)
             lanes[:] = [*left, hub, *right]
         else:
-            lanes.sort(key=lambda lane: (lane in receives) - (lane in sends))  # stable
+            servers = self._wires.servers()
+            lanes.sort(key=lambda lane: ((lane in receives) - (lane in sends), lane in servers))  # stable
         for index, lane in enumerate(lanes):
             lane.index = index
 

@@ -95,6 +95,11 @@ class Wires:
         lane.recorded = lane.recorded or recorded
         return lane
 
+    def servers(self) -> set[Lane]:
+        """The lanes to which others connect, as far as that is known."""
+        ends = [end for end in self._ends if end.role in ("client", "server")]
+        return {end.connection.lanes[end.side if end.role == "server" else 1 - end.side] for end in ends}
+
     def _find(self, records: Iterable[Record]) -> list[Optional[End]]:
         open_now: dict[tuple[str, str], End] = {}
         found: list[Optional[End]] = []

@@ -8,10 +8,13 @@ import sys
 
 import pytest
 
+from handlers.broker import Broker
 from reactor.look.__main__ import main
+from reactor.look.watching import Watching
+from reactor.simulation import World
 from reactor.tracing.recording import Recording
-from tests.support.processes import Script, run
-from tests.support.recordings import recorded
+from tests.support.processes import Script
+from tests.support.recordings import Worker, recorded
 from tests.tracing.test_timeline import UP, frames
 
 LOOK = [sys.executable, "-m", "reactor.look"]
@@ -47,19 +50,25 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+def run(command, cwd):
+    """(exit status, stdout, stderr); it may take long on a machine that is busy."""
+    with Script(command, cwd, life=300) as script:
+        return script.finish()
+
+
 def test_a_program_runs_as_it_does_alone_and_leaves_a_page(here):
-    alone = run([sys.executable, "itself.py", "a", "-b"], here)
     status, out, err = run([*LOOK, "itself.py", "a", "-b", "-o", "run.html"], here)
-    assert (status, out) == alone[:2]
+    folder = here.resolve()
+    assert (status, out) == (0, f"['itself.py', 'a', '-b'] __main__ {here / 'itself.py'} {folder}\n")
     assert err.startswith("%s: " % (here / "run.html")) and "1 delivery (1 accepted)" in err
     page = (here / "run.html").read_text(encoding="utf-8")
-    assert "<title>itself.py a -b</title>" in page and "&lt;/script&gt;" in page
+    assert "<title>itself.py</title>" in page and "&lt;/script&gt;" in page
 
 
-def test_its_exit_status_is_kept_and_options_before_it_leave_it_all_that_is_behind(here):
+def test_a_module_keeps_its_exit_status_and_has_all_that_is_behind_it(here):
     (here / "ends.py").write_text(ITSELF + "sys.exit(7)", encoding="utf-8")
-    status, out, _err = run([*LOOK, "-o", "seen.svg", "ends.py", "-o", "its.own"], here)
-    assert status == 7 and "['ends.py', '-o', 'its.own']" in out
+    status, out, _ = run([*LOOK, "-o", "seen.svg", "-m", "ends", "-o", "its.own"], here)
+    assert status == 7 and "'-o', 'its.own'] __main__" in out
     assert (here / "seen.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
@@ -74,7 +83,7 @@ def test_a_program_that_is_interrupted_leaves_its_picture(here):
     waits = ITSELF.replace("    def on_accepted(self, event):\n", "    def on_accepted(self, event):\n"
                            "        print('there', flush=True)\n        return\n")  # fmt: skip
     (here / "waits.py").write_text(waits, encoding="utf-8")
-    with Script([*LOOK, "-o", "waits.html", "waits.py"], here) as script:
+    with Script([*LOOK, "-o", "waits.html", "waits.py"], here, life=300) as script:
         script.wait_for("there")
         script.process.send_signal(signal.SIGTERM)
         status, _, _ = script.finish()
@@ -82,23 +91,21 @@ def test_a_program_that_is_interrupted_leaves_its_picture(here):
     assert "1 delivery (1 accepted)" in (here / "waits.html").read_text(encoding="utf-8")
 
 
-def test_a_world_in_a_program_is_drawn_and_of_several_the_last_one(here):
-    (here / "worlds.py").write_text(
-        "from handlers import MessagingHandler\nfrom handlers.broker import Broker\n"
-        "from reactor.simulation import World\n\n\n"
-        "class Worker(MessagingHandler):\n    def on_start(self, event):\n"
-        "        event.container.create_receiver('amqp://broker/jobs')\n\n\n"
-        "for seed in range(3):\n    world = World(seed)\n    world.start(Broker, 'amqp://broker')\n"
-        "    world.start(Worker)\n    world.run_for(5)\n", encoding="utf-8")  # fmt: skip
-    status, out, err = run([*LOOK, "worlds.py", "--text"], here)
-    assert (status, out.count("attach (from jobs)")) == (0, 1)
-    assert "of 3 worlds this is the last one" in err
-
-
-def test_a_module_is_a_program_too(here):
-    status, out, _err = run([*LOOK, "-o", "m.txt", "-m", "itself", "x"], here)
-    assert status == 0 and "'x'] __main__" in out
-    assert "accepted #0" in (here / "m.txt").read_text(encoding="utf-8")
+def test_a_world_is_recorded_as_it_is_and_of_several_the_last_one():
+    watching = Watching("worlds")
+    try:
+        for seed in range(3):
+            world = World(seed)
+            world.start(Broker, "amqp://broker")
+            world.start(Worker, name="worker %d" % seed)
+            world.run_for(5)
+    finally:
+        recording = watching.stop()
+    assert watching.worlds == 3
+    assert [lane.name for lane in recording.timeline().lanes] == ["broker", "worker"]
+    assert recording.text().count("attach (from jobs)") == 1
+    World(1).start(Broker, "amqp://broker")
+    assert watching.worlds == 3  # it watches no more
 
 
 # -- recordings ----------------------------------------------------------------------------------------------
