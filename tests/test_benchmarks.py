@@ -80,6 +80,17 @@ def test_the_costs_of_queued_messages() -> None:
     assert re.match(r"2,000 durable messages: \d+ bytes each in memory, \d+ in the file; \d+\.\d s ", last)
 
 
+def test_what_recording_costs() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.recording", "--runs", "1", "--messages", "200"]
+    status, out, err = run(command, CHECKOUT)
+    assert (status, err) == (0, "")
+    _, _, off, *others = out.splitlines()
+    assert re.fullmatch(r"\| off \| \d+\.\d\d \| 100 % \|", off)
+    assert [line.split(" | ")[0] for line in others] == [
+        "| summary", "| summary, to a file", "| frames", "| frames, to a file",
+    ]  # fmt: skip
+
+
 def test_an_unknown_row_is_refused_with_the_known_ones() -> None:
     status, _, err = run([*BENCHMARKS, "--only", "nonsense"], CHECKOUT)
     assert status == 2

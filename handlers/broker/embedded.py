@@ -11,6 +11,7 @@ used. The broker meets threads here, in the command line, and in web/bridge.py.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Optional
@@ -25,12 +26,13 @@ class EmbeddedBroker:
 
     url: where to listen; with port 0 the system chooses one, which `url` and `port` then have. None (default): on the
         loopback with such a port; with TLS where the options have an `ssl_domain`.
+    observers: look on at its container, such as a `reactor.tracing.Recorder`; none by default.
     options: those of `Broker`.
 
     An exception in its thread is raised by `stop()`, or at the end of the `with` block.
     """
 
-    def __init__(self, url: Optional[str] = None, **options: Any) -> None:
+    def __init__(self, url: Optional[str] = None, observers: Iterable[object] = (), **options: Any) -> None:
         if url is None:
             url = "amqp://127.0.0.1:0" if options.get("ssl_domain") is None else "amqps://127.0.0.1:0"
         self.url = url
@@ -40,7 +42,7 @@ class EmbeddedBroker:
         self._error: Optional[BaseException] = None
         self._broker = Broker(url, on_listening=self._listening, **options)
         self._injector = EventInjector()
-        self._container = Container(self._broker)
+        self._container = Container(self._broker, observers=observers)
         self._container.selectable(self._injector)
 
     def start(self) -> EmbeddedBroker:

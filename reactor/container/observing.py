@@ -7,6 +7,7 @@ nothing more. What observers may define is in reactor/tracing/observer.py.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import BuiltinMethodType
 from typing import Any, Callable, Optional, Union
 
 from reactor.container.methods import Calls
@@ -72,6 +73,8 @@ class Observing:
         calls = self._calls.get(name)
         if calls is None:
             return None
+        if len(calls) == 1 and isinstance(calls[0][1], BuiltinMethodType):
+            return calls[0][1]  # such as the `append` of a list: it does not fail, and a call for each message is saved
 
         def tell(*arguments: Any) -> None:
             for observer, call in calls:
@@ -99,9 +102,9 @@ class Observing:
             etype = Event.DELIVERY if isinstance(kind, Direction) else kind
             plan = tuple(self._timed(call, etype, self.called) for call in plan)
         if kind is INCOMING and (self.received is not None or self.settled is not None):
-            plan = (self._incoming, *plan)
+            plan = (_incoming(self.received or _nothing, self.settled or _nothing), *plan)
         elif kind is OUTGOING and self.settled is not None:
-            plan = (self._outgoing, *plan)
+            plan = (_outgoing(self.settled), *plan)
         elif kind is Event.DELIVERY_IN_DOUBT and self.settled is not None:
             plan = (self._in_doubt, *plan)
         return plan
@@ -125,25 +128,6 @@ class Observing:
                 called(handler, name, event, clock() - before)
 
         return timed
-
-    def _incoming(self, event: Any) -> None:
-        delivery = event.context
-        if delivery.payload is not None and not delivery.partial and not delivery.aborted:
-            if self.received is not None and "received" not in delivery.__dict__:
-                delivery.__dict__["received"] = True  # there are other events of a delivery that is not read yet
-                self.received(delivery)
-        if delivery.changes & SETTLED_NOW and self.settled is not None and delivery.local_state not in TERMINAL:
-            self.settled(delivery)
-
-    def _outgoing(self, event: Any) -> None:
-        delivery = event.context
-        if self.settled is None or not delivery.changes:
-            return
-        state = delivery.remote_state
-        if delivery.changes & STATE_CHANGED and (state in TERMINAL or state is TRANSACTIONAL_STATE):
-            self.settled(delivery)
-        elif delivery.changes & SETTLED_NOW and state not in TERMINAL and state is not TRANSACTIONAL_STATE:
-            self.settled(delivery)  # without an outcome
 
     def _in_doubt(self, event: Any) -> None:
         if self.settled is not None:
@@ -214,6 +198,38 @@ class Observing:
                 self.closed(connection)
         elif self.lost is not None:
             self.lost(connection, condition)
+
+
+def _incoming(received: Tell, settled: Tell) -> Call:
+    """The call in front of a plan for received deliveries."""
+
+    def incoming(event: Any) -> None:
+        delivery = event.context
+        if delivery.payload is not None and not delivery.partial and not delivery.aborted:
+            if not getattr(delivery, "observed", False):  # there are other events of one that is not read yet
+                delivery.observed = True
+                received(delivery)
+        if delivery.changes and delivery.changes & SETTLED_NOW and delivery.local_state not in TERMINAL:
+            settled(delivery)
+
+    return incoming
+
+
+def _outgoing(settled: Tell) -> Call:
+    """The call in front of a plan for sent deliveries."""
+
+    def outgoing(event: Any) -> None:
+        delivery = event.context
+        changes = delivery.changes
+        if changes:
+            state = delivery.remote_state
+            if state in TERMINAL or state is TRANSACTIONAL_STATE:
+                if changes & STATE_CHANGED:
+                    settled(delivery)
+            elif changes & SETTLED_NOW:
+                settled(delivery)  # without an outcome
+
+    return outgoing
 
 
 def check_observer(observer: Any, found: set[str]) -> None:

@@ -5,6 +5,7 @@ One for each level: frames, or summaries. They know the engine by the objects th
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import count
 from typing import Any, Callable, Optional, Protocol
 
@@ -49,7 +50,7 @@ class ProgramRecorder:
 
     def now(self) -> float:
         """Seconds since the recording began."""
-        return self._clock() - (self.recorder.zero or 0.0)
+        return round(self._clock() - (self.recorder.zero or 0.0), 6)
 
     def add(self, kind: str, wire: str = "", text: str = "", **values: Any) -> None:
         """Record something about this program, now. values: those that are None are left out."""
@@ -209,67 +210,57 @@ class FramesOfProgram(ProgramRecorder):
         )
 
 
-class Counts:
-    """What has passed over one link since the last summary."""
-
-    __slots__ = ("accepted", "modified", "received", "rejected", "released", "sent")
-
-    def __init__(self) -> None:
-        self.sent = self.received = self.accepted = self.rejected = self.released = self.modified = 0
-
-
 _COUNTED: dict[Any, str] = {ACCEPTED: "accepted", REJECTED: "rejected", RELEASED: "released", MODIFIED: "modified"}
 
 
 class SummariesOfProgram(ProgramRecorder):
-    """The level "summary": counters of links."""
+    """The level "summary": counters of links.
+
+    A message costs an `append` when it is sent, when it is received and when its fate is known: they are counted at the
+    end of the turn.
+    """
 
     def __init__(self, recorder: RecorderView, name: str, clock: Callable[[], float], label: Optional[Label]) -> None:
         super().__init__(recorder, name, clock, label)
-        self._counts: dict[Any, Counts] = {}
-
-    def sent(self, delivery: Any) -> None:
-        link = delivery.link
-        counts = self._counts.get(link)
-        if counts is None:
-            counts = self._counts[link] = Counts()
-        counts.sent += 1
-
-    def received(self, delivery: Any) -> None:
-        link = delivery.link
-        counts = self._counts.get(link)
-        if counts is None:
-            counts = self._counts[link] = Counts()
-        counts.received += 1
-
-    def settled(self, delivery: Any) -> None:
-        link = delivery.link
-        counts = self._counts.get(link)
-        if counts is None:
-            counts = self._counts[link] = Counts()
-        state = delivery.remote_state if link.is_sender else delivery.local_state
-        if state is ACCEPTED:
-            counts.accepted += 1
-        else:
-            name = _COUNTED.get(state)
-            if name is not None:
-                setattr(counts, name, getattr(counts, name) + 1)
+        self._sent: list[Any] = []
+        self._received: list[Any] = []
+        self._settled: list[Any] = []
+        self._counts: dict[Any, dict[str, int]] = {}
+        self.sent, self.received, self.settled = self._sent.append, self._received.append, self._settled.append
 
     def credit(self, link: Any) -> None:
         if link not in self._counts:
-            self._counts[link] = Counts()
+            self._counts[link] = {}
+
+    def turned(self) -> None:
+        self._count_all()
+        super().turned()
+
+    def _count_all(self) -> None:
+        for name, deliveries in (("sent", self._sent), ("received", self._received)):
+            if deliveries:
+                links = Counter([delivery.link for delivery in deliveries])
+                deliveries.clear()
+                for link, number in links.items():
+                    self._add(link, name, number)
+        if self._settled:
+            fates = [
+                (delivery.link, delivery.remote_state if delivery.link.is_sender else delivery.local_state)
+                for delivery in self._settled
+            ]
+            self._settled.clear()
+            for (link, state), number in Counter(fates).items():
+                if state in _COUNTED:
+                    self._add(link, _COUNTED[state], number)
+
+    def _add(self, link: Any, name: str, number: int) -> None:
+        counts = self._counts.setdefault(link, {})
+        counts[name] = counts.get(name, 0) + number
 
     def flush(self) -> None:
+        self._count_all()
         while self._counts:
             link, counts = self._counts.popitem()
-            values = {name: getattr(counts, name) for name in Counts.__slots__ if getattr(counts, name)}
-            self.add(
-                "summary",
-                self._wire_of(link.connection),
-                link=link.name,
-                role="sender" if link.is_sender else "receiver",
-                credit=link.credit,
-                queued=link.queued,
-                unsettled=link.unsettled,
-                **values,
-            )
+            values: dict[str, Any] = {"link": link.name, "role": "sender" if link.is_sender else "receiver", **counts}
+            values.update(credit=link.credit, queued=link.queued, unsettled=link.unsettled)
+            self.add("summary", self._wire_of(link.connection), **values)

@@ -95,9 +95,7 @@ class Recorder:
 
     @property
     def recording(self) -> Recording:
-        """All that is kept, at this moment. From any thread."""
-        for program in list(self._programs):
-            program.flush()
+        """All that is kept, at this moment; of counters those up to the last interval. From any thread."""
         if self._file is not None and not self._ring:
             self._file.flush()
             return Recording.read(self._file.path)
@@ -120,7 +118,7 @@ class Recorder:
         self.add(Record(last, "note", text=text, values=values))
 
     def flush(self) -> None:
-        """Write to the file all that is to be written to it. Harmless without one."""
+        """Record what is summed up, and write all to the file, if there is one. On the container's thread."""
         for program in list(self._programs):
             program.flush()
         if self._file is not None:

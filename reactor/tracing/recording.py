@@ -12,6 +12,8 @@ from typing import Any, Optional, Union
 
 from reactor.look.diagram import picture
 from reactor.look.page import frame, page
+from reactor.tracing.captures.reading import read_capture
+from reactor.tracing.captures.writing import write_capture
 from reactor.tracing.columns import draw
 from reactor.tracing.lines import MARK, header_line, read_lines, record_line
 from reactor.tracing.record import KINDS, VERSION, Record, RecordingError
@@ -82,9 +84,15 @@ class Recording:
         return Timeline(self.records, self.header)
 
     def write(self, path: Union[str, Path]) -> None:
-        """Write a file, in the format of its ending: `.jsonl`. RecordingError for another ending, and for a
-        record with values that JSON does not know; OSError where the file cannot be written."""
-        _ending(path, (".jsonl",))
+        """Write a file, in the format of its ending: `.jsonl` or `.pcapng`.
+
+        RecordingError for another ending, and for a record with values that JSON does not know; OSError where the file
+        cannot be written.
+        """
+        if _ending(path, (".jsonl", ".pcapng")) == ".pcapng":
+            with open(path, "wb") as capture:
+                capture.writelines(write_capture(self.header, self.records))
+            return
         with open(path, "w", encoding="ascii", newline="\n") as file:
             file.write(header_line(self.header) + "\n")
             for record in self.records:
@@ -92,14 +100,17 @@ class Recording:
 
     @classmethod
     def read(cls, path: Union[str, Path]) -> Recording:
-        """Read a file, in the format of its ending: `.jsonl`.
+        """Read a file, in the format of its ending: `.jsonl`, `.pcapng` or `.pcap`. Of captures the connections with
+        port 5672 are read, and those that begin with AMQP's header.
 
         Of a file that was cut off the whole part is read, and `header["cut"]` has sentences about the rest.
         RecordingError, with the place in the file, for one that is none; OSError where it cannot be read.
         """
-        _ending(path, (".jsonl",))
+        ending = _ending(path, (".jsonl", ".pcapng", ".pcap"))
         with open(path, "rb") as file:
-            return cls(*read_lines(file, str(path)))
+            if ending == ".jsonl":
+                return cls(*read_lines(file, str(path)))
+            return cls(*read_capture(file.read(), str(path)))
 
 
 def _ending(path: Union[str, Path], known: tuple[str, ...]) -> str:

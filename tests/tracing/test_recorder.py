@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -17,6 +18,7 @@ from reactor.tracing.recorder import Recorder
 from reactor.tracing.recording import Recording, RecordingError
 from reactor.tracing.secrets import Secrets
 from reactor.tracing.text import describe
+from tests.support.processes import CHECKOUT
 
 
 class Sends(MessagingHandler):
@@ -60,6 +62,7 @@ def run(recorder, handler=Sends, seconds=30, **options):
             world.start(Sends, 1, body="bad")
         world.start(handler, name="program", options={"observers": [recorder], **options})
         world.run_for(seconds)
+    recorder.flush()
     return recorder.recording
 
 
@@ -186,14 +189,13 @@ def test_memory_and_a_file(tmp_path):
     assert len(Recording.read(tmp_path / "run.jsonl")) > 20
 
 
-def test_a_recorder_that_goes_leaves_its_file_whole(tmp_path):
+def test_a_program_that_comes_to_its_end_leaves_its_file_whole(tmp_path):
     path = tmp_path / "run.jsonl"
-    recorder = Recorder(file=path)
-    recorder.program("somewhere", lambda: 1.0, 1e9).add("note", text="the last words")
-    assert path.read_bytes() == b""
-    del recorder
-    for _ in range(3):
-        gc.collect()  # where there are no counts of references
+    program = (
+        "from reactor.tracing import Recorder; recorder = Recorder(file=%r);"
+        "recorder.program('somewhere', lambda: 1.0, 1e9).add('note', text='the last words')" % str(path)
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, check=True, timeout=60)
     assert Recording.read(path).records[-1].text == "the last words"
 
 

@@ -77,6 +77,7 @@ class Delivery(Listed):
         "frames",
         "noted",
         "context",
+        "observed",  # set by observers alone
         "_doubt",
         "__dict__",
     )

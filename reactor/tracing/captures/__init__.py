@@ -1,0 +1,1 @@
+"""Captures of Wireshark, tshark and tcpdump: recordings written as such, and captures read as recordings."""
