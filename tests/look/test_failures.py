@@ -73,5 +73,6 @@ def test_notebooks_show_a_recorded_world():
     with World(1, record=True) as world:
         never_twice(world)
     assert world._repr_html_().startswith("<iframe ")
+    assert world._repr_svg_().startswith("<svg ")
     with World(1) as world:
-        assert world._repr_html_() is None
+        assert world._repr_html_() is None and world._repr_svg_() is None

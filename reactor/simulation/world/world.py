@@ -401,6 +401,10 @@ class World:
         """For notebooks: the page of its run so far; None for a world that is not recorded."""
         return None if self._recorder is None else self.recording._repr_html_()
 
+    def _repr_svg_(self) -> Optional[str]:
+        """The sequence diagram alone; None for a world that is not recorded."""
+        return None if self._recorder is None else self.recording.svg()
+
     def __repr__(self) -> str:
         return f"<World of seed {self.seed}, at {self.now:.6f} s>"
 
