@@ -174,3 +174,41 @@ def test_a_handler_that_holds_the_loop_is_named(serving: Any) -> None:
     assert told.kinds == {"loop held"}
     assert "the handler test_explain.py:Serves.hold has held the loop for at least" in told[0]
     assert "and stands at test_explain.py:" in told[0] and "in thread 'the-loop'" in told[0]
+
+
+def test_what_has_ended_the_run_is_not_taken_for_the_peer_s_doing() -> None:
+    stage = of_server()
+    stage.leave()
+    container = stage.container(Goes())
+    container.connect(stage.url, reconnect=False)
+    stage.run()
+    assert "a connection was given up: no connection to " in str(container.explain())
+
+    class Fails(MessagingHandler):
+        def on_start(self, event: Any) -> None:
+            raise ValueError("no\nroom")
+
+    failing = Container(Fails())
+    with pytest.raises(ValueError, match="no"):
+        failing.run()
+    assert "run() was left by an error: no\\nroom" in failing.explain()
+    failing.close()
+
+
+def test_refusals_are_few_and_keep_no_connection() -> None:
+    def refuse(event: Any) -> None:
+        event.link.condition = Condition("a:b", "no")
+        event.link.close()
+
+    stage = of_server(on_link_opening=refuse)
+    container, connection = stage.connect(Goes())
+    for number in range(20):
+        container.create_sender(connection, "q%d" % number).close()
+    for number in range(20):
+        link = container.create_sender(connection, "r%d" % number)
+        stage.run()
+        link.close()
+    stage.run()
+    told = container.explain()
+    assert [sentence.kind for sentence in told] == ["refused"] * 8
+    assert "sender to r19 was closed by the peer: a:b: no" in told[-1]

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, Callable, Optional, Protocol
+from weakref import ref
 
 from reactor.container.connections import Connections
 from reactor.container.draining import Drain
@@ -27,6 +28,7 @@ from reactor.container.sources.task import Task
 from reactor.container.turns import Turns
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Delivery, Link, Session
+from reactor.errors import ConnectionException, LinkException, SessionException
 from reactor.loop.driver import ListenerDriver
 from reactor.shown import shown
 
@@ -34,6 +36,8 @@ from reactor.shown import shown
 MOST_CONNECTIONS = 20
 #: Refusals that are remembered.
 MOST_REFUSALS = 8
+#: Why connections are given up; all other errors have left `run()`.
+_GIVEN_UP = (ConnectionException, SessionException, LinkException)
 #: Peers that are asked for their view.
 MOST_PEERS = 5
 #: Seconds for the loop to answer another thread.
@@ -89,7 +93,9 @@ class Explainer:
     def refused(self, link: Any) -> None:
         """The peer has ended a link. With a reason it is remembered, as long as no other comes in its place."""
         if link.remote_condition is not None and not self._connections.will_retry(link):
-            self._refused.append((link, self._turns.loop.clock.now(), ended(link)[1]))
+            where = "%s: %s" % (link.connection.describe(), link.describe())
+            words = "%s %s" % (where, ended(link)[1])
+            self._refused.append((ref(link.connection), link.describe(), self._turns.loop.clock.now(), words))
 
     def sample(self) -> None:
         """Look at all links, so that a later look knows since when they stand as they are."""
@@ -102,8 +108,8 @@ class Explainer:
         told: list[Sentence] = []
         failure = self._connections.failure
         if failure is not None:
-            text = "a connection was given up: %s"
-            told.append(Sentence("refused", text % shown(str(failure) or repr(failure))))
+            ended_it = "a connection was given up" if isinstance(failure, _GIVEN_UP) else "run() was left by an error"
+            told.append(Sentence("refused", "%s: %s" % (ended_it, shown(str(failure) or repr(failure)))))
         if look.stopping:
             text = "the container is stopping, stop(drain=...): it takes nothing in, and waits for the outcomes of %s"
             told.append(Sentence("stopping", text % self._under_way()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional
+from weakref import ref
 
 from reactor.container.connections import Connections
 from reactor.container.explain.samples import Samples
@@ -22,8 +23,8 @@ FAR = "amqp-reactor: the peer's view"
 
 _ACTIVE = Endpoint.REMOTE_ACTIVE
 
-#: A link that the peer has closed with a reason: when, and the words for it.
-Refusal = tuple[Any, float, str]
+#: A link that the peer has closed with a reason: its connection, which is not kept for that; its name; when; the words.
+Refusal = tuple["ref[Any]", str, float, str]
 
 
 class Look:
@@ -70,11 +71,10 @@ class Look:
         told = []
         there = {link.describe() for link in connection.links(Endpoint.LOCAL_ACTIVE) if link.state & _ACTIVE}
         kind = "was refused" if there else "refused"
-        for link, time, text in self._refused:
-            if link.connection is connection and link.describe() not in there:
-                where = "%s: %s" % (connection.describe(), link.describe())
+        for of, name, time, text in self._refused:
+            if of() is connection and name not in there:
                 ago = self.ago(time)
-                told.append(Sentence(kind, "%s %s%s" % (where, text, ", %s ago" % lasting(ago) if ago else "")))
+                told.append(Sentence(kind, "%s%s" % (text, ", %s ago" % lasting(ago) if ago else "")))
         return told
 
     def handler_of(self, link: Any) -> Any:
