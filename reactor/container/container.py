@@ -338,7 +338,7 @@ class Container(Defaults):
         """Why `run()` has returned; see Container."""
         return self._connections.failure
 
-    def run(self, signals: bool = False, drain: float = 10.0) -> None:
+    def run(self, signals: bool = False, drain: float = 10.0, notify: bool = False) -> None:
         """Run until nothing is left to do: no connection, no listener, no timer, nothing that is watched;
         or until `stop()`. It may be called again.
 
@@ -346,6 +346,8 @@ class Container(Defaults):
             at once, and a third one as KeyboardInterrupt. For the main thread; in another one RuntimeError. False, the
             default: they are the program's own.
         drain: seconds, for `signals`.
+        notify: whether the service manager that has started the process hears when it is ready, that it lives, and when
+            it stops, as systemd wants it: `NOTIFY_SOCKET`, `WATCHDOG_USEC` (False).
 
         An exception of a handler leaves it, with all written that was to be written. Connections and listeners are
         closed on its way out, so that nothing is received which no handler would process; timers stay, for another
@@ -354,10 +356,11 @@ class Container(Defaults):
         `ended_by` is then the reason why it returned; with `raise_errors` that is raised. Until it returns the
         container belongs to the thread that called it.
         """
+        process = self._running.notifying(self.do_work) if notify else self.process
         if signals:
-            self._running.run_with_signals(self.process, drain)
+            self._running.run_with_signals(process, drain)
         else:
-            self._running.run(self.process)
+            self._running.run(process)
         if self.raise_errors and self.ended_by is not None:
             raise self.ended_by
 

@@ -13,6 +13,7 @@ from reactor.container.connections import Connections
 from reactor.container.draining import Drain, Leftover
 from reactor.container.explain.explainer import Explainer
 from reactor.container.observing import Observing, everywhere
+from reactor.container.service_manager import ServiceManager
 from reactor.container.settings.keywords import check_seconds
 from reactor.container.signals import Signals
 from reactor.container.turns import Turns
@@ -38,6 +39,7 @@ class Running:
         self._explainer = explainer
         self._container = container
         self._leftover = Leftover()  # of the next stop
+        self._manager: Optional[ServiceManager] = None  # of this run
         self.exit_status = 0
         self._ended: Optional[Callable[[Optional[BaseException]], None]] = None  # of observers
 
@@ -79,9 +81,28 @@ class Running:
             if self._ended is not None:
                 self._ended(self._connections.failure)
             self._explainer.end()
+            if self._manager is not None:
+                self._manager.stopping()
+                self._manager = None
             owner.leave()
         if self._connections.failure is None:
             self.exit_status = 0
+
+    def notifying(self, do_work: Callable[[Optional[float]], bool]) -> Callable[[], bool]:
+        """Turns for `run`, of which the service manager hears. do_work: one turn, which waits for so long at most."""
+        manager = self._manager = ServiceManager(self._turns.loop.clock, lambda: str(self._explainer.container()))
+        started = False
+
+        def process() -> bool:
+            nonlocal started
+            more = do_work(manager.wait if started else 0)
+            if not started:
+                started = True
+                manager.ready()
+            manager.alive()
+            return more
+
+        return process
 
     def run_with_signals(self, process: Callable[[], bool], drain: float) -> None:
         """As `run`; signals end it. drain: seconds."""
