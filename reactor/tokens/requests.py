@@ -84,6 +84,7 @@ class RequestLinks:
         # A name in each direction: not every peer tells them apart.
         self.sender: Sender = self.session.sender("%s-%s-requests" % (self.node, here))
         self.sender.target.address, self.sender.source.address = self.node, here
+        self.sender.until_close = True
         self.receiver: Receiver = self.session.receiver("%s-%s-replies" % (self.node, here))
         self.receiver.source.address, self.receiver.target.address = self.node, here
         self.receiver.prefetch = CREDIT
@@ -140,13 +141,14 @@ class RequestLinks:
         if not (endpoint.state & self.session.state & Endpoint.LOCAL_ACTIVE):
             return
         self.forget()
-        self._attached.clear()
+        self._attached = set() if endpoint is self.session else self._attached - {endpoint}
         if event.container.will_retry(endpoint) or endpoint.connection.state & Endpoint.REMOTE_CLOSED:
             self._owner.interrupted()
             return
         if passes(endpoint.remote_condition):
             # As Azure does after ten minutes without a request, also where the connection is not made again.
             self.close()
+            self._attached.clear()
             self._attach()
             self._owner.interrupted()
             return

@@ -246,6 +246,8 @@ class ServiceBus(MessagingHandler):
             self.later(self.idle, lambda: self._look(link))
 
     def _look(self, link: Any) -> None:
+        if link not in self.busy:
+            return  # it was detached
         rest = self.busy[link] + (self.idle or 0.0) - self.container.now
         if not link.state & Endpoint.LOCAL_ACTIVE or link.connection.state & Endpoint.LOCAL_CLOSED:
             del self.busy[link]

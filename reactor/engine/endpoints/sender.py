@@ -65,7 +65,7 @@ class Sender(Link):
         "unheard",
     )
 
-    is_sender, kind = True, Delivery
+    is_sender, kind, until_close = True, Delivery, False  # or it takes messages while a close waits for those of others
 
     def __init__(self, session: SessionInterface, name: str) -> None:
         super().__init__(session, name)
@@ -162,9 +162,10 @@ class Sender(Link):
         if (self.state | (session.state | session.connection.state) & LOCAL_CLOSED) & _OPEN_BITS != LOCAL_ACTIVE or (
             channel is None and self._is_over()
         ):
-            if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended & REMOTE_CLOSED:
-                raise self._not_open()
-            return self._too_late(tag)
+            if not self.until_close or self._ended & REMOTE_CLOSED or (self.state | session.state) & LOCAL_CLOSED:
+                if self.state & LOCAL_UNINIT or self._ended & LOCAL_CLOSED or not self._ended & REMOTE_CLOSED:
+                    raise self._not_open()
+                return self._too_late(tag)
         if self.remote_max_message_size and len(payload) > self.remote_max_message_size:
             raise self._too_large(len(payload))
         if tag is None and self.tag_generator is None:
