@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from handlers.broker import Broker, EmbeddedBroker
 from reactor import Container, Message
 from tests.support.peers import Listening, Peer
 from tests.support.processes import Script, run
+from tests.support.service_bus import ServiceBus
 from tests.support.strangers import folder, missing, programs
 
 HERE = Path(__file__).parent / "strangers"
@@ -169,6 +171,48 @@ def test_azure_servicebus_sends_completes_abandons_and_dead_letters(tmp_path: Pa
     assert (jobs.depth, jobs.acknowledged, jobs.rejected) == (0, 2, 1) and bus.internal_errors == 0
     assert bus.tokens.taken == ["put-token"] * 2
     assert sys.modules.keys().isdisjoint({"azure.servicebus"}), "it ran in a process of its own"
+
+
+class Namespace(ServiceBus):
+    """The stand-in of Azure Service Bus, for a program of others."""
+
+    def __init__(self) -> None:
+        super().__init__("amqp://127.0.0.1:0")
+        self.keys["key"] = "c2VjcmV0"
+        self.listening = threading.Event()
+
+    def on_start(self, event: Any) -> None:
+        super().on_start(event)
+        self.url = self.acceptor.url
+        self.listening.set()
+
+
+def test_azure_servicebus_finds_in_the_stand_in_what_it_knows_of_service_bus(tmp_path: Path) -> None:
+    """The habits of the stand-in are read by those that know the original: it would not be one otherwise."""
+    need("azure-servicebus")
+    bus = Namespace()
+    with Peer(bus) as url:  # type: ignore[arg-type]  # it listens as one
+        try:
+            program = [str(programs() / "python"), str(HERE / "servicebus_more.py"), url.partition("://")[2]]
+            lines = said(program, tmp_path)
+        finally:
+            bus.container.stop()
+    assert lines == [
+        "scheduled [4]",
+        "peeked batch 0 batch 1 batch 2",
+        "received batch 0 batch 1 batch 2",
+        "renewed True",
+        "deferred batch 1",
+        "session t b True",
+        "session s a True",
+        "deleted gone",
+    ]
+    states = {address: [one.state for one in entity.messages.values()] for address, entity in bus.entities.items()}
+    assert states == {"jobs": ["gone"] * 4, "talks": ["gone"] * 2, "events": ["gone"]}
+    host = url.partition("://")[2]
+    assert {taken[:2] for taken in bus.tokens.taken} == {
+        (f"sb://{host}/{address}", "jwt") for address in ("jobs", "talks", "events")
+    }
 
 
 # -- WebSocket: the packages ws, below rhea, and websockets, in a relay

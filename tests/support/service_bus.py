@@ -85,19 +85,22 @@ class Tokens(MessagingHandler):
         # The names of the properties have hyphens here [1].
         said = {"status-code": status, "status-description": description}
         reply = Message(None, correlation_id=request.id, properties=said)
-        self.bus.reply(event.connection, request.reply_to, reply)
+        self.bus.reply(event.link, request.reply_to, reply)
 
     def _examined(self, kind: str, audience: str, token: str, today: float) -> tuple[Any, float]:
         """(None or (status, description), the end of the token)."""
-        if kind == "jwt":  # [5, _common/constants.py, TOKEN_TYPE_JWT]
+        # The client of Microsoft calls a shared access signature a jwt, too: [5, _transport/_pyamqp_transport.py,
+        # create_token_auth, and _pyamqp/authentication.py, JWTTokenAuth]. So the service looks at the token itself.
+        signed = token.startswith("SharedAccessSignature ")
+        if kind == "jwt" and not signed:  # [5, _common/constants.py, TOKEN_TYPE_JWT]
             end = self.bus.jwts.get(token, 0.0)
-        elif kind == "servicebus.windows.net:sastoken":  # [1]
+        elif kind in ("jwt", "servicebus.windows.net:sastoken"):  # [1]
             fields = {name: values[0] for name, values in parse_qs(token.partition(" ")[2]).items()}
             end = float(fields["se"])
             key = self.bus.keys.get(fields["skn"], "")
             # The string to sign is the encoded resource, a line feed, and the end [4].
-            signed = "%s\n%s" % (quote(fields["sr"], safe=""), fields["se"])
-            digest = hmac.new(key.encode(), signed.encode(), hashlib.sha256).digest()
+            to_sign = "%s\n%s" % (quote(fields["sr"], safe=""), fields["se"])
+            digest = hmac.new(key.encode(), to_sign.encode(), hashlib.sha256).digest()
             if base64.b64encode(digest).decode() != fields["sig"]:
                 return (401, "InvalidSignature: The token has an invalid signature."), 0.0
             if not audience.startswith(fields["sr"]):  # good for all below the resource [4]
@@ -141,7 +144,7 @@ class ServiceBus(MessagingHandler):
 
     def on_start(self, event: Any) -> None:
         self.container = event.container
-        self.acceptor = self.container.listen(self.url)
+        self.acceptor = self.container.listen(self.url, handler=self)
 
     # -- tokens ------------------------------------------------------------------------------------------
 
@@ -189,8 +192,14 @@ class ServiceBus(MessagingHandler):
             for audience in granted
         )
 
-    def reply(self, connection: Any, address: str, message: Message) -> None:
-        self.replies[connection, address].send(message)
+    def reply(self, link: Any, address: Optional[str], message: Message) -> None:
+        """To the link with that target; a request without one comes over a pair of links in a session [5, cbs.py]."""
+        self.replies[link.session, address or entity_of(link)].send(message)
+
+    def answers_over(self, link: Any) -> None:
+        """The link is the other one of such a pair."""
+        for name in (entity_of(link), link.remote_target.address):
+            self.replies[link.session, name] = link
 
     # -- links -------------------------------------------------------------------------------------------
 
@@ -204,7 +213,7 @@ class ServiceBus(MessagingHandler):
             link.handler = self.tokens
             if link.is_sender:
                 self.cbs_pairs += 1
-                self.replies[event.connection, link.remote_target.address] = link
+                self.answers_over(link)
             link.open()
             self.use(link)
             return
@@ -215,7 +224,7 @@ class ServiceBus(MessagingHandler):
                 return
         link.open()
         if address.endswith("/$management") and link.is_sender:
-            self.replies[event.connection, link.remote_target.address] = link
+            self.answers_over(link)
         if not self._may(event.connection, address):
             text = "Unauthorized access. '%s' claim(s) are required" % ("Listen" if link.is_sender else "Send")
             self.detach(link, "amqp:unauthorized-access", text)
@@ -304,6 +313,9 @@ class ServiceBus(MessagingHandler):
         held = self.held.pop(event.delivery, None)
         if held is not None:
             held.settled(event.delivery)
+        if not event.delivery.settled:
+            # The answer has the outcome that was taken [5, _pyamqp/receiver.py, settle_messages with await_outcome].
+            event.delivery.update(event.delivery.remote_state)
         event.delivery.settle()
         self.serve()
 
@@ -453,7 +465,7 @@ class Entity:
         if condition:
             said["errorCondition"] = symbol(condition)
         reply = Message(body, correlation_id=request.id, properties=said)
-        self.bus.reply(event.connection, request.reply_to, reply)
+        self.bus.reply(event.link, request.reply_to, reply)
         self.bus.serve()
 
     def peek_message(self, body: Any) -> Any:
