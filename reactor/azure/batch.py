@@ -93,13 +93,14 @@ class Batch:
         return "<Batch of %d messages, %d bytes>" % (len(self), self._size)
 
 
-def messages_of(event: Any) -> Iterator[Message]:
+def messages_of(received: Any) -> Iterator[Message]:
     """The messages of a delivery: those of a batch, one after the other, and the one of any other delivery.
 
-    event: that of `on_message`; or any object with `delivery` and `message`. DecodeError for a part that is no message.
+    received: the event of `on_message`; or a Message that came, as a blocking receiver returns it. DecodeError for a
+    part that is no message.
     """
-    message: Message = event.message
-    if event.delivery.message_format != BATCH_FORMAT:
+    message: Message = received if isinstance(received, Message) else received.message
+    if getattr(received.delivery, "message_format", 0) != BATCH_FORMAT:
         yield message
         return
     for part in message.data_sections:

@@ -317,7 +317,8 @@ class _ConnectionEvents:
         connection = event.connection
         if event.container.will_reconnect(connection):
             return
-        if connection.state & Endpoint.LOCAL_ACTIVE:
+        failed_here = connection.remote_condition is not None and not self.owner.closed
+        if connection.state & Endpoint.LOCAL_ACTIVE or failed_here:
             self.owner.fail(lambda: ConnectionClosed(connection))
             connection.close()
         self.owner.ended()

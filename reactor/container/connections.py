@@ -107,10 +107,12 @@ class Connections:
         if observing is not None and observing.retry is not None:
             observing.retry(connection, attempt, delay)
 
-    def drop(self, transport: Transport) -> None:
-        """Close the wire of `transport`, if it has one, at once."""
+    def drop(self, transport: Transport, politely: bool = False) -> None:
+        """Close the wire of `transport`, if it has one, at once. politely: with the bytes that can be written."""
         driver = self._turns.drivers.get(transport)
         if driver is not None:
+            if politely:
+                driver.flush()
             driver.close()
 
     def drop_all(self) -> None:

@@ -212,8 +212,8 @@ class ConnectionHost(Protocol):
         """The connection is tried again in `delay` seconds; so many attempts have failed."""
         ...
 
-    def drop(self, transport: Transport) -> None:
-        """Close the wire of the transport, if it has one, at once."""
+    def drop(self, transport: Transport, politely: bool = False) -> None:
+        """Close the wire of the transport, if it has one, at once. politely: with the bytes that can be written."""
         ...
 
     def forget(self, connection: Connection) -> None:

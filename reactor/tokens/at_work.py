@@ -152,7 +152,10 @@ class ClaimsAtWork:
         for claim in self._claims.values():
             claim.close()
         if connection.state & Endpoint.LOCAL_ACTIVE:
+            transport: Any = connection.transport
             connection.fail(condition)
+            if transport is not None:
+                self._host.drop(transport, True)  # the peer's own close would be news without a reason
             return
         for link in connection.links(0):  # it closes as soon as these are done
             if link.session is not self.links.session:
