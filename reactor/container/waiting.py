@@ -77,6 +77,8 @@ def _of_link(link: Any) -> str:
         return "%s is attached again, which the peer has detached" % what
     if not link.state & Endpoint.LOCAL_ACTIVE:
         return "%s is closed, and the peer has not answered" % what
+    if link.state & Endpoint.REMOTE_UNINIT and link.handle_out is None and link.connection.admission is not None:
+        return "%s waits for its token" % what
     if link.state & Endpoint.REMOTE_UNINIT:
         return "%s is not attached by the peer" % what
     if isinstance(link, Receiver):

@@ -258,6 +258,16 @@ def test_a_node_that_never_answers_is_given_up_in_time(world: World) -> None:
     assert 15 <= world.clock.now() - begun < 20
 
 
+def test_the_container_says_what_it_waits_for(world: World) -> None:
+    client = Client(Claims(key()))
+    bus = start(world, client)
+    bus.tokens.mute = True
+    world.run_for(10)
+    waits = client.container.waiting_for()
+    assert "bus:5672: receiver from jobs waits for its token" in waits
+    assert "bus:5672: sender to jobs waits for its token" in waits
+
+
 def test_a_node_that_attaches_no_link_is_given_up_in_time(world: World) -> None:
     world.peer("bus:5672").ignore("flow", "attach").open().begin().begin()
     client = Client(Claims(key(), timeout=15), reconnect=False)
