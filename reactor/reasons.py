@@ -21,8 +21,9 @@ from reactor.errors import (
 )
 
 #: Reasons that pass by themselves: a restart, a stand-still, a busy peer, another holder. The last four are
-#: Azure's, for the same (reactor/azure/conditions.py has the sources, and the other ones). Every other name is final, unknown ones too: only the program that made one up knows its
-#: meaning, and the application may know that program; a silent retry would hide it from both.
+#: Azure's, for the same; reactor/azure/conditions.py has their sources. Every other name is final, unknown ones too:
+#: the program that made one up alone knows its meaning, and the application may know that program; a retry would
+#: hide it from both.
 PASSING = frozenset(
     (
         INTERNAL_ERROR,

@@ -13,7 +13,7 @@ from reactor.codec.types import Described
 from reactor.errors import ReactorException
 from reactor.tracing.contents import Content, clip, in_short, sections_of
 from reactor.tracing.record import Record
-from reactor.tracing.text import SECRET_FIELDS
+from reactor.tracing.secrets import SECRET_FIELDS
 
 #: Characters of a value, entries of a map, bytes of a frame that are shown; how deep composites lie in each other.
 _VALUE, _ENTRIES, _BYTES, _DEPTH = 300, 40, 160, 4

@@ -15,24 +15,14 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
-from reactor.codec.definitions import ATTACH, BY_CODE, SASL_CHALLENGE, SASL_INIT, SASL_OUTCOME, SASL_RESPONSE, TRANSFER
+from reactor.codec.definitions import BY_CODE
 from reactor.codec.performatives import decode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Described, symbol
 from reactor.shown import shown
+from reactor.tracing.secrets import SECRET_FIELDS, Secrets
 from reactor.tracing.splitter import Splitter
 
-# The secrets of SASL: some mechanisms put the password there in clear text. The salts, nonces and proofs of others
-# let a reader try passwords at leisure.
-SECRET_FIELDS = {
-    (SASL_INIT, "initial-response"),
-    (SASL_CHALLENGE, "challenge"),
-    (SASL_RESPONSE, "response"),
-    (SASL_OUTCOME, "additional-data"),
-}
-
 EXCERPT = 64  #: bytes of a payload that are shown
-#: The node that tokens are brought to: messages for it are not shown. Its address, as it stands in an attach.
-TOKEN_NODE = b"$cbs"
 LAYERS = {0: "AMQP", 1: "SASL"}
 HEADER_LAYERS = {0: "AMQP", 2: "TLS", 3: "SASL"}
 ARROWS = {"in": "<-", "out": "->"}
@@ -51,7 +41,7 @@ class TextTrace:
         self.write = write
         self.label = label
         self._splitters = {"in": Splitter(), "out": Splitter()}
-        self._secret: set[tuple[str, bytes, Any]] = set()  # links to the node of tokens: direction, channel, handle
+        self._secrets = {"in": Secrets(), "out": Secrets()}
 
     def __call__(self, direction: str, chunk: bytes) -> None:
         """Take the next bytes that went "in" or "out"."""
@@ -59,28 +49,10 @@ class TextTrace:
             self._line(direction, part)
 
     def _line(self, direction: str, part: bytes) -> None:
+        if part[5:6] == b"\x00":  # the secrets of SASL have a form of their own here
+            part = self._secrets[direction].hide(part)
         layer, channel, text = describe(part)
-        if self._secret or TOKEN_NODE in part:
-            text = self._without_tokens(direction, part, text)
         self.write("[%s]: %s:FRAME:%s %s %s" % (self.label, layer, channel, ARROWS[direction], text))
-
-
-    def _without_tokens(self, direction: str, part: bytes, text: str) -> str:
-        """The text of a frame, without the message that may have a token in it."""
-        try:
-            start = part[4] * 4
-            code, values, end = decode_composite(part, start, len(part))
-        except Exception:  # no frame, or a malformed one, which is shown as it is but for its bytes
-            return text if TOKEN_NODE not in part else "(%d bytes, not shown)" % len(part)
-        if code == ATTACH and len(values) > 6:
-            name = (direction, part[6:8], values[1])
-            self._secret.discard(name)
-            target = values[6]
-            if isinstance(target, Described) and isinstance(target.value, list) and target.value[:1] == ["$cbs"]:
-                self._secret.add(name)
-        elif code == TRANSFER and values and (direction, part[6:8], values[0]) in self._secret:
-            return "%s (%d bytes, not shown)" % (format_composite(code, values), len(part) - end)
-        return text
 
 
 def describe(part: bytes) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ from handlers import MessagingHandler
 from reactor import Container
 
 PATIENCE = 20.0
+_never = threading.Event()
 
 
 def eventually(condition):
@@ -16,6 +17,7 @@ def eventually(condition):
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be"
+        _never.wait(0.001)  # the other threads have the processor meanwhile, on a machine with one for all of them, too
 
 
 def fill(connection, address, *bodies):
