@@ -122,6 +122,12 @@ class ClaimsAtWork:
                 return True
         return False
 
+    def drop(self, audience: str) -> None:
+        """No link needs the claim any more."""
+        claim = self._claims.pop(audience, None)
+        if claim is not None:
+            claim.close()
+
     # -- for claims --------------------------------------------------------------------------------------
 
     @property
@@ -158,7 +164,7 @@ class ClaimsAtWork:
                 self._host.drop(transport, True)  # the peer's own close would be news without a reason
             return
         for link in connection.links(0):  # it closes as soon as these are done
-            if link.session is not self.links.session:
+            if link.session is not self.links.session and link.handle_out is None:
                 link.fail(condition)
 
     # -- the links to the node ---------------------------------------------------------------------------

@@ -90,6 +90,8 @@ class Claim:
     def lost(self) -> None:
         """The wire is gone. The token stays, and so does the time of its renewal."""
         self.accepted = self.wanted = False
+        self._failing_since = self._delays = None
+        self._retry.stop()
         if self._stage in (NODE, REPLY):
             self._end_stage()
 
@@ -187,10 +189,11 @@ class Claim:
 
     def _renew(self) -> None:
         self._token = None
+        if not self._owner.is_open:
+            return  # another one is asked for over the next wire
         if not self._owner.needs(self.audience):
-            self.accepted = self.wanted = False  # the next link that needs it asks for another one
-            return
-        if not self._stage:
+            self._owner.drop(self.audience)  # the next link that needs it has a new one
+        elif not self._stage:
             self._fetch()
 
     def _failed(self, condition: Condition, passes: bool = False) -> None:
@@ -211,7 +214,8 @@ class Claim:
         self._retry.start(delay, self._try_again)
 
     def _try_again(self) -> None:
-        if not self._stage and self._owner.needs(self.audience):
+        # The peer may not have answered our open yet: the first link has asked for the token before that.
+        if not self._stage and (not self._owner.is_open or self._owner.needs(self.audience)):
             self._bring()
 
     def _refuse(self, condition: Condition) -> None:

@@ -67,6 +67,10 @@ class ClaimOwner(Protocol):
         """Whether a link on the present wire needs the claim."""
         ...
 
+    def drop(self, audience: str) -> None:
+        """No link needs the claim any more."""
+        ...
+
     def exposure(self) -> str:
         """Why a token cannot be sent over the present wire; "" when it can."""
         ...

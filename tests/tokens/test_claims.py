@@ -193,6 +193,21 @@ def test_a_management_node_needs_the_token_of_its_entity(world: World) -> None:
     assert [taken[0] for taken in bus.tokens.taken] == ["sb://bus/jobs"]
 
 
+def test_a_claim_that_no_link_needs_any_more_is_not_renewed(world: World) -> None:
+    client = Client(Claims(key()), ("jobs", "mails"))
+    bus = start(world, client, idle=None)
+    world.run_until(lambda: len(client.opened) == 4)
+    for link in list(client.connection.links(0)):
+        if "mails" in link.name:
+            link.close()
+    world.run_for(4 * 3600)
+    names = [taken[0] for taken in bus.tokens.taken]
+    assert (names.count("sb://bus/jobs"), names.count("sb://bus/mails")) == (6, 1)
+    client.container.create_sender(client.connection, "mails")
+    world.run_until(lambda: len(client.opened) == 5)
+    assert bus.tokens.taken[-1][0] == "sb://bus/mails" and client.errors == []
+
+
 # -- refusals ------------------------------------------------------------------------------------------------
 
 
@@ -228,6 +243,15 @@ def test_each_status_has_its_remedy(world: World, status: int, name: str, remedy
     condition = error_of(world, client)
     assert (condition.name, condition.info["status-code"]) == (name, status)
     assert remedy in condition.description and bus.tokens.asked == 1, "it is not tried again"
+
+
+def test_a_provider_that_fails_before_the_peer_has_answered_the_open_is_asked_again(world: World) -> None:
+    provider = Provider("good", OSError("away"), OSError("away"), lifetime=30)
+    _, client = jwt_scene(world, provider, Client(Claims(provider), reconnect=Backoff(initial=1)))
+    world.run_until(lambda: len(client.opened) == 2)
+    cut(world)
+    world.run_until(lambda: len(client.opened) == 4)
+    assert len(provider.asked) == 4 and client.errors == []
 
 
 def test_a_busy_peer_is_asked_again(world: World) -> None:
@@ -395,6 +419,19 @@ def test_a_close_without_a_token_comes_to_its_end(world: World) -> None:
     world.run_until(lambda: client.doubtful)
     bus.acceptor.close()
     world.run_until()
+
+
+def test_a_provider_that_failed_long_ago_has_its_time_over_a_new_wire(world: World) -> None:
+    provider = Provider("good", *(OSError("away") for _ in range(3)), lifetime=100)
+    bus, client = jwt_scene(world, provider, Client(Claims(provider), reconnect=Backoff(initial=1)))
+    world.run_until(lambda: len(client.opened) == 2)
+    world.run_until(lambda: len(provider.asked) == 2)
+    cut(world)
+    world.network.silence("bus")
+    world.run_for(3600)
+    world.network.silence("bus", False)
+    world.run_until(lambda: len(client.opened) == 4)
+    assert client.errors == [] and len(bus.tokens.taken) == 2
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
