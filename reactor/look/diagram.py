@@ -171,7 +171,7 @@ class Diagram:
         right = float(TIMES)
         for lane in self.lanes:
             own = [link for link in self.links if lane in (link.sender, link.receiver)]
-            own.sort(key=lambda link: (self._other(link, lane).index > lane.index, link.number))
+            own.sort(key=lambda link: (self._other(link, lane).index > lane.index, self.numbers[link.number]))
             shared = len(own) > _TRACKS or len(own) < 2
             span = 0 if shared else TRACK * (len(own) - 1)
             box = max(96.0, span + 36.0, 8.0 * len(lane.name) + 26)

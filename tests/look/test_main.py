@@ -132,6 +132,13 @@ def test_as_text(here, capsys):
     assert not (here / "run.html").exists()
 
 
+def test_a_capture_is_drawn(here, capsys):
+    assert main(["-o", "run.pcapng", "run.jsonl"]) == 0
+    assert main(["--text", "run.pcapng"]) == 0
+    printed = capsys.readouterr().out
+    assert "accepted #0-2" in printed and "attach (from jobs)" in printed and "#0 job 0" in printed
+
+
 def test_a_part_of_the_time(here, capsys):
     assert main(["--text", "--from", "0.095", "--until", "0.2", "run.jsonl"]) == 0
     printed = capsys.readouterr().out
