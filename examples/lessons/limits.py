@@ -10,7 +10,7 @@ import traceback
 
 #: Bytes, and seconds of the processor for one world.
 MEMORY = 2 << 30
-SECONDS = 5.0
+SECONDS = 10.0
 
 
 class TooLong(BaseException):

@@ -12,13 +12,16 @@ from examples.lessons import catalogue
 from examples.lessons.web import server as serving
 from examples.lessons.web.seat import Seat
 
+#: Ends a test that would never end; nothing is judged by it.
+DEADLINE = 600.0
+
 PROGRAM = catalogue.read("credit").program
 MINE = {"source": PROGRAM, "name": "credit.py", "settings": {}}
 
 
 @pytest.fixture
 def server():
-    server = serving.Server()
+    server = serving.Server(patience=DEADLINE)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
@@ -29,7 +32,7 @@ def server():
 
 def request(server, method, path, body=None, **headers):
     """Status, headers and text of an answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=DEADLINE)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         answer = connection.getresponse()
@@ -151,14 +154,14 @@ def test_there_are_so_many_seats_and_no_more(server, monkeypatch):
 
 
 def test_every_lesson_and_exercise_comes_with_the_course():
-    course = Seat().answer({"do": "course"})
+    course = Seat(DEADLINE).answer({"do": "course"})
     assert [one["name"] for one in course["lessons"]] == catalogue.NAMES
     assert len(course["exercises"]) == 8
     json.dumps(course)
 
 
 def test_a_kill_and_a_restart_between_steps():
-    seat = Seat()
+    seat = Seat(DEADLINE)
     seat.answer({"do": "start", **MINE})
     for _ in range(8):
         seat.answer({"do": "step_event"})
@@ -170,14 +173,14 @@ def test_a_kill_and_a_restart_between_steps():
 
 
 def test_a_comparison_has_two_pictures_of_the_programs_that_matter():
-    answer = Seat().answer({"do": "compare", **MINE, "other": {"PREFETCH": 1}, "focus": ["broker", "worker"]})
+    answer = Seat(DEADLINE).answer({"do": "compare", **MINE, "other": {"PREFETCH": 1}, "focus": ["broker", "worker"]})
     one, other = answer["pictures"]
     assert "credit 4" in one["text"] and "credit 1" in other["text"]
     assert "producer" not in one["text"] and "producer" not in one["svg"]
 
 
 def test_a_mistake_in_the_editor_is_told():
-    seat = Seat()
+    seat = Seat(DEADLINE)
     assert "credit.py, line 1" in seat.answer({"do": "start", **MINE, "source": "def"})["error"]
     assert "there is no command" in seat.answer({"do": "nothing"})["error"]
     wrong = PROGRAM.replace('print("worker: got", event.message.body)', "event.nothing()")
@@ -186,7 +189,7 @@ def test_a_mistake_in_the_editor_is_told():
 
 
 def test_an_exercise_in_portions():
-    seat = Seat()
+    seat = Seat(DEADLINE)
     mine = {"source": seat.answer({"do": "course"})["exercises"][0]["program"], "name": "lose_nothing.py"}
     answer = seat.answer({"do": "check", **mine, "seeds": [0, 3]})
     assert answer["worlds"] == [[0, False], [1, True], [2, False]]
