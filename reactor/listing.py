@@ -15,12 +15,14 @@ from typing import NoReturn
 _listed: dict[type, frozenset[str]] = {}
 
 
-class _Listing(type):
+class Listing(type):
+    """The metaclass of the classes that list the names that applications use."""
+
     def __dir__(cls) -> list[str]:
         return sorted(_names(cls))
 
 
-class Listed(metaclass=_Listing):
+class Listed(metaclass=Listing):
     """A base for the classes that list the names that applications use."""
 
     __slots__ = ()
@@ -29,7 +31,7 @@ class Listed(metaclass=_Listing):
         return sorted(_names(type(self)) | getattr(self, "__dict__", {}).keys())
 
 
-class _AbstractListing(_Listing, ABCMeta):
+class _AbstractListing(Listing, ABCMeta):
     """Of both kinds."""
 
 

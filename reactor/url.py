@@ -58,6 +58,8 @@ class Url:
         name: str
 
         def __new__(cls, value: Union[str, int]) -> Url.Port:
+            if isinstance(value, Url.Port):
+                value = value.name
             number = _SERVICES.get(value) if isinstance(value, str) else int(value)
             if number is None and isinstance(value, str) and value.isascii() and value.strip().isdecimal():
                 number = int(value)

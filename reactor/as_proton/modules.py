@@ -12,6 +12,8 @@ import reactor
 import reactor.utils
 from reactor.as_proton import names, ours
 from reactor.as_proton.container import Container, Reactor, Urls
+from reactor.as_proton.engine import Connection
+from reactor.as_proton.foreign import IOHandler, PythonIO
 from reactor.container.sources.selectable import Selectable
 from reactor.loop.loggers import logger
 
@@ -72,7 +74,8 @@ def make() -> dict[str, ModuleType]:
     """The modules by name, which are not imported anywhere yet."""
     handlers = ours.package("handlers")
     found: dict[str, Any] = {**vars(reactor), **vars(handlers), **vars(reactor.utils)}
-    found.update(Selectable=Selectable, Container=Container, Reactor=Reactor, Urls=Urls)
+    found.update(Selectable=Selectable, Connection=Connection, IOHandler=IOHandler, PythonIO=PythonIO)
+    found.update(Container=Container, Reactor=Reactor, Urls=Urls)
     found["Acking"] = vars(sys.modules[handlers.__name__ + ".incoming"])["Acking"]
     modules = {name: _module(name) for name in [*names.PUBLIC, *names.PRIVATE]}
     for table in (names.PUBLIC, names.PRIVATE):

@@ -21,7 +21,7 @@ PUBLIC = {
     """,
     "proton.handlers": """
         MessagingHandler IncomingMessageHandler OutgoingMessageHandler EndpointStateHandler TransactionHandler
-        TransactionalClientHandler Reject Release Handshaker FlowController
+        TransactionalClientHandler Reject Release Handshaker FlowController IOHandler PythonIO
     """,
     "proton.reactor": """
         Container ApplicationEvent EventInjector Handler LinkOption ReceiverOption SenderOption AtLeastOnce AtMostOnce
@@ -52,7 +52,7 @@ PRIVATE = {
     "proton._handler": "Handler",
     "proton._handlers": """
         OutgoingMessageHandler Reject Release Acking IncomingMessageHandler EndpointStateHandler MessagingHandler
-        TransactionHandler TransactionalClientHandler FlowController Handshaker
+        TransactionHandler TransactionalClientHandler FlowController Handshaker IOHandler PythonIO
     """,
     "proton._message": "Message",
     "proton._reactor": """

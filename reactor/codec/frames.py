@@ -105,7 +105,7 @@ def write_transfer(
         bytes((0xA0, len(tag))) + tag if first else _NULL,
         write_uint(message_format) if first else _NULL,
         _TRUE if settled else _FALSE,
-        _TRUE if more else _FALSE,
+        _TRUE if more else _NULL if aborted else _FALSE,
         _NULL,
         state,
         _TRUE if resume else _NULL,

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class SystemHandler:
-    """The observer of a container's dispatcher."""
+    """The observer of a container's dispatcher. connections: those of the container."""
 
     def __init__(self, connections: Connections, explainer: ExplainerView) -> None:
-        self._connections = connections
+        self.connections = connections
         self._explainer = explainer
         self._deadlines = connections.deadlines
         self._slow_handlers = connections.slow_handlers
 
     def _supervisor(self, event: Any) -> Any:
-        return self._connections.supervisor_of(event.connection) or _NO_SUPERVISOR
+        return self.connections.supervisor_of(event.connection) or _NO_SUPERVISOR
 
     def on_connection_local_open(self, event: Any) -> None:
         self._supervisor(event).begin()
@@ -41,7 +41,7 @@ class SystemHandler:
         self._supervisor(event).closed()
 
     def on_connection_remote_close(self, event: Any) -> None:
-        connection, connections = event.connection, self._connections
+        connection, connections = event.connection, self.connections
         connections.sent_away(connection)
         if connection.remote_condition is not None and not connections.will_reconnect(connection):
             connections.note_failure(connection, ConnectionClosed(connection))
@@ -52,7 +52,7 @@ class SystemHandler:
     def on_transport_closed(self, event: Any) -> None:
         connection = event.connection
         self._slow_handlers.end(event.context)
-        self._connections.ended(event.context, connection)
+        self.connections.ended(event.context, connection)
         self._deadlines.disconnected(connection)
 
     def on_session_remote_open(self, event: Any) -> None:
@@ -61,30 +61,30 @@ class SystemHandler:
 
     def on_session_remote_close(self, event: Any) -> None:
         self._supervisor(event).answered(event.context)
-        self._connections.transactions.ended(event.context)
+        self.connections.transactions.ended(event.context)
         self._supervisor(event).comeback.ended(event.context)
 
     def on_session_local_close(self, event: Any) -> None:
         self._supervisor(event).answered(event.context)
-        self._connections.transactions.ended(event.context)
+        self.connections.transactions.ended(event.context)
         self._supervisor(event).comeback.closed_here(event.context)
 
     def on_link_local_open(self, event: Any) -> None:
         self._deadlines.opened_here(event.context)
-        acknowledging.opened_here(event.context, self._connections.loop, self._connections.transactions)
+        acknowledging.opened_here(event.context, self.connections.loop, self.connections.transactions)
 
     def on_link_remote_open(self, event: Any) -> None:
         self._supervisor(event).answered(event.context)
         self._supervisor(event).comeback.opened(event.context)
         self._deadlines.answered(event.context)
-        event.context.attached_at = self._connections.loop.now
+        event.context.attached_at = self.connections.loop.now
         look_at(event.context)
 
     def on_link_remote_close(self, event: Any) -> None:
         link = event.context
         self._supervisor(event).answered(link)
         self._deadlines.answered(link)
-        if self._connections.will_redirect(link):
+        if self.connections.will_redirect(link):
             self._supervisor(event).redirects.redirect(link)
         else:
             self._explainer.refused(link)
@@ -100,7 +100,7 @@ class SystemHandler:
     on_link_local_detach = on_link_local_close
 
     def on_delivery_left(self, event: Any) -> None:
-        self._connections.transactions.left(event.context)
+        self.connections.transactions.left(event.context)
 
     on_delivery_in_doubt = on_delivery_left
 

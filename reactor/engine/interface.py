@@ -44,6 +44,7 @@ class ConnectionInterface(EndpointInterface, Protocol):
     guard: Optional[Callable[[], None]]
     admission: Optional[Callable[[Any], bool]]
     hooks: Optional[HooksInterface]
+    original_ways: bool
 
     def prepare(self) -> bool:
         """Frames of links are about to be written; returns whether that is to be called each time."""
@@ -430,6 +431,9 @@ class ChannelInterface(Protocol):
 
     def touch(self) -> None:
         """Something is to be written."""
+
+    def report_to(self, events: deque[tuple[EventType, Any]]) -> None:
+        """Append events to this queue from now on."""
 
     def unsettled_of(self, link: Any) -> list[Any]:
         """The deliveries of a link that are not settled."""

@@ -34,7 +34,7 @@ class BusyPoller:
     Where others have the processor for longer than that time, it is needed elsewhere: 4,096.
     """
 
-    __slots__ = ("_needed", "_now", "_poller", "_seconds", "_short", "_yield", "unwatch", "watch", "watched")
+    __slots__ = ("_needed", "_now", "_poller", "_seconds", "_short", "_yield", "fileno", "unwatch", "watch", "watched")
 
     def __init__(
         self, poller: Poller, seconds: float, now: Callable[[], float], give_way: Callable[[], object]
@@ -46,6 +46,7 @@ class BusyPoller:
         self._short = 0  # waits in a row that were short, since one looked in vain
         self._needed = 1  # so many, before one looks again
         self.watch, self.unwatch, self.watched = poller.watch, poller.unwatch, poller.watched
+        self.fileno = poller.fileno
 
     def wait(self, timeout: float) -> list[tuple[Watcher, int]]:
         wait = self._poller.wait

@@ -34,6 +34,10 @@ class Poller(Protocol):
         """All that is watched."""
         ...
 
+    def fileno(self) -> int:
+        """The system's own descriptor, which can be read while something is ready; -1 where there is none."""
+        ...
+
     def close(self) -> None:
         """Let go of the system's own descriptor. Harmless when repeated."""
         ...
@@ -72,6 +76,10 @@ class SelectorPoller:
     def watched(self) -> list[Any]:
         keys = self._selector.get_map() or {}  # None when it was closed before
         return [key.fileobj for key in keys.values()]
+
+    def fileno(self) -> int:
+        fileno = getattr(self._selector, "fileno", None)  # select() and poll() have none
+        return -1 if fileno is None else int(fileno())
 
     def close(self) -> None:
         self._selector.close()
@@ -129,6 +137,9 @@ if sys.platform == "linux":
 
         def watched(self) -> list[Any]:
             return list(self._things.values())
+
+        def fileno(self) -> int:
+            return self._epoll.fileno()
 
         def close(self) -> None:
             self._watchers.clear()

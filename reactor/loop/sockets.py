@@ -255,6 +255,14 @@ class SocketNetwork:
             self._timers.run(self._clock.now())
         return ready
 
+    def fileno(self) -> int:
+        """A descriptor for another loop: it can be read while `wait` would return at once; -1 where there is none."""
+        return self.poller.fileno()
+
+    def deadline(self) -> float | None:
+        """When `wait` has something to do that no descriptor reports, in seconds of the clock; None for never."""
+        return self._clock.now() if self._failed else self._timers.deadline()
+
     def call_aside(self, function: Callable[[], Any], done: Callable[[Any], None]) -> None:
         self._aside.call(function, done)
 

@@ -49,6 +49,9 @@ def test_a_program_listens_and_connects_by_host_and_port() -> None:
     here = acceptor.url.partition("://")[2].rpartition(":")[0]
     connection = client.connection_to_host(here, "5672", Opened())
     turn(server, client)
+    assert not Opened.addresses, "the program opens it"
+    connection.open()
+    turn(server, client)
     assert Opened.addresses == [connection.connected_address] and connection.connected_address
     connection.close()
     acceptor.close()
@@ -99,10 +102,9 @@ def test_the_global_handler_is_reached_by_super_and_takes_more_handlers() -> Non
     noting = Noting()
     (container, _) = containers()
     super(Container, container).global_handler.add(noting)
-    connection = container.connection(Handler())
-    connection.open()
+    container.connection(Handler()).session()
     turn(container)
-    assert sorted(noting.seen) == ["on_connection_init", "on_connection_local_open", "on_reactor_init"]
+    assert sorted(noting.seen) == ["on_connection_init", "on_reactor_init", "on_session_init"]
     assert issubclass(Reactor, reactor.Container)
 
 

@@ -77,7 +77,8 @@ class Connector:
         if proxy is not None:
             transport.layers.put_in_proxy(proxy.tunnel(host, port))
             host, port = proxy.host, proxy.port
-        connection.connected_address = url.redacted
+        shown = url.redacted
+        connection.connected_address = "amqp:" + shown if shown.startswith("//") else shown
         transport.bind(connection)
         return self._host.drive(transport, self._host.loop.network.connect(host, port))
 

@@ -49,7 +49,8 @@ class Connection(Endpoint):
 
     container: the container-id of our open; str.
     hostname: the hostname of our open; None for none.
-    user, password: for SASL, on the client's side. authorization: the SASL authorization identity; None for the user.
+    user, password: for SASL, on the client's side; the password cannot be read again. authorization: the SASL
+        authorization identity; None for the user.
     properties: a dict with symbol keys, or None. offered_capabilities, desired_capabilities: names or lists of
         them, or None.
     transport: the transport it is bound to, or None.
@@ -66,7 +67,7 @@ class Connection(Endpoint):
         "container",
         "hostname",
         "user",
-        "password",
+        "secret",
         "authorization",
         "properties",
         "offered_capabilities",
@@ -95,6 +96,7 @@ class Connection(Endpoint):
         "_links_made",
         "_leftover",
         "_freed",
+        "original_ways",
     )
 
     def __init__(self) -> None:
@@ -102,7 +104,7 @@ class Connection(Endpoint):
         self.container = ""
         self.hostname: Optional[str] = None
         self.user: Optional[str] = None
-        self.password: Optional[str] = None
+        self.secret: Optional[str] = None
         self.authorization: Optional[str] = None
         self.properties: Optional[dict[AnyValue, AnyValue]] = None
         self.offered_capabilities: Names = None
@@ -134,11 +136,23 @@ class Connection(Endpoint):
         self._links_made = 0
         self._leftover: Optional[WeakKeyDictionary[Union[Session, Link], None]] = None
         self._freed = False
+        # Whether it does as python-qpid-proton does where this library has its own way: for programs that drive the
+        # engine by hand, by a class of reactor.as_proton.
+        self.original_ways = False
 
     @property
     def connection(self) -> Connection:
         """The connection itself."""
         return self
+
+    @property
+    def password(self) -> Optional[str]:
+        """To be set; to read it gives None, as in the original."""
+        return None
+
+    @password.setter
+    def password(self, password: Optional[str]) -> None:
+        self.secret = password
 
     def collect(self, collector: Collector) -> None:
         """Put the events of this connection into `collector`, beginning with one for each endpoint that there is."""
@@ -146,6 +160,8 @@ class Connection(Endpoint):
         self.emit(Event.CONNECTION_INIT, self)
         for session in self.sessions(0):
             self.emit(Event.SESSION_INIT, session)
+            if session.channel is not None:
+                session.channel.report_to(collector.events)
             for link in session.links():
                 self.emit(Event.LINK_INIT, link)
 
@@ -225,12 +241,13 @@ class Connection(Endpoint):
         if not self._freed:
             self.emit(Event.CONNECTION_FINAL, self)
 
-    def unbound(self) -> None:
-        """The transport has let go of it."""
+    def unbound(self) -> bool:
+        """The transport has let go of it. Returns whether it was freed before."""
         self.emit(Event.CONNECTION_UNBOUND, self)
-        if self._freed:
-            self._freed = False
+        freed, self._freed = self._freed, False
+        if freed:
             self.emit(Event.CONNECTION_FINAL, self)
+        return freed
 
     def part(self, endpoint: Union[Session, Link]) -> None:
         """An endpoint is closed on both sides and leaves the wire. In a container that is its end. A program that

@@ -50,6 +50,9 @@ TRANSACTIONAL_STATE = DispositionType.TRANSACTIONAL_STATE
 #: The terminal states, the outcomes: the side that sets one has finished with the delivery [3.4].
 TERMINAL = frozenset((ACCEPTED, REJECTED, RELEASED, MODIFIED))
 
+#: The states with their content in attributes of its names.
+_OF_FIELDS = frozenset((RECEIVED, *TERMINAL))
+
 
 class Disposition:
     """A state with its content. Fields that do not belong to the type are ignored.
@@ -152,7 +155,8 @@ class Disposition:
         """Read a delivery state; a field that is not as specified keeps its default."""
         self = cls(state.descriptor if isinstance(state.descriptor, int) else EMPTY)
         fields = state.value
-        self.data = fields
+        if self.type not in _OF_FIELDS:
+            self.data = fields
         if not isinstance(fields, list):
             return self
         first, second, third = (fields + [None, None, None])[:3]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Optional, Union
 
 from reactor.engine.endpoints.condition import Condition, as_condition
-from reactor.engine.handler import PlanTable, changes, check_handler
+from reactor.engine.handler import Handler, PlanTable, changes, check_handler
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError, RemoteProtocolError
 from reactor.listing import Listed
 
@@ -109,11 +109,14 @@ class Endpoint(Listed):
     @property
     def handler(self) -> Optional[object]:
         """The handler for the events of this endpoint and of those in it, instead of the container's. None (the
-        default) leaves them to the next outer endpoint. TypeError for an object without `on_...` methods."""
+        default) leaves them to the next outer endpoint. TypeError for an object without `on_...` methods. A
+        bare `object()` becomes a Handler, to which others can be added."""
         return None if self.plans is None else self.plans.handler
 
     @handler.setter
     def handler(self, handler: Optional[object]) -> None:
+        if type(handler) is object:
+            handler = Handler()
         self.plans = None if check_handler(handler) is None else PlanTable(handler)
         changes[0] += 1
 

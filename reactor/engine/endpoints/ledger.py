@@ -312,7 +312,7 @@ class SentLedger(Ledger):
         link = self.link
         channel = link.channel
         if channel is not None:
-            if link.unsent:
+            if link.has_more():
                 channel.outgoing.take_queued(link)
             for delivery in channel.unsettled_of(link) if link.unsettled else ():
                 del channel.outgoing.unsettled[delivery.id or 0]

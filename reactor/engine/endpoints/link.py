@@ -309,6 +309,9 @@ class Link(Endpoint, ListedAbstract):
         """Take the link out of its session. Its deliveries are forgotten. LINK_FINAL is its last event."""
         connection = self.connection
         connection.check()
+        if connection.original_ways:
+            for delivery in list(self.unsettled_deliveries):
+                delivery.settle()
         if self.session.take_out(self) or connection.release(self):
             connection.emit(Event.LINK_FINAL, self)
 

@@ -63,6 +63,7 @@ class Sender(Link):
         "_streamed",
         "given_back_early",
         "unheard",
+        "stranded",
     )
 
     is_sender, kind, until_close = True, Delivery, False  # or it takes messages while a close waits for those of others
@@ -72,7 +73,7 @@ class Sender(Link):
         self.pending: deque[Delivery] = deque()  # made by delivery(), not yet complete
         self.waiting: deque[Delivery] = deque()  # complete, but without credit or behind another
         self.released: frozenset[Delivery] = NONE_RELEASED  # in the queue, before those that wait
-        self.unsent = 0
+        self.unsent = self.stranded = 0  # the second: those that can never leave, which the original goes on counting
         self.tag_generator: Optional[Callable[[], Union[str, bytes]]] = None
         self.counted = 0  # the last number that was given as a tag
         self.drawn = 0  # the last one that delivery_tag() has given, until it is used
@@ -89,7 +90,7 @@ class Sender(Link):
 
     @property
     def queued(self) -> int:
-        return self.unsent
+        return self.unsent + self.stranded + (self.transfer_in_progress is not None)
 
     @property
     def credit(self) -> int:
@@ -368,8 +369,7 @@ class Sender(Link):
         """Mark a delivery that will not leave: the queues pass it over."""
         if self.ledger is not None:
             self.ledger.drop(delivery)
-        if delivery.fate == OPEN:
-            self.unsettled -= 1
+        self.unsettled -= delivery.fate == OPEN
         delivery.fate = LOST
         if delivery.local_state is TRANSACTIONAL_STATE:
             self.connection.emit(Event.DELIVERY_LEFT, delivery)  # it never will
@@ -420,7 +420,7 @@ class Sender(Link):
     # -- the wire ----------------------------------------------------------------------------------------
 
     def has_more(self) -> bool:
-        return self.unsent > 0
+        return self.unsent > 0 or self.transfer_in_progress is not None
 
     def abandon(self, lasting: bool = False) -> None:
         """The outcomes of sent deliveries will not come: these are in doubt, or leave again (`resend`). Unsent ones
@@ -432,7 +432,7 @@ class Sender(Link):
         again: list[Delivery] = []
         doubtful: list[Delivery] = []
         # Many links may go at once, and most are idle: those do not search the deliveries of all.
-        queued = channel.outgoing.take_queued(self) if channel is not None and self.unsent else []
+        queued = channel.outgoing.take_queued(self) if channel is not None and self.has_more() else []
         unsent = list(self.waiting)
         if channel is not None:
             started = self.transfer_in_progress
@@ -458,6 +458,7 @@ class Sender(Link):
         unsent = [delivery for delivery in unsent if delivery.fate != LOST]
         unwritten = [delivery for delivery in self.pending if delivery.id is None and not delivery.queued]
         if not lasting:
+            self.stranded += len(unsent) if self.connection.original_ways else 0
             doubtful += unsent + unwritten
             unsent = unwritten = []
         else:
@@ -474,7 +475,7 @@ class Sender(Link):
         self.pending = deque(delivery for delivery in self.pending if delivery.id is None and delivery.fate != LOST)
         self.unsent = len(self.waiting)
         self.unsettled = sum(delivery.fate == OPEN for delivery in (*self.waiting, *unwritten))
-        self.writer_key = -1
+        self.writer_key, self.transfer_in_progress = -1, None
 
     def _whole(self, delivery: Delivery) -> Optional[bytes]:
         """All bytes of a delivery that has left, or None: it must not leave again, or its beginning is gone."""
@@ -483,8 +484,7 @@ class Sender(Link):
             return None
         if delivery is self.transfer_in_progress:
             # The peer has not received all of it, and so has not processed it.
-            whole: bytes = payload.obj
-            return whole
+            return payload.obj  # type: ignore[no-any-return]  # the bytes
         return payload if self.resend or delivery.local_state is TRANSACTIONAL_STATE else None
 
     def count_given_back(self) -> None:

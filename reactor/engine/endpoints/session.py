@@ -371,7 +371,7 @@ class Session(Endpoint):
 
     def holds_back(self) -> bool:
         """Whether a sent delivery has not left, and could."""
-        return any(link.queued and link.is_sender and not link.state & REMOTE_CLOSED for link in self._links)
+        return any(link.is_sender and link.has_more() and not link.state & REMOTE_CLOSED for link in self._links)
 
     def refuse(self, endpoint: Union[Session, Link], condition: Condition) -> None:
         """This session, or a link of it, cannot be opened on this wire: the application sees it as if the peer had

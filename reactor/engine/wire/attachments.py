@@ -135,7 +135,8 @@ class Attachments:
             for delivery in (*link.pending, *link.waiting):
                 delivery.channel = channel
             channel.outgoing.release(link)
-            channel.touch()
+            if link.waiting or not self.session.connection.original_ways:
+                channel.touch()
 
     def recv_attach(
         self,
@@ -219,7 +220,7 @@ class Attachments:
             return bool(session.state & REMOTE_CLOSED)
         if not link.state & LOCAL_CLOSED:
             return True
-        if link.queued and link.is_sender and not link.state & REMOTE_CLOSED and link.condition is None:
+        if link.is_sender and link.has_more() and not link.state & REMOTE_CLOSED and link.condition is None:
             return False  # what was sent before close() leaves before it
         link.detach_sent = link.discarding = True
         error = None if link.condition is None else link.condition.fitted(self.wire.remote_max_frame_size)

@@ -8,6 +8,7 @@ turn. What the application wants of the session is in endpoints/session.py.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.definitions import BEGIN, END
@@ -20,7 +21,7 @@ from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSE, REMOTE_CLOSED, REMOTE_OPEN
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.session import Session
-from reactor.engine.events import Event
+from reactor.engine.events import Event, EventType
 from reactor.engine.serial import MASK
 from reactor.engine.wire.attachments import Attachments
 from reactor.engine.wire.flows import Flows
@@ -76,6 +77,10 @@ class Channel:
         self.outgoing = OutgoingWindow(self, session, wire)
         self.outcomes: Outcomes = Outcomes(self) if hooks is None else hooks.outcomes(self)
         self._unsettled_by_link: dict[bool, tuple[int, dict[Link, list[Delivery]]]] = {}  # see `unsettled_of`
+
+    def report_to(self, events: deque[tuple[EventType, Any]]) -> None:
+        """Append events to this queue from now on."""
+        self.events = self.incoming.events = self.outgoing.events = events
 
     # -- the turn ----------------------------------------------------------------------------------------
 

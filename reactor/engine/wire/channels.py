@@ -120,6 +120,12 @@ class Channels:
         """Where frames are written to."""
         return self._layers.plain
 
+    @property
+    def original_ways(self) -> bool:
+        """Whether the connection is one with the original's ways."""
+        connection = self._transport.connection
+        return connection is not None and connection.original_ways
+
     def wake(self) -> None:
         """There is something to write: queue Event.TRANSPORT, once until that is done. A program that drives the engine
         by hand looks by itself after each push and tick: it gets an event for its own calls alone."""
@@ -128,6 +134,13 @@ class Channels:
             connection = self._transport.connection
             if connection is not None and connection.guard is not None:
                 connection.emit(Event.TRANSPORT, self._transport)
+
+    def notify_by_hand(self) -> None:
+        """As `wake`. A program for the original gets an event in any case: SASL has gone on by itself."""
+        connection = self._transport.connection
+        if self.original_ways and connection is not None:
+            connection.emit(Event.TRANSPORT, self._transport)
+        self.wake()
 
     def notify(self) -> None:
         """As `wake`, with an event for a program that drives the engine by hand, too."""

@@ -30,6 +30,7 @@ from reactor.engine.wire.stages import (
     EXPECT_OPEN,
     FAILING,
     FINISHED,
+    OPEN_SENT,
     Stages,
 )
 from reactor.engine.wire.writer import FrameWriter
@@ -113,11 +114,14 @@ class Ending:
             self.condition = condition
         if connection is not None:
             connection.error = condition
-            if speaks_amqp and stages.output < AMQP_HEADER_SENT:
+            if (speaks_amqp or self._channels.original_ways) and stages.output < AMQP_HEADER_SENT:
                 self._writer.write_headers()  # it understands a close
+            refused = self._refuses()
             self._writer.write_close(connection, condition)
+            if refused:
+                self.close_tail()
             connection.emit(Event.TRANSPORT_ERROR, self._transport)
-        elif not speaks_amqp:
+        elif stages.output < OPEN_SENT:
             self._introduce()
             self._writer.write_close(Connection(), condition)
         self._layers.write_sasl()
@@ -125,9 +129,17 @@ class Ending:
         self._channels.wake()
         self.close_tail()
 
+    def _refuses(self) -> bool:
+        """Whether a server refuses a client by SASL, which a program for the original hears of as of the end of the
+        input, and an error after that."""
+        sasl = self._layers.sasl
+        if sasl is None or not self._channels.original_ways:
+            return False
+        return sasl.server and self._stages.output < OPEN_SENT
+
     def _introduce(self) -> None:
-        """The peer has not begun with a protocol header, and there is no connection that could be closed: the answer is
-        our header, an open and a close, as programs that drive a transport by hand know it of the original."""
+        """There is no connection that could be closed: the answer is our header, an open and a close, as programs that
+        drive a transport by hand know it of the original."""
         layers = self._layers
         if layers.sasl is None and layers.tls is None and self._stages.output < AMQP_HEADER_SENT:
             self._stages.said(AMQP_HEADING)
@@ -165,6 +177,9 @@ class Ending:
         before = stages.input
         if before == ENDED:
             return
+        if before < FINISHED and connection is None and self.condition is None and stages.output < OPEN_SENT:
+            self.end_with(Condition(FRAMING_ERROR, self._reader.explain_end(before)))
+            return
         stages.heard(ENDING)
         if before < FINISHED:
             closed = connection is not None and connection.state & LOCAL_CLOSED
@@ -192,6 +207,12 @@ class Ending:
         if connection is not None:
             connection.emit(Event.TRANSPORT_HEAD_CLOSED, self._transport)
         self._maybe_closed()
+
+    def emptied(self) -> None:
+        """All output was taken, and nothing follows: for a program for the original that is the end of it, without
+        another call."""
+        if self._channels.original_ways and not self._layers.output and not self._layers.is_sealed():
+            self.close_head()
 
     def _maybe_closed(self) -> None:
         connection = self._transport.connection

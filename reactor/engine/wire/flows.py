@@ -12,6 +12,7 @@ from reactor.codec.definitions import FLOW
 from reactor.codec.frames import write_flow, write_frame, write_session_flow
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import AnyValue
+from reactor.engine.endpoints.endpoint import REMOTE_UNINIT
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import CONFIRMED, PAUSED, Receiver
 from reactor.engine.endpoints.sender import Sender
@@ -55,9 +56,17 @@ class Flows:
         numbers known from which the peer counts deliveries and transfers [2.7.4]. A drain of the peer's may come before
         our attach has left.
         """
-        if link.is_sender or (link.handle_out is not None and link.handle_in is not None and not link.doubtful):
+        if link.is_sender or (
+            link.handle_out is not None and (link.handle_in is not None or self._early(link)) and not link.doubtful
+        ):
             self.channel.touch()
             self.links[link] = None
+
+    def _early(self, link: Link) -> bool:
+        """Whether a flow may come before the peer's attach, as the original writes it: the session has begun, and the
+        count of deliveries is left out."""
+        session = link.session
+        return session.connection.original_ways and not session.state & REMOTE_UNINIT
 
     def ask(self, link: Link) -> None:
         """Have a flow of the link written that asks for one of the peer."""
@@ -77,7 +86,9 @@ class Flows:
                     self.links[link] = None  # when our attach has left
                 continue
             if link.detach_sent or link.handle_in is None:
-                continue
+                if link.detach_sent or not self._early(link):
+                    continue
+                self.properties.setdefault(link, {})
             echo = False
             if isinstance(link, Receiver):
                 link.grant()
@@ -134,12 +145,12 @@ class Flows:
             outgoing.next_outgoing_id,
             outgoing.outgoing_window,
             link.handle_out,
-            link.delivery_count,
+            link.delivery_count if link.handle_in is not None else None,
             credit,
             available,
             link.drain_asked,
             echo or link in self.echoes,
-            self.properties.pop(link) or None,
+            self.properties.pop(link, None) or None,
         ]
         self.echoes.pop(link, None)
         write_frame(out, self.channel.number, encode_composite(FLOW, fields))

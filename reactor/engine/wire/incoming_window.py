@@ -59,6 +59,8 @@ class IncomingWindow:
 
     next_incoming_id, incoming_window: see [2.5.6].
     incoming_limit: frames of the window while all are read. renew_at: the size at which it is announced anew.
+    counts_bytes: whether the window is as large as the bytes that are not read leave room for, as in the original, and
+        a smaller capacity shrinks it at once. overrun: frames that may come beyond it: they were under way then.
     counts_every_frame: whether a frame that continues an unread message counts as unread, too; else such a message
         counts as one until it is complete.
     unread_frames: the number of frames that have come and that the application has not read.
@@ -78,6 +80,8 @@ class IncomingWindow:
         "next_incoming_id",
         "incoming_window",
         "incoming_limit",
+        "overrun",
+        "counts_bytes",
         "renew_at",
         "counts_every_frame",
         "unread_frames",
@@ -104,6 +108,7 @@ class IncomingWindow:
         self.window_waits_for_reads = False
         self.credit_waits_for_reads: dict[Receiver, None] = {}
         self.credit_waits_for_settlement: dict[Receiver, None] = {}
+        self.overrun = 0
         self._late = 0  # transfers that came on a session that was ended here
         self.measure()
 
@@ -119,12 +124,38 @@ class IncomingWindow:
         larger one now."""
         self.incoming_limit = self.session.incoming_frames(self.wire)
         self.renew_at = self.incoming_limit // 2
+        self.counts_bytes = self.session.incoming_capacity > 0 and self.session.connection.original_ways
         # Without a capacity of the application's a message in many frames counts as one: an application that waits for
         # all of it must not stop the rest of it from coming.
         self.counts_every_frame = self.session.incoming_capacity > 0
-        if self.channel.begin_sent and self.incoming_limit - self.unread_frames > self.incoming_window:
-            if not self.session.state & REMOTE_UNINIT:  # the peer's begin has the number from which it counts [2.7.4]
-                self.channel.flows.announce_window()
+        if not self.channel.begin_sent or self.session.state & REMOTE_UNINIT:
+            return  # the peer's begin has the number from which it counts [2.7.4]
+        room = self._room()
+        if room < self.incoming_window and self.counts_bytes:
+            self.overrun += self.incoming_window - room
+            self.incoming_window = room
+            self.renew_at = room // 2
+            self.window_waits_for_reads = self.window_waits_for_reads or room <= self.renew_at
+            self.channel.flows.announce_window()
+        elif room > self.incoming_window:
+            self.channel.flows.announce_window()
+
+    def _room(self) -> int:
+        """The frames that may come, so far as the application has read. In bytes what has come is counted by a look at
+        each message, once for many frames."""
+        frame = self.wire.max_frame_size
+        if not self.counts_bytes or not frame:
+            return self.incoming_limit - self.unread_frames
+        unread = self.session.incoming_bytes
+        return max(0, self.session.incoming_capacity - unread) // frame if unread else self.incoming_limit
+
+    def _renew_in_bytes(self) -> None:
+        if self.incoming_window < 0:  # frames that were under way when it became smaller
+            self.overrun += self.incoming_window
+            self.incoming_window = 0
+        self.incoming_window = max(self.incoming_window, self._room())
+        # Messages may be smaller than frames: it is opened again on the way to nothing.
+        self.renew_at = self.incoming_window // 2
 
     def make_room(self, link: Receiver) -> None:
         """The application has read, and the window or the link's credit has waited for that."""
@@ -137,7 +168,9 @@ class IncomingWindow:
     def renew(self) -> None:
         """Open the window again, as far as the application has read: it is about to be announced."""
         room = self.incoming_limit - self.unread_frames
-        if room > self.incoming_window:
+        if self.counts_bytes:
+            self._renew_in_bytes()
+        elif room > self.incoming_window:
             self.incoming_window = room
         self.window_waits_for_reads = self.incoming_window <= self.renew_at or bool(self.credit_waits_for_reads)
 
@@ -163,7 +196,7 @@ class IncomingWindow:
         if link is None:
             raise _session_error(UNATTACHED_HANDLE, "transfer on handle %d, which is not attached" % handle)
         incoming_window = self.incoming_window - 1
-        if incoming_window < 0:
+        if incoming_window < 0 and incoming_window < -self.overrun:
             raise _session_error(WINDOW_VIOLATION, "transfer without room in the incoming window")
         self.incoming_window = incoming_window
         self.next_incoming_id = (self.next_incoming_id + 1) & MASK
@@ -247,7 +280,7 @@ class IncomingWindow:
     def _passed_over(self, link: Any) -> None:
         """A transfer on a link that was detached here. More than can have been in flight are no accident [2.8.17]."""
         link.passed_over += 1
-        if link.passed_over > 2 * self.incoming_limit:
+        if link.passed_over > 2 * self.incoming_limit + self.overrun:
             text = "%d transfers on %s, which was detached" % (link.passed_over, link.label())
             raise RemoteProtocolError(ERRANT_LINK, text, "session")
 
@@ -255,7 +288,7 @@ class IncomingWindow:
         """A transfer on a session that was ended here: as many may be in flight as the window allows, and that may
         just have been renewed."""
         self._late += 1
-        if self._late > 2 * self.incoming_limit:
+        if self._late > 2 * self.incoming_limit + self.overrun:
             raise RemoteProtocolError(WINDOW_VIOLATION, "transfers without end on a session that was ended")
 
     def _recv_more(
@@ -270,7 +303,10 @@ class IncomingWindow:
             # Its bytes are dropped, and it counts as settled [2.7.5].
             delivery.aborted = True
             if delivery.payload is not None:
-                delivery.take()
+                if self.session.connection.original_ways:
+                    self._empty(delivery)
+                else:
+                    delivery.take()
             self._finish_by_peer(delivery, self.unsettled)
             more = False
         if 0 < link.max_message_size < link.received:
@@ -287,6 +323,13 @@ class IncomingWindow:
             link.received = 0
             if delivery.chunks is not None:
                 self._completed(delivery, delivery.chunks)
+
+    def _empty(self, delivery: Delivery) -> None:
+        """Drop the bytes of a delivery that was aborted, and leave it in its place."""
+        if delivery.chunks is not None:
+            self.let_go(delivery.chunks)
+            delivery.chunks = None
+        delivery.payload = b""
 
     def _completed(self, delivery: Delivery, pieces: Any) -> None:
         """The rest of it has come: from now on the window counts its unread frames."""

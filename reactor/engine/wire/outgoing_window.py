@@ -80,7 +80,7 @@ class OutgoingWindow:
         if self.queue:
             self.channel.touch()
         for link in self.channel.attachments.handles_out.values():
-            if isinstance(link, Sender) and link.wire_credit > link.queued:
+            if isinstance(link, Sender) and link.wire_credit > link.unsent:
                 self.events.append((Event.LINK_FLOW, link))
 
     def release(self, link: Sender) -> None:
@@ -264,6 +264,7 @@ class OutgoingWindow:
             delivery.id = self.next_delivery_id
             self.next_delivery_id = (delivery.id + 1) & MASK
             link.wire_credit -= 1
+            link.unsent -= 1
             link.delivery_count = (link.delivery_count + 1) & MASK
             if delivery.fate == OPEN:
                 self.unsettled[delivery.id] = delivery
@@ -272,7 +273,7 @@ class OutgoingWindow:
             self.channel.number,
             link.handle_out or 0,
             piece,
-            delivery.id if first else None,
+            delivery.id if first or delivery.aborted else None,
             delivery.tag_bytes,
             settled=delivery.fate != OPEN or delivery.aborted,
             more=more and not delivery.aborted,
@@ -290,7 +291,6 @@ class OutgoingWindow:
                 self.queue.append(delivery)  # the others have their turn first
             return
         link.transfer_in_progress = None
-        link.unsent -= 1
         delivery.payload = None
         if link.resend or isinstance(delivery.local_content, FirstOfTransaction):
             delivery.payload = data.obj if isinstance(data, memoryview) else data

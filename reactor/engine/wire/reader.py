@@ -247,7 +247,7 @@ class FrameReader:
             connection = transport.connection
             if connection is not None and not self._server:
                 sasl.user = sasl.user or connection.user
-                sasl.password = sasl.password or connection.password
+                sasl.password = sasl.password or connection.secret
                 sasl.authorization = sasl.authorization or connection.authorization
             if self._server:
                 self._writer.answer_sasl_header()
@@ -262,7 +262,7 @@ class FrameReader:
         sasl = self._layers.sasl
         assert sasl is not None
         pos = sasl.receive(data, pos, end)
-        self._channels.wake()
+        self._channels.notify_by_hand()
         if sasl.finished:
             self._stages.heard(SASL_DONE)
         elif end - pos >= 8:
@@ -275,6 +275,9 @@ class FrameReader:
         """Take all whole frames. It runs for every message: it makes two calls for a transfer of a known shape."""
         if self._transport.connection is None:
             self._need = UNLIMITED  # not bound yet
+            if end - pos >= 8:
+                size, form, _ = read_header(data, pos)
+                self._check_header(size, form)
             return pos
         stages = self._stages
         channels = self._channels.incoming

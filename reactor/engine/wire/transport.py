@@ -39,7 +39,7 @@ class Transport(Listed):
     mode: CLIENT (default) speaks first; SERVER waits for the client's protocol header.
     max_frame_size: bytes of the largest frame that we take, announced in open; default 65,536. A size below 512
         counts as 512 [2.3.1]; 0 is for frames of any size.
-    channel_max: the largest channel number, announced in open; default 255.
+    channel_max: the largest channel number, announced in open; default 255, and never more than 32,767.
     limits: how much is taken of the peer, at most. To be set before anything is written; it sets the two above.
     max_buffered_delivery_bytes: that one of the limits.
     idle_timeout: seconds without input after which the peer counts as gone; 0 (default) for never. Half of it is
@@ -128,7 +128,7 @@ class Transport(Listed):
     @channel_max.setter
     def channel_max(self, number: int) -> None:
         self._check_untold("channel_max", number, 0xFFFF)
-        self.channels.channel_max = number
+        self.channels.channel_max = min(int(number), 0x7FFF)
 
     @property
     def limits(self) -> Limits:
@@ -246,7 +246,8 @@ class Transport(Listed):
     def user(self) -> Optional[str]:
         """The name of the peer (on a server) or of this side (on a client), after SASL; None before and without."""
         sasl = self.layers.sasl
-        return sasl.user if sasl is not None and sasl.outcome == SASL.OK else None
+        early = self.channels.original_ways and self.mode == self.CLIENT
+        return sasl.user if sasl is not None and (early or sasl.outcome == SASL.OK) else None
 
     @property
     def tls(self) -> Optional[SSL]:
@@ -343,11 +344,9 @@ class Transport(Listed):
             for session in connection.sessions(0):
                 if session.channel is not None:
                     session.channel.close()
-        connection.transport = None
-        self.connection, self.parted = None, connection
+        self.connection, self.parted, connection.transport = None, connection, None
         self.channels.clear()
-        connection.unbound()
-        if not self.closed:
+        if not connection.unbound() and not self.closed:
             connection.emit(Event.TRANSPORT, self)  # its driver has nothing to wait for
 
     def answer_close(self) -> None:
@@ -462,6 +461,7 @@ class Transport(Listed):
             not output and self.stages.output >= CLOSE_SENT
         ):
             self.wake()
+            self.ending.emptied()
             return True
         return False
 
