@@ -7,6 +7,7 @@ made from it when it is read, and checked when it is assigned, so that the error
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, TypeVar, Union
 
@@ -132,6 +133,8 @@ def _count(value: Any) -> Optional[int]:
 
 
 def _milliseconds(value: Any) -> Optional[int]:
+    if value == math.inf:
+        return None  # for ever, which is the default
     return _integer(round(value * 1000), 0xFFFFFFFF) or None
 
 
@@ -237,7 +240,7 @@ class FieldAttributes(Origin, Listed):
         "priority", 1, PRIORITY, "0 to 255, the higher the sooner. Default 4."
     )
     ttl: Attribute[float, Optional[float]] = in_header(
-        "ttl", 2, SECONDS, "How long the message is worth delivering, in seconds. Default 0.0: for ever."
+        "ttl", 2, SECONDS, "How long it is worth delivering, in seconds. Default 0.0: for ever, as None and infinity."
     )
     first_acquirer: Attribute[bool, Optional[bool]] = in_header(
         "first_acquirer", 3, FLAG, "True: no other receiver has acquired the message before. Default False."

@@ -193,15 +193,15 @@ class Message(FieldAttributes):
         else:
             out.clear()
             self._write_header(out)
-            if self._instructions is not None:
+            if self._instructions:  # an empty section says nothing, and is left out
                 self._write_instructions(out)
-            if self._annotations is not None:
+            if self._annotations:
                 self._write_annotations(out)
             self._write_fields(out)
-        if self._properties is not None:
+        if self._properties:
             self._write_properties(out)
         self._write_body(out)
-        if self._footer is not None:
+        if self._footer:
             self._write_footer(out)
         return bytes(out)
 

@@ -277,3 +277,43 @@ def test_connections_of_both_kinds_are_connections() -> None:
     assert isinstance(reactor.Connection(), proton.Connection) and isinstance(proton.Connection(), reactor.Connection)
     assert not isinstance(proton.Transport(), proton.Connection)
     assert not reactor.Connection().original_ways
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        (proton.Disposition.RECEIVED, "ReceivedDisposition"),
+        (proton.Disposition.REJECTED, "RejectedDisposition"),
+        (proton.Disposition.MODIFIED, "ModifiedDisposition"),
+        (0x12345, "Disposition"),
+    ],
+)
+def test_the_peers_state_is_of_the_class_of_its_type(state: int, kind: str) -> None:
+    """Its content is in attributes with names; `data` has that of states that this library does not know."""
+    pair = Pair().open(1)
+    delivery = pair.sender.delivery("tag")
+    pair.sender.advance()
+    pair.pump()
+    received = pair.receiver.current
+    received.local.condition = proton.Condition("a:b")
+    received.local.section_number, received.local.failed, received.local.data = 3, True, [1, 2]
+    received.update(state)
+    pair.pump()
+    remote = delivery.remote
+    assert delivery.remote_state == state and type(remote).__name__ == kind
+    assert remote.data == ([1, 2] if kind == "Disposition" else None)
+    assert (remote.condition is not None) == (kind == "RejectedDisposition")
+    assert remote.failed == (kind == "ModifiedDisposition")
+    assert remote.section_number == (3 if kind == "ReceivedDisposition" else 0)
+
+
+def test_an_outcome_in_a_transaction_is_a_transactional_one() -> None:
+    pair = Pair().open(1)
+    delivery = pair.sender.delivery("tag")
+    pair.sender.advance()
+    pair.pump()
+    pair.receiver.current.update(proton.TransactionalDisposition(b"txn", proton.Disposition.ACCEPTED))
+    pair.pump()
+    remote = delivery.remote
+    assert isinstance(remote, proton.TransactionalDisposition)
+    assert remote.id == b"txn" and remote.outcome_type == proton.Disposition.ACCEPTED

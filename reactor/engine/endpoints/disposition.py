@@ -152,8 +152,11 @@ class Disposition:
 
     @classmethod
     def from_wire(cls, state: Described) -> Disposition:
-        """Read a delivery state; a field that is not as specified keeps its default."""
-        self = cls(state.descriptor if isinstance(state.descriptor, int) else EMPTY)
+        """Read a delivery state, as an object of the class of its type; a field that is not as specified keeps its
+        default."""
+        kind = state.descriptor if isinstance(state.descriptor, int) else EMPTY
+        self: Disposition = object.__new__(_CLASSES.get(kind, Disposition))
+        Disposition.__init__(self, kind)
         fields = state.value
         if self.type not in _OF_FIELDS:
             self.data = fields
@@ -251,6 +254,15 @@ class TransactionalDisposition(Disposition):
         if outcome is not None and not isinstance(outcome, Disposition):
             outcome = Disposition(outcome)
         self.data = [id, outcome.to_wire()] if outcome is not None else [id]
+
+
+_CLASSES: dict[int, type[Disposition]] = {
+    RECEIVED: ReceivedDisposition,
+    REJECTED: RejectedDisposition,
+    MODIFIED: ModifiedDisposition,
+    DECLARED: DeclaredDisposition,
+    TRANSACTIONAL_STATE: TransactionalDisposition,
+}
 
 
 class FirstOfTransaction(TransactionalDisposition):
