@@ -38,8 +38,13 @@ class _Named:
         return "%s(%s)" % (type(self).__name__, super().__repr__())
 
 
+class _OutOfRange(DataException, AssertionError):
+    pass
+
+
 class _Integer(_Named, int):
-    """An int that refuses a value out of its type's range: at once, not later on the wire."""
+    """An int that refuses a value out of its type's range: at once, not later on the wire. The error is an
+    AssertionError, too, which is that of the original."""
 
     __slots__ = ()
     LOW = 0
@@ -49,7 +54,7 @@ class _Integer(_Named, int):
         number = int.__new__(cls, value)
         if cls.LOW <= number <= cls.HIGH:
             return number
-        raise DataException(
+        raise _OutOfRange(
             "%s cannot hold %s: it goes from %d to %d" % (cls.__name__, clipped(value), cls.LOW, cls.HIGH)
         )
 
@@ -217,6 +222,8 @@ class Array:
     descriptor: the descriptor that every element has, or `UNDESCRIBED`.
     type: the elements' type, one of the constants of `Data`: ``Array(UNDESCRIBED, Data.INT, 1, 2, 3)``.
     elements: a tuple.
+
+    An array of symbols is equal to a list of the same ones: a peer's capabilities come as a SymbolList.
     """
 
     __slots__ = ("descriptor", "type", "elements")
@@ -247,9 +254,15 @@ class Array:
                 and self.type == other.type
                 and self.elements == other.elements
             )
+        if isinstance(other, list) and self.type == Data.SYMBOL and self.descriptor is UNDESCRIBED:
+            return len(other) == len(self.elements) and all(map(_same_symbol, self.elements, other))
         return NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # it may hold what can change
+
+
+def _same_symbol(one: object, other: object) -> bool:
+    return isinstance(other, symbol) and one == other
 
 
 class Pairs:

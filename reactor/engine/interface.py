@@ -208,6 +208,7 @@ class WireInterface(Protocol):
     frame_size: int
     waits: bool
     woken: bool
+    reading: bool
     remote_max_frame_size: int
     largest_payload: int
 

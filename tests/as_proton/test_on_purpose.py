@@ -48,7 +48,10 @@ def test_a_tag_of_an_unsettled_delivery_is_refused() -> None:
 
 
 def test_the_window_of_a_session_is_bounded() -> None:
-    assert 0 < proton.Connection().session().outgoing_window < 2**31 - 1
+    pair = Pair()
+    pair.open()
+    link, _ = pair.link("l", True)
+    assert 0 < link.session.channel.incoming.incoming_window < 2**31 - 1
 
 
 def test_delays_are_shortened_by_chance() -> None:

@@ -106,7 +106,7 @@ class Session(Endpoint):
         self._links: dict[Link, None] = {}
         self._names: dict[str, list[Link]] = {}  # the same by name, because a peer names the link it attaches
         self._incoming_capacity = 0
-        self.outgoing_window = DEFAULT_WINDOW
+        self.outgoing_window = 0x7FFFFFFF if connection.original_ways else DEFAULT_WINDOW
         self.properties: Optional[dict[AnyValue, AnyValue]] = None
         self.offered_capabilities: Names = None
         self.desired_capabilities: Names = None

@@ -7,6 +7,8 @@ that they hold together. The life of one channel is in channel.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE, TRANSFER_OVERHEAD
@@ -47,6 +49,7 @@ class Channels:
         channels have written.
     dirty: the channels that have messages, outcomes or flow to write. waits: a link's attach waits for a detach
         that may leave in the same turn.
+    reading: whether bytes are read that were pushed by hand.
     woken: whether the driver knows that there is something to write. notice: the event by which it learns of that.
     largest_payload: how many bytes of a message one frame can carry to the peer; its delivery's state is among them.
     doubts: links that look refused, and until when they may be; 0.0: not yet known.
@@ -69,6 +72,7 @@ class Channels:
         "dirty",
         "waits",
         "woken",
+        "reading",
         "notice",
         "largest_payload",
         "doubts",
@@ -94,6 +98,7 @@ class Channels:
         self.dirty: list[Channel] = []
         self.waits = False
         self.woken = True
+        self.reading = False
         self.notice: tuple[EventType, Any] = (Event.TRANSPORT, transport)
         self.largest_payload = LARGEST_PAYLOAD
         self.doubts: dict[Link, float] = {}
@@ -134,6 +139,16 @@ class Channels:
             connection = self._transport.connection
             if connection is not None and connection.guard is not None:
                 connection.emit(Event.TRANSPORT, self._transport)
+
+    @contextmanager
+    def pushed(self) -> Iterator[None]:
+        """Bytes are read that were pushed by hand: a program for the original gets no event for what they bring about."""
+        self.reading = self.original_ways
+        self.woken = self.woken or self.reading
+        try:
+            yield
+        finally:
+            self.reading = False
 
     def notify_by_hand(self) -> None:
         """As `wake`. A program for the original gets an event in any case: SASL has gone on by itself."""

@@ -338,8 +338,7 @@ class Transport(Listed):
         if not connection.state & LOCAL_CLOSED:
             connection.reset()
         else:
-            # A closed connection stays as it ended: applications ask afterwards how that was. Messages that were
-            # sent too late are in doubt as all the rest is.
+            # A closed connection stays as it ended, for questions. Messages that were sent too late are in doubt.
             connection.give_up()
             for session in connection.sessions(0):
                 if session.channel is not None:
@@ -364,7 +363,8 @@ class Transport(Listed):
         """Hand over bytes that have come. TransportException once the input has ended."""
         if self.stages.input == ENDED:
             raise TransportException("the input has ended: %d bytes come too late" % len(binary))
-        self.receive(bytes(binary))
+        with self.channels.pushed():
+            self.receive(bytes(binary))
 
     def receive(self, data: bytes) -> bool:
         """Take bytes that have come; an incomplete frame is kept. After the end they are dropped. Returns whether
