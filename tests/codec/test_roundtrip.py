@@ -199,8 +199,8 @@ def test_any_message_comes_back(body, inferred, properties, annotations, fields)
     encoded = sent.encode()
     message = Message.from_bytes(encoded)
     assert same(message.body, body)
-    assert same(message.properties, properties)
-    assert same(dict(message.annotations), annotations)
+    assert same(message.properties or {}, properties)  # the section of an empty map is left out
+    assert same(dict(message.annotations or {}), annotations)
     for name, value in fields.items():
         assert getattr(message, name) == value, name
     assert message.encode() == encoded

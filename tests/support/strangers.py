@@ -1,5 +1,5 @@
-"""Clients of other projects, as they are installed: cli-proton-python, azure-servicebus, rhea and amqp10; and
-implementations of WebSocket: websockets and ws.
+"""Clients of other projects, as they are installed: cli-proton-python, azure-servicebus, rhea and amqp10;
+implementations of WebSocket: websockets and ws; and a loop, tornado.
 
     python -m tests.support.strangers        installs what is missing (pip, npm), says what is there
 
@@ -21,6 +21,7 @@ PYTHON = {
     "cli-proton-python": "cli-proton-python-sender",
     "azure-servicebus": "azure/servicebus",
     "websockets": "websockets",
+    "tornado": "tornado",
 }
 NODE = ("rhea", "amqp10", "ws")
 
