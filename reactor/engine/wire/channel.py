@@ -93,7 +93,8 @@ class Channel:
             self.dirty = True
             wire = self.wire
             wire.dirty.append(self)
-            if not wire.woken or (guard is None and not wire.reading):  # wire.wake(), without two calls that would come with each turn
+            # wire.wake(), without two calls that would come with each turn
+            if not wire.woken or (guard is None and not wire.reading):
                 wire.woken = True
                 events = self.events
                 if not events or events[-1] != wire.notice:

@@ -142,7 +142,7 @@ class Channels:
 
     @contextmanager
     def pushed(self) -> Iterator[None]:
-        """Bytes are read that were pushed by hand: a program for the original gets no event for what they bring about."""
+        """Bytes are read that were pushed by hand: a program for the original gets no event for their effects."""
         self.reading = self.original_ways
         self.woken = self.woken or self.reading
         try:
