@@ -14,7 +14,7 @@ from typing import Any, Optional, Union
 from reactor import Connection, Container, Endpoint, Event, Handler, Link, Session
 from reactor.engine.events import defined
 from reactor.errors import CONNECTION_FORCED
-from reactor.loop.loggers import logger
+from reactor.loop.loggers import log_fields, logger
 from reactor.shown import quoted
 
 log = logger(__name__)
@@ -105,9 +105,10 @@ class EndpointStateHandler(Handler):
             subject = "%s: %s" % (endpoint.connection.describe(), link_text(endpoint))
         condition = endpoint.remote_condition
         if condition is not None:
-            log.error("%s closed by the peer: %s", subject, condition_text(condition))
+            fields = log_fields(endpoint, condition)
+            log.error("%s closed by the peer: %s", subject, condition_text(condition), extra=fields)
         elif EndpointStateHandler.is_local_open(endpoint) and EndpointStateHandler.is_remote_closed(endpoint):
-            log.error("%s closed by the peer, without a reason", subject)
+            log.error("%s closed by the peer, without a reason", subject, extra=log_fields(endpoint))
 
     # -- the engine's events -----------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ from reactor.engine.endpoints.disposition import TRANSACTIONAL_STATE
 from reactor.engine.events import defined
 from reactor.engine.handler import INCOMING
 from reactor.errors import DECODE_ERROR, NOT_IMPLEMENTED, REJECTED_BY_APPLICATION, DataException, DecodeError
-from reactor.loop.loggers import logger
+from reactor.loop.loggers import log_fields, logger
 from reactor.shown import shown
 
 from .endpoint import call, condition_text, link_text
@@ -193,7 +193,8 @@ class IncomingMessageHandler(Handler, Acking):
         """A message of a transaction, which its sender may roll back: there are none here. One that came settled
         can have no outcome, so that the link has to end."""
         why = Condition(NOT_IMPLEMENTED, "a message in a transaction; there are no transactions here")
-        log.error("delivery %s of link %s was rejected: %s", delivery.tag, delivery.link.name, why.description)
+        text, fields = "delivery %s of link %s was rejected: %s", log_fields(delivery, why)
+        log.error(text, delivery.tag, delivery.link.name, why.description, extra=fields)
         delivery.take()
         if delivery.fate:
             delivery.link.condition = why
@@ -263,4 +264,5 @@ class IncomingMessageHandler(Handler, Acking):
             delivery = event.delivery
             text = condition_text(delivery.local.condition)
             where, tag = event.connection.describe(), shown(delivery.tag)
-            log.error("%s: delivery %s of %s was rejected: %s", where, tag, link_text(event.link), text)
+            line, fields = "%s: delivery %s of %s was rejected: %s", log_fields(delivery, delivery.local.condition)
+            log.error(line, where, tag, link_text(event.link), text, extra=fields)

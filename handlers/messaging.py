@@ -14,7 +14,7 @@ from reactor import SASL, Endpoint, Event, EventType, Handler
 from reactor.errors import UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
 from reactor.hosts import is_loopback
 from reactor.lazily import Lazily, pattern
-from reactor.loop.loggers import logger
+from reactor.loop.loggers import log_fields, logger
 
 from .endpoint import EndpointStateHandler, condition_text, connection_of, container_of
 from .flow import FlowController
@@ -154,7 +154,8 @@ class MessagingHandler(Handler, Acking):
             then = "; it is tried again in %.3g s, and so on" % delay
         elif connection is not None and container is not None and container.found_no_peer(connection):
             then = _hint(connection)
-        log.log(level, "%s%s", text if where in text else "%s: %s" % (where, text), then)
+        line = text if where in text else "%s: %s" % (where, text)
+        log.log(level, "%s%s", line, then, extra=log_fields(connection, condition, delay=delay))
         if condition.name in self.fatal_conditions and connection is not None:
             sasl = transport.layers.sasl
             if sasl is None or sasl.outcome not in (SASL.SYS, SASL.TEMP):  # else the server had troubles of its own
@@ -193,7 +194,8 @@ class MessagingHandler(Handler, Acking):
         connection = event.connection
         condition = connection.remote_condition
         if condition is not None and connection.state & Endpoint.REMOTE_CLOSED:
-            log.warning("%s: lost; the peer closed it: %s", connection.describe(), condition_text(condition))
+            text, fields = condition_text(condition), log_fields(connection, condition)
+            log.warning("%s: lost; the peer closed it: %s", connection.describe(), text, extra=fields)
 
     @does_nothing
     def on_connection_reconnected(self, event: Event) -> None:

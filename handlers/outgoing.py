@@ -12,7 +12,7 @@ from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Event, Han
 from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
 from reactor.engine.endpoints.disposition import TRANSACTIONAL_STATE
 from reactor.engine.handler import OUTGOING
-from reactor.loop.loggers import logger
+from reactor.loop.loggers import log_fields, logger
 from reactor.shown import shown
 
 from .endpoint import call
@@ -119,7 +119,8 @@ class OutgoingMessageHandler(Handler):
         """Nothing more is heard of the link."""
         count = self._unheard.pop(event.link, 0)
         if count > 1:
-            log.info("%s: %d messages were not accepted, and no method listens for that", event.link.describe(), count)
+            text, fields = "%s: %d messages were not accepted, and no method listens for that", log_fields(event.link)
+            log.info(text, event.link.describe(), count, extra=fields)
 
     def unheard(self, link: Link) -> int:
         """How many messages of a sender were rejected, released, modified or in doubt, and no method listens for it."""
@@ -142,7 +143,8 @@ class OutgoingMessageHandler(Handler):
         reason = ": " + why.text if why is not None else ""
         method = OUTCOMES.get(state, "on_in_doubt")
         tag = shown(delivery.tag)
-        log.warning(text, link.connection.describe(), link.describe(), tag, end, reason, method)
+        fields = log_fields(delivery, why)
+        log.warning(text, link.connection.describe(), link.describe(), tag, end, reason, method, extra=fields)
 
     def _find(self, *methods: Optional[str]) -> Calls:
         """The methods that do something: this object's if a subclass defines them, else the delegate's."""

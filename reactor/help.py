@@ -30,6 +30,7 @@ CHAPTERS = {
     "lessons": "examples/README.md",
     "migration": "handlers/README.md",
     "broker": "handlers/broker/README.md",
+    "telemetry": "reactor/telemetry/README.md",
     "testing": "reactor/simulation/README.md",
     "looking": "reactor/tracing/README.md",
     "explain": "reactor/explain/README.md",

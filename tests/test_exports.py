@@ -20,6 +20,7 @@ import pytest
 import handlers
 import reactor
 import reactor.azure
+import reactor.telemetry
 import reactor.tokens
 
 API = Path(__file__).parent / "data" / "proton-api.txt"
@@ -63,6 +64,10 @@ OWN_HANDLERS: dict[str, str] = {
 
 #: The names of packages that are imported by their own name, which the original has not.
 OWN_PACKAGES = {
+    reactor.telemetry: (
+        "CONTENT_TYPE Telemetry TraceContext Traced Tracing current_trace group labels log_fields read_trace"
+        " write_trace"
+    ),
     reactor.tokens: "AccessToken Bearer Claims SharedAccessKey Token TokenProvider",
     reactor.azure: (
         "BATCH_FORMAT Batch BlockingManagement CONDITIONS EVENT_HUBS Locked Management ManagementError Meaning"

@@ -29,6 +29,8 @@ FLOORS = {
     "reactor.reasons": 0,
     "reactor.help": 6,
     "reactor.environment": 5,
+    "reactor.telemetry": 6,
+    "reactor.system": 4,
     "reactor.codec": 1,
     "reactor.engine": 2,
     "reactor.tracing": 3,
@@ -57,7 +59,7 @@ WORLDLY = set("time socket select selectors random os threading logging".split()
 WORLDLY |= set("asyncio concurrent multiprocessing secrets signal subprocess".split())
 
 #: Modules that only a program of others imports, and what they need of it.
-PLUGINS = {"handlers.broker.pytest_plugin": {"pytest"}}
+PLUGINS = {"handlers.broker.pytest_plugin": {"pytest"}, "reactor.telemetry.opentelemetry": {"opentelemetry"}}
 
 #: Imports for type checkers alone that go upwards: importing module -> why it is truly needed.
 UPWARD_TYPES: dict[str, str] = {}
@@ -208,7 +210,7 @@ def test_examples_show_the_public_names_only(source):
 
 
 def _uses_only_what_is_public(source, own, also=frozenset()):
-    public = {"reactor": public_names("reactor"), "handlers": public_names("handlers")}
+    public = {name: public_names(name) for name in ("reactor", "handlers", "reactor.system", "reactor.telemetry")}
     for found in source.imports:
         if floor(found.module) is None or f"{found.module}.".startswith(f"{own}.") or found.module in also:
             continue
@@ -220,7 +222,7 @@ def _uses_only_what_is_public(source, own, also=frozenset()):
 
 def public_names(package: str) -> set[str]:
     """What __all__ of a package says, read and not imported."""
-    source = next(source for source in SOURCES if source.name == package and source.is_package)
+    source = next(source for source in SOURCES if source.name == package)
     for node in source.tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(getattr(target, "id", None) == "__all__" for target in targets):

@@ -37,6 +37,7 @@ from handlers.broker.outlets import Outlet, Viewer
 from handlers.broker.resuming import ResumedIntake
 from handlers.broker.transactions.coordinator import LARGEST, Coordinator, capabilities
 from reactor import Condition, Described, Link, Terminus, symbol
+from reactor.telemetry import log_fields
 
 log = logging.getLogger("handlers.broker")
 
@@ -64,7 +65,8 @@ class Attaching:
             handler = self._handler(link)
         except Refused as refusal:
             level = logging.WARNING if refusal.condition == UNAUTHORIZED else logging.INFO
-            log.log(level, "link %r of %r refused: %s", link.name, link.connection.remote_container, refusal)
+            text, fields = "link %r of %r refused: %s", log_fields(link, refusal.condition)
+            log.log(level, text, link.name, link.connection.remote_container, refusal, extra=fields)
             link.source.type = link.target.type = Terminus.UNSPECIFIED
             link.condition = Condition(refusal.condition, refusal.description)
             link.open()
@@ -73,7 +75,7 @@ class Attaching:
         self._steal(link, handler)
         if log.isEnabledFor(logging.INFO):
             does = "sends to" if handler.produces else "receives from"
-            log.info("%s %s %s", handler.describe(), does, handler.where())
+            log.info("%s %s %s", handler.describe(), does, handler.where(), extra=log_fields(link))
         links[handler] = None
         link.handler = handler
         if link.remote_snd_settle_mode in (Link.SND_UNSETTLED, Link.SND_SETTLED, Link.SND_MIXED):

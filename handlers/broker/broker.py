@@ -53,6 +53,7 @@ from handlers.broker.subscribing import Subscribing
 from handlers.broker.transactions.transactions import Transactions
 from handlers.broker.web.server import WebServer
 from reactor import Condition, Handler, Limits, SSLDomain, Transport, __version__, symbol
+from reactor.telemetry import log_fields
 
 log = logging.getLogger("handlers.broker")
 
@@ -336,7 +337,8 @@ class Broker(MessagingHandler):
         refusal = self._refusal(connection)
         if refusal is not None:
             self.bounds.gone(connection)  # it takes no place: those that came with it are counted without it
-            log.warning("connection from %r refused: %s", connection.remote_container, refusal.text)
+            fields = log_fields(connection, refusal)
+            log.warning("connection from %r refused: %s", connection.remote_container, refusal.text, extra=fields)
             connection.open()
             connection.condition = refusal
             connection.close()
@@ -347,7 +349,8 @@ class Broker(MessagingHandler):
             symbol("product"): self.product.rpartition(" ")[0] or self.product,
             symbol("version"): self.product.rpartition(" ")[2],
         }
-        log.info("connection from %r at %s", connection.remote_container, self.doors.introduce(connection))
+        place, fields = self.doors.introduce(connection), log_fields(connection)
+        log.info("connection from %r at %s", connection.remote_container, place, extra=fields)
 
     def _refusal(self, connection: Any) -> Optional[Condition]:
         """Why a client is not let in, for now; None if it is."""
@@ -401,7 +404,7 @@ class Broker(MessagingHandler):
         self.subscribing.connection_ended(connection)
         self.actions.connection_ended(connection)
         if self._links.pop(connection, None) is not None:
-            log.info("connection from %r is gone", connection.remote_container)
+            log.info("connection from %r is gone", connection.remote_container, extra=log_fields(connection))
 
     def call(self, timer: Handler, delay: float = 0.0) -> Any:
         """Have the container call `timer` after the present event, and `delay` seconds. Returns the task, which can be
@@ -421,7 +424,9 @@ class Broker(MessagingHandler):
         self._note_error(event, f"link {event.link.name!r}", event.link)
 
     def _note_error(self, event: Any, name: str, endpoint: Any) -> None:
-        log.info("%r closed %s: %s", event.connection.remote_container, name, endpoint.remote_condition)
+        condition = endpoint.remote_condition
+        fields = log_fields(endpoint, condition)
+        log.info("%r closed %s: %s", event.connection.remote_container, name, condition, extra=fields)
 
     def on_transport_error(self, event: Any) -> None:
         """A peer that broke the protocol, fell silent, or could not log in."""
@@ -430,7 +435,8 @@ class Broker(MessagingHandler):
         if condition.name == UNAUTHORIZED:
             level = logging.WARNING
             self.doors.failed(event.transport)
-        log.log(level, "connection from %s failed: %s", event.connection.connected_address, condition.text)
+        where, fields = event.connection.connected_address, log_fields(event.connection, condition)
+        log.log(level, "connection from %s failed: %s", where, condition.text, extra=fields)
 
     # -- links
 

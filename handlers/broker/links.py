@@ -44,6 +44,7 @@ from reactor import (
     TransactionalDisposition,
     symbol,
 )
+from reactor.telemetry import log_fields
 
 log = logging.getLogger("handlers.broker")
 
@@ -82,7 +83,8 @@ class BrokerLink(Handler):
     def on_link_remote_close(self, event: Any) -> None:
         """The peer closes its end: everything it held waits again."""
         if self.link.remote_condition is not None:
-            log.info("%s closed: %s", self.describe(), self.link.remote_condition)
+            fields = log_fields(self.link, self.link.remote_condition)
+            log.info("%s closed: %s", self.describe(), self.link.remote_condition, extra=fields)
         self.closed = bool(self.link.state & Endpoint.LOCAL_ACTIVE)  # else it answers our close
         self.leave()
         self.answer(self.link.close)
@@ -108,7 +110,7 @@ class BrokerLink(Handler):
         if self.attached:
             self.attached = False
             if log.isEnabledFor(logging.INFO):
-                log.info("%s left %s", self.describe(), self.where())
+                log.info("%s left %s", self.describe(), self.where(), extra=log_fields(self.link))
             self.broker.forget_link(self)
             self.let_go()
             if self.record is not None:
@@ -304,7 +306,8 @@ class Intake(BrokerLink):
         def settle() -> None:
             self.expected -= 1
             if key_of(body) in node.gate.duplicates:
-                log.info("%r: a message of %s has come before, dropped", node.name, self.describe())
+                fields = log_fields(delivery)
+                log.info("%r: a message of %s has come before, dropped", node.name, self.describe(), extra=fields)
                 delivery.settle_with(ACCEPTED)
             else:
                 self._refuse(delivery, Refused("amqp:internal-error", "the first message of this id was not kept"))
@@ -341,7 +344,7 @@ class Intake(BrokerLink):
     def _refuse(self, delivery: Any, error: Any) -> None:
         if isinstance(error, Unrouted) and delivery.remote_state != TRANSACTIONAL:
             self.broker.refused += 1  # the sender may have another way for it (R9)
-            log.info("message of %s released: %s", self.describe(), error)
+            log.info("message of %s released: %s", self.describe(), error, extra=log_fields(delivery))
             delivery.settle_with(RELEASED)
             return
         if isinstance(error, TooLarge):
@@ -356,7 +359,8 @@ class Intake(BrokerLink):
             info = {symbol("queue"): clipped(error.queue), symbol("reason"): symbol("maxlen")}
         self.broker.refused += 1
         if not isinstance(error, Overflow) or error.first:
-            log.warning("message of %s refused: %s: %s", self.describe(), condition, str(error))
+            fields = log_fields(delivery, condition)
+            log.warning("message of %s refused: %s: %s", self.describe(), condition, str(error), extra=fields)
         why = Condition(condition, clipped(str(error)), info)
         if delivery.remote_state == TRANSACTIONAL:
             self._refuse_in_transaction(delivery, why)
@@ -400,7 +404,7 @@ class Intake(BrokerLink):
         if self.waits_for is None and self.attached:
             self.waits_for = node
             self.link.prefetch = 0
-            log.info("%r is full: %s has to wait", node.name, self.describe())
+            log.info("%r is full: %s has to wait", node.name, self.describe(), extra=log_fields(self.link))
             node.block(self)
 
     def let_go(self) -> None:

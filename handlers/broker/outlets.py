@@ -24,6 +24,7 @@ from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.terms import pause_of
 from handlers.broker.store.interface import Change, CountMessage, RemoveMessage
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Condition, Link, LocalProtocolError, symbol
+from reactor.telemetry import log_fields
 
 log = logging.getLogger("handlers.broker")
 
@@ -90,7 +91,7 @@ class Outlet(BrokerLink, Consumer):
     def close_for(self, error: LocalProtocolError) -> None:
         """A message could not be sent: a receiver for which it is too large gets that as the reason of the close."""
         if error.condition == TOO_LARGE and self.link.condition is None:
-            log.warning("%s is closed: %s", self.describe(), error.description)
+            log.warning("%s is closed: %s", self.describe(), error.description, extra=log_fields(self.link))
             self.link.condition = Condition(error.condition, error.description)
             self.link.close()
 

@@ -15,7 +15,7 @@ from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
 from reactor.engine.public import Link
 from reactor.errors import FORGOTTEN, NOT_IMPLEMENTED
-from reactor.loop.loggers import logger
+from reactor.loop.loggers import log_fields, logger
 from reactor.shown import quoted, shown
 
 log = logger(__name__)
@@ -83,7 +83,7 @@ def look_at(link: Link) -> None:
         link.__dict__["warned"] = True
         text = "%s: %s: the peer does not apply %s (strict=True closes the link instead)"
         words = ", ".join(words for _, words in missing)
-        log.warning(text, link.connection.describe(), link.describe(), words)
+        log.warning(text, link.connection.describe(), link.describe(), words, extra=log_fields(link))
 
 
 def _resumes(link: Link) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.lazily import Lazily
 from reactor.loop.loggers import logger
+from reactor.system import HERE
 
 if TYPE_CHECKING:
     import signal
@@ -58,10 +59,8 @@ class Signals:
         self._former_descriptor = -1
 
     def __enter__(self) -> Signals:
-        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is not None:
-                self._former[number] = signal.signal(number, self._came)
+        for number in HERE.ending_signals:
+            self._former[number] = signal.signal(number, self._came)
         # Else a signal that comes in the moment before a wait, or to another thread, is noticed after the wait.
         self._former_descriptor = signal.set_wakeup_fd(self._descriptor, warn_on_full_buffer=False)
         return self

@@ -14,7 +14,7 @@ from reactor.engine.events import Event, EventType
 from reactor.engine.handler import Dispatcher
 from reactor.engine.public import Transport
 from reactor.loop.interface import Clock
-from reactor.loop.loggers import logger
+from reactor.loop.loggers import log_fields, logger
 
 log = logger(__name__)
 
@@ -82,6 +82,7 @@ class SlowHandlerWatch:
                 text,
                 seconds,
                 silence,
+                extra=log_fields(seconds=seconds),
             )
 
 

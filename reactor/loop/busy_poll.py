@@ -6,17 +6,16 @@ nothing. It knows a poller, the time and one call of the system.
 
 from __future__ import annotations
 
-import os
 from typing import Any, Callable, Optional
 
 from reactor.loop.interface import Watcher
 from reactor.loop.poller import Poller
+from reactor.system import HERE
 
 #: Seconds to look again, by default: within these the answer of a peer on this machine comes, or on a fast network.
 BUSY_POLL = 0.0001
 
-#: The system's call to leave the processor to others. Without it, to look again would keep the peer from working.
-give_way: Optional[Callable[[], object]] = getattr(os, "sched_yield", None)
+give_way: Optional[Callable[[], object]] = HERE.give_way
 
 #: A wait is short when it took at most so many times as long as one looks: then the next may be shorter.
 _SHORT = 2.0

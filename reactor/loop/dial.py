@@ -11,7 +11,6 @@ reached by IPv4 at once and not after the two minutes that the system would wait
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections import deque
 from typing import Any, Callable, Union
@@ -20,11 +19,9 @@ from reactor.loop.aside import Aside, Outcome
 from reactor.loop.interface import WRITE, ConnectError, join_address
 from reactor.loop.poller import Poller
 from reactor.loop.timers import Timer
+from reactor.system import HERE
 
 HEAD_START = 0.25  #: seconds for one address to answer in before the next one is tried beside it
-
-# The results of connect_ex when the answer is not there yet; that of Windows is WSAEWOULDBLOCK.
-_UNDERWAY = frozenset([0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR])
 
 AddressInfo = tuple[Any, Any, int, str, Any]  # one row of socket.getaddrinfo
 Found = Union[list[AddressInfo], OSError]
@@ -207,8 +204,8 @@ class _Attempt:
         try:
             self.sock.setblocking(False)
             code = self.sock.connect_ex(address)
-            if code not in _UNDERWAY:
-                raise OSError(code, explain(code))
+            if code not in HERE.underway:
+                raise OSError(code, HERE.explain(code))
             dial.poller.watch(self.sock, WRITE, self)
         except BaseException:
             self.sock.close()
@@ -238,18 +235,12 @@ def _failure(sock: socket.socket) -> OSError | None:
     try:
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            return OSError(code, explain(code))
+            return OSError(code, HERE.explain(code))
         # A port of this machine without a listener can be given to the attempt itself, which then meets
         # itself in the middle and is "connected". A client that waits for its server to come back runs into
         # that, once in some ten thousand attempts.
         if sock.getpeername() == sock.getsockname():
-            return ConnectionRefusedError(errno.ECONNREFUSED, explain(errno.ECONNREFUSED))
+            return ConnectionRefusedError(errno.ECONNREFUSED, HERE.explain(errno.ECONNREFUSED))
     except OSError as error:
         return error
     return None
-
-
-def explain(code: int) -> str:
-    """The text of an error number; os.strerror does not know those of Windows' sockets."""
-    texts: dict[int, str] = getattr(socket, "errorTab", {})
-    return texts.get(code) or os.strerror(code)

@@ -1,17 +1,17 @@
 """Pollers: which descriptors are ready, asked of the system in one call.
 
 The network enters, and its dials. Where there is epoll it is asked itself, for that is a step of every turn; elsewhere
-the standard library's selector does it. A thing that is watched is a number, or has a `fileno()`.
+a selector of the standard library does it. A thing that is watched is a number, or has a `fileno()`.
 """
 
 from __future__ import annotations
 
 import select
-import selectors
 import sys
 from typing import Any, Protocol
 
 from reactor.loop.interface import READ, WRITE, Watcher
+from reactor.system import HERE
 
 
 class Poller(Protocol):
@@ -44,12 +44,12 @@ class Poller(Protocol):
 
 
 class SelectorPoller:
-    """The poller of any system, over `selectors.DefaultSelector`."""
+    """The poller of any system, over a selector of the standard library."""
 
     __slots__ = ("_selector",)
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._selector = HERE.selector()
 
     def watch(self, thing: Any, interest: int, watcher: Watcher) -> None:
         selector = self._selector
@@ -85,7 +85,7 @@ class SelectorPoller:
         self._selector.close()
 
 
-if sys.platform == "linux":
+if sys.platform == "linux":  # for a type checker: elsewhere `select` has no epoll
 
     class EpollPoller:
         """The poller of Linux."""
@@ -165,7 +165,6 @@ def _number(thing: Any) -> int:
 
 def make_poller() -> Poller:
     """The best one of this system."""
-    if sys.platform == "linux":
+    if sys.platform == "linux" and HERE.has_epoll:
         return EpollPoller()
-    else:
-        return SelectorPoller()
+    return SelectorPoller()

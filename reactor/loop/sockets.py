@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import sys
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Callable
@@ -15,7 +14,7 @@ from typing import Any, Callable
 from reactor.loop.aside import Aside
 from reactor.loop.busy_poll import busily
 from reactor.loop.clock import MonotonicClock
-from reactor.loop.dial import Dial, Found, Resolver, explain, format_address, look_up
+from reactor.loop.dial import Dial, Found, Resolver, format_address, look_up
 from reactor.loop.interface import (
     READ,
     Buffer,
@@ -28,24 +27,7 @@ from reactor.loop.interface import (
 )
 from reactor.loop.poller import Poller, make_poller
 from reactor.loop.timers import Timer, Timers
-
-# select() on Windows does not end when Ctrl-C is pressed, so no wait there is longer than this. For the
-# others it is a limit that the system's own call accepts in any unit.
-_LONGEST_WAIT = 0.5 if sys.platform == "win32" else 86400.0
-
-# The errors of accept() for a peer that gave up while it waited, and of networks that failed beneath it: see
-# accept(2).
-_GAVE_UP = frozenset(
-    getattr(errno, name)
-    for name in (
-        "ECONNABORTED ECONNRESET EPERM EPROTO ENETDOWN ENOPROTOOPT EHOSTDOWN ENONET"
-        " EHOSTUNREACH EOPNOTSUPP ENETUNREACH"
-    ).split()
-    if hasattr(errno, name)
-)
-
-# An IPv6 socket for both families cannot be had here; anything else that goes wrong with it is a real error.
-_NO_IPV6 = frozenset([errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENOPROTOOPT, errno.EPROTONOSUPPORT])
+from reactor.system import HERE
 
 
 class SocketWire:
@@ -139,7 +121,7 @@ class SocketListener:
                 except BlockingIOError:
                     break
                 except OSError as error:
-                    if error.errno in _GAVE_UP:
+                    if error.errno in HERE.gave_up:
                         continue
                     raise
                 return SocketWire(self._network, _tune(peer), format_address(address))
@@ -167,6 +149,7 @@ class SocketNetwork:
         "_clock",
         "_dialing",
         "_failed",
+        "_longest_wait",
         "_resolver",
         "_timers",
         "_waker",
@@ -179,6 +162,7 @@ class SocketNetwork:
     ) -> None:
         self._clock: Clock = MonotonicClock() if clock is None else clock
         self.poller: Poller = busily(make_poller(), busy_poll, self._clock.now)
+        self._longest_wait = HERE.longest_wait
         self._timers = Timers()
         self._resolver = Resolver(ask)
         self._aside = Aside("amqp-reactor call aside")
@@ -236,8 +220,8 @@ class SocketNetwork:
             self.poller.unwatch(thing)
 
     def wait(self, timeout: float | None) -> Sequence[tuple[Watcher, int]]:
-        if timeout is None or timeout > _LONGEST_WAIT:
-            timeout = _LONGEST_WAIT
+        if timeout is None or timeout > self._longest_wait:
+            timeout = self._longest_wait
         if self._timers.heap or self._failed:
             return self._wait_for_dials(timeout)
         return self.poller.wait(timeout)
@@ -356,7 +340,7 @@ def _tune(sock: socket.socket) -> socket.socket:
 
 
 def _not_connected() -> OSError:
-    return OSError(errno.ENOTCONN, explain(errno.ENOTCONN))
+    return OSError(errno.ENOTCONN, HERE.explain(errno.ENOTCONN))
 
 
 def _listen(host: str | None, port: int, backlog: int) -> list[socket.socket]:
@@ -374,7 +358,7 @@ def _listen(host: str | None, port: int, backlog: int) -> list[socket.socket]:
         try:
             return [_bind(socket.AF_INET6, ("::", port), backlog, dual=True)]
         except OSError as error:
-            if error.errno not in _NO_IPV6:
+            if error.errno not in HERE.no_address:
                 raise
     return [_bind(socket.AF_INET, ("0.0.0.0", port), backlog)]
 
@@ -390,7 +374,7 @@ def _listen_on(found: Sequence[Any], port: int, backlog: int) -> list[socket.soc
             try:
                 sockets.append(_bind(family, address, backlog))
             except OSError as error:
-                if error.errno not in _NO_IPV6:
+                if error.errno not in HERE.no_address:
                     raise
                 missing = error
     except BaseException:
@@ -398,7 +382,7 @@ def _listen_on(found: Sequence[Any], port: int, backlog: int) -> list[socket.soc
             sock.close()
         raise
     if not sockets:
-        raise missing or OSError(errno.EADDRNOTAVAIL, explain(errno.EADDRNOTAVAIL))
+        raise missing or OSError(errno.EADDRNOTAVAIL, HERE.explain(errno.EADDRNOTAVAIL))
     return sockets
 
 
@@ -406,11 +390,7 @@ def _bind(family: int, address: tuple[Any, ...], backlog: int, dual: bool = Fals
     """One listening socket. dual: an IPv6 one takes IPv4 peers too."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if sys.platform == "win32":
-            # There the other option lets a second process take the port over.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        HERE.claim(sock)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
         sock.bind(address)

@@ -8,8 +8,9 @@ import pytest
 
 from handlers.broker import EmbeddedBroker
 from handlers.broker.nodes.statistics import COUNTERS, BrokerStatistics, NodeStatistics
-from handlers.broker.web.metrics import CONTENT_TYPE, HELP, exposition
+from handlers.broker.web.metrics import HELP, exposition
 from handlers.broker.web.survey import Node, Picture, Survey
+from reactor.telemetry import CONTENT_TYPE
 from tests.broker.test_web import ask, fill
 from tests.support.brokers import BrokerWorld
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Union
 
 from reactor import ScramSecret
+from reactor.system import HERE
 
 MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-1")
 """For each of these a new user gets a verifier: between them they suit every client that has SCRAM."""
@@ -93,7 +94,7 @@ def read_users(path: Union[str, os.PathLike[str]]) -> Verifiers:
 
 def is_shared(path: Union[str, os.PathLike[str]]) -> bool:
     """Whether others than the owner may read the file, or write it."""
-    return os.name == "posix" and bool(stat.S_IMODE(os.stat(path).st_mode) & 0o077)
+    return HERE.posix and bool(stat.S_IMODE(os.stat(path).st_mode) & 0o077)
 
 
 def _lines(path: Union[str, os.PathLike[str]]) -> list[str]:

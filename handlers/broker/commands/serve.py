@@ -31,6 +31,7 @@ from reactor import (
     __version__,
     environment_secret,
 )
+from reactor.system import HERE
 
 log = logging.getLogger("handlers.broker")
 
@@ -223,9 +224,9 @@ class _Interrupts:
         self._hung_up = False
         self.bell = _Bell(self.consider)
         container.selectable(self.bell)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in HERE.ending_signals:
             signal.signal(number, self.interrupt)
-        hang_up = getattr(signal, "SIGHUP", None)  # there is none on Windows
+        hang_up = HERE.hang_up
         if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
             signal.signal(hang_up, self.hang_up)
 

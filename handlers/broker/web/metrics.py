@@ -1,9 +1,7 @@
-"""The numbers of a broker in the text form of Prometheus, version 0.0.4.
+"""The numbers of a broker in the text form of Prometheus, which `reactor.telemetry` writes.
 
-See prometheus.io/docs/instrumenting/exposition_formats: for each metric a HELP, a TYPE and its samples in one group;
-backslash, quotation mark and line feed in a label are escaped; each line ends with a line feed. Names of counters end
-in `_total`, and counters only grow: the numbers of the whole broker include nodes that are gone, those of a node begin
-again with it.
+Names of counters end in `_total`, and counters only grow: the numbers of the whole broker include nodes that are gone,
+those of a node begin again with it.
 
 Dynamic nodes have names of chance, each of them for a short time. They count in the numbers of the broker, and have
 none of their own: each would be a series that a monitoring system keeps. Of the others the first ones have some, in the
@@ -17,9 +15,7 @@ from typing import NamedTuple
 
 from handlers.broker.nodes.statistics import COUNTERS, NodeStatistics
 from handlers.broker.web.survey import Picture
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
+from reactor.telemetry import group, labels
 
 MOST_NODES = 1000
 """Queues and topics with numbers of their own: some 1.1 MB."""
@@ -85,31 +81,23 @@ OF_A_NODE = (
 
 def exposition(version: str, picture: Picture, most: int = MOST_NODES) -> Iterator[str]:
     """The lines, in pieces. version: of the program. most: nodes with numbers of their own."""
-    yield from _group("amqp_broker_info", "gauge", "1, with the version of the program.")
-    yield f"amqp_broker_info{_labels('version', version)} 1\n"
+    yield group("amqp_broker_info", "gauge", "1, with the version of the program.")
+    yield f"amqp_broker_info{labels(('version', version))} 1\n"
     numbers = {**picture.counters, **picture.broker.to_dict()}
     for metric in {metric.name: metric for metric in (*COUNTED, *OF_THE_BROKER)}.values():
         name = f"amqp_broker_{metric.name}"
-        yield from _group(name, metric.kind, metric.help)
+        yield group(name, metric.kind, metric.help)
         yield f"{name} {numbers[metric.field]}\n"
     kinds: dict[str, list[tuple[str, NodeStatistics]]] = {"queue": [], "topic": []}
     lasting = [node.numbers for node in picture.nodes if not node.dynamic]
     for numbers_of_it in lasting[:most]:
         kind = numbers_of_it.kind
-        kinds[kind].append((_labels(kind, numbers_of_it.name), numbers_of_it))
+        kinds[kind].append((labels((kind, numbers_of_it.name)), numbers_of_it))
     name = "amqp_broker_nodes_left_out"
-    yield from _group(name, "gauge", f"Queues and topics beyond the first {most}, without numbers of their own here.")
+    yield group(name, "gauge", f"Queues and topics beyond the first {most}, without numbers of their own here.")
     yield f"{name} {max(0, len(lasting) - most)}\n"
     for kind, rows in kinds.items():
         for metric in OF_A_NODE if rows else ():
             name = f"amqp_broker_{kind}_{metric.name}"
-            yield from _group(name, metric.kind, metric.help)
-            yield "".join(f"{name}{labels} {getattr(row, metric.field)}\n" for labels, row in rows)
-
-
-def _group(name: str, kind: str, text: str) -> tuple[str, str]:
-    return f"# HELP {name} {text}\n", f"# TYPE {name} {kind}\n"
-
-
-def _labels(name: str, value: str) -> str:
-    return '{%s="%s"}' % (name, value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
+            yield group(name, metric.kind, metric.help)
+            yield "".join(f"{name}{named} {getattr(row, metric.field)}\n" for named, row in rows)

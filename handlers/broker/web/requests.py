@@ -25,12 +25,13 @@ from handlers.broker.web.address import is_own_host
 from handlers.broker.web.bridge import Bridge, Unanswered
 from handlers.broker.web.interface import WatchedBroker
 from handlers.broker.web.login import CHALLENGE, Denied, Login
-from handlers.broker.web.metrics import CONTENT_TYPE, exposition
+from handlers.broker.web.metrics import exposition
 from handlers.broker.web.page import Page
 from handlers.broker.web.sampling import Sampler
 from handlers.broker.web.survey import Survey
 from handlers.broker.web.watching import BadRequest, Watch, number, parameters, parse_choice
 from reactor import __version__
+from reactor.telemetry import CONTENT_TYPE
 
 log = logging.getLogger("handlers.broker")
 

@@ -8,7 +8,6 @@ request.
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import socket
 import socketserver
@@ -27,6 +26,7 @@ from handlers.broker.web.page import Page
 from handlers.broker.web.requests import MOST_STREAMS, Request, Services
 from handlers.broker.web.sampling import Sampler
 from handlers.broker.web.survey import Survey
+from reactor.system import HERE
 
 log = logging.getLogger("handlers.broker")
 
@@ -98,7 +98,7 @@ class _Server(ThreadingHTTPServer):
     """Listens, and has a thread for each connection, which `end_requests` ends."""
 
     # Elsewhere it would let another program take the port over [SO_REUSEADDR of Windows].
-    allow_reuse_address = os.name == "posix"
+    allow_reuse_address = HERE.reuses_ports
     request_queue_size = 16
 
     def __init__(self, address: tuple[str, int], services: Services) -> None:

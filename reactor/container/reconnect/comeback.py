@@ -15,7 +15,7 @@ from reactor.container.reconnect.backoff import Backoff, read_delays
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Link, Sender, Session
 from reactor.lazily import Lazily
-from reactor.loop.loggers import logger
+from reactor.loop.loggers import log_fields, logger
 from reactor.loop.timers import Timer
 from reactor.reasons import passes
 
@@ -112,6 +112,7 @@ class Comeback:
             endpoint.describe() if isinstance(endpoint, Link) else repr(endpoint),
             condition.text,
             delay,
+            extra=log_fields(endpoint, condition, delay=delay),
         )
         patience.told = True
         if isinstance(endpoint, Session):

@@ -14,7 +14,7 @@ from reactor.container.settings.connect import ConnectSettings
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Link, Session
 from reactor.errors import LINK_REDIRECT
-from reactor.loop.loggers import logger
+from reactor.loop.loggers import log_fields, logger
 from reactor.shown import shown
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class LinkRedirects:
         else:
             session = self._branch(step)
         where = shown(address) if step is None else step.url.redacted
-        log.info("%s: %s is redirected to %s", self._connection.describe(), link.describe(), where)
+        text, fields = "%s: %s is redirected to %s", log_fields(link, condition)
+        log.info(text, self._connection.describe(), link.describe(), where, extra=fields)
         session.adopt(link)
 
     def _branch(self, step: Step) -> Session:

@@ -22,7 +22,7 @@ from reactor.engine.sasl.layer import SASL
 from reactor.errors import CONNECTION_REDIRECT, IO_ERROR, TIMED_OUT, ConnectionException
 from reactor.loop.driver import Driver
 from reactor.loop.interface import ConnectError
-from reactor.loop.loggers import logger
+from reactor.loop.loggers import log_fields, logger
 from reactor.loop.timers import Timer
 from reactor.reasons import UNTRUSTED, passes
 
@@ -109,7 +109,8 @@ class ConnectionSupervisor:
             self.connection.end()
             self._host.forget(self.connection)
         elif step.delay > 0:
-            log.info("trying %s in %.3g s", step.url.redacted, step.delay)
+            fields = log_fields(self.connection, delay=step.delay, attempt=self.failures + 1)
+            log.info("trying %s in %.3g s", step.url.redacted, step.delay, extra=fields)
             self._host.will_try(self.connection, self.failures, step.delay)
             self._alarms = [self._host.loop.schedule(step.delay, lambda: self._connect(step))]
             self.due = self._alarms[0].at
@@ -124,7 +125,8 @@ class ConnectionSupervisor:
         driver = self._driver = self.connector.connect(step.url, step.hostname, step.redirected)
         proxy = self.connector.proxy
         way = "" if proxy is None else " through the proxy " + proxy.name
-        log.info("connecting to %s%s", step.url.redacted, way)
+        fields = log_fields(self.connection, attempt=self.failures + 1)
+        log.info("connecting to %s%s", step.url.redacted, way, extra=fields)
         schedule = self._host.loop.schedule
         if self.settings.connect_timeout is not None:
             self._alarms.append(schedule(self.settings.connect_timeout, lambda: self._not_connected(driver)))
@@ -187,7 +189,7 @@ class ConnectionSupervisor:
             self.tokens.opened()
         self.attempts.opened()
         connection.lasting = self.attempts.upcoming is not None
-        log.info("connected to %s", connection.connected_address)
+        log.info("connected to %s", connection.connected_address, extra=log_fields(connection))
         if self._was_open:
             unanswered = (*connection.sessions(0), *connection.links(0))
             self._recovering = dict.fromkeys(one for one in unanswered if is_unanswered(one))
@@ -273,11 +275,12 @@ class ConnectionSupervisor:
         if again:
             self._try_next()
         elif not connection.state & Endpoint.LOCAL_ACTIVE:
-            log.info("disconnected from %s", connection.connected_address)
+            log.info("disconnected from %s", connection.connected_address, extra=log_fields(connection))
             connection.end()
             self._host.forget(connection)
         else:
-            log.info("disconnected from %s, for good", connection.connected_address)
+            fields = log_fields(connection, transport.condition or connection.remote_condition)
+            log.info("disconnected from %s, for good", connection.connected_address, extra=fields)
             if not sent_away and transport.condition is not None:
                 text = "%s lost: %s" if self._was_open else "no connection to %s: %s"
                 text %= (connection.connected_address, transport.condition.text)

@@ -37,6 +37,7 @@ from reactor.container.settings.proxy import ProxyOption, read_proxy
 from reactor.engine.tls.domain import SSLDomain
 from reactor.errors import SSLException
 from reactor.lazily import Lazily, pattern
+from reactor.system import HERE
 from reactor.url import Url
 
 if TYPE_CHECKING:
@@ -93,11 +94,7 @@ def find_config() -> ConnectConfig:
 
 
 def _places() -> list[pathlib.Path]:
-    places = [pathlib.Path(FILE)]
-    if os.name != "nt":
-        home = pathlib.Path(os.path.expanduser("~"))
-        places += [home / ".config" / "messaging" / FILE, pathlib.Path("/etc/messaging") / FILE]
-    return places
+    return [pathlib.Path(FILE), *(pathlib.Path(folder) / FILE for folder in HERE.settings_folders())]
 
 
 def read_config(path: pathlib.Path) -> ConnectConfig:

@@ -20,7 +20,7 @@ from reactor.engine.endpoints.disposition import (
 )
 from reactor.engine.endpoints.receiver import check_count
 from reactor.engine.public import Delivery, Receiver
-from reactor.loop.loggers import logger
+from reactor.loop.loggers import log_fields, logger
 from reactor.shown import shown
 
 log = logger(__name__)
@@ -56,7 +56,8 @@ class Screen(ReceiverOption):
         if not delivery.fate:
             delivery.finish(self._outcome(delivery))
         tag, link = shown(delivery.tag), delivery.link
-        log.info("%s: %s: message %s was kept away: %s", link.connection.describe(), link.describe(), tag, why)
+        text = "%s: %s: message %s was kept away: %s"
+        log.info(text, link.connection.describe(), link.describe(), tag, why, extra=log_fields(delivery))
         return False
 
     def reason(self, event: AnyValue) -> Optional[str]:

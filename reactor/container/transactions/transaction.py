@@ -35,7 +35,7 @@ from reactor.errors import (
     TransactionException,
     TransactionRolledBack,
 )
-from reactor.loop.loggers import logger
+from reactor.loop.loggers import log_fields, logger
 
 if TYPE_CHECKING:
     from reactor.container.interface import TransactionHost
@@ -454,7 +454,7 @@ class Transaction:
         elif kind is TRANSACTION_COMMIT_FAILED:
             what = "the commit of a transaction is in doubt" if self.in_doubt else "a transaction was not committed"
         text = "%s: %s: %s" % (connection.describe(), what, why.text)
-        log.error("%s; no %s listens for it", text, kind.method)
+        log.error("%s; no %s listens for it", text, kind.method, extra=log_fields(link, why))
         if kind is TRANSACTION_DECLARE_FAILED:
             self._container.note_failure(connection, TransactionException(text))
             connection.close()

@@ -1,0 +1,294 @@
+"""The systems that the tests do not run on, by stand-ins for Python's modules there: Windows, and macOS.
+
+The numbers of errors and signals are those of Python on these systems (learn.microsoft.com, "Windows Sockets Error
+Codes"; errno.h of macOS). A container runs over the sockets of this machine with the pollers of those.
+"""
+
+from __future__ import annotations
+
+import ast
+import errno
+import os
+import selectors
+import signal
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from handlers import MessagingHandler
+from handlers.broker import EmbeddedBroker
+from reactor import Container, Message
+from reactor.container import signals
+from reactor.container.settings import config
+from reactor.loop import busy_poll, dial, poller, sockets
+from reactor.loop.interface import ConnectError
+from reactor.system import HERE, System
+from tests.support.processes import CHECKOUT
+
+RESET = "An existing connection was forcibly closed by the remote host"
+
+WINDOWS = System(
+    "win32",
+    posix=False,
+    os_module=SimpleNamespace(strerror=lambda code: "Unknown error"),
+    errno_module=SimpleNamespace(
+        EAGAIN=11, EINTR=4, EPERM=1, EWOULDBLOCK=10035, EINPROGRESS=10036, ENOPROTOOPT=10042, EPROTONOSUPPORT=10043,
+        EOPNOTSUPP=10045, EAFNOSUPPORT=10047, EADDRINUSE=10048, EADDRNOTAVAIL=10049, ENETDOWN=10050, ENETUNREACH=10051,
+        ECONNABORTED=10053, ECONNRESET=10054, ECONNREFUSED=10061, EHOSTDOWN=10064, EHOSTUNREACH=10065, EMFILE=10024,
+    ),
+    socket_module=SimpleNamespace(
+        SOL_SOCKET=0xFFFF, SO_REUSEADDR=4, SO_EXCLUSIVEADDRUSE=-5, errorTab={10054: RESET, 10061: "Connection refused"}
+    ),
+    signal_module=SimpleNamespace(SIGINT=2, SIGBREAK=21),
+)  # fmt: skip
+
+MACOS = System(
+    "darwin",
+    os_module=SimpleNamespace(strerror=os.strerror, sched_yield=lambda: None),
+    errno_module=SimpleNamespace(
+        EINTR=4, EPERM=1, EAGAIN=35, EWOULDBLOCK=35, EINPROGRESS=36, ENOPROTOOPT=42, EPROTONOSUPPORT=43, EOPNOTSUPP=102,
+        EAFNOSUPPORT=47, EADDRINUSE=48, EADDRNOTAVAIL=49, ENETDOWN=50, ENETUNREACH=51, ECONNABORTED=53, ECONNRESET=54,
+        ECONNREFUSED=61, EHOSTDOWN=64, EHOSTUNREACH=65, EPROTO=100,
+    ),
+    socket_module=SimpleNamespace(SOL_SOCKET=0xFFFF, SO_REUSEADDR=4),
+    signal_module=SimpleNamespace(SIGINT=2, SIGTERM=15, SIGHUP=1),
+)  # fmt: skip
+
+
+# -- decisions -----------------------------------------------------------------------------------------------
+
+
+def test_windows() -> None:
+    assert not WINDOWS.has_epoll and WINDOWS.longest_wait == 0.5, "select does not end at Ctrl-C there"
+    assert WINDOWS.give_way is None and not WINDOWS.posix
+    assert WINDOWS.ending_signals == [2, 21] and WINDOWS.hang_up is None
+    assert {0, 10035, 10036} <= WINDOWS.underway and 10061 not in WINDOWS.underway
+    assert {10053, 10054} <= WINDOWS.gave_up and 10024 not in WINDOWS.gave_up, "out of sockets is no peer's doing"
+    assert {10047, 10049} <= WINDOWS.no_address and 10048 not in WINDOWS.no_address
+    assert WINDOWS.explain(10054) == RESET and WINDOWS.explain(5) == "Unknown error"
+    assert WINDOWS.settings_folders() == [] and not WINDOWS.reuses_ports
+    selector = WINDOWS.selector()
+    assert type(selector) is selectors.SelectSelector
+    selector.close()
+
+
+def test_macos() -> None:
+    assert not MACOS.has_epoll and MACOS.longest_wait > 3600 and MACOS.give_way is not None and MACOS.posix
+    assert MACOS.ending_signals == [2, 15] and MACOS.hang_up == 1
+    assert {0, 35, 36} <= MACOS.underway and 61 not in MACOS.underway
+    assert {53, 54, 100} <= MACOS.gave_up and {47, 49} <= MACOS.no_address
+    assert MACOS.explain(errno.ECONNRESET) == os.strerror(errno.ECONNRESET)
+    assert MACOS.settings_folders()[-1] == "/etc/messaging" and MACOS.reuses_ports
+
+
+def test_this_one() -> None:
+    assert {0, errno.EINPROGRESS, errno.EAGAIN} <= HERE.underway and errno.ECONNRESET in HERE.gave_up
+    assert signal.SIGINT in HERE.ending_signals and errno.EADDRNOTAVAIL in HERE.no_address
+
+
+@pytest.mark.parametrize("system, option", [(WINDOWS, -5), (MACOS, 4)], ids=["Windows", "macOS"])
+def test_a_port_is_taken_by_no_other_program(system: System, option: int) -> None:
+    set_options = []
+    system.claim(SimpleNamespace(setsockopt=lambda *given: set_options.append(given)))
+    assert set_options == [(0xFFFF, option, 1)]
+
+
+def test_settings_are_looked_for_where_the_system_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(config.VARIABLE, raising=False)
+    monkeypatch.setattr(config, "HERE", WINDOWS)
+    with pytest.raises(ValueError, match=r"looked for connect\.json; "):
+        Container().connect()
+
+
+# -- signals -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("system, numbers", [(WINDOWS, [2, 21]), (MACOS, [2, 15])], ids=["Windows", "macOS"])
+def test_signals_that_there_are_end_a_run(monkeypatch: pytest.MonkeyPatch, system: System, numbers: Any) -> None:
+    handlers: dict[int, Any] = {}
+    stand_in = SimpleNamespace(
+        signal=lambda number, handler: handlers.__setitem__(number, handler),
+        set_wakeup_fd=lambda descriptor, warn_on_full_buffer=False: -1,
+        SIG_DFL="default",
+        Signals=lambda number: SimpleNamespace(name="SIG%d" % number),
+    )
+    monkeypatch.setattr(signals, "signal", stand_in)
+    monkeypatch.setattr(signals, "HERE", system)
+    stopped: list[Any] = []
+    lines: list[str] = []
+    with signals.Signals(stopped.append, lambda log, given: lines.append(given[0] % given[1:]), -1, 10.0) as run:
+        assert list(handlers) == numbers
+        handlers[numbers[-1]](numbers[-1], None)
+        handlers[numbers[0]](numbers[0], None)
+        with pytest.raises(KeyboardInterrupt):
+            handlers[numbers[0]](numbers[0], None)
+    assert stopped == [10.0, None] and run.status(True) == 128 + numbers[-1]
+    assert lines == ["SIG%d: ending, within 10 seconds" % numbers[-1], "SIG%d: ending at once" % numbers[0]]
+    assert set(handlers.values()) == {"default"}, "none was there before"
+
+
+# -- sockets -------------------------------------------------------------------------------------------------
+
+
+class FakeSocket:
+    """A socket that does what it is given: values, or exceptions, for each call."""
+
+    def __init__(self, **answers: list[Any]) -> None:
+        self.answers = answers
+        self.closed = False
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*given: Any) -> Any:
+            answer = self.answers[name].pop(0)
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        return call
+
+    def setblocking(self, blocking: bool) -> None:
+        assert not blocking
+
+    def fileno(self) -> int:
+        return 5
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_peer_that_gave_up_while_it_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "HERE", WINDOWS)
+    network = sockets.SocketNetwork()
+    try:
+        waiting = FakeSocket(
+            accept=[ConnectionResetError(10054, RESET), BlockingIOError(10035, "x"), OSError(10024, "too many")],
+            getsockname=[("127.0.0.1", 5), ("127.0.0.1", 5)],
+        )
+        listener = sockets.SocketListener(network, [waiting])  # type: ignore[list-item]
+        assert listener.accept() is None
+        with pytest.raises(OSError, match="too many"):
+            listener.accept()
+    finally:
+        network.close()
+
+
+def test_a_wire_that_is_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = FakeSocket(
+        recv=[BlockingIOError(10035, "later"), ConnectionResetError(10054, RESET)],
+        send=[BlockingIOError(10035, "later"), ConnectionAbortedError(10053, "aborted")],
+        shutdown=[OSError(57, "Socket is not connected")],  # of macOS, where the peer was faster
+    )
+    wire = sockets.SocketWire(SimpleNamespace(unwatch=lambda thing: None), broken, "peer:5672")  # type: ignore[arg-type]
+    assert wire.read(10) is None and wire.write(b"x") == 0
+    with pytest.raises(ConnectionResetError, match="forcibly closed"):
+        wire.read(10)
+    with pytest.raises(ConnectionAbortedError):
+        wire.write(b"x")
+    wire.finish()
+    wire.close()
+    assert broken.closed
+
+
+def test_an_attempt_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """WSAEWOULDBLOCK is an attempt that goes on, WSAECONNREFUSED one that has failed, with its text."""
+    monkeypatch.setattr(dial, "HERE", WINDOWS)
+    made: list[FakeSocket] = []
+    codes = [10061, 10035]
+
+    def make(*given: Any) -> FakeSocket:
+        made.append(FakeSocket(connect_ex=[codes.pop(0)]))
+        return made[-1]
+
+    monkeypatch.setattr(dial.socket, "socket", make)
+    results: list[Any] = []
+    watched: list[Any] = []
+    stand_in = SimpleNamespace(watch=lambda *given: watched.append(given), unwatch=lambda thing: None)
+    timer = SimpleNamespace(cancel=lambda: None)
+    attempt = dial.Dial(
+        "peer", 5672, stand_in, lambda delay, call: timer, lambda *given: results.append(given)  # type: ignore[arg-type]
+    )
+    where = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 5672))
+    attempt.found([where, where])
+    assert made[0].closed and not made[1].closed and len(watched) == 1 and results == []
+    attempt.cancel()
+    codes.append(10061)
+    again = dial.Dial(
+        "peer", 5672, stand_in, lambda delay, call: timer, lambda *given: results.append(given)  # type: ignore[arg-type]
+    )
+    again.found([where])
+    error = results[0][2]
+    assert isinstance(error, ConnectError) and "Connection refused" in str(error)
+
+
+class Once(MessagingHandler):
+    """Sends one message to `jobs`, takes it, and closes."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+        self.taken: list[Any] = []
+
+    def on_start(self, event: Any) -> None:
+        connection = event.container.connect(self.url)
+        event.container.create_receiver(connection, "jobs")
+        event.container.create_sender(connection, "jobs").send(Message("hello"))
+
+    def on_message(self, event: Any) -> None:
+        self.taken.append(event.message.body)
+        event.connection.close()
+
+
+class Kin(System):
+    """This machine, with the pollers and the waits of another system."""
+
+    def __init__(self, platform: str, kind: type[selectors.BaseSelector], longest_wait: float) -> None:
+        super().__init__(platform)
+        self.kind = kind
+        self.longest_wait = longest_wait
+        self.give_way = None
+
+    def selector(self) -> selectors.BaseSelector:
+        return self.kind()
+
+
+# kqueue is not here; what it has in common with poll is that it is asked by `selectors`.
+@pytest.mark.parametrize(
+    "kin",
+    [
+        Kin("win32", selectors.SelectSelector, 0.5),
+        Kin("darwin", getattr(selectors, "PollSelector", selectors.SelectSelector), 86400.0),
+    ],
+    ids=["Windows", "macOS"],
+)
+def test_a_broker_and_a_client_by_the_pollers_of(kin: Kin, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (poller, sockets, dial):
+        monkeypatch.setattr(module, "HERE", kin)
+    monkeypatch.setattr(busy_poll, "give_way", kin.give_way)
+    with EmbeddedBroker() as broker:
+        client = Once(broker.url)
+        container = Container(client)
+        assert type(container.loop.network.poller) is poller.SelectorPoller  # type: ignore[attr-defined]
+        container.run()
+        assert client.taken == ["hello"]
+
+
+# -- one room ------------------------------------------------------------------------------------------------
+
+QUESTIONS = ("hasattr(os,", "hasattr(signal,", "platform.", "getattr(signal,", "getattr(os,", "getattr(socket,")
+
+#: Questions that stand elsewhere, so that a type checker sees them.
+FOR_TYPE_CHECKERS = {"reactor/loop/poller.py", "handlers/broker/access/userfile.py"}
+
+
+def test_no_other_room_of_the_loop_and_of_the_broker_asks_which_system_this_is() -> None:
+    asking = set()
+    for folder in ("reactor/codec", "reactor/engine", "reactor/loop", "reactor/container/settings", "handlers"):
+        for path in sorted((CHECKOUT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                text = ast.unparse(node) if isinstance(node, (ast.Attribute, ast.Call)) else ""
+                if text in ("sys.platform", "os.name") or text.startswith(QUESTIONS):
+                    asking.add(path.relative_to(CHECKOUT).as_posix())
+    assert asking == FOR_TYPE_CHECKERS
