@@ -23,6 +23,7 @@ from reactor.codec.types import symbol
 from reactor.container.settings.options import SenderOption
 from reactor.engine.endpoints.sender import Sender as EngineSender
 from reactor.engine.public import Sender
+from reactor.errors import DecodeError
 from reactor.lazily import pattern
 from reactor.tracing.observer import Observer
 
@@ -178,7 +179,10 @@ class Tracing(Observer):
 
     def received(self, delivery: Any) -> None:
         """See Observer: `on_message` is next."""
-        context = read_trace(message_of(delivery))
+        try:
+            context = read_trace(message_of(delivery))
+        except DecodeError:
+            context = None  # it is rejected, or its handler finds that out
         if context is not None or self._within:
             _current.set(context)
             self._within = context is not None
@@ -197,7 +201,7 @@ class Tracing(Observer):
 
 
 def message_of(delivery: Any) -> Message:
-    """The message of a delivery that has come, to look at: nothing is taken."""
+    """The message of a delivery that has come, to look at: nothing is taken. DecodeError for bytes that are none."""
     payload = bytes(delivery.payload)
     return Message.from_bytes(payload + b"".join(delivery.chunks) if delivery.chunks else payload)
 

@@ -15,6 +15,7 @@ from opentelemetry import metrics, propagate, trace  # type: ignore[import-not-f
 
 from reactor.codec.message import Message
 from reactor.engine.public import Sender
+from reactor.errors import DecodeError
 from reactor.telemetry.context import Traced, Tracing, message_of, read_trace
 from reactor.telemetry.meter import SYSTEM, Telemetry, address_of, error_of
 from reactor.telemetry.series import Attributes, Counter, Gauge, Histogram
@@ -97,8 +98,12 @@ class Spans(Tracing):
         """See Observer: `on_message` is next."""
         self._end()
         fields = {}
-        message = message_of(delivery)
-        context = read_trace(message)
+        try:
+            message = message_of(delivery)
+            context = read_trace(message)
+            found = _attributes("process", address_of(delivery.link), message, delivery.payload)
+        except DecodeError:
+            return  # it is rejected, or its handler finds that out
         if context is not None:
             fields = {"traceparent": context.parent, "tracestate": context.state}
         address = address_of(delivery.link)
@@ -106,7 +111,7 @@ class Spans(Tracing):
             ("process " + address).strip(),
             context=propagate.extract(fields, context=contexts.Context()),
             kind=trace.SpanKind.CONSUMER,
-            attributes=_attributes("process", address, message, delivery.payload),
+            attributes=found,
         )
         self._token = contexts.attach(trace.set_span_in_context(self._span))
 
