@@ -64,9 +64,10 @@ class ServiceManager:
         if address.startswith("@"):
             address = "\0" + address[1:]  # a name without a file
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
-                way.setblocking(False)
-                way.sendto(text.encode("utf-8", "replace"), address)
+            if hasattr(socket, "AF_UNIX"):
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
+                    way.setblocking(False)
+                    way.sendto(text.encode("utf-8", "replace"), address)
         except OSError as error:
             log.warning("the service manager at %s does not take %r: %s", self._address, text.partition("\n")[0], error)
 

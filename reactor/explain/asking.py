@@ -54,9 +54,10 @@ def ask(place: str, token: Optional[str], far: bool, timeout: float) -> tuple[st
 def _connected(place: str, port: Optional[tuple[str, int]], timeout: float) -> socket.socket:
     if port is not None:
         return socket.create_connection(port, timeout)
-    if not hasattr(socket, "AF_UNIX"):
+    if hasattr(socket, "AF_UNIX"):
+        asker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    else:
         raise NoAnswer(places.NO_UNIX_SOCKETS)
-    asker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         asker.settimeout(timeout)
         asker.connect(place)

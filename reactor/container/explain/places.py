@@ -33,7 +33,12 @@ def directory() -> str:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.path.isdir(runtime):
         return os.path.join(runtime, "amqp-reactor")
-    return os.path.join(tempfile.gettempdir(), "amqp-reactor-%d" % os.getuid())
+    return os.path.join(tempfile.gettempdir(), "amqp-reactor-%d" % _user())
+
+
+def _user() -> int:
+    """The number of this user; 0 where users have none."""
+    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def checked_directory() -> str:
@@ -43,7 +48,7 @@ def checked_directory() -> str:
         os.mkdir(path, mode=0o700)
     except FileExistsError:
         found = os.lstat(path)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != _user() or found.st_mode & 0o077:
             text = "%s is no directory of this user alone (drwx------), and other users could answer for it: remove it"
             raise PermissionError(text % path) from None
     return path
@@ -83,6 +88,13 @@ def listen_at_port(host: str, port: int) -> socket.socket:
     return listener
 
 
+def unix_socket() -> socket.socket:
+    """A Unix socket. OSError where the system has none."""
+    if hasattr(socket, "AF_UNIX"):
+        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    raise OSError(errno.EAFNOSUPPORT, NO_UNIX_SOCKETS)
+
+
 class SocketFile:
     """A Unix socket that is listened at, and its file. path: None for one of this process, in the user's directory.
 
@@ -91,8 +103,7 @@ class SocketFile:
     """
 
     def __init__(self, path: Optional[str] = None) -> None:
-        if not hasattr(socket, "AF_UNIX"):
-            raise OSError(errno.EAFNOSUPPORT, NO_UNIX_SOCKETS)
+        unix_socket().close()  # OSError where there are none, before a directory is made
         if path is not None:
             self._bind(path)
             return
@@ -109,7 +120,7 @@ class SocketFile:
     def _bind(self, path: str) -> None:
         self.path = path
         _take_away_stale(path)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener = unix_socket()
         try:
             _bind_for_the_user_alone(self.listener, path)
             found = os.lstat(path)
@@ -135,7 +146,7 @@ def _bind_for_the_user_alone(listener: socket.socket, path: str) -> None:
     try:
         os.fchmod(listener.fileno(), 0o600)  # Linux makes the file with the mode of the socket
         before = None
-    except OSError:
+    except (AttributeError, OSError):  # there is no such call, or it is not for sockets
         before = os.umask(0o177)
     try:
         listener.bind(path)
@@ -158,7 +169,7 @@ def _take_away_stale(path: str) -> None:
         return
     if not stat.S_ISSOCK(found.st_mode):
         raise FileExistsError(errno.EEXIST, "%s is there, and is no socket: it is left as it is" % path)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asker:
+    with unix_socket() as asker:
         asker.setblocking(False)
         try:
             asker.connect(path)

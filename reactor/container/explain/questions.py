@@ -119,7 +119,8 @@ class Questions:
         if self._closing:
             return
         self._closing = True
-        if self._before is not None and threading.current_thread() is threading.main_thread():
+        in_main = threading.current_thread() is threading.main_thread()
+        if self._before is not None and in_main and hasattr(signal, "SIGUSR1"):
             signal.signal(signal.SIGUSR1, self._before)
         self._wake()
         self._explainer.give_up()
@@ -286,9 +287,9 @@ def _line(**fields: Any) -> bytes:
 
 def _catch_signal(handler: Any) -> Any:
     """Have SIGUSR1 call `handler`, and return what it has called before."""
-    if not hasattr(signal, "SIGUSR1"):
-        raise ValueError("this system has no SIGUSR1")
-    if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("by_signal=True is for the main thread, in which Python's signals are")
-    before = signal.signal(signal.SIGUSR1, handler)
-    return signal.SIG_DFL if before is None else before
+    if hasattr(signal, "SIGUSR1"):
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("by_signal=True is for the main thread, in which Python's signals are")
+        before = signal.signal(signal.SIGUSR1, handler)
+        return signal.SIG_DFL if before is None else before
+    raise ValueError("this system has no SIGUSR1")
