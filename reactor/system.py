@@ -122,7 +122,8 @@ class System:
     def settings_folders(self) -> list[str]:
         """Where a program's settings may be, beside the folder that it was started in: of the user, of the machine."""
         home = os.path.expanduser("~")
-        return [os.path.join(home, ".config", "messaging"), "/etc/messaging"] if self.posix else []
+        places = [(home, ".config", "messaging"), (os.sep, "etc", "messaging")]
+        return [os.path.join(*place) for place in places] if self.posix else []
 
 
 def _there(module: Any, names: str) -> list[int]:
