@@ -9,10 +9,10 @@ closes those that the peer closed. It knows endpoints and events; of messages it
 from __future__ import annotations
 
 import weakref
-from typing import Any, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 from reactor import Connection, Container, Endpoint, Event, Handler, Link, Session
-from reactor.engine.events import defined
+from reactor.engine.events import defined, run_later
 from reactor.errors import CONNECTION_FORCED
 from reactor.loop.loggers import log_fields, logger
 from reactor.shown import quoted
@@ -24,11 +24,18 @@ def call(delegate: Any, method: str, event: Event) -> None:
     """Call `delegate.method(event)`, or its `on_unhandled` where there is no such method."""
     found = defined(delegate, method)
     if found is not None:
-        found(event)
+        tell(found, event)
     elif delegate is not None:
         unhandled = getattr(delegate, "on_unhandled", None)
         if unhandled is not None:
             unhandled(method, event)
+
+
+def tell(method: Callable[[Any], object], event: Event) -> None:
+    """Call `method(event)`; if it is a coroutine, the container runs it, or refuses that."""
+    result = method(event)
+    if result is not None:
+        run_later(result, event)
 
 
 def container_of(event: Event) -> Optional[Container]:
@@ -127,7 +134,7 @@ class EndpointStateHandler(Handler):
             return  # its end is reported when its transport ends
         if condition is not None and condition.name == CONNECTION_FORCED:
             try:
-                self.on_disconnected(event)
+                tell(self.on_disconnected, event)
             finally:
                 self._finish(event, event.connection, "connection")
         else:
@@ -168,7 +175,7 @@ class EndpointStateHandler(Handler):
         failed = link.remote_condition is not None
         try:
             if failed:
-                self.on_link_error(event)
+                tell(self.on_link_error, event)
         finally:
             if self.is_local_open(link):
                 link.detach()
@@ -184,7 +191,7 @@ class EndpointStateHandler(Handler):
         never = connection.remote_container is None
         in_use = connection.doubtful is None and not connection.state & Endpoint.REMOTE_UNINIT
         if in_use or (never and not self._will_reconnect(event)):
-            self.on_disconnected(event)
+            tell(self.on_disconnected, event)
 
     @staticmethod
     def _will_reconnect(event: Event) -> bool:
@@ -255,7 +262,7 @@ class EndpointStateHandler(Handler):
             self._tell(kind, "closed", event)
 
     def _tell(self, kind: str, change: str, event: Event) -> None:
-        getattr(self, "on_%s_%s" % (kind, change))(event)
+        tell(getattr(self, "on_%s_%s" % (kind, change)), event)
 
     # -- the application's methods: the delegate's, unless a subclass overrides them ---------------------
 

@@ -27,13 +27,13 @@ from reactor import (
 )
 from reactor.engine.endpoints.delivery import SETTLED_NOW
 from reactor.engine.endpoints.disposition import TRANSACTIONAL_STATE
-from reactor.engine.events import defined
+from reactor.engine.events import defined, is_coroutine, run_later
 from reactor.engine.handler import INCOMING
 from reactor.errors import DECODE_ERROR, NOT_IMPLEMENTED, REJECTED_BY_APPLICATION, DataException, DecodeError
 from reactor.loop.loggers import log_fields, logger
 from reactor.shown import shown
 
-from .endpoint import call, condition_text, link_text
+from .endpoint import call, condition_text, link_text, tell
 
 log = logger(__name__)
 
@@ -144,6 +144,8 @@ class IncomingMessageHandler(Handler, Acking):
         # has an on_message of its own, or a delegate that has none, is reached through this object.
         own = type(self).on_message is not IncomingMessageHandler.on_message
         self._target: Any = self if own or not hasattr(delegate, "on_message") else delegate
+        if is_coroutine(getattr(self._target, "on_message", None)):
+            self.__dict__["on_delivery"] = self.on_delivery_later  # chosen once: others pay nothing for it
 
     @INCOMING
     def on_delivery(self, event: Event) -> None:
@@ -176,6 +178,39 @@ class IncomingMessageHandler(Handler, Acking):
             elif link.acknowledger is not None:
                 link.acknowledger.processed(delivery)
 
+    @INCOMING
+    def on_delivery_later(self, event: Event) -> None:
+        """As on_delivery, of an `on_message` that is a coroutine: its end brings the outcome."""
+        delivery = event.context
+        link = delivery.link
+        closed = (link.state | link.session.state | link.session.connection.state) & LOCAL_CLOSED
+        absent = delivery.payload is None or delivery.partial or delivery.remote_state is TRANSACTIONAL_STATE
+        if link.is_sender or closed or absent:
+            type(self).on_delivery(self, event)
+            return
+        try:
+            event.message = message = Message.from_bytes(delivery.take())
+            message.origin = delivery
+            message.body  # noqa: B018  # read for its error
+            if link.screen is None or link.screen(event):
+                run_later(self._target.on_message(event), event, self.finished)
+                return
+        except BaseException as error:
+            self._failed(event, delivery, error)
+        else:
+            self.finished(event, None)
+
+    def finished(self, event: Event, error: Optional[BaseException]) -> None:
+        """The coroutine of on_message has returned, or was left by `error`."""
+        delivery = event.context
+        auto_accept = delivery.link.auto_accept
+        if error is not None:
+            self._failed(event, delivery, error)
+        elif self.auto_accept if auto_accept is None else auto_accept:
+            delivery.settle_with(ACCEPTED)
+        elif delivery.link.acknowledger is not None:
+            delivery.link.acknowledger.processed(delivery)
+
     def _no_message(self, event: Event, delivery: Any) -> None:
         if delivery.remote_state is TRANSACTIONAL_STATE and delivery.payload is not None and not delivery.aborted:
             if not delivery.partial:
@@ -183,10 +218,10 @@ class IncomingMessageHandler(Handler, Acking):
         elif delivery.aborted:
             if delivery.payload is not None:
                 delivery.take()
-            self.on_aborted(event)
+            tell(self.on_aborted, event)
             delivery.settle()
         elif take_changes(event, delivery) & SETTLED_NOW:
-            self.on_settled(event)  # the engine has settled it, too; later frames of it are not dropped
+            tell(self.on_settled, event)  # the engine has settled it, too; later frames of it are not dropped
 
     @staticmethod
     def _refuse(delivery: Any) -> None:
@@ -218,7 +253,7 @@ class IncomingMessageHandler(Handler, Acking):
             if not delivery.local_state:
                 delivery.local.condition = Condition(DECODE_ERROR, error.description)
             delivery.settle_with(REJECTED)
-            self.on_decode_error(event)
+            tell(self.on_decode_error, event)
         else:
             if not delivery.local_state:
                 delivery.local.failed = True
@@ -257,9 +292,8 @@ class IncomingMessageHandler(Handler, Acking):
 
     def on_decode_error(self, event: Event) -> None:
         """A message could not be decoded and was rejected; `event.delivery.local.condition` has the reason."""
-        method = defined(self.delegate, "on_decode_error")
-        if method is not None:
-            method(event)
+        if defined(self.delegate, "on_decode_error") is not None:
+            call(self.delegate, "on_decode_error", event)
         else:
             delivery = event.delivery
             text = condition_text(delivery.local.condition)

@@ -8,7 +8,8 @@ and define the `on_...` methods that you need; each receives an event: its `cont
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from reactor import SASL, Endpoint, Event, EventType, Handler
 from reactor.errors import UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
@@ -16,7 +17,7 @@ from reactor.hosts import is_loopback
 from reactor.lazily import Lazily, pattern
 from reactor.loop.loggers import log_fields, logger
 
-from .endpoint import EndpointStateHandler, condition_text, connection_of, container_of
+from .endpoint import EndpointStateHandler, condition_text, connection_of, container_of, tell
 from .flow import FlowController
 from .incoming import Acking, IncomingMessageHandler
 from .outgoing import OutgoingMessageHandler
@@ -32,7 +33,10 @@ log = logger(__name__)
 
 _PLACE = pattern(r"\[?(?P<host>.+?)\]?(:(?P<port>[0-9]+))?")
 
-Method = TypeVar("Method", bound=Callable[..., None])
+Answer = Union[None, Awaitable[None]]
+"""What methods return: nothing, or a coroutine (`async def`), which an AsyncContainer runs."""
+
+Method = TypeVar("Method", bound=Callable[..., object])
 
 
 def does_nothing(method: Method) -> Method:
@@ -124,15 +128,15 @@ class MessagingHandler(Handler, Acking):
         if "fatal_conditions" not in self.__dict__:
             # Without the parts that __init__ puts together nothing would ever happen, without a word.
             raise TypeError("%s.__init__ has to call super().__init__()" % type(self).__name__)
-        self.on_start(event)
+        tell(self.on_start, event)
 
     @does_nothing
-    def on_start(self, event: Event) -> None:
+    def on_start(self, event: Event) -> Answer:
         """The container begins to run: the place to connect, to listen and to create links."""
 
     # -- connections -------------------------------------------------------------------------------------
 
-    def on_transport_error(self, event: Event) -> None:
+    def on_transport_error(self, event: Event) -> Answer:
         """The connection failed: `event.transport.condition` has the reason.
 
         Logs it: as an error, but while attempts to make the connection go on failing only the first time, and
@@ -145,7 +149,7 @@ class MessagingHandler(Handler, Acking):
         level = logging.DEBUG if again else logging.ERROR
         if condition is None:
             log.log(level, "unspecified transport error")
-            return
+            return None
         text = condition_text(condition)
         where = "" if connection is None else connection.describe()
         delay = None if connection is None or container is None else container.next_attempt(connection)
@@ -163,28 +167,30 @@ class MessagingHandler(Handler, Acking):
                 text = lost % (connection.connected_address, condition_text(condition))
                 note_failure(event, ConnectionException(text))
                 connection.close()
+        return None
 
     @declared
-    def on_connection_opening(self, event: Event) -> None:
+    def on_connection_opening(self, event: Event) -> Answer:
         """The peer opened the connection; it is opened here when this returns, unless it was closed."""
 
     @declared
-    def on_connection_opened(self, event: Event) -> None:
+    def on_connection_opened(self, event: Event) -> Answer:
         """Both sides have opened the connection."""
 
-    def on_connection_error(self, event: Event) -> None:
+    def on_connection_error(self, event: Event) -> Answer:
         """The peer closed the connection and said why: `event.connection.remote_condition`. Logs it."""
         EndpointStateHandler.print_error(event.connection, "connection")
+        return None
 
     @does_nothing
-    def on_connection_closing(self, event: Event) -> None:
+    def on_connection_closing(self, event: Event) -> Answer:
         """The peer closed the connection first; it is closed here when this returns."""
 
     @does_nothing
-    def on_connection_closed(self, event: Event) -> None:
+    def on_connection_closed(self, event: Event) -> Answer:
         """Both sides have closed the connection."""
 
-    def on_disconnected(self, event: Event) -> None:
+    def on_disconnected(self, event: Event) -> Answer:
         """The connection was lost, or it could not be had and no attempt follows; `on_transport_error` came
         before. Once for each loss, however many attempts it takes to make the connection again.
 
@@ -196,23 +202,24 @@ class MessagingHandler(Handler, Acking):
         if condition is not None and connection.state & Endpoint.REMOTE_CLOSED:
             text, fields = condition_text(condition), log_fields(connection, condition)
             log.warning("%s: lost; the peer closed it: %s", connection.describe(), text, extra=fields)
+        return None
 
     @does_nothing
-    def on_connection_reconnected(self, event: Event) -> None:
+    def on_connection_reconnected(self, event: Event) -> Answer:
         """The connection that was lost is open again, and so are its sessions and links, as far as the peer let
         them: `on_connection_opened`, `on_session_opened` and `on_link_opened` came before."""
 
     # -- sessions ----------------------------------------------------------------------------------------
 
     @declared
-    def on_session_opening(self, event: Event) -> None:
+    def on_session_opening(self, event: Event) -> Answer:
         """The peer began a session; it is opened here when this returns, unless it was closed."""
 
     @declared
-    def on_session_opened(self, event: Event) -> None:
+    def on_session_opened(self, event: Event) -> Answer:
         """Both sides have opened the session."""
 
-    def on_session_error(self, event: Event) -> None:
+    def on_session_error(self, event: Event) -> Answer:
         """The peer ended the session and said why: `event.session.remote_condition`. Logs it and closes the
         connection."""
         EndpointStateHandler.print_error(event.session, "session")
@@ -220,84 +227,86 @@ class MessagingHandler(Handler, Acking):
         why = "by the peer" if condition is None else "because of " + condition_text(condition)
         note_failure(event, SessionException("session of %r ended %s" % (event.connection, why)))
         event.connection.close()
+        return None
 
     @does_nothing
-    def on_session_closing(self, event: Event) -> None:
+    def on_session_closing(self, event: Event) -> Answer:
         """The peer ended the session first; it is closed here when this returns."""
 
     @does_nothing
-    def on_session_closed(self, event: Event) -> None:
+    def on_session_closed(self, event: Event) -> Answer:
         """Both sides have closed the session."""
 
     # -- links -------------------------------------------------------------------------------------------
 
     @declared
-    def on_link_opening(self, event: Event) -> None:
+    def on_link_opening(self, event: Event) -> Answer:
         """The peer attached a link: the place to set its source and target, or to refuse it by closing it with a
         condition. It is opened here when this returns, unless it was closed."""
 
     @declared
-    def on_link_opened(self, event: Event) -> None:
+    def on_link_opened(self, event: Event) -> Answer:
         """Both sides have attached the link: its remote source and target are known."""
 
-    def on_link_error(self, event: Event) -> None:
+    def on_link_error(self, event: Event) -> Answer:
         """The peer closed or detached the link and said why: `event.link.remote_condition`. Logs it and
         closes the connection."""
         EndpointStateHandler.print_error(event.link, "link")
         note_failure(event, LinkDetached(event.link))
         event.connection.close()
+        return None
 
     @does_nothing
-    def on_link_closing(self, event: Event) -> None:
+    def on_link_closing(self, event: Event) -> Answer:
         """The peer closed the link first; it is closed here when this returns."""
 
     @does_nothing
-    def on_link_closed(self, event: Event) -> None:
+    def on_link_closed(self, event: Event) -> Answer:
         """Both sides have closed the link."""
 
     # -- messages ----------------------------------------------------------------------------------------
 
     @does_nothing
-    def on_message(self, event: Event) -> None:
+    def on_message(self, event: Event) -> Answer:
         """A message came: `event.message`. Acknowledge it by `event.delivery`, or by accept(), reject() and
         release(), or leave that to `auto_accept`."""
 
     @declared
-    def on_aborted(self, event: Event) -> None:
+    def on_aborted(self, event: Event) -> Answer:
         """The sender gave up a message of which a part had come (`event.delivery`): there is nothing to acknowledge."""
 
     @declared
-    def on_decode_error(self, event: Event) -> None:
+    def on_decode_error(self, event: Event) -> Answer:
         """A message could not be decoded and was rejected: `event.delivery.local.condition` has the reason. It is
         logged where no subclass defines this."""
 
     @does_nothing
-    def on_sendable(self, event: Event) -> None:
+    def on_sendable(self, event: Event) -> Answer:
         """A sender has credit: at least one message can go out now, by `event.sender.send()`."""
 
     @does_nothing
-    def on_delivery_updated(self, event: Event) -> None:
+    def on_delivery_updated(self, event: Event) -> Answer:
         """The peer changed the state of a delivery that was sent; the methods for outcomes come after it."""
 
     @does_nothing
-    def on_accepted(self, event: Event) -> None:
+    def on_accepted(self, event: Event) -> Answer:
         """The peer accepted a message that was sent."""
 
     @does_nothing
-    def on_rejected(self, event: Event) -> None:
+    def on_rejected(self, event: Event) -> Answer:
         """The peer rejected a message that was sent; `event.delivery.remote.condition` may have the reason."""
 
     @does_nothing
-    def on_released(self, event: Event) -> None:
+    def on_released(self, event: Event) -> Answer:
         """The peer gave a message back. `event.delivery.remote_state` is RELEASED (never tried) or
         MODIFIED."""
 
     @does_nothing
-    def on_settled(self, event: Event) -> None:
+    def on_settled(self, event: Event) -> Answer:
         """The peer settled a delivery: it has forgotten it, and no update follows."""
 
     @does_nothing
-    def on_in_doubt(self, event: Event) -> None:
+    def on_in_doubt(self, event: Event) -> Answer:
         """The outcome of a message that was sent (`event.delivery`) will never be known: the connection,
         or the link, went away first. It may or may not have been processed; sending it again may do so
         twice."""
@@ -305,29 +314,29 @@ class MessagingHandler(Handler, Acking):
     # -- the engine's own events, where they are needed --------------------------------------------------
 
     @declared
-    def on_delivery(self, event: Event) -> None:
+    def on_delivery(self, event: Event) -> Answer:
         """Bytes of a delivery came, or the peer changed or settled one; before the methods above are called."""
 
     @declared
-    def on_link_flow(self, event: Event) -> None:
+    def on_link_flow(self, event: Event) -> Answer:
         """The peer granted credit, or reported its use of ours; `on_sendable` comes after it."""
 
     @declared
-    def on_link_remote_detach(self, event: Event) -> None:
+    def on_link_remote_detach(self, event: Event) -> Answer:
         """The peer detached the link without closing it."""
 
     @declared
-    def on_timer_task(self, event: Event) -> None:
+    def on_timer_task(self, event: Event) -> Answer:
         """The time of a task has come that `event.container.schedule(delay, self)` made."""
 
     @declared
-    def on_transport_tail_closed(self, event: Event) -> None:
+    def on_transport_tail_closed(self, event: Event) -> Answer:
         """Nothing will come from the peer any more."""
 
     @declared
-    def on_transport_head_closed(self, event: Event) -> None:
+    def on_transport_head_closed(self, event: Event) -> Answer:
         """Nothing can be sent to the peer any more."""
 
     @declared
-    def on_transport_closed(self, event: Event) -> None:
+    def on_transport_closed(self, event: Event) -> Answer:
         """Nothing goes in or out any more: the end of a connection on this wire, in good order or not."""

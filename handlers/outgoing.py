@@ -11,11 +11,12 @@ from typing import Any, Callable, Optional
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Event, Handler, Link
 from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
 from reactor.engine.endpoints.disposition import TRANSACTIONAL_STATE
+from reactor.engine.events import heard
 from reactor.engine.handler import OUTGOING
 from reactor.loop.loggers import log_fields, logger
 from reactor.shown import shown
 
-from .endpoint import call
+from .endpoint import call, tell
 from .incoming import take_changes
 
 log = logger(__name__)
@@ -108,7 +109,7 @@ class OutgoingMessageHandler(Handler):
 
     def on_delivery_in_doubt(self, event: Event) -> None:
         """The connection or the link went away before its outcome came."""
-        self.on_in_doubt(event)
+        tell(self.on_in_doubt, event)
         link = event.delivery.link
         closed = (link.state | link.session.state | link.session.connection.state) & Endpoint.LOCAL_CLOSED
         # An application that closes before the outcome has come does not ask for it.
@@ -155,7 +156,7 @@ class OutgoingMessageHandler(Handler):
             own = getattr(type(self), method) is not getattr(OutgoingMessageHandler, method)
             tell = getattr(self if own else self.delegate, method, None) or getattr(self, method)
             if not getattr(tell, "does_nothing", False):
-                found.append(tell)
+                found.append(heard(tell))
         return tuple(found)
 
     # -- the application's methods: the delegate's, unless a subclass overrides them ---------------------

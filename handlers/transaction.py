@@ -9,7 +9,7 @@ from typing import Optional
 
 from reactor import Delivery, Event, Transaction
 
-from .messaging import MessagingHandler, declared
+from .messaging import Answer, MessagingHandler, declared
 
 
 class TransactionHandler:
@@ -20,27 +20,27 @@ class TransactionHandler:
     """
 
     @declared
-    def on_transaction_declared(self, event: Event) -> None:
+    def on_transaction_declared(self, event: Event) -> Answer:
         """The transaction is there: messages can be sent and acknowledged in it."""
 
     @declared
-    def on_transaction_committed(self, event: Event) -> None:
+    def on_transaction_committed(self, event: Event) -> Answer:
         """All that was done in the transaction has taken effect."""
 
     @declared
-    def on_transaction_aborted(self, event: Event) -> None:
+    def on_transaction_aborted(self, event: Event) -> Answer:
         """The transaction was rolled back: because of `abort()`; or because the connection or the peer's coordinator is
         gone, and `event.transaction.condition` has the reason. Not for a connection that is made again, if the peer can
         have done nothing of it: it goes on, `Transaction.id`. Received messages of it that are not settled are
         RELEASED when this returns, unless it gives them another outcome, such as one in another transaction."""
 
     @declared
-    def on_transaction_declare_failed(self, event: Event) -> None:
+    def on_transaction_declare_failed(self, event: Event) -> Answer:
         """There is no transaction: `event.transaction.condition` has the reason. A peer without transactions refuses
         the link to its coordinator, or (RabbitMQ) ends the session."""
 
     @declared
-    def on_transaction_commit_failed(self, event: Event) -> None:
+    def on_transaction_commit_failed(self, event: Event) -> Answer:
         """The transaction was not committed but rolled back, and `event.transaction.condition` has the reason; or that
         is not known, where `event.transaction.in_doubt` is true: the connection was lost before the answer came."""
 

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = {
     "start": "README.md",
     "using": "reactor/README.md",
+    "asyncio": "reactor/aio/README.md",
     "tokens": "reactor/tokens/README.md",
     "lessons": "examples/README.md",
     "migration": "handlers/README.md",

@@ -42,8 +42,12 @@ NETWORKED = {
     "tx_recv_interactive": ["-a", "{url}/examples"],
     "tx_move": ["-a", "{url}"],
 }
-#: Of the blocking API: what is wrong is the text of an exception.
-BLOCKING = {"sync_client": ["-a", "{url}/requests"]}
+#: Of the blocking API, and of asyncio: what is wrong is the text of an exception.
+BLOCKING = {
+    "sync_client": ["-a", "{url}/requests"],
+    "aio_send": ["-a", "{url}/examples"],
+    "aio_receive": ["-a", "{url}/examples"],
+}
 ALONE = ["helloworld", "helloworld_blocking", "helloworld_direct", "recurring_timer", "acknowledge", "guarantees"]
 SHARED = ["__init__"]
 
@@ -474,6 +478,16 @@ def test_selected_recv_takes_nothing_when_the_broker_ignores_the_selector(way: s
     warning, err = err.splitlines(keepends=True)
     assert status == 1 and "the peer does not apply the filter 'selector'" in warning
     assert err == f"The broker at {url}/q does not apply selectors: no message was taken.\n"
+
+
+def test_aio_send_and_aio_receive(way: str, place: Path, broker: str) -> None:
+    address = ["-a", f"{broker}/examples"]
+    out = lines(run([*example("aio_send", way), *address, "-m", "50"], place, **DEVELOPER))
+    assert out == ["50 of 50 messages were accepted"]
+    out = lines(run([*example("aio_receive", way), *address, "-m", "50"], place, **DEVELOPER))
+    assert out == [f"Message {number}: {{'sequence': {number}}}" for number in range(1, 51)]
+    status, _, err = run([*example("aio_receive", way), *address, "-t", "0.01"], place, **DEVELOPER)
+    assert (status, err) == (1, "not all messages came within 0.01 s\n")
 
 
 @pytest.mark.parametrize("name", [*NETWORKED, *BLOCKING, *ALONE])

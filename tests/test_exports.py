@@ -19,6 +19,7 @@ import pytest
 
 import handlers
 import reactor
+import reactor.aio
 import reactor.azure
 import reactor.telemetry
 import reactor.tokens
@@ -379,3 +380,10 @@ def check_member(key: str, cls: type, member: Member) -> None:
 
 def test_other_names_are_there():
     assert [key for key in OTHERS if not hasattr(reactor, key.rpartition(".")[2])] == []
+
+
+def test_the_names_of_asyncio():
+    names = "AsyncConnection AsyncContainer AsyncReceiver AsyncRequests AsyncSender AsyncSession"
+    names += " Opening ReceivedMessage connect"
+    assert sorted(reactor.aio.__all__) == sorted(names.split())
+    assert [name for name in reactor.aio.__all__ if not getattr(reactor.aio, name).__doc__] == []

@@ -45,6 +45,7 @@ FLOORS = {
     "reactor.blocking": 5,
     "reactor.tokens": 5,
     "reactor.azure": 5,
+    "reactor.aio": 5,
     "reactor.simulation": 6,
     "reactor.utils": 6,
     "reactor.as_proton": 7.5,
@@ -204,7 +205,7 @@ def test_the_broker_is_an_application_like_any_other(source):
 
 @pytest.mark.parametrize("source", EXAMPLES, ids=repr)
 def test_examples_show_the_public_names_only(source):
-    also = {"handlers.broker", "handlers.broker.store.memory", "reactor.simulation", "reactor.utils"}
+    also = {"handlers.broker", "handlers.broker.store.memory", "reactor.aio", "reactor.simulation", "reactor.utils"}
     also |= {"reactor.tracing.recorder", "reactor.tracing.recording"}
     _uses_only_what_is_public(source, own="examples", also=also)
 

@@ -264,7 +264,7 @@ def test_a_container_has_these_names_and_no_others():
         """call_soon_threadsafe close connect connection connections create_receiver create_sender
         create_session declare_transaction do_work ended_by exit_status explain explain_both_ends failures found_no_peer
         global_handler handler listen listen_for_questions mark next_attempt note_failure now post process quiesced run
-        schedule selectable start stop today update waiting_for wakeup will_reconnect
+        runs_coroutines schedule selectable start stop today update waiting_for wakeup will_reconnect
         will_redirect will_retry""".split()
     )
 

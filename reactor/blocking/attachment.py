@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from reactor.blocking.events import LinkEvents
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.handler import Handler
-from reactor.errors import NOT_FOUND, LinkDetached, LinkException, NotFound, ReactorException
+from reactor.errors import LinkException, ReactorException
 
 if TYPE_CHECKING:
     from reactor.blocking.interface import SessionView
@@ -38,7 +39,7 @@ class Attachment:
         self._closing = False
         self._attached = False  # by the peer
         self._ended = False  # by the peer, or with the wire
-        events = _LinkEvents(self)
+        events = LinkEvents(self)
         events.handlers = [owner] if delegate is None else [owner, delegate]
         self.link: Any = service.call(lambda: make(events), name)
         try:
@@ -108,39 +109,3 @@ class Attachment:
         if self._failure is None:
             self._failure = reason
         self.session.connection.changed()
-
-
-class _LinkEvents(Handler):
-    """The handler of the link."""
-
-    def __init__(self, owner: Attachment) -> None:
-        self.owner = owner
-
-    def on_link_remote_open(self, event: Any) -> None:
-        # Of a link that the peer refuses, by attaching and detaching it at once [2.6.3], this event does not come.
-        self.owner.attached()
-
-    def on_link_remote_close(self, event: Any) -> None:
-        self._ended(event, closed=True)
-
-    def on_link_remote_detach(self, event: Any) -> None:
-        self._ended(event, closed=False)
-
-    def _ended(self, event: Any, closed: bool) -> None:
-        link, container = event.link, event.container
-        if container.will_redirect(link) or container.will_retry(link):
-            return
-        if link.state & Endpoint.LOCAL_ACTIVE:
-            self.owner.fail(lambda: _detached(link))
-            if closed:
-                link.close()
-            else:
-                link.detach()
-        elif not self.owner.closing and link.remote_condition is not None:  # by strict=True
-            self.owner.fail(lambda: _detached(link))
-        self.owner.ended()
-
-
-def _detached(link: Any) -> LinkDetached:
-    condition = link.remote_condition
-    return (NotFound if condition is not None and condition.name == NOT_FOUND else LinkDetached)(link)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Callable, Optional, TypeVar
 
 from reactor.blocking.confirming import Confirmations
+from reactor.blocking.events import ConnectionEvents
 from reactor.blocking.explained import explained
 from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.sender import BlockingSender
@@ -25,7 +26,7 @@ from reactor.container.settings.options import Options
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.modes import AcknowledgeMode
 from reactor.engine.public import Connection
-from reactor.errors import ConnectionClosed, ConnectionException, Timeout
+from reactor.errors import ConnectionException, Timeout
 from reactor.url import Url
 
 Result = TypeVar("Result")
@@ -76,7 +77,7 @@ class BlockingConnection:
                 lambda: self._service.container.connect(
                     url,
                     urls=urls,
-                    handler=_ConnectionEvents(self),
+                    handler=ConnectionEvents(self),
                     reconnect=again,
                     heartbeat=heartbeat,
                     ssl_domain=ssl_domain,
@@ -301,40 +302,3 @@ class BlockingConnection:
     def changed(self) -> None:
         """Something has changed."""
         self._service.notify()
-
-
-class _ConnectionEvents:
-    """The handler of the connection: its end is the owner's."""
-
-    def __init__(self, owner: BlockingConnection) -> None:
-        self.owner = owner
-        self._reason: Any = None
-
-    def on_connection_remote_open(self, event: Any) -> None:
-        self.owner.opened()
-
-    def on_connection_remote_close(self, event: Any) -> None:
-        connection = event.connection
-        if event.container.will_reconnect(connection):
-            return
-        failed_here = connection.remote_condition is not None and not self.owner.closed
-        if connection.state & Endpoint.LOCAL_ACTIVE or failed_here:
-            self.owner.fail(lambda: ConnectionClosed(connection))
-            connection.close()
-        self.owner.ended()
-
-    def on_transport_error(self, event: Any) -> None:
-        self._reason = event.transport.condition
-
-    def on_transport_closed(self, event: Any) -> None:
-        self.owner.lost()
-        connection = event.connection
-        if connection is None or event.container.will_reconnect(connection):
-            self.owner.away = True
-            return
-        if connection.state & Endpoint.LOCAL_ACTIVE:
-            reason = "" if self._reason is None else ": %s" % self._reason.text
-            text = "Connection %s disconnected%s" % (connection.describe(), reason)
-        else:
-            text = "Connection %s is closed" % connection.describe()
-        self.owner.fail(lambda: ConnectionException(text))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from reactor.blocking.acknowledging import Acknowledgements
 from reactor.blocking.addresses import Place, read_source, read_target
+from reactor.blocking.events import SessionEvents
 from reactor.blocking.explained import explained
 from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.sender import BlockingSender
@@ -101,7 +102,7 @@ class BlockingSession:
     def _begin(self) -> Any:
         self.connection.check("session()")
         session = self.connection.conn.session()
-        session.handler = _SessionEvents(self)
+        session.handler = SessionEvents(self)
         session.open()
         return session
 
@@ -381,25 +382,3 @@ def _give(message: ReceivedMessage, outcome: Outcome) -> None:
         delivery.settle_with(ACCEPTED)
     else:
         delivery.finish(outcome)
-
-
-class _SessionEvents:
-    """The handler of the session."""
-
-    def __init__(self, owner: BlockingSession) -> None:
-        self.owner = owner
-
-    def on_session_remote_open(self, event: Any) -> None:
-        self.owner.begun()
-
-    def on_session_remote_close(self, event: Any) -> None:
-        session = event.session
-        if event.container.will_retry(session):
-            self.owner.lost()
-            return
-        if session.state & Endpoint.LOCAL_ACTIVE:
-            condition = session.remote_condition
-            why = "by the peer" if condition is None else "because of " + condition.text
-            self.owner.fail(lambda: SessionException("session of %s ended %s" % (session.connection.describe(), why)))
-            session.close()
-        self.owner.ended()

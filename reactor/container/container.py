@@ -34,7 +34,7 @@ from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.selectable import Selectable
 from reactor.container.sources.task import Task
 from reactor.container.system_handler import SystemHandler
-from reactor.container.threads import OwningThread
+from reactor.container.threads import LoopThread, OwningThread
 from reactor.container.transactions.control import Scope, Transactions
 from reactor.container.transactions.transaction import Transaction
 from reactor.container.turns import NO_GLOBAL_HANDLER, Turns
@@ -85,6 +85,8 @@ class Container(Defaults):
     may use `call_soon_threadsafe`, `stop` and `wakeup`, and trigger an EventInjector.
     """
 
+    runs_coroutines = False  # methods of handlers may be coroutines: those of an AsyncContainer may
+
     def __init__(
         self,
         *handlers: object,
@@ -101,22 +103,21 @@ class Container(Defaults):
         self.raise_errors = bool(raise_errors)
         self.resend = bool(resend)
         self.proxy = proxy
-        self.owner = OwningThread()
+        self.owner = LoopThread() if self.runs_coroutines else OwningThread()
         self.loop = Loop(clock, network, busy_poll)
         if network is None:
-            # No application has to close a container: its descriptors go with it.
-            weakref.finalize(self, self.loop.network.close)
+            weakref.finalize(self, self.loop.network.close)  # no application has to close a container
         self._turns = Turns(self, self.loop, self.owner, handlers)
         self.collector = self._turns.collector
         self._connections = Connections(self._turns, self.random)
         self._connections.transactions = self._transactions = Transactions(self)
         self._tasks: weakref.WeakSet[Task] = weakref.WeakSet()  # those of `schedule` that are not forgotten
         self._explainer = self._connections.explainer = Explainer(self._turns, self._connections, self._tasks)
-        self._running = Running(self._turns, self._connections, self._explainer, self)
+        self.running = Running(self._turns, self._connections, self._explainer, self)
         system = SystemHandler(self._connections, self._explainer)
-        self._turns.obey(system, self._connections.parted, self._running.close_all)
+        self._turns.obey(system, self._connections.parted, self.running.close_all)
         self._links = LinkMaker(self, self._connections.deadlines)
-        self._running.observe(observers, self)
+        self.running.observe(observers, self)
 
     # -- connections -------------------------------------------------------------------------------------
 
@@ -169,7 +170,7 @@ class Container(Defaults):
         given = dict(locals())
         check_keywords("listen()", Container.listen, given)
         self.owner.check()
-        check_handler(handler)
+        check_handler(handler, self.runs_coroutines)
         return Acceptor(self, ListenSettings(given, self), self._turns.drive)
 
     def connection(self, handler: Optional[object] = None) -> Connection:
@@ -216,7 +217,7 @@ class Container(Defaults):
         """
         given = dict(locals())
         check_keywords("create_sender()", Container.create_sender, given)
-        check_handler(handler)
+        check_handler(handler, self.runs_coroutines)
         return self._links.sender(context, SenderSettings(given, self))
 
     @explained_by(ReceiverSettings)
@@ -233,7 +234,7 @@ class Container(Defaults):
         """
         given = dict(locals())
         check_keywords("create_receiver()", Container.create_receiver, given)
-        check_handler(handler)
+        check_handler(handler, self.runs_coroutines)
         return self._links.receiver(context, ReceiverSettings(given, self))
 
     def declare_transaction(
@@ -244,7 +245,7 @@ class Container(Defaults):
         settle_before_discharge: whether received messages are settled when `Transaction.accept` is called (False).
         """
         self.owner.check()
-        check_handler(handler)
+        check_handler(handler, self.runs_coroutines)
         return self._transactions.declare(context, handler, settle_before_discharge)
 
     # -- timers, descriptors and events of the application's own -----------------------------------------
@@ -255,7 +256,7 @@ class Container(Defaults):
         is none."""
         self.owner.check()
         check_delay("delay", delay)
-        check_handler(handler)
+        check_handler(handler, self.runs_coroutines)
         task = Task(self, handler)
         self._tasks.add(task)
         task.timer = self.loop.schedule(delay, lambda: self.post(Event(Event.TIMER_TASK, task), handler))
@@ -356,11 +357,11 @@ class Container(Defaults):
         `ended_by` is then the reason why it returned; with `raise_errors` that is raised. Until it returns the
         container belongs to the thread that called it.
         """
-        process = self._running.notifying(self.do_work) if notify else self.process
+        process = self.running.notifying(self.do_work) if notify else self.process
         if signals:
-            self._running.run_with_signals(process, drain)
+            self.running.run_with_signals(process, drain)
         else:
-            self._running.run(process)
+            self.running.run(process)
         if self.raise_errors and self.ended_by is not None:
             raise self.ended_by
 
@@ -368,10 +369,10 @@ class Container(Defaults):
     def exit_status(self) -> int:
         """For `sys.exit()` after `run()`: 0 when it came to its end, or a signal ended it with nothing left undone; 1
         when `ended_by` has a reason; 128 and the number of the signal when work was left undone, as a shell has it."""
-        return self._running.exit_status
+        return self.running.exit_status
 
     def start(self) -> None:
-        """Announce to the handlers that the container begins to run. Once; `run` and `process` do so."""
+        """Announce to the handlers that the container begins to run. Once; `run` and `process` see to it."""
         self._turns.start()
 
     def process(self) -> bool:
@@ -439,7 +440,7 @@ class Container(Defaults):
 
         Returns the work that was left undone, which is known when `run()` has returned.
         """
-        return self._running.stop(drain)
+        return self.running.stop(drain)
 
     def close(self) -> None:
         """Close every connection politely, and give up listeners, timers and descriptors, at once. Harmless when
@@ -448,7 +449,7 @@ class Container(Defaults):
         if self.owner.busy:
             self._turns.end()
         else:
-            self._running.close_all()
+            self.running.close_all()
 
     def __enter__(self: Self) -> Self:
         return self

@@ -29,6 +29,8 @@ Family = list[tuple[ConnectSettings, Connection]]
 class TurnHost(Protocol):
     """The container of Turns."""
 
+    runs_coroutines: bool
+
     @property
     def timeout(self) -> Optional[float]: ...
     @property

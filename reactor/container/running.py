@@ -6,7 +6,7 @@ The container owns it, and hands its calls on. It knows turns and connections, a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Callable, Optional
 
 from reactor.container.connections import Connections
@@ -57,36 +57,67 @@ class Running:
 
     def run(self, process: Callable[[], bool]) -> None:
         """Run to the end. process: one turn."""
-        owner = self._turns.owner
-        owner.enter()
-        self._connections.failure = None
-        self.exit_status = 1  # unless it comes to a good end
+        self._begin()
         try:
-            if os.environ.get("AMQP_REACTOR_QUESTIONS", "").lower() in ("1", "true", "yes", "on"):
-                self._container.listen_for_questions()
+            self._ask_and_answer()
             while process():
                 pass
-            self._turns.announce(Event.REACTOR_FINAL)
-            self._turns.advance()
-            self._finish()
+            self._end()
         except BaseException as error:
-            self._connections.failure = error
-            if isinstance(error, KeyboardInterrupt):
-                print_interrupted(self._container.waiting_for())
-                self.close_all()
-            else:
-                self._connections.close()
+            self._fail(error)
             raise
         finally:
-            if self._ended is not None:
-                self._ended(self._connections.failure)
-            self._explainer.end()
-            if self._manager is not None:
-                self._manager.stopping()
-                self._manager = None
-            owner.leave()
+            self._leave()
+
+    def steps(self, process: Callable[[], bool]) -> Iterator[None]:
+        """The same, one turn for each step."""
+        self._begin()
+        self._turns.owner.busy = False  # between two turns
+        try:
+            self._ask_and_answer()
+            while process():
+                yield
+            self._end()
+        except GeneratorExit:
+            raise  # the rest of its steps was let go of: there is nothing to close anything for
+        except BaseException as error:
+            self._fail(error)
+            raise
+        finally:
+            self._leave()
+
+    def _begin(self) -> None:
+        self._turns.owner.enter()
+        self._connections.failure = None
+        self.exit_status = 1  # unless it comes to a good end
+
+    def _ask_and_answer(self) -> None:
+        if os.environ.get("AMQP_REACTOR_QUESTIONS", "").lower() in ("1", "true", "yes", "on"):
+            self._container.listen_for_questions()
+
+    def _end(self) -> None:
+        self._turns.announce(Event.REACTOR_FINAL)
+        self._turns.advance()
+        self._finish()
         if self._connections.failure is None:
             self.exit_status = 0
+
+    def _fail(self, error: BaseException) -> None:
+        self._connections.failure = error
+        if isinstance(error, KeyboardInterrupt):
+            print_interrupted(self._container.waiting_for())
+            self.close_all()
+        else:
+            self._connections.close()
+
+    def _leave(self) -> None:
+        if self._ended is not None:
+            self._ended(self._connections.failure)
+        self._explainer.end()
+        if self._manager is not None:
+            self._manager.stopping()
+            self._manager = None
+        self._turns.owner.leave()
 
     def notifying(self, do_work: Callable[[Optional[float]], bool]) -> Callable[[], bool]:
         """Turns for `run`, of which the service manager hears. do_work: one turn, which waits for so long at most."""

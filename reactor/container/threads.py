@@ -81,6 +81,24 @@ class OwningThread:
         )
 
 
+class LoopThread(OwningThread):
+    """The thread of an event loop, which other things have, too.
+
+    touched: called when something of the container is touched while the thread is not at it: a turn is to come.
+    """
+
+    __slots__ = ("touched",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.touched: Optional[Callable[[], None]] = None
+
+    def check(self) -> None:
+        super().check()
+        if self.touched is not None and not self.busy:
+            self.touched()
+
+
 def _called() -> str:
     """The call that came in from outside, as its author reads it."""
     frame: Any = sys._getframe(1)

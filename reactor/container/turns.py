@@ -62,7 +62,7 @@ class Turns:
             if isinstance(handler, str):
                 hint = "did you mean container_id=%r?" % handler
                 raise TypeError("handlers are objects with on_... methods, not %r; %s" % (handler, hint))
-            check_handler(handler)
+            check_handler(handler, container.runs_coroutines)
         root = Handler()
         root.handlers = list(handlers)
         self.everything = Handler()
@@ -112,7 +112,7 @@ class Turns:
     def handler(self, handler: Any) -> None:
         if handler is None:
             raise TypeError("a container needs a handler, and None is none")
-        check_handler(handler)
+        check_handler(handler, self._container.runs_coroutines)
         self.dispatcher.replace(handler)
 
     # -- the queues --------------------------------------------------------------------------------------

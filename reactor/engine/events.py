@@ -8,6 +8,7 @@ themselves and builds an Event only where a handler listens. Nothing here knows 
 from __future__ import annotations
 
 from collections import deque
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
 
 from reactor.codec.types import AnyValue
@@ -289,6 +290,12 @@ def _let_go(pair: tuple[EventType, Any]) -> None:
 
 Call = Callable[[Any], Any]
 
+#: Called with an event, and with the exception that has left the coroutine for it, or None.
+Finished = Callable[[Any, Optional[BaseException]], None]
+
+#: A flag of the code of coroutines (inspect.CO_COROUTINE).
+COROUTINE = 0x80
+
 
 def defined(handler: Any, method: str) -> Optional[Call]:
     """`handler.method`, or None where the handler defines none.
@@ -304,6 +311,34 @@ def defined(handler: Any, method: str) -> Optional[Call]:
                 return function.__get__(handler, type(handler))  # type: ignore[no-any-return]  # a bound method
         return None
     return call  # type: ignore[no-any-return]  # any value that the application put there
+
+
+def run_later(result: Any, event: Any, finished: Optional[Finished] = None) -> bool:
+    """A method of a handler has returned something: a coroutine is run by the container of `event`, beside its turns;
+    other results mean nothing. finished: called with the event when the coroutine has returned, and with None or the
+    exception that left it.
+    Returns whether it runs. TypeError where the container runs none."""
+    if result.__class__ is not CoroutineType and not hasattr(result, "__await__"):
+        return False
+    container = event.container
+    if container is None or not container.runs_coroutines:
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+        text = "the method for %s is a coroutine, which this container would not run: use reactor.aio.AsyncContainer"
+        raise TypeError(text % event.type.method)
+    container.run_coroutine(result, event, finished)
+    return True
+
+
+def is_coroutine(method: Any) -> bool:
+    """Whether it was defined by `async def`."""
+    return bool(getattr(getattr(method, "__code__", None), "co_flags", 0) & COROUTINE)
+
+
+def heard(method: Call) -> Call:
+    """`method`, to be called with an event; of one that is a coroutine, a function that has it run."""
+    return (lambda event: run_later(method(event), event)) if is_coroutine(method) else method
 
 
 def compile_plan(handler: Any, method: str) -> tuple[Call, ...]:
@@ -324,7 +359,7 @@ def _collect(handler: Any, method: str, calls: list[Call], depth: int) -> None:
     if call is not None:
         needed = getattr(call, "needed", None)
         if needed is None or needed(handler):
-            calls.append(call)
+            calls.append(heard(call))
     else:
         unhandled = getattr(handler, "on_unhandled", None)
         if unhandled is not None and not getattr(unhandled, "does_nothing", False):

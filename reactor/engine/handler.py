@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from reactor.engine.events import (
+    COROUTINE,
     DELIVERY_SCOPE,
     LINK_SCOPE,
     NOTHING,
@@ -39,20 +40,22 @@ def _changed_tree() -> None:
     changes[0] += 1
 
 
-def check_handler(handler: Any) -> Any:
+def check_handler(handler: Any, coroutines: bool = False) -> Any:
     """`handler`, if it can be one: any object, or None for none. TypeError for a class where an object of it was
-    meant, and for values of Python's own, which have no `on_...` methods."""
+    meant, and for values of Python's own, which have no `on_...` methods.
+
+    coroutines: whether its methods may be coroutines; else these are a TypeError, too.
+    """
     if isinstance(handler, type) and issubclass(handler, Handler):
         raise TypeError("handlers are objects: %s(), and not the class" % handler.__name__)
     if handler is None or type(handler) is object:
         return handler
     if type(handler).__module__ != "builtins":
-        if type(handler) not in _checked:
-            _check_methods(handler)
+        if type(handler) not in _checked and not _check_methods(handler, coroutines):
             _checked.add(type(handler))
         return handler
     if any(name.startswith("on_") for name in dir(handler)):  # a module, for one
-        _check_methods(handler)
+        _check_methods(handler, coroutines)
         return handler
     hint = ""
     if isinstance(handler, (list, tuple)):
@@ -77,23 +80,31 @@ _checked: weakref.WeakSet[type] = weakref.WeakSet()  # the classes of handlers t
 
 # A call of such a function runs nothing of it: coroutines, generators, and asynchronous generators.
 _RUNS_LATER = {
-    0x80: "a coroutine (async def)",
+    COROUTINE: "a coroutine (async def)",
     0x20: "a generator (it has a yield)",
     0x200: "an asynchronous generator",
 }
 
 
-def _check_methods(handler: Any) -> None:
-    """TypeError for a method that a call would not run; a warning for methods that no event reaches."""
+def _check_methods(handler: Any, coroutines: bool) -> bool:
+    """TypeError for a method that a call would not run; a warning for methods that no event reaches. Returns whether
+    it has coroutines, which not every container runs."""
+    has_coroutines = False
     unreached = []
     for name in dir(type(handler) if type(handler).__module__ != "builtins" else handler):
         if not name.startswith("on_"):
             continue
         flags = getattr(getattr(getattr(handler, name, None), "__code__", None), "co_flags", 0)
         for flag, what in _RUNS_LATER.items():
-            if flags & flag:
-                text = "%s.%s is %s: a call would run nothing of it; make it a plain def"
-                raise TypeError(text % (_name_of(handler), name, what))
+            if not flags & flag:
+                continue
+            if flag == COROUTINE and coroutines:
+                has_coroutines = True
+                continue
+            text = "%s.%s is %s: a call would run nothing of it; make it a plain def"
+            if flag == COROUTINE:
+                text += ", or use reactor.aio.AsyncContainer"
+            raise TypeError(text % (_name_of(handler), name, what))
         if name in DERIVED:
             unreached.append(name)
     if unreached and not isinstance(handler, Handler) and not hasattr(handler, "handlers"):
@@ -102,6 +113,7 @@ def _check_methods(handler: Any) -> None:
             % (_name_of(handler), ", ".join(unreached)),
             stacklevel=4,
         )
+    return has_coroutines
 
 
 def _name_of(handler: Any) -> str:

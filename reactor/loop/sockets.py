@@ -141,6 +141,7 @@ class SocketNetwork:
     clock: for the time to try the next address of a name.
     busy_poll: seconds to look again before a wait; see `busy_poll.BusyPoller`.
     ask: a stand-in for socket.getaddrinfo.
+    poller: another one than the best of this system.
     """
 
     __slots__ = (
@@ -158,11 +159,15 @@ class SocketNetwork:
     )
 
     def __init__(
-        self, clock: Clock | None = None, ask: Callable[..., Any] = socket.getaddrinfo, busy_poll: float = 0.0
+        self,
+        clock: Clock | None = None,
+        ask: Callable[..., Any] = socket.getaddrinfo,
+        busy_poll: float = 0.0,
+        poller: Poller | None = None,
     ) -> None:
         self._clock: Clock = MonotonicClock() if clock is None else clock
-        self.poller: Poller = busily(make_poller(), busy_poll, self._clock.now)
         self._longest_wait = HERE.longest_wait
+        self.poller: Poller = busily(make_poller(), busy_poll, self._clock.now) if poller is None else poller
         self._timers = Timers()
         self._resolver = Resolver(ask)
         self._aside = Aside("amqp-reactor call aside")
@@ -188,7 +193,7 @@ class SocketNetwork:
         try:
             if not 0 <= port < 65536:
                 raise OSError(errno.EINVAL, "a port lies between 0 and 65535")
-            listener = SocketListener(self, _listen(host, port, backlog))
+            listener = SocketListener(self, listening_sockets(host, port, backlog))
         except OSError as error:
             why = f"cannot listen on {join_address(host or '', port)}: {reason(error)}"
             raise OSError(error.errno or errno.EINVAL, why) from None
@@ -343,7 +348,7 @@ def _not_connected() -> OSError:
     return OSError(errno.ENOTCONN, HERE.explain(errno.ENOTCONN))
 
 
-def _listen(host: str | None, port: int, backlog: int) -> list[socket.socket]:
+def listening_sockets(host: str | None, port: int, backlog: int) -> list[socket.socket]:
     """Sockets that listen on every address of a host, or on every address of this machine."""
     if host:
         found = look_up(host, port, socket.AI_PASSIVE, socket.getaddrinfo)

@@ -117,7 +117,7 @@ class Endpoint(Listed):
     def handler(self, handler: Optional[object]) -> None:
         if type(handler) is object:
             handler = Handler()
-        self.plans = None if check_handler(handler) is None else PlanTable(handler)
+        self.plans = None if check_handler(handler, coroutines=True) is None else PlanTable(handler)
         changes[0] += 1
 
     @property

@@ -138,6 +138,7 @@ class Channels:
             self.woken = True
             connection = self._transport.connection
             if connection is not None and connection.guard is not None:
+                connection.guard()  # an event loop learns of it by this
                 connection.emit(Event.TRANSPORT, self._transport)
 
     @contextmanager

@@ -7,12 +7,13 @@ network; of handlers it knows nothing.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from reactor.container.container import Container
 from reactor.container.explain.sentences import Explanation, Sentence
 from reactor.simulation.network.node import MemoryNode
+from reactor.simulation.world.coroutines import WorldLoop
 from reactor.simulation.world.interface import WorldView
 
 _SAME: Any = object()
@@ -29,6 +30,7 @@ class Program:
 
     name: of the program, and of its machine on the network.
     handler: made by the factory. container: runs the handler.
+    result: what it has returned, where it is a coroutine.
     store: handed to the factory as `store=`, unless it is None; it outlives a crash.
     starts: how often it was started.
     """
@@ -47,7 +49,7 @@ class Program:
         self.store = store
         self.starts = 0
         self.handler: Any = None
-        self.container: Container
+        self.container: Any  # a Container; of a coroutine, its event loop
         self.node: MemoryNode
         self._world = world
         self._factory = factory
@@ -55,7 +57,16 @@ class Program:
         self._kwargs = kwargs
         self._options = dict(options or {})
         self._down = False
+        self._loop: Optional[WorldLoop] = None
         self._start()
+
+    @property
+    def result(self) -> Any:
+        """What the coroutine has returned; raises what has left it. RuntimeError as long as it runs, or when it has
+        crashed, and for a program of handlers."""
+        if self._loop is None or not self._loop.main.done():
+            raise RuntimeError(f"{self.name} has no result: it is no coroutine that has come to its end")
+        return self._loop.main.result()
 
     @property
     def running(self) -> bool:
@@ -88,6 +99,11 @@ class Program:
             self._world.network.turn_off(self.name, False)
         self._start()
 
+    def end_coroutine(self) -> None:
+        """The world's call, at its end: a coroutine that still runs is let go of."""
+        if self._loop is not None:
+            self._loop.crash()
+
     def pause(self) -> None:
         """It stands still, as if its process had been stopped: bytes for it pile up."""
         self._world.turns.pause(self.container, True)
@@ -109,11 +125,13 @@ class Program:
         if not self.running:
             text = "the program does not run: it has crashed, or has come to its end"
             return Explanation.of([Sentence("not running", text)])
-        return self.container.explain(patience)
+        containers = [self.container] if self._loop is None else self._loop.containers()
+        return Explanation.of(sentence for one in containers for sentence in one.explain(patience))
 
     def let_go(self, silent: bool) -> None:
         """The world's call: all that it had on the network is given up."""
         self.node.dying = True
+        self.end_coroutine()
         network = self._world.network
         own = [wire for wire in (*network.wires, *network.dialing) if wire.node is self.node]
         for wire in own:
@@ -137,8 +155,12 @@ class Program:
         if callable(handler):
             kwargs = self._kwargs if self.store is None else {**self._kwargs, "store": self.store}
             handler = handler(*self._args, **kwargs)
-        self.handler = handler
+        coroutine = handler if asyncio.iscoroutine(handler) else None
+        self.handler = None if coroutine is not None else handler
         self.node = world.network.node(self.name, self.name)
+        if coroutine is not None:
+            self.container = self._loop = world.run_coroutine(self.node, coroutine, f"{self.name} {self.starts}")
+            return
         handlers = handler if isinstance(handler, (list, tuple)) else (handler,)
         self.container = world.run_on(self.node, handlers, f"{self.name} {self.starts}", self._options)
 

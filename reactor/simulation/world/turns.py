@@ -14,7 +14,7 @@ from typing import Any, Optional
 from reactor.container.container import Container
 from reactor.simulation.network.network import MemoryNetwork
 from reactor.simulation.network.node import MemoryNode
-from reactor.simulation.wiretap.events import EventGate, EventQueue
+from reactor.simulation.wiretap.events import EventGate
 from reactor.simulation.world.interface import ProgramView
 from reactor.simulation.world.stepper import Stepper
 
@@ -33,7 +33,7 @@ class _Slot:
         is_program = isinstance(container, Container)
         self.node: MemoryNode = container.loop.network if is_program else container.node
         self.timers = container.loop.timers if is_program else None
-        self.queue: Any = container.collector.events if is_program else ()
+        self.queue: Any = container.collector.events if is_program else getattr(container, "queue", ())
         self.rest: Optional[float] = None
 
     def deadline(self) -> Optional[float]:
@@ -162,9 +162,10 @@ class Turns(Stepper):
                 program.let_go(silent)
             self._ending.clear()
         queue = slot.queue
-        if isinstance(queue, EventQueue):
+        name = getattr(queue, "program", None)
+        if name is not None:
             for observer in self.gate.observers:
-                observer.turned(queue.program, container)
+                observer.turned(name, container)
         slot.rest = network.nap
         if not goes_on and not len(queue):  # events behind a shut gate have yet to happen
             slot.rest = math.inf

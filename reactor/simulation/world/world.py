@@ -37,6 +37,7 @@ from reactor.simulation.wiretap.faults import Fault, Faults
 from reactor.simulation.wiretap.frames import Frame, hint
 from reactor.simulation.wiretap.peer import ScriptedPeer
 from reactor.simulation.world.conditions import DRAWN, bound_of, make_network, span_of
+from reactor.simulation.world.coroutines import WorldLoop
 from reactor.simulation.world.history import History
 from reactor.simulation.world.program import Program, explained
 from reactor.simulation.world.recording import WorldRecorder
@@ -126,7 +127,7 @@ class World:
         **kwargs: Any,
     ) -> Program:
         """Start a program: a container with the handler, or the list of handlers, that `factory(*args, **kwargs)`
-        makes. A handler may be given instead of a factory; the program can then not be started again.
+        makes; or the coroutine that it makes. A handler may be given instead; it can then not be started again.
 
         name: of the program and of its machine, by which others reach its listeners; made from the
             factory's name by default.
@@ -392,10 +393,14 @@ class World:
         traceback: Optional[TracebackType],
     ) -> None:
         self._entered = False
-        if error is None:
-            self.check()
-        else:
-            self._tell(error)
+        try:
+            if error is None:
+                self.check()
+            else:
+                self._tell(error)
+        finally:
+            for program in self.programs.values():
+                program.end_coroutine()
 
     def _repr_html_(self) -> Optional[str]:
         """For notebooks: the page of its run so far; None for a world that is not recorded."""
@@ -422,6 +427,11 @@ class World:
         container.collector.events = EventQueue(self._gate, node.name)
         self.turns.begin(container, lasting)
         return container
+
+    def run_coroutine(self, node: MemoryNode, coroutine: Any, name: str) -> WorldLoop:
+        """A coroutine, as a program at a node, started. name: the source of its chances."""
+        self.turns.begin(loop := WorldLoop(node, coroutine, self._gate, lambda part: self.source(f"{name} {part}")))
+        return loop
 
     def tell_gone(self, program: str) -> None:
         """A program has crashed."""

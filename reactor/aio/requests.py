@@ -1,0 +1,107 @@
+"""AsyncRequests: requests over a connection, each returned with its response."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, Optional, TypeVar
+
+from reactor.aio.life import check_timeout
+from reactor.aio.received import ReceivedMessage
+from reactor.aio.receiver import AsyncReceiver
+from reactor.aio.sender import AsyncSender
+from reactor.codec.message import Message
+from reactor.errors import LinkException, Timeout
+
+Self = TypeVar("Self", bound="AsyncRequests")
+
+
+class AsyncRequests:
+    """Sends requests, and returns the response to each; many calls may wait. `AsyncConnection.requests` makes it.
+
+    Each request gets `reply_to`, a dynamic address of this object, and a `correlation_id`; the response is the message
+    that comes with the same one. Others are accepted and dropped.
+    """
+
+    def __init__(self, address: Optional[str], sender: AsyncSender, receiver: AsyncReceiver) -> None:
+        self._address = address
+        self._sender = sender
+        self._receiver = receiver
+        self._number = 0
+        self._calls: dict[Any, asyncio.Future[ReceivedMessage]] = {}
+        self._reader = asyncio.get_running_loop().create_task(self._read())
+
+    @property
+    def reply_to(self) -> str:
+        """The address that responses come to. LinkException where the peer has made none."""
+        address = self._receiver.address
+        if address is None:
+            raise LinkException("the peer has made no address for responses")
+        return address
+
+    async def call(self, request: Any, timeout: Optional[float] = None) -> ReceivedMessage:
+        """Send `request`, a Message or the body of one, and return its response.
+
+        timeout: seconds for all of it; None: as long as it takes. Raises Timeout; ValueError for a request without an
+        address where this has none; else as `AsyncSender.send` and `AsyncReceiver.receive`.
+        """
+        message = request if isinstance(request, Message) else Message(request)
+        if not self._address and not message.address:
+            raise ValueError("the request has no address, and requests() was called without one")
+        loop = asyncio.get_running_loop()
+        seconds = check_timeout(timeout)
+        self._number += 1
+        number = self._number
+        message.reply_to = self.reply_to
+        message.correlation_id = number
+        future: asyncio.Future[ReceivedMessage] = loop.create_future()
+        if self._reader.done():
+            self._reader.result()
+            raise LinkException("call(): the requests are closed")
+        self._calls[number] = future
+        name = "call(): waiting for the response from %r" % (self._address or message.address)
+        alarm = None if seconds is None else loop.call_later(seconds, _expire, future, name)
+        try:
+            await self._sender.send(message, timeout=timeout)
+            return await future
+        finally:
+            del self._calls[number]
+            if alarm is not None:
+                alarm.cancel()
+            if future.done() and not future.cancelled():
+                future.exception()  # that of the send came first
+
+    async def _read(self) -> None:
+        try:
+            async for message in self._receiver:
+                await message.accept()
+                future = self._calls.get(message.correlation_id)
+                if future is not None and not future.done():
+                    future.set_result(message)
+        except Exception as error:
+            for future in self._calls.values():
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for future in self._calls.values():
+            if not future.done():
+                future.set_exception(LinkException("call(): the requests are closed"))
+
+    async def close(self) -> None:
+        """Close its links. Calls that wait end with an exception. Harmless when repeated."""
+        await self._sender.close()
+        await self._receiver.close()
+        await asyncio.wait([self._reader])
+
+    async def __aenter__(self: Self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]
+    ) -> None:
+        await self.close()
+
+
+def _expire(future: asyncio.Future[ReceivedMessage], name: str) -> None:
+    if not future.done():
+        future.set_exception(Timeout("%s timed out" % name))

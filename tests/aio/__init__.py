@@ -1,0 +1,1 @@
+"""The library on event loops of asyncio."""
