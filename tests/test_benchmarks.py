@@ -49,6 +49,18 @@ def test_a_row_beside_another_checkout() -> None:
 
 
 @pytest.mark.slow
+def test_what_cannot_be_had_for_the_table_of_other_languages_is_named(tmp_path) -> None:
+    command = [*BENCHMARKS, "--cpp", "--rhea", "--pypy"]
+    status, out, err = run(command, CHECKOUT, PATH=str(tmp_path), AMQP_REACTOR_STRANGERS=str(tmp_path))
+    assert (status, err) == (0, "")
+    for why in ("Proton C++ is left out: there is no g++", "rhea is left out: not at", "PyPy is left out: there is no"):
+        assert why in out
+    directs, trips = [line for line in out.splitlines() if line.startswith("| amqp-reactor")]
+    assert re.fullmatch(r"\| amqp-reactor \| amqp-reactor \| [\d,]+ \([\d.]+ \+ [\d.]+\) \| 1.00 \|", directs)
+    assert re.fullmatch(r"\| amqp-reactor \| \d+, \d+ \| [\d,]+ \|", trips)
+
+
+@pytest.mark.slow
 def test_the_table_of_recoveries() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.recovery", "--runs", "1", "--broker", "handlers.broker"]
     status, out, err = run(command, CHECKOUT)

@@ -1,5 +1,5 @@
 """The table: every row on amqp-reactor, and beside it on python-qpid-proton when that can be imported; or, with
-`--beside PATH`, on the amqp-reactor of another checkout."""
+`--beside PATH`, on the amqp-reactor of another checkout; or, with `--cpp`, `--rhea` and `--pypy`, beside these."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Optional
 
+from tests.benchmarks import others
 from tests.benchmarks.process import machine
 from tests.benchmarks.rows import BEFORE, ROWS, TREES, DidNotFinish, Figures, Row
 from tests.support.libraries import OURS, THEIRS, version
@@ -21,11 +22,18 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="of which the median (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each run (default: %(default)s)")
     parser.add_argument("--beside", metavar="PATH", type=Path, help="a checkout to compare with, instead of Proton")
+    others.add_options(parser)
     options = parser.parse_args()
     unknown = set(options.only or ()) - {row.name for row in ROWS}
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     runs, seconds = (1, 0.3) if options.quick else (options.runs, options.seconds)
+
+    asked = others.asked(options)
+    if asked:
+        print(machine())
+        others.show(asked, runs, seconds)
+        return
 
     libraries = [library for library in (OURS, THEIRS) if version(library)]
     if options.beside is not None:

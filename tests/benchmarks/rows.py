@@ -28,6 +28,21 @@ TREES = {OURS: CHECKOUT, THEIRS: CHECKOUT}
 LIMIT = 120.0
 
 
+Command = Callable[[str, str, str, dict[str, Any]], list[str]]
+
+#: How the workers of other languages and interpreters are started: by library, role, URL and options.
+COMMANDS: dict[str, Command] = {}
+
+
+def worker_in_python(
+    library: str, role: str, url: str, options: dict[str, Any], python: str = sys.executable
+) -> list[str]:
+    """The command of a worker of ours, or of python-qpid-proton."""
+    named = library if library == THEIRS else OURS
+    task = {"library": named, "role": role, "url": url, **options}
+    return [python, "-m", "tests.benchmarks.worker", json.dumps(task)]
+
+
 class DidNotFinish(Exception):
     """A worker ended, or had to be ended, before it had said what was asked."""
 
@@ -36,13 +51,11 @@ class Worker:
     """A process of a benchmark, seen from the one that started it."""
 
     def __init__(self, library: str, role: str, url: str, limit: float = LIMIT, **options: Any) -> None:
-        named = OURS if library == BEFORE else library
-        task = json.dumps({"library": named, "role": role, "url": url, **options})
         self.role = role
         self.ending = False
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.worker", task],
-            cwd=TREES[library],
+            COMMANDS.get(library, worker_in_python)(library, role, url, options),
+            cwd=TREES.get(library, CHECKOUT),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -105,10 +118,11 @@ def local_url(scheme: str = "amqp") -> str:
 
 
 def direct(
-    library: str, count: int, prefetch: int, size: int = 100, scheme: str = "amqp", **options: bool
+    library: str, count: int, prefetch: int, size: int = 100, scheme: str = "amqp", to: str = "", **options: bool
 ) -> Figures:
+    """From `library` to another one, or to itself."""
     url = local_url(scheme)
-    with Worker(library, "receive", url, count=count, prefetch=prefetch) as receiver:
+    with Worker(to or library, "receive", url, count=count, prefetch=prefetch) as receiver:
         receiver.hear("started")
         with Worker(library, "send", url, count=count, size=size, **options) as sender:
             return together(sender.report(), receiver.report(), count, size)
