@@ -14,6 +14,7 @@ Every program runs in a simulated world: its clock jumps over the waiting, and t
 """
 
 import argparse
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -113,9 +114,14 @@ def main(arguments=None):
     parser.add_argument("--all", action="store_true", help="do not wait between the parts of a lesson")
     options = parser.parse_args(arguments)
     try:
-        return carry_out(options)
+        status = carry_out(options)
+        sys.stdout.flush()
+        return status
     except (Wrong, Broken, CannotWrite) as wrong:
         print(wrong, file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `| head` has seen enough; at its exit Python would write the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 

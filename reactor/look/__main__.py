@@ -129,7 +129,10 @@ def _look_at_program(given: argparse.Namespace) -> int:
     atexit.register(leave_picture)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
+    home = str(Path(__file__).resolve().parents[2])
     program.take_place()
+    if home not in sys.path:  # from a checkout: the program has the library with which it is looked at
+        sys.path.append(home)
     program.run()
     return 0
 

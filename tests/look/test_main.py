@@ -13,7 +13,7 @@ from reactor.look.__main__ import main
 from reactor.look.watching import Watching
 from reactor.simulation import World
 from reactor.tracing.recording import Recording
-from tests.support.processes import Script
+from tests.support.processes import CHECKOUT, Script
 from tests.support.recordings import Worker, recorded
 from tests.tracing.test_timeline import UP, frames
 
@@ -63,6 +63,13 @@ def test_a_program_runs_as_it_does_alone_and_leaves_a_page(here):
     assert err.startswith("%s: " % (here / "run.html")) and "1 delivery (1 accepted)" in err
     page = (here / "run.html").read_text(encoding="utf-8")
     assert "<title>itself.py</title>" in page and "&lt;/script&gt;" in page
+
+
+def test_in_a_checkout_a_file_has_the_library_that_looks_at_it():
+    with Script([*LOOK, "--text", "examples/helloworld.py"], CHECKOUT, life=300, PYTHONPATH="") as script:
+        status, out, err = script.finish()
+    assert (status, err) == (0, "")
+    assert "Accepted: the broker has the message" in out and "#0 Hello World!" in out
 
 
 def test_a_module_keeps_its_exit_status_and_has_all_that_is_behind_it(here):
