@@ -7,7 +7,8 @@ from reactor.tracing.recording import Record, Recording
 from tests.support.properties import needs_hypothesis
 
 hypothesis = needs_hypothesis()
-given, st = hypothesis.given, hypothesis.strategies
+given, settings, st = hypothesis.given, hypothesis.settings, hypothesis.strategies
+no_checks = list(hypothesis.HealthCheck)
 
 HEADER = {"clock": "world", "began": 1.5, "title": "a title", "dropped": 3}
 
@@ -21,6 +22,7 @@ records = st.builds(
 
 
 @given(st.lists(records, max_size=4))
+@settings(deadline=None, derandomize=True, suppress_health_check=no_checks)
 def test_any_recording_comes_back(tmp_path_factory, those):
     path = tmp_path_factory.getbasetemp() / "any.jsonl"
     Recording(HEADER, those).write(path)
