@@ -40,6 +40,9 @@ class Desk:
 
     # -- a Poller
 
+    def fileno(self):
+        return 7
+
     def wait(self, timeout):
         self.asked.append(timeout)
         if self.due - self.time > timeout:
@@ -134,6 +137,7 @@ def test_where_others_need_the_processor_it_does_not_look_for_long():
 def test_the_rest_is_that_of_the_poller():
     desk = Desk()
     assert desk.busy.watched() == ["watched"]
+    assert desk.busy.fileno() == 7
     desk.busy.close()
     assert desk.asked == ["closed"]
 

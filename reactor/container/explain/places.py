@@ -143,10 +143,14 @@ class SocketFile:
 
 def _bind_for_the_user_alone(listener: socket.socket, path: str) -> None:
     """Bind, with a file that is never open to others: not for a moment."""
+    change = getattr(os, "fchmod", None)  # Windows has none
+    before = None
     try:
-        os.fchmod(listener.fileno(), 0o600)  # Linux makes the file with the mode of the socket
-        before = None
-    except (AttributeError, OSError):  # there is no such call, or it is not for sockets
+        if change is None:
+            before = os.umask(0o177)
+        else:
+            change(listener.fileno(), 0o600)  # Linux makes the file with the mode of the socket
+    except OSError:  # it is not for sockets
         before = os.umask(0o177)
     try:
         listener.bind(path)
