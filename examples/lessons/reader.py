@@ -19,25 +19,22 @@ class Reader:
         self.waits, self.write, self.ask, self.runs = waits, write, ask, runs
 
     def show(self, lesson, settings):
-        """The whole lesson. settings: for its program, in place of those that stand there."""
+        """The whole lesson; or, with settings for its program in place of those that stand there, that run beside the
+        lesson's own."""
         self.heading(f"Lesson {lesson.number}: {lesson.title} ({lesson.minutes} minutes)")
-        self.prose(lesson.text)
-        self.go_on("the program")
-        self.heading(f"The program: examples/lessons/programs/{lesson.name}.py")
-        self.write(lesson.program)
-        self.prose(lesson.guide)
-        self.heading("Before it runs: a question")
-        self.prose(lesson.question)
-        given = self.choose()
+        given = "" if settings else self.prepare(lesson)
         stage = Stage(lesson.program, f"{lesson.name}.py", settings)
         stage.run()
         self.heading("The run with" + shown(settings) if settings else "The run")
         self.output(stage)
         self.picture(stage)
+        if settings:
+            self.compare_with_own(lesson, stage, settings)
+            return
         self.heading("The answer")
         if given:
-            self.write("Yes." if given == lesson.right else f"It is {lesson.right}.")
-        elif not settings:
+            self.write("Yes." if given == lesson.right else f"You said {given}; it is {lesson.right}.")
+        else:
             self.write(f"It is {lesson.right}.\n")
         self.prose(lesson.answer)
         if lesson.count:
@@ -52,6 +49,27 @@ class Reader:
         self.write(f"    python -m examples.lessons copy {lesson.name}     and change the copy as you like")
         self.heading("To remember")
         self.prose(lesson.remember)
+
+    def prepare(self, lesson):
+        """All that comes before the run. Returns the answer to its question."""
+        self.prose(lesson.text)
+        self.go_on("the program")
+        self.heading(f"The program: examples/lessons/programs/{lesson.name}.py")
+        self.write(lesson.program)
+        self.prose(lesson.guide)
+        self.heading("Before it runs: a question")
+        self.prose(lesson.question)
+        return self.choose()
+
+    def compare_with_own(self, lesson, stage, settings):
+        """The lesson's own run beside one with other settings."""
+        own = Stage(lesson.program, f"{lesson.name}.py", {})
+        own.run()
+        before = {name: own.names[name] for name in settings if name in own.names}
+        self.heading("The same world with" + shown(before) + ", as in the lesson, and with" + shown(settings))
+        for line in compared(own, stage, lesson.focus):
+            self.write(line)
+        self.write("")
 
     def compare(self, lesson, stage):
         """Counterfactual: the same seed with other settings."""

@@ -85,6 +85,8 @@ def _of_link(link: Any) -> str:
         unsettled = ""
         if link.unsettled:
             unsettled = ", %s not settled here" % _count(link.unsettled, "delivery is", "deliveries are")
+        if link.credit <= 0 and link.max_unsettled is not None and link.unsettled >= link.max_unsettled:
+            return "%s has no credit%s, and max_unsettled is %d: accept some" % (what, unsettled, link.max_unsettled)
         if link.credit <= 0:
             return "%s has no credit: receiver.flow(n) gives some%s" % (what, unsettled)
         return "%s has credit for %s%s" % (what, _count(link.credit, "message", "messages"), unsettled)

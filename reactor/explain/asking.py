@@ -97,8 +97,8 @@ def of_process(pid: int) -> list[str]:
         except PermissionError:
             raise NoAnswer("process %d is another user's: ask as that user" % pid) from None
     raise NoAnswer(
-        "process %d does not listen for questions: it calls container.listen_for_questions(), or is started with "
-        "AMQP_REACTOR_QUESTIONS=1 in its environment" % pid
+        "process %d does not listen for questions, and cannot be made to now: a program that does calls "
+        "container.listen_for_questions(), or is started with AMQP_REACTOR_QUESTIONS=1 in its environment" % pid
     )
 
 

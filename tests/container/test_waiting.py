@@ -65,6 +65,17 @@ def test_senders_and_receivers() -> None:
     assert "receiver from more has credit for 6 messages, 1 delivery is not settled here" in waiting(container)
 
 
+def test_a_receiver_at_its_bound_is_not_told_to_ask_for_more() -> None:
+    stage = Stage(Witness(prefetch=0, on_sendable=lambda event: event.sender.send(Message("x"))))
+    container, connection = stage.connect(Witness(auto_accept=False))
+    container.create_receiver(connection, "in", max_unsettled=2)
+    stage.run()
+    assert container.waiting_for() == [
+        "server:5672: receiver from in has no credit, 2 deliveries are not settled here, and max_unsettled is 2: "
+        "accept some",
+    ]
+
+
 def test_listeners_timers_and_what_is_watched() -> None:
     stage = Stage()
     assert stage.host.waiting_for() == ["peers that connect to server:5672"]

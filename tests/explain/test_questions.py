@@ -345,7 +345,7 @@ def test_processes_that_are_not_there_or_do_not_listen(
     runtime_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main([str(os.getpid()), *PATIENT]) == command.NO_ANSWER
-    assert "does not listen for questions: it calls container.listen_for_questions()" in capsys.readouterr().err
+    assert "does not listen for questions, and cannot be made to now: a program that" in capsys.readouterr().err
     assert command.main(["99999999"]) == command.NO_ANSWER
     assert "there is no process 99999999" in capsys.readouterr().err
     assert command.main([str(runtime_dir / "none")]) == command.NO_ANSWER

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from examples.lessons import __main__ as command
@@ -9,6 +12,7 @@ from examples.lessons import catalogue
 from examples.lessons.picture import draw
 from examples.lessons.reader import Reader, compared
 from examples.lessons.stage import Broken, Stage
+from tests.support.processes import CHECKOUT
 
 LESSONS = [catalogue.read(name) for name in catalogue.NAMES]
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=catalogue.NAMES)
@@ -62,7 +66,7 @@ def test_the_question_comes_before_the_picture_and_the_answer_behind_it(lesson):
     picture = draw(played(lesson).recording)[0]
     places = [page.index(part) for part in ("a question\n", picture, "The answer\n", "To remember\n")]
     assert places == sorted(places)
-    assert f"It is {lesson.right}." in page
+    assert f"You said x; it is {lesson.right}." in page
 
 
 @each_lesson
@@ -82,7 +86,17 @@ def test_a_right_answer_is_told_so():
 def test_a_lesson_without_a_reader_does_not_wait(capsys):
     assert command.main(["credit", "--set", "PREFETCH=2"]) == 0
     out = capsys.readouterr().out
-    assert "The run with PREFETCH=2" in out and "credit 2" in out and "The same world" in out
+    assert "The run with PREFETCH=2" in out and "credit 2" in out
+    assert "The same world with PREFETCH=4, as in the lesson, and with PREFETCH=2" in out
+    assert "The answer" not in out, "which is about the lesson's own run"
+
+
+def test_a_list_that_is_cut_off_is_no_error():
+    command_line = [sys.executable, "-m", "examples.lessons"]
+    with subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=CHECKOUT) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 def test_the_list_names_every_lesson(capsys):

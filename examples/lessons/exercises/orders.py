@@ -83,8 +83,8 @@ class AtMostFive(Orders):
             return (
                 f"at {at(diary.most_at)} the worker had {diary.most} orders in hand, from {diary.most_of[0]} to "
                 f"{diary.most_of[-1]}. Prefetch bounds the orders that are on their way, and each that reaches "
-                "on_message makes room for another one. max_unsettled=5 bounds both: on their way, and not yet "
-                "answered."
+                "on_message makes room for another one. create_receiver(..., max_unsettled=5) bounds both: on "
+                "their way, and not yet answered."
             )
         return self.missing()
 
