@@ -108,9 +108,11 @@ class Management:
         if reply.status == 200 or (reply.status in (202, 204) and operation.may_be_empty):
             body = None if reply.message is None or reply.status != 200 else reply.message.body
             try:
-                self._finish(asked, operation.read(body), None)
+                result = operation.read(body)
             except DecodeError as error:
                 self._finish(asked, None, error)
+            else:  # an error of the application's `done` is its own
+                self._finish(asked, result, None)
             return
         text = "%s at %s was refused: %s" % (operation.name, self.entity, shown(reply.text))
         self._finish(asked, None, ManagementError(text, reply.status, reply.condition))

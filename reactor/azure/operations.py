@@ -168,6 +168,13 @@ def _part(body: Any, key: str) -> list[Any]:
     return list(found)
 
 
+def _whole_numbers(body: Any, key: str) -> list[int]:
+    found = _part(body, key)
+    if not all(isinstance(one, int) and not isinstance(one, bool) for one in found):
+        raise DecodeError("the %s in the reply of $management are no whole numbers" % key)
+    return [int(one) for one in found]
+
+
 def _entry(entry: Any) -> Message:
     payload = entry.get("message") if isinstance(entry, dict) else None
     if not isinstance(payload, (bytes, memoryview)):
@@ -184,11 +191,11 @@ def _locked(body: Any) -> list[Locked]:
 
 
 def _sequence_numbers(body: Any) -> list[int]:
-    return [int(number) for number in _part(body, "sequence-numbers")]
+    return _whole_numbers(body, "sequence-numbers")
 
 
 def _expirations(body: Any) -> list[float]:
-    return [int(end) / 1000 for end in _part(body, "expirations")]
+    return [end / 1000 for end in _whole_numbers(body, "expirations")]
 
 
 def _expiration(body: Any) -> float:

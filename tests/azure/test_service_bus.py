@@ -383,6 +383,30 @@ def test_an_answer_of_another_form_is_an_error_of_its_own(scene: Scene, body: An
         scene.ask(peek())
 
 
+@pytest.mark.parametrize("values", [[None], ["x"], [True], [1.5], [[1]], ["1" * 5000]])
+def test_numbers_that_are_none_are_an_error_of_the_same_kind(scene: Scene, values: list[Any]) -> None:
+    entity: Any = scene.bus.entity("jobs")
+    entity.schedule_message = lambda asked: (200, {"sequence-numbers": values}, "")
+    entity.renew_lock = lambda asked: (200, {"expirations": values}, "")
+    for operation in (schedule([Message("x", id="1")], 0), renew_lock(uuid.uuid4())):
+        with pytest.raises(DecodeError, match=r"in the reply of \$management are no whole numbers"):
+            scene.ask(operation)
+
+
+def test_an_error_of_the_application_is_not_taken_for_one_of_the_answer(scene: Scene) -> None:
+    management = Management(scene.container, scene.connection, "jobs")
+    answers: list[Any] = []
+
+    def done(result: Any, error: Any) -> None:
+        answers.append((result, error))
+        raise DecodeError("what the application read meanwhile")
+
+    management.ask(peek(), done)
+    with pytest.raises(DecodeError, match="what the application read"):
+        scene.until(lambda: False)
+    assert answers == [([], None)]
+
+
 # -- conditions ----------------------------------------------------------------------------------------------
 
 
