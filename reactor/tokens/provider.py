@@ -34,6 +34,8 @@ _PRINTABLE = pattern(r"[\x20-\x7e]+")
 
 #: Seconds that a token has to be good for when it comes: one that ends while it is under way is of no use.
 SHORTEST = 1.0
+#: The end of the year 9999: what is later is no time in seconds, and timers and timestamps may not hold it.
+LATEST = 253402300800.0
 
 
 class AccessToken(Protocol):
@@ -162,10 +164,16 @@ def read_token(answer: Any, today: float, kind: Optional[str] = None, endless: b
         end = _end_of(text, endless)
     if isinstance(end, bool) or not isinstance(end, (int, float)) or end != end:
         raise TokenError("it returned a token whose expires_on is %s, not a number" % type(end).__name__)
+    try:
+        end = float(end)
+    except OverflowError:  # an int of hundreds of digits
+        end = math.inf if end > 0 else -math.inf
+    if end > LATEST and not endless:
+        raise TokenError("it returned a token whose expires_on is %.3g: seconds since 1970 are wanted" % end)
     if end < today + SHORTEST:
         text = "it returned a token that ended %.0f s ago; is the clock of this machine right?"
         raise TokenError(text % max(0.0, today - end))
-    return Token(text, float(end), kind)
+    return Token(text, end, kind)
 
 
 def failure_of(error: BaseException) -> str:
@@ -183,7 +191,7 @@ def _end_of(text: str, endless: bool) -> float:
         payload = text.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return float(claims["exp"])
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, RecursionError, OverflowError):
         if endless:
             return math.inf  # and otherwise not from the error, which would quote the token
     raise TokenError("it returned a text without an end to its time: return Token(text, expires_on)")

@@ -101,7 +101,14 @@ SECRET = "eyJzZWNyZXQ"
         (SimpleNamespace(token=SECRET, expires_on=math.nan), "whose expires_on is float, not a number"),
         (SimpleNamespace(token=SECRET, expires_on=True), "whose expires_on is bool, not a number"),
         (SimpleNamespace(token=SECRET, expires_on=NOW - 7), "that ended 7 s ago; is the clock of this machine right"),
+        (SimpleNamespace(token=SECRET, expires_on=-(10**400)), "that ended inf s ago"),
+        (SimpleNamespace(token=SECRET, expires_on=math.inf), "whose expires_on is inf: seconds since 1970 are wanted"),
+        (SimpleNamespace(token=SECRET, expires_on=1e20), r"whose expires_on is 1e\+20: seconds since 1970 are wanted"),
+        (SimpleNamespace(token=SECRET, expires_on=NOW * 1000), r"whose expires_on is 1.7e\+12: seconds since 1970"),
+        (SimpleNamespace(token=SECRET, expires_on=10**400), "whose expires_on is inf: seconds since 1970 are wanted"),
         (SECRET, "without an end to its time"),
+        (jwt(exp=10**400), "without an end to its time"),
+        (jwt(exp=math.inf), "whose expires_on is inf"),
         (f"{SECRET}.{SECRET}.x", "without an end to its time"),
         (jwt(sub=SECRET), "without an end to its time"),
         (f"SharedAccessSignature sr=x&sig={SECRET}", "without an end to its time"),
@@ -115,6 +122,8 @@ def test_answers_that_are_none_are_not_quoted(answer: Any, why: str) -> None:
 
 def test_a_log_in_takes_a_token_without_an_end() -> None:
     assert read_token("opaque", NOW, endless=True).expires_on == math.inf
+    for end in (math.inf, 10**400):
+        assert read_token(SimpleNamespace(token="opaque", expires_on=end), NOW, endless=True).expires_on == math.inf
 
 
 def test_a_failure_is_one_line() -> None:
