@@ -84,7 +84,11 @@ class Claim:
 
     def ready(self) -> None:
         """The links to the node are there."""
-        if self._stage == NODE:
+        if self._stage != NODE:
+            return
+        if self._token is None:  # its time came while it waited here
+            self._fetch()
+        else:
             self._put()
 
     def lost(self) -> None:
@@ -160,7 +164,8 @@ class Claim:
         if 200 <= reply.status < 300:
             self._take(token)
             return
-        text = token.hide(reply.text)
+        reply = reply.without(token.hide)
+        text = reply.text
         if reply.status in PASSING or reply.status >= 500:
             text = "put-token for %r has failed: %s" % (self.audience, text)
             self._failed(Condition(UNAUTHORIZED_ACCESS, text), True)
@@ -181,6 +186,8 @@ class Claim:
         self._good_until = self._loop.now + token.expires_on - self._loop.clock.today()
         log.info("%s: a token for %s is accepted, until %.0f", self._owner.where, self.audience, token.expires_on)
         self._owner.accepted()
+        if self._token is None:  # its renewal fell due while the answer was waited for
+            self._renew()
 
     # -- renewal, and failures ---------------------------------------------------------------------------
 
@@ -188,6 +195,7 @@ class Claim:
         self._renewal.start(max(SHORTEST_RENEWAL, (token.expires_on - today) * RENEWED_AT), self._renew)
 
     def _renew(self) -> None:
+        # What is under way goes on, within its bounds: a new token for each renewal would never let a peer be late.
         self._token = None
         if not self._owner.is_open:
             return  # another one is asked for over the next wire

@@ -46,6 +46,11 @@ class Reply:
         parts = [str(self.status) if self.status else "", self.condition, self.description]
         return " ".join(shown(part) for part in parts if part)
 
+    def without(self, hide: Callable[[str], str]) -> Reply:
+        """The same, its words by way of `hide`: a secret is found in them as they came, and not when they are cut off,
+        or written in another way."""
+        return Reply(self.status, hide(self.description), hide(self.condition), self.message)
+
 
 class Owner(Protocol):
     """The user of the links."""
@@ -73,7 +78,7 @@ class RequestLinks:
         self._random = random
         self._made = 0
         self._attached: set[Any] = set()  # the handlers have seen their answers, since they have gone last
-        self._waiting: dict[int, Callable[[Reply], None]] = {}
+        self._waiting: dict[str, Callable[[Reply], None]] = {}  # by the id of the request
         self._attach()
 
     def _attach(self) -> None:
@@ -102,10 +107,11 @@ class RequestLinks:
         """Send a request; `done` is called with the reply, unless `forget` comes first. Its id and reply-to are set
         here."""
         self._made += 1
-        request.id, request.reply_to = str(self._made), self._here
+        number = str(self._made)
+        request.id, request.reply_to = number, self._here
         delivery = self.sender.send(request)
-        delivery.context = self._made
-        self._waiting[self._made] = done
+        delivery.context = number
+        self._waiting[number] = done
 
     def forget(self) -> None:
         """No reply will come any more to the requests that were made."""
@@ -185,10 +191,8 @@ class RequestLinks:
             delivery.settle_with(REJECTED)
             return
         delivery.settle_with(ACCEPTED)
-        number = message.correlation_id
-        if not isinstance(number, str) or not number.isdecimal():
-            return  # of nothing that was asked here
-        done = self._waiting.pop(int(number), None)
+        number = message.correlation_id  # whatever a peer says: no number is made of it
+        done = self._waiting.pop(number, None) if isinstance(number, str) else None
         if done is not None:
             done(read_reply(said, message))
 
