@@ -5,6 +5,7 @@ One pair of links for each entity and connection. It knows operations as data (o
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable, Optional
 
 from reactor.azure.operations import Operation
@@ -86,7 +87,7 @@ class Management:
             seconds = max(self.timeout - SOONER, self.timeout / 2)
             properties = {"operation": asked.operation.name, "com.microsoft:server-timeout": uint(int(seconds * 1000))}
             request = Message(asked.operation.body, properties=properties)
-            self._links.request(request, lambda reply, asked=asked: self._answered(asked, reply))  # type: ignore[misc]
+            asked.request = self._links.request(request, partial(self._answered, asked))
 
     def interrupted(self) -> None:
         """The links have gone, and come back. The entity may have done what it was asked for."""
@@ -123,6 +124,7 @@ class Management:
         asked.deadline.cancel()
         asked.deadline = None
         self._sent.pop(asked.number, None)
+        self._links.drop(asked.request)
         if asked in self._waiting:
             self._waiting.remove(asked)
         asked.done(result, error)
@@ -132,12 +134,13 @@ class Management:
 
 
 class _Asked:
-    """One request. deadline: None when it is over."""
+    """One request. request: the id of its message, once that is sent. deadline: None when it is over."""
 
-    __slots__ = ("number", "operation", "done", "deadline")
+    __slots__ = ("number", "operation", "done", "request", "deadline")
 
     def __init__(self, number: int, operation: Operation, done: Done) -> None:
         self.number = number
         self.operation = operation
         self.done = done
+        self.request = ""
         self.deadline: Optional[Timer] = None

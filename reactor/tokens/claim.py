@@ -70,6 +70,7 @@ class Claim:
         self._was_accepted = False
         self._stage = ""  # that which it waits for: the provider, or the peer
         self._number = 0  # of the present question
+        self._request = ""  # the id of the last one to the node
         self._renewal, self._retry, self._deadline = (_Alarm(self._loop) for _ in range(3))
         self._failing_since: Optional[float] = None
         self._delays: Optional[Iterator[float]] = None
@@ -155,7 +156,7 @@ class Claim:
             self._begin_stage(REPLY)
             number, token = self._number, self._token
             request = put_token(self.audience, token)
-            self._owner.links.request(request, lambda reply: self._answered(number, token, reply))
+            self._request = self._owner.links.request(request, lambda reply: self._answered(number, token, reply))
 
     def _answered(self, number: int, token: Token, reply: Reply) -> None:
         if number != self._number:
@@ -254,6 +255,7 @@ class Claim:
     def _end_stage(self) -> None:
         self._stage = ""
         self._number += 1
+        self._owner.links.drop(self._request)
         self._deadline.stop()
 
 

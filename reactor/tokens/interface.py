@@ -43,8 +43,12 @@ class RequestsView(Protocol):
 
     @property
     def is_ready(self) -> bool: ...
-    def request(self, request: Message, done: Callable[[Reply], None]) -> None:
-        """Send a request; `done` is called with the reply."""
+    def request(self, request: Message, done: Callable[[Reply], None]) -> str:
+        """Send a request; `done` is called with the reply. Returns its id."""
+        ...
+
+    def drop(self, number: str) -> None:
+        """Nobody waits for the reply to the request with that id any more."""
         ...
 
 

@@ -103,15 +103,21 @@ class RequestLinks:
         there = all(link.state & Endpoint.REMOTE_ACTIVE for link in (self.sender, self.receiver))
         return there and len(self._attached) == 2
 
-    def request(self, request: Message, done: Callable[[Reply], None]) -> None:
-        """Send a request; `done` is called with the reply, unless `forget` comes first. Its id and reply-to are set
-        here."""
+    def request(self, request: Message, done: Callable[[Reply], None]) -> str:
+        """Send a request; `done` is called with the reply, unless `forget` or `drop` comes first. Its id, which is
+        returned, and its reply-to are set here."""
         self._made += 1
         number = str(self._made)
         request.id, request.reply_to = number, self._here
         delivery = self.sender.send(request)
         delivery.context = number
         self._waiting[number] = done
+        return number
+
+    def drop(self, number: str) -> None:
+        """Nobody waits for the reply to that request any more. `done` is let go, with the token that it may hold: a
+        peer that answers nothing would have us keep them all."""
+        self._waiting.pop(number, None)
 
     def forget(self) -> None:
         """No reply will come any more to the requests that were made."""

@@ -365,6 +365,16 @@ def test_a_request_without_an_answer_fails_in_time(scene: Scene) -> None:
     assert scene.world.clock.now() - before == pytest.approx(60, abs=5) and not info.value.passes
 
 
+def test_requests_that_were_given_up_are_not_kept(scene: Scene) -> None:
+    management = Management(scene.container, scene.connection, "jobs", timeout=5)
+    entity: Any = scene.bus.entity("jobs")
+    entity.manage = lambda event: None
+    for _ in range(5):
+        with pytest.raises(ManagementError, match="no answer within 5 s"):
+            scene.ask(peek(), management)
+    assert management._links._waiting == {}
+
+
 def test_a_closed_management_fails_its_requests(scene: Scene) -> None:
     management = Management(scene.container, scene.connection, "jobs")
     answers: list[Any] = []

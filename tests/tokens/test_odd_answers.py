@@ -117,6 +117,18 @@ def test_a_peer_that_answers_nothing_is_given_up_however_short_tokens_are() -> N
         assert world.clock.now() - begun < 20
 
 
+def test_a_put_that_was_given_up_is_not_kept() -> None:
+    """Nor is its token, which the request holds."""
+    with World(seed=13) as world:
+        provider = Credential()
+        bus, client = jwt_scene(world, provider, Client(Claims(provider, timeout=10)), idle=None)
+        world.run_until(lambda: len(client.opened) == 2)
+        bus.tokens.mute = True
+        world.run_for(3000)
+        claims: Any = client.connection.admission.__self__  # type: ignore[attr-defined]
+        assert bus.tokens.asked > 3 and len(claims.links._waiting) <= 1
+
+
 @pytest.mark.parametrize("number", ["1" * 5000, "x", "", 1, b"1", None])
 def test_an_answer_to_nothing_that_was_asked_is_left_alone(number: Any) -> None:
     with World(seed=13) as world:
