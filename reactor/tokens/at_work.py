@@ -44,7 +44,8 @@ class ClaimsAtWork:
         self._url = Url("", defaults=False)
         self._private = False
         self._claims: dict[str, Claim] = {}
-        self.links = RequestLinks(connection, settings.node, host.random, self)
+        # Whatever the node: by this name traces and recordings know what to hide (tracing/secrets.py).
+        self.links = RequestLinks(connection, settings.node, host.random, self, "$cbs")
         connection.admission = self.admit
 
     # -- the wires ---------------------------------------------------------------------------------------

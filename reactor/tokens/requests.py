@@ -68,11 +68,14 @@ class Owner(Protocol):
 class RequestLinks:
     """The two links, in a session of their own; and the handler of all three.
 
-    node: the address of the node.
+    node: the address of the node. name: the beginning of the names of the links; None for that address.
     """
 
-    def __init__(self, connection: Connection, node: str, random: Random, owner: Owner) -> None:
+    def __init__(
+        self, connection: Connection, node: str, random: Random, owner: Owner, name: Optional[str] = None
+    ) -> None:
         self.node = node
+        self._name = node if name is None else name
         self._owner = owner
         self._connection = connection
         self._random = random
@@ -87,10 +90,10 @@ class RequestLinks:
         self.session.handler = self
         self.session.open()
         # A name in each direction: not every peer tells them apart.
-        self.sender: Sender = self.session.sender("%s-%s-requests" % (self.node, here))
+        self.sender: Sender = self.session.sender("%s-%s-requests" % (self._name, here))
         self.sender.target.address, self.sender.source.address = self.node, here
         self.sender.until_close = True
-        self.receiver: Receiver = self.session.receiver("%s-%s-replies" % (self.node, here))
+        self.receiver: Receiver = self.session.receiver("%s-%s-replies" % (self._name, here))
         self.receiver.source.address, self.receiver.target.address = self.node, here
         self.receiver.prefetch = CREDIT
         for link in (self.sender, self.receiver):

@@ -1,6 +1,7 @@
 """Secrets: frames without the passwords and tokens in them, for recordings that people keep and send to one another.
 
-Hidden are the fields of SASL that the wire trace hides, and messages to the node `$cbs`, which are tokens. Bytes that
+Hidden are the fields of SASL that the wire trace hides, and messages to the node `$cbs`, which are tokens; or to the
+node that an application has named for them: our own links with tokens have `$cbs` in their name, too. Bytes that
 are hidden become asterisks, so that a frame keeps its form. What applications put into other messages is theirs, and
 stays.
 """
@@ -21,7 +22,8 @@ SECRET_FIELDS = {
     (SASL_RESPONSE, "response"),
     (SASL_OUTCOME, "additional-data"),
 }
-#: The node of claims-based security: its messages are tokens.
+#: The node of claims-based security: its messages are tokens. The names of our own links to such a node, whatever its
+#: address, begin with it as well (tokens/at_work.py).
 TOKENS = "$cbs"
 
 _ATTACH, _TRANSFER = b"\x00\x53\x12", b"\x00\x53\x14"
@@ -54,11 +56,9 @@ class Secrets:
             return
         link = (part[6:8], fields[1])
         self._links.discard(link)
-        target = fields[6] if len(fields) > 6 else None
         is_sender = not fields[2]
-        if is_sender and isinstance(target, Described) and target.descriptor == TARGET and target.value:
-            if target.value[0] == TOKENS:
-                self._links.add(link)
+        if is_sender and (str(fields[0]).startswith(TOKENS + "-") or _address(fields) == TOKENS):
+            self._links.add(link)
 
     def _hide_token(self, part: bytes, start: int) -> bytes:
         try:
@@ -68,6 +68,14 @@ class Secrets:
         except Exception:  # a frame that nothing can read
             end = start
         return part[:end] + b"*" * (len(part) - end)
+
+
+def _address(fields: list[Any]) -> Any:
+    """That of the target of an attach."""
+    target = fields[6] if len(fields) > 6 else None
+    if isinstance(target, Described) and target.descriptor == TARGET and target.value:
+        return target.value[0]
+    return None
 
 
 def _fields(part: bytes, start: int, wanted: int) -> list[Any]:

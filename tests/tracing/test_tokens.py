@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from handlers import MessagingHandler
 from reactor.codec.message import Message
+from reactor.simulation import World
 from reactor.simulation.wiretap.frames import composite, make_frame
+from reactor.tokens import Claims, Token
+from reactor.tracing.recorder import Recorder
 from reactor.tracing.text import TextTrace
 
 SECRET = Message("secret-token").encode()
 
 
-def attach(address: str, handle: int, channel: int = 1) -> bytes:
+def attach(address: str, handle: int, channel: int = 1, name: str = "x") -> bytes:
     target = composite("target", address=address)
-    return make_frame("attach", channel=channel, name="x", handle=handle, role=False, target=target)
+    return make_frame("attach", channel=channel, name=name, handle=handle, role=False, target=target)
 
 
 def transfer(handle: int, channel: int = 1) -> bytes:
@@ -30,6 +36,44 @@ def test_messages_to_the_node_are_not_shown() -> None:
     for direction in ("in", "out"):
         text = traced((direction, attach("$cbs", 3)), (direction, transfer(3)), (direction, transfer(3)))
         assert "secret" not in text and text.count("(%d) \"***" % len(SECRET)) == 2 and 'address="$cbs"' in text
+
+
+def test_messages_over_a_link_with_the_name_of_those_for_tokens_are_not_shown() -> None:
+    for direction in ("in", "out"):
+        text = traced((direction, attach("tokens", 3, name="$cbs-1-requests")), (direction, transfer(3)))
+        assert "secret" not in text and 'address="tokens"' in text
+
+
+def test_tokens_for_a_node_of_another_name_are_in_no_recording() -> None:
+    class Node(MessagingHandler):
+        def __init__(self) -> None:
+            super().__init__()
+            self.come: list[Any] = []
+
+        def on_start(self, event: Any) -> None:
+            event.container.listen("amqp://bus:5672")
+
+        def on_link_opening(self, event: Any) -> None:
+            event.link.source.copy(event.link.remote_source)
+            event.link.target.copy(event.link.remote_target)
+
+        def on_message(self, event: Any) -> None:
+            self.come.append((event.link.remote_target.address, event.message.body))
+
+    class Client(MessagingHandler):
+        def on_start(self, event: Any) -> None:
+            tokens = Claims(lambda *scopes: Token("secret-token", 2e10), node="tokens")
+            connection = event.container.connect("amqp://bus:5672", tokens=tokens, allow_insecure_mechs=True)
+            event.container.create_sender(connection, "jobs")
+
+    node, recorder = Node(), Recorder(ring=None)
+    with World(1, pieces=0) as world:
+        world.start(node, name="bus")
+        world.start(Client(), name="client", options={"observers": [recorder]})
+        world.run_until(lambda: node.come)
+    assert node.come == [("tokens", "secret-token")]
+    raw = b"".join(record.raw for record in recorder.recording.records)
+    assert b"tokens" in raw and b"put-token" not in raw and b"secret" not in raw
 
 
 def test_other_messages_are_shown() -> None:
