@@ -56,7 +56,8 @@ class Management:
         self._waiting: list[_Asked] = []
         self._number = 0
         self._over: Optional[Condition] = None
-        self._links = RequestLinks(connection, entity.rstrip("/") + "/$management", container.random, self)
+        node = entity.rstrip("/") + "/$management"
+        self._links = RequestLinks(connection, node, container.loop, container.random, self)
 
     def ask(self, operation: Operation, done: Done) -> None:
         """Ask for an operation. `done(result, None)` is called with its result, or `done(None, error)` with a

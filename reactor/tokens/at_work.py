@@ -45,7 +45,7 @@ class ClaimsAtWork:
         self._private = False
         self._claims: dict[str, Claim] = {}
         # Whatever the node: by this name traces and recordings know what to hide (tracing/secrets.py).
-        self.links = RequestLinks(connection, settings.node, host.random, self, "$cbs")
+        self.links = RequestLinks(connection, settings.node, host.loop, host.random, self, "$cbs")
         connection.admission = self.admit
 
     # -- the wires ---------------------------------------------------------------------------------------
@@ -80,6 +80,7 @@ class ClaimsAtWork:
         for claim in self._claims.values():
             claim.close()
         self._claims.clear()
+        self.links.stop()
 
     # -- links that wait ---------------------------------------------------------------------------------
 

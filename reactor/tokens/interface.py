@@ -48,7 +48,7 @@ class RequestsView(Protocol):
         ...
 
     def drop(self, number: str) -> None:
-        """Nobody waits for the reply to the request with that id any more."""
+        """The reply to the request with that id is not waited for any more."""
         ...
 
 

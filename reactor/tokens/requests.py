@@ -8,21 +8,27 @@ A request is a message to the node with a `reply-to`, and its reply has the requ
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 from typing import Any, Callable, Optional, Protocol
 
 from reactor.codec.message import Message
 from reactor.container.links import random_uuid
+from reactor.container.reconnect.backoff import Backoff, read_delays
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import ACCEPTED, REJECTED
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Receiver, Sender
 from reactor.errors import DECODE_ERROR, NOT_FOUND, DecodeError
+from reactor.loop.loop import Loop
+from reactor.loop.timers import Timer
 from reactor.reasons import passes
 from reactor.shown import shown
 
 #: Credit for replies: as many requests may be under way before the next flow.
 CREDIT = 100
+#: Seconds between two attaches at most, and those after which links that stood were worth the waiting before them.
+LONGEST = 10.0
 
 
 class Reply:
@@ -72,13 +78,17 @@ class RequestLinks:
     """
 
     def __init__(
-        self, connection: Connection, node: str, random: Random, owner: Owner, name: Optional[str] = None
+        self, connection: Connection, node: str, loop: Loop, random: Random, owner: Owner, name: Optional[str] = None
     ) -> None:
         self.node = node
         self._name = node if name is None else name
         self._owner = owner
         self._connection = connection
+        self._loop = loop
         self._random = random
+        self._delays: Optional[Iterator[float]] = None  # of attaches; None: the next one is made at once
+        self._again: Optional[Timer] = None
+        self._ready_at: Optional[float] = None  # since when both stand
         self._made = 0
         self._attached: set[Any] = set()  # the handlers have seen their answers, since they have gone last
         self._waiting: dict[str, Callable[[Reply], None]] = {}  # by the id of the request
@@ -118,7 +128,7 @@ class RequestLinks:
         return number
 
     def drop(self, number: str) -> None:
-        """Nobody waits for the reply to that request any more. `done` is let go, with the token that it may hold: a
+        """The reply to that request is not waited for any more. `done` is let go, with the token that it may hold: a
         peer that answers nothing would have us keep them all."""
         self._waiting.pop(number, None)
 
@@ -128,8 +138,35 @@ class RequestLinks:
 
     def close(self) -> None:
         """End the session, with the links."""
+        self.stop()
         if self.session.state & Endpoint.LOCAL_ACTIVE:
             self.session.close()
+
+    def stop(self) -> None:
+        """Do not attach again."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+
+    def _attach_again(self) -> None:
+        """At once, and later where that was of no use: a peer that attaches the links and detaches them, time and
+        again, would else be asked in a circle. An attach proves nothing, but a reply does, and so does time."""
+        if self._ready_at is not None and self._loop.now - self._ready_at > LONGEST:
+            self._delays = None
+        if self._delays is None:
+            self._delays = read_delays(Backoff(initial=1, max_delay=LONGEST), self._random)
+        self._attached.clear()
+        self._ready_at = None
+        delay = next(self._delays)
+        if delay > 0:
+            self._again = self._loop.schedule(delay, self._attach_late)
+        else:
+            self._attach()
+
+    def _attach_late(self) -> None:
+        self._again = None
+        if not self._connection.state & Endpoint.REMOTE_CLOSED:  # our own close may wait for messages, and they for it
+            self._attach()
 
     # -- events ------------------------------------------------------------------------------------------
 
@@ -140,6 +177,7 @@ class RequestLinks:
             self._owner.interrupted()
         self._attached.add(event.link)
         if len(self._attached) == 2:
+            self._ready_at = self._loop.now
             self._owner.ready()
 
     def on_link_remote_close(self, event: Any) -> None:
@@ -163,8 +201,7 @@ class RequestLinks:
         if passes(endpoint.remote_condition):
             # As Azure does after ten minutes without a request, also where the connection is not made again.
             self.close()
-            self._attached.clear()
-            self._attach()
+            self._attach_again()
             self._owner.interrupted()
             return
         none = Condition(NOT_FOUND, "the peer has closed it, and gave no reason")
@@ -203,6 +240,7 @@ class RequestLinks:
         number = message.correlation_id  # whatever a peer says: no number is made of it
         done = self._waiting.pop(number, None) if isinstance(number, str) else None
         if done is not None:
+            self._delays = None
             done(read_reply(said, message))
 
 
