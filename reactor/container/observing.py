@@ -28,6 +28,9 @@ Tell = Callable[..., None]
 #: Seconds for which handlers may hold the loop before observers hear of it.
 HELD_LIMIT = 0.1
 
+#: Methods that are called for each message, with one argument.
+OF_MESSAGES = ("sent", "received", "settled", "credit")
+
 #: Observers of every container of this process that is made from now on: for tools that run the programs of others.
 everywhere: list[object] = []
 
@@ -73,8 +76,10 @@ class Observing:
         calls = self._calls.get(name)
         if calls is None:
             return None
-        if len(calls) == 1 and isinstance(calls[0][1], BuiltinMethodType):
-            return calls[0][1]  # such as the `append` of a list: it does not fail, and a call for each message is saved
+        if len(calls) == 1 and name in OF_MESSAGES:
+            only = calls[0][1]
+            if isinstance(only, BuiltinMethodType) and only.__name__ == "append":
+                return only  # of a list or deque: it does not fail, and a call for each message is saved
 
         def tell(*arguments: Any) -> None:
             for observer, call in calls:

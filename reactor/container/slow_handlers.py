@@ -70,8 +70,9 @@ class SlowHandlerWatch:
         self._held, self._held_limit = held, limit
         self._limit()
 
-    def slow(self, handler: Any, etype: EventType, context: Any, seconds: float) -> None:
-        """The handlers have held the loop for so long when this one, for this event, returned."""
+    def slow(self, handler: Any, etype: EventType, context: Any, seconds: float) -> Optional[float]:
+        """The handlers have held the loop for so long when this one, for this event, returned. Returns the time after
+        which this is to be called again; None: not in this run."""
         text = describe(handler, etype, context)
         if self._held is not None and seconds > self._held_limit:
             self._held(text, seconds)
@@ -84,6 +85,8 @@ class SlowHandlerWatch:
                 silence,
                 extra=log_fields(seconds=seconds),
             )
+        limits = (self._held_limit if self._held is not None else 0.0, silence / 2)
+        return min((limit for limit in limits if limit >= seconds), default=None)
 
 
 def describe(handler: Any, etype: EventType, context: Any) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Iterable
+from math import inf
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from reactor.engine.events import (
@@ -245,7 +246,8 @@ class Dispatcher:
         that is not of the engine, to a handler. None (default): there are no observers.
 
     clock, limit, slow: when `clock` is not None, `slow` is called as soon as the handlers have taken longer than
-        `limit` in one run, with the handler, the event's type and context, and how long they took. Once a run.
+        `limit` in one run, with the handler, the event's type and context, and how long they took. It returns the time
+        after which it is called again; None for not in this run.
 
     After a turn, `modified` holds the transports that have something to write; after an exception of a handler,
     `failed` the event that it was called for, until the driver takes it.
@@ -261,6 +263,8 @@ class Dispatcher:
         "clock",
         "limit",
         "slow",
+        "_began",
+        "_due",
         "extend",
         "around",
     )
@@ -274,7 +278,8 @@ class Dispatcher:
         self.failed: Optional[EventBase] = None
         self.clock: Optional[Callable[[], float]] = None
         self.limit = 0.0
-        self.slow: Callable[[Any, EventType, Any, float], None] = _pass_over
+        self._began = self._due = 0.0  # of the run whose handlers were slow
+        self.slow: Callable[[Any, EventType, Any, float], Optional[float]] = _pass_over
         self.extend: Optional[Extend] = None
         self.around: Optional[Callable[[EventBase, Any], None]] = None
 
@@ -373,8 +378,7 @@ class Dispatcher:
                 elif not plan and etype is flow_type and context.is_sender:
                     context.unheard = changes[0]
                 if clock is not None and clock() > due:
-                    self.slow(table.handler, etype, context, clock() - due + self.limit)
-                    clock = None  # once a run
+                    due = self._held(due, clock(), table.handler, etype, context)
         except BaseException:
             # A handler that fails must not keep the container from its own part in the same event.
             if etype is Event.LINK_FLOW and context.may_go_on():
@@ -386,6 +390,14 @@ class Dispatcher:
                 for call in watch:
                     call(event)
             raise
+
+    def _held(self, due: float, now: float, handler: Any, etype: EventType, context: Any) -> float:
+        """The handlers of this run have taken until after `due`: report it. Returns when the next report is due."""
+        if due != self._due:  # else it is not the first one of the run
+            self._began = due - self.limit
+        again = self.slow(handler, etype, context, now - self._began)
+        self._due = inf if again is None else self._began + again
+        return self._due
 
     def dispatch(self, event: EventBase, handler: Any = None) -> None:
         """Dispatch one event that is not of the engine (a timer's, a selectable's, the application's) now."""

@@ -306,6 +306,22 @@ def test_an_observer_that_fails_is_logged_and_looks_on_no_more(name, caplog):
     assert len(failing.notes) <= at, "nothing after its failure"
 
 
+def test_a_builtin_method_that_does_not_take_what_it_is_given_is_given_up_like_any_other(caplog):
+    class Lists:
+        def __init__(self):
+            self.retry = self.lost = self.called = [].append
+
+    with World(3) as world:
+        broker = world.start(Broker, "amqp://broker")
+        sends = world.start(Sends, options=None, name="sends")
+        watched = world.container(Sends(), name="watched", observers=[Lists()])
+        world.settle()
+        broker.crash()
+        world.run_for(5)
+        assert watched is not None and sends.handler.done == 3
+    assert "takes exactly one argument" in caplog.text
+
+
 @pytest.mark.parametrize("failing", ["wire", "hear"])
 def test_one_that_fails_over_bytes(failing, caplog):
     class Fails(Observer):

@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 import pytest
 
-from reactor import AtMostOnce, Collector, Message, Transport
+from reactor import AtMostOnce, Collector, Connection, Handler, Message, Transport
 from reactor.container.slow_handlers import SlowHandlerWatch
 from reactor.engine.handler import Dispatcher
 from reactor.errors import RESOURCE_LIMIT_EXCEEDED
@@ -200,6 +200,33 @@ def test_the_strictest_peer_counts_as_long_as_it_is_there(caplog: pytest.LogCapt
     scene.stage.cut()
     scene.stage.run()
     assert not warns(600)
+
+
+def test_one_that_looks_on_takes_no_warning_away(caplog: pytest.LogCaptureFixture) -> None:
+    """Of two handlers in one run the first is slow for an observer, both together for a peer that gives us up."""
+    clock, took, held = VirtualClock(), [0.2, 6.0], []
+
+    class Peer:
+        remote_idle_timeout = 10.0
+
+    class Slow(Handler):
+        def on_session_init(self, event: Any) -> None:
+            clock.advance(took.pop(0))
+
+    collector = Collector()
+    dispatcher = Dispatcher(collector, None, Slow(), Handler())
+    watch = SlowHandlerWatch(dispatcher, clock)
+    watch.observe(lambda text, seconds: held.append(round(seconds, 3)), 0.1)
+    peer: Any = Peer()
+    watch.begin(peer)
+    connection = Connection()
+    connection.collect(collector)
+    connection.session()
+    connection.session()
+    dispatcher.run()
+    assert held == [0.2, 6.2]
+    (text,) = warnings(caplog)
+    assert "held the loop for 6.2 s, and nothing was sent meanwhile: a peer gives us up after 10 s of silence" in text
 
 
 def test_without_such_a_peer_the_dispatcher_reads_no_clock() -> None:

@@ -51,7 +51,7 @@ def test_a_long_message_does_not_fault_its_memory_in_again():
 
 def test_a_block_is_asked_for_when_a_message_is_longer_than_any_before(monkeypatch):
     asked = []
-    monkeypatch.setattr("reactor.engine.blocks.bytearray", asked.append, raising=False)
+    monkeypatch.setattr("reactor.engine.blocks.bytes", asked.append, raising=False)
     blocks = Blocks()
     for size in (100_000, 100_000, 50_000, 1_000_000, 100_000_000):
         blocks.expect(size)

@@ -9,8 +9,9 @@ import pytest
 
 from reactor.codec.message import Message
 from reactor.codec.types import Described
+from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import LOST, Delivery
-from reactor.engine.endpoints.disposition import ACCEPTED, REJECTED
+from reactor.engine.endpoints.disposition import ACCEPTED, REJECTED, FirstOfTransaction
 from reactor.engine.endpoints.link import Link
 from reactor.engine.events import Event
 from reactor.engine.wire.transport import Transport
@@ -1007,6 +1008,48 @@ def test_a_message_costs_the_same_however_many_wait_behind_it(size, credit):
         costs.append(len(calls) / number)
         assert len(received(receiver)) == number
     assert costs[1] < costs[0] * 1.2, costs
+
+
+def test_what_waits_behind_a_message_of_a_transaction_that_was_given_up_leaves():
+    """It waited for its transaction, and timed out; those behind it have credit."""
+    pair = Pair()
+    sender, receiver = pair.way(True, 10)
+    given_up = sender.send(Message("in a transaction"))
+    given_up.hold(FirstOfTransaction(None))
+    behind = sender.send(Message("behind"))
+    pair.pump()
+    assert behind.id is None, "the order is kept"
+    sender.expire(given_up, Condition("amqp:internal-error", "too late"))
+    pair.pump()
+    assert behind.id is not None
+    later = sender.send(Message("later"))
+    pair.pump()
+    assert later.id is not None and not sender.waiting
+    assert bodies(receiver) == ["behind", "later"]
+
+
+def test_what_has_left_is_not_kept_for_those_that_wait():
+    pair = Pair()
+    sender, receiver = pair.way(True)
+    for number in range(20):
+        sender.send(Message(number))
+    receiver.flow(15)
+    pair.pump()
+    sender.send(Message("one more"))
+    pair.pump()
+    assert len(sender.waiting) == 6 and not sender.released
+
+
+def test_a_delivery_without_bytes_yet_holds_up_none_of_those_behind_it():
+    pair = Pair()
+    sender, receiver = pair.way(True)
+    begun, complete = sender.delivery("a"), sender.delivery("b")
+    sender.stream(b"")
+    sender.complete(complete)
+    pair.pump()
+    receiver.flow(10)
+    pair.pump()
+    assert complete.id is not None and begun.id is None
 
 
 class Waiting:

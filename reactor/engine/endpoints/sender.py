@@ -334,10 +334,7 @@ class Sender(Link):
         if not delivery.queued:
             delivery.queued = True
             self.unsent += 1
-            if channel is None:
-                self.waiting.append(delivery)
-            else:
-                channel.outgoing.queue.append(delivery)
+            (self.waiting if channel is None else channel.outgoing.queue).append(delivery)
         elif delivery is self.transfer_in_progress and channel is not None and delivery not in channel.outgoing.queue:
             channel.outgoing.queue.append(delivery)
         if channel is not None:
@@ -373,6 +370,8 @@ class Sender(Link):
         delivery.fate = LOST
         if delivery.local_state is TRANSACTIONAL_STATE:
             self.connection.emit(Event.DELIVERY_LEFT, delivery)  # it never will
+        if self.waiting and self.channel is not None:
+            self.channel.outgoing.release(self)  # what was behind it may have credit
 
     def expire(self, delivery: Delivery, condition: Condition) -> None:
         """Wait no longer for the outcome of a delivery, if it has none: it is in doubt because of `condition`. If it

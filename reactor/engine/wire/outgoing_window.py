@@ -90,10 +90,16 @@ class OutgoingWindow:
             return  # it is called again when our attach, or that delivery, has left
         if any(one.id is None and one.fate != LOST for one in link.released):
             return  # they leave first
+        link.released = NONE_RELEASED
         waiting = link.waiting
         batch: list[Delivery] = []
-        while waiting and len(batch) < link.wire_credit and not waiting[0].awaits_transaction:
-            delivery = waiting.popleft()
+        while waiting and len(batch) < link.wire_credit:
+            delivery = waiting[0]
+            if delivery.fate != LOST and delivery.awaits_transaction:
+                break
+            waiting.popleft()
+            if delivery.fate == LOST:
+                continue  # it was given up while it waited
             batch.append(delivery)
             if delivery.partial or delivery.chunks is not None or len(delivery.payload) > self.wire.largest_payload:
                 break
@@ -232,8 +238,7 @@ class OutgoingWindow:
         unready = link.handle_out is None or link.wire_credit <= 0 or delivery.awaits_transaction
         behind = link.waiting and delivery not in link.released
         if current is not delivery and (current is not None or behind or unready):
-            # Our attach has not left, there is no credit, the transaction is not declared, or another delivery is under
-            # way: frames of one link never mix [2.6.14].
+            # No attach, credit or transaction yet, or another delivery is under way: frames never mix [2.6.14].
             self._put_off(delivery, link)
             return
         data: Any = delivery.payload
@@ -255,9 +260,10 @@ class OutgoingWindow:
         more = len(rest) > 0 or delivery.partial
         if not piece and more and not delivery.aborted:
             delivery.payload = b""
-            if current is not delivery:  # nothing of it yet; its next byte queues it again
+            if current is not delivery:  # nothing of it yet; its next byte queues it again, and none waits for that
                 delivery.queued = False
                 link.unsent -= 1
+                link.released -= {delivery}
             return
         first = current is not delivery
         if first:
