@@ -77,7 +77,9 @@ def outcome_of(function: Callable[[], Any]) -> Outcome:
         value = function()
         if hasattr(value, "__await__"):
             value = asyncio.run(_awaited(value))
-    except Exception as error:  # it goes to the one that has asked
+    except KeyboardInterrupt:
+        raise  # only where the call is made in the main thread, as in a simulation: that is to end
+    except BaseException as error:  # SystemExit, too: it goes to the one that has asked, and ends no thread of these
         return None, error
     return value, None
 

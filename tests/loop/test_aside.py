@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -69,6 +70,28 @@ def test_calls_beyond_the_limit_wait_in_line() -> None:
     answers.wait(6)
     assert sorted(outcome[0] for outcome in answers.come) == list(range(6))
     assert len(running) == 5
+
+
+@pytest.mark.parametrize("kind", [SystemExit, asyncio.CancelledError])
+def test_a_call_that_raises_what_ends_a_thread_gives_its_place_back(kind: type[BaseException]) -> None:
+    def leave() -> None:
+        raise kind
+
+    aside, answers = Aside("test", limit=1), Answers()
+    aside.call(leave, answers)
+    aside.call(lambda: 7, answers)
+    answers.wait(2)
+    (value, error), last = answers.come
+    assert value is None and type(error) is kind
+    assert last == (7, None)
+
+
+def test_an_interrupt_is_no_outcome() -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        outcome_of(interrupt)
 
 
 def test_calls_that_have_not_begun_are_forgotten_with_the_network() -> None:
