@@ -271,8 +271,9 @@ class StreamNetwork:
     async def _dial(self, wire: StreamWire, host: str, port: int) -> None:
         try:
             found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            wire.failed(ConnectError(host, port, [("", error)]))
+        except (OSError, ValueError) as failure:  # ValueError: no host name, as in dial.look_up
+            unknown = failure if isinstance(failure, OSError) else socket.gaierror(socket.EAI_NONAME, str(failure))
+            wire.failed(ConnectError(host, port, [("", unknown)]))
             return
         attempts: list[tuple[str, OSError]] = []
         for family, _, protocol, _, address in found:

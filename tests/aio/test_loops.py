@@ -104,6 +104,16 @@ def test_nobody_listens(make):
 
 
 @each_kind
+def test_what_is_no_host_name(make):
+    async def program():
+        with pytest.raises(ConnectionException, match="a" * 70):
+            await aio.connect("amqp://%s.example" % ("a" * 70))  # a label has at most 63 characters
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+    run(program, make)
+
+
+@each_kind
 def test_a_broker_that_goes_away_and_comes_back(make):
     port = unused_port()
     url = "amqp://127.0.0.1:%d" % port
