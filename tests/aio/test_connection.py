@@ -60,7 +60,7 @@ def test_all_of_it_by_async_with(broker):
                 await (await receiver.receive()).accept()
 
     run(program)
-    assert (broker.overview().connections, broker.overview().depth) == (0, 0)
+    eventually(lambda: (broker.overview().connections, broker.overview().depth) == (0, 0))
 
 
 def test_concurrent_sends_are_under_way_together_and_arrive_in_order(broker):
