@@ -81,7 +81,7 @@ class AsyncContainer(Container):
         self._error: Optional[BaseException] = None  # that which has ended it
         self._waiters: list[asyncio.Future[None]] = []
         self._block: Optional[asyncio.Task[Any]] = None  # that of the `async with`
-        self._block_cancelled = False
+        self._block_cancelled = self._block_waits = False
         self.ended: Optional[Callable[[BaseException], None]] = None  # called with the exception that has ended it
         assert isinstance(self.owner, LoopThread)
         self.owner.touched = self._touched
@@ -204,10 +204,17 @@ class AsyncContainer(Container):
         self._check_loop()
         if not self._entered:
             raise RuntimeError("wait(): the container does not run; `async with` runs it")
-        while self._error is None and not self._left and (self._steps is not None or self.coroutines):
-            await self._change()
+        mine = self._block is None or asyncio.current_task() is self._block
+        self._block_waits = self._block_waits or mine
+        try:
+            while self._error is None and not self._left and (self._steps is not None or self.coroutines):
+                await self._change()
+        finally:
+            self._block_waits = self._block_waits and not mine
         if self._error is not None:
-            error, self._error = self._error, None
+            error = self._error
+            if mine:
+                self._error = None
             raise error
         if self.raise_errors and self.ended_by is not None:
             raise self.ended_by
@@ -300,11 +307,12 @@ class AsyncContainer(Container):
         """An exception of a handler: `steps` has closed the connections."""
         self._error = error
         self._cancel_plans()
+        self._network.detach()
         if self.ended is not None:
             self.ended(error)
         self._wake()
         block = self._block
-        if block is not None and not self._waiters and block is not asyncio.current_task():
+        if block is not None and not self._block_waits and block is not asyncio.current_task():
             self._block_cancelled = True
             block.cancel()
 

@@ -92,7 +92,7 @@ class Coroutines:
                 self._over(error, event, finished)
             if not self._running:
                 self._container.coroutines_ended()
-            if len(self._idle) >= _IDLE:
+            if self._closing or len(self._idle) >= _IDLE:
                 return
             future = self._loop.create_future()
             self._idle.append(future)
