@@ -17,7 +17,9 @@ class Life:
     noun: such as "the link". closed: the exception for a call after the close. outer: that of what it is in.
     """
 
-    __slots__ = ("_closed", "_failure", "_inner", "_loop", "_noun", "_outer", "_waiters", "closing", "opened", "over")
+    __slots__ = (
+        "_closed", "_failure", "_inner", "_loop", "_noun", "_outer", "_waiters", "closing", "forget", "opened", "over"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -28,6 +30,7 @@ class Life:
     ) -> None:
         self.opened = self.closing = self.over = False
         self._loop = loop
+        self.forget: Callable[[], object] = _nothing  # called when what it is in forgets it
         self._noun = noun
         self._closed = closed
         self._outer = outer
@@ -87,6 +90,7 @@ class Life:
         """It has been closed: what it is in forgets it."""
         if self._outer is not None:
             self._outer._inner.pop(self, None)
+        self.forget()
         self.changed()
 
     async def until(self, ready: Callable[[], bool], name: str, timeout: Optional[float] = None) -> None:
@@ -119,6 +123,10 @@ class Life:
             self._waiters.pop(future, None)
             if alarm is not None:
                 alarm.cancel()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _ring(future: asyncio.Future[None]) -> None:

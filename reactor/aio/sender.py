@@ -66,7 +66,7 @@ class AsyncSender:
     ) -> Delivery:
         """Send a message, and return its Delivery when it has its outcome, `delivery.remote_state`.
 
-        message: a Message; anything else is the body of one.
+        message: a Message, or what sends itself as one, such as a Batch; anything else is the body of one.
         timeout: seconds to wait for room and for the outcome; None: as long as it takes.
         error_states: the outcomes that raise SendException; None: REJECTED and RELEASED.
 
@@ -75,36 +75,35 @@ class AsyncSender:
         its time is over, it takes back a message that has not left, which never leaves; one that has left is in doubt.
         The text of the exception, a CancelledError or a Timeout, has which it is.
         """
-        payload = (message if isinstance(message, Message) else Message(message)).encode()
+        payload = None  # of what sends itself
+        if isinstance(message, Message) or not hasattr(message, "send"):
+            payload = (message if isinstance(message, Message) else Message(message)).encode()
         self._life.check("send()")
         deadline = None if timeout is None else _deadline(self._loop, timeout)
         if self._queue or len(self._unsettled) >= self.capacity:
             await self._room(deadline)
         future = self._loop.create_future()
-        delivery: Any = self.link.transmit(payload)
-        if delivery.fate:  # pre-settled, or too late
-            if delivery.doubt is not None:
-                raise in_doubt(delivery)
-            return delivery  # type: ignore[no-any-return]
-        delivery.context = future
         self._unsettled[future] = None
-        alarm = None if deadline is None else self._loop.call_at(deadline, _expire, future)
+        alarm = None
         try:
+            delivery: Any = self.link.send(message) if payload is None else self.link.transmit(payload)
+            if delivery.fate:  # pre-settled, or too late
+                if delivery.doubt is not None:
+                    raise in_doubt(delivery)
+                return delivery  # type: ignore[no-any-return]
+            delivery.context = future
+            alarm = None if deadline is None else self._loop.call_at(deadline, _expire, future)
             await future
         except (asyncio.CancelledError, Timeout) as error:
             text = self._give_up(delivery)
             if isinstance(error, Timeout):
-                raise Timeout("the message has no outcome: it %s" % text) from None
+                raise Timeout("the message has no outcome in time: it %s" % text) from None
             error.args = (*error.args, "send() was cancelled: the message %s" % text)
             raise
         finally:
             if alarm is not None:
                 alarm.cancel()
-            self._unsettled.pop(future, None)
-            if self._queue:
-                self._call_next()
-            elif not self._unsettled:
-                self._life.changed()  # flush() may go on
+            self._make_room(future)
         outcome = delivery.remote_state
         if outcome in ((REJECTED, RELEASED) if error_states is None else error_states):
             why = delivery.remote.condition
@@ -122,25 +121,32 @@ class AsyncSender:
             text = "send(): no room for another message, %d wait for their outcome"
             raise Timeout(text % self.capacity) from None
         except BaseException:
-            if future.done() and not future.cancelled():
-                self._call_next()  # it was called, and has no use of that
+            self._make_room(future)  # it may have been called, and has no use of that
             raise
         finally:
             if alarm is not None:
                 alarm.cancel()
+            self._unsettled.pop(future, None)  # what follows without a pause puts its own there
             if future in self._queue:
                 self._queue.remove(future)
 
-    def _call_next(self) -> None:
+    def _make_room(self, future: asyncio.Future[None]) -> None:
+        """That one is over: call those that wait, each with its room kept until it runs."""
+        self._unsettled.pop(future, None)
         while self._queue and len(self._unsettled) < self.capacity:
-            future = self._queue.popleft()
-            if not future.done():
-                future.set_result(None)
-                return
+            called = self._queue.popleft()
+            if not called.done():
+                self._unsettled[called] = None
+                called.set_result(None)
+        if not self._unsettled and not self._queue:
+            self._life.changed()  # flush() may go on
 
     def _give_up(self, delivery: Any) -> str:
         """Expect no outcome any more; returns the fate of the message."""
         delivery.context = None
+        state = delivery.remote_state
+        if state is not EMPTY and state is not RECEIVED:  # it came in the moment of the cancellation
+            return "has left, and is %s" % (state,)
         if delivery.has_left:
             return "has left, and is in doubt"
         if not delivery.fate:
@@ -173,6 +179,10 @@ class AsyncSender:
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]
     ) -> None:
         await self.close()
+
+    def on_end(self, call: Callable[[], object]) -> None:
+        """Have it called when it has been closed: for its session."""
+        self._life.forget = call
 
     # -- for its events ----------------------------------------------------------------------------------
 

@@ -356,11 +356,11 @@ class Sender(Link):
         if started:
             if channel is not None and delivery not in channel.outgoing.queue:
                 channel.outgoing.queue.append(delivery)
-                channel.touch()
-            return
-        if counted:
-            self.unsent -= 1
-        self._lose(delivery)
+        else:
+            self.unsent -= counted
+            self._lose(delivery)
+        if channel is not None:
+            channel.touch()  # where nothing is left to send, a detach may have waited for that
 
     def _lose(self, delivery: Delivery) -> None:
         """Mark a delivery that will not leave: the queues pass it over."""
