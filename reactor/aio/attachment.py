@@ -27,11 +27,18 @@ class Attachment:
         try:
             await self.life.until_usable(lambda: self.life.opened, name)
         except BaseException:
-            self.life.closing = True
-            if self.link.state & Endpoint.LOCAL_ACTIVE:
-                self.link.close()
-            self.life.end()
+            self.abandon()
             raise
+
+    def abandon(self, closing: bool = True) -> None:
+        """Close or detach it, without waiting for the peer."""
+        self.life.closing = True
+        if self.link.state & Endpoint.LOCAL_ACTIVE:
+            if closing:
+                self.link.close()
+            else:
+                self.link.detach()
+        self.life.end()
 
     async def close(self, closing: bool = True) -> None:
         """Close or detach it, and wait for the peer. Harmless when it has ended."""

@@ -9,6 +9,7 @@ It owns a container on the running event loop, and makes the sessions and links.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Callable, Optional, TypeVar
@@ -79,7 +80,8 @@ class AsyncConnection:
         self._life = Life(container.event_loop, "the connection", ConnectionException)
         self._sessions: dict[AsyncSession, None] = {}
         self._default: Optional[AsyncSession] = None
-        self.away = False
+        self.away = self._parting = False
+        self._making = asyncio.Lock()
         container.ended = self._container_ended
 
     async def open(self, keywords: dict[str, Any], reconnect: Reconnect, timeout: Optional[float]) -> None:
@@ -122,13 +124,15 @@ class AsyncConnection:
     async def _new_session(self) -> AsyncSession:
         session = AsyncSession(self.container, self._life)
         self._sessions[session] = None
+        session.life.forget = lambda: self._sessions.pop(session, None)
         await session.begin(self.conn)
         return session
 
     async def _own_session(self) -> AsyncSession:
-        if self._default is None or not self._default.life.usable:
-            self._default = await self._new_session()
-        return self._default
+        async with self._making:
+            if self._default is None or not self._default.life.usable:
+                self._default = await self._new_session()
+            return self._default
 
     def sender(
         self,
@@ -173,7 +177,11 @@ class AsyncConnection:
 
         async def make() -> AsyncRequests:
             receiver = await self.receiver(dynamic=True)
-            return AsyncRequests(address, await self.sender(address), receiver)
+            try:
+                return AsyncRequests(address, await self.sender(address), receiver)
+            except BaseException:
+                await receiver.close()
+                raise
 
         return Opening(make)
 
@@ -184,6 +192,10 @@ class AsyncConnection:
         timeout: seconds for the peer; Timeout is raised when they have passed, and it is closed then, too.
         """
         life = self._life
+        if self._parting:  # another call is at it
+            await life.until(lambda: not self._parting, "closing the connection", timeout)
+            return
+        self._parting = True
         try:
             if life.usable:
                 await give_back([one for session in self._sessions for one in session.receivers()], life)
@@ -197,7 +209,7 @@ class AsyncConnection:
         except Timeout as error:
             raise Timeout("%s; the peer has not answered" % error) from None
         finally:
-            life.closing = True
+            life.closing, self._parting = True, False
             self.container.let_go()
             self._changed()
             self._close_off()

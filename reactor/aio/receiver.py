@@ -47,6 +47,7 @@ class AsyncReceiver:
         self._life = self._attachment.life
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._incoming: deque[Any] = deque()
+        self.attached_again: Callable[[], object] = _nothing  # called after each attach, but for the first one
 
     async def open(self, make: Callable[[Handler], Any], address: Optional[str]) -> None:
         """Have it attached; `receiver()` does it."""
@@ -163,15 +164,25 @@ class AsyncReceiver:
 
     async def close(self) -> None:
         """Close the link. Messages that were not taken go back, RELEASED. Harmless when repeated."""
-        await give_back([self], self._life)
-        await self._attachment.close()
-        self.changed()
+        await self._close(True)
 
     async def detach(self) -> None:
         """Detach it: a durable subscription stays."""
-        await give_back([self], self._life)
-        await self._attachment.close(closing=False)
+        await self._close(False)
+
+    async def _close(self, closing: bool) -> None:
+        try:
+            await give_back([self], self._life)
+        except BaseException:  # cancelled: it is not to stay open, and paused
+            self._attachment.abandon(closing)
+            self.changed()
+            raise
+        await self._attachment.close(closing)
         self.changed()
+
+    def check(self, name: str) -> None:
+        """Raise the reason why it cannot be used for `name`, if there is one."""
+        self._life.check(name)
 
     async def __aenter__(self: Self) -> Self:
         return self
@@ -180,6 +191,10 @@ class AsyncReceiver:
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]
     ) -> None:
         await self.close()
+
+    def on_end(self, call: Callable[[], object]) -> None:
+        """Have it called when it has been closed: for its session."""
+        self._life.forget = call
 
     # -- for its events, and its session -----------------------------------------------------------------
 
@@ -246,6 +261,10 @@ async def give_back(receivers: Iterable[AsyncReceiver], life: Life) -> None:
             receiver.release_arrived()
 
 
+def _nothing() -> None:
+    pass
+
+
 def _ring(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
@@ -266,6 +285,9 @@ class _Arrivals(Handler):
             self.owner.arrived()  # those behind it can be taken
         elif delivery.payload is not None and not delivery.partial:
             self.owner.arrived()
+
+    def on_link_remote_open(self, event: Any) -> None:
+        self.owner.attached_again()
 
     def on_link_flow(self, event: Any) -> None:
         self.owner.flowed()

@@ -11,7 +11,7 @@ from reactor.aio.received import ReceivedMessage
 from reactor.aio.receiver import AsyncReceiver
 from reactor.aio.sender import AsyncSender
 from reactor.codec.message import Message
-from reactor.errors import LinkException, Timeout
+from reactor.errors import ConnectionException, DecodeError, LinkException, Timeout
 
 Self = TypeVar("Self", bound="AsyncRequests")
 
@@ -21,6 +21,9 @@ class AsyncRequests:
 
     Each request gets `reply_to`, a dynamic address of this object, and a `correlation_id`; the response is the message
     that comes with the same one. Others are accepted and dropped.
+
+    The address ends with the wire. Where there is another one (`reconnect`), calls that waited then raise
+    ConnectionException: their responses have nowhere to go.
     """
 
     def __init__(self, address: Optional[str], sender: AsyncSender, receiver: AsyncReceiver) -> None:
@@ -29,6 +32,7 @@ class AsyncRequests:
         self._receiver = receiver
         self._number = 0
         self._calls: dict[Any, asyncio.Future[ReceivedMessage]] = {}
+        receiver.attached_again = self._moved
         self._reader = asyncio.get_running_loop().create_task(self._read())
 
     @property
@@ -56,7 +60,7 @@ class AsyncRequests:
         message.correlation_id = number
         future: asyncio.Future[ReceivedMessage] = loop.create_future()
         if self._reader.done():
-            self._reader.result()
+            self._receiver.check("call()")
             raise LinkException("call(): the requests are closed")
         self._calls[number] = future
         name = "call(): waiting for the response from %r" % (self._address or message.address)
@@ -73,9 +77,15 @@ class AsyncRequests:
 
     async def _read(self) -> None:
         try:
-            async for message in self._receiver:
-                await message.accept()
-                future = self._calls.get(message.correlation_id)
+            while True:
+                try:
+                    message = await self._receiver.__anext__()
+                    await message.accept()
+                    future = self._calls.get(message.correlation_id)
+                except StopAsyncIteration:
+                    break
+                except DecodeError:
+                    continue  # it is the response to no call that could be named
                 if future is not None and not future.done():
                     future.set_result(message)
         except Exception as error:
@@ -87,10 +97,20 @@ class AsyncRequests:
             if not future.done():
                 future.set_exception(LinkException("call(): the requests are closed"))
 
+    def _moved(self) -> None:
+        """The receiver is attached again, over another wire. Calls of now use its new address: those that are there
+        have given the old one to their peer."""
+        for future in self._calls.values():
+            if not future.done():
+                text = "call(): the wire was lost, and the address for its response went with the wire"
+                future.set_exception(ConnectionException(text))
+
     async def close(self) -> None:
         """Close its links. Calls that wait end with an exception. Harmless when repeated."""
-        await self._sender.close()
-        await self._receiver.close()
+        try:
+            await self._sender.close()
+        finally:
+            await self._receiver.close()
         await asyncio.wait([self._reader])
 
     async def __aenter__(self: Self) -> Self:

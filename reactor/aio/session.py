@@ -69,7 +69,7 @@ class AsyncSession:
                 ),
                 address,
             )
-            self._links[sender] = None
+            self._keep(sender)
             return sender
 
         return Opening(make)
@@ -101,7 +101,7 @@ class AsyncSession:
                 ),
                 "a dynamic node" if dynamic else address,
             )  # fmt: skip
-            self._links[receiver] = None
+            self._keep(receiver)
             return receiver
 
         return Opening(make)
@@ -110,8 +110,15 @@ class AsyncSession:
         """End it, with its links, and wait for the peer. Messages that were not taken go back. Harmless when
         repeated."""
         life = self.life
-        if life.usable:
-            await give_back(self.receivers(), life)
+        try:
+            if life.usable:
+                await give_back(self.receivers(), life)
+        except BaseException:  # cancelled: its receivers are not to stay open, and paused
+            life.closing = True
+            self.session.close()
+            self.changed()
+            life.end()
+            raise
         usable, life.closing = life.usable, True
         if usable:
             self.session.close()
@@ -134,16 +141,20 @@ class AsyncSession:
         """Those that it has made."""
         return [link for link in self._links if isinstance(link, AsyncReceiver)]
 
+    def _keep(self, link: Union[AsyncSender, AsyncReceiver]) -> None:
+        self._links[link] = None
+        link.on_end(lambda: self._links.pop(link, None))
+
     def close_off(self) -> None:
         """The connection is over: sends that wait for an outcome wait no more."""
-        for link in self._links:
+        for link in list(self._links):
             if isinstance(link, AsyncSender):
                 link.close_off()
 
     def changed(self) -> None:
         """Its state, or that of its connection, is another one: calls that wait look again."""
         self.life.changed()
-        for link in self._links:
+        for link in list(self._links):
             if isinstance(link, AsyncReceiver):
                 link.changed()
             else:

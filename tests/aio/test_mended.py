@@ -274,3 +274,177 @@ def test_a_batch_sends_itself():
     ) as peer:
         run(lambda: program(peer.url))
     assert bodies == ["one", "two"]
+
+
+# -- the ends of connections, sessions and links ---------------------------------------------------------------------
+
+
+def test_two_closes_of_a_connection_at_once(broker):
+    async def program():
+        connection = await aio.connect(broker.url)
+        await connection.sender("jobs")
+        assert await asyncio.gather(*(connection.close(timeout=None) for _ in range(3))) == [None] * 3
+        assert connection.closed
+
+    run(program)
+
+
+def test_links_that_are_made_at_once_share_the_session_of_the_connection(broker):
+    async def program():
+        async with aio.connect(broker.url) as connection:
+            senders = await asyncio.gather(*(connection.sender("jobs") for _ in range(5)))
+            assert len({sender.link.session for sender in senders}) == 1
+
+    run(program)
+
+
+def giving(**methods):
+    """A peer that sends a message to each receiver."""
+
+    def give(event):
+        if event.sender.credit:
+            event.sender.send(Message("one"))
+
+    return Peer(on_sendable=give, **methods)
+
+
+@pytest.mark.parametrize(("how", "told"), [("close", [False]), ("detach", [True])])
+def test_a_cancelled_close_leaves_no_receiver_that_is_open_and_paused(how, told):
+    async def program(url):
+        async with aio.connect(url) as connection:
+            receiver = await connection.receiver("jobs", prefetch=1)
+            await until(lambda: receiver.available)
+            closing = asyncio.ensure_future(getattr(receiver, how)())
+            await asyncio.sleep(0)
+            closing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await closing
+            with pytest.raises(LinkException, match=r"receive\(\): the link is closed"):
+                await receiver.receive()
+            await until(lambda: ended)
+
+    ended = []
+    methods = {
+        "on_link_remote_detach": lambda event: ended.append(True),
+        "on_link_remote_close": lambda event: ended.append(False),
+    }
+    with giving(**methods) as peer:
+        run(lambda: program(peer.url))
+    assert ended == told
+
+
+def test_a_cancelled_close_leaves_no_session_with_receivers_that_are_paused():
+    async def program(url):
+        async with aio.connect(url) as connection:
+            session = await connection.session()
+            receiver = await session.receiver("jobs", prefetch=1)
+            await until(lambda: receiver.available)
+            closing = asyncio.ensure_future(session.close())
+            await asyncio.sleep(0)
+            closing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await closing
+            with pytest.raises(SessionException, match=r"receive\(\): the session is closed"):
+                await receiver.receive()
+
+    with giving() as peer:
+        run(lambda: program(peer.url))
+
+
+def test_what_was_closed_is_forgotten(broker):
+    async def make(connection):
+        """Weak references to a session and its links, all of them closed."""
+        session = await connection.session()
+        links = [await session.sender("jobs"), await session.receiver("jobs"), await connection.sender("jobs")]
+        for one in (*links, session):
+            await one.close()
+        return [weakref.ref(one) for one in (*links, session)]
+
+    async def program():
+        async with aio.connect(broker.url) as connection:
+            await connection.sender("others")
+            known = await make(connection)
+            await some_turns()
+            gc.collect()
+            assert [one() for one in known] == [None] * 4
+
+    run(program)
+
+
+# -- requests --------------------------------------------------------------------------------------------------------
+
+
+def test_requests_that_are_refused_leave_no_receiver_behind():
+    async def program(url):
+        async with aio.connect(url) as connection:
+            with pytest.raises(NotFound, match="no such node"):
+                await connection.requests("jobs")
+            assert not [link for link in connection.conn.links(0) if link.state & Endpoint.LOCAL_ACTIVE]
+
+    def open_dynamic(event):
+        if event.link.is_sender:
+            event.link.source.address = "responses"
+        else:
+            event.link.condition = Condition("amqp:not-found", "no such node")
+            event.link.close()
+
+    with Peer(on_link_opening=open_dynamic) as peer:
+        run(lambda: program(peer.url))
+
+
+WRONG = (
+    b"\x00\x53\x75\xff",  # no message
+    b"\x00\x53\x73\xc0\x07\x06\x40\x40\x40\x40\x40\x45\x00\x53\x77\xa1\x01x",  # its correlation-id is a list
+)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_response_that_cannot_be_read_ends_no_call(broker, wrong):
+    async def answer(connection):
+        receiver = await connection.receiver("jobs")
+        async for request in receiver:
+            async with connection.sender(request.reply_to) as sender:
+                sender.link.transmit(wrong)
+                await sender.send(Message(request.body * 2, correlation_id=request.correlation_id))
+            await request.accept()
+
+    async def program():
+        async with aio.connect(broker.url) as other, aio.connect(broker.url) as connection:
+            answering = asyncio.ensure_future(answer(other))
+            async with connection.requests("jobs") as requests:
+                assert [(await requests.call(number)).body for number in range(3)] == [0, 2, 4]
+            await other.close()
+            await answering
+
+    run(program)
+
+
+def test_a_call_whose_wire_is_lost_ends_and_the_next_one_is_answered():
+    """By a server that does not answer while the first wire is there."""
+    url = "amqp://broker:5672"
+
+    async def serve():
+        async with aio.connect(url) as connection:
+            receiver, sender = await connection.receiver("jobs"), await connection.sender()
+            await (await receiver.receive()).accept()
+            taken.append(True)
+            request = await receiver.receive()
+            await sender.send(Message("yes", address=request.reply_to, correlation_id=request.correlation_id))
+            await request.accept()
+
+    async def ask():
+        async with aio.connect(url, reconnect=True) as connection, connection.requests("jobs") as requests:
+            with pytest.raises(ConnectionException, match="the address for its response went with the wire"):
+                await requests.call("first")
+            return (await requests.call("second")).body
+
+    taken = []
+    with World(1) as world:
+        world.start(Broker, url, name="broker")
+        world.start(serve, name="server")
+        asking = world.start(ask, name="client")
+        world.run_until(lambda: taken)
+        world.run_for(1)  # its acknowledgement comes, and the call waits for the response
+        world.cut("client")
+        world.run_until(lambda: not asking.running)
+    assert asking.result == "yes"
