@@ -53,8 +53,10 @@ class Attachment:
         else:
             self.link.detach()
         life.changed()
-        await life.until(lambda: life.over or life.failure is not None or not life.outer_usable, "close()")
-        life.end()
+        try:
+            await life.until(lambda: life.over or life.failure is not None or not life.outer_usable, "close()")
+        finally:
+            life.end()  # when it was cancelled, too: no later call waits for the peer
 
     # -- for its events ----------------------------------------------------------------------------------
 

@@ -111,21 +111,19 @@ class AsyncSession:
         repeated."""
         life = self.life
         try:
-            if life.usable:
-                await give_back(self.receivers(), life)
-        except BaseException:  # cancelled: its receivers are not to stay open, and paused
-            life.closing = True
-            self.session.close()
+            try:
+                if life.usable:
+                    await give_back(self.receivers(), life)
+            finally:  # when it was cancelled, too: its receivers are not to stay open, and paused
+                usable, life.closing = life.usable, True
+                if usable:
+                    self.session.close()
+            if usable:
+                life.changed()
+                await life.until(lambda: life.over or not life.outer_usable, "close()")
+        finally:
             self.changed()
             life.end()
-            raise
-        usable, life.closing = life.usable, True
-        if usable:
-            self.session.close()
-            life.changed()
-            await life.until(lambda: life.over or not life.outer_usable, "close()")
-        self.changed()
-        life.end()
 
     async def __aenter__(self: Self) -> Self:
         return self

@@ -351,22 +351,46 @@ def test_a_cancelled_close_leaves_no_session_with_receivers_that_are_paused():
         run(lambda: program(peer.url))
 
 
+async def forgotten(references):
+    """Wait until nothing holds what these refer to."""
+
+    def gone():
+        gc.collect()
+        return not any(one() for one in references)
+
+    await until(gone)
+
+
 def test_what_was_closed_is_forgotten(broker):
     async def make(connection):
-        """Weak references to a session and its links, all of them closed."""
         session = await connection.session()
-        links = [await session.sender("jobs"), await session.receiver("jobs"), await connection.sender("jobs")]
-        for one in (*links, session):
+        made = [await session.sender("jobs"), await session.receiver("jobs"), await connection.sender("jobs"), session]
+        for one in made:
             await one.close()
-        return [weakref.ref(one) for one in (*links, session)]
+        return [weakref.ref(one) for one in made]
 
     async def program():
         async with aio.connect(broker.url) as connection:
             await connection.sender("others")
-            known = await make(connection)
-            await some_turns()
-            gc.collect()
-            assert [one() for one in known] == [None] * 4
+            await forgotten(await make(connection))
+
+    run(program)
+
+
+def test_what_was_closed_is_forgotten_when_the_close_was_cancelled(broker):
+    async def make(connection):
+        made = [await connection.sender("jobs"), await connection.session()]
+        for one in made:
+            closing = asyncio.ensure_future(one.close())
+            await asyncio.sleep(0)  # now it waits for the peer
+            closing.cancel()
+            await asyncio.gather(closing, return_exceptions=True)
+        return [weakref.ref(one) for one in made]
+
+    async def program():
+        async with aio.connect(broker.url) as connection:
+            await connection.sender("others")
+            await forgotten(await make(connection))
 
     run(program)
 
