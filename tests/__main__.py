@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-SECOND = {"broker", "blocking", "interop", "test_readme.py"}
+SECOND = {"broker", "blocking", "interop", "lessons", "look", "test_readme.py"}
 """Folders and files of the second process: about half of the time."""
 
 
