@@ -86,7 +86,7 @@ MISTAKES = {
     "bounds prefetch alone": (
         "at-most-five",
         [(", max_unsettled=5", ""), ("auto_accept=False", "prefetch=5, auto_accept=False")],
-        "max_unsettled=5 bounds both",
+        "max_unsettled=5) bounds both",
     ),
     "forgets the number": ("answer-all", [(", correlation_id=question.id", "")], "came without a number"),
     "accepts a question when it comes": (
