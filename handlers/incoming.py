@@ -1,6 +1,6 @@
 """Incoming messages: a delivery becomes `on_message`, and the application's decision becomes its outcome.
 
-This is one half of the acknowledgement contract (reactor/README.md, "Acknowledgement"); the other half, what an update
+This is one half of the acknowledgement contract (reactor/ACKNOWLEDGEMENT.md); the other half, what an update
 means and when it is too late for one, is the delivery's own. IncomingMessageHandler is on the hot path: it is
 one Python call around `on_message`, and whatever it needs it looks up without one. It knows deliveries and
 messages, and nothing of frames, credit or connections.

@@ -26,7 +26,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = {
     "start": "README.md",
     "using": "reactor/README.md",
+    "acknowledgement": "reactor/ACKNOWLEDGEMENT.md",
+    "blocking-calls": "reactor/blocking/README.md",
     "asyncio": "reactor/aio/README.md",
+    "security": "reactor/SECURITY.md",
     "tokens": "reactor/tokens/README.md",
     "lessons": "examples/README.md",
     "migration": "handlers/README.md",

@@ -1,4 +1,4 @@
-"""The acknowledgement contract: one test for each of its rows (reactor/README.md), and for its options.
+"""The acknowledgement contract: one test for each of its rows (reactor/ACKNOWLEDGEMENT.md), and for its options.
 
 In all of them the server's handler is the one that receives, unless the name says that it is about a sender.
 """

@@ -34,7 +34,7 @@ IDS = [
     *(f"P{number}" for number in range(1, 8)),
 ]
 
-CHAPTER = CHAPTERS["reactor/README.md"]
+CHAPTER = CHAPTERS["reactor/ACKNOWLEDGEMENT.md"]
 ROWS = CHAPTER.table("contracts")
 SENTENCES = CHAPTER.table("sentences")
 
