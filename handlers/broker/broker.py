@@ -30,6 +30,7 @@ from typing import Any, Callable, Optional, Union
 
 from handlers import MessagingHandler
 from handlers.broker.access.doors import Doors
+from handlers.broker.access.failures import Failures
 from handlers.broker.access.users import UserSource
 from handlers.broker.alarms import Alarms
 from handlers.broker.attaching import UNAUTHORIZED, Attaching
@@ -166,8 +167,7 @@ class Broker(MessagingHandler):
     ) -> None:
         super().__init__(prefetch=0, auto_accept=False, auto_settle=False)
         self.urls = [urls] if isinstance(urls, str) else list(urls)
-        self.capacity = max_queue_bytes
-        self.max_message_size = max_message_size
+        self.capacity, self.max_message_size = max_queue_bytes, max_message_size
         check_times(idle_timeout=idle_timeout, stop_timeout=stop_timeout, transaction_timeout=transaction_timeout)
         check_times(open_timeout=open_timeout, write_timeout=write_timeout)
         self.idle_timeout = idle_timeout
@@ -200,6 +200,7 @@ class Broker(MessagingHandler):
         self.alarms = Alarms(self)
         self.actions = Actions(self)
         self.desk = Desk(self, self.actions)
+        self.failures = Failures(self.now, lambda tell, delay: self.call(BrokerTimer("log-ins that fail", tell), delay))
         self.ending = Ending(self)
         self.net = Net(self)
         self.metrics_nodes = metrics_nodes
@@ -261,6 +262,7 @@ class Broker(MessagingHandler):
         """
         self.stop_listening()
         self.ending.begun = True
+        self.failures.tell()
         if self.web is not None:
             self.web.stop()
         self.dead_letters.finish()
@@ -434,7 +436,9 @@ class Broker(MessagingHandler):
         level = logging.INFO
         if condition.name == UNAUTHORIZED:
             level = logging.WARNING
-            self.doors.failed(event.transport)
+            user = self.doors.failed(event.transport)
+            if not self.failures.admits(event.connection.connected_address or "", user):
+                return
         where, fields = event.connection.connected_address, log_fields(event.connection, condition)
         log.log(level, "connection from %s failed: %s", where, condition.text, extra=fields)
 

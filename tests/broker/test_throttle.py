@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from handlers.broker.access import throttle as room
-from handlers.broker.access.throttle import AT_ONCE, PAUSE, PER_SECOND, Throttle, network
+from handlers.broker.access.failures import MOST_ADDRESSES, OF_ADDRESS, OF_ALL, OF_USER, WHILE, Failures
+from handlers.broker.access.throttle import AT_ONCE, NEWS, PAUSE, PER_SECOND, Throttle, network
 from reactor import ScramSecret
 from tests.support.brokers import BrokerWorld
 
@@ -108,3 +109,84 @@ def test_without_users_nothing_is_counted():
     world = BrokerWorld(max_failed_logins=1)
     for _ in range(3):
         assert world.client().errors == []
+
+
+# -- lines of the log
+
+
+def lines(caplog, text):
+    return [record.getMessage() for record in caplog.records if text in record.getMessage()]
+
+
+def test_a_flood_of_log_ins_that_fail_has_a_few_lines_and_their_number(caplog):
+    caplog.set_level(logging.INFO)
+    world = BrokerWorld(users=USERS, max_failed_logins=3)
+    for number in range(40):
+        assert errors(world, "SCRAM-SHA-256", f"guess {number}") == ["amqp:unauthorized-access"]
+    assert errors(world, "SCRAM-SHA-256", "guess", "bob") == ["amqp:unauthorized-access"]
+    assert len(lines(caplog, "wrong user or password for 'alice'")) == OF_USER
+    assert len(lines(caplog, "wrong user or password for 'bob'")) == 1, "another user has a line"
+    assert not lines(caplog, "more log-ins")
+    world.pass_time(WHILE)
+    assert lines(caplog, "more log-ins") == [
+        "35 more log-ins have failed within 60 s, each without a line: 35 from 127.0.0.1"
+    ]
+    world.pass_time(10 * WHILE)
+    assert len(lines(caplog, "more log-ins")) == 1
+    errors(world, "SCRAM-SHA-256", "guess")
+    assert len(lines(caplog, "wrong user or password for 'alice'")) == OF_USER + 1
+
+
+def test_a_broker_that_ends_says_how_many_were_left_out(caplog):
+    world = BrokerWorld(users=USERS)
+    for number in range(OF_USER + 2):
+        errors(world, "SCRAM-SHA-256", f"guess {number}")
+    world.broker.shut_down()
+    assert len(lines(caplog, "2 more log-ins have failed")) == 1
+
+
+class Clock:
+    """A time that the test sets, and the timers."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.timers = []
+
+    def later(self, action, delay):
+        self.timers.append((self.now + delay, action))
+        return self
+
+    def cancel(self):
+        self.timers.clear()
+
+
+def test_users_that_change_and_addresses_that_change_are_bounded_too(caplog):
+    clock = Clock()
+    failures = Failures(lambda: clock.now, clock.later)
+    assert sum(failures.admits(HERE, f"user-{number}") for number in range(100)) == OF_ADDRESS
+    others = sum(failures.admits(f"10.1.{n // 250}.{n % 250}:1", "alice") for n in range(2 * MOST_ADDRESSES))
+    assert others == OF_ALL - OF_ADDRESS
+    assert len(failures._left_out) == MOST_ADDRESSES + 1 and len(failures._lines) <= 2 * OF_ALL + 1
+    assert [when for when, _ in clock.timers] == [1000.0 + WHILE], "one timer, however many there are"
+    clock.timers[0][1]()
+    total = 100 + 2 * MOST_ADDRESSES - OF_ALL
+    [line] = lines(caplog, "more log-ins")
+    assert line.startswith(f"{total} more log-ins have failed within 60 s, each without a line: 80 from 10.0.0.1, 1 ")
+    assert line.endswith(" from others") and line.count("from") == 4 and not clock.timers
+
+
+def test_a_new_while_begins_with_the_number_of_the_last_one(caplog):
+    clock = Clock()
+    failures = Failures(lambda: clock.now, clock.later)
+    for _ in range(OF_USER + 1):
+        failures.admits(HERE, "alice")
+    clock.now += WHILE  # its timer is late
+    assert failures.admits(HERE, "alice")
+    assert len(lines(caplog, "1 more log-ins have failed")) == 1 and not clock.timers
+
+
+def test_an_address_that_stays_shut_has_a_line_a_minute(caplog):
+    throttle = Throttle(1)
+    for second in range(int(NEWS) * 2):
+        throttle.failed(HERE, f"user-{second}", float(second))
+    assert len(lines(caplog, "failed too often")) == 2

@@ -149,11 +149,13 @@ class Doors:
         if self.users is not None:
             transport.sasl().credentials = Attempt(self.throttle, self.users, address, now)
 
-    def failed(self, transport: Any) -> None:
-        """A client could not log in."""
+    def failed(self, transport: Any) -> str:
+        """A client could not log in. Returns the user that it wanted to be; "" where it has named none."""
         attempt = transport.sasl().credentials
-        if isinstance(attempt, Attempt):
-            attempt.failed()
+        if not isinstance(attempt, Attempt):
+            return ""
+        attempt.failed()
+        return attempt.user
 
     # -- its user
 

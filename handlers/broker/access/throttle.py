@@ -25,6 +25,9 @@ PAUSE = 6.0
 AT_ONCE, PER_SECOND = 100, 10.0
 """Failures of one address, of whatever users: in a burst, and for long. A check of a password in clear takes 10 ms."""
 
+NEWS = 60.0
+"""Seconds between two lines of the log about one address that is shut."""
+
 REMEMBERED = 10_000
 """Addresses and users of which it is known that they have failed. The oldest are forgotten."""
 
@@ -70,6 +73,7 @@ class Throttle:
         self.most = most
         self._users = Buckets(float(most), 1 / PAUSE)
         self._places = Buckets(float(AT_ONCE), PER_SECOND)
+        self._told: dict[str, float] = {}  # when an address had a line of the log, the latest last
 
     def is_shut(self, address: str, user: str, now: float) -> bool:
         """Whether this user, or every user, has failed too often from there."""
@@ -85,9 +89,20 @@ class Throttle:
         place = network(address)
         self._places.add((place, ""), now)
         self._users.add((place, user[:LONGEST_USER]), now)
-        if self.is_shut(address, user, now):
+        if self.is_shut(address, user, now) and self._is_news(place, now):
             text = "log-ins of user %.60r from %s have failed too often: for some seconds they fail unlooked at"
             log.warning(text, user, place)
+
+    def _is_news(self, place: str, now: float) -> bool:
+        """Whether a line about that address is due: as long as it is tried, one a minute."""
+        told = self._told
+        if place in told and now < told[place] + NEWS:
+            return False
+        told.pop(place, None)
+        told[place] = now
+        if len(told) > REMEMBERED:
+            del told[next(iter(told))]
+        return True
 
 
 class Watched(ScramSecret):
@@ -122,16 +137,19 @@ class Shut(ScramSecret):
 
 
 class Attempt:
-    """The log-in of one client, which calls it for the verifier of its user. address: of the client."""
+    """The log-in of one client, which calls it for the verifier of its user. address: of the client. user: as it has
+    named itself; "" before that."""
 
     def __init__(self, throttle: Throttle, users: Users, address: str, now: Callable[[], float]) -> None:
         self._throttle = throttle
         self._users = users
         self._address = address
         self._now = now
+        self.user = ""
         self._user: Optional[str] = None  # of a password that does not come in clear
 
     def __call__(self, mechanism: str, user: str) -> ScramSecret:
+        self.user = user
         if self._throttle.is_shut(self._address, user, self._now()):
             return Shut(self._users.nobody(mechanism, user))
         secret = self._users.credentials(mechanism, user)
