@@ -306,8 +306,9 @@ class Intake(BrokerLink):
         def settle() -> None:
             self.expected -= 1
             if key_of(body) in node.gate.duplicates:
-                fields = log_fields(delivery)
-                log.info("%r: a message of %s has come before, dropped", node.name, self.describe(), extra=fields)
+                if log.isEnabledFor(logging.INFO):
+                    fields = log_fields(delivery)
+                    log.info("%r: a message of %s has come before, dropped", node.name, self.describe(), extra=fields)
                 delivery.settle_with(ACCEPTED)
             else:
                 self._refuse(delivery, Refused("amqp:internal-error", "the first message of this id was not kept"))
@@ -344,7 +345,8 @@ class Intake(BrokerLink):
     def _refuse(self, delivery: Any, error: Any) -> None:
         if isinstance(error, Unrouted) and delivery.remote_state != TRANSACTIONAL:
             self.broker.refused += 1  # the sender may have another way for it (R9)
-            log.info("message of %s released: %s", self.describe(), error, extra=log_fields(delivery))
+            if log.isEnabledFor(logging.INFO):
+                log.info("message of %s released: %s", self.describe(), error, extra=log_fields(delivery))
             delivery.settle_with(RELEASED)
             return
         if isinstance(error, TooLarge):
@@ -358,7 +360,7 @@ class Intake(BrokerLink):
             # Which queue, and why, under the names that RabbitMQ 4 has for it (R9).
             info = {symbol("queue"): clipped(error.queue), symbol("reason"): symbol("maxlen")}
         self.broker.refused += 1
-        if not isinstance(error, Overflow) or error.first:
+        if (not isinstance(error, Overflow) or error.first) and log.isEnabledFor(logging.WARNING):
             fields = log_fields(delivery, condition)
             log.warning("message of %s refused: %s: %s", self.describe(), condition, str(error), extra=fields)
         why = Condition(condition, clipped(str(error)), info)
@@ -404,7 +406,8 @@ class Intake(BrokerLink):
         if self.waits_for is None and self.attached:
             self.waits_for = node
             self.link.prefetch = 0
-            log.info("%r is full: %s has to wait", node.name, self.describe(), extra=log_fields(self.link))
+            if log.isEnabledFor(logging.INFO):
+                log.info("%r is full: %s has to wait", node.name, self.describe(), extra=log_fields(self.link))
             node.block(self)
 
     def let_go(self) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from handlers import MessagingHandler
-from handlers.broker import Broker
+from handlers.broker import Broker, Policy, links
 from reactor import Condition, Message, Reject
+from reactor.container.settings import screens
 from reactor.telemetry import log_fields
+from tests.support.brokers import BrokerWorld
 from tests.support.stage import Stage, Witness
 
 
@@ -92,6 +94,35 @@ def test_a_broker_s_lines_have_them_too(caplog: pytest.LogCaptureFixture) -> Non
     stage.run(lambda: client.count("on_connection_closed"))
     host.stop()
     stage.run(lambda: host not in stage.stepper.containers)
+
+
+@pytest.mark.parametrize("level, computed", [(logging.ERROR, 0), (logging.INFO, 4)])
+def test_messages_without_a_line_cost_no_fields(
+    level: int, computed: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(level)
+    made: list[Any] = []
+
+    def noted(about: Any, *more: Any) -> Any:
+        if hasattr(about, "tag_bytes"):
+            made.append(about)
+        return log_fields(about, *more)
+
+    for room in (links, screens):
+        monkeypatch.setattr(room, "log_fields", noted)
+
+    class NotThis(screens.Screen):
+        def reason(self, event: Any) -> str:
+            return "it is not wanted"
+
+    queues = {"jobs": Policy(duplicate_window=5), "full": Policy(max_length=1, overflow="reject")}
+    world = BrokerWorld(auto_create=False, queues=queues)
+    client = world.client()
+    client.send("jobs", "x", "x", id="1")  # the second one is a duplicate
+    client.send("full", "x", "x")  # the second one is refused
+    client.send(None, "x", address="nowhere")  # ... and goes nowhere
+    client.receiver("jobs", 1, options=NotThis())
+    assert (len(made), world.broker.internal_errors) == (computed, 0)
 
 
 def test_fields_of_anything() -> None:

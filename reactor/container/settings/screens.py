@@ -6,7 +6,7 @@ They know messages and deliveries. `IncomingMessageHandler` calls them, in the o
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from reactor.codec.types import AnyValue
 from reactor.container.settings.keywords import check_seconds
@@ -20,8 +20,14 @@ from reactor.engine.endpoints.disposition import (
 )
 from reactor.engine.endpoints.receiver import check_count
 from reactor.engine.public import Delivery, Receiver
+from reactor.lazily import Lazily
 from reactor.loop.loggers import log_fields, logger
 from reactor.shown import shown
+
+if TYPE_CHECKING:
+    import logging
+else:
+    logging = Lazily("logging")
 
 log = logger(__name__)
 
@@ -55,9 +61,10 @@ class Screen(ReceiverOption):
         delivery = event.delivery
         if not delivery.fate:
             delivery.finish(self._outcome(delivery))
-        tag, link = shown(delivery.tag), delivery.link
-        text = "%s: %s: message %s was kept away: %s"
-        log.info(text, link.connection.describe(), link.describe(), tag, why, extra=log_fields(delivery))
+        if log.isEnabledFor(logging.INFO):
+            tag, link = shown(delivery.tag), delivery.link
+            text = "%s: %s: message %s was kept away: %s"
+            log.info(text, link.connection.describe(), link.describe(), tag, why, extra=log_fields(delivery))
         return False
 
     def reason(self, event: AnyValue) -> Optional[str]:
