@@ -26,7 +26,8 @@ from reactor.engine.endpoints.endpoint import (
     WIRE_LOST,
     Endpoint,
 )
-from reactor.engine.events import Collector
+from reactor.engine.events import Collector, Event
+from reactor.engine.wire.transport import Transport
 from reactor.errors import LocalProtocolError, RemoteProtocolError
 
 LOCALS = (LOCAL_UNINIT, LOCAL_ACTIVE, LOCAL_CLOSED)
@@ -89,6 +90,27 @@ def test_the_guard_sees_the_calls_of_the_application_and_nothing_else(index, wha
     endpoint.connection.guard = lambda: seen.append(what)
     endpoint.change(what)
     assert bool(seen) is (what in (LOCAL_OPEN, LOCAL_CLOSE))
+
+
+@pytest.mark.parametrize("index", range(4), ids=["connection", "session", "sender", "receiver"])
+def test_a_call_that_the_guard_refuses_leaves_the_driver_to_be_woken_by_the_next_one(index):
+    endpoint = endpoints()[index]
+    connection = endpoint.connection
+    transport = Transport(Transport.CLIENT)
+    transport.bind(connection)
+    transport.pending()
+
+    def refuse():
+        raise RuntimeError("another thread")
+
+    connection.guard = refuse
+    for call in (transport.wake, endpoint.open):
+        with pytest.raises(RuntimeError):
+            call()
+    connection.guard = lambda: None
+    connection.collector.events.clear()
+    endpoint.open()
+    assert (Event.TRANSPORT, transport) in connection.collector.events
 
 
 @pytest.mark.parametrize("index", range(4), ids=["connection", "session", "sender", "receiver"])

@@ -135,11 +135,13 @@ class Channels:
         """There is something to write: queue Event.TRANSPORT, once until that is done. A program that drives the engine
         by hand looks by itself after each push and tick: it gets an event for its own calls alone."""
         if not self.woken:
-            self.woken = True
             connection = self._transport.connection
-            if connection is not None and connection.guard is not None:
-                connection.guard()  # an event loop learns of it by this
-                connection.emit(Event.TRANSPORT, self._transport)
+            if connection is None or connection.guard is None:
+                self.woken = True
+                return
+            connection.guard()  # an event loop learns of it by this; where it raises the next call has to wake it
+            self.woken = True
+            connection.emit(Event.TRANSPORT, self._transport)
 
     @contextmanager
     def pushed(self) -> Iterator[None]:
