@@ -734,3 +734,25 @@ def test_an_address_that_is_too_long_is_refused(world):
     assert client.errors == []
     client.sender("x" * 1025)
     assert client.errors == ["amqp:invalid-field"]
+
+
+@pytest.mark.parametrize("credit", [1, 10], ids=["used-up", "left"])
+@pytest.mark.parametrize("end", ["receiver", "detach", "session", "connection"])
+def test_R4_released_in_the_last_words_of_a_receiver_is_no_attempt_that_failed(world, end, credit):
+    client, other = world.client(), world.client()
+    client.send("jobs", "first", "second")
+    receiver = client.receiver("jobs", credit)
+    held = client.take()
+    for received in held:
+        received.settle(RELEASED)
+    last_words = {
+        "receiver": receiver.close, "detach": receiver.detach,
+        "session": receiver.session.close, "connection": client.connection.close,
+    }  # fmt: skip
+    last_words[end]()
+    world.quiet()
+    assert not client.inbox, "a link that closes gets no more"
+    other.receiver("jobs", 10)
+    seen = [(received.body, received.message.delivery_count) for received in other.inbox]
+    assert len(held) == min(credit, 2) and seen == [("first", 0), ("second", 0)]
+
