@@ -13,7 +13,6 @@ from typing import Any, Callable
 from reactor.codec.definitions import DISPOSITION, FLOW, TRANSFER
 
 AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
-TLS_HEADER = b"AMQP\x02\x01\x00\x00"
 SASL_HEADER = b"AMQP\x03\x01\x00\x00"
 
 #: No peer may refuse a frame of this size [2.3.1].

@@ -9,7 +9,7 @@ signed by HMAC-SHA256 with the key, as it is written, in UTF-8, and the token is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from reactor.lazily import Lazily
 from reactor.loop.clock import MonotonicClock
@@ -91,10 +91,3 @@ def connection_fields(text: str) -> dict[str, str]:
             raise ValueError("a connection string is NAME=VALUE;NAME=VALUE; its part %d has no =" % number)
         fields[name.strip().lower()] = value.strip()
     return fields
-
-
-def endpoint_of(text: str) -> Optional[str]:
-    """The host of a connection string, or None."""
-    endpoint = connection_fields(text).get("endpoint", "")
-    host = endpoint.partition("://")[2].rstrip("/")
-    return host or None

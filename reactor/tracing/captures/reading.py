@@ -32,8 +32,6 @@ PORT = 5672
 #: Sentences about missing parts, at most.
 _SENTENCES = 20
 
-Ends = tuple[Address, Address]
-
 
 class _Connection:
     """One connection: its two ends, client first, and the records that it made."""
@@ -128,7 +126,6 @@ class _Reader:
         self._records: list[tuple[int, Record]] = []
         self._said: list[str] = []
         self._connections: dict[frozenset[Address], _Connection] = {}
-        self._passed: dict[frozenset[Address], None] = {}
         self._all: list[_Connection] = []
         self._links: set[int] = set()
 
@@ -195,18 +192,12 @@ class _Reader:
         if connection is not None and connection.over and (is_new or segment.data):
             connection = None if is_new else connection
         if connection is None:
-            if not self._is_amqp(segment, ends):
+            if not _is_amqp(segment):
                 return
             connection = self._connect(segment, ends)
         if not connection.over:
             direction = "out" if segment.source == connection.client else "in"
             connection.take(packet.at, direction, segment, packet.comment)
-
-    def _is_amqp(self, segment: Segment, ends: frozenset[Address]) -> bool:
-        """Whether a connection is to be read: by its port, or by its first bytes."""
-        if PORT in (segment.source[1], segment.target[1]):
-            return True
-        return segment.data[:4] == b"AMQP"
 
     def _connect(self, segment: Segment, ends: frozenset[Address]) -> _Connection:
         client, server = segment.source, segment.target
@@ -215,6 +206,11 @@ class _Reader:
         self._all.append(_Connection(self, client, server, len(self._all) + 1))
         self._connections[ends] = self._all[-1]
         return self._all[-1]
+
+
+def _is_amqp(segment: Segment) -> bool:
+    """Whether a connection is to be read: by its port, or by its first bytes."""
+    return PORT in (segment.source[1], segment.target[1]) or segment.data[:4] == b"AMQP"
 
 
 def _known(comment: str) -> dict[str, Any]:
