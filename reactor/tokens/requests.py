@@ -18,7 +18,7 @@ from reactor.container.reconnect.backoff import Backoff, read_delays
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import ACCEPTED, REJECTED
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.public import Connection, Receiver, Sender
+from reactor.engine.public import Connection, Delivery, Receiver, Sender
 from reactor.errors import DECODE_ERROR, NOT_FOUND, DecodeError
 from reactor.loop.loop import Loop
 from reactor.loop.timers import Timer
@@ -91,7 +91,7 @@ class RequestLinks:
         self._ready_at: Optional[float] = None  # since when both stand
         self._made = 0
         self._attached: set[Any] = set()  # the handlers have seen their answers, since they have gone last
-        self._waiting: dict[str, Callable[[Reply], None]] = {}  # by the id of the request
+        self._waiting: dict[str, tuple[Delivery, Callable[[Reply], None]]] = {}  # by the id of the request
         self._attach()
 
     def _attach(self) -> None:
@@ -124,17 +124,21 @@ class RequestLinks:
         request.id, request.reply_to = number, self._here
         delivery = self.sender.send(request)
         delivery.context = number
-        self._waiting[number] = done
+        self._waiting[number] = delivery, done
         return number
 
     def drop(self, number: str) -> None:
         """The reply to that request is not waited for any more. `done` is let go, with the token that it may hold: a
-        peer that answers nothing would have us keep them all."""
-        self._waiting.pop(number, None)
+        peer that answers nothing would have us keep them all. A request that has not left is taken back: it would leave
+        with the next credit, and have an effect that nothing here knows of."""
+        delivery, _ = self._waiting.pop(number, (None, None))
+        if delivery is not None:
+            delivery.abort()
 
     def forget(self) -> None:
-        """No reply will come any more to the requests that were made."""
-        self._waiting.clear()
+        """No reply will come any more to the requests that were made; those that have not left never will."""
+        for number in list(self._waiting):
+            self.drop(number)
 
     def close(self) -> None:
         """End the session, with the links."""
@@ -220,7 +224,7 @@ class RequestLinks:
         state = delivery.remote_state
         if not state or state == ACCEPTED:
             return
-        done = self._waiting.pop(delivery.context, None)
+        _, done = self._waiting.pop(delivery.context, (None, None))
         if done is not None:
             condition: Optional[Condition] = delivery.remote.condition
             name = "" if condition is None else str(condition.name)
@@ -238,7 +242,7 @@ class RequestLinks:
             return
         delivery.settle_with(ACCEPTED)
         number = message.correlation_id  # whatever a peer says: no number is made of it
-        done = self._waiting.pop(number, None) if isinstance(number, str) else None
+        _, done = self._waiting.pop(number, (None, None)) if isinstance(number, str) else (None, None)
         if done is not None:
             self._delays = None
             done(read_reply(said, message))
