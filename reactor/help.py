@@ -29,6 +29,7 @@ CHAPTERS = {
     "acknowledgement": "reactor/ACKNOWLEDGEMENT.md",
     "blocking-calls": "reactor/blocking/README.md",
     "asyncio": "reactor/aio/README.md",
+    "failures": "reactor/FAILURES.md",
     "security": "reactor/SECURITY.md",
     "tokens": "reactor/tokens/README.md",
     "lessons": "examples/README.md",
@@ -38,6 +39,7 @@ CHAPTERS = {
     "testing": "reactor/simulation/README.md",
     "looking": "reactor/tracing/README.md",
     "explain": "reactor/explain/README.md",
+    "in-production": "reactor/PRODUCTION.md",
     "architecture": "reactor/ARCHITECTURE.md",
     "development": "tests/README.md",
 }

@@ -1,4 +1,4 @@
-"""The worker of "In production" in reactor/README.md, as its supervisor sees it: signals, exit status, health probe."""
+"""The worker of reactor/PRODUCTION.md, as its supervisor sees it: signals, exit status, health probe."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from reactor import Container, Message
 from tests.support.chapters import CHAPTERS
 from tests.support.processes import Script, run
 
-USING = CHAPTERS["reactor/README.md"]
-CHAPTER = USING.section("In production")
-DOCKERFILE = next(block.text for block in USING.blocks if block.language == "dockerfile")
+PAGE = CHAPTERS["reactor/PRODUCTION.md"]
+CHAPTER = PAGE.text
+DOCKERFILE = next(block.text for block in PAGE.blocks if block.language == "dockerfile")
 #: Seconds for which the worker finishes what it has begun.
 DRAIN = 20
 
@@ -45,7 +45,7 @@ class Place:
     """A directory with the worker, its secret, and the file by which it shows that it is well."""
 
     def __init__(self, directory: Path, broker: EmbeddedBroker) -> None:
-        (text,) = USING.marked("service").values()
+        (text,) = PAGE.marked("service").values()
         self.program = directory / "worker.py"
         self.program.write_text(text, encoding="utf-8")
         self.alive = directory / "alive"
@@ -93,13 +93,13 @@ def test_the_health_probe_tells_a_fresh_file_from_an_old_one(tmp_path: Path) -> 
 
 
 def test_the_unit_gives_the_worker_its_environment_and_the_time_that_it_needs() -> None:
-    (text,) = (block.text for block in USING.blocks if block.language == "ini")
+    (text,) = (block.text for block in PAGE.blocks if block.language == "ini")
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # names of systemd have capitals
     unit.read_string(text)
     service = unit["Service"]
     names = {pair.partition("=")[0] for pair in service["Environment"].split()}
-    (worker,) = USING.marked("service").values()
+    (worker,) = PAGE.marked("service").values()
     assert names == set(re.findall(r"\b(?:MESSAGING_CONNECT_FILE|ALIVE)\b", worker))
     assert f"drain={DRAIN}" in worker
     assert int(service["TimeoutStopSec"]) > DRAIN

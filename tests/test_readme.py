@@ -39,7 +39,7 @@ from tests.support.sources import per_thousand
 from tests.test_house import LANGUAGE_BOUNDS
 
 README = CHAPTERS["README.md"]
-USING = CHAPTERS["reactor/README.md"]
+FAILURES = CHAPTERS["reactor/FAILURES.md"]
 ARCHITECTURE = CHAPTERS["reactor/ARCHITECTURE.md"]
 BROKER = CHAPTERS["handlers/broker/README.md"]
 LESSONS = CHAPTERS["examples/README.md"]
@@ -321,7 +321,7 @@ def test_the_architecture_lists_the_modules_that_there_are() -> None:
 
 def mistakes() -> list[tuple[str, str]]:
     """The calls that the chapter says to be wrong, and what comes of them; of those that can be called so."""
-    rows = re.findall(r"^\| `((?:connect|send)\(.*?\))` \| `(.*?)` \|$", USING.section("Errors"), re.M)
+    rows = re.findall(r"^\| `((?:connect|send)\(.*?\))` \| `(.*?)` \|$", FAILURES.section("Errors"), re.M)
     return [(call, said) for call, said in rows if "..." not in call]
 
 

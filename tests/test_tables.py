@@ -19,6 +19,8 @@ from tests.support.chapters import CHAPTERS, in_code
 from tests.support.processes import CHECKOUT
 
 USING = CHAPTERS["reactor/README.md"]
+FAILURES = CHAPTERS["reactor/FAILURES.md"]
+PRODUCTION = CHAPTERS["reactor/PRODUCTION.md"]
 
 CALLS: dict[str, Callable[..., Any]] = {
     "Container": reactor.Container,
@@ -155,7 +157,7 @@ UNITS = {"": 1, "MiB": 2**20, "GiB": 2**30}
 def rows_of(table: str) -> dict[str, int]:
     """The keywords of a table of limits, and the default that it shows for each."""
     shown: dict[str, int] = {}
-    for names, _, default, _ in USING.table(table):
+    for names, _, default, _ in FAILURES.table(table):
         values = [value.strip() for value in re.split(r", ", default)]
         for name, value in zip(in_code(names), values):
             number, _, unit = value.partition(" ")
@@ -189,7 +191,7 @@ def loggers_of_the_code() -> set[str]:
 
 def test_the_table_of_loggers_has_those_of_the_code() -> None:
     names = loggers_of_the_code()
-    listed = {row[0].strip("`") for row in USING.table("loggers")}
+    listed = {row[0].strip("`") for row in PRODUCTION.table("loggers")}
     for logger in names:
         assert [name for name in listed if f"{logger}.".startswith(f"{name}.")], f"{logger}: its level is not described"
     for name in listed:
