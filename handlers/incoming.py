@@ -193,8 +193,8 @@ class IncomingMessageHandler(Handler, Acking):
             message.origin = delivery
             message.body  # noqa: B018  # read for its error
             if link.screen is None or link.screen(event):
-                run_later(self._target.on_message(event), event, self.finished)
-                return
+                if run_later(self._target.on_message(event), event, self.finished):
+                    return
         except BaseException as error:
             self._failed(event, delivery, error)
         else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from contextvars import copy_context
 from random import Random
 from types import TracebackType
 from typing import Any, Callable, NoReturn, Optional, TypeVar
@@ -74,6 +75,8 @@ class AsyncContainer(Container):
             raise_errors=raise_errors, resend=resend, proxy=proxy, observers=observers, **unknown,
         )
         self.coroutines = Coroutines(self)
+        self.run_coroutine = self.coroutines.start  # for `reactor.engine.events.run_later`
+        self._context = copy_context()
         self._steps: Optional[Iterator[None]] = None  # the run that goes on; None: there is nothing to do
         self._soon: Optional[asyncio.Handle] = None  # a turn is planned, at once
         self._alarm: Optional[asyncio.TimerHandle] = None  # or at a deadline
@@ -258,7 +261,7 @@ class AsyncContainer(Container):
         if self._steps is None:
             self._steps = self.running.steps(self.process)
         try:
-            next(self._steps)
+            self._context.run(next, self._steps)  # not in that of whatever has called for the turn
         except StopIteration:
             self._steps = None
             self._cancel_plans()
@@ -322,12 +325,6 @@ class AsyncContainer(Container):
                 future.set_result(None)
 
     # -- coroutines of handlers --------------------------------------------------------------------------
-
-    def run_coroutine(
-        self, coroutine: Any, event: Any, finished: Optional[Callable[[Any, Optional[BaseException]], None]]
-    ) -> None:
-        """For `reactor.engine.events.run_later`: run what a method of a handler has returned."""
-        self.coroutines.start(coroutine, event, finished)
 
     def coroutine_failed(self, error: BaseException, event: Any) -> None:
         """For `coroutines`: an exception has left a method. It leaves the container as that of a plain method does."""

@@ -30,7 +30,7 @@ class Life:
     ) -> None:
         self.opened = self.closing = self.over = False
         self._loop = loop
-        self.forget: Callable[[], object] = _nothing  # called when what it is in forgets it
+        self.forget: Callable[[], object] = _nothing  # called when the outer one forgets it
         self._noun = noun
         self._closed = closed
         self._outer = outer
@@ -62,12 +62,12 @@ class Life:
 
     @property
     def outer_usable(self) -> bool:
-        """Whether what it is in is usable."""
+        """Whether the outer one is usable."""
         return self._outer is None or self._outer.usable
 
     @property
     def closed_here(self) -> bool:
-        """Whether it, or what it is in, was closed by a call, and nothing of these has failed."""
+        """Whether it, or the outer one, was closed by a call, and nothing of these has failed."""
         if self._failure is not None:
             return False
         return self.closing or (self._outer is not None and self._outer.closed_here)
@@ -87,7 +87,7 @@ class Life:
             life.changed()
 
     def end(self) -> None:
-        """It has been closed: what it is in forgets it."""
+        """It has been closed: the outer one forgets it."""
         if self._outer is not None:
             self._outer._inner.pop(self, None)
         self.forget()

@@ -315,9 +315,9 @@ def defined(handler: Any, method: str) -> Optional[Call]:
 
 def run_later(result: Any, event: Any, finished: Optional[Finished] = None) -> bool:
     """A method of a handler has returned something: a coroutine is run by the container of `event`, beside its turns;
-    other results mean nothing. finished: called with the event when the coroutine has returned, and with None or the
-    exception that left it.
-    Returns whether it runs. TypeError where the container runs none."""
+    other results mean nothing. Returns whether it goes on: one that waits for nothing has returned already, or is left
+    by its exception here. finished: called with the event when a coroutine that went on has returned, and with None or
+    the exception that left it. TypeError where the container runs none."""
     if result.__class__ is not CoroutineType and not hasattr(result, "__await__"):
         return False
     container = event.container
@@ -327,8 +327,7 @@ def run_later(result: Any, event: Any, finished: Optional[Finished] = None) -> b
             close()
         text = "the method for %s is a coroutine, which this container would not run: use reactor.aio.AsyncContainer"
         raise TypeError(text % event.type.method)
-    container.run_coroutine(result, event, finished)
-    return True
+    return bool(container.run_coroutine(result, event, finished))
 
 
 def is_coroutine(method: Any) -> bool:
