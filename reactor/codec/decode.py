@@ -21,6 +21,7 @@ from reactor.codec.readers import (
     MAX_DEPTH,
     MAX_EMPTY_ELEMENTS,
     READERS,
+    SMALL_ULONGS,
     Limits,
     enter,
     explained,
@@ -128,6 +129,9 @@ def read_fields(buf: bytes, pos: int, end: int, limits: Optional[Limits] = None)
                 start = pos + 1
                 pos = start + buf[pos]
                 fields.append(buf[start:pos].decode())
+            elif code == 0x53:
+                fields.append(SMALL_ULONGS[buf[pos]])
+                pos += 1
             elif code == 0x60:
                 fields.append(_unpack_ushort(buf, pos)[0])
                 pos += 2

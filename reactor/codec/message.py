@@ -181,7 +181,6 @@ class Message(FieldAttributes):
         """
         if self._raw is not None:
             return self._encode_received()
-        out = bytearray(PLAIN)
         if self.header_fields is self.property_fields is None and self._instructions is self._annotations is None:
             body = self._body
             if type(body) is str and self._properties is self._footer is None:
@@ -190,8 +189,9 @@ class Message(FieldAttributes):
                     return _TEXT[len(text)] + text
                 except (IndexError, UnicodeEncodeError):
                     pass  # too long for the small form, or wrong: both are dealt with below
+            out = bytearray(PLAIN)
         else:
-            out.clear()
+            out = bytearray()
             self._write_header(out)
             if self._instructions:  # an empty section says nothing, and is left out
                 self._write_instructions(out)

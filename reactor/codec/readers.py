@@ -78,7 +78,7 @@ _new_int = int.__new__
 _new_str = str.__new__
 _UBYTES = tuple(_new_int(ubyte, n) for n in range(256))
 _UINTS = tuple(_new_int(uint, n) for n in range(256))
-_ULONGS = tuple(_new_int(ulong, n) for n in range(256))
+SMALL_ULONGS = tuple(_new_int(ulong, n) for n in range(256))
 
 
 def body_limits(size: int) -> Limits:
@@ -139,7 +139,7 @@ def _read_smalluint(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Any
 
 
 def _read_smallulong(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Any, int]:
-    return _ULONGS[buf[pos]], pos + 1
+    return SMALL_ULONGS[buf[pos]], pos + 1
 
 
 def _read_byte(buf: bytes, pos: int, end: int, limits: Limits) -> tuple[Any, int]:
@@ -398,7 +398,7 @@ _CONSTRUCTORS: dict[int, tuple[int, Reader]] = {
     0x41: (Data.BOOL, _constant(True)),
     0x42: (Data.BOOL, _constant(False)),
     0x43: (Data.UINT, _constant(_UINTS[0])),
-    0x44: (Data.ULONG, _constant(_ULONGS[0])),
+    0x44: (Data.ULONG, _constant(SMALL_ULONGS[0])),
     0x45: (Data.LIST, lambda buf, pos, end, limits: ([], pos)),  # a new list each time: it can be changed
     0x50: (Data.UBYTE, _read_ubyte),
     0x51: (Data.BYTE, _read_byte),

@@ -54,6 +54,10 @@ _SHORT_PROPERTIES = PLAIN[:7] + b"\xc0"  # an empty header, and some properties
 _PLAIN_HEADER = (0, 4)
 _PLAIN_PROPERTIES = (4, 8)
 
+#: The beginning of most bodies: a text, or bytes as a value or as data, whose size has one byte.
+_SHORT_TEXT = b"\x00\x53\x77\xa1"
+_SHORT_BODIES = frozenset((_SHORT_TEXT, b"\x00\x53\x77\xa0", b"\x00\x53\x75\xa0"))
+
 # By constructor: how many bytes the value takes, constructor included; _SMALL and _LARGE: its size has
 # one byte or four; _OTHER: a described value, or no constructor at all.
 _SMALL, _LARGE, _OTHER = 0, -1, -2
@@ -163,6 +167,9 @@ def locate(buf: bytes) -> tuple[bytes, Spans]:
         last = HEADER - 1
     parts: Optional[list[tuple[int, int, int]]] = None  # all sections, once one was out of order
     try:
+        if buf[pos : pos + 4] in _SHORT_BODIES and pos + 5 + buf[pos + 4] == end:  # and nothing behind it
+            spans[buf[pos + 2]] = (pos, end)
+            return buf, spans
         while pos < end:
             start = pos
             if buf[pos] == 0x00 and buf[pos + 1] == 0x53:
@@ -223,7 +230,8 @@ def _read_composite(raw: Optional[bytes], spans: Spans, code: int, width: int) -
     pos, stop = spans[code]
     try:
         while pos < stop:
-            fields, pos = read_fields(raw, _behind_descriptor(raw, pos), stop)
+            pos = pos + 3 if raw[pos + 1] == 0x53 else _behind_descriptor(raw, pos)
+            fields, pos = read_fields(raw, pos, stop)
             check_fields(code, fields)
     except RemoteProtocolError as e:
         raise DecodeError(e.description) from None
@@ -265,8 +273,7 @@ def read_body(raw: bytes, spans: Spans) -> tuple[Any, Optional[list[Any]]]:
     parts: Optional[list[Any]] = None
     if AMQP_VALUE in spans:
         pos, stop = spans[AMQP_VALUE]
-        # A short text: most bodies are.
-        if raw[pos + 1] == 0x53 and raw[pos + 3] == 0xA1 and pos + 5 + raw[pos + 4] == stop:
+        if raw[pos : pos + 4] == _SHORT_TEXT and pos + 5 + raw[pos + 4] == stop:
             try:
                 return raw[pos + 5 : stop].decode(), None
             except UnicodeDecodeError:

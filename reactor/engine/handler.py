@@ -30,6 +30,9 @@ from reactor.engine.events import (
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+_new = object.__new__
+_TRANSPORT, _DELIVERY, _LINK_FLOW = Event.TRANSPORT, Event.DELIVERY, Event.LINK_FLOW
+
 # Counts the changes of all `handlers` lists: one number to compare instead of a walk through every tree.
 _generation = [0]
 #: Counts these, and the handlers that endpoints are given: what was heard by no method may be heard from now on.
@@ -318,16 +321,10 @@ class Dispatcher:
         delivered twice when a handler raises; the exception leaves this method and `run` may be called again."""
         queue = self.collector.events
         popleft = queue.popleft
-        new = object.__new__
         container = self.container
         observer = self.observer
         root = self.root
-        modified = self.modified
-        generation = _generation
-        transport_type = Event.TRANSPORT
-        delivery_type = Event.DELIVERY
-        flow_type = Event.LINK_FLOW
-        etype: Any = transport_type
+        etype: Any = _TRANSPORT
         context: Any = None
         plan: Any = observer[etype]  # as after an event: an observer of the queue may raise before the first one
         clock = self.clock
@@ -343,7 +340,7 @@ class Dispatcher:
                     else:
                         context.noted = False
                         link = context.link
-                        if etype is delivery_type:
+                        if etype is _DELIVERY:
                             kind = OUTGOING if link.is_sender else INCOMING
                     table = link.plans
                     if table is None:
@@ -354,34 +351,37 @@ class Dispatcher:
                             if table is None:
                                 table = root
                 else:
-                    if etype is transport_type:
-                        modified.append(context)
+                    if etype is _TRANSPORT:
+                        self.modified.append(context)
                         connection = context.connection
                         if not root[etype] and (connection is None or connection.plans is None):
                             continue  # one for all that is written; few handlers listen
                     table = self.table_for(etype, context)
-                if table.generation != generation[0]:
+                if table.generation != _generation[0]:
                     self._renew(table)
                 plan = table[kind]
                 if plan:
-                    event = new(Event)  # and filled here: a call of its __init__ would come with every message
-                    event.type, event.context, event.container, event.message = etype, context, container, None
+                    event = _new(Event)  # and filled here: a call of its __init__ would come with every message
+                    event.type = etype
+                    event.context = context
+                    event.container = container
+                    event.message = None
                     for call in plan:
                         call(event)
                 watch = observer[etype]
                 if watch:
                     plan = watch
-                    event = new(Event)
+                    event = _new(Event)
                     event.type, event.context, event.container, event.message = etype, context, container, None
                     for call in plan:
                         call(event)
-                elif not plan and etype is flow_type and context.is_sender:
+                elif not plan and etype is _LINK_FLOW and context.is_sender:
                     context.unheard = changes[0]
                 if clock is not None and clock() > due:
                     due = self._held(due, clock(), table.handler, etype, context)
         except BaseException:
             # A handler that fails must not keep the container from its own part in the same event.
-            if etype is Event.LINK_FLOW and context.may_go_on():
+            if etype is _LINK_FLOW and context.may_go_on():
                 queue.append((etype, context))  # the credit is there as before, and no other event would report it
             self.failed = event = Event(etype, context)
             event.container = container

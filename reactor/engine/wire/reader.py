@@ -188,8 +188,6 @@ class FrameReader:
     def _consume(self, data: bytes, pos: int) -> None:
         """Read `data` from `pos` on, and keep an incomplete frame."""
         stages = self._stages
-        if stages.input >= FINISHED:
-            return
         end = len(data)
         self._need = 0
         last = None
@@ -281,8 +279,10 @@ class FrameReader:
             return pos
         stages = self._stages
         channels = self._channels.incoming
-        plans = find if stages.input == EXPECT_FRAMES else _find_none
-        largest = self._largest_frame()
+        if stages.input == EXPECT_FRAMES:
+            plans, largest = find, self._channels.frame_limit
+        else:
+            plans, largest = _find_none, self._largest_frame()
         while end - pos >= 8:
             size, form, number = read_header(data, pos)
             at = pos + 8

@@ -31,6 +31,7 @@ class Timeouts:
 
     idle: without input, after which the peer counts as gone; 0 for never.
     open: for the peer's open to come. write: for the peer to take something of the output. None for no limit.
+    move_by: until when it has to take something; 0.0: not known yet, as after it has.
     """
 
     __slots__ = (
@@ -48,7 +49,8 @@ class Timeouts:
         "_speak_by",
         "_part_by",
         "_open_by",
-        "_move_by",
+        "_spoken",
+        "move_by",
     )
 
     def __init__(
@@ -71,7 +73,8 @@ class Timeouts:
         self._reader = reader
         self._writer = writer
         self._ending = ending
-        self._hear_by = self._speak_by = self._part_by = self._open_by = self._move_by = 0.0
+        self._hear_by = self._speak_by = self._part_by = self._open_by = self.move_by = 0.0
+        self._spoken = 0  # frames that were written until the last look
 
     def tick(self, now: float) -> float:
         """See Transport."""
@@ -103,12 +106,14 @@ class Timeouts:
                 return 0.0
             deadlines.append(self._hear_by)
         if remote and stages.output == OPEN_SENT:
-            if self._writer.spoke or not self._speak_by:
-                self._writer.spoke = False
+            spoken = self._writer.frames_output + self._channels.frames_output
+            if spoken != self._spoken or not self._speak_by:
+                self._spoken = spoken
                 self._speak_by = now + max(remote / 2, SHORTEST_BEAT)
             elif now >= self._speak_by:
                 if not self._layers.output:
                     self._writer.write_heartbeat()
+                    self._spoken += 1
                 self._speak_by = now + max(remote / 2, SHORTEST_BEAT)
                 self._channels.notify()
             deadlines.append(self._speak_by)
@@ -123,22 +128,18 @@ class Timeouts:
 
     # -- the peer's open, and room for our output --------------------------------------------------------
 
-    def moved(self) -> None:
-        """The peer has taken something of the output."""
-        self._move_by = 0.0
-
     def _wait_for_peer(self, now: float) -> float:
         """Give up a peer that takes nothing of the output, or does not open the connection, in time. As
         `tick`."""
         stages, size = self._stages, len(self._layers.output)
         deadline = 0.0
         if size and self.write is not None and not self._ending.is_complete:
-            self._move_by = self._move_by or now + self.write
-            if now >= self._move_by:
+            self.move_by = self.move_by or now + self.write
+            if now >= self.move_by:
                 text = "the peer has read nothing for %g s, and %d bytes wait"
                 self._ending.fail(TIMED_OUT, text % (self.write, size))
                 return -1.0
-            deadline = self._move_by
+            deadline = self.move_by
         if stages.input < EXPECT_FRAMES and self.open is not None:
             self._open_by = self._open_by or now + self.open
             if now >= self._open_by:

@@ -404,35 +404,35 @@ class Transport(Listed):
             return -1  # TLS might have more, and the wire takes nothing
         if channels.woken:  # else nothing has changed since the last time
             channels.woken = False
-            if stages.output < AMQP_HEADER_SENT and self.layers.lacks_encryption():
-                text = "encryption is required, and transport.ssl() was not called"
-                self.ending.end_with(Condition(POLICY_ERROR, text))
-            if stages.output < CLOSE_SENT and (tls is None or tls.established):
-                connection = self.connection
-                try:
-                    if stages.output < OPEN_SENT or connection is None or connection.work:
-                        self.writer.flush()
-                    else:
-                        # Nothing opens or closes: as `flush` does it in such a turn, with two calls less.
-                        out = self.layers.plain
-                        before = len(out)
-                        dirty, channels.dirty = channels.dirty, []
-                        for channel in dirty:
-                            if channel.outcomes.in_transaction:
-                                channel.flush_outcomes(out)
-                        for channel in dirty:
-                            channel.flush(out)
-                        if len(out) > before:
-                            self.writer.spoke = True
-                except Exception:
-                    self.ending.break_down()
-                    raise
+            connection = self.connection
+            try:
+                ready = tls is None or tls.established
+                if stages.output != OPEN_SENT or not ready or connection is None or connection.work:
+                    self._flush(ready)
+                else:  # nothing opens or closes: as the writer's `flush` does it, with fewer calls
+                    out = self.layers.plain
+                    dirty, channels.dirty = channels.dirty, []
+                    for channel in dirty:
+                        if channel.outcomes.in_transaction:
+                            channel.flush_outcomes(out)
+                    for channel in dirty:
+                        channel.flush(out)
+            except Exception:
+                self.ending.break_down()
+                raise
         if tls is not None:
             self._seal(tls)
         if not self.output and stages.output >= CLOSE_SENT and not self.timeouts.holds_on():
             self.ending.close_head()
             return -1
         return len(self.output)
+
+    def _flush(self, ready: bool) -> None:
+        """Write what there is to write, at any stage. ready: whether TLS, if there is any, takes it."""
+        if self.stages.output < AMQP_HEADER_SENT and self.layers.lacks_encryption():
+            self.ending.end_with(Condition(POLICY_ERROR, "encryption is required, and transport.ssl() was not called"))
+        if ready and self.stages.output < CLOSE_SENT:
+            self.writer.flush()
 
     def _seal(self, tls: Sealing) -> None:
         """The output goes through TLS to the wire."""
@@ -456,7 +456,7 @@ class Transport(Listed):
             output.clear()
         else:
             del output[:size]
-        self.timeouts.moved()
+        self.timeouts.move_by = 0.0  # the peer has taken something
         if (self.channels.dirty and len(output) < USUAL.max_frame_size) or (
             not output and self.stages.output >= CLOSE_SENT
         ):

@@ -44,17 +44,15 @@ if TYPE_CHECKING:
 class FrameWriter:
     """Writes the frames of one wire.
 
-    frames_output: how many it has written itself: opens, closes, heartbeats. spoke: whether something was written since
-        the last look at it.
+    frames_output: how many it has written itself: opens, closes, heartbeats.
     """
 
-    __slots__ = ("frames_output", "spoke", "_transport", "_server", "_stages", "_layers", "_channels")
+    __slots__ = ("frames_output", "_transport", "_server", "_stages", "_layers", "_channels")
 
     def __init__(
         self, transport: OwningTransport, server: bool, stages: Stages, layers: Layers, channels: Channels
     ) -> None:
         self.frames_output = 0
-        self.spoke = True
         self._transport = transport
         self._server = server
         self._stages = stages
@@ -65,7 +63,6 @@ class FrameWriter:
         """Everything that the turn collected becomes frames: openings first, then messages and outcomes, closings last.
         Where nothing opens or closes, as in most turns, the transport does the same without it."""
         stages = self._stages
-        start = len(self._layers.plain)
         if stages.output < AMQP_HEADER_SENT:
             self.write_headers()
         out = self._layers.plain
@@ -80,8 +77,6 @@ class FrameWriter:
                 while channels.waits and written != channels.frames_output and stages.output == OPEN_SENT:
                     written = channels.frames_output  # an attach that waited for a detach follows it
                     self._write_turn(connection, out)
-        if len(out) > start:
-            self.spoke = True
 
     def _write_turn(self, connection: Connection, out: bytearray) -> None:
         """Openings, messages and outcomes, closings: once."""
