@@ -6,6 +6,7 @@ No timing is asserted here or by whoever uses it: DEADLINE only keeps a test tha
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -93,8 +94,21 @@ def run(command: list[str], cwd: Path, **extra: str) -> tuple[int, str, str]:
         return script.finish()
 
 
+#: Below those that Linux, macOS and Windows give to whoever asks for any, as the near end of a connection does.
+PORTS = range(20000, 32768)
+_given: set[int] = set()
+
+
 def unused_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 on which nobody listens, and which no other program is given by chance: whoever gets it may
+    listen on it later. Each call gives another one."""
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):  # no seed: two processes would get the same ports
+        if port not in _given:
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:  # somebody has it
+                    continue
+            _given.add(port)
+            return port
+    raise AssertionError(f"every port of {PORTS} is taken")
