@@ -29,7 +29,7 @@ from reactor.utils import (
     SyncRequestResponse,
     Timeout,
 )
-from tests.support.blocking import PATIENCE, Peer, eventually, fill
+from tests.support.blocking import PATIENCE, Peer, eventually, fill, times_out
 from tests.support.processes import unused_port
 
 # -- opening -----------------------------------------------------------------------------------------------------
@@ -601,8 +601,7 @@ def test_requests_and_responses_of_several_threads(broker, connection):
 
 def test_a_request_without_an_answer_and_one_without_an_address(connection):
     client = SyncRequestResponse(connection, "requests")
-    with pytest.raises(Timeout, match="waiting for the response from 'requests' timed out"):
-        client.call("?", timeout=0.05)
+    times_out(lambda timeout: client.call("?", timeout=timeout), "waiting for the response from 'requests' timed out")
     with pytest.raises(ValueError, match="has no address"):
         SyncRequestResponse(connection).call(Message("?"))
 

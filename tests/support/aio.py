@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 
+import pytest
+
+from reactor import Timeout
+
 try:
     import uvloop
 except ImportError:  # it is there in `tox -e uvloop`
     uvloop = None
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class WithoutReaders(asyncio.SelectorEventLoop):
@@ -29,6 +33,19 @@ def kinds():
     if uvloop is not None:
         found["uvloop"] = uvloop.new_event_loop
     return found
+
+
+async def times_out(call, text):
+    """Check that `await call(timeout)` raises Timeout with this text. When the time is over in a stage before that one,
+    it was too short for this machine, and is doubled."""
+    timeout = 0.02
+    while True:
+        with pytest.raises(Timeout) as caught:
+            await call(timeout)
+        if text in str(caught.value):
+            return
+        timeout *= 2
+        assert timeout < PATIENCE, str(caught.value)
 
 
 def run(program, make=asyncio.new_event_loop):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 
-from handlers import MessagingHandler
-from reactor import Container
+import pytest
 
-PATIENCE = 20.0
+from handlers import MessagingHandler
+from reactor import Container, Timeout
+
+PATIENCE = 60.0
 _never = threading.Event()
 
 
@@ -18,6 +20,19 @@ def eventually(condition):
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be"
         _never.wait(0.001)  # the other threads have the processor meanwhile, on a machine with one for all of them, too
+
+
+def times_out(call, text):
+    """Check that `call(timeout)` raises Timeout with this text. When the time is over in a stage before that one, it
+    was too short for this machine, and is doubled."""
+    timeout = 0.02
+    while True:
+        with pytest.raises(Timeout) as caught:
+            call(timeout)
+        if text in str(caught.value):
+            return
+        timeout *= 2
+        assert timeout < PATIENCE, str(caught.value)
 
 
 def fill(connection, address, *bodies):
