@@ -8,12 +8,17 @@ from functools import partial
 from itertools import count
 from typing import Callable, Optional
 
+from reactor import tracing
 from reactor.engine.public import Transport
-from reactor.tracing.text import TextTrace
-from reactor.tracing.words import WordTrace
 
 #: Numbers the transports of a process in its trace, whichever container they belong to.
 _traced = count(1)
+
+
+def wanted_trace(wanted: Optional[str]) -> str:
+    """The trace that the value of the environment variable ``PN_TRACE_FRM`` asks for: "frames", "words" or ""."""
+    word = (wanted or "").strip().lower()
+    return word if word == "words" else "frames" if word in ("1", "true", "yes", "on") else ""
 
 
 def trace_with(transport: Transport, wanted: str) -> None:
@@ -34,7 +39,7 @@ def _trace(ref: Callable[[], Optional[Transport]], wanted: str) -> Callable[[str
         else:
             transport.log(line)
 
-    made = WordTrace if wanted == "words" else TextTrace
+    made = tracing.WordTrace if wanted == "words" else tracing.TextTrace
     return made(write, "0x%x" % next(_traced))
 
 

@@ -12,7 +12,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from reactor.container.frame_trace import trace_with
+from reactor.container.frame_trace import trace_with, wanted_trace
 from reactor.container.observing import Observing
 from reactor.container.sources.task import Task
 from reactor.container.threads import OwningThread, PostedCall
@@ -22,7 +22,6 @@ from reactor.engine.public import Connection, Transport
 from reactor.loop.driver import Driver, ListenerDriver
 from reactor.loop.interface import Wire
 from reactor.loop.loop import Loop
-from reactor.tracing.text import wanted_trace
 
 if TYPE_CHECKING:
     from reactor.container.interface import Injected, TurnHost

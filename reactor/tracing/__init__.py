@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from reactor.tracing.recording import Record as Record
     from reactor.tracing.recording import Recording as Recording
     from reactor.tracing.recording import RecordingError as RecordingError
+    from reactor.tracing.text import TextTrace as TextTrace
+    from reactor.tracing.words import WordTrace as WordTrace
 
 __all__ = ["Observer", "Record", "Recorder", "Recording", "RecordingError"]
 
@@ -27,4 +29,6 @@ __getattr__ = members(
     Recorder="reactor.tracing.recorder",
     Recording="reactor.tracing.recording",
     RecordingError="reactor.tracing.record",
+    TextTrace="reactor.tracing.text",
+    WordTrace="reactor.tracing.words",
 )

@@ -13,7 +13,7 @@ The form of the lines is the original's, so that eyes and tools trained on it go
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from reactor.codec.definitions import BY_CODE
 from reactor.codec.performatives import decode_composite
@@ -154,9 +154,3 @@ _FORMATS: dict[type, Callable[[Any], str]] = {
     str: _format_string,
     bytes: lambda value: 'b"%s"' % _escape(value),
 }
-
-
-def wanted_trace(wanted: Optional[str]) -> str:
-    """The trace that the value of the environment variable ``PN_TRACE_FRM`` asks for: "frames", "words" or ""."""
-    word = (wanted or "").strip().lower()
-    return word if word == "words" else "frames" if word in ("1", "true", "yes", "on") else ""

@@ -8,7 +8,7 @@ from reactor.codec.definitions import SASL_INIT
 from reactor.codec.types import symbol
 from reactor.engine.sasl.exchange import ClientIdentity, MechanismError
 from reactor.engine.sasl.layer import SASL
-from reactor.engine.sasl.mechanisms import MECHANISMS, TOKEN_MECHANISMS, choose
+from reactor.engine.sasl.mechanisms import MECHANISMS, OPEN_MECHANISMS, TOKEN_MECHANISMS, choose
 from reactor.errors import RemoteProtocolError
 from tests.support.sasl import BINDINGS, Dice, both, client, directory, frame, heard, mechanisms, server, talk
 
@@ -100,7 +100,11 @@ def test_what_is_missing_is_said(offered, given, text):
 
 
 def test_those_that_carry_a_token():
-    assert TOKEN_MECHANISMS == {"OAUTHBEARER", "XOAUTH2"}
+    assert TOKEN_MECHANISMS == {row.name for row in MECHANISMS if row.client.shows == "the token"}
+
+
+def test_those_that_show_no_secret():
+    assert OPEN_MECHANISMS == {row.name for row in MECHANISMS if not row.client.secret}
 
 
 @pytest.mark.parametrize(

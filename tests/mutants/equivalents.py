@@ -112,11 +112,6 @@ EQUIVALENT = {
         "if not settled or delivery_id is None or not -1 <= delivery_id <= MASK:": "the codec lets no negative one in",
         "size, link.received = link.received, -1": "the link ends, and counts nothing any more",
     },
-    "mechanisms": {
-        'TOKEN_MECHANISMS = frozenset(row.name for row in MECHANISMS if row.client.shows >= "the token")': (
-            "the last of the three texts in the alphabet"
-        ),
-    },
     "naming": {
         "for session in connection.sessions( -1):": "every session agrees with all bits, as with none",
         "if other is link and other.handle_out is None or other.detach_sent or channel is None or channel.end_sent:": (

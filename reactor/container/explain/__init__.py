@@ -1,1 +1,29 @@
-"""Explain: why nothing moves, in sentences that are true."""
+"""Explain: why nothing moves, in sentences that are true. Most parts are imported with the first question."""
+
+from typing import TYPE_CHECKING
+
+from reactor.lazily import members
+
+if TYPE_CHECKING:
+    from reactor.container.explain.connections import of_connection as of_connection
+    from reactor.container.explain.connections import of_session as of_session
+    from reactor.container.explain.deliveries import of_delivery as of_delivery
+    from reactor.container.explain.far import FarView as FarView
+    from reactor.container.explain.far import unknown as unknown
+    from reactor.container.explain.holding import handler_frame as handler_frame
+    from reactor.container.explain.holding import held as held
+    from reactor.container.explain.links import ended as ended
+    from reactor.container.explain.links import of_link as of_link
+
+__getattr__ = members(
+    __name__,
+    of_connection="reactor.container.explain.connections",
+    of_session="reactor.container.explain.connections",
+    of_delivery="reactor.container.explain.deliveries",
+    FarView="reactor.container.explain.far",
+    unknown="reactor.container.explain.far",
+    handler_frame="reactor.container.explain.holding",
+    held="reactor.container.explain.holding",
+    ended="reactor.container.explain.links",
+    of_link="reactor.container.explain.links",
+)

@@ -13,13 +13,9 @@ from collections.abc import Iterable
 from typing import Any, Callable, Optional, Protocol
 from weakref import ref
 
+from reactor.container import explain
 from reactor.container.connections import Connections
 from reactor.container.draining import Drain
-from reactor.container.explain.connections import of_connection, of_session
-from reactor.container.explain.deliveries import of_delivery
-from reactor.container.explain.far import FarView, unknown
-from reactor.container.explain.holding import handler_frame, held
-from reactor.container.explain.links import ended, of_link
 from reactor.container.explain.look import Look, Refusal
 from reactor.container.explain.samples import Samples
 from reactor.container.explain.sentences import Explanation, Sentence, counted, lasting
@@ -94,7 +90,7 @@ class Explainer:
         """The peer has ended a link. With a reason it is remembered, as long as no other comes in its place."""
         if link.remote_condition is not None and not self._connections.will_retry(link):
             where = "%s: %s" % (link.connection.describe(), link.describe())
-            words = "%s %s" % (where, ended(link)[1])
+            words = "%s %s" % (where, explain.ended(link)[1])
             self._refused.append((ref(link.connection), link.describe(), self._turns.loop.clock.now(), words))
 
     def sample(self) -> None:
@@ -115,7 +111,7 @@ class Explainer:
             told.append(Sentence("stopping", text % self._under_way()))
         listed = self._connections.all()
         for connection in listed[:MOST_CONNECTIONS]:
-            told += of_connection(look, connection)
+            told += explain.of_connection(look, connection)
         if len(listed) > MOST_CONNECTIONS:
             told.append(_of_the_rest(look, listed[MOST_CONNECTIONS:]))
         told += self._other_sources(bool(told))
@@ -139,7 +135,7 @@ class Explainer:
         if self._drain is None:
             for connection in self._connections.all()[:MOST_PEERS]:
                 if connection.state & ready == ready and self._connections.supervisor_of(connection) is not None:
-                    why = unknown(connection)
+                    why = explain.unknown(connection)
                     if why is None:
                         waits.append(connection)
                     else:
@@ -154,7 +150,7 @@ class Explainer:
                 then(Explanation.of(told))
 
         for connection in waits:
-            FarView(connection, self._turns.loop, take, patience=patience)
+            explain.FarView(connection, self._turns.loop, take, patience=patience)
         if not waits:
             then(Explanation.of(told))
 
@@ -256,11 +252,11 @@ class Explainer:
         if answers:
             return answers[0]
         now = self._turns.loop.clock.now()
-        return Explanation.of([held(owner.ident, now - self._turns.loop.now, called, now - seen)])
+        return Explanation.of([explain.held(owner.ident, now - self._turns.loop.now, called, now - seen)])
 
     def _hold(self, ident: Optional[int]) -> tuple[Any, float]:
         """The frame of the application that has the loop now, and since when it is known to."""
-        called = handler_frame(ident)
+        called = explain.handler_frame(ident)
         if called is None or called is not self._holding[0]:
             self._holding = (called, self._turns.loop.clock.now())
         return self._holding
@@ -296,15 +292,15 @@ class Explainer:
 def of_endpoint(look: Look, thing: Any) -> Explanation:
     """About a connection, session, link or delivery."""
     if isinstance(thing, Connection):
-        told = of_connection(look, thing)
+        told = explain.of_connection(look, thing)
     elif isinstance(thing, Session):
-        told = of_session(look, thing)
+        told = explain.of_session(look, thing)
     elif isinstance(thing, Delivery):
-        told = of_delivery(look, thing)
+        told = explain.of_delivery(look, thing)
     elif isinstance(thing, Link):
-        told = of_session(look, thing.session, links=False) if thing.may_go_on() and not thing.held else []
+        told = explain.of_session(look, thing.session, links=False) if thing.may_go_on() and not thing.held else []
         if thing.state & Endpoint.REMOTE_CLOSED or not any(_stops_links(sentence) for sentence in told):
-            told += of_link(look, thing)
+            told += explain.of_link(look, thing)
     else:
         raise TypeError("explain() takes a container, connection, session, link or delivery, not %r" % (thing,))
     if not any(sentence.stuck for sentence in told) and not any(sentence.kind == "done" for sentence in told):
@@ -317,7 +313,8 @@ def _stops_links(sentence: Sentence) -> bool:
 
 
 def _of_the_rest(look: Look, connections: list[Connection]) -> Sentence:
-    stuck = sum(any(sentence.stuck for sentence in of_connection(look, one, links=False)) for one in connections)
+    each = (explain.of_connection(look, one, links=False) for one in connections)
+    stuck = sum(any(sentence.stuck for sentence in told) for told in each)
     more = counted(len(connections), "more connection")
     if stuck:
         return Sentence("more", "%s, and %d of them cannot go on" % (more, stuck))

@@ -23,7 +23,7 @@ from reactor.codec.definitions import SASL_CHALLENGE, SASL_INIT, SASL_MECHANISMS
 from reactor.codec.performatives import decode_composite, encode_composite
 from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, symbol
 from reactor.engine.sasl.exchange import Challenge, ClientMechanism, Done, Fail, MechanismError, ServerMechanism
-from reactor.engine.sasl.mechanisms import MECHANISMS, choose, listed
+from reactor.engine.sasl.mechanisms import MECHANISMS, OPEN_MECHANISMS, choose, listed
 from reactor.engine.sasl.settings import SASLSettings
 from reactor.errors import (
     DECODE_ERROR,
@@ -387,7 +387,7 @@ class SASL(SASLSettings):
             return
         if code != SASL_MECHANISMS:
             name = fields[0] if code == SASL_INIT else self.mech
-            if name not in _OPEN_BOOKS:
+            if name not in OPEN_MECHANISMS:  # that of an unknown one might hold a secret
                 fields = [_Hidden(len(field)) if isinstance(field, bytes) else field for field in fields]
         self.frame_tracer(direction, code, list(fields))
 
@@ -411,5 +411,3 @@ _MEANING = {
 }
 
 _KNOWN = frozenset(row.name for row in MECHANISMS)
-# Hidden unless known to be harmless: the response of an unknown mechanism might hold a secret.
-_OPEN_BOOKS = frozenset(row.name for row in MECHANISMS if not row.client.secret)

@@ -8,9 +8,9 @@ for each side and a row in MECHANISMS.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple, Optional
+from typing import Callable, ClassVar, NamedTuple, Optional
 
-from reactor.engine.sasl.digest import CramMd5Client, CramMd5Server, DigestMd5Client, DigestMd5Server
+from reactor.engine import sasl
 from reactor.engine.sasl.exchange import (
     Challenge,
     ClientIdentity,
@@ -22,9 +22,7 @@ from reactor.engine.sasl.exchange import (
     ServerPolicy,
     Step,
 )
-from reactor.engine.sasl.oauth import OAuthBearerClient, OAuthBearerServer, XOAuth2Client, XOAuth2Server
 from reactor.engine.sasl.saslprep import saslprep
-from reactor.engine.sasl.scram import ScramClient, ScramServer
 from reactor.shown import quoted, shown
 
 
@@ -157,35 +155,54 @@ class ExternalServer(ServerMechanism):
 
 
 # -- all of them -----------------------------------------------------------------------------------------
+Sides = tuple[type[ClientMechanism], type[ServerMechanism]]
+
+
 class Mechanism(NamedTuple):
-    """One row: the registered name and the class for each side."""
+    """One row: the registered name, and a function that returns the class for each side. It is called when the
+    mechanism is looked at: most programs need none of those that are not in this room."""
 
     name: str
-    client: type[ClientMechanism]
-    server: type[ServerMechanism]
+    sides: Callable[[], Sides]
+
+    @property
+    def client(self) -> type[ClientMechanism]:
+        """The class for the client's side."""
+        return self.sides()[0]
+
+    @property
+    def server(self) -> type[ServerMechanism]:
+        """The class for the server's side."""
+        return self.sides()[1]
+
+
+def _scram() -> Sides:
+    return sasl.ScramClient, sasl.ScramServer
 
 
 #: Strongest first: a client takes the first that the server offers and that it can use itself. A password that
 #: is proved goes before a token that is shown, and that before a password that is shown. A mechanism bound to TLS
 #: goes first, for any hash: RFC 5802 section 6 wants it taken where both sides have it.
 MECHANISMS: Sequence[Mechanism] = (
-    Mechanism("EXTERNAL", ExternalClient, ExternalServer),
-    Mechanism("SCRAM-SHA-512-PLUS", ScramClient, ScramServer),
-    Mechanism("SCRAM-SHA-256-PLUS", ScramClient, ScramServer),
-    Mechanism("SCRAM-SHA-1-PLUS", ScramClient, ScramServer),
-    Mechanism("SCRAM-SHA-512", ScramClient, ScramServer),
-    Mechanism("SCRAM-SHA-256", ScramClient, ScramServer),
-    Mechanism("SCRAM-SHA-1", ScramClient, ScramServer),
-    Mechanism("OAUTHBEARER", OAuthBearerClient, OAuthBearerServer),
-    Mechanism("XOAUTH2", XOAuth2Client, XOAuth2Server),
-    Mechanism("DIGEST-MD5", DigestMd5Client, DigestMd5Server),
-    Mechanism("CRAM-MD5", CramMd5Client, CramMd5Server),
-    Mechanism("PLAIN", PlainClient, PlainServer),
-    Mechanism("ANONYMOUS", AnonymousClient, AnonymousServer),
+    Mechanism("EXTERNAL", lambda: (ExternalClient, ExternalServer)),
+    Mechanism("SCRAM-SHA-512-PLUS", _scram),
+    Mechanism("SCRAM-SHA-256-PLUS", _scram),
+    Mechanism("SCRAM-SHA-1-PLUS", _scram),
+    Mechanism("SCRAM-SHA-512", _scram),
+    Mechanism("SCRAM-SHA-256", _scram),
+    Mechanism("SCRAM-SHA-1", _scram),
+    Mechanism("OAUTHBEARER", lambda: (sasl.OAuthBearerClient, sasl.OAuthBearerServer)),
+    Mechanism("XOAUTH2", lambda: (sasl.XOAuth2Client, sasl.XOAuth2Server)),
+    Mechanism("DIGEST-MD5", lambda: (sasl.DigestMd5Client, sasl.DigestMd5Server)),
+    Mechanism("CRAM-MD5", lambda: (sasl.CramMd5Client, sasl.CramMd5Server)),
+    Mechanism("PLAIN", lambda: (PlainClient, PlainServer)),
+    Mechanism("ANONYMOUS", lambda: (AnonymousClient, AnonymousServer)),
 )
 
 #: Those that carry a token and no password.
-TOKEN_MECHANISMS = frozenset(row.name for row in MECHANISMS if row.client.shows == "the token")
+TOKEN_MECHANISMS = frozenset(("OAUTHBEARER", "XOAUTH2"))
+#: Those that show nothing that others must not see.
+OPEN_MECHANISMS = frozenset(("EXTERNAL", "ANONYMOUS"))
 
 
 def choose(allowed: Optional[Sequence[str]], identity: ClientIdentity, insecure: bool) -> Mechanism:

@@ -10,20 +10,23 @@ It knows no frame and no connection; the inside of the layers is in tls/ and sas
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Callable, Optional, Union
+from typing import TYPE_CHECKING, Callable, Optional, Union
 
 from reactor.codec.frames import AMQP_HEADER, SASL_HEADER
+from reactor.engine import proxy, websocket
 from reactor.engine.limits import Limits
-from reactor.engine.proxy.layer import ProxyLayer
-from reactor.engine.proxy.tunnel import Tunnel
 from reactor.engine.sasl.layer import SASL
-from reactor.engine.tls.layer import TLSLayer
 from reactor.engine.tls.ssl import SSL
-from reactor.engine.websocket.layer import WebSocketLayer
 from reactor.engine.wire.stages import ENDED, EXPECT_AMQP_HEADER, NOTHING_SENT, Stages
 from reactor.errors import FRAMING_ERROR, SSLException
 
-Sealing = Union[TLSLayer, WebSocketLayer, ProxyLayer]
+if TYPE_CHECKING:
+    from reactor.engine.proxy.layer import ProxyLayer
+    from reactor.engine.proxy.tunnel import Tunnel
+    from reactor.engine.tls.layer import TLSLayer
+    from reactor.engine.websocket.layer import WebSocketLayer
+
+Sealing = Union["TLSLayer", "WebSocketLayer", "ProxyLayer"]
 
 
 class Layers:
@@ -47,6 +50,7 @@ class Layers:
         "encryption_required",
         "_stages",
         "_server",
+        "_proxy",
     )
 
     def __init__(self, stages: Stages, server: bool) -> None:
@@ -60,6 +64,7 @@ class Layers:
         self.above: Optional[Sealing] = None
         self.auth_required: Optional[bool] = None
         self.encryption_required = False
+        self._proxy: Optional[ProxyLayer] = None  # until its tunnel is open
 
     # -- SASL --------------------------------------------------------------------------------------------
 
@@ -127,7 +132,7 @@ class Layers:
     ) -> None:
         """Have WebSocket between the engine and the wire, or TLS where that is: before anything is said. For the
         arguments see WebSocketLayer."""
-        self.sealing = WebSocketLayer(self._server, randbytes, host, path, origins)
+        self.sealing = websocket.WebSocketLayer(self._server, randbytes, host, path, origins)
         self.sealing.tls = self.tls
         self.plain = bytearray()
 
@@ -136,23 +141,25 @@ class Layers:
     def put_in_proxy(self, tunnel: Tunnel) -> None:
         """Have a client begin with the tunnel of a proxy: after the layers that go through it, and before anything is
         said."""
-        self.above, self.sealing = self.sealing, ProxyLayer(tunnel)
+        self._proxy = proxy.ProxyLayer(tunnel)
+        self.above, self.sealing = self.sealing, self._proxy
         self.plain = bytearray()
 
     @property
     def waits_for_proxy(self) -> bool:
         """Whether the tunnel of a proxy is wanted, and is not open."""
-        return isinstance(self.sealing, ProxyLayer)
+        return self._proxy is not None
 
     def explain(self, text: str) -> str:
         """Why the wire has failed: with the proxy, where that is as far as it came."""
-        return self.sealing.tunnel.explain(text) if isinstance(self.sealing, ProxyLayer) else text
+        return text if self._proxy is None else self._proxy.tunnel.explain(text)
 
     def _open_tunnel(self, layer: ProxyLayer, data: bytes) -> tuple[bytes, bool]:
         """The tunnel is open: the layer above comes into its place."""
         if self.output:  # of which a trace would show the secret as if AMQP had sent it
             layer.give_up(FRAMING_ERROR, "it answers before it has read the request")
             return b"", True
+        self._proxy = None
         self.sealing, self.above = self.above, None
         if self.sealing is None:
             self.plain, plain = self.output, self.plain
@@ -173,8 +180,8 @@ class Layers:
         before = layer.established
         data = layer.receive(data)
         if layer.absent:
-            if isinstance(layer, ProxyLayer):
-                return self._open_tunnel(layer, data)
+            if self._proxy is not None:
+                return self._open_tunnel(self._proxy, data)
             self.sealing = None
             self.output += self.plain
             self.plain = self.output
