@@ -10,11 +10,12 @@ from typing import Any, Optional
 
 import reactor
 import reactor.utils
-from reactor.as_proton import names, ours
+from reactor.as_proton import names, ours, spans
 from reactor.as_proton.container import Container, Reactor, Urls
 from reactor.as_proton.engine import Connection
 from reactor.as_proton.foreign import IOHandler, PythonIO
 from reactor.container.sources.selectable import Selectable
+from reactor.lazily import Lazily
 from reactor.loop.loggers import logger
 
 log = logger(__name__)
@@ -22,15 +23,39 @@ log = logger(__name__)
 _DOC = "Stands for the original's module of this name: its names are those of amqp-reactor."
 
 
-class Absent:
-    """Finds none of the modules that are not here, and names the remedy."""
+class Finder:
+    """Finds the modules that are made when they are imported; none of those that are not here, and names the remedy."""
 
-    @staticmethod
-    def find_spec(name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None) -> None:
+    @classmethod
+    def find_spec(
+        cls, name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
+    ) -> Optional[ModuleSpec]:
         """Called by each import of a module that is not loaded."""
         reason = names.NOT_HERE.get(name)
         if reason is not None:
             raise ImportError("no module named %r: %s" % (name, reason), name=name)
+        if name not in names.LATER:
+            return None
+        return ModuleSpec(name, cls(), origin=__file__)  # type: ignore[arg-type]  # it has what that calls
+
+    @staticmethod
+    def create_module(spec: ModuleSpec) -> ModuleType:
+        """The module, without its names."""
+        return _module(spec.name)
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        """Give it its names. That of `proton._tracing` switches spans on, and changes the classes of other modules."""
+        listed = names.LATER[module.__name__].split()
+        if module.__name__ == "proton._tracing":
+            found = spans.switch_on()
+            for other in [sys.modules["proton"], *vars(sys.modules["proton"]).values()]:
+                if isinstance(other, ModuleType):
+                    vars(other).update({name: value for name, value in found.items() if name in vars(other)})
+        else:
+            private = Lazily("proton._tracing")
+            found = {name: getattr(private, name) for name in listed}
+        vars(module).update({name: found[name] for name in listed}, __all__=listed)
 
 
 def install(instead: bool = False) -> None:
@@ -50,8 +75,8 @@ def install(instead: bool = False) -> None:
         del sys.modules[name]
     modules = make()
     sys.modules.update(modules)
-    if not any(isinstance(finder, type) and finder is Absent for finder in sys.meta_path):
-        sys.meta_path.insert(0, Absent)
+    if not any(finder is Finder for finder in sys.meta_path):
+        sys.meta_path.insert(0, Finder)
     log.info(
         "proton, %s lead to amqp-reactor %s, with the names of python-qpid-proton %s",
         ", ".join(sorted(name for name in names.PUBLIC if name != "proton")),

@@ -69,12 +69,15 @@ PRIVATE = {
     """,
 }
 
+#: Modules that are made when they are imported: see spans.py.
+LATER = {
+    "proton.tracing": "get_tracer init_tracer",
+    "proton._tracing": "get_tracer init_tracer IncomingMessageHandler OutgoingMessageHandler Sender",
+}
+
 #: Modules that are not here, and the answer to a program that imports one.
 NOT_HERE = {
     "cproton": "the C library's names are not here: use those of proton, proton.reactor and proton.handlers, which"
     " lead to amqp-reactor",
-    "proton.tracing": "amqp-reactor has no spans of opentracing: `transport.tracer` and `transport.recorder` see the"
-    " frames, and a handler sees each message",
 }
 NOT_HERE["cproton_ffi"] = NOT_HERE["_cproton"] = NOT_HERE["cproton"]
-NOT_HERE["proton._tracing"] = NOT_HERE["proton.tracing"]

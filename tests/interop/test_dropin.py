@@ -194,6 +194,25 @@ def test_a_program_on_the_loop_of_tornado(brokers: list[EmbeddedBroker], tmp_pat
     assert shown[0] == shown[1] == "message 1\nmessage 2\nmessage 3\ndone\n"
 
 
+# -- spans
+
+
+def test_a_program_with_spans(brokers: list[EmbeddedBroker], tmp_path: Path) -> None:
+    """By proton.tracing, with the packages that it needs."""
+    for name in ("opentracing", "jaeger-client", "six"):
+        if missing(name):
+            pytest.skip(f"{name}: {missing(name)}")
+    shown = []
+    for broker, ours in zip(brokers, (True, False)):
+        alias = ["-m", "reactor.as_proton", "--instead"] if ours else []
+        program = Path(__file__).with_name("spans_program.py")
+        command = [str(programs() / "python"), "-W", "ignore", *alias, str(program), f"127.0.0.1:{broker.port}"]
+        status, out, err = run(command, tmp_path)
+        assert status == 0, out + err
+        shown.append(plain(out))
+    assert shown[0] == shown[1] and shown[0].count("amqp-delivery") == 6
+
+
 # -- pyngus
 
 

@@ -1,5 +1,5 @@
 """Clients of other projects, as they are installed: cli-proton-python, azure-servicebus, rhea and amqp10;
-implementations of WebSocket: websockets and ws; and a loop, tornado.
+implementations of WebSocket: websockets and ws; a loop, tornado; and jaeger-client, with what it needs.
 
     python -m tests.support.strangers        installs what is missing (pip, npm), says what is there
 
@@ -22,6 +22,9 @@ PYTHON = {
     "azure-servicebus": "azure/servicebus",
     "websockets": "websockets",
     "tornado": "tornado",
+    "opentracing": "opentracing",
+    "jaeger-client": "jaeger_client",
+    "six": "six.py",  # of thrift, which jaeger-client wants: its present release names it no more
 }
 NODE = ("rhea", "amqp10", "ws")
 
