@@ -43,23 +43,36 @@ class Aside:
         no thread to be had."""
         with self._lock:
             self._waiting.append((function, done))
-            if self._running >= self._limit:
-                return
-            self._running += 1
-        try:
-            threading.Thread(target=self._work, name=self._name, daemon=True).start()
-        except RuntimeError as error:  # no thread to be had, or the interpreter is about to end
-            with self._lock:
-                self._running -= 1
-                if self._running:
-                    return  # another thread is still there to take it
-                self._waiting.pop()
-            done((None, error))
+        self._begin()
 
     def close(self) -> None:
         """Forget the calls that no thread has begun yet."""
         with self._lock:
             self._waiting.clear()
+
+    def _begin(self) -> None:
+        """Have one thread more, where there is work and room for it."""
+        with self._lock:
+            if not self._waiting or self._running >= self._limit:
+                return
+            self._running += 1
+        try:
+            threading.Thread(target=self._work, name=self._name, daemon=True).start()
+        except (RuntimeError, MemoryError) as error:  # no thread to be had, or the interpreter is about to end
+            with self._lock:
+                self._running -= 1
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """There is no thread, and the calls that wait fail; unless another thread is there to take them."""
+        with self._lock:
+            if self._running or not self._waiting:
+                return
+            _, done = self._waiting.popleft()
+        try:
+            done((None, error))
+        finally:
+            self._fail(error)
 
     def _work(self) -> None:
         while True:
@@ -68,7 +81,13 @@ class Aside:
                     self._running -= 1
                     return
                 function, done = self._waiting.popleft()
-            done(outcome_of(function))
+            try:
+                done(outcome_of(function))
+            except BaseException:  # it ends this thread, and is reported as that of any thread is
+                with self._lock:
+                    self._running -= 1
+                self._begin()  # for those behind it
+                raise
 
 
 def outcome_of(function: Callable[[], Any]) -> Outcome:

@@ -86,6 +86,85 @@ def test_a_call_that_raises_what_ends_a_thread_gives_its_place_back(kind: type[B
     assert last == (7, None)
 
 
+def test_an_answer_that_cannot_be_taken_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed: list[Any] = []
+    seen = threading.Event()
+
+    def note(hook: Any) -> None:
+        failed.append(hook.exc_value)
+        seen.set()
+
+    def refuse(outcome: Any) -> None:
+        raise ValueError("not wanted")
+
+    monkeypatch.setattr(threading, "excepthook", note)
+    aside, answers, gate = Aside("test", limit=1), Answers(), threading.Event()
+    aside.call(lambda: gate.wait(DEADLINE), refuse)
+    aside.call(lambda: 7, answers)  # it waits behind the other one
+    gate.set()
+    answers.wait(1)
+    aside.call(lambda: 8, answers)
+    answers.wait(1)
+    assert answers.come == [(7, None), (8, None)]
+    assert seen.wait(DEADLINE) and [str(error) for error in failed] == ["not wanted"], "and it is no secret"
+
+
+class Starts:
+    """threading.Thread.start in steps of the test: each call of it runs the next of these first, and then fails."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *before: Any) -> None:
+        self.before = list(before)
+        monkeypatch.setattr(threading.Thread, "start", lambda thread: self.fail())
+
+    def fail(self) -> None:
+        if self.before:
+            self.before.pop(0)()
+        raise RuntimeError("can't start new thread")
+
+
+def test_without_a_thread_no_call_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    aside, first, second = Aside("test"), Answers(), Answers()
+    Starts(monkeypatch, lambda: aside.call(lambda: 2, second))  # two at once, and both have none
+    aside.call(lambda: 1, first)
+    assert [len(answers.come) for answers in (first, second)] == [1, 1]
+    monkeypatch.undo()
+    aside.call(lambda: 3, first)
+    first.wait(2)
+    assert first.come[1] == (3, None), "the places are free again"
+
+
+def test_a_call_that_another_thread_has_taken_is_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    aside, first, second = Aside("test"), Answers(), Answers()
+    start = threading.Thread.start
+
+    def another() -> None:
+        monkeypatch.setattr(threading.Thread, "start", start)
+        aside.call(lambda: 2, second)
+        first.wait(1)
+        second.wait(1)
+        for thread in threading.enumerate():
+            if thread.name == "test":
+                thread.join(DEADLINE)
+
+    Starts(monkeypatch, another)
+    aside.call(lambda: 1, first)
+    assert first.come == [(1, None)] and second.come == [(2, None)]
+
+
+def test_an_answer_that_cannot_be_taken_where_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(outcome: Any) -> None:
+        raise ValueError("not wanted")
+
+    aside, answers = Aside("test", limit=1), Answers()
+    Starts(monkeypatch)
+    with pytest.raises(ValueError, match="not wanted"):
+        aside.call(lambda: 1, refuse)
+    monkeypatch.undo()
+    aside.call(lambda: 2, answers)
+    answers.wait(1)
+    assert answers.come == [(2, None)]
+
+
 def test_an_interrupt_is_no_outcome() -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
