@@ -43,6 +43,7 @@ class ConnectionInterface(EndpointInterface, Protocol):
     lasting: bool
     guard: Optional[Callable[[], None]]
     admission: Optional[Callable[[Any], bool]]
+    conceal: Optional[Callable[[str], str]]
     hooks: Optional[HooksInterface]
     original_ways: bool
 
@@ -59,6 +60,9 @@ class ConnectionInterface(EndpointInterface, Protocol):
 
     def emit(self, etype: EventType, context: Any) -> None:
         """Queue an event, if any are collected."""
+
+    def read_error(self, error: Any) -> Any:
+        """The Condition of an error that the peer has sent, or None."""
 
     def event_queue(self) -> deque[tuple[EventType, Any]]:
         """The queue to which the hot path appends events itself."""

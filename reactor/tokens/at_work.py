@@ -23,7 +23,11 @@ from reactor.url import Url
 if TYPE_CHECKING:
     from reactor.container.interface import ConnectionHost
     from reactor.tokens.interface import ClaimsSettings
-    from reactor.tokens.provider import Answered
+    from reactor.tokens.provider import Answered, Token
+
+
+#: Tokens that are kept, to be found in the reasons of the peer.
+REMEMBERED = 100
 
 
 class ClaimsAtWork:
@@ -47,6 +51,8 @@ class ClaimsAtWork:
         # Whatever the node: by this name traces and recordings know what to hide (tracing/secrets.py).
         self.links = RequestLinks(connection, settings.node, host.loop, host.random, self, "$cbs")
         connection.admission = self.admit
+        connection.conceal = self.conceal
+        self._sent: dict[str, Token] = {}  # by their texts, the latest last
 
     # -- the wires ---------------------------------------------------------------------------------------
 
@@ -80,6 +86,7 @@ class ClaimsAtWork:
         for claim in self._claims.values():
             claim.close()
         self._claims.clear()
+        self._sent.clear()
         self.links.stop()
 
     # -- links that wait ---------------------------------------------------------------------------------
@@ -148,6 +155,19 @@ class ClaimsAtWork:
         scopes = self.settings.scopes or (audience,)
         ask(self.settings.source, scopes, self._host, done)
 
+    def sends(self, token: Token) -> None:
+        """The peer gets a token, and may quote it."""
+        self._sent.pop(token.token, None)
+        self._sent[token.token] = token
+        if len(self._sent) > REMEMBERED:
+            del self._sent[next(iter(self._sent))]
+
+    def conceal(self, text: str) -> str:
+        """A text of the peer without the tokens that it has had."""
+        for token in self._sent.values():
+            text = token.hide(text)
+        return text
+
     def accepted(self) -> None:
         """The peer has accepted a token: links that waited for it are attached."""
         transport: Any = self._connection.transport
@@ -180,7 +200,7 @@ class ClaimsAtWork:
             claim.begin()
 
     def interrupted(self) -> None:
-        """The links to the node have gone, and come back: what was asked over them is asked again."""
+        """The links to the node have gone, and come back: the questions that they have lost are asked again."""
         for claim in self._claims.values():
             claim.interrupted()
 

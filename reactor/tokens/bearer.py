@@ -112,6 +112,8 @@ class BearerAtWork:
             return
         if self._deadline is not None:
             self._deadline.cancel()
+        if transport.connection is not None:
+            transport.connection.conceal = token.hide  # the peer may quote it
         try:
             transport.sasl().bring_token(token.token)
         except RemoteProtocolError as refusal:

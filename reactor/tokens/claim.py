@@ -68,6 +68,7 @@ class Claim:
         self._fresh = False  # it has not been refused or accepted yet
         self._good_until = 0.0  # the end of the one that the peer has taken, by the clock of the loop
         self._was_accepted = False
+        self._closed = False
         self._stage = ""  # that which it waits for: the provider, or the peer
         self._number = 0  # of the present question
         self._request = ""  # the id of the last one to the node
@@ -79,7 +80,7 @@ class Claim:
 
     def begin(self) -> None:
         """A link waits for it, on this wire."""
-        if not self._stage and not self.accepted:
+        if not self._stage and not self.accepted and not self._closed:
             self._retry.stop()
             self._bring()
 
@@ -107,7 +108,8 @@ class Claim:
             self._begin_stage(NODE)
 
     def close(self) -> None:
-        """Nothing more is done for it."""
+        """Nothing more is done for it: a link that waits may have had `begin` called for the next turn."""
+        self._closed = True
         self._end_stage()
         self._renewal.stop()
         self._retry.stop()
@@ -156,6 +158,7 @@ class Claim:
             self._begin_stage(REPLY)
             number, token = self._number, self._token
             request = put_token(self.audience, token)
+            self._owner.sends(token)
             self._request = self._owner.links.request(request, lambda reply: self._answered(number, token, reply))
 
     def _answered(self, number: int, token: Token, reply: Reply) -> None:

@@ -11,7 +11,7 @@ from reactor.engine.public import Link
 from reactor.loop.loop import Loop
 
 if TYPE_CHECKING:
-    from reactor.tokens.provider import Answered
+    from reactor.tokens.provider import Answered, Token
     from reactor.tokens.requests import Reply
     from reactor.url import Url
 
@@ -81,6 +81,10 @@ class ClaimOwner(Protocol):
 
     def ask(self, audience: str, done: Answered) -> None:
         """Have the provider called."""
+        ...
+
+    def sends(self, token: Token) -> None:
+        """The peer gets a token, and may quote it."""
         ...
 
     def accepted(self) -> None:

@@ -112,9 +112,10 @@ class RequestLinks:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the peer has attached both."""
+        """Whether the peer has attached both, and has not closed the connection since: no handler may know yet."""
         there = all(link.state & Endpoint.REMOTE_ACTIVE for link in (self.sender, self.receiver))
-        return there and len(self._attached) == 2
+        over = (self.session.state | self._connection.state) & Endpoint.REMOTE_CLOSED
+        return there and not over and len(self._attached) == 2
 
     def request(self, request: Message, done: Callable[[Reply], None]) -> str:
         """Send a request; `done` is called with the reply, unless `forget` or `drop` comes first. Its id, which is

@@ -143,7 +143,8 @@ class RecordedWire:
         self.is_server = is_server
         self.has_peer = False
         self._parts = {"in": Splitter(), "out": Splitter()}
-        self._secrets = {"in": Secrets(), "out": Secrets()}
+        incoming = Secrets()
+        self._secrets = {"in": incoming, "out": Secrets(incoming)}
 
     @property
     def label(self) -> str:

@@ -41,7 +41,8 @@ class TextTrace:
         self.write = write
         self.label = label
         self._splitters = {"in": Splitter(), "out": Splitter()}
-        self._secrets = {"in": Secrets(), "out": Secrets()}
+        incoming = Secrets()
+        self._secrets = {"in": incoming, "out": Secrets(incoming)}
 
     def __call__(self, direction: str, chunk: bytes) -> None:
         """Take the next bytes that went "in" or "out"."""

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from handlers import MessagingHandler
-from reactor import Backoff, Endpoint, Message
+from reactor import Backoff, Condition, Endpoint, Message, symbol
 from reactor.errors import NOT_FOUND, TIMED_OUT, UNAUTHORIZED_ACCESS
 from reactor.simulation import World, composite
-from reactor.tokens import Claims, SharedAccessKey
-from tests.support.service_bus import ServiceBus
+from reactor.tokens import Bearer, Claims, SharedAccessKey
+from reactor.tracing import Recorder
+from tests.support.service_bus import ServiceBus, entity_of
 
 URL = "amqp://bus:5672"
 KEY = "c2VjcmV0IGtleSBvZiB0aGUgYnVz"
@@ -52,6 +53,9 @@ class Client(MessagingHandler):
 
     def on_connection_error(self, event: Any) -> None:
         self.errors.append(event.connection.remote_condition)
+
+    def on_session_error(self, event: Any) -> None:
+        self.errors.append(event.session.remote_condition)
 
     def on_link_error(self, event: Any) -> None:
         self.errors.append(event.link.remote_condition)
@@ -421,6 +425,34 @@ def test_a_close_without_a_token_comes_to_its_end(world: World) -> None:
     world.run_until()
 
 
+def test_a_close_at_any_moment_is_no_error() -> None:
+    """Also where the peer answers it before the links to the node are known to be attached."""
+    for steps in range(2, 40):
+        with World(seed=13) as world:
+            client = Client(Claims(key()), reconnect=False)
+            start(world, client)
+            for _ in range(steps):
+                world.step()
+            client.connection.close()
+            world.run_until(lambda: not client.connection.state & Endpoint.LOCAL_ACTIVE)  # noqa: B023
+            world.run_for(40)
+            assert client.errors == []
+
+
+def test_a_connection_that_has_ended_has_no_token_fetched(world: World) -> None:
+    provider = Provider()
+    client = Client(Claims(provider, scopes="x"), ())
+    start(world, client)
+    world.run_until(lambda: client.connection.state & Endpoint.REMOTE_ACTIVE)
+    sender = client.container.create_sender(client.connection, "jobs")
+    claims: Any = client.connection.admission.__self__
+    assert not claims.admit(sender), "its token is asked for in the next turn"
+    claims.ended()
+    client.connection.admission = lambda link: False  # none is written any more
+    world.run_for(60)
+    assert provider.asked == []
+
+
 def test_a_provider_that_failed_long_ago_has_its_time_over_a_new_wire(world: World) -> None:
     provider = Provider("good", *(OSError("away") for _ in range(3)), lifetime=100)
     bus, client = jwt_scene(world, provider, Client(Claims(provider), reconnect=Backoff(initial=1)))
@@ -477,6 +509,54 @@ def test_no_secret_is_shown(world: World, caplog: Any, monkeypatch: Any, capsys:
     assert "@attach" in err and "@transfer" in err
     shown = "".join([out, err, caplog.text, repr(condition), repr(client.connection), str(client.container.ended_by)])
     assert "very-secret" not in shown and "c2VjcmV0" not in shown
+
+
+@pytest.mark.parametrize("condition", ["amqp:not-found", "com.microsoft:server-busy"], ids=["for-good", "passing"])
+@pytest.mark.parametrize("end", ["$cbs", "jobs", "session", "connection"])
+def test_no_secret_is_shown_that_the_peer_quotes_when_it_ends_something(
+    world: World, end: str, condition: str, caplog: Any, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setenv("PN_TRACE_FRM", "1")
+    caplog.set_level(logging.DEBUG)
+    recorder = Recorder(ring=None)
+    provider = Provider()
+    provider.answers = [SimpleNamespace(token="very-secret-token", expires_on=2e10)] * 9
+    client, bus = Client(Claims(provider, scopes="x")), ServiceBus(URL)
+    world.start(bus, name="bus")
+    world.start(client, name="client", options={"observers": [recorder]})
+    provider.today = world.clock.today
+    bus.jwts["very-secret-token"] = 2e10
+    world.run_until(lambda: len(client.opened) == 2)
+    links = next(iter(bus.authorized)).links(0)
+    link = next(link for link in links if (entity_of(link) == "$cbs") == (end != "jobs"))
+    ends: dict[str, Any] = {"session": link.session, "connection": link.connection}
+    endpoint = ends.get(end, link)
+    said = {symbol("key"): ["very-secret-token", b"very-secret-token"]}
+    endpoint.condition = Condition(condition, "the token very-secret-token is not known", said)
+    endpoint.close()
+    world.run_for(5)
+    client.container.stop()
+    out, err = capsys.readouterr()
+    shown = "".join([out, err, caplog.text, *map(repr, client.errors), str(client.container.ended_by)])
+    shown += repr([record.raw for record in recorder.recording.records])
+    assert "(token not shown) is not known" in shown and "***** is not known" in shown
+    assert "very-secret" not in shown
+
+
+def test_no_secret_is_shown_after_a_log_in_with_it(world: World, caplog: Any) -> None:
+    class Server(MessagingHandler):
+        def on_start(self, event: Any) -> None:
+            event.container.listen(URL, token_owner=lambda mechanism, token: "bob")
+
+        def on_connection_opened(self, event: Any) -> None:
+            event.connection.condition = Condition("amqp:unauthorized-access", "very-secret-token has ended")
+            event.connection.close()
+
+    client = Client(Bearer(lambda: "very-secret-token"), ())
+    world.start(Server(), name="server")
+    world.start(client, name="client")
+    assert "(token not shown) has ended" in error_of(world, client).description
+    assert "very-secret" not in caplog.text
 
 
 def test_the_keyword_takes_no_provider_as_it_is() -> None:

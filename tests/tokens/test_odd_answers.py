@@ -81,6 +81,9 @@ class Owner:
     def needs(self, audience: str) -> bool:
         return True
 
+    def sends(self, token: Any) -> None:
+        """No reason is read."""
+
     def accepted(self) -> None:
         """No link waits."""
 

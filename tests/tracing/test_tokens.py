@@ -20,8 +20,14 @@ def attach(address: str, handle: int, channel: int = 1, name: str = "x") -> byte
     return make_frame("attach", channel=channel, name=name, handle=handle, role=False, target=target)
 
 
-def transfer(handle: int, channel: int = 1) -> bytes:
-    return make_frame("transfer", channel=channel, payload=SECRET, handle=handle, delivery_id=0, delivery_tag=b"1")
+def transfer(handle: int, channel: int = 1, payload: bytes = SECRET, **fields: Any) -> bytes:
+    fields = {"handle": handle, "delivery_id": 0, "delivery_tag": b"1", **fields}
+    return make_frame("transfer", channel=channel, payload=payload, **fields)
+
+
+def refusal(performative: str, **fields: Any) -> bytes:
+    error = composite("error", condition="amqp:unauthorized-access", description="who knows secret-token?")
+    return make_frame(performative, channel=1, error=error, **fields)
 
 
 def traced(*steps: tuple[str, bytes]) -> str:
@@ -82,3 +88,31 @@ def test_other_messages_are_shown() -> None:
     assert "secret" in traced(start, ("out", transfer(4))), "of another link"
     assert "secret" in traced(start, ("out", transfer(3, 2))), "of another session"
     assert "secret" in traced(start, ("out", attach("jobs", 3)), ("out", transfer(3))), "of a later link"
+
+
+REFUSALS = [refusal("detach", handle=3), refusal("detach", handle=9), refusal("end"), refusal("close")]
+
+
+def test_a_token_that_the_peer_quotes_in_a_reason_is_not_shown() -> None:
+    for one, other in (("in", "out"), ("out", "in")):
+        for quoting in REFUSALS:
+            for direction in (one, other):
+                text = traced((one, attach("$cbs", 3)), (one, transfer(3)), (direction, quoting))
+                assert "secret" not in text and 'who knows ************?' in text
+
+
+def test_nor_one_that_has_gone_in_several_frames() -> None:
+    first, last = SECRET[:-9], SECRET[-9:]
+    begun = [("out", attach("$cbs", 3)), ("out", transfer(3, payload=first, more=True))]
+    steps = [*begun, ("out", transfer(3, payload=last))]
+    assert "secret" not in traced(*steps, ("in", REFUSALS[0]))
+    given_up = [*begun, ("out", transfer(3, payload=b"", aborted=True)), ("out", transfer(3))]
+    assert "secret" not in traced(*given_up, ("in", REFUSALS[0]))
+
+
+def test_what_is_no_token_is_shown_in_reasons() -> None:
+    start = ("out", attach("$cbs", 3))
+    assert "secret" in traced(start, ("in", REFUSALS[0]))
+    for body in (None, b"secret-token", "token", 7, "secret" * 20000):
+        message = ("out", transfer(3, payload=Message(body).encode()))
+        assert "who knows secret-token?" in traced(start, message, ("in", REFUSALS[0]))

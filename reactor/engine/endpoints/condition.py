@@ -6,7 +6,7 @@ It knows its composite, and no endpoint or delivery.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from reactor.codec.definitions import ERROR
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE
@@ -62,6 +62,11 @@ class Condition:
             info = {symbol(key) if isinstance(key, str) else key: value for key, value in info.items()}
         return Described(ERROR, [symbol(self.name), self.description, info])
 
+    def without(self, hide: Callable[[str], str]) -> Condition:
+        """The same, each of its texts by way of `hide`: a peer may quote a secret in a reason."""
+        description = None if self.description is None else hide(self.description)
+        return Condition(hide(self.name), description, _hidden(self.info, hide))
+
     def check(self) -> None:
         """Raise DataException, with the name of the field, when it cannot be written."""
         encode_composite(ERROR, self.to_wire().value)
@@ -87,6 +92,21 @@ class Condition:
             name, description, info = (value.value + [None, None])[:3]
             return cls(str(name), None if description is None else str(description), info)
         return cls("amqp:internal-error", "the peer's error is no error composite: %s" % clipped(value))
+
+
+def _hidden(value: Any, hide: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        found = hide(value)
+        return value if found == value else found
+    if isinstance(value, bytes):
+        text = value.decode("latin-1")
+        found = hide(text)
+        return value if found == text else found.encode("latin-1")
+    if isinstance(value, dict):
+        return {_hidden(key, hide): _hidden(each, hide) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_hidden(each, hide) for each in value]
+    return value
 
 
 def as_condition(value: Any) -> Optional[Condition]:

@@ -88,6 +88,7 @@ class Connection(Endpoint):
         "doubtful",
         "guard",
         "admission",
+        "conceal",
         "comes_back",
         "resend",
         "before_writing",
@@ -126,6 +127,7 @@ class Connection(Endpoint):
         self.guard: Optional[Callable[[], None]] = None
         # Asked before each attach of ours: False, and the link waits until it is asked again, after `transport.wake()`.
         self.admission: Optional[Callable[[Any], bool]] = None
+        self.conceal: Optional[Callable[[str], str]] = None  # a text of the peer without the secrets that it may quote
         self.comes_back: Optional[Callable[[], bool]] = None
         self.resend = False
         self.explainer: Any = None  # of its container: why nothing moves (`reactor.explain`)
@@ -169,6 +171,11 @@ class Connection(Endpoint):
         """Queue an event, if there is a collector."""
         if self.collector is not None:
             self.collector.put(context, etype)
+
+    def read_error(self, error: Any) -> Optional[Condition]:
+        """The condition of an error that the peer has sent, without the secrets that are known to be quoted in it."""
+        condition = Condition.from_wire(error)
+        return condition if condition is None or self.conceal is None else condition.without(self.conceal)
 
     def event_queue(self) -> deque[tuple[EventType, Any]]:
         """The queue to which the hot path appends events itself; without a collector they are dropped."""
@@ -386,7 +393,7 @@ class Connection(Endpoint):
         if self.doubtful is not None:
             self.change(REMOTE_OPEN)  # no event has reported it
         self.change(REMOTE_CLOSE)
-        self.remote_condition = Condition.from_wire(error)
+        self.remote_condition = self.read_error(error)
         self.leave_wire()
         if self.state & LOCAL_ACTIVE and not (self.comes_back is not None and self.comes_back()):
             self._end_attaching()

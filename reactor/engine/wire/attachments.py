@@ -13,7 +13,6 @@ from reactor.codec.definitions import ATTACH, DETACH
 from reactor.codec.dicts import of_symbols
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE, write_frame
 from reactor.codec.performatives import encode_composite
-from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import (
     LOCAL_CLOSED,
     LOCAL_GONE,
@@ -240,7 +239,7 @@ class Attachments:
         if link.doubtful and connection.guard is None:
             link.confirm()  # no container: a program that drives the engine by hand is told of each attach
         link.change(REMOTE_CLOSE)
-        condition = Condition.from_wire(error)
+        condition = connection.read_error(error)
         told = link.is_blamed
         link.remote_condition = condition or link.remote_condition  # its own reason says more than the fault does
         # A peer may answer close with a plain detach (RabbitMQ does, every time): what we asked for counts.

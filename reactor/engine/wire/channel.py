@@ -16,7 +16,6 @@ from reactor.codec.dicts import of_symbols
 from reactor.codec.frames import write_frame
 from reactor.codec.performatives import encode_composite
 from reactor.engine.blocks import blocks
-from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSE, REMOTE_CLOSED, REMOTE_OPEN
 from reactor.engine.endpoints.link import Link
@@ -199,7 +198,7 @@ class Channel:
         """The peer ends the session [2.7.8]: with it every link in it."""
         session = self.session
         session.change(REMOTE_CLOSE)
-        condition = Condition.from_wire(error)
+        condition = session.connection.read_error(error)
         told = session.is_blamed
         session.remote_condition = condition or session.remote_condition  # its own reason says more than the fault
         self.wire.release_input(self)

@@ -47,8 +47,9 @@ class _Connection:
         self.over = False
         self.finished: set[str] = set()
         self.streams: dict[str, Stream] = {}
-        for direction in ("out", "in"):
-            frames = Frames(partial(self._frame, direction, Secrets()), partial(self._opaque, direction))
+        incoming = Secrets()
+        for direction, secrets in (("out", Secrets(incoming)), ("in", incoming)):
+            frames = Frames(partial(self._frame, direction, secrets), partial(self._opaque, direction))
             self.streams[direction] = Stream(frames)
 
     def take(self, at: int, direction: str, segment: Segment, comment: str) -> None:
