@@ -3,17 +3,32 @@
 A list of re-exports and nothing else: each name is explained where it is defined.
 """
 
-from reactor.errors import Reject, Release
+from typing import TYPE_CHECKING
 
-from .duplicates import DuplicateFilter
+from reactor.errors import Reject, Release
+from reactor.lazily import members, names_of
+
 from .endpoint import EndpointStateHandler
 from .flow import FlowController
-from .handshaker import Handshaker
 from .incoming import IncomingMessageHandler
 from .messaging import MessagingHandler
 from .outgoing import OutgoingMessageHandler
-from .publisher import Publisher
-from .transaction import TransactionalClientHandler, TransactionHandler
+
+if TYPE_CHECKING:
+    from .duplicates import DuplicateFilter
+    from .handshaker import Handshaker
+    from .publisher import Publisher
+    from .transaction import TransactionalClientHandler, TransactionHandler
+else:  # few programs need these: each is imported when it is asked for
+    __getattr__ = members(
+        __name__,
+        DuplicateFilter=__name__ + ".duplicates",
+        Handshaker=__name__ + ".handshaker",
+        Publisher=__name__ + ".publisher",
+        TransactionalClientHandler=__name__ + ".transaction",
+        TransactionHandler=__name__ + ".transaction",
+    )
+    __dir__ = names_of(__name__)
 
 __all__ = [
     "DuplicateFilter",

@@ -3,7 +3,8 @@
 A list of re-exports and nothing else: each name is explained where it is defined.
 """
 
-from reactor.codec.data import Data
+from typing import TYPE_CHECKING
+
 from reactor.codec.dicts import AnnotationDict, PropertyDict, SymbolList
 from reactor.codec.message import Message
 from reactor.codec.types import (
@@ -31,7 +32,6 @@ from reactor.container.acceptor import Acceptor
 from reactor.container.container import Container
 from reactor.container.draining import Leftover
 from reactor.container.reconnect.backoff import Backoff
-from reactor.container.settings.exactly_once import ExactlyOnce
 from reactor.container.settings.options import (
     Acknowledge,
     AtLeastOnce,
@@ -50,12 +50,9 @@ from reactor.container.settings.options import (
     Selector,
     SenderOption,
 )
-from reactor.container.settings.screens import LocalExpiry, RedeliveryPolicy
 from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.task import Task
 from reactor.container.transactions.transaction import Transaction
-from reactor.container.unsettled.file import UnsettledFile
-from reactor.container.unsettled.memory import UnsettledMemory
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,
@@ -94,7 +91,6 @@ from reactor.engine.sasl.credentials import ScramSecret
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
 from reactor.engine.tls.ssl import SSL
-from reactor.environment import environment_secret, environment_url
 from reactor.errors import (
     ConnectionException,
     DataException,
@@ -121,8 +117,30 @@ from reactor.errors import (
 )
 from reactor.event import ApplicationEvent, Collector, Event, EventBase
 from reactor.explain.anything import explain
+from reactor.lazily import members, names_of
 from reactor.url import Url
 from reactor.version import VERSION, VERSION_MAJOR, VERSION_MINOR, VERSION_POINT
+
+if TYPE_CHECKING:
+    from reactor.codec.data import Data
+    from reactor.container.settings.exactly_once import ExactlyOnce
+    from reactor.container.settings.screens import LocalExpiry, RedeliveryPolicy
+    from reactor.container.unsettled.file import UnsettledFile
+    from reactor.container.unsettled.memory import UnsettledMemory
+    from reactor.environment import environment_secret, environment_url
+else:  # few programs need these: each is imported when it is asked for
+    __getattr__ = members(
+        __name__,
+        Data="reactor.codec.data",
+        ExactlyOnce="reactor.container.settings.exactly_once",
+        LocalExpiry="reactor.container.settings.screens",
+        RedeliveryPolicy="reactor.container.settings.screens",
+        UnsettledFile="reactor.container.unsettled.file",
+        UnsettledMemory="reactor.container.unsettled.memory",
+        environment_secret="reactor.environment",
+        environment_url="reactor.environment",
+    )
+    __dir__ = names_of(__name__)
 
 __version__ = "0.1.0"
 

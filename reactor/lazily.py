@@ -18,6 +18,7 @@ compiled when they are first used.
 from __future__ import annotations
 
 import re
+import sys
 from importlib import import_module
 from typing import Any, Callable, cast
 
@@ -40,9 +41,16 @@ def members(package: str, **modules: str) -> Callable[[str], Any]:
     def find(name: str) -> Any:
         if name not in modules:
             raise AttributeError("module %r has no attribute %r" % (package, name))
-        return getattr(import_module(modules[name]), name)
+        value = getattr(import_module(modules[name]), name)
+        setattr(sys.modules[package], name, value)  # found without this call from now on
+        return value
 
     return find
+
+
+def names_of(package: str) -> Callable[[], list[str]]:
+    """The `__dir__` of a package: those of `members` are in its `__all__`, and may not have been imported."""
+    return lambda: sorted({*vars(sys.modules[package]), *sys.modules[package].__all__})
 
 
 class _Pattern:

@@ -14,7 +14,18 @@ import pytest
 
 from tests.support import sources as reading
 from tests.support import waiting
-from tests.support.sources import EXAMPLES, ROOT, SIBLINGS, SOURCES, TESTS, Source, is_standard, is_type_checking, lazy
+from tests.support.sources import (
+    EXAMPLES,
+    ROOT,
+    SIBLINGS,
+    SOURCES,
+    TESTS,
+    Source,
+    is_standard,
+    is_type_checking,
+    later_members,
+    lazy,
+)
 
 #: From the ground up. A module may import from its own floor and from those below. The longest name that fits
 #: is a module's floor; the root of reactor is a list of re-exports, and stands on the roof of what it lists.
@@ -178,6 +189,14 @@ def test_what_is_imported_later_is_of_the_standard_library_and_of_no_other_world
                 assert floor(source.name) >= LOOP or name not in WORLDLY, f"{source}:{node.lineno}: {name}"
 
 
+@each_source
+def test_names_that_are_imported_later_are_those_that_type_checkers_see(source):
+    for node in source.tree.body:
+        if is_type_checking(node):
+            later = later_members(node.orelse)
+            assert not later or later == {alias.name for inner in node.body for alias in inner.names}, source
+
+
 @each_script
 def test_nothing_but_the_standard_library(source):
     for found in source.imports:
@@ -237,8 +256,14 @@ def test_the_roots_only_list(package):
     for node in source.tree.body[1:]:
         if isinstance(node, ast.ImportFrom):
             continue
-        assert isinstance(node, ast.Assign), f"{source}:{node.lineno}: more than a list of re-exports"
-        assert {target.id for target in node.targets} <= {"__all__", "__version__"}, f"{source}:{node.lineno}"
+        if is_type_checking(node):
+            assert all(isinstance(inner, ast.ImportFrom) for inner in node.body), f"{source}:{node.lineno}"
+            assigned, allowed = node.orelse, {"__getattr__", "__dir__"}
+        else:
+            assigned, allowed = [node], {"__all__", "__version__"}
+        for inner in assigned:
+            assert isinstance(inner, ast.Assign), f"{source}:{inner.lineno}: more than a list of re-exports"
+            assert {target.id for target in inner.targets} <= allowed, f"{source}:{inner.lineno}"
 
 
 # -- rooms -----------------------------------------------------------------------------------------------

@@ -26,6 +26,10 @@ def test_a_lazy_module_is_that_module() -> None:
 def test_a_program_without_tls_and_passwords_does_not_pay_for_them() -> None:
     needless = {"ssl", "json", "dataclasses", "difflib", "urllib.parse", "ipaddress", "unicodedata", "copy"}
     needless |= {"logging", "uuid", "platform", "traceback", "textwrap"}
+    rooms = "codec.data codec.nodes container.unsettled container.explain.links container.settings.screens environment"
+    rooms += " engine.sasl.digest engine.sasl.oauth engine.sasl.scram engine.websocket.layer engine.proxy.layer"
+    rooms += " tracing.text tracing.words"
+    needless |= {"reactor." + room for room in rooms.split()} | {"handlers.publisher", "handlers.transaction"}
     if sys.implementation.name == "pypy":
         needless -= {"unicodedata", "traceback"}  # its own `re` has the one, its `threading` the other
     program = "import sys, reactor, handlers; print(*sorted(%r & set(sys.modules)))" % needless
@@ -42,6 +46,18 @@ def test_interfaces_are_for_type_checkers_alone() -> None:
     )
     # That of the loop has the real clock's and the wires' common parts, and the simulation raises its errors.
     assert shown.stdout.split() == ["reactor.loop.interface"]
+
+
+def test_the_roots_have_the_names_that_they_import_later() -> None:
+    program = "import reactor, handlers\n"
+    program += "print(*[name for root in (reactor, handlers) for name in root.__all__ if name not in dir(root)])\n"
+    program += "from reactor import *\nfrom handlers import *\n"
+    program += "print(*[name for root in (reactor, handlers) for name in root.__all__ if name not in globals()])\n"
+    program += "handlers.Publicher"
+    command = [sys.executable, "-S", "-c", program]
+    shown = subprocess.run(command, cwd=HERE, capture_output=True, check=False, timeout=60, text=True)
+    assert shown.stdout.splitlines() == ["", ""]
+    assert "module 'handlers' has no attribute 'Publicher'" in shown.stderr
 
 
 def test_a_logger_is_made_when_it_is_first_used(caplog: pytest.LogCaptureFixture) -> None:

@@ -117,7 +117,7 @@ def test_the_table_has_every_type() -> None:
 
 @pytest.mark.parametrize("row", USING.table("types"), ids=lambda row: row[0])
 def test_a_python_value_travels_as_its_type_and_comes_back(row: list[str]) -> None:
-    value = eval(in_code(row[1])[0], {**vars(reactor), "uuid": uuid})
+    value = eval(in_code(row[1])[0], {**{name: getattr(reactor, name) for name in reactor.__all__}, "uuid": uuid})
     assert encode_value(value)[0] in CODES[row[0]]
     came = reactor.Message.from_bytes(reactor.Message(value).encode()).body
     assert type(came) is type(value)

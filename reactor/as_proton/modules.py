@@ -98,7 +98,8 @@ def _refuse_beside_the_original(known: Optional[ModuleType]) -> None:
 def make() -> dict[str, ModuleType]:
     """The modules by name, which are not imported anywhere yet."""
     handlers = ours.package("handlers")
-    found: dict[str, Any] = {**vars(reactor), **vars(handlers), **vars(reactor.utils)}
+    found: dict[str, Any] = {name: getattr(one, name) for one in (reactor, handlers) for name in one.__all__}
+    found.update(vars(reactor.utils))
     found.update(Selectable=Selectable, Connection=Connection, IOHandler=IOHandler, PythonIO=PythonIO)
     found.update(Container=Container, Reactor=Reactor, Urls=Urls)
     found["Acking"] = vars(sys.modules[handlers.__name__ + ".incoming"])["Acking"]

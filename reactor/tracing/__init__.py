@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from reactor.tracing.recording import RecordingError as RecordingError
     from reactor.tracing.text import TextTrace as TextTrace
     from reactor.tracing.words import WordTrace as WordTrace
+else:
+    __getattr__ = members(
+        __name__,
+        Observer="reactor.tracing.observer",
+        Record="reactor.tracing.record",
+        Recorder="reactor.tracing.recorder",
+        Recording="reactor.tracing.recording",
+        RecordingError="reactor.tracing.record",
+        TextTrace="reactor.tracing.text",
+        WordTrace="reactor.tracing.words",
+    )
 
 __all__ = ["Observer", "Record", "Recorder", "Recording", "RecordingError"]
-
-__getattr__ = members(
-    __name__,
-    Observer="reactor.tracing.observer",
-    Record="reactor.tracing.record",
-    Recorder="reactor.tracing.recorder",
-    Recording="reactor.tracing.recording",
-    RecordingError="reactor.tracing.record",
-    TextTrace="reactor.tracing.text",
-    WordTrace="reactor.tracing.words",
-)

@@ -110,15 +110,24 @@ def is_type_checking(node) -> bool:
 
 
 def lazy(statements) -> list[str]:
-    """The modules that `NAME = Lazily("PACKAGE.NAME")` stands for; the one other thing that may be said there."""
+    """The modules that `NAME = Lazily("PACKAGE.NAME")` stands for; the one other thing that may be said there, but for
+    the `members` of a package."""
     names = []
     for statement in statements:
         assert isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call), ast.dump(statement)
         (target,), (argument,) = statement.targets, statement.value.args
+        if (target.id, statement.value.func.id) in (("__getattr__", "members"), ("__dir__", "names_of")):
+            continue
         said = statement.value.func.id, argument.value.rpartition(".")[2]
         assert said == ("Lazily", target.id), ast.dump(statement)
         names.append(argument.value)
     return names
+
+
+def later_members(statements) -> set[str]:
+    """The names that a package imports when they are asked for: the keywords of its `members`."""
+    calls = [statement.value for statement in statements if isinstance(statement.value, ast.Call)]
+    return {word.arg for call in calls if call.func.id == "members" for word in call.keywords}
 
 
 def files(*tops: str) -> list[Path]:

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from reactor.container.explain.holding import held as held
     from reactor.container.explain.links import ended as ended
     from reactor.container.explain.links import of_link as of_link
-
-__getattr__ = members(
-    __name__,
-    of_connection="reactor.container.explain.connections",
-    of_session="reactor.container.explain.connections",
-    of_delivery="reactor.container.explain.deliveries",
-    FarView="reactor.container.explain.far",
-    unknown="reactor.container.explain.far",
-    handler_frame="reactor.container.explain.holding",
-    held="reactor.container.explain.holding",
-    ended="reactor.container.explain.links",
-    of_link="reactor.container.explain.links",
-)
+else:
+    __getattr__ = members(
+        __name__,
+        of_connection="reactor.container.explain.connections",
+        of_session="reactor.container.explain.connections",
+        of_delivery="reactor.container.explain.deliveries",
+        FarView="reactor.container.explain.far",
+        unknown="reactor.container.explain.far",
+        handler_frame="reactor.container.explain.holding",
+        held="reactor.container.explain.holding",
+        ended="reactor.container.explain.links",
+        of_link="reactor.container.explain.links",
+    )

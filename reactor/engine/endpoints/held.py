@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Optional
 
-from reactor.codec.data import Data
+from reactor import codec
 from reactor.codec.dicts import Entries
 from reactor.codec.types import UNDESCRIBED, AnyValue, Array, symbol
 from reactor.engine.endpoints.fields import check_key
@@ -29,15 +29,15 @@ class Cursor:
     def __init__(self, read: Callable[[], Any], write: Callable[[Any], None]) -> None:
         self._read = read
         self._write = write
-        self._data = Data()
+        self._data = codec.Data()
         self._shape: Any = None
 
-    def at(self) -> Data:
+    def at(self) -> codec.Data:
         """The Data, with the present content."""
         content = self._read()
         if content != self._shape:
             was_read = self._data.type() is not None
-            self._data = Data()
+            self._data = codec.Data()
             if content is not None:
                 self._data.put_object(content)
                 if not was_read:
@@ -58,7 +58,7 @@ class Cursor:
 
         def call(*arguments: Any) -> Any:
             answer = value(*arguments)
-            copy = Data()
+            copy = codec.Data()
             copy.copy(data)
             copy.next()
             self._write(copy.get_object())
@@ -116,7 +116,7 @@ class Values(list[AnyValue]):
     def _content(self) -> AnyValue:
         if not self:
             return None
-        return self[0] if len(self) == 1 and not self.listed else Array(UNDESCRIBED, Data.SYMBOL, *self)
+        return self[0] if len(self) == 1 and not self.listed else Array(UNDESCRIBED, codec.Data.SYMBOL, *self)
 
     def _take(self, content: AnyValue) -> None:
         several = isinstance(content, (Array, list))
@@ -124,7 +124,7 @@ class Values(list[AnyValue]):
         self.listed = several
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or not hasattr(Data, name):
+        if name.startswith("_") or not hasattr(codec.Data, name):
             raise AttributeError("a list of a terminus has no attribute %r" % name)
         if self._cursor is None:
             self._cursor = Cursor(self._content, self._take)
@@ -183,7 +183,7 @@ class Map(dict[AnyValue, AnyValue]):
             self.update(content)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or not hasattr(Data, name):
+        if name.startswith("_") or not hasattr(codec.Data, name):
             raise AttributeError("a map of a terminus has no attribute %r" % name)
         if self._cursor is None:
             self._cursor = Cursor(self._content, self._take)

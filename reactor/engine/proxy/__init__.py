@@ -9,5 +9,5 @@ from reactor.lazily import members
 
 if TYPE_CHECKING:
     from reactor.engine.proxy.layer import ProxyLayer as ProxyLayer
-
-__getattr__ = members(__name__, ProxyLayer="reactor.engine.proxy.layer")
+else:
+    __getattr__ = members(__name__, ProxyLayer="reactor.engine.proxy.layer")

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from reactor.engine.sasl.oauth import XOAuth2Server as XOAuth2Server
     from reactor.engine.sasl.scram import ScramClient as ScramClient
     from reactor.engine.sasl.scram import ScramServer as ScramServer
-
-__getattr__ = members(
-    __name__,
-    CramMd5Client="reactor.engine.sasl.digest",
-    CramMd5Server="reactor.engine.sasl.digest",
-    DigestMd5Client="reactor.engine.sasl.digest",
-    DigestMd5Server="reactor.engine.sasl.digest",
-    OAuthBearerClient="reactor.engine.sasl.oauth",
-    OAuthBearerServer="reactor.engine.sasl.oauth",
-    XOAuth2Client="reactor.engine.sasl.oauth",
-    XOAuth2Server="reactor.engine.sasl.oauth",
-    ScramClient="reactor.engine.sasl.scram",
-    ScramServer="reactor.engine.sasl.scram",
-)
+else:
+    __getattr__ = members(
+        __name__,
+        CramMd5Client="reactor.engine.sasl.digest",
+        CramMd5Server="reactor.engine.sasl.digest",
+        DigestMd5Client="reactor.engine.sasl.digest",
+        DigestMd5Server="reactor.engine.sasl.digest",
+        OAuthBearerClient="reactor.engine.sasl.oauth",
+        OAuthBearerServer="reactor.engine.sasl.oauth",
+        XOAuth2Client="reactor.engine.sasl.oauth",
+        XOAuth2Server="reactor.engine.sasl.oauth",
+        ScramClient="reactor.engine.sasl.scram",
+        ScramServer="reactor.engine.sasl.scram",
+    )

@@ -9,5 +9,5 @@ from reactor.lazily import members
 
 if TYPE_CHECKING:
     from reactor.engine.websocket.layer import WebSocketLayer as WebSocketLayer
-
-__getattr__ = members(__name__, WebSocketLayer="reactor.engine.websocket.layer")
+else:
+    __getattr__ = members(__name__, WebSocketLayer="reactor.engine.websocket.layer")
