@@ -63,6 +63,7 @@ class System:
     ) -> None:
         self.platform = platform
         self.posix = posix
+        self._os = os_module
         self._socket = socket_module
         self._signal = signal_module
         self._strerror: Callable[[int], str] = os_module.strerror
@@ -100,6 +101,11 @@ class System:
         """Whether SO_REUSEADDR means no more than that a port may be taken which was in use a moment ago."""
         return getattr(self._socket, "SO_EXCLUSIVEADDRUSE", None) is None
 
+    def unix_socket(self, kind: int = socket.SOCK_STREAM) -> Optional[socket.socket]:
+        """A new socket whose address is a path; None where Python has none for this system. kind: of the socket."""
+        family = getattr(self._socket, "AF_UNIX", None)
+        return None if family is None else self._socket.socket(family, kind)
+
     def explain(self, code: int) -> str:
         """The text of an error number; on Windows os.strerror does not know those of sockets."""
         texts: dict[int, str] = getattr(self._socket, "errorTab", {})
@@ -117,7 +123,37 @@ class System:
         """SIGHUP, by which a server is asked to read its settings again; None where there is none."""
         return next(iter(_there(self._signal, "SIGHUP")), None)
 
+    @property
+    def asking_signal(self) -> Optional[int]:
+        """SIGUSR1, by which a program is asked why nothing moves; None where there is none."""
+        return next(iter(_there(self._signal, "SIGUSR1")), None)
+
+    # -- processes and users -----------------------------------------------------------------------------
+
+    @property
+    def user(self) -> int:
+        """The number of the user of this process; 0 where users have none."""
+        number = getattr(self._os, "getuid", None)
+        return 0 if number is None else int(number())
+
+    def check_process(self, pid: int) -> None:
+        """ProcessLookupError where there is no process of that number, PermissionError where it is another user's. On
+        Windows nothing: the call that asks elsewhere would end it there."""
+        if self.posix:
+            self._os.kill(pid, 0)
+
     # -- files -------------------------------------------------------------------------------------------
+
+    def keep_private(self, descriptor: int) -> bool:
+        """Have what is made of an open file or socket be its user's alone. False where the system cannot say so."""
+        change = getattr(self._os, "fchmod", None)
+        if change is None:
+            return False
+        try:
+            change(descriptor, 0o600)
+        except OSError:  # macOS has it for files, and not for sockets
+            return False
+        return True
 
     def settings_folders(self) -> list[str]:
         """Where a program's settings may be, beside the folder that it was started in: of the user, of the machine."""

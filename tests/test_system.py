@@ -12,6 +12,8 @@ import os
 import selectors
 import signal
 import socket
+import stat
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,12 +22,21 @@ import pytest
 from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
 from reactor import Container, Message
-from reactor.container import signals
+from reactor.container import service_manager, signals
+from reactor.container.explain import places, questions
 from reactor.container.settings import config
+from reactor.explain import asking
+from reactor.explain.asking import NoAnswer, ask
 from reactor.loop import busy_poll, dial, poller, sockets
+from reactor.loop.clock import MonotonicClock
 from reactor.loop.interface import ConnectError
 from reactor.system import HERE, System
 from tests.support.processes import CHECKOUT
+
+
+def no_mode(descriptor: int, mode: int) -> None:
+    raise OSError(errno.EINVAL, "fchmod is not for sockets there")
+
 
 RESET = "An existing connection was forcibly closed by the remote host"
 
@@ -46,14 +57,18 @@ WINDOWS = System(
 
 MACOS = System(
     "darwin",
-    os_module=SimpleNamespace(strerror=os.strerror, sched_yield=lambda: None),
+    os_module=SimpleNamespace(
+        strerror=os.strerror, sched_yield=lambda: None, getuid=getattr(os, "getuid", lambda: 0), fchmod=no_mode
+    ),
     errno_module=SimpleNamespace(
         EINTR=4, EPERM=1, EAGAIN=35, EWOULDBLOCK=35, EINPROGRESS=36, ENOPROTOOPT=42, EPROTONOSUPPORT=43, EOPNOTSUPP=102,
         EAFNOSUPPORT=47, EADDRINUSE=48, EADDRNOTAVAIL=49, ENETDOWN=50, ENETUNREACH=51, ECONNABORTED=53, ECONNRESET=54,
         ECONNREFUSED=61, EHOSTDOWN=64, EHOSTUNREACH=65, EPROTO=100,
     ),
-    socket_module=SimpleNamespace(SOL_SOCKET=0xFFFF, SO_REUSEADDR=4),
-    signal_module=SimpleNamespace(SIGINT=2, SIGTERM=15, SIGHUP=1),
+    socket_module=SimpleNamespace(
+        SOL_SOCKET=0xFFFF, SO_REUSEADDR=4, AF_UNIX=getattr(socket, "AF_UNIX", 1), socket=socket.socket
+    ),
+    signal_module=SimpleNamespace(SIGINT=2, SIGTERM=15, SIGHUP=1, SIGUSR1=30),
 )  # fmt: skip
 
 
@@ -275,20 +290,112 @@ def test_a_broker_and_a_client_by_the_pollers_of(kin: Kin, monkeypatch: pytest.M
         assert client.taken == ["hello"]
 
 
+# -- questions to a container ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[WINDOWS, MACOS], ids=["Windows", "macOS"])
+def other(request: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> System:
+    """The system of the rooms that ask and answer."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    for module in (places, asking, questions, service_manager):
+        monkeypatch.setattr(module, "HERE", request.param)
+    monkeypatch.setattr(request.param, "claim", lambda listener: None)  # their options are not those of this machine
+    system: System = request.param
+    return system
+
+
+def umask() -> int:
+    present = os.umask(0o077)
+    os.umask(present)
+    return present
+
+
+def test_a_container_that_listens_for_questions(other: System, tmp_path: Path) -> None:
+    container, before = Container(), umask()
+    if other is WINDOWS:
+        with pytest.raises(OSError, match=r"no Unix sockets: listen_for_questions\('127.0.0.1:0'\)"):
+            container.listen_for_questions()
+        assert not list(tmp_path.iterdir()), "no directory is left"
+        with pytest.raises(NoAnswer, match="no Unix sockets"):
+            ask(str(tmp_path / "1.sock"), None, False, 1)
+    else:
+        try:
+            container.listen_for_questions()
+            found = asking.of_process(os.getpid())
+            assert len(found) == 1 and stat.S_IMODE(os.lstat(found[0]).st_mode) == 0o600
+        finally:
+            container.close()
+    assert umask() == before
+
+
+def test_a_container_that_is_asked_by_a_signal(other: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers: list[int] = []
+    stand_in = SimpleNamespace(signal=lambda number, handler: numbers.append(number), SIG_DFL="default")
+    monkeypatch.setattr(questions, "signal", stand_in)
+    container = Container()
+    try:
+        if other is WINDOWS:
+            with pytest.raises(ValueError, match="this system has no SIGUSR1"):
+                container.listen_for_questions("127.0.0.1:0", by_signal=True)
+        else:
+            container.listen_for_questions("127.0.0.1:0", by_signal=True).close()
+    finally:
+        container.close()
+    assert numbers == ([] if other is WINDOWS else [30, 30]), "once for the handler, and once for the one before"
+
+
+def test_a_process_that_does_not_listen(other: System) -> None:
+    """To ask whether it is there would end it on Windows."""
+    killed: list[tuple[int, int]] = []
+    other._os.kill = lambda *given: killed.append(given)
+    with pytest.raises(NoAnswer, match="process 12345 does not listen for questions"):
+        asking.of_process(12345)
+    assert killed == ([] if other is WINDOWS else [(12345, 0)])
+
+
+def test_a_port_for_questions_is_taken_by_no_other_program(other: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    claimed: list[Any] = []
+    monkeypatch.setattr(other, "claim", claimed.append)
+    listener = places.listen_at_port("127.0.0.1", 0)
+    listener.close()
+    assert claimed == [listener]
+
+
+def test_a_service_manager_is_told_where_the_system_has_its_socket(other: System, monkeypatch: Any) -> None:
+    told: list[Any] = []
+
+    class Way(socket.socket):
+        def sendto(self, *given: Any) -> int:
+            told.append(given)
+            return 0
+
+    monkeypatch.setenv("NOTIFY_SOCKET", "@manager")
+    monkeypatch.setattr(other, "_socket", SimpleNamespace(**{**vars(other._socket), "socket": Way}))
+    service_manager.ServiceManager(MonotonicClock(), lambda: "").stopping()
+    assert told == ([] if other is WINDOWS else [(b"STOPPING=1", "\0manager")])
+
+
 # -- one room ------------------------------------------------------------------------------------------------
 
-QUESTIONS = ("hasattr(os,", "hasattr(signal,", "platform.", "getattr(signal,", "getattr(os,", "getattr(socket,")
+ATTRIBUTES = ("sys.platform", "os.name")
+QUESTIONS = (
+    "hasattr(os,", "hasattr(signal,", "hasattr(socket,", "platform.", "getattr(signal,", "getattr(os,",
+    "getattr(socket,", "os.getuid",
+)  # fmt: skip
 
 #: Questions that stand elsewhere, so that a type checker sees them.
 FOR_TYPE_CHECKERS = {"reactor/loop/poller.py", "handlers/broker/access/userfile.py"}
 
 
-def test_no_other_room_of_the_loop_and_of_the_broker_asks_which_system_this_is() -> None:
+def test_no_other_room_asks_which_system_this_is() -> None:
     asking = set()
-    for folder in ("reactor/codec", "reactor/engine", "reactor/loop", "reactor/container/settings", "handlers"):
+    for folder in ("reactor", "handlers"):
         for path in sorted((CHECKOUT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            source = path.read_text(encoding="utf-8")
+            if not any(question in source for question in (*ATTRIBUTES, *QUESTIONS)):
+                continue
+            for node in ast.walk(ast.parse(source)):
                 text = ast.unparse(node) if isinstance(node, (ast.Attribute, ast.Call)) else ""
-                if text in ("sys.platform", "os.name") or text.startswith(QUESTIONS):
+                if text in ATTRIBUTES or text.startswith(QUESTIONS):
                     asking.add(path.relative_to(CHECKOUT).as_posix())
-    assert asking == FOR_TYPE_CHECKERS
+    assert asking == {"reactor/system.py"} | FOR_TYPE_CHECKERS

@@ -13,6 +13,7 @@ from typing import Callable, Optional
 
 from reactor.loop.interface import Clock
 from reactor.loop.loggers import logger
+from reactor.system import HERE
 
 log = logger(__name__)
 
@@ -64,8 +65,9 @@ class ServiceManager:
         if address.startswith("@"):
             address = "\0" + address[1:]  # a name without a file
         try:
-            if hasattr(socket, "AF_UNIX"):
-                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
+            way = HERE.unix_socket(socket.SOCK_DGRAM)
+            if way is not None:
+                with way:
                     way.setblocking(False)
                     way.sendto(text.encode("utf-8", "replace"), address)
         except OSError as error:

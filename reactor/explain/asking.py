@@ -6,7 +6,6 @@ The command enters. An answer of another process is read with bounds: it may be 
 from __future__ import annotations
 
 import json
-import os
 import socket
 from typing import Any, Optional
 
@@ -17,6 +16,7 @@ from reactor.container.explain.sentences import Explanation, Sentence
 from reactor.errors import ReactorException
 from reactor.loop.clock import MonotonicClock
 from reactor.shown import shown
+from reactor.system import HERE
 from reactor.url import Url
 
 #: Bytes of an answer.
@@ -54,9 +54,8 @@ def ask(place: str, token: Optional[str], far: bool, timeout: float) -> tuple[st
 def _connected(place: str, port: Optional[tuple[str, int]], timeout: float) -> socket.socket:
     if port is not None:
         return socket.create_connection(port, timeout)
-    if hasattr(socket, "AF_UNIX"):
-        asker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    else:
+    asker = HERE.unix_socket()
+    if asker is None:
         raise NoAnswer(places.NO_UNIX_SOCKETS)
     try:
         asker.settimeout(timeout)
@@ -86,16 +85,15 @@ def _read(place: str, data: bytes) -> tuple[str, Explanation]:
 
 def of_process(pid: int) -> list[str]:
     """The sockets of a process. NoAnswer where it has none."""
-    found = places.of_process(pid) if os.name == "posix" else []
+    found = places.of_process(pid)
     if found:
         return found
-    if os.name == "posix":
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            raise NoAnswer("there is no process %d" % pid) from None
-        except PermissionError:
-            raise NoAnswer("process %d is another user's: ask as that user" % pid) from None
+    try:
+        HERE.check_process(pid)
+    except ProcessLookupError:
+        raise NoAnswer("there is no process %d" % pid) from None
+    except PermissionError:
+        raise NoAnswer("process %d is another user's: ask as that user" % pid) from None
     raise NoAnswer(
         "process %d does not listen for questions, and cannot be made to now: a program that does calls "
         "container.listen_for_questions(), or is started with AMQP_REACTOR_QUESTIONS=1 in its environment" % pid

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Optional
 
 from reactor.hosts import is_loopback
 from reactor.lazily import Lazily
+from reactor.system import HERE
 
 if TYPE_CHECKING:
     import tempfile
@@ -33,12 +34,7 @@ def directory() -> str:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.path.isdir(runtime):
         return os.path.join(runtime, "amqp-reactor")
-    return os.path.join(tempfile.gettempdir(), "amqp-reactor-%d" % _user())
-
-
-def _user() -> int:
-    """The number of this user; 0 where users have none."""
-    return os.getuid() if hasattr(os, "getuid") else 0
+    return os.path.join(tempfile.gettempdir(), "amqp-reactor-%d" % HERE.user)
 
 
 def checked_directory() -> str:
@@ -48,7 +44,7 @@ def checked_directory() -> str:
         os.mkdir(path, mode=0o700)
     except FileExistsError:
         found = os.lstat(path)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != _user() or found.st_mode & 0o077:
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != HERE.user or found.st_mode & 0o077:
             text = "%s is no directory of this user alone (drwx------), and other users could answer for it: remove it"
             raise PermissionError(text % path) from None
     return path
@@ -78,8 +74,7 @@ def listen_at_port(host: str, port: int) -> socket.socket:
     """A listener on loopback."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        HERE.claim(listener)
         listener.bind((host, port))
         listener.listen(BACKLOG)
     except BaseException:
@@ -90,9 +85,10 @@ def listen_at_port(host: str, port: int) -> socket.socket:
 
 def unix_socket() -> socket.socket:
     """A Unix socket. OSError where the system has none."""
-    if hasattr(socket, "AF_UNIX"):
-        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    raise OSError(errno.EAFNOSUPPORT, NO_UNIX_SOCKETS)
+    made = HERE.unix_socket()
+    if made is None:
+        raise OSError(errno.EAFNOSUPPORT, NO_UNIX_SOCKETS)
+    return made
 
 
 class SocketFile:
@@ -143,15 +139,8 @@ class SocketFile:
 
 def _bind_for_the_user_alone(listener: socket.socket, path: str) -> None:
     """Bind, with a file that is never open to others: not for a moment."""
-    change = getattr(os, "fchmod", None)  # Windows has none
-    before = None
-    try:
-        if change is None:
-            before = os.umask(0o177)
-        else:
-            change(listener.fileno(), 0o600)  # Linux makes the file with the mode of the socket
-    except OSError:  # it is not for sockets
-        before = os.umask(0o177)
+    # Linux makes the file with the mode of the socket.
+    before = None if HERE.keep_private(listener.fileno()) else os.umask(0o177)
     try:
         listener.bind(path)
     except OSError as error:

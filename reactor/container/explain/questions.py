@@ -24,6 +24,7 @@ from reactor.container.explain.sentences import Explanation
 from reactor.lazily import Lazily
 from reactor.loop.clock import MonotonicClock
 from reactor.loop.loggers import logger
+from reactor.system import HERE
 
 if TYPE_CHECKING:
     import hmac
@@ -120,8 +121,9 @@ class Questions:
             return
         self._closing = True
         in_main = threading.current_thread() is threading.main_thread()
-        if self._before is not None and in_main and hasattr(signal, "SIGUSR1"):
-            signal.signal(signal.SIGUSR1, self._before)
+        asking = HERE.asking_signal
+        if self._before is not None and in_main and asking is not None:
+            signal.signal(asking, self._before)
         self._wake()
         self._explainer.give_up()
         if threading.current_thread() is not self._thread:
@@ -287,9 +289,10 @@ def _line(**fields: Any) -> bytes:
 
 def _catch_signal(handler: Any) -> Any:
     """Have SIGUSR1 call `handler`, and return what it has called before."""
-    if hasattr(signal, "SIGUSR1"):
-        if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("by_signal=True is for the main thread, in which Python's signals are")
-        before = signal.signal(signal.SIGUSR1, handler)
-        return signal.SIG_DFL if before is None else before
-    raise ValueError("this system has no SIGUSR1")
+    asking = HERE.asking_signal
+    if asking is None:
+        raise ValueError("this system has no SIGUSR1")
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("by_signal=True is for the main thread, in which Python's signals are")
+    before = signal.signal(asking, handler)
+    return signal.SIG_DFL if before is None else before
