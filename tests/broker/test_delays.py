@@ -63,6 +63,9 @@ def annotated(**annotations):
         (Message("x", expiry_time=TODAY + 3, ttl=5.0), 7.0, NOW + 3),
         (Message("x", expiry_time=TODAY + 8, ttl=5.0), 7.0, NOW + 5),
         (Message("x", creation_time=TODAY), None, 0.0),
+        (Message("x", creation_time=TODAY, expiry_time=-62135596800.0), None, 0.0),  # DateTime.MinValue of .NET
+        (Message("x", expiry_time=-1.0), None, 0.0),
+        (Message("x", creation_time=TODAY, expiry_time=0.0, ttl=5.0), 7.0, NOW + 5),
     ],
 )
 def test_the_earliest_end_holds(message, ttl, expires):

@@ -131,6 +131,17 @@ def test_J12_an_expired_message_is_kept_away() -> None:
     assert scene.outcomes[0].undeliverable
 
 
+def test_J12_a_time_before_1970_is_none() -> None:
+    scene = Scene(LocalExpiry())
+    year_1 = -62135596800.0  # DateTime.MinValue of .NET
+    scene.send(
+        Message("never", expiry_time=year_1),
+        Message("of unknown age", expiry_time=year_1, creation_time=year_1, ttl=1),
+        Message("old", expiry_time=year_1, creation_time=scene.container.today() - 10, ttl=9),
+    )
+    assert scene.bodies == ["never", "of unknown age"]
+
+
 def test_J12_clocks_may_differ() -> None:
     scene = Scene(LocalExpiry(leeway=5))
     now = scene.container.today()

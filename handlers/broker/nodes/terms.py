@@ -47,7 +47,7 @@ def terms(policy: Policy, envelope: Envelope, body: bytes, now: float, today: fl
     wait = 0.0
     if may_have_terms(body):
         absolute, annotations = _own(body)
-        if absolute:
+        if absolute is not None and absolute > 0:  # some of .NET send the year 1 for none: apache/activemq-nms-amqp#8
             ends.append(absolute - today)
         wait = _seconds(annotations, DELIVERY_DELAY)
         begins = _seconds(annotations, DELIVERY_TIME)

@@ -105,7 +105,8 @@ class LocalExpiry(Screen):
     """Messages that have expired on their way, or while they waited here, do not come to `on_message` (row J12).
 
     One has expired when its `expiry_time` is over; without that, when its `ttl` is over since its `creation_time`. A
-    message with neither does not expire here. The container's date decides (`Container.today`).
+    message with neither does not expire here. A time before 1970 is none: programs of .NET send the year 1 where there
+    is none (apache/activemq-nms-amqp#8). The container's date decides (`Container.today`).
 
     leeway: seconds by which the clocks of sender and receiver may differ (0). ValueError if negative.
     outcome: of those that have expired; see Screen.
@@ -119,9 +120,9 @@ class LocalExpiry(Screen):
     def reason(self, event: AnyValue) -> Optional[str]:
         message = event.message
         expiry = message.expiry_time
-        if not expiry and message.ttl and message.creation_time:
+        if expiry <= 0 and message.ttl and message.creation_time > 0:
             expiry = message.creation_time + message.ttl
-        if not expiry:
+        if expiry <= 0:
             return None
         late = event.container.today() - expiry - self.leeway
         return "it has expired %.3g s ago" % late if late > 0 else None
