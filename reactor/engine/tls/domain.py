@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from reactor.engine.tls.certificate import Certificate
+from reactor.engine import tls
 from reactor.errors import SSLException
 from reactor.lazily import Lazily
 from reactor.shown import shown
@@ -54,7 +54,7 @@ class SSLDomain:
         self._mode = mode
         self._verify_mode = self.VERIFY_PEER_NAME if mode == self.MODE_CLIENT else self.ANONYMOUS_PEER
         self.takes_unsecured = False
-        self.certificate: Optional[Certificate] = None  #: this side's own
+        self.certificate: Optional[tls.Certificate] = None  #: this side's own
         self._credentials: Optional[tuple[str, Optional[str], Optional[str]]] = None
         self._made: Optional[ssl.SSLContext] = None
         self._trusts: Optional[str] = None  # the authorities of the context: _OTHERS, _SYSTEM, or none yet
@@ -218,7 +218,7 @@ class SSLSessionDetails:
 # -- files -----------------------------------------------------------------------------------------------
 
 
-def _read_certificate(path: str) -> Certificate:
+def _read_certificate(path: str) -> tls.Certificate:
     """The first certificate of a PEM file."""
     try:
         text = pathlib.Path(path).read_bytes().decode("latin-1")
@@ -228,7 +228,7 @@ def _read_certificate(path: str) -> Certificate:
     try:
         if not 0 <= start < stop:
             raise ValueError
-        return Certificate(ssl.PEM_cert_to_DER_cert(text[start : stop + len(_END)]))
+        return tls.Certificate(ssl.PEM_cert_to_DER_cert(text[start : stop + len(_END)]))
     except ValueError:
         raise SSLException("%s holds no certificate in PEM form (%s)" % (path, _BEGIN)) from None
 

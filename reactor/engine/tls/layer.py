@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
+from reactor.engine import tls
 from reactor.engine.headers import is_unclear
-from reactor.engine.tls.causes import explain, explain_hangup, explain_opening, failed
-from reactor.engine.tls.certificate import Certificate
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
 from reactor.errors import RemoteProtocolError
 from reactor.lazily import Lazily
@@ -61,8 +60,8 @@ class TLSLayer:
         self._host = ""
         self.details = details
         self.tls_object: Optional[ssl.SSLObject] = None
-        self.remote_certificate: Optional[Certificate] = None
-        self._own: Optional[Certificate] = None
+        self.remote_certificate: Optional[tls.Certificate] = None
+        self._own: Optional[tls.Certificate] = None
         self._verified = False
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -115,7 +114,7 @@ class TLSLayer:
         self._opening = b""
         if self.server:
             self._outgoing.write(_NOT_WITHOUT_TLS)
-        self._give_up(explain_opening(opening, self.server))
+        self._give_up(tls.explain_opening(opening, self.server))
 
     def _unseal(self) -> bytes:
         """Everything that is complete."""
@@ -149,8 +148,8 @@ class TLSLayer:
         if self.established or self.absent:
             return ""
         if self._opening:
-            return explain_opening(self._opening, self.server).description
-        return explain_hangup(self._heard > 0, self.server)
+            return tls.explain_opening(self._opening, self.server).description
+        return tls.explain_hangup(self._heard > 0, self.server)
 
     # -- output ------------------------------------------------------------------------------------------
 
@@ -229,7 +228,7 @@ class TLSLayer:
             self.tls_object.do_handshake()
         except ssl.SSLWantReadError:
             if self._heard > MAX_HANDSHAKE:
-                self._give_up(failed("the handshake did not end within %d bytes" % MAX_HANDSHAKE))
+                self._give_up(tls.failed("the handshake did not end within %d bytes" % MAX_HANDSHAKE))
             return
         except (ssl.SSLError, ValueError) as error:
             self._fail(error)
@@ -238,12 +237,12 @@ class TLSLayer:
         der = self.tls_object.getpeercert(True)
         if der:
             try:
-                self.remote_certificate = Certificate(der)
+                self.remote_certificate = tls.Certificate(der)
             except ValueError:
-                self._give_up(failed("the peer's certificate cannot be read"))
+                self._give_up(tls.failed("the peer's certificate cannot be read"))
 
     def _fail(self, error: Exception) -> None:
-        self._give_up(explain(error, self.server, self._host))
+        self._give_up(tls.explain(error, self.server, self._host))
 
     def _give_up(self, trouble: RemoteProtocolError) -> None:
         if self.trouble is None:
