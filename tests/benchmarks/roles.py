@@ -38,8 +38,18 @@ def listener(api: SimpleNamespace, url: str, say: Say, prefetch: int) -> Any:
     return Listener
 
 
-def receive(api: SimpleNamespace, url: str, say: Say, count: int, prefetch: int, listen: bool = True) -> Any:
-    """Takes `count` messages: as the peer that listens, or as the client of a broker."""
+def receive(
+    api: SimpleNamespace,
+    url: str,
+    say: Say,
+    count: int,
+    prefetch: int,
+    listen: bool = True,
+    size: int = 0,
+    warm: int = 0,
+) -> Any:
+    """Takes `count` messages: as the peer that listens, or as the client of a broker. warm: of which so many, at the
+    beginning, are not measured. size: others look at it; ours do not."""
     span = Span()
 
     class Receiver(listener(api, url, say, prefetch)):  # type: ignore[misc]
@@ -57,7 +67,7 @@ def receive(api: SimpleNamespace, url: str, say: Say, count: int, prefetch: int,
                 say(started=True)
 
         def on_message(self, event: Any) -> None:
-            if self.received == 0:
+            if self.received == warm:
                 span.start()
             self.body = event.message.body  # an application looks at it
             self.received += 1
@@ -83,15 +93,16 @@ def send(
     presettled: bool = False,
     durable: bool = False,
     one_by_one: bool = False,
+    warm: int = 0,
 ) -> Any:
     """Sends `count` messages with a body of `size` bytes, and waits for the outcomes unless presettled. one_by_one: one
-    in each `on_sendable`."""
+    in each `on_sendable`. warm: so many, or a few more, at the beginning are not measured."""
     span = Span()
     body: Any = "x" * size if size < 65536 else b"x" * size
     attributes = {"durable": True} if durable else {}
 
     class Sender(api.MessagingHandler):  # type: ignore[misc,name-defined]
-        sent = confirmed = 0
+        sent = confirmed = began = 0
 
         def on_start(self, event: Any) -> None:
             connection = event.container.connect(url, reconnect=False)
@@ -103,7 +114,8 @@ def send(
 
         def on_sendable(self, event: Any) -> None:
             sender = event.sender
-            if self.sent == 0:
+            if self.sent >= warm and not span.first:
+                self.began = self.sent
                 span.start()
             while self.sent < count and sender.credit > 0:
                 sender.send(api.Message(body, **attributes))
@@ -120,7 +132,7 @@ def send(
 
         def finish(self, event: Any) -> None:
             span.stop()
-            say(report=span.report())
+            say(report={**span.report(), "began": self.began})
             event.sender.close()
             event.connection.close()
 
@@ -167,8 +179,9 @@ def respond(api: SimpleNamespace, url: str, say: Say) -> Any:
     return Responder()
 
 
-def request(api: SimpleNamespace, url: str, say: Say, count: int, size: int) -> Any:
-    """Sends one request after the other, each when the reply to the one before has come; times each."""
+def request(api: SimpleNamespace, url: str, say: Say, count: int, size: int, warm: int = 0) -> Any:
+    """Sends one request after the other, each when the reply to the one before has come; times each but the first
+    `warm`."""
     body = "x" * size
     span = Span()
 
@@ -182,10 +195,11 @@ def request(api: SimpleNamespace, url: str, say: Say, count: int, size: int) -> 
         def on_link_opened(self, event: Any) -> None:
             if event.receiver == self.receiver:
                 say(started=True)
-                span.start()
                 self.ask()
 
         def ask(self) -> None:
+            if len(self.times) == warm:
+                span.start()
             self.asked = time.perf_counter()
             reply_to = self.receiver.remote_source.address
             self.sender.send(api.Message(body, reply_to=reply_to, correlation_id=len(self.times)))
@@ -197,8 +211,8 @@ def request(api: SimpleNamespace, url: str, say: Say, count: int, size: int) -> 
                 self.ask()
             else:
                 span.stop()
-                self.times.sort()
-                p50, p99 = self.times[count // 2], self.times[count * 99 // 100]
+                times = sorted(self.times[warm:])
+                p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
                 say(report={**span.report(), "p50": p50, "p99": p99})
                 event.connection.close()
 

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
@@ -23,6 +25,8 @@ Figures = dict[str, float]
 #: The library of another checkout, such as the build before; TREES says where it lies.
 BEFORE = OURS + " before"
 TREES = {OURS: CHECKOUT, THEIRS: CHECKOUT}
+#: Ours, without busy polling.
+QUIET = OURS + ", busy_poll=0"
 
 # Nothing is judged by this: it ends a run that would never end.
 LIMIT = 120.0
@@ -37,10 +41,18 @@ COMMANDS: dict[str, Command] = {}
 def worker_in_python(
     library: str, role: str, url: str, options: dict[str, Any], python: str = sys.executable
 ) -> list[str]:
-    """The command of a worker of ours, or of python-qpid-proton."""
+    """The command of a worker of ours, also of another checkout, or of python-qpid-proton."""
     named = library if library == THEIRS else OURS
     task = {"library": named, "role": role, "url": url, **options}
-    return [python, "-m", "tests.benchmarks.worker", json.dumps(task)]
+    if library == QUIET:
+        task["busy_poll"] = 0
+    return [*module(library, "tests.benchmarks.worker", python), json.dumps(task)]
+
+
+def module(library: str, name: str, python: str = sys.executable) -> list[str]:
+    """The command that runs a module of these benchmarks on that library."""
+    elsewhere = ["-m", "tests.benchmarks.tree", str(TREES[BEFORE])] if library == BEFORE else ["-m"]
+    return [python, *elsewhere, name]
 
 
 class DidNotFinish(Exception):
@@ -48,21 +60,32 @@ class DidNotFinish(Exception):
 
 
 class Worker:
-    """A process of a benchmark, seen from the one that started it."""
+    """A process of a benchmark, seen from the one that started it.
 
-    def __init__(self, library: str, role: str, url: str, limit: float = LIMIT, **options: Any) -> None:
+    limit: seconds until it is ended, whatever it does.
+    """
+
+    limit = LIMIT
+
+    def __init__(self, library: str, role: str, url: str, limit: Optional[float] = None, **options: Any) -> None:
         self.role = role
         self.ending = False
         self.process = subprocess.Popen(
             COMMANDS.get(library, worker_in_python)(library, role, url, options),
-            cwd=TREES.get(library, CHECKOUT),
+            cwd=CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.watchdog = threading.Timer(limit, self.process.kill)
+        self.seconds = limit or self.limit
+        self.expired = False
+        self.watchdog = threading.Timer(self.seconds, self.expire)
         self.watchdog.daemon = True
         self.watchdog.start()
+
+    def expire(self) -> None:
+        self.expired = True
+        self.process.kill()
 
     def hear(self, key: str) -> dict[str, Any]:
         """The next line that has `key`."""
@@ -71,7 +94,14 @@ class Worker:
             said: dict[str, Any] = json.loads(line)
             if key in said:
                 return said
-        raise DidNotFinish(f"{self.role} did not finish")
+        raise self.failed()
+
+    def failed(self) -> DidNotFinish:
+        """Why nothing more comes from it: it took too long, or failed by itself."""
+        status = self.process.wait()
+        if self.expired:
+            return DidNotFinish(f"{self.role} did not finish in {self.seconds:.0f} s, and was ended")
+        return DidNotFinish(f"{self.role} did not finish: it ended with status {status}")
 
     def report(self, last: bool = True) -> Figures:
         """What it measured. last: it has nothing else to do, and ends by itself."""
@@ -86,7 +116,7 @@ class Worker:
             self.process.stdin.write("measure\n")
             self.process.stdin.flush()
         except OSError as error:
-            raise DidNotFinish(f"{self.role} did not finish") from error
+            raise self.failed() from error
         return self.hear("cpu")
 
     def __enter__(self) -> Worker:
@@ -100,14 +130,17 @@ class Worker:
         self.process.communicate()
 
 
-def together(sender: Figures, receiver: Figures, count: int, size: int) -> Figures:
-    """Rates from the first message to the last thing that happened, CPU per message of each side."""
-    seconds = max(sender["last"], receiver["last"]) - min(sender["first"], receiver["first"])
+def together(sender: Figures, receiver: Figures, count: int, size: int, warm: int = 0) -> Figures:
+    """Rates from the first message to the last thing that happened, CPU per message of each side. warm: messages before
+    those that count; the receiver says when they are over, and the sender which one it began with."""
+    first = receiver["first"] if warm else min(sender["first"], receiver["first"])
+    seconds = max(sender["last"], receiver["last"]) - first
+    rate = (count - warm) / seconds
     return {
-        "rate": count / seconds,
-        "bytes": count * size / seconds,
-        "sender": sender["cpu"] / count,
-        "receiver": receiver["cpu"] / count,
+        "rate": rate,
+        "bytes": rate * size,
+        "sender": sender["cpu"] / (count - sender.get("began", 0)),
+        "receiver": receiver["cpu"] / (count - warm),
     }
 
 
@@ -117,21 +150,41 @@ def local_url(scheme: str = "amqp") -> str:
     return f"{scheme}://{host}:{unused_port()}"
 
 
+@contextmanager
+def listening(library: str, role: str, scheme: str = "amqp", **options: Any) -> Iterator[tuple[Worker, str]]:
+    """A worker that listens, and where. Another program can take the port before: so it is tried three times."""
+    for attempt in range(3):
+        url = local_url(scheme)
+        with Worker(library, role, url, **options) as worker:
+            try:
+                worker.hear("started")
+            except DidNotFinish:
+                if worker.expired or attempt == 2:
+                    raise
+                continue
+            yield worker, url
+            return
+
+
 def direct(
-    library: str, count: int, prefetch: int, size: int = 100, scheme: str = "amqp", to: str = "", **options: bool
+    library: str,
+    count: int,
+    prefetch: int,
+    size: int = 100,
+    scheme: str = "amqp",
+    to: str = "",
+    warm: int = 0,
+    **options: bool,
 ) -> Figures:
-    """From `library` to another one, or to itself."""
-    url = local_url(scheme)
-    with Worker(to or library, "receive", url, count=count, prefetch=prefetch) as receiver:
-        receiver.hear("started")
-        with Worker(library, "send", url, count=count, size=size, **options) as sender:
-            return together(sender.report(), receiver.report(), count, size)
+    """From `library` to another one, or to itself. warm: messages before those that count."""
+    sent = {"count": warm + count, "size": size, "warm": warm}
+    with listening(to or library, "receive", scheme, prefetch=prefetch, **sent) as (receiver, url):
+        with Worker(library, "send", url, **sent, **options) as sender:
+            return together(sender.report(), receiver.report(), warm + count, size, warm)
 
 
 def through_broker(library: str, count: int, role: str, size: int = 100, durable: bool = False) -> Figures:
-    url = local_url()
-    with Worker(library, role, url) as broker:
-        broker.hear("started")
+    with listening(library, role) as (broker, url):
         with Worker(library, "receive", url, count=count, prefetch=100, listen=False) as receiver:
             receiver.hear("started")
             before = broker.measure()
@@ -143,15 +196,14 @@ def through_broker(library: str, count: int, role: str, size: int = 100, durable
             return figures
 
 
-def round_trip(library: str, count: int) -> Figures:
-    url = local_url()
-    with Worker(library, "respond", url) as responder:
-        responder.hear("started")
-        with Worker(library, "request", url, count=count, size=100) as requester:
+def round_trip(library: str, count: int, to: str = "", warm: int = 0) -> Figures:
+    """`library` asks itself, or another one. warm: round trips before those that count."""
+    with listening(to or library, "respond") as (responder, url):
+        with Worker(library, "request", url, count=warm + count, size=100, warm=warm) as requester:
             requester.hear("started")
             before = responder.measure()
             report = requester.report()
-            report["responder"] = (responder.measure()["cpu"] - before["cpu"]) / count
+            report["responder"] = (responder.measure()["cpu"] - before["cpu"]) / (warm + count)
             report["rate"] = count / (report["last"] - report["first"])
             report["cpu"] /= count
             return report
@@ -159,13 +211,11 @@ def round_trip(library: str, count: int) -> Figures:
 
 def blocking(library: str, count: int, role: str, credit: int = 100) -> Figures:
     """Blocking calls of either library: sends to our broker, receives from a peer that sends as fast as it can."""
-    url = local_url()
     peer: tuple[str, dict[str, Any]] = ("embedded_broker", {})
     options: dict[str, Any] = {"size": 100}
     if role == "blocking_receive":
         peer, options = ("feed", {"count": count, "size": 100}), {"credit": credit}
-    with Worker(OURS, peer[0], url, **peer[1]) as other:
-        other.hear("started")
+    with listening(OURS, peer[0], **peer[1]) as (_, url):
         with Worker(library, role, url, count=count, **options) as worker:
             report = worker.report()
     return {"rate": count / (report["last"] - report["first"]), "cpu": report["cpu"] / count}
@@ -208,9 +258,7 @@ def importing(library: str, count: int) -> Figures:
 
 
 def connections(library: str, count: int) -> Figures:
-    url = local_url()
-    with Worker(library, "hold", url) as holder:
-        holder.hear("started")
+    with listening(library, "hold") as (holder, url):
         with Worker(library, "open_many", url, count=count) as opener:
             opener.hear("started")
             before = holder.measure()
@@ -219,6 +267,7 @@ def connections(library: str, count: int) -> Figures:
             return {
                 "count": count,
                 "took": report["took"],
+                "each": report["took"] / count,
                 "opener": report["bytes"] / count,
                 "holder": (after["memory"] - before["memory"]) / count,
             }
@@ -400,7 +449,8 @@ ROWS = [
         "connections with a link each: how many in what time, memory (client + server)",
         connections,
         kept,
-        main="",
+        main="each",
+        less_is_better=True,
         counts={OURS: 2000, THEIRS: 50},
     ),
 ]

@@ -1,20 +1,23 @@
-"""Costs against size: messages of 100 bytes to 100 MB, links of a connection, connections.
+"""Costs against size: messages of 100 bytes to 100 MB, links of a connection, connections, messages in a queue.
 
-    python -m tests.benchmarks.sizes [--quick] [--only messages|links|connections]
+    python -m tests.benchmarks.sizes [--quick] [--only messages|links|connections|queue]
 
-Prints the time of each unit, as a table and as bars: a cost that grows faster than what it is for shows at a glance.
-Those of a queue by its depth are in `tests.benchmarks.broker_costs`.
+Prints the time of each unit, as a table and as bars, and how much it grows from where it is least to the largest size,
+with what the logarithm of the size would allow. Beside messages stands one bare copy of as many bytes: above 32 MB the
+C library takes fresh memory of the system for each.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 from typing import Any, Callable, Optional
 
 from handlers import MessagingHandler
 from reactor import Container, Message
+from tests.benchmarks.broker_costs import apart
 from tests.benchmarks.process import allow_many_files, machine
 from tests.benchmarks.rows import connections, direct
 from tests.support.libraries import OURS
@@ -79,7 +82,7 @@ def links(count: int) -> float:
 
 def messages(size: int) -> float:
     """Seconds for each message of so many bytes, from process to process."""
-    count = max(3, min(20_000, 200_000_000 // max(size, 10_000)))
+    count = max(12, min(20_000, 200_000_000 // max(size, 10_000)))
     return 1 / direct(OURS, count, prefetch=10, size=size)["rate"]
 
 
@@ -88,21 +91,52 @@ def connected(count: int) -> float:
     return connections(OURS, count)["took"] / count
 
 
+def copied(size: int) -> float:
+    """Seconds for one copy of so many bytes in this process: memory alone, without a library."""
+    data = bytes(size)
+    count = max(5, 200_000_000 // max(size, 10_000))
+    began = time.perf_counter()
+    for _ in range(count):
+        bytearray(data)
+    return (time.perf_counter() - began) / count
+
+
+def queued(depth: int) -> float:
+    """Seconds for each message that is put into a queue of the broker of that depth, taken and settled."""
+    figures = apart("--one", str(depth))
+    return figures["put"] + figures["take"]
+
+
 CURVES: dict[str, tuple[str, Callable[[int], float], tuple[int, ...]]] = {
     "messages": ("bytes of a message", messages, tuple(10**power for power in range(2, 9))),
     "links": ("links of a connection", links, (1, 10, 100, 1000, 4000)),
     "connections": ("connections", connected, (1, 10, 100, 1000, 2000)),
+    "queue": ("messages in a queue", queued, (1000, 10_000, 100_000, 1_000_000)),
 }
 
 
-def plot(title: str, points: Points, per: Optional[Callable[[int], float]] = None) -> str:
-    """The table with bars. per: what the time is divided by, such as the bytes of a message; None: it is as it is."""
-    values = {at: value / per(at) if per else value for at, value in points.items()}
+def plot(title: str, values: Points) -> str:
+    """The table with bars."""
     most = max(values.values())
     lines = [f"{title:>24} | us each |"]
     for at, value in values.items():
-        lines.append(f"{at:>24,} | {value * 1e6:>7,.1f} | " + "#" * max(1, round(WIDTH * value / most)))
+        digits = 1 if most > 1e-5 else 3
+        lines.append(f"{at:>24,} | {value * 1e6:>7,.{digits}f} | " + "#" * max(1, round(WIDTH * value / most)))
     return "\n".join(lines)
+
+
+def growth(values: Points) -> str:
+    """How much a unit costs at the largest size, for what it costs where it costs least."""
+    least, last = min(values, key=lambda at: values[at]), max(values)
+    if least == last:
+        return f"least at {last:,}"
+    allowed = math.log(last) / math.log(max(2, least))
+    grown = f"{values[last] / values[least]:.2f} times from {least:,} to {last:,}"
+    return f"{grown}; the logarithm would allow {allowed:.2f}"
+
+
+def by_kilobyte(points: Points) -> Points:
+    return {size: value / (size / 1000) for size, value in points.items()}
 
 
 def main(arguments: Optional[list[str]] = None) -> None:
@@ -121,7 +155,12 @@ def main(arguments: Optional[list[str]] = None) -> None:
         points = {size: statistics.median(measure(size) for _ in range(runs)) for size in chosen}
         print("\n" + plot(title, points))
         if name == "messages":
-            print("\n" + plot("the same, for each KB", points, lambda size: size / 1000))
+            points = by_kilobyte(points)
+            print("\n" + plot("the same, for each KB", points))
+            copies = by_kilobyte({size: statistics.median(copied(size) for _ in range(runs)) for size in chosen})
+            print(growth(points) + "\n\n" + plot("one copy, for each KB", copies))
+            points = copies
+        print(growth(points))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ def serve_requests() -> None:
 def run_role(library: str, role: str, url: str, options: dict[str, Any]) -> None:
     api = load(library)
     threading.Thread(target=serve_requests, daemon=True).start()
-    container = api.Container(ROLES[role](api, url, say, **options))
+    settings = {"busy_poll": options.pop("busy_poll")} if "busy_poll" in options else {}
+    container = api.Container(ROLES[role](api, url, say, **options), **settings)
     if url.startswith("amqps:"):
         container.ssl.set_credentials(str(KEYS / "server.pem"), str(KEYS / "server.key"), None)
         container.ssl.set_trusted_ca_db(str(KEYS / "authority.pem"))

@@ -6,13 +6,16 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import statistics
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
 
-from tests.benchmarks.rows import COMMANDS, DidNotFinish, Figures, direct, round_trip, worker_in_python
+from tests.benchmarks.rows import COMMANDS, direct, latency, per_second, round_trip, worker_in_python
+from tests.benchmarks.taking_turns import Measure, Taken, in_turns
 from tests.support import strangers
 from tests.support.libraries import OURS
 
@@ -20,10 +23,10 @@ HERE = Path(__file__).parent
 CPP, RHEA, PYPY = "Proton C++", "rhea", OURS + " on PyPy"
 OPTIONS = {"cpp": CPP, "rhea": RHEA, "pypy": PYPY}
 CREDIT = 1000
-#: Messages of the first, short run, which says how many fill the time.
-FIRST = 5000
-
-Measure = Callable[[int], Figures]
+#: Messages, and round trips, before those that count: the same for all, and enough for those that compile on the way.
+WARM, WARM_TRIPS = 100_000, 3_000
+#: Messages, and round trips, of the run that says how many fill the time.
+FIRST, FIRST_TRIPS = 5_000, 500
 
 
 class NotHere(Exception):
@@ -42,57 +45,72 @@ def asked(options: argparse.Namespace) -> list[str]:
 
 
 def show(names: list[str], runs: int, seconds: float) -> None:
-    """Print both tables. What takes part takes turns, so that what disturbs one disturbs the others."""
-    with tempfile.TemporaryDirectory() as place:
-        there = [name for name in names if _begin(name, Path(place))]
-        pairs = [(OURS, OURS), *((name, name) for name in there)]
-        pairs += [pair for name in there if name != PYPY for pair in ((OURS, name), (name, OURS))]
+    """Print both tables."""
+    with begun(names) as there:
         print(f"\nMedian of {runs}, bodies of 100 bytes, credit {CREDIT}, every peer a process of its own, loopback.\n")
-        print("| from | to | messages/s (CPU us: sender + receiver) | of the best to itself |\n|---|---|---:|---:|")
-        rates = _measured({pair: _direct(*pair) for pair in pairs}, runs, seconds)
-        best = max(rates[pair]["rate"] for pair in rates if pair[0] == pair[1])
-        for pair, found in rates.items():
-            cpu = f"{found['sender'] * 1e6:.1f} + {found['receiver'] * 1e6:.1f}"
-            print(f"| {pair[0]} | {pair[1]} | {found['rate']:,.0f} ({cpu}) | {found['rate'] / best:.2f} |")
-        print("\n| request and response | p50, p99 in us | messages/s |\n|---|---:|---:|")
-        trips = _measured({name: _round_trip(name) for name in (OURS, *there)}, runs, seconds)
-        for name, found in trips.items():
-            print(f"| {name} | {found['p50'] * 1e6:.0f}, {found['p99'] * 1e6:.0f} | {found['rate']:,.0f} |")
+        print("\n".join(directs(there, runs, seconds)) + "\n", flush=True)
+        print("\n".join(trips(there, runs, seconds)))
 
 
-def _direct(sender: str, receiver: str) -> Measure:
-    return lambda count: direct(sender, count, CREDIT, to=receiver)
+def pairs(there: list[str]) -> list[tuple[str, str]]:
+    """Each to itself; ours to each other one that is another implementation, and back."""
+    strange = [name for name in there if name != PYPY]
+    return [(name, name) for name in (OURS, *there)] + [
+        pair for name in strange for pair in ((OURS, name), (name, OURS))
+    ]
 
 
-def _round_trip(name: str) -> Measure:
-    return lambda count: round_trip(name, count)
+def directs(there: list[str], runs: int, seconds: float) -> list[str]:
+    """The table of messages from one process to another."""
+
+    def measure(sender: str, receiver: str) -> Measure:
+        return lambda count: direct(sender, count, CREDIT, to=receiver, warm=WARM)
+
+    taken = _in_turns({pair: measure(*pair) for pair in pairs(there)}, FIRST, runs, seconds)
+    rates = {pair: it.median["rate"] for pair, it in taken.items() if it.median}
+    best = max((rate for (one, other), rate in rates.items() if one == other), default=0.0)
+    lines = ["| from | to | messages/s (CPU us: sender + receiver) | of the best to itself |", "|---|---|---:|---:|"]
+    for pair, it in taken.items():
+        share = f"{rates[pair] / best:.2f}" if pair in rates else "-"
+        lines.append(f"| {pair[0]} | {pair[1]} | {it.show(per_second)} | {share} |")
+    return lines
 
 
-def _measured(measures: dict[Any, Measure], runs: int, seconds: float) -> dict[Any, Figures]:
-    counts = {key: max(FIRST, int(measure(FIRST)["rate"] * seconds)) for key, measure in measures.items()}
-    results: dict[Any, list[Figures]] = {key: [] for key in measures}
-    for _ in range(runs):
-        for key, measure in measures.items():
-            try:
-                results[key].append(measure(counts[key]))
-            except DidNotFinish as error:
-                print(f"{key}: {error}")
-    return {
-        key: {name: statistics.median(one[name] for one in found) for name in found[0]}
-        for key, found in results.items()
-        if found
-    }
+def trips(there: list[str], runs: int, seconds: float) -> list[str]:
+    """The table of requests and responses."""
+
+    def measure(asking: str, answering: str) -> Measure:
+        return lambda count: round_trip(asking, count, to=answering, warm=WARM_TRIPS)
+
+    taken = _in_turns({pair: measure(*pair) for pair in pairs(there)}, FIRST_TRIPS, runs, seconds)
+    lines = ["| asks | answers | round trip: p50 / p99 us | round trips/s |", "|---|---|---:|---:|"]
+    for (asking, answering), it in taken.items():
+        rate = f"{it.median['rate']:,.0f}" if it.median else "-"
+        lines.append(f"| {asking} | {answering} | {it.show(latency)} | {rate} |")
+    return lines
+
+
+def _in_turns(
+    measures: dict[tuple[str, str], Measure], first: int, runs: int, seconds: float
+) -> dict[tuple[str, str], Taken]:
+    return in_turns(measures, lambda pair: max(first, int(measures[pair](first)["rate"] * seconds)), runs)
 
 
 # -- the workers --------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def begun(names: list[str]) -> Iterator[list[str]]:
+    """Those whose workers are ready; says on stderr why others are not here."""
+    with tempfile.TemporaryDirectory() as place:
+        yield [name for name in names if _begin(name, Path(place))]
+
+
 def _begin(name: str, place: Path) -> bool:
-    """Make its worker ready, or say why it is not here."""
     try:
         COMMANDS[name] = {CPP: _compiled, RHEA: _in_node, PYPY: _in_pypy}[name](place)
     except NotHere as error:
-        print(f"{name} is left out: {error}")
+        print(f"{name} is left out: {error}", file=sys.stderr)
         return False
     return True
 
@@ -102,7 +120,7 @@ def _arguments(role: str, url: str, options: dict[str, Any]) -> list[str]:
     return [role, host, port, *(str(options.get(key, usual)) for key, usual in _USUAL)]
 
 
-_USUAL = (("count", 0), ("size", 100), ("prefetch", 10))
+_USUAL = (("count", 0), ("size", 100), ("prefetch", 10), ("warm", 0))
 
 
 def _compiled(place: Path) -> Callable[..., list[str]]:

@@ -1,4 +1,4 @@
-// The roles of the benchmark on Proton's C++ binding: proton receive|send|respond|request HOST PORT COUNT SIZE CREDIT
+// The roles of the benchmark on Proton's C++ binding: proton receive|send|respond|request HOST PORT COUNT SIZE CREDIT WARM
 // It says the same lines of JSON as tests/benchmarks/worker.py.
 #include <proton/connection.hpp>
 #include <proton/connection_options.hpp>
@@ -55,7 +55,7 @@ struct Span {
 
 struct Task {
     std::string role, host, port;
-    int count, size, credit;
+    int count, size, credit, warm;
     std::string url() const { return "amqp://" + host + ":" + port; }
 };
 
@@ -92,7 +92,7 @@ class Receive : public Listening {
   public:
     using Listening::Listening;
     void on_message(proton::delivery&, proton::message& message) override {
-        if (received == 0) span.start();
+        if (received == task.warm) span.start();
         if (int(proton::get<std::string>(message.body()).size()) != task.size) std::abort();
         if (++received == task.count) {
             span.stop();
@@ -131,13 +131,16 @@ class Send : public proton::messaging_handler {
     void on_connection_open(proton::connection& connection) override { connection.open_sender("benchmark"); }
     void on_sender_open(proton::sender&) override { say("{\"started\": true}"); }
     void on_sendable(proton::sender& sender) override {
-        if (sent == 0) span.start();
+        if (began < 0 && sent >= task.warm) {
+            began = sent;
+            span.start();
+        }
         for (; sent < task.count && sender.credit() > 0; ++sent) sender.send(proton::message(body));
     }
     void on_tracker_accept(proton::tracker& tracker) override {
         if (++confirmed == task.count) {
             span.stop();
-            span.report();
+            span.report(", \"began\": " + std::to_string(began));
             tracker.connection().close();
         }
     }
@@ -146,7 +149,7 @@ class Send : public proton::messaging_handler {
     Task task;
     std::string body;
     Span span;
-    int sent = 0, confirmed = 0;
+    int sent = 0, confirmed = 0, began = -1;
 };
 
 class Request : public proton::messaging_handler {
@@ -163,7 +166,6 @@ class Request : public proton::messaging_handler {
     void on_sendable(proton::sender&) override {
         if (times.empty() && !asked) {
             say("{\"started\": true}");
-            span.start();
             ask();
         }
     }
@@ -174,15 +176,18 @@ class Request : public proton::messaging_handler {
             return;
         }
         span.stop();
+        times.erase(times.begin(), times.begin() + task.warm);
         std::sort(times.begin(), times.end());
+        const double p50 = times[times.size() / 2], p99 = times[times.size() * 99 / 100];
         char more[100];
-        std::snprintf(more, sizeof more, ", \"p50\": %.9f, \"p99\": %.9f", times[task.count / 2], times[task.count / 100 * 99]);
+        std::snprintf(more, sizeof more, ", \"p50\": %.9f, \"p99\": %.9f", p50, p99);
         span.report(more);
         delivery.connection().close();
     }
 
   private:
     void ask() {
+        if (int(times.size()) == task.warm) span.start();
         proton::message message(body);
         message.reply_to(reply_to);
         message.correlation_id(proton::message_id(uint64_t(times.size())));
@@ -214,8 +219,9 @@ template <class Role> void run(const Task& task) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 7) return 2;
-    const Task task{argv[1], argv[2], argv[3], std::atoi(argv[4]), std::atoi(argv[5]), std::atoi(argv[6])};
+    if (argc != 8) return 2;
+    const auto number = [argv](int at) { return std::atoi(argv[at]); };
+    const Task task{argv[1], argv[2], argv[3], number(4), number(5), number(6), number(7)};
     std::thread(answer).detach();
     if (task.role == "receive") run<Receive>(task);
     else if (task.role == "send") run<Send>(task);

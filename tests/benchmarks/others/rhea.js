@@ -1,10 +1,10 @@
-// The roles of the benchmark on rhea: node rhea.js receive|send|respond|request HOST PORT COUNT SIZE CREDIT
+// The roles of the benchmark on rhea: node rhea.js receive|send|respond|request HOST PORT COUNT SIZE CREDIT WARM
 // It says the same lines of JSON as tests/benchmarks/worker.py.
 'use strict';
 const path = require('path');
 const rhea = require(path.join(process.env.AMQP_REACTOR_STRANGERS, 'node_modules', 'rhea'));
-const [role, host, port, countText, sizeText, creditText] = process.argv.slice(2);
-const count = +countText, size = +sizeText, credit = +creditText;
+const [role, host, port, ...numbers] = process.argv.slice(2);
+const [count, size, credit, warm] = numbers.map(Number);
 const container = rhea.create_container();
 const say = (what) => process.stdout.write(JSON.stringify(what) + '\n');
 const now = () => Number(process.hrtime.bigint()) / 1e9; // the clock that processes share on Linux
@@ -20,7 +20,7 @@ const roles = {
     receive() {
         let received = 0;
         container.on('message', (context) => {
-            if (received === 0) span.start();
+            if (received === warm) span.start();
             if (context.message.body.length !== size) throw new Error('another body');
             received += 1;
             if (received === count) { span.stop(); span.report(); }
@@ -28,15 +28,15 @@ const roles = {
         listen();
     },
     send() {
-        let sent = 0, confirmed = 0;
+        let sent = 0, confirmed = 0, began = -1;
         container.on('sender_open', () => say({ started: true }));
         container.on('sendable', (context) => {
-            if (sent === 0) span.start();
+            if (began < 0 && sent >= warm) { began = sent; span.start(); }
             while (sent < count && context.sender.sendable()) { context.sender.send({ body }); sent += 1; }
         });
         container.on('accepted', (context) => {
             confirmed += 1;
-            if (confirmed === count) { span.stop(); span.report(); context.connection.close(); }
+            if (confirmed === count) { span.stop(); span.report({ began }); context.connection.close(); }
         });
         connect().open_sender('benchmark');
     },
@@ -56,6 +56,7 @@ const roles = {
         const times = [];
         let asked, sender;
         const ask = () => {
+            if (times.length === warm) span.start();
             asked = now();
             sender.send({ body, reply_to: 'replies', correlation_id: times.length });
         };
@@ -64,14 +65,14 @@ const roles = {
         connection.open_receiver({ source: { dynamic: true } });
         let begun = false;
         container.on('sendable', () => {
-            if (!begun) { begun = true; say({ started: true }); span.start(); ask(); }
+            if (!begun) { begun = true; say({ started: true }); ask(); }
         });
         container.on('message', () => {
             times.push(now() - asked);
             if (times.length < count) { ask(); return; }
             span.stop();
-            times.sort((a, b) => a - b);
-            span.report({ p50: times[count >> 1], p99: times[Math.floor(count * 0.99)] });
+            const counted = times.slice(warm).sort((a, b) => a - b);
+            span.report({ p50: counted[counted.length >> 1], p99: counted[Math.floor(counted.length * 0.99)] });
             connection.close();
         });
     },
