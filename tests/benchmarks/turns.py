@@ -64,17 +64,19 @@ def compare(libraries: list[str], runs: int, seconds: float, top: int) -> None:
     print(machine())
     looks: dict[tuple[str, str], Counter[str]] = {}
     trips: Counter[str] = Counter()
+    took: dict[str, float] = dict.fromkeys(libraries, 0.0)
     for _ in range(runs):  # in turns: what disturbs one disturbs the other
         for library in libraries:
-            found, made = looked(library, seconds)
-            trips[library] += made
-            for role, seen in found.items():
-                looks.setdefault((library, role), Counter()).update(seen)
+            for role, said in looked(library, seconds).items():
+                looks.setdefault((library, role), Counter()).update(said["looks"])
+                if role == "request":
+                    trips[library] += said["trips"]
+                    took[library] += said["took"]
     codes = {library: counts_of(library) for library in libraries}
     for role, title in SIDES.items():
         blocks = []
         for library in libraries:
-            each = runs * seconds * 1e6 / trips[library]
+            each = took[library] * 1e6 / trips[library]
             seen = looks[library, role]
             times = {name: each * count / sum(seen.values()) for name, count in seen.items()}
             steps = codes[library].get(title, {})
@@ -110,10 +112,10 @@ def table(title: str, blocks: list[tuple[str, float, Shares, Shares]], top: int)
 # -- time, by looking -------------------------------------------------------------------------------------------------
 
 
-def looked(library: str, seconds: float) -> tuple[dict[str, Counter[str]], int]:
+def looked(library: str, seconds: float) -> dict[str, dict[str, Any]]:
     """What either process was found doing for so long, and how many round trips there were."""
     url = local_url()
-    found: dict[str, Counter[str]] = {}
+    found: dict[str, dict[str, Any]] = {}
     with ExitStack() as stack:
         processes = {}
         for role in ("respond", "request"):
@@ -129,15 +131,13 @@ def looked(library: str, seconds: float) -> tuple[dict[str, Counter[str]], int]:
         for process in processes.values():
             tell(process, "look")
         time.sleep(seconds)
-        trips = 0
         for role, process in processes.items():
             tell(process, "stop")
             assert process.stdout is not None
-            said = json.loads(process.stdout.readline() or "{}")
-            if not said:
+            found[role] = json.loads(process.stdout.readline() or "{}")
+            if not found[role]:
                 raise SystemExit(f"{role} of {library} did not finish: see above")
-            found[role], trips = Counter(said["looks"]), said["trips"]  # the one that asks is the last
-    return found, trips
+    return found
 
 
 def tell(process: subprocess.Popen[str], word: str) -> None:
@@ -158,13 +158,14 @@ def side(role: str, url: str) -> None:
 
     def serve() -> None:
         sys.stdin.readline()
-        before = len(getattr(handler, "times", ()))
+        before, began = len(getattr(handler, "times", ())), time.monotonic()
         signal.setitimer(signal.ITIMER_REAL, EVERY, EVERY)
         sys.stdin.readline()
         signal.setitimer(signal.ITIMER_REAL, 0)
-        trips = len(getattr(handler, "times", ())) - before
-        print(json.dumps({"looks": named(dict(looks)), "trips": trips}), flush=True)
-        os._exit(0)
+        took, trips = time.monotonic() - began, len(getattr(handler, "times", ())) - before
+        # Both go on until both have said it, and are ended: that the other one is gone is nothing to complain of.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        print(json.dumps({"looks": named(dict(looks)), "trips": trips, "took": took}), flush=True)
 
     signal.signal(signal.SIGALRM, look)
     threading.Thread(target=serve, daemon=True).start()
