@@ -12,9 +12,10 @@ import pytest
 from tests.benchmarks import rows
 from tests.benchmarks.abuse import Cost, cost, exponent, verdict
 from tests.benchmarks.attacks import ATTACKS, Attack
-from tests.benchmarks.rows import ROWS, DidNotFinish
+from tests.benchmarks.rows import BEFORE, ROWS, DidNotFinish
 from tests.benchmarks.sizes import growth
 from tests.benchmarks.taking_turns import in_turns
+from tests.benchmarks.turns import table
 from tests.support.libraries import OURS
 from tests.support.processes import CHECKOUT, run
 
@@ -74,13 +75,28 @@ def test_where_the_time_of_a_round_trip_goes() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.turns", "--seconds", "0.2", "--runs", "1", "--top", "3"]
     status, out, err = run([*command, "--against", str(CHECKOUT)], CHECKOUT)
     assert (status, err) == (0, "")
-    lines = [line for line in out.splitlines() if line.startswith("|")]
-    assert len(lines) == 2 * 7
-    for header, *functions, rest, both in (lines[:1] + lines[2:7], lines[7:8] + lines[9:]):
-        assert re.match(r"\| amqp-reactor, (asking|answering) \| us \| bytecodes \| amqp-reactor before, ", header)
-        assert all(re.match(r"\| `[^`]+, \w+` \| \d+\.\d \| (\d+|-) \| `", line) for line in functions), out
+    _, *sides = out.split("\n\n")
+    assert len(sides) == 2
+    for title, side in zip(("asking", "answering"), sides):
+        header, rule, *_, rest, both = side.splitlines()
+        assert header == f"| amqp-reactor, {title} | us | bytecodes | amqp-reactor before, {title} | us | bytecodes |"
+        assert set(rule) == {"|", "-", ":"}
         assert rest.startswith("| all others | ")
-        assert re.fullmatch(r"\| a round trip (\| \d+\.\d \| [\d,]+ \|?( a round trip )?){2}", both), both
+        assert re.fullmatch(r"(\| a round trip \| \d+\.\d \| ([\d,]+|-) ){2}\|", both), both
+
+
+def test_functions_stand_beside_each_other_in_the_order_of_their_time() -> None:
+    steps = {"read, a": 20.0, "write, b": 30.0, "of no time, d": 5.0}
+    now = (OURS, 9.0, {"read, a": 2.0, "write, b": 6.0, "wait, c": 1.0}, steps)
+    before = (BEFORE, 7.0, {"read, a": 7.0}, {})
+    assert table("asking", [now, before], 2) == [
+        "| amqp-reactor, asking | us | bytecodes | amqp-reactor before, asking | us | bytecodes |",
+        "|---|---:|---:|---|---:|---:|",
+        "| `write, b` | 6.0 | 30 | `read, a` | 7.0 | - |",
+        "| `read, a` | 2.0 | 20 |  |  |  |",
+        "| all others | 1.0 | 5 | all others | 0.0 | - |",
+        "| a round trip | 9.0 | 55 | a round trip | 7.0 | - |",
+    ]
 
 
 def test_one_that_fails_is_left_out_and_the_others_go_on(capsys: pytest.CaptureFixture[str]) -> None:
