@@ -33,6 +33,7 @@ from handlers.broker.__main__ import COMMANDS
 from handlers.broker.transactions.coordinator import CAPABILITIES
 from reactor import errors
 from reactor import help as pages
+from reactor.utils import BlockingConnection
 from tests.support.chapters import CHAPTERS, Block, Chapter
 from tests.support.processes import CHECKOUT, environment, unused_port
 from tests.support.sources import per_thousand
@@ -347,7 +348,7 @@ def test_a_condition_exists(symbol: str) -> None:
 
 def methods_that_are_called() -> set[str]:
     handler = handlers.MessagingHandler
-    classes = (handlers.TransactionalClientHandler, handlers.DuplicateFilter, handlers.Publisher)
+    classes = (handlers.TransactionalClientHandler, handlers.DuplicateFilter, handlers.Publisher, BlockingConnection)
     names = {name for cls in classes for name in dir(cls) if name.startswith("on_")}
     names |= set(re.findall(r"`(on_\w+)[`(]", str(handler.__doc__)))
     return names | {etype.method for etype in vars(reactor.Event).values() if isinstance(etype, reactor.EventType)}
