@@ -15,9 +15,9 @@ from handlers.broker.store.memory import MemoryStore
 from reactor import ACCEPTED, Message
 from tests.support.brokers import BrokerWorld
 
-BUDGET = 22  # receive it, store it, send it, hear its outcome, settle both ways
+BUDGET = 16  # receive it, store it, send it, hear its outcome, settle both ways
 
-DURABLE = 14  # more, with a store in memory
+DURABLE = 11  # more, with a store in memory
 
 MOST_BYTES = 250  # of a message that waits in a long queue, with its body of 100 bytes
 

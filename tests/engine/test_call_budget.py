@@ -19,7 +19,7 @@ from reactor.engine.handler import Dispatcher
 from tests.support.pair import Pair
 
 BATCH = 200
-RECEIVE, SEND, OUTCOME = 15, 9, 5
+RECEIVE, SEND, OUTCOME = 12, 9, 4
 #: Where a handler sends one message in each `on_sendable`, a message costs what a turn costs.
 SEND_ONE = 14
 
@@ -238,7 +238,7 @@ def test_each_outcome_in_a_frame_of_its_own():
 
     calls = counted(turn)
     assert handler.accepted == BATCH
-    assert per_message(calls) <= OUTCOME + 3, calls.most_common(20)
+    assert per_message(calls) <= OUTCOME + 1, calls.most_common(20)
 
 
 def test_what_nobody_listens_to_is_not_built():

@@ -234,7 +234,10 @@ class IncomingWindow:
             else:
                 self.unsettled[delivery_id] = delivery
                 link.unsettled += 1
-            if more or aborted or state is not None or message_format or link.max_message_size:
+            if (
+                more or aborted or state is not None or message_format
+                or (link.max_message_size and len(payload) > link.max_message_size)
+            ):  # fmt: skip
                 self._recv_first(delivery, payload, message_format, more and not aborted)
                 self._recv_more(link, delivery, payload, more, state, aborted)
             self.events.append((_DELIVERY, delivery))
