@@ -31,6 +31,8 @@ Finished = Optional[Callable[[Any, Optional[BaseException]], None]]
 _Job = tuple[Callable[..., Any], Any, Any, Finished]  # `run` of its context, coroutine, event, finished
 
 _IDLE = 16  # workers that are kept
+_NOTHING = object()  # what a coroutine waits for that is at its end
+_AWAITED = "_asyncio_future_blocking"  # True from the `await` of a future until a task has taken it
 
 
 class _Worker:
@@ -86,7 +88,8 @@ class Coroutines:
             if self._called is None:
                 self._call()
             return True
-        worker = idle[-1]
+        worker = idle.pop()  # its task is in use: this step may have another coroutine started
+        waits_for: Any = _NOTHING
         _enter_task(loop, worker.task)
         try:
             waits_for = run(coroutine.send, None)
@@ -98,7 +101,10 @@ class Coroutines:
             return True
         finally:
             _leave_task(loop, worker.task)
-        idle.pop()
+            if waits_for is _NOTHING:
+                idle.append(worker)
+        if getattr(waits_for, _AWAITED, False):
+            setattr(waits_for, _AWAITED, False)  # as a task does: others await it, too
         self._running += 1
         worker.handed = (run, coroutine, event, finished), waits_for
         if not worker.parked.done():  # else the coroutine has cancelled its own task
@@ -227,6 +233,8 @@ def _rest(
     try:
         if cancelled is not None and not (hasattr(waits_for, "cancel") and waits_for.cancel(*cancelled.args)):
             waits_for = run(coroutine.throw, cancelled)  # else it comes from the cancelled future, as in any task
+        if getattr(waits_for, _AWAITED, None) is not None:
+            setattr(waits_for, _AWAITED, True)  # again: see `start`
         while True:
             try:
                 value = yield waits_for

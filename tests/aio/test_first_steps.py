@@ -63,6 +63,12 @@ async def idle_worker(host):
     return task
 
 
+async def idle_workers(host, count):
+    """Have so many."""
+    await from_a_callback(lambda: [host.coroutines.start(asyncio.sleep(0), None, None) for _ in range(count)])
+    await some_turns()
+
+
 async def some_turns():
     for _ in range(5):
         await asyncio.sleep(0)
@@ -168,6 +174,58 @@ def test_one_that_is_started_from_a_task_waits_for_its_turn():
         assert seen == []
         await some_turns()
         assert seen == [task]
+
+    with_an_idle_worker(test)
+
+
+@pytest.mark.parametrize("idle", [1, 3])
+def test_several_may_wait_for_the_same_future(idle):
+    async def test(host, task):
+        shared = asyncio.get_running_loop().create_future()
+        await idle_workers(host, idle)
+        got = []
+
+        async def waits():
+            got.append(await shared)
+
+        deliveries = [Delivery() for _ in range(4)]
+        await from_a_callback(lambda: [host.coroutines.start(waits(), each, each.over) for each in deliveries])
+        other = asyncio.get_running_loop().create_task(waits())  # and a task of the application
+        await some_turns()
+        shared.set_result("the result")
+        await some_turns()
+        assert got == ["the result"] * 5
+        assert [each.outcomes for each in deliveries] == [[ACCEPTED]] * 4
+        await other
+
+    with_an_idle_worker(test)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("idle", [1, 3])
+def test_a_first_step_may_start_another_coroutine(idle, waits):
+    async def test(host, task):
+        await idle_workers(host, idle)
+        seen = []
+
+        async def inner():
+            seen.append("inner")
+
+        async def outer():
+            assert host.coroutines.start(inner(), None, None)
+            seen.append(asyncio.current_task())
+            if waits:
+                await asyncio.sleep(0)
+            seen.append(asyncio.current_task())
+
+        for _ in range(3):
+            assert await from_a_callback(lambda: host.coroutines.start(outer(), None, None)) is waits
+            await some_turns()
+            seen.remove("inner")
+            assert len(seen) == 2
+            assert seen[0] is seen[1]
+            seen.clear()
+            assert not host.coroutines
 
     with_an_idle_worker(test)
 
