@@ -28,7 +28,7 @@ def test_a_program_without_tls_and_passwords_does_not_pay_for_them() -> None:
     needless |= {"logging", "uuid", "platform", "traceback", "textwrap"}
     rooms = "codec.data codec.nodes container.unsettled container.explain.links container.settings.screens environment"
     rooms += " engine.sasl.digest engine.sasl.oauth engine.sasl.scram engine.websocket.layer engine.proxy.layer"
-    rooms += " tracing.text tracing.words"
+    rooms += " engine.tls.certificate engine.endpoints.ledger container.settings.config tracing.text tracing.words"
     needless |= {"reactor." + room for room in rooms.split()} | {"handlers.publisher", "handlers.transaction"}
     if sys.implementation.name == "pypy":
         needless -= {"unicodedata", "traceback"}  # its own `re` has the one, its `threading` the other

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional, Protocol
 
+from reactor.container import settings
 from reactor.container.reconnect.backoff import Reconnect, check_reconnect
 from reactor.container.settings.addresses import Address, read_address, split_addresses
-from reactor.container.settings.config import ConnectConfig, find_config
 from reactor.container.settings.keywords import check_truth
 from reactor.container.settings.proxy import ProxyOption, choose_proxies
 from reactor.container.settings.ssl_config import SSLConfig
@@ -120,7 +120,7 @@ class ConnectSettings:
     def __init__(self, given: Mapping[str, Any], defaults: ConnectDefaults) -> None:
         """given: the arguments of `connect`, each checked by itself."""
         if given["url"] is None and given["urls"] is None and given["address"] is None:
-            given = _completed(given, find_config())
+            given = _completed(given, settings.find_config())
         self.addresses = _addresses(given["url"], given["urls"], given["address"])
         ssl_domain: Optional[SSLDomain] = given["ssl_domain"]
         for one in self.addresses:
@@ -175,7 +175,7 @@ def _either(given: Any, default: Any) -> Any:
     return default if given is None else given
 
 
-def _completed(given: Mapping[str, Any], file: ConnectConfig) -> dict[str, Any]:
+def _completed(given: Mapping[str, Any], file: settings.ConnectConfig) -> dict[str, Any]:
     """The arguments, with those of the file where there is none."""
     said = {name: value for name, value in given.items() if value or value is False}
     filed: dict[str, Any] = dict(url=file.url, user=file.user, password=file.password, ssl_domain=file.ssl_domain)

@@ -16,7 +16,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, Optional, Union
 
-from reactor.engine.proxy.tunnel import Tunnel
+from reactor.engine import proxy
 from reactor.hosts import is_loopback
 from reactor.lazily import Lazily
 from reactor.url import Url
@@ -53,9 +53,9 @@ class Proxy(NamedTuple):
         host = "[%s]" % self.host if ":" in self.host else self.host
         return "http://%s%s:%d" % ("" if self.user is None else self.user + ":***@", host, self.port)
 
-    def tunnel(self, host: str, port: int) -> Tunnel:
+    def tunnel(self, host: str, port: int) -> proxy.Tunnel:
         """What the proxy is asked for on the way to a peer."""
-        return Tunnel(self.name, host, port, self.user, self.password)
+        return proxy.Tunnel(self.name, host, port, self.user, self.password)
 
 
 def read_proxy(where: str, text: str) -> Proxy:

@@ -15,6 +15,7 @@ from reactor.codec.definitions import ATTACH, FLOW
 from reactor.codec.dicts import SymbolList
 from reactor.codec.performatives import encode_composite
 from reactor.codec.types import AnyValue
+from reactor.engine import endpoints
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.endpoint import (
@@ -30,7 +31,6 @@ from reactor.engine.endpoints.endpoint import (
     Endpoint,
 )
 from reactor.engine.endpoints.fields import Names, count, one_of, symbol_keys, symbol_list
-from reactor.engine.endpoints.ledger import Journal, Ledger, ledger_for
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
@@ -38,6 +38,7 @@ from reactor.listing import ListedAbstract
 from reactor.shown import quoted, shown
 
 if TYPE_CHECKING:
+    from reactor.engine.endpoints.ledger import Journal, Ledger
     from reactor.engine.interface import ChannelInterface, ConnectionInterface, SessionInterface
 
 SND_UNSETTLED, SND_SETTLED, SND_MIXED = 0, 1, 2
@@ -441,7 +442,7 @@ class Link(Endpoint, ListedAbstract):
         process: the tags with the messages that a sender has sent, or with the states that a receiver has given.
         """
         if ledger is None:
-            ledger = self.ledger = ledger_for(self, journal, stays)
+            ledger = self.ledger = endpoints.ledger_for(self, journal, stays)
             for tag, value in kept:
                 self.ledger.restore(tag, value)
         ledger.adopt(self)

@@ -1,6 +1,6 @@
 """HTTP proxies below everything else, for networks that let nothing out but through one [RFC 9110, 9.3.6].
 
-The layer is imported with the first connection that goes through one.
+It is imported with the first connection that goes through one.
 """
 
 from typing import TYPE_CHECKING
@@ -9,5 +9,6 @@ from reactor.lazily import members
 
 if TYPE_CHECKING:
     from reactor.engine.proxy.layer import ProxyLayer as ProxyLayer
+    from reactor.engine.proxy.tunnel import Tunnel as Tunnel
 else:
-    __getattr__ = members(__name__, ProxyLayer="reactor.engine.proxy.layer")
+    __getattr__ = members(__name__, ProxyLayer="reactor.engine.proxy.layer", Tunnel="reactor.engine.proxy.tunnel")
