@@ -36,6 +36,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     _take_from_behind(given)
     if given.width < 40:
         parser.error("--width: a sequence diagram needs 40 columns, not %d" % given.width)
+    if given.world is not None and given.world < 1:
+        parser.error("--world: worlds have numbers from 1 on, not %d" % given.world)
     recorded = not given.module and Path(given.what).suffix.lower() in RECORDINGS
     if given.output is None and not given.text:
         given.output = Path(given.what.rpartition(".")[2] if given.module else given.what).stem + ".html"
@@ -60,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--all", action="store_true", help="fold nothing: a row for each frame")
     parser.add_argument("--from", dest="begin", type=float, metavar="SECONDS", help="look at the part from there on")
     parser.add_argument("--until", type=float, metavar="SECONDS", help="and until there")
+    text = "of several simulated worlds, or beside real connections, that one: 1 for the first (the last one)"
+    parser.add_argument("--world", type=int, metavar="NUMBER", help=text)
     parser.add_argument("-m", dest="module", action="store_true", help="the program is a module, as with python -m")
     parser.add_argument("what", metavar="script.py", help="a program, or a recording")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the arguments of the program")
@@ -98,6 +102,8 @@ def _stop(sentence: str) -> NoReturn:
 def _look_at_file(given: argparse.Namespace) -> int:
     if given.arguments:
         _stop("a recording takes no arguments: %s" % " ".join(given.arguments))
+    if given.world is not None:
+        _stop("--world is for a program: a recording is of one world")
     try:
         recording = Recording.read(given.what)
     except RecordingError as error:
@@ -113,7 +119,7 @@ def _look_at_program(given: argparse.Namespace) -> int:
         program = Program(given.what, given.arguments, given.module)
     except OSError as error:
         _stop("cannot open %s: %s" % (given.what, error.strerror))
-    watching = Watching(Path(given.what).name)  # without its arguments: there may be a password among them
+    watching = Watching(Path(given.what).name, given.world)  # without its arguments: there may be a password among them
     process = os.getpid()
     # The program may leave a folder, and a part of it may go on in threads: those have ended when this is called.
     given.output = given.output and os.path.abspath(given.output)
@@ -122,8 +128,8 @@ def _look_at_program(given: argparse.Namespace) -> int:
         if os.getpid() != process:
             return  # a child of the program, which is a copy of this process
         recording = watching.stop()
-        if watching.worlds > 1:
-            sys.stderr.write("%s: of %d worlds this is the last one\n" % (PROGRAM, watching.worlds))
+        for sentence in recording.header.get("cut", ()):
+            sys.stderr.write("%s: %s\n" % (PROGRAM, sentence))
         _write(recording, given)
 
     atexit.register(leave_picture)

@@ -98,21 +98,55 @@ def test_a_program_that_is_interrupted_leaves_its_picture(here):
     assert "1 delivery (1 accepted)" in (here / "waits.html").read_text(encoding="utf-8")
 
 
-def test_a_world_is_recorded_as_it_is_and_of_several_the_last_one():
-    watching = Watching("worlds")
+@pytest.mark.parametrize("number", [None, 1, 2, 3, 4])
+def test_a_world_is_recorded_as_it_is_and_of_several_one(number):
+    watching = Watching("worlds", number)
     try:
-        for seed in range(3):
+        for seed in range(1, 4):
             world = World(seed)
             world.start(Broker, "amqp://broker")
-            world.start(Worker, name="worker %d" % seed)
+            for worker in range(seed):
+                world.start(Worker, name="worker %d" % worker)
             world.run_for(5)
     finally:
         recording = watching.stop()
     assert watching.worlds == 3
-    assert [lane.name for lane in recording.timeline().lanes] == ["broker", "worker"]
-    assert recording.text().count("attach (from jobs)") == 1
+    if number == 4:
+        assert recording.header["cut"] == ["there is no world 4: the program has made 3"] and not recording.records
+        return
+    shown = number or 3
+    assert len(recording.timeline().lanes) == 1 + shown
+    sentence = "this is world %d of a program that has made 3 simulated worlds: --world NUMBER shows another world"
+    assert recording.header["cut"] == [sentence % shown]
+    assert sentence % shown in recording.html() and "--world NUMBER" in " ".join(recording.text().split())
     World(1).start(Broker, "amqp://broker")
     assert watching.worlds == 3  # it watches no more
+
+
+def test_worlds_that_take_turns_are_told_apart():
+    watching = Watching("worlds")
+    try:
+        worlds = [World(1), World(2)]
+        for world in worlds:
+            world.start(Broker, "amqp://broker")
+        for number, world in enumerate((*worlds, worlds[0])):
+            world.start(Worker, name="worker %d" % number)
+            world.run_for(5)
+    finally:
+        recording = watching.stop()
+    assert watching.worlds == 2
+    assert [lane.name for lane in recording.timeline().lanes] == ["broker", "worker"], "and not two workers"
+
+
+@pytest.mark.parametrize("number", [None, 1])
+def test_a_world_beside_real_connections(number, here):
+    simulated = ITSELF + "\nfrom reactor.simulation import World\nWorld(1).start(Itself, name='simulated')\n"
+    (here / "both.py").write_text(simulated, encoding="utf-8")
+    chosen = [] if number is None else ["--world", "1"]
+    status, _, err = run([*LOOK, *chosen, "--text", "both.py"], here)
+    part = "the real connections" if number is None else "world 1"
+    sentence = "this is %s of a program that has made a simulated world and real connections: --world NUMBER" % part
+    assert status == 0 and sentence in err
 
 
 # -- recordings ----------------------------------------------------------------------------------------------
@@ -169,6 +203,8 @@ def test_a_recording_without_a_title_has_its_name(here, capsys):
         (["-o", "folder.html", "run.jsonl"], "this is a folder"),
         (["-o", "run.jsonl", "run.jsonl"], "this would replace run.jsonl itself"),
         (["run.jsonl", "more"], "a recording takes no arguments: more"),
+        (["--world", "2", "run.jsonl"], "--world is for a program"),
+        (["--world", "0", "run.py"], "worlds have numbers from 1 on, not 0"),
         (["--width", "20", "run.jsonl"], "40 columns, not 20"),
         ([], "required"),
     ],
