@@ -36,12 +36,12 @@ def main() -> None:
     usual = (7, 0.7) if options.table else (5, 2.0)
     runs, seconds = (1, 0.3) if options.quick else (options.runs or usual[0], options.seconds or usual[1])
     if options.table:
-        table.show(table.Table(options.against, runs, seconds, options.only or []), options.into)
+        table.show(table.Table(options.against, runs, seconds, options.warm, options.only or []), options.into)
         return
     print(machine())
     asked = others.asked(options)
     if asked:
-        others.show(asked, runs, seconds)
+        others.show(asked, runs, seconds, options.warm)
     else:
         compare(options.against, options.only or [row.name for row in ROWS], runs, seconds)
 

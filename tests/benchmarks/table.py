@@ -52,8 +52,8 @@ Lines = Iterator[list[str]]
 class Table:
     """What is to be measured, and against which."""
 
-    def __init__(self, against: Optional[Path], runs: int, seconds: float, only: list[str]) -> None:
-        self.runs, self.seconds = runs, seconds
+    def __init__(self, against: Optional[Path], runs: int, seconds: float, warm: int, only: list[str]) -> None:
+        self.runs, self.seconds, self.warm = runs, seconds, warm
         self.names = [name for name in NAMES if name in (only or NAMES)]
         self.columns = [OURS]
         if against is not None:
@@ -78,7 +78,7 @@ class Table:
             with others.begun(list(others.OPTIONS.values())) as there:
                 for name, table in ((PEERS, others.directs), (PEER_TRIPS, others.trips)):
                     if name in self.names:
-                        yield ["", *table(there, self.runs, self.seconds)]
+                        yield ["", *table(there, self.runs, self.seconds, self.warm)]
 
     def head(self) -> list[str]:
         titles = {OURS: f"{OURS}, {commit(CHECKOUT)}", THEIRS: f"{THEIRS} {version(THEIRS)}"}

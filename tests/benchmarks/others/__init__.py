@@ -23,10 +23,11 @@ HERE = Path(__file__).parent
 CPP, RHEA, PYPY = "Proton C++", "rhea", OURS + " on PyPy"
 OPTIONS = {"cpp": CPP, "rhea": RHEA, "pypy": PYPY}
 CREDIT = 1000
-#: Messages, and round trips, before those that count: the same for all, and enough for those that compile on the way.
-WARM, WARM_TRIPS = 100_000, 3_000
+#: Messages before those that count: the same for all, and enough for those that compile on the way. Of round trips the
+#: same time is that part.
+WARM, TRIPS = 100_000, 0.03
 #: Messages, and round trips, of the run that says how many fill the time.
-FIRST, FIRST_TRIPS = 5_000, 500
+FIRST, FIRST_TRIPS = 1_000, 100
 
 
 class NotHere(Exception):
@@ -37,6 +38,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpp", action="store_true", help="beside Proton's C++ (libqpid-proton-cpp12-dev, g++)")
     parser.add_argument("--rhea", action="store_true", help="beside rhea (python -m tests.support.strangers)")
     parser.add_argument("--pypy", action="store_true", help="beside this library on PyPy (pypy3)")
+    warm = "messages before those that count, there (default: %(default)s)"
+    parser.add_argument("--warm", type=int, metavar="N", default=WARM, help=warm)
 
 
 def asked(options: argparse.Namespace) -> list[str]:
@@ -44,12 +47,12 @@ def asked(options: argparse.Namespace) -> list[str]:
     return [name for flag, name in OPTIONS.items() if getattr(options, flag)]
 
 
-def show(names: list[str], runs: int, seconds: float) -> None:
+def show(names: list[str], runs: int, seconds: float, warm: int) -> None:
     """Print both tables."""
     with begun(names) as there:
         print(f"\nMedian of {runs}, bodies of 100 bytes, credit {CREDIT}, every peer a process of its own, loopback.\n")
-        print("\n".join(directs(there, runs, seconds)) + "\n", flush=True)
-        print("\n".join(trips(there, runs, seconds)))
+        print("\n".join(directs(there, runs, seconds, warm)) + "\n", flush=True)
+        print("\n".join(trips(there, runs, seconds, warm)))
 
 
 def pairs(there: list[str]) -> list[tuple[str, str]]:
@@ -60,11 +63,11 @@ def pairs(there: list[str]) -> list[tuple[str, str]]:
     ]
 
 
-def directs(there: list[str], runs: int, seconds: float) -> list[str]:
+def directs(there: list[str], runs: int, seconds: float, warm: int) -> list[str]:
     """The table of messages from one process to another."""
 
     def measure(sender: str, receiver: str) -> Measure:
-        return lambda count: direct(sender, count, CREDIT, to=receiver, warm=WARM)
+        return lambda count: direct(sender, count, CREDIT, to=receiver, warm=warm)
 
     taken = _in_turns({pair: measure(*pair) for pair in pairs(there)}, FIRST, runs, seconds)
     rates = {pair: it.median["rate"] for pair, it in taken.items() if it.median}
@@ -76,11 +79,11 @@ def directs(there: list[str], runs: int, seconds: float) -> list[str]:
     return lines
 
 
-def trips(there: list[str], runs: int, seconds: float) -> list[str]:
+def trips(there: list[str], runs: int, seconds: float, warm: int) -> list[str]:
     """The table of requests and responses."""
 
     def measure(asking: str, answering: str) -> Measure:
-        return lambda count: round_trip(asking, count, to=answering, warm=WARM_TRIPS)
+        return lambda count: round_trip(asking, count, to=answering, warm=int(warm * TRIPS))
 
     taken = _in_turns({pair: measure(*pair) for pair in pairs(there)}, FIRST_TRIPS, runs, seconds)
     lines = ["| asks | answers | round trip: p50 / p99 us | round trips/s |", "|---|---|---:|---:|"]
