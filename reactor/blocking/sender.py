@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from reactor.blocking.attachment import Attachment
 from reactor.blocking.explained import explained, without_outcome
 from reactor.blocking.progress import LOOK, Callback, Progress
-from reactor.blocking.transacted import outcome_of
+from reactor.blocking.succession import outcome_of
 from reactor.blocking.waits import checked_capacity
 from reactor.codec.message import Message
 from reactor.container.explain.explainer import PATIENCE

@@ -16,6 +16,7 @@ from reactor.blocking.events import SessionEvents
 from reactor.blocking.explained import explained
 from reactor.blocking.receiver import BlockingReceiver
 from reactor.blocking.sender import BlockingSender
+from reactor.blocking.succession import Succession
 from reactor.blocking.transacted import SessionTransactions
 from reactor.container.explain.explainer import PATIENCE
 from reactor.container.explain.sentences import Explanation
@@ -69,18 +70,20 @@ class BlockingSession:
         self._ended = False  # by the peer, or with the wire
         self._receivers: list[BlockingReceiver] = []
         self._senders: list[BlockingSender] = []
-        self.transactions: Optional[SessionTransactions] = None
+        self.transactions: Optional[Succession] = None
+        self._transacted: Optional[SessionTransactions] = None
         give = _give
         if self.acknowledge_mode is AcknowledgeMode.TRANSACTED:
-            self.transactions = SessionTransactions(self, service, self._pump)
+            self._transacted = SessionTransactions(self, service, self._pump)
+            self.transactions = self._transacted.succession
             give = self.transactions.give
         self.acknowledgements = Acknowledgements(self, service, give)
         self.session: Any = service.call(self._begin, "session()")
         connection.wait(lambda: self.failed or self._begun, msg="opening a session")
         self.check("session()")
-        if self.transactions is not None:
+        if self._transacted is not None:
             try:
-                self.transactions.begin(self.acknowledgements)
+                self._transacted.begin(self.acknowledgements)
             except TransactionException:
                 self.close()
                 raise
@@ -223,10 +226,10 @@ class BlockingSession:
 
     def _transactions(self, name: str) -> SessionTransactions:
         self.check(name)
-        if self.transactions is None:
+        if self._transacted is None:
             text = "%s: the session is not transacted, its mode is %s: connection.session(transacted=True)"
             raise TransactionException(text % (name, self.acknowledge_mode))
-        return self.transactions
+        return self._transacted
 
     def _pump(self) -> None:
         for sender in self.senders():
