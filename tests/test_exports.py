@@ -384,6 +384,6 @@ def test_other_names_are_there():
 
 def test_the_names_of_asyncio():
     names = "AsyncConnection AsyncContainer AsyncReceiver AsyncRequests AsyncSender AsyncSession"
-    names += " Opening ReceivedMessage connect"
+    names += " Opening ReceivedMessage TransactionBlock connect"
     assert sorted(reactor.aio.__all__) == sorted(names.split())
     assert [name for name in reactor.aio.__all__ if not getattr(reactor.aio, name).__doc__] == []

@@ -11,6 +11,7 @@ from reactor.aio.receiver import AsyncReceiver
 from reactor.aio.requests import AsyncRequests
 from reactor.aio.sender import AsyncSender
 from reactor.aio.session import AsyncSession
+from reactor.aio.transactions import TransactionBlock
 
 __all__ = [
     "AsyncConnection",
@@ -21,5 +22,6 @@ __all__ = [
     "AsyncSession",
     "Opening",
     "ReceivedMessage",
+    "TransactionBlock",
     "connect",
 ]

@@ -117,12 +117,16 @@ class AsyncConnection:
         state = "closed" if self._life.closing else "lost" if self.closed else "open"
         return "<AsyncConnection %s %s>" % (self.url, state)
 
-    def session(self) -> Opening[AsyncSession]:
-        """A new session, begun. To be awaited, or entered by ``async with``."""
-        return Opening(self._new_session)
+    def session(self, *, transacted: bool = False) -> Opening[AsyncSession]:
+        """A new session, begun. To be awaited, or entered by ``async with``.
 
-    async def _new_session(self) -> AsyncSession:
-        session = AsyncSession(self.container, self._life)
+        transacted: whether sends and outcomes take effect together, with `session.commit()` or at the end of a block of
+            `session.transaction()`. Raises TransactionException where the peer has no transactions.
+        """
+        return Opening(lambda: self._new_session(transacted))
+
+    async def _new_session(self, transacted: bool = False) -> AsyncSession:
+        session = AsyncSession(self.container, self._life, transacted)
         self._sessions[session] = None
         session.life.forget = lambda: self._sessions.pop(session, None)
         await session.begin(self.conn)

@@ -134,6 +134,12 @@ def _ring(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
+def expire(future: asyncio.Future[None]) -> None:
+    """The time of a call that waits for it is over."""
+    if not future.done():
+        future.set_exception(Timeout("time is over"))
+
+
 def check_timeout(timeout: Optional[float]) -> Optional[float]:
     """`timeout`: seconds, or None for as long as it takes. TypeError or ValueError for what is none."""
     if timeout is None:

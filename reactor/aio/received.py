@@ -8,7 +8,16 @@ from typing import Any, Optional, Union, cast
 from reactor.codec.message import Message
 from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
-from reactor.engine.endpoints.disposition import ACCEPTED, EMPTY, Disposition, DispositionType
+from reactor.engine.endpoints.disposition import (
+    ACCEPTED,
+    EMPTY,
+    RELEASED,
+    Disposition,
+    DispositionType,
+    ModifiedDisposition,
+    RejectedDisposition,
+)
+from reactor.errors import REJECTED_BY_APPLICATION
 
 
 class _Done:
@@ -63,4 +72,31 @@ class ReceivedMessage(Message):
     def settle(self, outcome: Union[Disposition, DispositionType]) -> Awaitable[None]:
         """Give it this outcome, and settle it."""
         self.origin.finish(outcome)
+        return _DONE
+
+
+class TransactedMessage(ReceivedMessage):
+    """One of a transacted session: its outcome is a part of the transaction, and has effect when that is committed. One
+    that is rolled back makes it MODIFIED, delivery-failed: it comes again. transactions: those of its session."""
+
+    transactions: Any
+
+    def accept(self) -> Awaitable[None]:
+        return self.settle(ACCEPTED)
+
+    def reject(self, condition: Union[Condition, str, None] = None) -> Awaitable[None]:
+        if isinstance(condition, str):
+            condition = Condition(REJECTED_BY_APPLICATION, condition)
+        return self.settle(RejectedDisposition(condition))
+
+    def release(self) -> Awaitable[None]:
+        return self.settle(RELEASED)
+
+    def modify(
+        self, failed: bool = True, undeliverable: bool = False, annotations: Optional[dict[AnyValue, AnyValue]] = None
+    ) -> Awaitable[None]:
+        return self.settle(ModifiedDisposition(failed, undeliverable, annotations))
+
+    def settle(self, outcome: Union[Disposition, DispositionType]) -> Awaitable[None]:
+        self.transactions.give(self, outcome)
         return _DONE

@@ -13,7 +13,8 @@ from typing import Any, Callable, Optional, TypeVar
 
 from reactor.aio.attachment import Attachment
 from reactor.aio.life import Life, check_timeout
-from reactor.aio.received import ReceivedMessage
+from reactor.aio.received import ReceivedMessage, TransactedMessage
+from reactor.aio.transactions import AsyncTransactions
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import LOST
 from reactor.engine.endpoints.disposition import RELEASED, RejectedDisposition
@@ -40,11 +41,19 @@ class AsyncReceiver:
     raises as `receive` does when the peer ends them, or they are lost.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, session: Life, prefetch: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        session: Life,
+        prefetch: int,
+        transactions: Optional[AsyncTransactions] = None,
+    ) -> None:
         self.prefetch = prefetch
         self._loop = loop
         self._attachment = Attachment(loop, session, _Arrivals(self))
         self._life = self._attachment.life
+        self._kind = ReceivedMessage if transactions is None else TransactedMessage
+        self._transactions = transactions
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._incoming: deque[Any] = deque()
         self.attached_again: Callable[[], object] = _nothing  # called after each attach, but for the first one
@@ -122,12 +131,14 @@ class AsyncReceiver:
             if delivery.fate == LOST:
                 continue  # it comes again, here or elsewhere
             try:
-                message = ReceivedMessage.from_bytes(payload)
+                message: Any = self._kind.from_bytes(payload)
             except DecodeError as error:  # no receiver can ever read it
                 delivery.finish(RejectedDisposition(Condition(error.condition, str(error))))
                 raise
             message.origin = delivery
-            return message  # type: ignore[return-value]  # from_bytes makes one of its own class
+            if self._transactions is not None:
+                message.transactions = self._transactions
+            return message  # type: ignore[no-any-return]
         return None
 
     async def _arrival(self, deadline: Optional[float]) -> None:

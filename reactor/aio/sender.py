@@ -9,10 +9,19 @@ from types import TracebackType
 from typing import Any, Callable, Optional, TypeVar
 
 from reactor.aio.attachment import Attachment
-from reactor.aio.life import Life, check_timeout
+from reactor.aio.life import Life, check_timeout, expire
+from reactor.aio.transactions import AsyncTransactions, SendLine
+from reactor.blocking.succession import outcome_of
 from reactor.blocking.waits import checked_capacity
 from reactor.codec.message import Message
-from reactor.engine.endpoints.disposition import EMPTY, RECEIVED, REJECTED, RELEASED, DispositionType
+from reactor.engine.endpoints.disposition import (
+    EMPTY,
+    RECEIVED,
+    REJECTED,
+    RELEASED,
+    TRANSACTIONAL_STATE,
+    DispositionType,
+)
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.handler import Handler
 from reactor.engine.public import Delivery, Sender
@@ -30,11 +39,20 @@ class AsyncSender:
     capacity: the most messages that may wait for their outcome; sends beyond it wait for room, in their order.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, session: Life, capacity: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        session: Life,
+        capacity: int,
+        transactions: Optional[AsyncTransactions] = None,
+    ) -> None:
         self.capacity = checked_capacity(capacity, 1)
         self._loop = loop
         self._attachment = Attachment(loop, session, _Outcomes(self))
         self._life = self._attachment.life
+        self._transactions = transactions
+        if transactions is not None:
+            self._line = SendLine(transactions, self._life, lambda: len(self._unsettled) < self.capacity)
         self._unsettled: dict[asyncio.Future[None], None] = {}
         self._queue: deque[asyncio.Future[None]] = deque()  # sends that wait for room
 
@@ -80,19 +98,28 @@ class AsyncSender:
             payload = (message if isinstance(message, Message) else Message(message)).encode()
         self._life.check("send()")
         deadline = None if timeout is None else _deadline(self._loop, timeout)
-        if self._queue or len(self._unsettled) >= self.capacity:
+        transactions = self._transactions
+        if transactions is not None:
+            if payload is None:
+                raise TypeError("a transaction sends a Message, or the body of one")
+            await self._line.turn(self._loop, deadline)
+        elif self._queue or len(self._unsettled) >= self.capacity:
             await self._room(deadline)
         future = self._loop.create_future()
         self._unsettled[future] = None
         alarm = None
         try:
-            delivery: Any = self.link.send(message) if payload is None else self.link.transmit(payload)
+            delivery: Any
+            if transactions is not None:
+                delivery = transactions.send(self.link, payload)
+            else:
+                delivery = self.link.send(message) if payload is None else self.link.transmit(payload)
             if delivery.fate:  # pre-settled, or too late
                 if delivery.doubt is not None:
                     raise in_doubt(delivery)
                 return delivery  # type: ignore[no-any-return]
             delivery.context = future
-            alarm = None if deadline is None else self._loop.call_at(deadline, _expire, future)
+            alarm = None if deadline is None else self._loop.call_at(deadline, expire, future)
             await future
         except (asyncio.CancelledError, Timeout) as error:
             text = self._give_up(delivery)
@@ -104,16 +131,18 @@ class AsyncSender:
             if alarm is not None:
                 alarm.cancel()
             self._make_room(future)
-        outcome = delivery.remote_state
+        outcome, why = delivery.remote_state, delivery.remote.condition
+        if outcome is TRANSACTIONAL_STATE:  # with the outcome that it has when that is committed
+            given = outcome_of(delivery)
+            outcome, why = given.type, given.condition
         if outcome in ((REJECTED, RELEASED) if error_states is None else error_states):
-            why = delivery.remote.condition
             raise SendException(outcome, why and why.name, why and why.text)
         return delivery  # type: ignore[no-any-return]
 
     async def _room(self, deadline: Optional[float]) -> None:
         future = self._loop.create_future()
         self._queue.append(future)
-        alarm = None if deadline is None else self._loop.call_at(deadline, _expire, future)
+        alarm = None if deadline is None else self._loop.call_at(deadline, expire, future)
         try:
             await future
             self._life.check("send()")
@@ -138,7 +167,9 @@ class AsyncSender:
             if not called.done():
                 self._unsettled[called] = None
                 called.set_result(None)
-        if not self._unsettled and not self._queue:
+        if self._transactions is not None:
+            self._line.call_next()
+        if self._is_idle():
             self._life.changed()  # flush() may go on
 
     def _give_up(self, delivery: Any) -> str:
@@ -160,7 +191,10 @@ class AsyncSender:
     async def flush(self, *, timeout: Optional[float] = None) -> None:
         """Wait until every message that was sent has its outcome. Raises Timeout after so many seconds."""
         check_timeout(timeout)
-        await self._life.until_usable(lambda: not self._unsettled and not self._queue, "flush()", timeout)
+        await self._life.until_usable(self._is_idle, "flush()", timeout)
+
+    def _is_idle(self) -> bool:
+        return not self._unsettled and not self._queue and (self._transactions is None or not self._line)
 
     async def close(self) -> None:
         """Close the link, when all that was sent has left. Harmless when repeated."""
@@ -199,6 +233,12 @@ class AsyncSender:
             for future in self._queue:
                 if not future.done():
                     future.set_result(None)
+        self.pump()
+
+    def pump(self) -> None:
+        """There is a transaction, or will be none."""
+        if self._transactions is not None:
+            self._line.call_all()
 
 
 def in_doubt(delivery: Any) -> Exception:
@@ -213,11 +253,6 @@ def in_doubt(delivery: Any) -> Exception:
 def _deadline(loop: asyncio.AbstractEventLoop, timeout: float) -> Optional[float]:
     seconds = check_timeout(timeout)
     return None if seconds is None else loop.time() + seconds
-
-
-def _expire(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_exception(Timeout("time is over"))
 
 
 class _Outcomes(Handler):

@@ -9,10 +9,11 @@ from reactor.aio.life import Life
 from reactor.aio.opening import Opening
 from reactor.aio.receiver import PREFETCH, AsyncReceiver, give_back
 from reactor.aio.sender import CAPACITY, AsyncSender
+from reactor.aio.transactions import AsyncTransactions, TransactionBlock
 from reactor.blocking.events import SessionEvents
 from reactor.container.settings.options import Options
 from reactor.engine.public import Session
-from reactor.errors import SessionException
+from reactor.errors import SessionException, TransactionException
 
 if TYPE_CHECKING:
     from reactor.aio.container import AsyncContainer
@@ -21,13 +22,14 @@ Self = TypeVar("Self", bound="AsyncSession")
 
 
 class AsyncSession:
-    """Links of one session; `AsyncConnection.session` makes it. session: the Session."""
+    """Links of one session; `AsyncConnection.session` makes it. session: the Session. transacted: see there."""
 
     session: Session
 
-    def __init__(self, container: AsyncContainer, connection: Life) -> None:
+    def __init__(self, container: AsyncContainer, connection: Life, transacted: bool = False) -> None:
         self._container = container
         self.life = Life(container.event_loop, "the session", SessionException, connection)
+        self._transactions = AsyncTransactions(container, self.life, self._pump) if transacted else None
         self._links: dict[Union[AsyncSender, AsyncReceiver], None] = {}
 
     async def begin(self, connection: Any) -> None:
@@ -38,6 +40,8 @@ class AsyncSession:
         self.session.open()
         try:
             await self.life.until_usable(lambda: self.life.opened, "opening a session")
+            if self._transactions is not None:
+                await self._transactions.begin(self.session)
         except BaseException:
             self.life.closing = True
             self.session.close()
@@ -62,7 +66,7 @@ class AsyncSession:
 
         async def make() -> AsyncSender:
             self.life.check("sender()")
-            sender = AsyncSender(self._container.event_loop, self.life, capacity)
+            sender = AsyncSender(self._container.event_loop, self.life, capacity, self._transactions)
             await sender.open(
                 lambda events: self._container.create_sender(
                     self.session, address, name=name, options=options, handler=events, **keywords
@@ -93,7 +97,7 @@ class AsyncSession:
 
         async def make() -> AsyncReceiver:
             self.life.check("receiver()")
-            receiver = AsyncReceiver(self._container.event_loop, self.life, prefetch)
+            receiver = AsyncReceiver(self._container.event_loop, self.life, prefetch, self._transactions)
             await receiver.open(
                 lambda events: self._container.create_receiver(
                     self.session, address, name=name, dynamic=dynamic, options=options, handler=events,
@@ -106,9 +110,36 @@ class AsyncSession:
 
         return Opening(make)
 
+    async def commit(self, *, timeout: Optional[float] = None) -> None:
+        """Commit the transaction of a transacted session: the messages that were sent since the last one are there, and
+        those that were given an outcome have it; the next transaction begins (rows J6, Q15).
+
+        timeout: seconds; None: as long as it takes. Raises TransactionRolledBack: nothing of it has happened
+        (`in_doubt`: or all of it, when the connection was lost meanwhile); TransactionException where the session is
+        not transacted; Timeout. Where it is cancelled, the text of the CancelledError has the state of the transaction.
+        """
+        await self._transacted("commit()").end(True, timeout)
+
+    async def rollback(self, *, timeout: Optional[float] = None) -> None:
+        """Roll it back: messages that were sent since the last one are nowhere, those that were given an outcome go
+        back as MODIFIED, delivery-failed, and come again; the next transaction begins. timeout, errors: as of
+        `commit`."""
+        await self._transacted("rollback()").end(False, timeout)
+
+    def transaction(self) -> TransactionBlock:
+        """``async with session.transaction()``: `commit` at the end of the block. An exception that leaves it rolls
+        back, without waiting for the peer. TransactionException where the session is not transacted."""
+        return TransactionBlock(self._transacted("transaction()"))
+
+    def _transacted(self, name: str) -> AsyncTransactions:
+        self.life.check(name)
+        if self._transactions is None:
+            raise TransactionException("%s: the session is not transacted: connection.session(transacted=True)" % name)
+        return self._transactions
+
     async def close(self) -> None:
-        """End it, with its links, and wait for the peer. Messages that were not taken go back. Harmless when
-        repeated."""
+        """End it, with its links, and wait for the peer. Messages that were not taken go back; a transaction is rolled
+        back. Harmless when repeated."""
         life = self.life
         try:
             try:
@@ -138,6 +169,11 @@ class AsyncSession:
     def receivers(self) -> list[AsyncReceiver]:
         """Those that it has made."""
         return [link for link in self._links if isinstance(link, AsyncReceiver)]
+
+    def _pump(self) -> None:
+        for link in list(self._links):
+            if isinstance(link, AsyncSender):
+                link.pump()
 
     def _keep(self, link: Union[AsyncSender, AsyncReceiver]) -> None:
         self._links[link] = None
