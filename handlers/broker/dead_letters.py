@@ -47,13 +47,14 @@ UNDELIVERED = (Refused, Overflow, Unrouted, DecodeError)
 
 
 class Letter(NamedTuple):
-    """A message without a queue. place: in its last one. number: in the store, 0 for none."""
+    """A message without a queue. place: in its last one. number: in the store, 0 for none. format: of its envelope."""
 
     queue: Queue
     place: int
     payload: bytes
     number: int
     reason: str
+    format: int
 
 
 class DeadLetters:
@@ -67,8 +68,9 @@ class DeadLetters:
 
     def bury(self, queue: Queue, entry: Entry, outcome: int) -> None:
         """As Host.bury."""
-        payload = entry.envelope.header + entry.body
-        self._letters.append(Letter(queue, entry.place, payload, entry.number, REASONS[outcome]))
+        envelope = entry.envelope
+        payload = envelope.header + entry.body
+        self._letters.append(Letter(queue, entry.place, payload, entry.number, REASONS[outcome], envelope.format))
         entry.number = 0
         self._come_back(0.0)
 
@@ -107,7 +109,8 @@ class DeadLetters:
         with the commit of that, in one group; and what is to be called then. Raises Refused."""
         durability = self.broker.durability
         assert durability is not None
-        letter = Letter(queue, entry.place, entry.envelope.header + entry.body, 0, REASONS[REJECTED])
+        payload, message_format = entry.envelope.header + entry.body, entry.envelope.format
+        letter = Letter(queue, entry.place, payload, 0, REASONS[REJECTED], message_format)
         try:
             node, envelope, body, expires = self._address(letter)
         except UNDELIVERED as error:
@@ -160,7 +163,7 @@ class DeadLetters:
         node = broker.directory.find(address).node
         if is_cycle(node.name, deaths):
             raise Refused("amqp:not-allowed", BEEN_THERE)
-        envelope = read_envelope(payload)
+        envelope = read_envelope(payload, letter.format)
         body = payload[envelope.length :]
         if goes_round:
             _check_end(node)

@@ -122,7 +122,7 @@ class Durability:
         except StoreError:
             return False
         self._arrivals.append((len(self._groups), Plain(queue, envelope, body, number, sender, delivery)))
-        self._groups.append((AddMessage(number, queue.number, envelope.header, body, 0, 0),))
+        self._groups.append((AddMessage(number, queue.number, envelope.kept, body, 0, 0),))
         self._expected.add(queue)
         sender.expected += 1
         if self._task is None or self._late:
@@ -171,7 +171,7 @@ class Durability:
                     if envelope.durable and queue.keeper is not None:
                         number = self.store.new_number()
                         until = self._date(node.expiry(queue, expires))
-                        group.append(AddMessage(number, queue.number, envelope.header, body, until, since))
+                        group.append(AddMessage(number, queue.number, envelope.kept, body, until, since))
                     copies.append((queue, number))
                 number = 0
             elif envelope.durable and (node.keeper is not None or self.wants(node, envelope)):
@@ -182,7 +182,7 @@ class Durability:
                 unknown = self._nodes.get(node.number)
                 if unknown is not None:
                     group.append(unknown)
-                group.append(AddMessage(number, node.number, envelope.header, body, until, since))
+                group.append(AddMessage(number, node.number, envelope.kept, body, until, since))
                 if not replaces:
                     group += self._remembered(node, number, body)
         except StoreError as error:
@@ -231,7 +231,7 @@ class Durability:
                 numbers.append(number)
                 if number:
                     until = self._date(entry.expires)
-                    group.append(AddMessage(number, target.number, entry.envelope.header, entry.body, until))
+                    group.append(AddMessage(number, target.number, entry.envelope.kept, entry.body, until))
                 if entry.number:
                     group.append(RemoveMessage(entry.number))
         except StoreError as error:

@@ -178,10 +178,13 @@ class Intake(BrokerLink):
         try:
             if delivery.remote_state == TRANSACTIONAL:
                 work = self.broker.transactions.of(delivery)
-            envelope = read_envelope(payload)
-            if not envelope.length and HEADER in payload:
-                payload = header_first(payload)
+            if delivery.message_format:
+                envelope = read_envelope(payload, delivery.message_format)
+            else:
                 envelope = read_envelope(payload)
+                if not envelope.length and HEADER in payload:
+                    payload = header_first(payload)
+                    envelope = read_envelope(payload)
             if node is None:
                 node = self.route(payload)
             body = payload[envelope.length :]

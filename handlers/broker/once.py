@@ -37,13 +37,15 @@ class OnceOutlet(LateOutlet):
             return
         self.queue.settle(entry)
         self.pending += 1
-        durability.then(lambda: self._send(payload))
+        durability.then(lambda: self._send(payload, entry.envelope.format))
 
-    def _send(self, payload: bytes) -> None:
+    def _send(self, payload: bytes, message_format: int) -> None:
         self.pending -= 1
         try:
             if self.attached:
-                self.link.transmit(payload)
+                delivery = self.link.transmit(payload)
+                if message_format:
+                    delivery.in_format(message_format)
             else:
                 log.warning("%s left, and one message for it is lost: it asked for each at most once", self.describe())
         except LocalProtocolError as error:  # the peer has just closed the link

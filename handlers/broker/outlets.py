@@ -66,6 +66,8 @@ class Outlet(BrokerLink, Consumer):
                 delivery = self.link.transmit(self.payload(entry))
             else:
                 delivery = self.link.transmit(entry.envelope.first + entry.body)  # as most are, with a call less
+            if entry.envelope.format:
+                delivery.in_format(entry.envelope.format)
         except LocalProtocolError as error:
             self.held[entry] = entry  # the peer has just closed the link: its event comes later in this turn
             self.close_for(error)
@@ -361,7 +363,9 @@ class Viewer(Outlet, Browser):
     def deliver(self, entry: Entry) -> None:
         """Send a copy."""
         try:
-            self.link.transmit(self.payload(entry))
+            delivery = self.link.transmit(self.payload(entry))
+            if entry.envelope.format:
+                delivery.in_format(entry.envelope.format)
         except LocalProtocolError as error:  # as above
             self.close_for(error)
         except Exception as error:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from handlers.broker.interface import BrokerView
-from handlers.broker.nodes.envelope import read_envelope
+from handlers.broker.nodes.envelope import kept_envelope
 from handlers.broker.nodes.host import Keeper
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.policy import Policy
@@ -98,7 +98,7 @@ class Restoring:
                 if type(header) is not bytes or type(body) is not bytes:
                     raise TypeError("it is no bytes")
                 if header != last:
-                    envelope, last = read_envelope(header), header
+                    envelope, last = kept_envelope(header), header
                 until = (now + expires / 1000 - today or -1.0) if expires else 0.0
                 since = max(0.0, now + due / 1000 - today) if due and due > today * 1000 else 0.0
                 queue.restore(envelope, body, until, number, failures, since)

@@ -368,7 +368,10 @@ class ResumedOutlet(LateOutlet):
                 self.queue.release(entry)
         else:
             try:
-                self.held[self.link.transmit(self.payload(entry), tag)] = entry
+                delivery = self.link.transmit(self.payload(entry), tag)
+                if entry.envelope.format:
+                    delivery.in_format(entry.envelope.format)
+                self.held[delivery] = entry
             except LocalProtocolError as error:
                 self.held[entry] = entry  # the peer has just closed the link
                 self.close_for(error)

@@ -32,6 +32,8 @@ class Batch:
     messages: the first ones. max_size: bytes of the batch at most, such as `sender.remote_max_message_size`; 0
         (default) for no bound.
 
+    It is durable where one of its messages is.
+
     ValueError for messages that are larger together; `add` returns False instead. `len()` counts the messages.
     """
 
@@ -39,7 +41,8 @@ class Batch:
         self.max_size = max_size
         self._parts: list[bytes] = []
         self._first: Optional[Message] = None
-        self._size = 0
+        self._size = self._envelope_size = 0
+        self._durable = False
         for message in messages:
             if not self.add(message):
                 text = "message %d does not fit: a batch is %d bytes at most; add() fills one as far as it goes"
@@ -52,24 +55,26 @@ class Batch:
         part = message.encode()
         size = len(part) + (_SHORT if len(part) < 256 else _LONG)
         first = message if self._first is None else self._first
-        envelope = 0 if self._parts else len(_envelope(first).encode()) - _NO_BODY
+        durable, envelope = self._durable or bool(message.durable), self._envelope_size
+        if not self._parts or durable is not self._durable:
+            envelope = len(_envelope(first, durable).encode()) - _NO_BODY
         if 0 < self.max_size < self._size + size + envelope:
             return False
-        self._first = first
+        self._first, self._durable, self._envelope_size = first, durable, envelope
         self._parts.append(part)
-        self._size += size + envelope
+        self._size += size
         return True
 
     @property
     def size(self) -> int:
         """Bytes of the batch, as it is sent."""
-        return self._size
+        return self._size + self._envelope_size
 
     def to_bytes(self) -> bytes:
         """The batch in the format 0x80013700. ValueError for an empty one."""
         if self._first is None:
             raise ValueError("the batch is empty")
-        envelope = _envelope(self._first)
+        envelope = _envelope(self._first, self._durable)
         envelope.data_sections = self._parts
         return envelope.encode()
 
@@ -90,7 +95,7 @@ class Batch:
         return (Message.from_bytes(part) for part in self._parts)
 
     def __repr__(self) -> str:
-        return "<Batch of %d messages, %d bytes>" % (len(self), self._size)
+        return "<Batch of %d messages, %d bytes>" % (len(self), self.size)
 
 
 def messages_of(received: Any) -> Iterator[Message]:
@@ -107,9 +112,11 @@ def messages_of(received: Any) -> Iterator[Message]:
         yield Message.from_bytes(part)
 
 
-def _envelope(first: Message) -> Message:
+def _envelope(first: Message, durable: bool) -> Message:
     """The sections before the bodies."""
     message = Message()
+    if durable:
+        message.durable = True
     if first.id is not None:
         message.id = first.id
     if first.group_id is not None:

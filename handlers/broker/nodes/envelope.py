@@ -29,6 +29,8 @@ _FORMS = (
 # ... and goes on as a list: empty, with a size of one byte, with a size of four.
 _LIST0, _LIST8, _LIST32 = b"\x45", b"\xc0", b"\xd0"
 
+_MARK = b"\x01"  # of a header that a store keeps with its message-format; sections begin with 0
+
 INSTRUCTIONS = b"\x00\x53\x71"
 """How delivery annotations begin. They are looked for behind the header, and in the last bytes: there is a client that
 writes them last. To look through all of every message would cost more than to pass it on."""
@@ -53,19 +55,22 @@ class Envelope:
     length: how many bytes of the message it is; 0 when there was none.
     durable: whether the sender asked for the message to survive a restart. priority: default 4.
     ttl: seconds that the message may live from its arrival on, 0.0 for ever.
-    header: the bytes that it was read from.
+    header: the bytes that it was read from. kept: those that a store keeps of it.
+    format: the message-format; 0 for that of the specification [2.7.5]. A batch has another one, and goes on with it.
     first: the header of a first delivery: that of the sender, with first-acquirer set.
     """
 
-    __slots__ = ("length", "durable", "priority", "ttl", "first", "header", "_count")
+    __slots__ = ("length", "durable", "priority", "ttl", "first", "format", "header", "kept", "_count")
 
-    def __init__(self, header: bytes) -> None:
+    def __init__(self, header: bytes, message_format: int = 0) -> None:
         message = Message.from_bytes(header)
         self.length = len(header)
         self.durable = bool(message.durable)
         self.priority: int = message.priority
         self.ttl: float = message.ttl or 0.0
         self.header = header
+        self.format = message_format
+        self.kept = _marked(header, message_format) if message_format else header
         self._count: int = message.delivery_count or 0
         self.first = self.again(0, None, True)
 
@@ -85,8 +90,8 @@ class Envelope:
         return header[: _measure(header)]
 
 
-def read_envelope(payload: bytes) -> Envelope:
-    """The envelope of the message in `payload`; DecodeError if its header is none.
+def read_envelope(payload: bytes, message_format: int = 0) -> Envelope:
+    """The envelope of the message in `payload`, which came in this format; DecodeError if its header is none.
 
     The message behind it is `payload[envelope.length:]`; INSTRUCTIONS in it are to be taken out.
     """
@@ -100,19 +105,32 @@ def read_envelope(payload: bytes) -> Envelope:
     else:
         length = 0
     header = payload[:length]
-    envelope = _known.get(header)
-    return _learn(header, length) if envelope is None else envelope
+    envelope = _known.get(_marked(header, message_format) if message_format else header)
+    return _learn(header, length, message_format) if envelope is None else envelope
 
 
-def _learn(header: bytes, length: int) -> Envelope:
+def kept_envelope(kept: bytes) -> Envelope:
+    """The envelope of which a store has kept this; DecodeError where that is none."""
+    if not kept.startswith(_MARK):
+        return read_envelope(kept)
+    if len(kept) < 5:
+        raise DecodeError("a message-format of less than four bytes")
+    return read_envelope(kept[5:], int.from_bytes(kept[1:5], "big"))
+
+
+def _marked(header: bytes, message_format: int) -> bytes:
+    return _MARK + message_format.to_bytes(4, "big") + header
+
+
+def _learn(header: bytes, length: int, message_format: int) -> Envelope:
     if length > LONGEST_HEADER:
         raise DecodeError(f"a header of {length} bytes; its fields take {LONGEST_HEADER} at most")
     if len(header) < length:
         raise DecodeError("the header of the message promises more bytes than there are")
-    envelope = Envelope(header)
+    envelope = Envelope(header, message_format)
     if len(_known) >= _KEEP:
         _known.clear()  # a sender makes up headers; those in use are back in no time
-    _known[header] = envelope
+    _known[envelope.kept] = envelope
     return envelope
 
 
