@@ -194,8 +194,14 @@ class AsyncConnection:
         before; those that were not taken go back. Harmless when repeated.
 
         timeout: seconds for the peer; Timeout is raised when they have passed, and it is closed then, too.
+
+        Where its event loop is closed already, the peer hears nothing but the end of the wire.
         """
         life = self._life
+        if self.container.event_loop.is_closed():
+            life.closing = True
+            self.container.let_go()
+            return
         if self._parting:  # another call is at it
             await life.until(lambda: not self._parting, "closing the connection", timeout)
             return

@@ -175,8 +175,11 @@ class AsyncContainer(Container):
             self._waiters.remove(future)
 
     def let_go(self) -> None:
-        """Close everything at once. Harmless when repeated."""
+        """Close everything at once; the sockets alone, where the event loop is closed. Harmless when repeated."""
         if self._left:
+            return
+        if self.event_loop.is_closed():
+            self.abandon()
             return
         try:
             if self._error is None:
@@ -196,7 +199,9 @@ class AsyncContainer(Container):
         self._network.close()
 
     def __del__(self) -> None:
-        """Its descriptors go with it, as those of every container."""
+        """Its descriptors go with it, as those of every container. The collector may run in any thread, and an event
+        loop belongs to its own; but one that has begun is held by its loop, which watches its descriptors and has its
+        turns, and so lives until that loop is closed. Here then nothing of the loop is touched."""
         if not self._left and hasattr(self, "_network"):
             self.abandon()
 
@@ -248,9 +253,10 @@ class AsyncContainer(Container):
         except RuntimeError:
             running = None
         if running is not self.event_loop:
-            state = ", which is closed" if self.event_loop.is_closed() else ""
-            text = "%r belongs to another event loop%s; other threads hand work over by call_soon_threadsafe()"
-            raise RuntimeError(text % (self, state))
+            remedy = "; other threads hand work over by call_soon_threadsafe()"
+            if self.event_loop.is_closed():
+                remedy = ", which is closed: connections are closed before; close() frees their sockets still"
+            raise RuntimeError("%r belongs to another event loop%s" % (self, remedy))
 
     def _turn(self) -> None:
         if self._soon is not None:

@@ -31,7 +31,8 @@ class AsyncRequests:
         self._sender = sender
         self._receiver = receiver
         self._number = 0
-        self._calls: dict[Any, asyncio.Future[ReceivedMessage]] = {}
+        self._calls: dict[Any, asyncio.Future[Optional[ReceivedMessage]]] = {}
+        self._failure: Optional[Exception] = None  # why no response is read any more, other than by a close
         receiver.attached_again = self._moved
         self._reader = asyncio.get_running_loop().create_task(self._read())
 
@@ -52,22 +53,24 @@ class AsyncRequests:
         message = request if isinstance(request, Message) else Message(request)
         if not self._address and not message.address:
             raise ValueError("the request has no address, and requests() was called without one")
+        if self._reader.done():
+            raise self._reason()
         loop = asyncio.get_running_loop()
         seconds = check_timeout(timeout)
         self._number += 1
         number = self._number
         message.reply_to = self.reply_to
         message.correlation_id = number
-        future: asyncio.Future[ReceivedMessage] = loop.create_future()
-        if self._reader.done():
-            self._receiver.check("call()")
-            raise LinkException("call(): the requests are closed")
+        future: asyncio.Future[Optional[ReceivedMessage]] = loop.create_future()
         self._calls[number] = future
         name = "call(): waiting for the response from %r" % (self._address or message.address)
         alarm = None if seconds is None else loop.call_later(seconds, _expire, future, name)
         try:
             await self._sender.send(message, timeout=timeout)
-            return await future
+            response = await future
+            if response is None:
+                raise self._reason()
+            return response
         finally:
             del self._calls[number]
             if alarm is not None:
@@ -89,13 +92,22 @@ class AsyncRequests:
                 if future is not None and not future.done():
                     future.set_result(message)
         except Exception as error:
-            for future in self._calls.values():
-                if not future.done():
-                    future.set_exception(error)
-            return
+            self._failure = error
         for future in self._calls.values():
             if not future.done():
-                future.set_exception(LinkException("call(): the requests are closed"))
+                future.set_result(None)  # each has an exception of its own, which collects the places that it passes
+
+    def _reason(self) -> Exception:
+        """Why there will be no response: an exception of its own for each call."""
+        try:
+            self._receiver.check("call()")
+        except Exception as error:
+            return error
+        reason = LinkException("call(): the requests are closed")
+        if self._failure is not None:
+            reason = LinkException("call(): responses cannot be read any more: %s" % self._failure)
+            reason.__cause__ = self._failure
+        return reason
 
     def _moved(self) -> None:
         """The receiver is attached again, over another wire. Calls of now use its new address: those that are there
@@ -122,6 +134,6 @@ class AsyncRequests:
         await self.close()
 
 
-def _expire(future: asyncio.Future[ReceivedMessage], name: str) -> None:
+def _expire(future: asyncio.Future[Optional[ReceivedMessage]], name: str) -> None:
     if not future.done():
         future.set_exception(Timeout("%s timed out" % name))

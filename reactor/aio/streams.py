@@ -336,11 +336,13 @@ class StreamNetwork:
         return -1
 
     def close(self) -> None:
+        self._aside.close()
+        if self._loop.is_closed():
+            return  # its transports close their sockets when they are let go of, and can do no more
         for thing in list(self._watched):
             thing.close()
         for task in list(self._tasks):
-            if not self._loop.is_closed():
-                task.cancel()
+            task.cancel()
 
 
 def _address(found: Any) -> str:
