@@ -35,8 +35,12 @@ class Lazily:
         return value
 
 
+_modules: dict[str, dict[str, None]] = {}  # of each package that has `members`
+
+
 def members(package: str, **modules: str) -> Callable[[str], Any]:
     """The `__getattr__` of a package: its names, each from the module where it is, imported when it is asked for."""
+    _modules[package] = dict.fromkeys(modules.values())
 
     def find(name: str) -> Any:
         if name not in modules:
@@ -46,6 +50,14 @@ def members(package: str, **modules: str) -> Callable[[str], Any]:
         return value
 
     return find
+
+
+def enter(*packages: str) -> None:
+    """Import all that these packages import later: for a program that may have no descriptor left for a file when a
+    peer needs it."""
+    for package in packages:
+        for module in _modules[package]:
+            import_module(module)
 
 
 def names_of(package: str) -> Callable[[], list[str]]:

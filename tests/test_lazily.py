@@ -26,7 +26,7 @@ def test_a_lazy_module_is_that_module() -> None:
 def test_a_program_without_tls_and_passwords_does_not_pay_for_them() -> None:
     needless = {"ssl", "json", "dataclasses", "difflib", "urllib.parse", "ipaddress", "unicodedata", "copy"}
     needless |= {"logging", "uuid", "platform", "traceback", "textwrap"}
-    rooms = "codec.data codec.nodes container.unsettled container.explain.links container.settings.screens environment"
+    rooms = "codec.data codec.nodes container.unsettled container.explain.far container.settings.screens environment"
     rooms += " engine.sasl.digest engine.sasl.oauth engine.sasl.scram engine.websocket.layer engine.proxy.layer"
     rooms += " engine.tls.certificate engine.endpoints.ledger container.settings.config tracing.text tracing.words"
     needless |= {"reactor." + room for room in rooms.split()} | {"handlers.publisher", "handlers.transaction"}
@@ -58,6 +58,18 @@ def test_the_roots_have_the_names_that_they_import_later() -> None:
     shown = subprocess.run(command, cwd=HERE, capture_output=True, check=False, timeout=60, text=True)
     assert shown.stdout.splitlines() == ["", ""]
     assert "module 'handlers' has no attribute 'Publicher'" in shown.stderr
+
+
+def test_a_listener_needs_no_file_when_a_peer_comes() -> None:
+    """Peers can have taken all descriptors by then."""
+    rooms = "engine.sasl.digest engine.sasl.oauth engine.sasl.scram engine.websocket.layer engine.tls.causes"
+    rooms += " engine.tls.certificate container.explain.far container.explain.holding"
+    names = {"reactor." + room for room in rooms.split()}
+    program = "import sys, reactor; container = reactor.Container(); container.listen('127.0.0.1:0')\n"
+    program += "print(*sorted(%r - set(sys.modules))); container.close()" % names
+    command = [sys.executable, "-c", program]
+    shown = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=60, text=True)
+    assert shown.stdout.split() == []
 
 
 def test_a_logger_is_made_when_it_is_first_used(caplog: pytest.LogCaptureFixture) -> None:

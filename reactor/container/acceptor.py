@@ -10,6 +10,7 @@ from reactor.engine.public import Transport
 from reactor.engine.sasl.credentials import Decoy
 from reactor.engine.sasl.exchange import NONCE_SIZE
 from reactor.engine.tls.domain import SSLDomain
+from reactor.lazily import enter
 from reactor.loop.driver import ListenerDriver
 from reactor.loop.interface import Wire
 from reactor.url import Url
@@ -59,6 +60,8 @@ class Acceptor:
     def __init__(
         self, container: AcceptorHost, settings: ListenSettings, drive: Callable[[Transport, Wire, bool], object]
     ) -> None:
+        # Not when a peer comes: peers can have taken all descriptors by then.
+        enter("reactor.engine.sasl", "reactor.engine.tls", "reactor.engine.websocket", "reactor.container.explain")
         listener = container.loop.network.listen(settings.host, settings.port)
         self.container = container
         self.settings = settings

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from reactor.container.explain.far import unknown as unknown
     from reactor.container.explain.holding import handler_frame as handler_frame
     from reactor.container.explain.holding import held as held
-    from reactor.container.explain.links import ended as ended
-    from reactor.container.explain.links import of_link as of_link
 else:
     __getattr__ = members(
         __name__,
@@ -24,6 +22,4 @@ else:
         unknown="reactor.container.explain.far",
         handler_frame="reactor.container.explain.holding",
         held="reactor.container.explain.holding",
-        ended="reactor.container.explain.links",
-        of_link="reactor.container.explain.links",
     )

@@ -16,6 +16,7 @@ from weakref import ref
 from reactor.container import explain
 from reactor.container.connections import Connections
 from reactor.container.draining import Drain
+from reactor.container.explain.links import ended, of_link
 from reactor.container.explain.look import Look, Refusal
 from reactor.container.explain.samples import Samples
 from reactor.container.explain.sentences import Explanation, Sentence, counted, lasting
@@ -90,7 +91,7 @@ class Explainer:
         """The peer has ended a link. With a reason it is remembered, as long as no other comes in its place."""
         if link.remote_condition is not None and not self._connections.will_retry(link):
             where = "%s: %s" % (link.connection.describe(), link.describe())
-            words = "%s %s" % (where, explain.ended(link)[1])
+            words = "%s %s" % (where, ended(link)[1])
             self._refused.append((ref(link.connection), link.describe(), self._turns.loop.clock.now(), words))
 
     def sample(self) -> None:
@@ -300,7 +301,7 @@ def of_endpoint(look: Look, thing: Any) -> Explanation:
     elif isinstance(thing, Link):
         told = explain.of_session(look, thing.session, links=False) if thing.may_go_on() and not thing.held else []
         if thing.state & Endpoint.REMOTE_CLOSED or not any(_stops_links(sentence) for sentence in told):
-            told += explain.of_link(look, thing)
+            told += of_link(look, thing)
     else:
         raise TypeError("explain() takes a container, connection, session, link or delivery, not %r" % (thing,))
     if not any(sentence.stuck for sentence in told) and not any(sentence.kind == "done" for sentence in told):

@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from reactor import codec
 from reactor.codec.dicts import Entries
-from reactor.codec.types import UNDESCRIBED, AnyValue, Array, symbol
+from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, symbol
 from reactor.engine.endpoints.fields import check_key
 
 #: Methods of Data that change it, beside those that put.
@@ -116,7 +116,7 @@ class Values(list[AnyValue]):
     def _content(self) -> AnyValue:
         if not self:
             return None
-        return self[0] if len(self) == 1 and not self.listed else Array(UNDESCRIBED, codec.Data.SYMBOL, *self)
+        return self[0] if len(self) == 1 and not self.listed else Array(UNDESCRIBED, Data.SYMBOL, *self)
 
     def _take(self, content: AnyValue) -> None:
         several = isinstance(content, (Array, list))

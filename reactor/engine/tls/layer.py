@@ -18,7 +18,7 @@ from reactor.engine import tls
 from reactor.engine.headers import is_unclear
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
 from reactor.errors import RemoteProtocolError
-from reactor.lazily import Lazily
+from reactor.lazily import Lazily, enter
 
 if TYPE_CHECKING:
     import ssl
@@ -51,6 +51,7 @@ class TLSLayer:
     """
 
     def __init__(self, domain: SSLDomain, server: bool, details: Optional[SSLSessionDetails] = None) -> None:
+        enter("reactor.engine.tls")
         self.domain = domain
         self.server = server
         self.established = False
