@@ -320,17 +320,8 @@ def test_a_trace_begins_with_amqp(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def storm(world: World) -> None:
     """As without a proxy: nothing that was accepted is lost, while wires on both sides of the proxy break."""
-    broker = world.start(scenarios.Bystander, "amqp://broker:5672", 3000, name="broker")
     world.start(HttpProxy, "proxy", 3128, name="proxy")
-    producers, consumers = scenarios.start_clients(world)
-    scenarios.raise_storm(world, [*producers, *consumers])
-    for consumer in consumers:
-        consumer.handler.rest()
-    jobs = lambda: broker.handler.statistics("jobs")  # noqa: E731
-    world.run_until(lambda: not any(one.store.todo for one in producers) and not jobs().depth, limit=600)
-    scenarios.stop_clients(world, [*producers, *consumers])
-    accepted = sum(len(one.store.accepted) for one in producers)
-    assert 0 < accepted <= jobs().enqueued == jobs().acknowledged
+    scenarios.nothing_is_lost_by_its_numbers(world, "amqp://broker:5672")
 
 
 def test_nothing_is_lost_in_a_storm(monkeypatch: pytest.MonkeyPatch) -> None:

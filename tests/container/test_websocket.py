@@ -11,7 +11,7 @@ import pytest
 from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker
 from reactor import ConnectionException, Container, Message, Url
-from reactor.simulation import World, explore
+from reactor.simulation import explore
 from tests.support import scenarios
 from tests.support.stage import Stage, Witness
 from tests.support.tls import client_domain, server_domain
@@ -76,24 +76,9 @@ def test_a_connection_is_lost_and_made_again(chunk: Any) -> None:
     stage.finish()
 
 
-def storm(world: World) -> None:
-    """Clients crash and wires break; afterwards all that was accepted has been consumed. The taps of other scenarios
-    read AMQP on the wires, and see none here: the broker's own numbers have to do."""
-    broker = world.start(scenarios.Bystander, scenarios.URL, 3000, name="broker")
-    producers, consumers = scenarios.start_clients(world)
-    scenarios.raise_storm(world, [*producers, *consumers])
-    for consumer in consumers:
-        consumer.handler.rest()
-    jobs = lambda: broker.handler.statistics("jobs")  # noqa: E731
-    world.run_until(lambda: not any(one.store.todo for one in producers) and not jobs().depth, limit=600)
-    scenarios.stop_clients(world, [*producers, *consumers])
-    accepted = sum(len(one.store.accepted) for one in producers)
-    assert 0 < accepted <= jobs().enqueued == jobs().acknowledged
-
-
 def test_nothing_is_lost_in_a_storm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scenarios, "URL", "amqpws://broker/amqp")
-    assert explore(storm, range(10)) == 10
+    assert explore(lambda world: scenarios.nothing_is_lost_by_its_numbers(world, scenarios.URL), range(10)) == 10
 
 
 def test_tls_below_and_a_path() -> None:

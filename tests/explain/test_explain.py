@@ -11,10 +11,10 @@ import reactor
 from handlers import MessagingHandler
 from reactor import ACCEPTED, Condition, Connection, Container, Message
 from reactor.container.explain.sentences import Explanation, Sentence
-from tests.explain.test_sentences import Goes, fed, feeding, of_server
+from tests.explain.test_sentences import Goes, fed, feeding, of_server, sender_with
+from tests.support.holding import Serves
+from tests.support.processes import DEADLINE
 from tests.support.stage import Stage, Witness
-
-DEADLINE = 60
 
 
 def test_an_explanation_has_the_obstacles_first_and_each_sentence_once() -> None:
@@ -49,10 +49,7 @@ def test_a_link_of_a_connection_that_is_not_there_is_explained_by_that() -> None
 
 
 def test_sent_deliveries() -> None:
-    stage = of_server(on_link_opened=lambda event: event.receiver and event.receiver.flow(2))
-    container, connection = stage.connect(Goes())
-    sender = container.create_sender(connection, "jobs")
-    stage.run()
+    stage, _, sender = sender_with(2)
     accepted, waits, unsent = (sender.send(Message("x"), tag=tag) for tag in "abc")
     stage.run()
     stage.server.accept(stage.server.events["on_message"][0].delivery)
@@ -131,22 +128,6 @@ def test_a_person_is_not_flooded() -> None:
 # -- from other threads ----------------------------------------------------------------------------------------------
 
 
-class Serves(MessagingHandler):
-    """Listens on a port of the system's, and holds the loop where it is asked to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ready, self.holds, self.go_on = threading.Event(), threading.Event(), threading.Event()
-
-    def on_start(self, event: Any) -> None:
-        event.container.listen("amqp://127.0.0.1:0")
-        self.ready.set()
-
-    def hold(self) -> None:
-        self.holds.set()
-        self.go_on.wait(DEADLINE)
-
-
 @pytest.fixture
 def serving() -> Any:
     handler = Serves()
@@ -172,8 +153,8 @@ def test_a_handler_that_holds_the_loop_is_named(serving: Any) -> None:
     assert handler.holds.wait(DEADLINE)
     told = container.explain(patience=0.1)
     assert told.kinds == {"loop held"}
-    assert "the handler test_explain.py:Serves.hold has held the loop for at least" in told[0]
-    assert "and stands at test_explain.py:" in told[0] and "in thread 'the-loop'" in told[0]
+    assert "the handler holding.py:Serves.hold has held the loop for at least" in told[0]
+    assert "and stands at holding.py:" in told[0] and "in thread 'the-loop'" in told[0]
 
 
 def test_what_has_ended_the_run_is_not_taken_for_the_peer_s_doing() -> None:

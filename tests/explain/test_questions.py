@@ -19,29 +19,13 @@ from reactor.container.explain import places, questions
 from reactor.explain import __main__ as command
 from reactor.explain.asking import NoAnswer, ask
 from reactor.simulation import World
-
-DEADLINE = 60
+from tests.support.holding import Serves
+from tests.support.processes import DEADLINE
 
 #: Options of the command: no answer is too late.
 PATIENT = ["--timeout", str(DEADLINE)]
 
 unix = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="Unix sockets are asked by")
-
-
-class Serves(MessagingHandler):
-    """Listens on a port of the system's, and holds the loop where it is asked to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ready, self.holds, self.go_on = threading.Event(), threading.Event(), threading.Event()
-
-    def on_start(self, event: Any) -> None:
-        event.container.listen("amqp://127.0.0.1:0")
-        self.ready.set()
-
-    def hold(self) -> None:
-        self.holds.set()
-        self.go_on.wait(DEADLINE)
 
 
 class Running:
@@ -135,7 +119,7 @@ def test_the_handler_that_holds_the_loop_is_named(running: Running, capsys: pyte
     running.container.call_soon_threadsafe(running.handler.hold)
     assert running.handler.holds.wait(DEADLINE)
     assert command.main([listening.address, *PATIENT]) == command.STUCK
-    assert "the handler test_questions.py:Serves.hold has held the loop for at least" in capsys.readouterr().out
+    assert "the handler holding.py:Serves.hold has held the loop for at least" in capsys.readouterr().out
 
 
 def test_loopback_wants_the_token(running: Running, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,6 +49,26 @@ def of_server(**options: Any) -> Stage:
     return Stage(Witness(**{"prefetch": 0, "auto_accept": False, **options}))
 
 
+def sender_with(credit: int, **options: Any) -> tuple[Stage, Any, Any]:
+    """A stage, the container of a client, and its sender, which has so much credit."""
+    stage = of_server(on_link_opened=lambda event: event.receiver and event.receiver.flow(credit))
+    container, connection = stage.connect(Goes(), **options)
+    sender = container.create_sender(connection, "jobs")
+    stage.run()
+    return stage, container, sender
+
+
+def of_sender_that_waits(messages: int, credit: int, **options: Any) -> Any:
+    """The container of a sender of so many messages, which have waited for 12 seconds, with so much credit before."""
+    stage, container, sender = sender_with(credit, **options)
+    for _ in range(messages):
+        sender.send(Message("x"))
+    stage.run()
+    container.explain()
+    passing(stage, container, 12)
+    return container
+
+
 def passing(stage: Stage, container: Any, seconds: float) -> None:
     """Let time pass in which nothing else happens."""
     rung: list[Any] = []
@@ -81,16 +101,7 @@ def a_sender_without_credit() -> Any:
 @situation("no credit", r"sender to jobs has no credit for 1 message that waits: all that the peer \(container "
            r"'[^']+'\) has granted is used up, for at least 12 s", "no outcome")  # fmt: skip
 def a_sender_that_has_used_up_its_credit() -> Any:
-    stage = of_server(on_link_opened=lambda event: event.receiver and event.receiver.flow(1))
-    container, connection = stage.connect(Goes())
-    sender = container.create_sender(connection, "jobs")
-    stage.run()
-    for _ in range(2):
-        sender.send(Message("x"))
-    stage.run()
-    container.explain()
-    passing(stage, container, 12)
-    return container
+    return of_sender_that_waits(2, 1)
 
 
 @situation("draining", r"sender to jobs was drained by the peer, which has its credit back, and 1 message waits")
@@ -125,38 +136,18 @@ def a_session_window_that_is_full() -> Any:
 @situation("bound on unsettled", r"sender to jobs sends nothing: 3 messages were sent over the session without an "
            "outcome, and Limits.max_unsettled is 3", "no outcome")  # fmt: skip
 def a_sender_at_the_bound_of_the_limits() -> Any:
-    stage = of_server(on_link_opened=lambda event: event.receiver and event.receiver.flow(10))
-    container, connection = stage.connect(Goes(), limits=Limits(max_unsettled=3))
-    sender = container.create_sender(connection, "jobs")
-    stage.run()
-    for _ in range(5):
-        sender.send(Message("x"))
-    stage.run()
-    container.explain()
-    passing(stage, container, 12)
-    return container
+    return of_sender_that_waits(5, 10, limits=Limits(max_unsettled=3))
 
 
 @situation("no outcome",
            r"sender to jobs has sent 1 message without an outcome of the peer, for at least 12 s", "may send")
 def an_outcome_that_does_not_come() -> Any:
-    stage = of_server(on_link_opened=lambda event: event.receiver and event.receiver.flow(10))
-    container, connection = stage.connect(Goes())
-    sender = container.create_sender(connection, "jobs")
-    stage.run()
-    sender.send(Message("x"))
-    stage.run()
-    container.explain()
-    passing(stage, container, 12)
-    return container
+    return of_sender_that_waits(1, 10)
 
 
 @situation("not complete", r"sender to jobs has 1 message begun by delivery\(\) and not finished")
 def a_message_that_is_begun() -> Any:
-    stage = of_server(on_link_opened=lambda event: event.receiver and event.receiver.flow(10))
-    container, connection = stage.connect(Goes())
-    sender = container.create_sender(connection, "jobs")
-    stage.run()
+    _, container, sender = sender_with(10)
     sender.delivery("1")
     return container
 
