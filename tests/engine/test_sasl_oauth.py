@@ -207,6 +207,7 @@ def test_a_message_that_is_none_is_refused_and_not_quoted(make, hello):
         (b'{"status": "400"}', "400"),
         (b'{"status": "evil\\u001b[0m"}', "evil\\x1b[0m"),
         (b'{"status": "' + b"x" * 500 + b'"}', "x" * 60 + "..."),
+        (b'{"status": "who knows T=?"}', "who knows (token not shown)?"),
         (b'{"status": ""}', "without a reason"),
         (b'{"status": 400}', "without a reason"),
         (b"[]", "without a reason"),

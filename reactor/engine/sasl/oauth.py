@@ -60,7 +60,7 @@ class OAuthClient(ClientMechanism):
     def respond(self, challenge: bytes) -> bytes:
         if self.hint:
             raise MechanismError("the server goes on after the reason for its refusal")
-        self.hint = _status(challenge)
+        self.hint = _status(challenge, self.identity.token or "")
         return self.sorry
 
     def finish(self, data: Optional[bytes]) -> None:
@@ -187,11 +187,13 @@ def _bearer(pairs: list[str]) -> str:
     return match.group(1)
 
 
-def _status(challenge: bytes) -> str:
-    """The reason in a server's JSON, as far as it is to be understood."""
+def _status(challenge: bytes, token: str) -> str:
+    """The reason in a server's JSON, as far as it is to be understood, without the token that it may quote."""
     try:
         told: Any = json.loads(challenge.decode("utf-8"))
     except (ValueError, RecursionError):
         told = None
     status = told.get("status") if isinstance(told, dict) else None
-    return shown(status, 60) if isinstance(status, str) and status else "without a reason"
+    if not isinstance(status, str) or not status:
+        return "without a reason"
+    return shown(status.replace(token, "(token not shown)") if token else status, 60)
