@@ -344,10 +344,10 @@ def test_a_container_that_is_asked_by_a_signal(other: System, monkeypatch: pytes
     assert numbers == ([] if other is WINDOWS else [30, 30]), "once for the handler, and once for the one before"
 
 
-def test_a_process_that_does_not_listen(other: System) -> None:
+def test_a_process_that_does_not_listen(other: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """To ask whether it is there would end it on Windows."""
     killed: list[tuple[int, int]] = []
-    other._os.kill = lambda *given: killed.append(given)
+    monkeypatch.setattr(other._os, "kill", lambda *given: killed.append(given), raising=False)
     with pytest.raises(NoAnswer, match="process 12345 does not listen for questions"):
         asking.of_process(12345)
     assert killed == ([] if other is WINDOWS else [(12345, 0)])
