@@ -37,7 +37,7 @@ def _trace(ref: Callable[[], Optional[Transport]], wanted: str) -> Callable[[str
         if transport is None or transport.tracer is None:
             _print(line)
         else:
-            transport.log(line)
+            transport.tracer(transport, line)
 
     made = tracing.WordTrace if wanted == "words" else tracing.TextTrace
     return made(write, "0x%x" % next(_traced))

@@ -93,3 +93,22 @@ def test_a_decimal_of_128_bits_has_16_bytes() -> None:
     with pytest.raises(proton.DataException):
         proton.decimal128(b"1")
     assert proton.decimal128(b"1".ljust(16, b"\0")) == b"1" + bytes(15)
+
+
+def test_a_prefetch_of_one_goes_on_after_the_first_message() -> None:
+    class Counting(handlers.MessagingHandler):  # type: ignore[misc]  # a module made at run time
+        count = 0
+
+        def on_message(self, event: Any) -> None:
+            self.count += 1
+
+    counting = Counting(prefetch=1)
+    stage = Stage()
+    client = stage.container(counting)
+    client.create_receiver(client.connect(stage.url), "q")
+    stage.run()
+    sender = stage.server.last("on_link_opened").link
+    for _ in range(3):
+        sender.send(proton.Message("x"))
+    stage.run()
+    assert counting.count == 3

@@ -43,6 +43,7 @@ def test_a_transport_traces_when_it_is_told_to(tracer: bool, capsys: pytest.Capt
         event.transport.trace(Transport.TRACE_FRM)
 
     def opened(event: Any) -> None:
+        event.transport.log("seen")
         event.transport.trace(Transport.TRACE_OFF)
         event.connection.close()
 
@@ -52,6 +53,7 @@ def test_a_transport_traces_when_it_is_told_to(tracer: bool, capsys: pytest.Capt
     stage.connect(client)
     told = "\n".join(lines) if tracer else capsys.readouterr().err
     assert "@open" in told and "@close" not in told
+    assert lines.count("TRACE: seen") == int(tracer) == lines[-1:].count("TRACE: seen"), "its own lines have no prefix"
     assert not capsys.readouterr().err
 
 

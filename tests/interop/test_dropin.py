@@ -5,8 +5,8 @@
 Each set of options is run in two processes at brokers of their own, and what they print must be the same, but for what
 the table of differences has (`plain`). Left out are `--log-stats endpoints`, which prints all attributes of all
 objects, and `--log-msgs upstream`, which reads a message's `__dict__`. The programs stand where
-tests/support/strangers.py has installed them. pyngus's own tests run where $AMQP_REACTOR_PYNGUS is a checkout of it:
-what is published with pip has none.
+tests/support/strangers.py has installed them. An arrow of quiver is written here, by its contract. pyngus's own tests
+run where $AMQP_REACTOR_PYNGUS is a checkout of it: what is published with pip has none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from handlers.broker import EmbeddedBroker
-from tests.support.processes import CHECKOUT, Script
+from tests.support.processes import CHECKOUT, Script, unused_port
 from tests.support.strangers import missing, programs
 
 pytestmark = [
@@ -78,6 +78,7 @@ RECEIVE = {
     "release": "--count 1 --action release",
     "no action": "--count 2 --action noack",
     "prefetch": "--count 3 --reactor-prefetch 5",
+    "prefetch one": "--count 1 --reactor-prefetch 1",
     "at most once": "--count 3 --link-at-most-once",
     "at least once": "--count 3 --link-at-least-once",
     "body": "--count 3 --log-msgs body",
@@ -192,6 +193,53 @@ def test_a_program_on_the_loop_of_tornado(brokers: list[EmbeddedBroker], tmp_pat
         assert status == 0, out + err
         shown.append(out)
     assert shown[0] == shown[1] == "message 1\nmessage 2\nmessage 3\ndone\n"
+
+
+# -- quiver
+
+
+def arrow(operation: str, ours: bool, **given: object) -> list[str]:
+    alias = ["-m", "reactor.as_proton", "--instead"] if ours else []
+    options: dict[str, object] = {
+        "id": "arrow", "host": "127.0.0.1", "path": "jobs", "connection-mode": "client", "channel-mode": "active",
+        "duration": 0, "count": 5, "body-size": 100, "credit-window": 3, "transaction-size": 0, "durable": 1,
+        "settlement": 0, "operation": operation, **{name.replace("_", "-"): value for name, value in given.items()},
+    }  # fmt: skip
+    program = str(Path(__file__).with_name("arrow_program.py"))
+    return [str(programs() / "python"), "-W", "ignore", *alias, program, *(f"{n}={v}" for n, v in options.items())]
+
+
+def transfers(result: tuple[int, str, str]) -> list[str]:
+    status, out, err = result
+    assert status == 0, out + err
+    return re.sub(r"[0-9]{13}", "TIME", out).split()
+
+
+SENT = [f"{number},TIME" for number in range(1, 6)]
+RECEIVED = [f"{number},TIME,TIME" for number in range(1, 6)]
+
+
+def test_an_arrow_of_quiver_sends_and_another_receives(brokers: list[EmbeddedBroker], tmp_path: Path) -> None:
+    for broker, ours in zip(brokers, (True, False)):
+        sender = transfers(run(arrow("send", ours, port=broker.port, settlement=1), tmp_path))
+        assert [line for line in sender if line[0] != "S"] == SENT
+        assert sorted(line for line in sender if line[0] == "S") == ["S" + line for line in SENT]
+        assert transfers(run(arrow("receive", ours, port=broker.port), tmp_path)) == RECEIVED
+
+
+@pytest.mark.parametrize("operation", ["send", "receive"])
+@pytest.mark.parametrize("ours", [True, False])
+def test_an_arrow_of_quiver_waits_for_one_on_the_other_library(operation: str, ours: bool, tmp_path: Path) -> None:
+    if missing("cli-proton-python"):
+        pytest.skip(f"cli-proton-python: {missing('cli-proton-python')}")
+    port = unused_port()
+    modes = {"connection_mode": "server", "channel_mode": "passive"}
+    with Script(arrow(operation, ours, port=port, **modes), tmp_path, life=LIMIT) as server:
+        server.wait_for("listening")
+        other = "receive" if operation == "send" else "send"
+        client = transfers(run(arrow(other, not ours, port=port), tmp_path))
+        results = [transfers(server.finish()), client]
+    assert results == ([SENT, RECEIVED] if operation == "send" else [RECEIVED, SENT])
 
 
 # -- spans

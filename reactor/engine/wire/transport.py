@@ -52,7 +52,7 @@ class Transport(Listed):
     tls: TLS on this wire (`ssl()`), or None.
     output: bytes to be sent; the driver sends from its front and calls `pop`.
     recorder: called with ("in" or "out", bytes) for all that passes, as it is without TLS; or None (default).
-    tracer: called with (transport, text) by `log`; or None.
+    tracer: called with (transport, text) by `log`, and with each line of a trace of frames; or None.
     """
 
     __slots__ = (
@@ -302,9 +302,9 @@ class Transport(Listed):
         self.taps.trace(n & (self.TRACE_RAW | self.TRACE_FRM) > 0, self.trace_maker)
 
     def log(self, message: str) -> None:
-        """Hand a text to the tracer, if there is one."""
+        """Hand a text to the tracer, if there is one, after "TRACE: ", as the original does."""
         if self.tracer is not None:
-            self.tracer(self, message)
+            self.tracer(self, "TRACE: " + message)
 
     # -- the connection ----------------------------------------------------------------------------------
 
