@@ -12,7 +12,7 @@ import reactor
 import reactor.utils
 from reactor.as_proton import names, ours, spans
 from reactor.as_proton.container import Container, Reactor, Urls
-from reactor.as_proton.engine import Connection
+from reactor.as_proton.engine import SASL, Connection
 from reactor.as_proton.foreign import IOHandler, PythonIO
 from reactor.container.sources.selectable import Selectable
 from reactor.lazily import Lazily
@@ -75,6 +75,9 @@ def install(instead: bool = False) -> None:
         del sys.modules[name]
     modules = make()
     sys.modules.update(modules)
+    for kind in reactor.EventType.TYPES.values():
+        if kind.name.startswith("pn_"):
+            kind.name = kind.name.upper()  # programs write it into their logs, and compare it
     if not any(finder is Finder for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder)
     log.info(
@@ -101,7 +104,7 @@ def make() -> dict[str, ModuleType]:
     found: dict[str, Any] = {name: getattr(one, name) for one in (reactor, handlers) for name in one.__all__}
     found.update(vars(reactor.utils))
     found.update(Selectable=Selectable, Connection=Connection, IOHandler=IOHandler, PythonIO=PythonIO)
-    found.update(Container=Container, Reactor=Reactor, Urls=Urls)
+    found.update(Container=Container, Reactor=Reactor, Urls=Urls, SASL=SASL)
     found["Acking"] = vars(sys.modules[handlers.__name__ + ".incoming"])["Acking"]
     modules = {name: _module(name) for name in [*names.PUBLIC, *names.PRIVATE]}
     for table in (names.PUBLIC, names.PRIVATE):

@@ -99,6 +99,6 @@ def describe(handler: Any, etype: EventType, context: Any) -> str:
     method = _METHODS.get(etype, etype.method)
     if etype is Event.DELIVERY:
         method = "on_message" if context.link.is_receiver else "on_accepted, or another for an outcome,"
-    elif etype.name.startswith("pn_") and etype.name.endswith("_remote_open"):
+    elif etype.number < EventType.OWN and etype.method.endswith("_remote_open"):
         method = etype.method.replace("_remote_open", "_opened")
     return "%s.%s" % (" and ".join(type(one).__name__ for one in names), method)

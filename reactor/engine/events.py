@@ -31,7 +31,8 @@ class EventType:
     __slots__ = ("name", "number", "method", "scope")
 
     TYPES: ClassVar[dict[int, EventType]] = {}
-    _next: ClassVar[int] = 10000
+    OWN: ClassVar[int] = 10000
+    _next: ClassVar[int] = OWN
 
     def __init__(
         self,

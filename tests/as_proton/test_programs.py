@@ -188,6 +188,15 @@ def test_install_says_once_what_it_did(tmp_path: Path) -> None:
     assert line.startswith("INFO:reactor.as_proton.modules:proton, proton.handlers, proton.reactor")
 
 
+def test_events_have_the_names_that_they_have_there(tmp_path: Path) -> None:
+    text = "import reactor.as_proton\nreactor.as_proton.install()\nfrom proton import *\n"
+    text += "collector, connection = Collector(), Connection()\nconnection.collect(collector)\n"
+    text += "event = collector.peek()\nprint(event.type, event.type.name, event.type.method, str(event)[:19])\n"
+    text += "print(EventType('pn_mine').name, Event.DELIVERY)\n"
+    name = "PN_CONNECTION_INIT"
+    assert python(text, tmp_path) == f"{name} {name} on_connection_init {name}(\npn_mine PN_DELIVERY\n"
+
+
 @pytest.mark.parametrize("name", ["cproton", "_cproton", "cproton_ffi"])
 def test_a_module_that_is_not_here_names_what_to_use(name: str, tmp_path: Path) -> None:
     text = "import reactor.as_proton\nreactor.as_proton.install()\n"

@@ -265,8 +265,8 @@ def test_a_program_with_spans(brokers: list[EmbeddedBroker], tmp_path: Path) -> 
 
 
 def test_pyngus_passes_its_own_tests(tmp_path: Path) -> None:
-    """Of 74, 71 pass on the original and 3 are skipped there. One more is skipped here (it is for a SASL without a
-    configuration, which takes any password), and one fails: TLS without a certificate, by an anonymous cipher."""
+    """Of 74, 71 pass on the original and 3 are skipped there, as here; one fails here: TLS without a certificate, by an
+    anonymous cipher."""
     if "AMQP_REACTOR_PYNGUS" not in os.environ:
         pytest.skip("AMQP_REACTOR_PYNGUS names no checkout of pyngus")
     checkout = Path(os.environ["AMQP_REACTOR_PYNGUS"]).absolute()
@@ -276,4 +276,4 @@ def test_pyngus_passes_its_own_tests(tmp_path: Path) -> None:
         _, out, err = script.finish()
     failed = re.findall(r"^(\S+) \.+ fail$", out, re.MULTILINE)
     assert failed == ["unit_tests.connection.APITest.test_ssl_minimal"], out + err
-    assert "74 tests, 69 passed, 4 skipped" in out
+    assert "74 tests, 70 passed, 3 skipped" in out
