@@ -3,7 +3,7 @@ and with a store (tests/test_documents.py), and RabbitMQ in its versions (tests/
 
 Each document in its own terms: qpid.messaging and RabbitMQ's confirms by the blocking API, the AMQ Python book by its
 callbacks, the AMQ JMS book by both. The sentences, and how they are said here, are the second table of
-reactor/README.md.
+reactor/ACKNOWLEDGEMENT.md.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Made once per message, so it is all slots and plain flags. It knows its link and the channel that it came or went
 on. When that is lost with its wire, `channel` becomes None, and a later update or settlement by the application
-changes nothing, because the peer has forgotten the delivery too. The acknowledgement contract (README,
-"Acknowledgement") is kept here and in wire/outcomes.py.
+changes nothing, because the peer has forgotten the delivery too. The acknowledgement contract
+(reactor/ACKNOWLEDGEMENT.md) is kept here and in wire/outcomes.py.
 """
 
 from __future__ import annotations
