@@ -333,10 +333,13 @@ class AsyncContainer(Container):
     # -- coroutines of handlers --------------------------------------------------------------------------
 
     def coroutine_failed(self, error: BaseException, event: Any) -> None:
-        """For `coroutines`: an exception has left a method. It leaves the container as that of a plain method does."""
+        """For `coroutines`: an exception has left a method. It leaves the container as that of a plain method does,
+        once: `asyncio.run` does not end its tasks where a KeyboardInterrupt stops the loop twice."""
         if isinstance(error, Exception) and self.rescue is not None and self.rescue(error, event):
             return
         if self._left or self._error is not None:
+            if not isinstance(error, Exception):
+                raise error
             context = {"message": "a handler has failed after its container", "exception": error}
             self.event_loop.call_exception_handler(context)
         else:

@@ -193,8 +193,6 @@ class Coroutines:
                 raise error
         except BaseException as failure:
             self._container.coroutine_failed(failure, event)
-            if not isinstance(failure, Exception):
-                raise
 
     def _gone(self, task: asyncio.Task[None]) -> None:
         worker = self._workers.pop(task)

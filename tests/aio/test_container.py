@@ -312,3 +312,40 @@ def test_stop_from_another_thread_ends_the_wait(broker):
         await asyncio.get_running_loop().shutdown_default_executor()
 
     run(program)
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("late", [True, False])
+def test_an_interrupt_in_a_coroutine_stops_the_loop_once_and_the_block_is_left(kind, late):
+    ended = []
+
+    class Interrupted(MessagingHandler):
+        count = 0
+
+        def on_start(self, event):
+            event.container.schedule(0, self)
+
+        async def on_timer_task(self, event):
+            self.count += 1
+            if self.count < 3:
+                event.container.schedule(0, self)
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    for _ in range(5):  # the block has to wait for it
+                        await asyncio.sleep(0)
+                    ended.append("coroutine")
+            elif late:
+                await asyncio.sleep(0)
+            raise kind("now")
+
+    async def main():
+        try:
+            async with AsyncContainer(Interrupted()) as container:
+                await container.wait()
+        finally:
+            ended.append("block")
+
+    with pytest.raises(kind, match="now"):
+        asyncio.run(main())
+    assert ended == ["coroutine", "coroutine", "block"]
