@@ -66,7 +66,7 @@ def test_the_table_of_all_in_one_run(tmp_path: Path) -> None:
     assert status == 0, err
     assert out == into.read_text(encoding="utf-8")
     about, _, header, rule, *lines = out.splitlines()
-    assert about.endswith("; median of 1, of 0.01 s each.")
+    assert about.endswith("; median of 1 (import: 3), of 0.01 s each.")
     assert header.startswith("| | amqp-reactor, ") and " | before, " in header
     assert len(lines) == 3
     assert len({line.count("|") for line in (header, rule, *lines)}) == 1, out
