@@ -55,7 +55,7 @@ def test_the_roots_have_the_names_that_they_import_later() -> None:
     program += "print(*[name for root in (reactor, handlers) for name in root.__all__ if name not in globals()])\n"
     program += "handlers.Publicher"
     command = [sys.executable, "-S", "-c", program]
-    shown = subprocess.run(command, cwd=HERE, capture_output=True, check=False, timeout=60, text=True)
+    shown = subprocess.run(command, cwd=HERE, capture_output=True, check=False, timeout=300, text=True)
     assert shown.stdout.splitlines() == ["", ""]
     assert "module 'handlers' has no attribute 'Publicher'" in shown.stderr
 
@@ -68,7 +68,7 @@ def test_a_listener_needs_no_file_when_a_peer_comes() -> None:
     program = "import sys, reactor; container = reactor.Container(); container.listen('127.0.0.1:0')\n"
     program += "print(*sorted(%r - set(sys.modules))); container.close()" % names
     command = [sys.executable, "-c", program]
-    shown = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=60, text=True)
+    shown = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=300, text=True)
     assert shown.stdout.split() == []
 
 
