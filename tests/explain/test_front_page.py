@@ -22,6 +22,7 @@ README = CHAPTERS["README.md"]
 def unwrapped(text: str) -> list[str]:
     """The sentences, without what differs from run to run."""
     joined = text.replace("\n  ", " ")
+    joined = re.sub(r"\b9[89]\d\b", "990", joined)  # of 1,000 of credit, which is renewed as the wire cuts the messages
     return plain(re.sub(r"\d+(\.\d)? s\b", "N s", joined))
 
 

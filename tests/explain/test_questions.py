@@ -352,8 +352,8 @@ def test_an_answer_of_another_program_is_no_answer(runtime_dir: Path, answer: by
 
         def serve() -> None:
             wire, _ = other.accept()
-            with wire:
-                wire.recv(1024)
+            with wire, wire.makefile("rb") as asked:
+                asked.readline()  # all of it: to close before would be a reset
                 wire.sendall(answer)
 
         thread = threading.Thread(target=serve)
