@@ -12,7 +12,7 @@ import sys
 import pytest
 
 #: Seconds. No test waits for time to pass; the slowest of them starts processes on a slow machine.
-PATIENCE = 120
+PATIENCE = 240
 _stderr = pytest.StashKey[int]()
 _interrupt = pytest.StashKey[object]()
 _left_out = pytest.StashKey[int]()

@@ -23,6 +23,7 @@ import pytest
 from handlers import MessagingHandler, Reject
 from handlers.broker import EmbeddedBroker, Policy
 from reactor import Condition, Container, Delivery, Message
+from reactor.utils import BlockingConnection
 from tests.support.one_process import run_each
 from tests.support.peers import Listening, Peer
 from tests.support.processes import CHECKOUT, DEADLINE, Script, environment, example, run, unused_port
@@ -88,6 +89,18 @@ def one_line(result: tuple[int, str, str]) -> str:
     assert (status, out) == (1, "")
     assert len(err.splitlines()) == 1, err
     return err
+
+
+def put(url: str, address: str, *messages: Any) -> None:
+    """Send them, and wait until the broker has them; without a process of their own."""
+    with BlockingConnection(url, timeout=DEADLINE) as connection, connection.create_sender(address) as sender:
+        for message in messages:
+            sender.send(message)
+
+
+def numbered(count: int) -> list[Message]:
+    """As simple_send sends them."""
+    return [Message(id=number, body={"sequence": number}) for number in range(1, count + 1)]
 
 
 def run_asyncio(command: list[str], place: Path) -> tuple[int, str, str]:
@@ -180,13 +193,12 @@ def test_receive_without_a_count_goes_on(way: str, place: Path, broker: str) -> 
     with Script([*example("receive", way), broker, "jobs"], place) as receiver:
         receiver.wait_for("Opened receiver")
         for body in ("one", "two", "three"):
-            run([*example("send", "module"), broker, "jobs", body], CHECKOUT)
+            put(broker, "jobs", body)
             assert receiver.wait_for("Received") == f"RECEIVE: Received message '{body}'"
 
 
 def test_receive_leaves_what_it_did_not_want(broker: str) -> None:
-    for body in ("one", "two"):
-        lines(run([*example("send", "module"), broker, "jobs", body], CHECKOUT))
+    put(broker, "jobs", "one", "two")
     for body in ("one", "two"):
         out = lines(run([*example("receive", "module"), broker, "jobs", "1"], CHECKOUT))
         assert out[1] == f"RECEIVE: Received message '{body}'"
@@ -259,7 +271,7 @@ def test_whoever_waits_in_vain_can_be_interrupted(way: str, place: Path) -> None
                 onlooker.wait_for("is anybody there?")
                 client.process.send_signal(signal.SIGINT)
                 assert is_interrupted(client.finish(), 130, "sender to requests has ")
-        lines(run([*example("send", way), broker.url, "jobs", "one"], place))
+        put(broker.url, "jobs", "one")
         with Script([*example("send", way), broker.url, "jobs", "two"], place, **DEVELOPER) as sender:
             sender.wait_for("Opened sender")
             sender.process.send_signal(signal.SIGINT)
@@ -313,7 +325,7 @@ def test_who_browses_what_has_no_end_can_be_interrupted(way: str, place: Path) -
 def test_queue_browser_takes_nothing_away(way: str, place: Path, broker: str) -> None:
     url = f"{broker}/examples"
     assert lines(run([*example("queue_browser", way), "-a", url], place)) == ["Messages in the queue: 0"]
-    lines(run([*example("simple_send", way), "-a", url, "-m", "120"], place))
+    put(broker, "examples", *numbered(120))
     bodies = [str({"sequence": number}) for number in range(1, 121)]
     for _ in range(2):
         out = lines(run([*example("queue_browser", way), "-a", url], place, **DEVELOPER))
@@ -324,7 +336,7 @@ def test_queue_browser_takes_nothing_away(way: str, place: Path, broker: str) ->
 def test_thread_pool_settles_what_its_threads_have_done(way: str, place: Path) -> None:
     with EmbeddedBroker() as broker:
         url = f"{broker.url}/examples"
-        lines(run([*example("simple_send", "module"), "-a", url, "-m", "30"], CHECKOUT))
+        put(broker.url, "examples", *numbered(30))
         command = [*example("thread_pool", way), "-a", url, "-m", "30", "-s", "0.001", "-t", "3"]
         out = lines(run(command, place, **DEVELOPER))
         assert broker.queue("examples").depth == 0
@@ -374,7 +386,7 @@ def test_tx_send_and_tx_recv(way: str, place: Path) -> None:
 
 def test_tx_move(way: str, place: Path) -> None:
     with EmbeddedBroker() as broker:
-        lines(run([*example("tx_send", "module"), "-a", f"{broker.url}/examples", "-m", "15"], CHECKOUT))
+        put(broker.url, "examples", *numbered(15))
         out = lines(run([*example("tx_move", way), "-a", broker.url], place, **DEVELOPER))
         assert out == ["10 messages are moved", "15 messages are moved", "There are no more"]
         assert (broker.queue("examples").depth, broker.queue("moved").depth) == (0, 15)
@@ -384,7 +396,7 @@ def test_tx_move(way: str, place: Path) -> None:
 def test_tx_recv_takes_whole_batches(way: str, place: Path) -> None:
     with EmbeddedBroker() as broker:
         url = f"{broker.url}/examples"
-        lines(run([*example("tx_send", "module"), "-a", url, "-m", "5"], CHECKOUT))
+        put(broker.url, "examples", *numbered(5))
         command = [*example("tx_recv", way), "-a", url, "-m", "8", "-b", "4"]
         with Script(command, place, **DEVELOPER) as receiver:
             receiver.wait_for("'sequence': 5")
@@ -406,7 +418,7 @@ def test_tx_send_tells_of_a_transaction_that_was_rolled_back(way: str, place: Pa
 def test_tx_recv_interactive(way: str, place: Path) -> None:
     with EmbeddedBroker() as broker:
         url = f"{broker.url}/examples"
-        lines(run([*example("tx_send", "module"), "-a", url, "-m", "3"], CHECKOUT))
+        put(broker.url, "examples", *numbered(3))
         with Script([*example("tx_recv_interactive", way), "-a", url], place, stdin=PIPE, **DEVELOPER) as receiver:
 
             def say(command: str, *answers: str) -> None:
@@ -499,28 +511,30 @@ def test_aio_send_and_aio_receive(way: str, place: Path, broker: str) -> None:
     assert (status, err) == (1, "not all messages came within 0.01 s\n")
 
 
-@pytest.mark.parametrize("name", [*NETWORKED, *BLOCKING, *ALONE])
-def test_a_copy_needs_nothing_beside_it(name: str, tmp_path: Path) -> None:
-    copy = Path(shutil.copy(CHECKOUT / "examples" / f"{name}.py", tmp_path))
-    command = [sys.executable, "-u", str(copy)]
-    if name == "recurring_timer":
-        command += ["-i", "0.001", "-c", "1"]
-    elif name in NETWORKED:
-        command += arguments(name, f"amqp://127.0.0.1:{unused_port()}")
-    elif name in BLOCKING:
-        command += [argument.format(url=f"amqp://127.0.0.1:{unused_port()}") for argument in BLOCKING[name]]
+def test_a_copy_needs_nothing_beside_it(tmp_path: Path) -> None:
+    """All in one process: it is about what they import."""
     # Only the library can be imported, as where it is installed: the checkout would bring the package of examples.
     library = tmp_path / "library"
     library.mkdir()
     for package in ("reactor", "handlers"):
         (library / package).symlink_to(CHECKOUT / package, target_is_directory=True)
-    result = run(command, tmp_path, PYTHONPATH=str(library))
-    if name in BLOCKING:
-        assert "Connection refused" in one_line(result)
-    elif name in NETWORKED:
-        assert "Start a broker with: " in one_line(result)
-    else:
-        assert lines(result)
+    names, url = [*NETWORKED, *BLOCKING, *ALONE], f"amqp://127.0.0.1:{unused_port()}"
+    commands = []
+    for name in names:
+        place = tmp_path / "copies" / name  # of its own: not beside another one
+        place.mkdir(parents=True)
+        rest = ["-i", "0.001", "-c", "1"] if name == "recurring_timer" else NETWORKED.get(name, BLOCKING.get(name, []))
+        copy = shutil.copy(CHECKOUT / "examples" / f"{name}.py", place)
+        commands.append([str(copy), *(argument.format(url=url) for argument in rest)])
+    results = run_each(commands, tmp_path, environment(PYTHONPATH=str(library)))
+    assert len(results) == len(names)
+    for name, result in zip(names, results):
+        if name in BLOCKING:
+            assert "Connection refused" in one_line(result), name
+        elif name in NETWORKED:
+            assert "Start a broker with: " in one_line(result), name
+        else:
+            assert lines(result), name
 
 
 def each_networked(urls: list[str], way: str, place: Path) -> Iterator[tuple[str, tuple[int, str, str]]]:
@@ -714,7 +728,7 @@ def test_the_sample_that_tracks(tmp_path: Path) -> None:
 
 def test_the_sample_that_receives(tmp_path: Path, broker: str) -> None:
     with sample(RECEIVING, broker, tmp_path) as receiving:
-        lines(run([*example("send", "module"), broker, "jobs", "hello"], CHECKOUT))
+        put(broker, "jobs", "hello")
         line = receiving.wait_for("Received message")
     assert re.fullmatch(r"Received message Message\(.*'hello'.*\) from .+", line)
 

@@ -35,6 +35,7 @@ from reactor import errors
 from reactor import help as pages
 from reactor.utils import BlockingConnection
 from tests.support.chapters import CHAPTERS, Block, Chapter
+from tests.support.one_process import run_each
 from tests.support.processes import CHECKOUT, environment, unused_port
 from tests.support.sources import per_thousand
 from tests.test_house import LANGUAGE_BOUNDS
@@ -374,8 +375,8 @@ def test_imported_names_exist(name: str) -> None:
 
 def test_options_of_the_broker_are_those_of_the_broker() -> None:
     there = set()
-    for command in COMMANDS:
-        _, said = run([sys.executable, "-m", "handlers.broker", command, "--help"], CHECKOUT)
+    helps = [["-m", "handlers.broker", command, "--help"] for command in COMMANDS]
+    for _, said, _ in run_each(helps, CHECKOUT, environment()):
         there |= set(re.findall(r"--[a-z][a-z-]+", said.partition("examples:")[0])) - {"--help"}
     assert set(re.findall(r"--[a-z][a-z-]+", BROKER.text)) - {"--help"} == there
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-DEADLINE = 60.0
+DEADLINE = 100.0
 
 
 def environment(**extra: str) -> dict[str, str]:
