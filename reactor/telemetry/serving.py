@@ -32,7 +32,11 @@ class Server:
         self.port: int = self._server.server_address[1]
         self.url = "http://%s:%d/metrics" % (host or "localhost", self.port)
         self._thread = Thread(target=self._server.serve_forever, name="amqp-reactor metrics", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # RuntimeError: the system has no more threads
+            self._server.server_close()
+            raise
 
     def close(self) -> None:
         """Answer no more. Harmless when repeated."""

@@ -361,3 +361,18 @@ def test_an_answer_of_another_program_is_no_answer(runtime_dir: Path, answer: by
         with pytest.raises(NoAnswer, match="no answer of a container"):
             ask(str(runtime_dir / "s"), None, True, DEADLINE)
         thread.join(DEADLINE)
+
+
+@unix
+def test_without_a_thread_nothing_is_left_behind(runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    container, before = Container(), signal.getsignal(signal.SIGUSR1)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start"):
+            container.listen_for_questions(by_signal=True)
+    assert list(runtime_dir.rglob("*.sock")) == [] and signal.getsignal(signal.SIGUSR1) == before
+    container.listen_for_questions().close()
+    container.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -248,3 +249,15 @@ def test_serving() -> None:
             serve(telemetry, server.port)
 
 
+def test_numbers_that_no_thread_can_serve_leave_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers: list[Any] = []
+
+    def refuse(thread: Any) -> None:
+        servers.append(thread._target.__self__)
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start"):
+            serve(Telemetry(), 0)
+    assert [server.socket.fileno() for server in servers] == [-1], "it is closed"

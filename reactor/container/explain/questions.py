@@ -101,7 +101,12 @@ class Questions:
             except BaseException:
                 self._release()
                 raise
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # RuntimeError: the system has no more threads
+            self._let_go_of_the_signal()
+            self._release()
+            raise
 
     @classmethod
     def of(
@@ -120,10 +125,7 @@ class Questions:
         if self._closing:
             return
         self._closing = True
-        in_main = threading.current_thread() is threading.main_thread()
-        asking = HERE.asking_signal
-        if self._before is not None and in_main and asking is not None:
-            signal.signal(asking, self._before)
+        self._let_go_of_the_signal()
         self._wake()
         self._explainer.give_up()
         if threading.current_thread() is not self._thread:
@@ -192,6 +194,12 @@ class Questions:
                 self._drop(selector, asker)
             selector.close()
             self._release()
+
+    def _let_go_of_the_signal(self) -> None:
+        in_main = threading.current_thread() is threading.main_thread()
+        asking = HERE.asking_signal
+        if self._before is not None and in_main and asking is not None:
+            signal.signal(asking, self._before)
 
     def _release(self) -> None:
         if self._file is not None:
