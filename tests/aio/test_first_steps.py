@@ -14,7 +14,7 @@ from reactor import ACCEPTED, MODIFIED, RELEASED, Message
 from reactor.aio import AsyncContainer
 from reactor.aio.coroutines import Coroutines
 from reactor.simulation import World
-from tests.support.aio import run
+from tests.support.aio import kinds, run
 
 MARK = contextvars.ContextVar("mark", default="nothing")
 
@@ -97,7 +97,8 @@ def with_an_idle_worker(test):
         await host.coroutines.cancel()
         assert not host.failures
 
-    run(program)
+    for make in kinds().values():
+        run(program, make)
 
 
 def test_what_does_not_wait_has_returned_where_it_was_called():
