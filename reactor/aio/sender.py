@@ -25,7 +25,7 @@ from reactor.engine.endpoints.disposition import (
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.handler import Handler
 from reactor.engine.public import Delivery, Sender
-from reactor.errors import ConnectionException, LinkException, SendException, Timeout
+from reactor.errors import ConnectionException, LinkException, SendException, Timeout, TransactionRolledBack
 
 CAPACITY = 1000
 """Messages that may be under way."""
@@ -53,7 +53,7 @@ class AsyncSender:
         self._transactions = transactions
         if transactions is not None:
             self._line = SendLine(transactions, self._life, lambda: len(self._unsettled) < self.capacity)
-        self._unsettled: dict[asyncio.Future[None], None] = {}
+        self._unsettled: dict[asyncio.Future[None], Any] = {}  # of a transaction with its delivery
         self._queue: deque[asyncio.Future[None]] = deque()  # sends that wait for room
 
     async def open(self, make: Callable[[Handler], Any], address: Optional[str]) -> None:
@@ -111,7 +111,7 @@ class AsyncSender:
         try:
             delivery: Any
             if transactions is not None:
-                delivery = transactions.send(self.link, payload)
+                self._unsettled[future] = delivery = transactions.send(self.link, payload)
             else:
                 delivery = self.link.send(message) if payload is None else self.link.transmit(payload)
             if delivery.fate:  # pre-settled, or too late
@@ -234,6 +234,12 @@ class AsyncSender:
                 if not future.done():
                     future.set_result(None)
         self.pump()
+
+    def rolled_back(self) -> None:
+        """The transaction is, by a call: messages that have not left never will."""
+        for future, delivery in self._unsettled.items():
+            if delivery is not None and delivery.aborted and not future.done():
+                future.set_exception(TransactionRolledBack("the message has not left, and its transaction is over"))
 
     def pump(self) -> None:
         """There is a transaction, or will be none."""

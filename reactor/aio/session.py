@@ -29,7 +29,9 @@ class AsyncSession:
     def __init__(self, container: AsyncContainer, connection: Life, transacted: bool = False) -> None:
         self._container = container
         self.life = Life(container.event_loop, "the session", SessionException, connection)
-        self._transactions = AsyncTransactions(container, self.life, self._pump) if transacted else None
+        self._transactions: Optional[AsyncTransactions] = None
+        if transacted:
+            self._transactions = AsyncTransactions(container, self.life, self._pump, self._rolled_back)
         self._links: dict[Union[AsyncSender, AsyncReceiver], None] = {}
 
     async def begin(self, connection: Any) -> None:
@@ -174,6 +176,11 @@ class AsyncSession:
         for link in list(self._links):
             if isinstance(link, AsyncSender):
                 link.pump()
+
+    def _rolled_back(self) -> None:
+        for link in list(self._links):
+            if isinstance(link, AsyncSender):
+                link.rolled_back()
 
     def _keep(self, link: Union[AsyncSender, AsyncReceiver]) -> None:
         self._links[link] = None

@@ -12,20 +12,24 @@ from typing import Any, Callable, Optional
 
 from reactor.aio.life import Life, check_timeout, expire
 from reactor.blocking.succession import End, Succession
+from reactor.engine.endpoints.delivery import LOST, OPEN
 from reactor.engine.endpoints.disposition import ModifiedDisposition
 from reactor.errors import SessionException, Timeout, TransactionException
 
 
 class AsyncTransactions:
     """Those of one session. container: that of its connection. life: of the session. pump: has its senders look
-    whether there is a transaction.
+    whether there is a transaction. rolled_back: has them end sends that have not left.
 
     held: whether outcomes are kept here, until there is a transaction.
     """
 
-    def __init__(self, container: Any, life: Life, pump: Callable[[], None]) -> None:
+    def __init__(
+        self, container: Any, life: Life, pump: Callable[[], None], rolled_back: Callable[[], None]
+    ) -> None:
         self.container = container
         self.pump = pump
+        self._rolled_back = rolled_back
         self.session: Any = None
         self.held = False
         self._loop = container.event_loop
@@ -63,7 +67,10 @@ class AsyncTransactions:
 
     def give(self, message: Any, outcome: Any) -> None:
         """Give a message its outcome in the transaction; in the next one, where that is not declared yet."""
-        if self._succession.failure is not None:
+        delivery = message.origin
+        if delivery.fate not in (OPEN, LOST):
+            delivery.finish(outcome)  # it is settled: as outside of transactions
+        elif self._succession.failure is not None:
             _give_back(message)  # with the transaction
         elif self.held:
             self._outcomes.append((message, outcome))
@@ -80,7 +87,7 @@ class AsyncTransactions:
         end: Optional[End] = None
         while end is None:  # another call may be faster
             await self.settled(name, deadline)
-            end = self._succession.start_end(commits)
+            end = self._start_end(commits)
         begun = end
         try:
             await self._until(lambda: begun.is_over, name, deadline)
@@ -96,6 +103,12 @@ class AsyncTransactions:
         if end.failure is not None:
             raise end.failure()
 
+    def _start_end(self, commits: bool) -> Optional[End]:
+        end = self._succession.start_end(commits)
+        if not commits:
+            self._rolled_back()
+        return end
+
     async def settled(self, name: str, deadline: Optional[float] = None) -> None:
         """Wait until there is one, or there will be none."""
         await self._until(lambda: self._succession.is_settled, name, deadline)
@@ -108,7 +121,7 @@ class AsyncTransactions:
         """Roll it back, without waiting for the peer."""
         if not self._life.usable:
             return  # the peer does it
-        end = self._succession.start_end(False)
+        end = self._start_end(False)
         if end is None:  # nothing was sent in it, for it is not declared
             for message in self.take_all():
                 _give_back(message)

@@ -8,11 +8,12 @@ import pytest
 
 from handlers.broker import EmbeddedBroker
 from handlers.broker.broker import Broker
-from reactor import REJECTED, Condition, Message, Terminus, aio
+from reactor import REJECTED, AtMostOnce, Condition, Message, Terminus, aio
 from reactor.azure import Batch
 from reactor.blocking.succession import End
 from reactor.errors import (
     ConnectionException,
+    LocalProtocolError,
     SendException,
     SessionException,
     Timeout,
@@ -238,6 +239,65 @@ def test_a_message_that_is_not_taken_raises():
                     await sender.send("one")
                 assert caught.value.state == REJECTED
                 await session.commit()
+
+    run(program)
+
+
+class Stingy(Coordinator):
+    """A peer that gives credit to nobody but the sender of its coordinator."""
+
+    def on_link_opening(self, event):
+        link = event.link
+        link.target.type = link.remote_target.type
+        link.target.address = link.remote_target.address
+        link.auto_accept = False
+        link.open()
+        if link.remote_target.type == Terminus.COORDINATOR:
+            link.flow(100)
+
+
+def test_a_rollback_ends_sends_that_have_not_left():
+    async def program():
+        with Stingy(lambda event: event.delivery.accept()) as peer:
+            async with aio.connect(peer.url) as connection, connection.session(transacted=True) as session:
+                sender = await session.sender("jobs")
+                for rolls_back in (session.rollback, left(session)):
+                    task = asyncio.get_running_loop().create_task(sender.send(1))
+                    await until(lambda: sender.unsettled)
+                    await rolls_back()
+                    with pytest.raises(TransactionRolledBack, match="the message has not left, and its transaction is"):
+                        await task
+                assert not sender.unsettled
+
+    def left(session):
+        async def call():
+            with pytest.raises(ZeroDivisionError):
+                async with session.transaction():
+                    raise ZeroDivisionError
+
+        return call
+
+    run(program)
+
+
+def test_messages_that_are_settled_have_no_other_outcome(broker):
+    async def program():
+        async with aio.connect(broker.url) as connection, connection.session(transacted=True) as session:
+            await fill(connection, "settled", 1)
+            receiver = await session.receiver("settled")
+            message = await receiver.receive(PATIENCE)
+            await message.reject("no")
+            await message.accept()  # the last one before the commit is that which it has
+            await session.commit()
+            assert (depth(broker, "settled"), broker.queue("settled").rejected) == (0, 0)
+            await message.accept()  # as it is
+            await fill(connection, "presettled", 1)
+            receiver = await session.receiver("presettled", options=AtMostOnce())
+            message = await receiver.receive(PATIENCE)
+            await message.accept()
+            with pytest.raises(LocalProtocolError, match="is settled"):
+                await message.reject("no")
+            await session.commit()
 
     run(program)
 
