@@ -160,7 +160,7 @@ class Transport(Listed):
     @idle_timeout.setter
     def idle_timeout(self, seconds: float) -> None:
         self._check_untold("idle_timeout", seconds, 2 * UNLIMITED / 1000)
-        self.timeouts.idle = seconds
+        self.timeouts.idle = float(seconds)
 
     @property
     def remote_max_frame_size(self) -> int:
