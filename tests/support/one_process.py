@@ -28,7 +28,7 @@ def run_each(commands: list[list[str]], cwd: Path, environment: dict[str, str]) 
         env=environment,
         stdout=subprocess.PIPE,
         encoding="utf-8",
-        timeout=100,
+        timeout=200,
         check=True,
     )
     return [(status, out, err) for status, out, err in json.loads(done.stdout)]
