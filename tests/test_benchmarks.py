@@ -150,6 +150,15 @@ def test_one_that_fails_is_left_out_and_the_others_go_on(capsys: pytest.CaptureF
     assert capsys.readouterr().err.splitlines() == ["late: no beginning", "broken: no end", "broken: no end"]
 
 
+def test_a_process_that_does_not_finish_says_why() -> None:
+    with rows.Worker(OURS, "nonsense", "amqp://127.0.0.1") as worker:
+        with pytest.raises(DidNotFinish, match=r"^nonsense did not finish: it ended with status 1$"):
+            worker.hear("started")
+    with rows.Worker(OURS, "receive", rows.local_url(), limit=0.6, count=1, prefetch=1) as worker:
+        with pytest.raises(DidNotFinish, match=r"^receive did not finish in 0\.6 s, and was ended$"):
+            worker.report()
+
+
 def test_another_port_is_tried_where_another_program_has_taken_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
     usual = rows.local_url

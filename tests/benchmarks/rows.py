@@ -100,7 +100,7 @@ class Worker:
         """Why nothing more comes from it: it took too long, or failed by itself."""
         status = self.process.wait()
         if self.expired:
-            return DidNotFinish(f"{self.role} did not finish in {self.seconds:.0f} s, and was ended")
+            return DidNotFinish(f"{self.role} did not finish in {self.seconds:g} s, and was ended")
         return DidNotFinish(f"{self.role} did not finish: it ended with status {status}")
 
     def report(self, last: bool = True) -> Figures:

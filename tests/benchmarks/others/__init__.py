@@ -23,10 +23,10 @@ HERE = Path(__file__).parent
 CPP, RHEA, PYPY = "Proton C++", "rhea", OURS + " on PyPy"
 OPTIONS = {"cpp": CPP, "rhea": RHEA, "pypy": PYPY}
 CREDIT = 1000
-#: Messages before those that count: the same for all, and enough for those that compile on the way. Of round trips the
-#: same time is that part.
+#: Messages before those that count: the same for all, and enough for those that compile on the way. TRIPS: so much of
+#: it in round trips.
 WARM, TRIPS = 100_000, 0.03
-#: Messages, and round trips, of the run that says how many fill the time.
+#: Messages, and round trips, of the run that says how many fill the time: at least so many.
 FIRST, FIRST_TRIPS = 1_000, 100
 
 
@@ -69,7 +69,7 @@ def directs(there: list[str], runs: int, seconds: float, warm: int) -> list[str]
     def measure(sender: str, receiver: str) -> Measure:
         return lambda count: direct(sender, count, CREDIT, to=receiver, warm=warm)
 
-    taken = _in_turns({pair: measure(*pair) for pair in pairs(there)}, FIRST, runs, seconds)
+    taken = _in_turns({pair: measure(*pair) for pair in pairs(there)}, max(FIRST, warm // 10), runs, seconds)
     rates = {pair: it.median["rate"] for pair, it in taken.items() if it.median}
     best = max((rate for (one, other), rate in rates.items() if one == other), default=0.0)
     lines = ["| from | to | messages/s (CPU us: sender + receiver) | of the best to itself |", "|---|---|---:|---:|"]
@@ -85,7 +85,8 @@ def trips(there: list[str], runs: int, seconds: float, warm: int) -> list[str]:
     def measure(asking: str, answering: str) -> Measure:
         return lambda count: round_trip(asking, count, to=answering, warm=int(warm * TRIPS))
 
-    taken = _in_turns({pair: measure(*pair) for pair in pairs(there)}, FIRST_TRIPS, runs, seconds)
+    first = max(FIRST_TRIPS, int(warm * TRIPS) // 5)
+    taken = _in_turns({pair: measure(*pair) for pair in pairs(there)}, first, runs, seconds)
     lines = ["| asks | answers | round trip: p50 / p99 us | round trips/s |", "|---|---|---:|---:|"]
     for (asking, answering), it in taken.items():
         rate = f"{it.median['rate']:,.0f}" if it.median else "-"
@@ -143,7 +144,10 @@ def _in_node(place: Path) -> Callable[..., list[str]]:
     if why:
         raise NotHere(why)
     os.environ["AMQP_REACTOR_STRANGERS"] = str(strangers.folder())
-    return lambda library, role, url, options: ["node", str(HERE / "rhea.js"), *_arguments(role, url, options)]
+    # There is a core for each process at most, and none for the threads of V8's collector: at real-time priority, on a
+    # machine in use, the program waits for them in a loop, and is up to twenty times as slow.
+    program = ["node", "--single-threaded-gc", str(HERE / "rhea.js")]
+    return lambda library, role, url, options: [*program, *_arguments(role, url, options)]
 
 
 def _in_pypy(place: Path) -> Callable[..., list[str]]:

@@ -72,7 +72,6 @@ class Listening : public proton::messaging_handler {
         receiver.open(proton::receiver_options().credit_window(task.credit).target(
             proton::target_options().address("benchmark")));
     }
-    void on_transport_close(proton::transport&) override { listener.stop(); }
     void on_transport_error(proton::transport&) override {}
 
   protected:
@@ -91,6 +90,7 @@ class Listening : public proton::messaging_handler {
 class Receive : public Listening {
   public:
     using Listening::Listening;
+    void on_transport_close(proton::transport&) override { listener.stop(); }
     void on_message(proton::delivery&, proton::message& message) override {
         if (received == task.warm) span.start();
         if (int(proton::get<std::string>(message.body()).size()) != task.size) std::abort();
@@ -104,6 +104,7 @@ class Receive : public Listening {
     int received = 0;
 };
 
+// It stays when its peer has gone, to be measured.
 class Respond : public Listening {
   public:
     using Listening::Listening;

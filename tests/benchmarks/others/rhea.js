@@ -90,6 +90,7 @@ function connect() {
 
 process.stdin.on('data', (words) => { if (String(words).includes('measure')) say({ cpu: cpu(), memory: 0, now: now() }); });
 process.stdin.on('end', () => process.exit(0));
-// Its one connection is closed in good order: our end of the input would keep the process.
-for (const end of ['connection_close', 'disconnected']) container.on(end, () => setTimeout(() => process.exit(0), 50));
+// Its one connection is closed in good order: our end of the input would keep the process. What responds stays, to be measured.
+const leave = () => { if (role !== 'respond') setTimeout(() => process.exit(0), 50); };
+for (const end of ['connection_close', 'disconnected']) container.on(end, leave);
 roles[role]();
