@@ -29,7 +29,7 @@ class AsyncTransactions:
     ) -> None:
         self.container = container
         self.pump = pump
-        self._rolled_back = rolled_back
+        self.rolled_back = rolled_back
         self.session: Any = None
         self.held = False
         self._loop = container.event_loop
@@ -87,7 +87,7 @@ class AsyncTransactions:
         end: Optional[End] = None
         while end is None:  # another call may be faster
             await self.settled(name, deadline)
-            end = self._start_end(commits)
+            end = self._succession.start_end(commits)
         begun = end
         try:
             await self._until(lambda: begun.is_over, name, deadline)
@@ -103,12 +103,6 @@ class AsyncTransactions:
         if end.failure is not None:
             raise end.failure()
 
-    def _start_end(self, commits: bool) -> Optional[End]:
-        end = self._succession.start_end(commits)
-        if not commits:
-            self._rolled_back()
-        return end
-
     async def settled(self, name: str, deadline: Optional[float] = None) -> None:
         """Wait until there is one, or there will be none."""
         await self._until(lambda: self._succession.is_settled, name, deadline)
@@ -121,7 +115,7 @@ class AsyncTransactions:
         """Roll it back, without waiting for the peer."""
         if not self._life.usable:
             return  # the peer does it
-        end = self._start_end(False)
+        end = self._succession.start_end(False)
         if end is None:  # nothing was sent in it, for it is not declared
             for message in self.take_all():
                 _give_back(message)

@@ -19,7 +19,14 @@ from reactor.container.settings.options import Options
 from reactor.engine.endpoints.disposition import EMPTY, RECEIVED, REJECTED, RELEASED, DispositionType
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.handler import Handler
-from reactor.errors import ConnectionException, LinkException, ReactorException, SendException, Timeout
+from reactor.errors import (
+    ConnectionException,
+    LinkException,
+    ReactorException,
+    SendException,
+    Timeout,
+    TransactionRolledBack,
+)
 
 if TYPE_CHECKING:
     from reactor.blocking.interface import SessionView
@@ -285,6 +292,12 @@ class BlockingSender:
         outbox = self._outbox
         while outbox and transactions.failure is not None:
             self.settled(outbox.popleft()[1], transactions.failure)
+
+    def rolled_back(self) -> None:
+        """The transaction is, by a call: messages that have not left never will."""
+        for tracker in list(self._unsettled):
+            if tracker.delivery is not None and tracker.delivery.aborted:
+                self.settled(tracker, TransactionRolledBack("the message has not left, and its transaction is over"))
 
     def _watch(self, tracker: Tracker, watch: Progress) -> None:
         """Look at how much of the message has left, until there is no more to be heard of it."""

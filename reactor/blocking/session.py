@@ -74,7 +74,7 @@ class BlockingSession:
         self._transacted: Optional[SessionTransactions] = None
         give = _give
         if self.acknowledge_mode is AcknowledgeMode.TRANSACTED:
-            self._transacted = SessionTransactions(self, service, self._pump)
+            self._transacted = SessionTransactions(self, service, self._pump, self._rolled_back)
             self.transactions = self._transacted.succession
             give = self.transactions.give
         self.acknowledgements = Acknowledgements(self, service, give)
@@ -234,6 +234,10 @@ class BlockingSession:
     def _pump(self) -> None:
         for sender in self.senders():
             sender.pump()
+
+    def _rolled_back(self) -> None:
+        for sender in self.senders():
+            sender.rolled_back()
 
     # -- acknowledgement ---------------------------------------------------------------------------------
 

@@ -27,8 +27,9 @@ class Outcomes(Protocol):
 
 
 class SuccessionHost(Protocol):
-    """The session of a Succession. pump: has the senders send. post: has something called in a turn that is to come.
-    changed: calls that wait look again."""
+    """The session of a Succession. pump: has the senders send. rolled_back: has them give up messages that were sent in
+    a transaction and have not left. post: has something called in a turn that is to come. changed: calls that wait look
+    again."""
 
     @property
     def session(self) -> Any: ...
@@ -37,6 +38,7 @@ class SuccessionHost(Protocol):
     def check(self, name: str) -> None: ...
     def post(self, function: Callable[[], None]) -> None: ...
     def pump(self) -> None: ...
+    def rolled_back(self) -> None: ...
     def changed(self) -> None: ...
 
 
@@ -135,6 +137,8 @@ class Succession:
         else:
             self._give_back(self._outcomes)
         transaction.discharge(not commits)
+        if not commits:
+            self._host.rolled_back()
 
     @staticmethod
     def _give_back(taken: Outcomes) -> None:

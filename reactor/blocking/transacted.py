@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 class SessionTransactions:
     """Those of one session, which has begun. begin: have the first one declared.
 
-    pump: has the senders of the session send what they hold. succession: the transactions.
+    pump: has the senders of the session send the messages that they hold. rolled_back: has them give up those that have
+        not left. succession: the transactions.
     """
 
-    def __init__(self, session: SessionView, service: Service, pump: Callable[[], None]) -> None:
+    def __init__(
+        self, session: SessionView, service: Service, pump: Callable[[], None], rolled_back: Callable[[], None]
+    ) -> None:
         self._view = session
         self._service = service
         self.pump = pump
+        self.rolled_back = rolled_back
         self.succession = Succession(self)
 
     def begin(self, acknowledgements: Outcomes) -> None:

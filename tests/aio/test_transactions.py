@@ -21,7 +21,7 @@ from reactor.errors import (
     TransactionRolledBack,
 )
 from reactor.simulation import World
-from tests.blocking.test_transacted import Coordinator, drop, refuse
+from tests.blocking.test_transacted import Coordinator, Stingy, drop, refuse
 from tests.support.aio import run
 from tests.support.blocking import PATIENCE, Peer
 
@@ -241,19 +241,6 @@ def test_a_message_that_is_not_taken_raises():
                 await session.commit()
 
     run(program)
-
-
-class Stingy(Coordinator):
-    """A peer that gives credit to nobody but the sender of its coordinator."""
-
-    def on_link_opening(self, event):
-        link = event.link
-        link.target.type = link.remote_target.type
-        link.target.address = link.remote_target.address
-        link.auto_accept = False
-        link.open()
-        if link.remote_target.type == Terminus.COORDINATOR:
-            link.flow(100)
 
 
 def test_a_rollback_ends_sends_that_have_not_left():

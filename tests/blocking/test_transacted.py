@@ -310,3 +310,26 @@ def test_a_peer_without_transactions_says_so_when_the_session_is_made(ends):
             with pytest.raises(TransactionException, match=r"session\(\):.*no transactions here"):
                 connection.session(transacted=True)
             connection.session()
+
+
+class Stingy(Coordinator):
+    """A peer that gives credit to nobody but the sender of its coordinator."""
+
+    def on_link_opening(self, event):
+        link = event.link
+        link.target.type = link.remote_target.type
+        link.target.address = link.remote_target.address
+        link.auto_accept = False
+        link.open()
+        if link.remote_target.type == Terminus.COORDINATOR:
+            link.flow(100)
+
+
+def test_a_rollback_ends_sends_that_have_not_left():
+    with Stingy(lambda event: event.delivery.accept()) as peer:
+        with BlockingConnection(peer.url, timeout=PATIENCE) as connection:
+            session = connection.session(transacted=True)
+            tracker = session.sender("jobs").send(1, sync=False)
+            session.rollback()
+            with pytest.raises(TransactionRolledBack, match="the message has not left, and its transaction is over"):
+                tracker.wait()
