@@ -50,7 +50,12 @@ class EmbeddedBroker:
         if self._thread is not None:
             raise RuntimeError("an EmbeddedBroker can be started once; make another one")
         self._thread = threading.Thread(target=self._run, name="amqp-broker", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # RuntimeError: the system has no more threads
+            self._container.close()
+            self._broker.close()
+            raise
         self._started.wait()
         if self._error is not None:
             self.stop()

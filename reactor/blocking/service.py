@@ -50,7 +50,12 @@ class Service:
         container.selectable(self._stay)
         self._ident: Optional[int] = None  # of the thread
         self._thread = threading.Thread(target=self._run, name="amqp-reactor", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # RuntimeError: the system has no more threads
+            self._stay.close()
+            container.close()
+            raise
 
     def now(self) -> float:
         """The time, in seconds of the container's clock."""

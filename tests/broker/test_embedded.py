@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
 from handlers import MessagingHandler
 from handlers.broker import EmbeddedBroker, NodeStatistics
 from reactor import ACCEPTED, ApplicationEvent, Container, Message
+from reactor.utils import BlockingConnection
 
 
 class Exchange(MessagingHandler):
@@ -193,3 +195,44 @@ def test_one_whose_options_were_refused_can_be_shown():
     with pytest.raises(TypeError, match="queue"):
         broker.__init__(queue=["jobs"])
     assert "not running" in repr(broker)
+
+
+def refuse_thread(name, refused):
+    """For threading.Thread.start: the system has no thread of that name. refused: gets the object that it is of."""
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name != name:
+            return start(thread)
+        refused.append(thread._target.__self__)
+        raise RuntimeError("can't start new thread")
+
+    return refuse
+
+
+def test_without_a_thread_it_leaves_its_store_to_another(monkeypatch, tmp_path):
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse_thread("amqp-broker", []))
+        broker = EmbeddedBroker(store=tmp_path / "store.db")
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            broker.start()
+    broker.stop()
+    with EmbeddedBroker(store=tmp_path / "store.db") as another:
+        assert another.port
+
+
+def test_without_a_thread_its_web_page_has_no_socket(monkeypatch):
+    refused = []
+    monkeypatch.setattr(threading.Thread, "start", refuse_thread("amqp-broker-web", refused))
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        EmbeddedBroker(web=True).start()
+    assert [server.socket.fileno() for server in refused] == [-1], "it is closed"
+
+
+def test_without_a_thread_a_blocking_connection_leaves_nothing(monkeypatch):
+    refused = []
+    monkeypatch.setattr(threading.Thread, "start", refuse_thread("amqp-reactor", refused))
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        BlockingConnection("amqp://127.0.0.1")
+    (service,) = refused
+    service.container.run()  # it ends: no source of events keeps it

@@ -74,11 +74,15 @@ class WebServer:
             server = _Server((host, port), services)
         except OSError as error:
             raise OSError(error.errno, f"the web page cannot listen on {host}:{port}: {error.strerror}") from None
-        self._services, self._server = services, server
+        thread = threading.Thread(target=server.accept, name="amqp-broker-web", daemon=True)
+        try:
+            thread.start()
+        except BaseException:  # RuntimeError: the system has no more threads
+            server.server_close()
+            raise
+        self._services, self._server, self._thread = services, server, thread
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{server.server_port}/"
-        self._thread = threading.Thread(target=server.accept, name="amqp-broker-web", daemon=True)
-        self._thread.start()
         log.info("the web page is at %s", self.url)
 
     def stop(self) -> None:
