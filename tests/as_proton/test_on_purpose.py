@@ -82,6 +82,15 @@ def test_a_message_without_a_content_type_has_none() -> None:
     assert received.content_type is None and received.content_encoding is None
 
 
+@pytest.mark.parametrize("field", ["id", "correlation_id"])
+@pytest.mark.parametrize("value", [1764374400.5, (1, 2), True, -1])
+def test_an_id_of_another_type_is_refused_at_the_call(field: str, value: Any) -> None:
+    message = proton.Message("x")
+    with pytest.raises(proton.MessageException, match=r"cannot be .*: it takes a str, a UUID, bytes, an int"):
+        setattr(message, field, value)
+    assert getattr(proton.Message.from_bytes(message.encode()), field) is None
+
+
 def test_keys_that_python_finds_equal_stay_apart() -> None:
     received = proton.Message()
     received.decode(proton.Message(Pairs([(proton.symbol("a"), 1), ("a", 2)])).encode())

@@ -39,8 +39,8 @@ class RemoveNode(NamedTuple):
 
 
 class AddMessage(NamedTuple):
-    """A message at the end of a queue. header: its first section as it came, or nothing; of a
-    message of another message-format that stands before it. body: all that follows.
+    """A message at the end of a queue. header: its first section as it came, or nothing; a message-format other than 0
+    stands before it, as `Envelope.kept` has it. body: all that follows.
 
     expires, due: the end of its time, and its beginning; milliseconds since 1970, 0 for never and at once.
     """
