@@ -239,6 +239,16 @@ def test_what_recording_costs() -> None:
     ]  # fmt: skip
 
 
+def test_what_busy_polling_gains_and_costs() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.polling", "--runs", "1", "--seconds", "0.02"]
+    status, out, err = run([*command, "--only", "1,000 messages/s"], CHECKOUT)
+    assert (status, err) == (0, "")
+    assert re.fullmatch(r"\| 1,000 messages/s \|( \d+ \+ \d+ \([\d,]+/s\) \|){2}", out.splitlines()[-1])
+    status, _, err = run([*command, "--only", "nonsense"], CHECKOUT)
+    assert status == 2
+    assert "no row has these words: nonsense" in err
+
+
 def test_an_unknown_row_is_refused_with_the_known_ones() -> None:
     status, _, err = run([*BENCHMARKS, "--only", "nonsense"], CHECKOUT)
     assert status == 2

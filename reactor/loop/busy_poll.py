@@ -17,33 +17,38 @@ BUSY_POLL = 0.0001
 
 give_way: Optional[Callable[[], object]] = HERE.give_way
 
-#: A wait is short when it took at most so many times as long as one looks: then the next may be shorter.
-_SHORT = 2.0
-#: How many waits may have to be short, after failures in a row, before one looks again.
-_MOST_NEEDED = 64
-#: The same once others had the processor for longer than one looks: getting it back may take some milliseconds.
-_OTHERS_NEEDED = 4096
+#: A look lasts so many times that long, at most: a peer that sleeps itself answers later than one that does not.
+_LONGEST = 2.0
+#: How often that time can be saved up: so many answers may be late in a row.
+_SAVINGS = 10.0
+#: What a short wait without a look earns, in seconds.
+_WAGE = 0.000001
 
 
 class BusyPoller:
-    """A poller that looks again, for at most `seconds`, where the wait before was short.
+    """A poller that looks again, for at most twice `seconds`, where the wait before was short.
 
-    When nothing comes in that time it sleeps, as any other does, and looks again after a short wait, after two, four,
-    up to 64 with each failure, and after half as many with each success: who is never in time costs next to nothing.
-    Where others have the processor for longer than that time, it is needed elsewhere: 4,096.
+    It keeps an account of the time. A look that ends sooner than `seconds` earns the difference, a longer one costs it,
+    and what others had the processor for longer than that is part of the costs. It looks while the balance is not
+    negative; a short wait without a look earns a microsecond. So who is never in time costs next to nothing, and one
+    late answer among many changes nothing.
     """
 
-    __slots__ = ("_needed", "_now", "_poller", "_seconds", "_short", "_yield", "fileno", "unwatch", "watch", "watched")
+    __slots__ = (
+        "_balance", "_longest", "_now", "_poller", "_seconds", "_short", "_yield",
+        "fileno", "unwatch", "watch", "watched",
+    )  # fmt: skip
 
     def __init__(
         self, poller: Poller, seconds: float, now: Callable[[], float], give_way: Callable[[], object]
     ) -> None:
         self._poller = poller
         self._seconds = seconds
+        self._longest = _LONGEST * seconds
         self._now = now
         self._yield = give_way
-        self._short = 0  # waits in a row that were short, since one looked in vain
-        self._needed = 1  # so many, before one looks again
+        self._short = False  # the wait before
+        self._balance = 0.0  # seconds
         self.watch, self.unwatch, self.watched = poller.watch, poller.unwatch, poller.watched
         self.fileno = poller.fileno
 
@@ -51,31 +56,25 @@ class BusyPoller:
         wait = self._poller.wait
         if timeout <= 0:
             return wait(timeout)
-        began = self._now()
-        if self._short >= self._needed:
-            now = began
-            until = began + min(timeout, self._seconds)
+        began = now = self._now()
+        looks = self._short and self._balance >= 0.0
+        if looks:
+            until = began + min(timeout, self._longest)
             while True:
                 ready = wait(0)
-                if ready:
-                    self._needed = max(1, self._needed // 2)
-                    return ready
-                before = now
+                if ready or now >= until:
+                    break
                 self._yield()
                 now = self._now()
-                if now >= until:
-                    break
-            self._short = 0
-            if now - before >= self._seconds:
-                self._needed = _OTHERS_NEEDED
-            else:
-                self._needed = max(self._needed, min(2 * self._needed, _MOST_NEEDED))
+            self._balance -= now - began
+            if ready:
+                self._balance = min(self._balance + self._seconds, _SAVINGS * self._seconds)
+                return ready
             timeout = max(0.0, timeout - (now - began))
         ready = wait(timeout)
-        if self._now() - began <= _SHORT * self._seconds:
-            self._short += 1
-        else:
-            self._short = 0
+        self._short = self._now() - began <= self._longest
+        if self._short and not looks:
+            self._balance += _WAGE
         return ready
 
     def close(self) -> None:

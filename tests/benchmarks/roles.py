@@ -139,6 +139,40 @@ def send(
     return Sender()
 
 
+def pace(api: SimpleNamespace, url: str, say: Say, count: int, size: int, rate: float) -> Any:
+    """Sends `count` messages, so many a second as far as it keeps up with that: one for each call of a timer."""
+    span = Span()
+    body = "x" * size
+
+    class Pacer(api.MessagingHandler):  # type: ignore[misc,name-defined]
+        sent = confirmed = 0
+
+        def on_start(self, event: Any) -> None:
+            connection = event.container.connect(url, reconnect=False)
+            self.sender = event.container.create_sender(connection, ADDRESS)
+
+        def on_link_opened(self, event: Any) -> None:
+            say(started=True)
+            span.start()
+            event.container.schedule(0, self)
+
+        def on_timer_task(self, event: Any) -> None:
+            self.sender.send(api.Message(body))
+            self.sent += 1
+            if self.sent < count:
+                left = span.first + self.sent / rate - time.monotonic()
+                event.container.schedule(max(0.0, left), self)
+
+        def on_accepted(self, event: Any) -> None:
+            self.confirmed += 1
+            if self.confirmed == count:
+                span.stop()
+                say(report=span.report())
+                event.connection.close()
+
+    return Pacer()
+
+
 def feed(api: SimpleNamespace, url: str, say: Say, count: int, size: int) -> Any:
     """Listens, and sends `count` messages to the receiver that asks for them."""
 
@@ -328,6 +362,7 @@ ROLES: dict[str, Callable[..., Any]] = {
     "receive": receive,
     "send": send,
     "respond": respond,
+    "pace": pace,
     "feed": feed,
     "request": request,
     "hold": hold,
