@@ -21,6 +21,8 @@ give_way: Optional[Callable[[], object]] = HERE.give_way
 _LONGEST = 2.0
 #: How often that time can be saved up: so many answers may be late in a row.
 _SAVINGS = 10.0
+#: How often that time can be owed: a program that was stopped in the middle of a look does not pay for hours.
+_DEBT = 40.0
 #: What a short wait without a look earns, in seconds.
 _WAGE = 0.000001
 
@@ -28,10 +30,9 @@ _WAGE = 0.000001
 class BusyPoller:
     """A poller that looks again, for at most twice `seconds`, where the wait before was short.
 
-    It keeps an account of the time. A look that ends sooner than `seconds` earns the difference, a longer one costs it,
-    and what others had the processor for longer than that is part of the costs. It looks while the balance is not
-    negative; a short wait without a look earns a microsecond. So who is never in time costs next to nothing, and one
-    late answer among many changes nothing.
+    It keeps an account of the time. A look costs what it takes, the time that others had the processor for included,
+    and one that finds something earns `seconds`. It looks while the balance is not negative; a short wait without one
+    earns a microsecond. So looking in vain costs next to nothing, and one late answer among many changes nothing.
     """
 
     __slots__ = (
@@ -66,7 +67,7 @@ class BusyPoller:
                     break
                 self._yield()
                 now = self._now()
-            self._balance -= now - began
+            self._balance = max(self._balance - (now - began), -_DEBT * self._seconds)
             if ready:
                 self._balance = min(self._balance + self._seconds, _SAVINGS * self._seconds)
                 return ready

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Callable
 
 from tests.benchmarks.process import machine
-from tests.benchmarks.rows import BEFORE, QUIET, TREES, Figures, Worker, direct, listening, round_trip
+from tests.benchmarks.rows import BEFORE, QUIET, TREES, DidNotFinish, Figures, Worker, direct, listening, round_trip
 from tests.benchmarks.taking_turns import in_turns
 from tests.support.libraries import OURS
 
@@ -34,6 +34,8 @@ TRIPS, MESSAGES = 5_000, 20_000
 @contextmanager
 def one_processor() -> Iterator[None]:
     """Processes that are started meanwhile share one."""
+    if not hasattr(os, "sched_setaffinity"):
+        raise DidNotFinish("this system binds no process to a processor")
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(before)})
     try:
@@ -91,13 +93,10 @@ def paced(rate: int) -> Measure:
         with listening(library, "receive", prefetch=10, count=count) as (receiver, url):
             with Worker(library, "pace", url, count=count, size=100, rate=rate) as sender:
                 sent, received = sender.report(), receiver.report()
-        return {"sender": sent["cpu"] / count, "receiver": received["cpu"] / count, "rate": count / sent_for(sent)}
+        rate_reached = count / (sent["last"] - sent["first"])
+        return {"sender": sent["cpu"] / count, "receiver": received["cpu"] / count, "rate": rate_reached}
 
     return measured
-
-
-def sent_for(report: Figures) -> float:
-    return report["last"] - report["first"]
 
 
 def show_trip(figures: Figures) -> str:
