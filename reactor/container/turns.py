@@ -1,15 +1,16 @@
 """Turns: the loop of a container, its queue of events, and the wires that they read and write.
 
 A turn goes: dispatch the events, write their effects, wait, and dispatch and write again. All that an application
-writes within one turn leaves together, and no handler runs while bytes are read. The container owns one; timers,
-foreign descriptors and injected events come in here. It knows the engine's transports from outside, and no frame; it
-decides nothing about connections.
+writes within one turn leaves together, unless its handlers take long, and no handler runs while bytes are read. The
+container owns one; timers, foreign descriptors and injected events come in here. It knows the engine's transports from
+outside, and no frame; it decides nothing about connections.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Sized
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.container.frame_trace import trace_with, wanted_trace
@@ -31,6 +32,9 @@ _ROUNDS = 16
 #: Nor for longer than so many seconds, as soon as it has done so a few times: a peer that takes all that it is sent
 #: could keep a turn going, and many of them would keep all others waiting.
 _ENOUGH, _FEW = 0.05, 3
+#: The bytes of a round wait for those of the next one as long as all handlers of the turn have taken less than so many
+#: seconds: one write for each message of a handler that sends one in each `on_sendable` costs more than the message.
+_BRIEF = 0.001
 
 #: Seconds for a peer to finish after us, at most: for as long, too, as it may take to take our last words.
 LINGER = 10.0
@@ -78,6 +82,7 @@ class Turns:
         self._turned: Optional[Callable[[], None]] = None  # of observers
         self._container = container
         self._posted: deque[tuple[EventBase, Any]] = deque()
+        self._kept: dict[Driver, None] = {}  # each has output of this turn that is not written yet
         self._traces = wanted_trace(os.environ.get("PN_TRACE_FRM"))
         self._started = False
         self._stopping = False
@@ -205,7 +210,8 @@ class Turns:
         if self.injectors:
             self._take_injected()
         events, posted, dispatcher = self.collector.events, self._posted, self.dispatcher
-        happened = bool(events or posted)
+        if not (events or posted or dispatcher.modified):
+            return False
         try:
             # Writing may let the application go on at once (its messages have left): that is cheaper
             # than another look at the network, but it must not keep the network waiting for ever.
@@ -214,17 +220,23 @@ class Turns:
                     self._dispatch_posted()
                 dispatcher.run()
                 if dispatcher.modified:
-                    self._flush()
+                    self._flush(events)
                 if not (events or posted):
                     break
-                if number >= _FEW and self.loop.clock.now() - self.loop.now > _ENOUGH:
+                spent = self.loop.clock.now() - self.loop.now
+                if self._kept and spent > _BRIEF:
+                    self._write_kept()
+                if number >= _FEW and spent > _ENOUGH:
                     break
+            if self._kept:
+                self._write_kept()
         except BaseException:
             # The effects of handlers before the one that failed, and of its failure, still go to the peers.
+            self._kept.clear()
             for driver in list(self.drivers.values()):
                 driver.flush()
             raise
-        return happened
+        return True
 
     def _dispatch_posted(self) -> None:
         posted = self._posted
@@ -244,16 +256,27 @@ class Turns:
             if closed:
                 self.injectors.remove(injector)
 
-    def _flush(self) -> None:
+    def _flush(self, events: Sized) -> None:
+        """Write what the transports have; where that brings `events`, it may wait for their effects."""
         dispatcher = self.dispatcher
         modified, dispatcher.modified = dispatcher.modified, []
         for transport in modified:
             driver = self.drivers.get(transport)
-            if driver is not None and transport.connection is None and transport.parted is not None:
+            if driver is None:
+                continue
+            if transport.connection is not None or transport.parted is None:
+                if driver.flush(events):
+                    self._kept[driver] = None
+            else:
+                if driver in self._kept:
+                    driver.flush()  # it was written before the application let go
                 driver.close()
                 self._parted(transport, transport.parted)
-            elif driver is not None:
-                driver.flush()
+
+    def _write_kept(self) -> None:
+        kept, self._kept = self._kept, {}
+        for driver in kept:
+            driver.flush()
 
     # -- wires -------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ all that happens goes to the transport, which queues events about it.
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Callable
 
 from reactor.errors import IO_ERROR
@@ -107,14 +108,18 @@ class Driver:
         if mask & WRITE and self._writing and not self.closed:
             self._send()
 
-    def flush(self) -> None:
+    def flush(self, events: Sized = ()) -> bool:
         """Send the bytes of the transport, as far as the wire takes it; the rest follows by itself.
 
         While the wire is full, or not yet connected, the transport is not even asked: frames that are not written
         out cannot pile up, and its Event.TRANSPORT stays away until it is asked again.
+
+        events: the queue, where handlers have their turn before the next wait. Returns True when it is not empty and
+        the bytes, fewer than READ_SIZE, are not sent yet: `flush()` has to be called once more before the wait.
         """
         if self._writing and not self._interest & WRITE:
-            self._send()
+            return self._send(events)
+        return False
 
     def fail(self, name: str, description: str) -> None:
         """Give up for a reason of one's own (a time-out, for one): `transport.fail`, and the wire is let go."""
@@ -178,17 +183,19 @@ class Driver:
 
     # -- output ------------------------------------------------------------------------------------------
 
-    def _send(self) -> None:
-        """One write, of all that waits. WRITE is wanted only while something is left over: asking the
-        system to watch for it costs more than the write."""
+    def _send(self, events: Sized = ()) -> bool:
+        """One write, of all that waits; none, and True, as `flush` has it. WRITE is wanted only while something is left
+        over: asking the system to watch for it costs more than the write."""
         transport = self.transport
         size = transport.pending()
         if size > 0:
+            if events and size < READ_SIZE:
+                return True
             try:
                 sent = self.wire.write(transport.output)
             except OSError as error:
                 self._output_broke(error)
-                return
+                return False
             if sent:
                 self._moved = True
                 if transport.pop(sent):
@@ -202,9 +209,10 @@ class Driver:
                 self._want(self._interest & ~WRITE)
         else:
             self._output_ended()
-            return
+            return False
         if self._timed or size:
             self._tick()
+        return False
 
     def _output_ended(self) -> None:
         """All is said. The wire stays until the peer has finished too: closed with something unread, it would

@@ -12,6 +12,7 @@ import pytest
 from handlers import MessagingHandler
 from reactor import Container, Endpoint, Event, Message
 from reactor.simulation import MemoryNetwork
+from reactor.simulation.network.wire import MemoryWire
 from tests.support.stage import Stage, Witness
 
 
@@ -343,3 +344,111 @@ def test_ctrl_c_closes_the_connections_on_its_way_out() -> None:
         thread.join(30)
     assert server.count("on_connection_closing") + server.count("on_connection_opened") >= 1
     assert server.count("on_transport_error") == 0
+
+
+# -- what leaves together ----------------------------------------------------------------------------------
+
+
+class SendingOneByOne(MessagingHandler):
+    """Sends one message in each `on_sendable`. before: called with its number before each."""
+
+    def __init__(self, count: int, body: Any = "x", before: Any = None) -> None:
+        super().__init__()
+        self.count, self.body, self.before = count, body, before
+        self.sent = self.confirmed = 0
+
+    def on_sendable(self, event: Any) -> None:
+        if self.sent < self.count:
+            if self.before is not None:
+                self.before(self.sent, event)
+            event.sender.send(Message(self.body))
+            self.sent += 1
+
+    def on_accepted(self, event: Any) -> None:
+        self.confirmed += 1
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The bytes of each write that any wire in memory was asked for."""
+    sizes: list[int] = []
+    write = MemoryWire.write
+
+    def counted(self: MemoryWire, data: Any) -> int:
+        sizes.append(len(data))
+        return write(self, data)
+
+    monkeypatch.setattr(MemoryWire, "write", counted)
+    return sizes
+
+
+def one_by_one(handler: SendingOneByOne, prefetch: int = 100) -> tuple[Stage, Witness]:
+    """The stage, and the server, on which a sender of that handler is about to get its credit."""
+    server = Witness(prefetch=prefetch)
+    stage = Stage(server)
+    client = stage.container(handler)
+    client.create_sender(client.connect(stage.url, reconnect=False), "queue")
+    return stage, server
+
+
+def test_messages_sent_one_in_each_on_sendable_leave_together(writes: list[int]) -> None:
+    handler = SendingOneByOne(96)
+    stage, server = one_by_one(handler)
+    stage.run(lambda: handler.sent)
+    before = len(writes)
+    stage.run(lambda: server.count("on_message") == 96)
+    assert len(writes) - before <= 96 / 4, "an `on_sendable` for each message, and not a write"
+
+
+def test_a_message_does_not_wait_for_the_next_one_of_a_slow_handler(writes: list[int]) -> None:
+    seen = []
+
+    def before(number: int, event: Any) -> None:
+        seen.append(len(writes))
+        stage.clock.advance(0.01)
+
+    stage, server = one_by_one(SendingOneByOne(8, before=before))
+    stage.run(lambda: server.count("on_message") == 8)
+    assert len(set(seen)) == 8, "each message had left before the next one was made"
+
+
+def test_long_messages_of_one_turn_do_not_pile_up(writes: list[int]) -> None:
+    handler = SendingOneByOne(12, body=b"x" * 30000)
+    stage, server = one_by_one(handler)
+    stage.run(lambda: server.count("on_message") == 12)
+    assert max(writes) < 2 * 65536
+
+
+def test_what_was_sent_before_the_wire_is_let_go_of_in_the_same_turn_arrives() -> None:
+    def before(number: int, event: Any) -> None:
+        if number == 3:
+            event.transport.unbind()
+
+    handler = SendingOneByOne(4, before=before)
+    stage, server = one_by_one(handler)
+    stage.run()
+    assert server.count("on_message") == 3
+    assert server.count("on_transport_closed") == 1
+
+
+def test_what_was_sent_before_a_handler_failed_in_the_same_turn_arrives() -> None:
+    def before(number: int, event: Any) -> None:
+        if number == 3:
+            raise LookupError("no fourth message")
+
+    handler = SendingOneByOne(4, before=before)
+    stage, server = one_by_one(handler)
+    with pytest.raises(LookupError):
+        stage.run()
+    stage.stepper.turn(stage.host)
+    assert server.count("on_message") == 3
+
+
+def test_two_connections_that_send_one_by_one_both_go_on() -> None:
+    first, second = SendingOneByOne(40), SendingOneByOne(40)
+    stage, server = one_by_one(first)
+    client = stage.container()
+    for _ in range(2):
+        client.create_sender(client.connect(stage.url, reconnect=False), "queue", handler=second)
+    stage.run(lambda: first.confirmed == 40 and second.confirmed == 40)
+    assert server.count("on_message") == 80

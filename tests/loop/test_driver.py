@@ -65,6 +65,19 @@ def test_both_ends_say_something(world):
     assert pair.server.wire.remote_address == pair.client.wire.local_address
 
 
+def test_output_can_wait_for_the_effects_of_events_but_not_a_long_one(world):
+    pair = Pair(world)
+    assert pair.client.flush(["an event"]) is False, "there is nothing that could wait"
+    pair.client_stream.say(b"ping")
+    assert pair.client.flush(["an event"]) is True
+    assert bytes(pair.client_stream.output) == b"ping"
+    assert pair.client.flush([]) is False
+    world.spin(lambda: pair.server_stream.received == b"ping")
+    pair.client_stream.say(bulk(READ_SIZE))
+    assert pair.client.flush(["an event"]) is False
+    world.spin(lambda: len(pair.server_stream.received) == 4 + READ_SIZE)
+
+
 def test_what_was_said_before_the_wire_was_connected_is_sent_then(world):
     stream = ScriptedStream()
     stream.say(b"early")
