@@ -170,14 +170,7 @@ class Coroutines:
     async def _finish(self, job: _Job, waits_for: Any, cancelled: Optional[BaseException]) -> None:
         """Run the rest of a coroutine. cancelled: by this, before its worker got it."""
         run, coroutine, event, finished = job
-        error: Optional[BaseException] = None
-        try:
-            await _rest(run, coroutine, waits_for, cancelled)
-        except GeneratorExit:
-            raise
-        except BaseException as failure:
-            error = failure
-        self._over(error, event, finished)
+        self._over(await _rest(run, coroutine, waits_for, cancelled), event, finished)
 
     def _over(self, error: Optional[BaseException], event: Any, finished: Finished) -> None:
         """A coroutine has returned, or was left by `error`."""
@@ -226,8 +219,10 @@ def _drop(coroutine: Any, event: Any, finished: Finished) -> None:
 @types.coroutine
 def _rest(
     run: Callable[..., Any], coroutine: Any, waits_for: Any, cancelled: Optional[BaseException]
-) -> Generator[Any, Any, None]:
-    """The rest of a coroutine that waits for this."""
+) -> Generator[Any, Any, Optional[BaseException]]:
+    """The rest of a coroutine that waits for this. Returns the exception that left it; raises GeneratorExit where the
+    task itself is closed."""
+    closed = False
     try:
         if cancelled is not None and not (hasattr(waits_for, "cancel") and waits_for.cancel(*cancelled.args)):
             waits_for = run(coroutine.throw, cancelled)  # else it comes from the cancelled future, as in any task
@@ -237,11 +232,16 @@ def _rest(
             try:
                 value = yield waits_for
             except BaseException as error:
+                closed = isinstance(error, GeneratorExit)
                 waits_for = run(coroutine.throw, error)
             else:
                 waits_for = run(coroutine.send, value)
     except StopIteration:
-        return
+        return None
+    except BaseException as failure:
+        if closed:
+            raise
+        return failure
 
 
 def _is_cancelled(task: Any) -> bool:

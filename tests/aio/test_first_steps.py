@@ -250,6 +250,33 @@ def test_an_exception_before_anything_is_waited_for_is_one_of_the_method():
     with_an_idle_worker(test)
 
 
+@pytest.mark.parametrize("kind", [GeneratorExit, StopAsyncIteration, ZeroDivisionError, KeyError])
+@pytest.mark.parametrize("place", ["at once", "after it was waited for", "in the queue"])
+def test_no_exception_of_a_coroutine_is_silent(kind, place):
+    """GeneratorExit as well, which a coroutine gets, too, where its loop is closed."""
+
+    async def test(host, task):
+        async def fails():
+            if place != "at once":
+                await asyncio.sleep(0)
+            raise kind("its own")
+
+        def start():
+            try:
+                return host.coroutines.start(fails(), delivery, delivery.over)
+            except kind:
+                return kind
+
+        delivery = Delivery()
+        goes_on = start() if place == "in the queue" else await from_a_callback(start)
+        assert goes_on is (kind if place == "at once" else True)
+        await some_turns()
+        assert delivery.outcomes == ([] if place == "at once" else [MODIFIED])
+        assert not host.coroutines, "it has ended"
+
+    with_an_idle_worker(test)
+
+
 @pytest.mark.parametrize("waits", [True, False])
 def test_a_coroutine_that_cancels_its_own_task_ends_no_other(waits):
     async def test(host, task):
