@@ -19,6 +19,7 @@ from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import LOST
 from reactor.engine.endpoints.disposition import RELEASED, RejectedDisposition
 from reactor.engine.endpoints.endpoint import Endpoint
+from reactor.engine.endpoints.queues import NONE_INCOMING
 from reactor.engine.handler import Handler
 from reactor.engine.public import Receiver
 from reactor.errors import DecodeError, Timeout
@@ -55,13 +56,16 @@ class AsyncReceiver:
         self._kind = ReceivedMessage if transactions is None else TransactedMessage
         self._transactions = transactions
         self._waiters: deque[asyncio.Future[None]] = deque()
-        self._incoming: deque[Any] = deque()
+        self._incoming: deque[Any] = deque()  # the link's own
         self.attached_again: Callable[[], object] = _nothing  # called after each attach, but for the first one
 
     async def open(self, make: Callable[[Handler], Any], address: Optional[str]) -> None:
         """Have it attached; `receiver()` does it."""
         await self._attachment.open(make, "opening the receiver from %r" % (address,))
-        self._incoming = self._attachment.link.incoming
+        link = self._attachment.link
+        if link.incoming is NONE_INCOMING:
+            link.incoming = deque()
+        self._incoming = link.incoming
 
     @property
     def link(self) -> Receiver:

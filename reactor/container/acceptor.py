@@ -66,7 +66,8 @@ class Acceptor:
         self.container = container
         self.settings = settings
         self._drive = drive
-        self._decoy = Decoy(container.random.randbytes(NONCE_SIZE))
+        self._nonce = partial(container.random.randbytes, NONCE_SIZE)
+        self._decoy = Decoy(self._nonce())
         self._port = listener.port
         self._address = listener.address
         self._driver = ListenerDriver(container.loop, listener, self._admit)
@@ -120,7 +121,7 @@ class Acceptor:
         sasl.credentials = settings.credentials
         sasl.token_owner = settings.token_owner
         sasl.decoy = self._decoy
-        sasl.nonce = partial(self.container.random.randbytes, NONCE_SIZE)
+        sasl.nonce = self._nonce
         if settings.allowed_mechs:
             sasl.allowed_mechs(settings.allowed_mechs)
         connection.connected_address = wire.remote_address

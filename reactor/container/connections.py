@@ -7,6 +7,7 @@ name alone.
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
@@ -17,6 +18,7 @@ from reactor.container.slow_handlers import SlowHandlerWatch
 from reactor.container.turns import Turns
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Transport
+from reactor.engine.sasl.exchange import NONCE_SIZE, Nonce
 from reactor.loop.driver import Driver
 from reactor.loop.interface import Wire
 
@@ -28,19 +30,21 @@ class Connections:
     """The connections of one container.
 
     deadlines: of their links. slow_handlers: watches for handlers that take longer than their peers wait.
-    transactions: those of the container. explainer: of its connections.
+    nonce: random bytes for the mechanisms of SASL. transactions: those of the container. explainer: of its connections.
     failure: why the last connection of `connect` was given up, since the application has connected last.
     """
 
     def __init__(self, turns: Turns, random: Random) -> None:
         self.loop = turns.loop
         self.random = random
+        self.nonce: Nonce = partial(random.randbytes, NONCE_SIZE)
         self.deadlines = Deadlines(turns.loop)
         self.slow_handlers = SlowHandlerWatch(turns.dispatcher, turns.loop.clock)
         self.transactions: TransactionsView
         self.explainer: Any = None
         self.failure: Optional[BaseException] = None
         self._turns = turns
+        self._guard = turns.owner.check  # one for all: there may be thousands of connections
         self._supervisors: dict[Connection, ConnectionSupervisor] = {}
         self._looked_at = -1  # the turn in which `supervise` has looked for those that fail
 
@@ -56,7 +60,7 @@ class Connections:
         connection = Connection()
         connection.handler = handler
         connection.collect(self._turns.collector)
-        connection.guard = self._turns.owner.check
+        connection.guard = self._guard
         connection.explainer = self.explainer
         observing = self._turns.observing
         connection.hooks = None if observing is None else observing.hooks

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import weakref
-from functools import partial
 from itertools import count
 from typing import Callable, Optional
 
@@ -24,13 +23,21 @@ def wanted_trace(wanted: Optional[str]) -> str:
 def trace_with(transport: Transport, wanted: str) -> None:
     """Have `transport` write its frames down when it is asked to trace, and at once where that is wanted: as "frames"
     with all of their fields, or in "words"."""
-    transport.trace_maker = partial(_trace, weakref.ref(transport), wanted)
+    transport.trace_maker = _trace_words if wanted == "words" else _trace_frames
     if wanted or transport.trace_flags:
         transport.trace(transport.trace_flags or transport.TRACE_FRM)
 
 
-def _trace(ref: Callable[[], Optional[Transport]], wanted: str) -> Callable[[str, bytes], None]:
-    """The trace of one transport."""
+def _trace_frames(transport: Transport) -> Callable[[str, bytes], None]:
+    return tracing.TextTrace(_writer(weakref.ref(transport)), "0x%x" % next(_traced))
+
+
+def _trace_words(transport: Transport) -> Callable[[str, bytes], None]:
+    return tracing.WordTrace(_writer(weakref.ref(transport)), "0x%x" % next(_traced))
+
+
+def _writer(ref: Callable[[], Optional[Transport]]) -> Callable[[str], None]:
+    """A function that writes a line of the trace of one transport."""
 
     def write(line: str) -> None:
         transport = ref()
@@ -39,8 +46,7 @@ def _trace(ref: Callable[[], Optional[Transport]], wanted: str) -> Callable[[str
         else:
             transport.tracer(transport, line)
 
-    made = tracing.WordTrace if wanted == "words" else tracing.TextTrace
-    return made(write, "0x%x" % next(_traced))
+    return write
 
 
 def _print(line: str) -> None:

@@ -16,6 +16,7 @@ from reactor.container.settings.ssl_config import SSLConfig
 from reactor.container.threads import OwningThread
 from reactor.engine.events import EventBase
 from reactor.engine.public import Connection, Sender, Transport
+from reactor.engine.sasl.exchange import Nonce
 from reactor.loop.driver import Driver
 from reactor.loop.interface import Wire
 from reactor.loop.loop import Loop
@@ -191,6 +192,8 @@ class ConnectionHost(Protocol):
     def loop(self) -> Loop: ...
     @property
     def random(self) -> Random: ...
+    @property
+    def nonce(self) -> Nonce: ...
     @property
     def deadlines(self) -> Deadlines: ...
 

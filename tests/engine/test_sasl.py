@@ -577,10 +577,17 @@ def test_no_repr_no_trace_and_no_error_shows_the_password(password, outcome):
     hook = dict(frame_tracer=lambda *frame: seen.append(repr(frame)))
     left, right = talk(client("ann", password, secure=True, **hook), server(authenticator=knows, **hook))
     assert left.sasl.outcome == outcome
-    told = [*seen, *map(repr, (left.sasl, right.sasl, left.sasl._mechanism, left.sasl._mechanism.identity))]
+    told = [*seen, *map(repr, (left.sasl, right.sasl, left.mechanism, left.mechanism.identity))]
     told += [str(side.error) for side in (left, right)]
     assert len(seen) == 6 and "bytes hidden" in "".join(seen)
     assert "s3cret" not in "".join(told)
+
+
+def test_when_both_have_agreed_neither_keeps_its_mechanism_with_the_credentials():
+    left, right = talk(client("ann", "s3cret", secure=True), server(authenticator=knows))
+    assert left.sasl.outcome == right.sasl.outcome == SASL.OK
+    assert left.sasl._mechanism is None and right.sasl._mechanism is None
+    assert (left.sasl.mech, right.sasl.mech, right.sasl.user) == ("PLAIN", "PLAIN", "ann")
 
 
 def test_a_password_in_the_wrong_place_is_not_quoted_back():

@@ -235,6 +235,6 @@ def test_no_repr_no_trace_and_no_error_shows_the_token(mech):
         hook = dict(frame_tracer=lambda *frame, seen=seen: seen.append(repr(frame)))
         one = client("ann", token=token, secure=True, mechs=mech, **hook)
         left, right = talk(one, server(token_owner=owner, **hook))
-        seen += map(repr, (one, right.sasl, left.error, right.error, one._mechanism, one._mechanism.identity))
+        seen += map(repr, (one, right.sasl, left.error, right.error, left.mechanism, left.mechanism.identity))
         assert "bytes hidden" in "".join(seen)
         assert "T=" not in "".join(seen)

@@ -602,7 +602,7 @@ def test_no_repr_no_trace_and_no_error_shows_a_secret(directory):
         hook = dict(frame_tracer=lambda *frame, seen=seen: seen.append(repr(frame)))
         left, right = talk(client("ann", password, **hook), server(credentials=directory, **hook))
         for side in (left, right):
-            mechanism = side.sasl._mechanism
+            mechanism = side.mechanism
             given = getattr(mechanism, "identity", None) or mechanism.policy
             seen += map(repr, (side.sasl, mechanism, given, side.error))
         seen.append(repr(hashed("SCRAM-SHA-1", "ann")))

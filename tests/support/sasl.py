@@ -63,13 +63,13 @@ def both(mech):
 
 
 class Side:
-    """One SASL layer, what has come for it, and how it ended."""
+    """One SASL layer, what has come for it, how it ended, and its mechanism, which it does not keep."""
 
     def __init__(self, sasl, step):
         self.sasl = sasl
         self.step = step
         self.waiting = b""
-        self.error = None
+        self.error = self.mechanism = None
 
     def hear(self, data):
         """Feed `data`, `step` bytes at a time, as the transport does; what is not taken waits."""
@@ -82,6 +82,7 @@ class Side:
             except RemoteProtocolError as error:
                 self.error = error
                 return
+            self.mechanism = self.sasl._mechanism or self.mechanism
             self.waiting = self.waiting[pos:]
 
     def say(self):

@@ -28,6 +28,8 @@ class Step(NamedTuple):
 #: that lets clients in and throws them out again would else be called at once, and at once again.
 STABLE = 1.0
 
+_NO_STEPS: Iterator[Step] = iter(())
+
 
 class Attempts:
     """The plan of one connection.
@@ -49,7 +51,7 @@ class Attempts:
         self.upcoming: Optional[Step] = None
         self._random = random
         self._redirected = redirected
-        self._steps: Iterator[Step] = iter(())
+        self._steps: Iterator[Step] = _NO_STEPS
         self._before: tuple[Optional[Step], Iterator[Step]] = (None, self._steps)
         self._until: Optional[float] = None
 
@@ -64,7 +66,8 @@ class Attempts:
 
     def opened(self) -> None:
         """The connection is open. The attempts after its loss are planned anew."""
-        self._before = (self.upcoming, self._steps)
+        if isinstance(self.reconnect, Backoff):
+            self._before = (self.upcoming, self._steps)
         self._steps = self._round(read_delays(self.reconnect, self._random))
         self._advance()
 
@@ -96,6 +99,8 @@ class Attempts:
 
     def _advance(self) -> None:
         self.upcoming = next(self._steps, None)
+        if self.upcoming is None:
+            self._steps = _NO_STEPS  # in place of generators at their end
 
     def _limit(self, now: float) -> None:
         most = self.reconnect.max_time if isinstance(self.reconnect, Backoff) else None

@@ -6,13 +6,11 @@ each attempt. A Connection lives through all of them. The supervisor decides abo
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Optional
 
 from reactor.container.settings.connect import ConnectSettings
 from reactor.container.settings.proxy import Proxy
 from reactor.engine.public import Connection, Transport
-from reactor.engine.sasl.exchange import NONCE_SIZE
 from reactor.hosts import is_loopback
 from reactor.loop.driver import Driver
 from reactor.url import Url
@@ -93,7 +91,7 @@ class Connector:
         if settings.allowed_mechs:
             sasl.allowed_mechs(settings.allowed_mechs)
         sasl.hostname, sasl.port = self._connection.hostname or url.host or "localhost", port
-        sasl.nonce = partial(self._host.random.randbytes, NONCE_SIZE)
+        sasl.nonce = self._host.nonce
         insecure = settings.allow_insecure_mechs
         # A password in clear text is for this machine's own ears, unless the application allows more. A client that a
         # peer, which may be any peer, has sent here has not chosen this machine: that peer may want to have the

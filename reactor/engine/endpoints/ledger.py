@@ -39,6 +39,7 @@ from reactor.engine.endpoints.disposition import (
     read_state,
     state_value,
 )
+from reactor.engine.endpoints.queues import NONE_WAITING
 from reactor.engine.events import Event
 from reactor.errors import ENDED, ILLEGAL_STATE, NOT_ALLOWED, LocalProtocolError
 
@@ -326,7 +327,7 @@ class SentLedger(Ledger):
             delivery.local_state, delivery.local_content = EMPTY, None
         link.writer_key = -1
         waits = lasting and not self.forgotten
-        link.waiting = deque(kept if waits else ())
+        link.waiting = deque(kept if waits else ()) or NONE_WAITING
         link.unsent = link.unsettled = len(link.waiting)
         if not waits and not self.stays:
             self._give_up(kept)

@@ -14,6 +14,7 @@ from reactor.engine.endpoints.delivery import LOST, Delivery
 from reactor.engine.endpoints.disposition import ACCEPTED, EMPTY, MODIFIED, Disposition, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT
 from reactor.engine.endpoints.link import RCV_SECOND, SND_SETTLED, Link
+from reactor.engine.endpoints.queues import NONE_INCOMING
 from reactor.engine.modes import AUTO, CLIENT, DUPS_OK, NONE, TRANSACTED, AcknowledgeMode, Mode
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 
@@ -67,7 +68,7 @@ class Receiver(Link):
 
     def __init__(self, session: SessionInterface, name: str) -> None:
         super().__init__(session, name)
-        self.incoming: deque[Delivery] = deque()
+        self.incoming: deque[Delivery] = NONE_INCOMING
         self._prefetch: Optional[int] = None
         self._max_unsettled: Optional[int] = None
         self._share: Optional[int] = None  # its part of the bound of the session

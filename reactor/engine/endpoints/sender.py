@@ -17,6 +17,7 @@ from reactor.engine.endpoints.delivery import LOST, OPEN, PRE_SETTLED, SETTLED_B
 from reactor.engine.endpoints.disposition import REJECTED, TERMINAL, TRANSACTIONAL_STATE, RejectedDisposition
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.endpoints.link import SND_SETTLED, Link
+from reactor.engine.endpoints.queues import NONE_PENDING, NONE_WAITING
 from reactor.engine.endpoints.tags import GivenTags, tag_bytes
 from reactor.engine.events import Event
 from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, LocalProtocolError
@@ -70,8 +71,8 @@ class Sender(Link):
 
     def __init__(self, session: SessionInterface, name: str) -> None:
         super().__init__(session, name)
-        self.pending: deque[Delivery] = deque()  # made by delivery(), not yet complete
-        self.waiting: deque[Delivery] = deque()  # complete, but without credit or behind another
+        self.pending: deque[Delivery] = NONE_PENDING  # made by delivery(), not yet complete
+        self.waiting: deque[Delivery] = NONE_WAITING  # complete, but without credit or behind another
         self.released: frozenset[Delivery] = NONE_RELEASED  # in the queue, before those that wait
         self.unsent = self.stranded = 0  # the second: those that can never leave, which the original goes on counting
         self.tag_generator: Optional[Callable[[], Union[str, bytes]]] = None
@@ -470,8 +471,8 @@ class Sender(Link):
             self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
         for delivery in (*unsent, *unwritten):
             delivery.channel = None
-        self.waiting = deque(again + unsent)
-        self.pending = deque(delivery for delivery in self.pending if delivery.id is None and delivery.fate != LOST)
+        self.waiting = deque(again + unsent) or NONE_WAITING
+        self.pending = deque(one for one in self.pending if one.id is None and one.fate != LOST) or NONE_PENDING
         self.unsent = len(self.waiting)
         self.unsettled = sum(delivery.fate == OPEN for delivery in (*self.waiting, *unwritten))
         self.writer_key, self.transfer_in_progress = -1, None

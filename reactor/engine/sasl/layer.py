@@ -80,6 +80,24 @@ class SASL(SASLSettings):
     reason          why it failed, for a person, without any secret; None otherwise
     """
 
+    __slots__ = (
+        "_decided",
+        "_mechanism",
+        "_offer",
+        "_offered",
+        "_rounds",
+        "_size",
+        "_stage",
+        "_token_due",
+        "mech",
+        "outcome",
+        "output",
+        "reason",
+        "server",
+        "__dict__",
+        "__weakref__",
+    )
+
     OK = 0  #: authenticated
     AUTH = 1  #: the credentials were refused
     SYS = 2  #: the server failed
@@ -103,7 +121,7 @@ class SASL(SASLSettings):
 
         self._token_due = False  # no mechanism is chosen before the token is there
         self._offer: AnyValue = None  # of the server, which waits for that
-        self._offered: list[str] = []
+        self._offered: Sequence[str] = ()
         self._mechanism: Union[ClientMechanism, ServerMechanism, None] = None
         self._stage = _WANT_INIT if server else _WANT_MECHANISMS
         self._rounds = 0
@@ -297,6 +315,7 @@ class SASL(SASLSettings):
             self._fail(self.AUTH, str(error))
         self.outcome = self.OK
         self._stage = _FINISHED
+        self._mechanism = None  # the connection may last for months, and it holds the credentials
 
     def _refusal(self, code: int) -> str:
         mechanism = self._mechanism
@@ -357,6 +376,7 @@ class SASL(SASLSettings):
         self._send(SASL_OUTCOME, [outcome] if data is None else [outcome, data])
         self.outcome = outcome
         self._stage = _FINISHED
+        self._mechanism, self._offered = None, ()
 
     # -- shared ------------------------------------------------------------------------------------------
     def _count_round(self) -> None:

@@ -14,6 +14,7 @@ from reactor.engine.sasl.credentials import Credentials, Decoy
 from reactor.engine.sasl.exchange import (
     MAX_ITERATIONS,
     MIN_ITERATIONS,
+    NO_BINDINGS,
     Authenticator,
     Authorizer,
     ClientIdentity,
@@ -76,6 +77,32 @@ class SASLSettings:
                     that need them: SCRAM, CRAM-MD5 on a server, DIGEST-MD5.
     """
 
+    # Each connection has one, for all of its life, and a dict of so many names takes 1,200 bytes.
+    __slots__ = (
+        "_insecure",
+        "allowed",
+        "authenticator",
+        "authorization",
+        "authorizer",
+        "channel_bindings",
+        "credentials",
+        "decoy",
+        "external",
+        "frame_tracer",
+        "hostname",
+        "limits",
+        "max_frame_size",
+        "max_iterations",
+        "min_iterations",
+        "nonce",
+        "password",
+        "port",
+        "secure",
+        "token",
+        "token_owner",
+        "user",
+    )
+
     def __init__(self) -> None:
         self.user: Optional[str] = None
         self.password: Optional[str] = None
@@ -95,7 +122,7 @@ class SASLSettings:
 
         self.secure = False
         self.external: Optional[str] = None
-        self.channel_bindings: Mapping[str, bytes] = {}
+        self.channel_bindings: Mapping[str, bytes] = NO_BINDINGS
         self.hostname: Optional[str] = None
         self.port: Optional[int] = None
         self.nonce: Optional[Nonce] = None

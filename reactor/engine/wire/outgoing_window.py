@@ -16,6 +16,7 @@ from reactor.engine.endpoints.delivery import LOST, OPEN, Delivery
 from reactor.engine.endpoints.disposition import EMPTY, TRANSACTIONAL_STATE, FirstOfTransaction, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
 from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.queues import NONE_OUTGOING
 from reactor.engine.endpoints.sender import NONE_RELEASED, Sender
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
@@ -66,7 +67,7 @@ class OutgoingWindow:
         self.next_delivery_id = session.first_outgoing_id
         self.remote_incoming_window = 0
         self.outgoing_window = session.outgoing_window
-        self.queue: deque[Delivery] = deque()
+        self.queue: deque[Delivery] = NONE_OUTGOING
         self.unsettled: dict[int, Delivery] = {}
         self.most_unsettled = wire.limits.max_unsettled
         self.send_blocked = False

@@ -6,7 +6,7 @@ The transport owns one, and calls `all` where bytes pass. It knows nothing of th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Optional
+from typing import Any, Optional
 
 Tap = Callable[[str, bytes], None]
 
@@ -35,13 +35,13 @@ class Taps:
         self._others += (tap,)
         self._join()
 
-    def trace(self, wanted: bool, maker: Optional[Callable[[], Tap]]) -> None:
+    def trace(self, wanted: bool, maker: Optional[Callable[[Any], Tap]], transport: object) -> None:
         """Have a trace as the recorder, made by `maker`, where there is no other recorder; or have it no more."""
         if not wanted:
             if self.recorder is self._trace:
                 self.set_recorder(None)
         elif self.recorder is None and maker is not None:
-            self._trace = maker()
+            self._trace = maker(transport)
             self.set_recorder(self._trace)
 
     def _join(self) -> None:

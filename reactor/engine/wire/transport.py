@@ -87,7 +87,7 @@ class Transport(Listed):
         self.taps = Taps()
         self.tracer: Optional[Callable[[Transport, str], None]] = None
         self.trace_flags = 0
-        self.trace_maker: Optional[Callable[[], Tap]] = None
+        self.trace_maker: Optional[Callable[[Any], Tap]] = None
         # The parts, each with those that it needs.
         server = self.mode == self.SERVER
         self.stages = stages = Stages()
@@ -299,7 +299,7 @@ class Transport(Listed):
         """Write the frames that pass, each as a line, to `tracer`, else to stderr: TRACE_FRM or TRACE_RAW; TRACE_OFF
         ends that. Without a container nothing is written. A `recorder` is used in place of this."""
         self.trace_flags = n
-        self.taps.trace(n & (self.TRACE_RAW | self.TRACE_FRM) > 0, self.trace_maker)
+        self.taps.trace(n & (self.TRACE_RAW | self.TRACE_FRM) > 0, self.trace_maker, self)
 
     def log(self, message: str) -> None:
         """Hand a text to the tracer, if there is one, after "TRACE: ", as the original does."""

@@ -181,3 +181,5 @@ class FrameWriter:
                 return
             self.write_close(connection, connection.condition)
         work.pop(connection, None)
+        if not work:
+            work.clear()  # else it keeps the room of all that was in it
