@@ -1,8 +1,9 @@
 """The floor of a round trip: two processes hand a few bytes to and fro, with sockets and `selectors` alone.
 
-    python -m tests.benchmarks.floor COUNT
+    python -m tests.benchmarks.floor COUNT [WORK]
 
-What a library adds to this is what it costs.
+What a library adds to this is what it costs. WORK: seconds for which each of them computes before it answers, as a
+library does: what is left of a round trip is its sleeping and waking.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ def hand_over(sock: socket.socket) -> tuple[selectors.BaseSelector, socket.socke
     return selector, sock
 
 
-def answer(port: int) -> None:
+def compute(work: float) -> None:
+    until = time.perf_counter() + work
+    while time.perf_counter() < until:
+        pass
+
+
+def answer(port: int, work: float) -> None:
     """The far end: gives back what it gets."""
     with socket.create_connection(("127.0.0.1", port)) as sock:
         selector, _ = hand_over(sock)
@@ -37,13 +44,15 @@ def answer(port: int) -> None:
                 data = sock.recv(65536)
                 if not data:
                     return
+                compute(work)
                 sock.send(data)
 
 
-def ask(count: int) -> None:
+def ask(count: int, work: float) -> None:
     """The near end: prints the times as a row takes them."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        far = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.floor", "--to", str(listener.getsockname()[1])])
+        port = listener.getsockname()[1]
+        far = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.floor", "--to", str(port), str(work)])
         sock, _ = listener.accept()
     span, times, data = Span(), [], bytes(SIZE)
     with sock:
@@ -55,6 +64,7 @@ def ask(count: int) -> None:
                 sock.send(data)
                 selector.select()
                 sock.recv(65536)
+                compute(work)
                 times.append(time.perf_counter() - asked)
             span.stop()
     far.wait()
@@ -65,6 +75,6 @@ def ask(count: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--to":
-        answer(int(sys.argv[2]))
+        answer(int(sys.argv[2]), float(sys.argv[3]))
     else:
-        ask(int(sys.argv[1]))
+        ask(int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0)

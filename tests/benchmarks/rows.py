@@ -221,9 +221,9 @@ def blocking(library: str, count: int, role: str, credit: int = 100) -> Figures:
     return {"rate": count / (report["last"] - report["first"]), "cpu": report["cpu"] / count}
 
 
-def floor(library: str, count: int) -> Figures:
-    """A round trip without AMQP and without a library, in two processes."""
-    command = [sys.executable, "-m", "tests.benchmarks.floor", str(count)]
+def floor(library: str, count: int, work: float = 0.0) -> Figures:
+    """A round trip without AMQP and without a library, in two processes. work: seconds of it in each turn."""
+    command = [sys.executable, "-m", "tests.benchmarks.floor", str(count), str(work)]
     result = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, timeout=LIMIT)
     if result.returncode:
         raise DidNotFinish("floor did not finish")
@@ -380,6 +380,16 @@ ROWS = [
         "floor",
         "the floor of a round trip, sockets and `selectors` alone: p50 / p99 us",
         floor,
+        latency,
+        main="p50",
+        less_is_better=True,
+        count=500,
+        only=OURS,
+    ),
+    Row(
+        "floor-40",
+        "the floor, where each of the two works for 40 us a turn: p50 / p99 us",
+        lambda library, count: floor(library, count, 40e-6),
         latency,
         main="p50",
         less_is_better=True,

@@ -27,6 +27,7 @@ from tests.support.processes import CHECKOUT
 ORDER = {
     "round-trip": (OURS, QUIET),
     "floor": (OURS,),
+    "floor-40": (OURS,),
     "direct-10": (OURS, QUIET),
     "direct-1000": (OURS,),
     "presettled": (OURS,),
@@ -100,7 +101,8 @@ class Table:
 
     def row(self, row: Row) -> list[str]:
         ours = ORDER[row.name]
-        beside = [name for name in self.columns[1:] if row.name != "floor" and (row.only is None or name != THEIRS)]
+        alone = row.name.startswith("floor")
+        beside = [name for name in self.columns[1:] if not alone and (row.only is None or name != THEIRS)]
         taken = measured(row, [*ours, *beside], self.runs * MORE.get(row.name, 1), self.seconds)
         cells = {name: it.show(row.show) for name, it in taken.items()}
         return [
