@@ -12,9 +12,9 @@ import pytest
 import handlers
 import reactor
 from handlers.broker import Broker
+from reactor.codec.attributes import ATTRIBUTES as KEYWORDS
 from reactor.codec.definitions import BY_NAME
 from reactor.codec.encode import encode_value
-from reactor.codec.message import _ATTRIBUTES
 from tests.support.chapters import CHAPTERS, in_code
 from tests.support.processes import CHECKOUT
 
@@ -97,7 +97,7 @@ CODES = {
 
 
 def test_every_attribute_of_a_message_is_in_the_table() -> None:
-    assert sorted(row[0].strip("`") for row in ATTRIBUTES) == sorted(_ATTRIBUTES)
+    assert sorted(row[0].strip("`") for row in ATTRIBUTES) == sorted(KEYWORDS)
 
 
 @pytest.mark.parametrize("row", [row for row in ATTRIBUTES if row[2]], ids=lambda row: row[0])

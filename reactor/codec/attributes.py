@@ -195,6 +195,16 @@ MESSAGE_ID = Kind(
 )
 
 
+#: The keywords, in the order in which `repr` shows them.
+ATTRIBUTES = (
+    "id", "address", "subject", "body", "properties", "inferred",
+    "durable", "priority", "ttl", "first_acquirer", "delivery_count",
+    "user_id", "reply_to", "correlation_id", "content_type", "content_encoding",
+    "expiry_time", "creation_time", "group_id", "group_sequence", "reply_to_group_id",
+    "instructions", "annotations", "footer", "data_sections", "sequence_sections",
+)
+
+
 class FieldAttributes(Origin, Listed):
     """The attributes of a message that travel in its header [3.2.1] and its properties [3.2.4]."""
 

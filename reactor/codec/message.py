@@ -11,9 +11,9 @@ else on as it is, including encodings that this library would not have chosen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
-from reactor.codec.attributes import FieldAttributes
+from reactor.codec.attributes import ATTRIBUTES, FieldAttributes
 from reactor.codec.definitions import (
     AMQP_SEQUENCE,
     AMQP_VALUE,
@@ -32,13 +32,28 @@ from reactor.codec.encode import (
     write_sequence,
     write_value,
 )
-from reactor.codec.section_writers import is_data, mapping, parts_of, write_fields_section, write_map_section
+from reactor.codec.long_payload import LONG_BODY, LongPayload, joined, long_content
+from reactor.codec.section_writers import (
+    NO_BODY,
+    TEXTS,
+    Content,
+    Write,
+    described,
+    is_data,
+    mapping,
+    parts_of,
+    unknown_attribute,
+    write_fields_section,
+    write_map_section,
+)
 from reactor.codec.sections import (
     BODY_CHANGED,
+    EMPTY_HEADER,
     FIELDS_CHANGED,
     HEADER_CHANGED,
     NO_SPANS,
     PLAIN,
+    UNCHANGING,
     UNREAD,
     Spans,
     as_it_came,
@@ -49,27 +64,16 @@ from reactor.codec.sections import (
     read_map,
     read_properties,
 )
-from reactor.codec.types import AnyValue, clipped, symbol
+from reactor.codec.types import AnyValue
 from reactor.codec.writers import write_binary
 from reactor.errors import DataException, DecodeError, MessageException, ProtocolError
-from reactor.lazily import Lazily
 from reactor.listing import listed
 
 if TYPE_CHECKING:
-    import difflib
-
     from reactor.codec.interface import IncomingDelivery, OutgoingDelivery, ReceivingLink, SendingLink
-else:
-    difflib = Lazily("difflib")
 
-#: The types of a body that can only be replaced, not changed from within.
-_UNCHANGING = frozenset({type(UNREAD), type(None), bool, int, float, str, bytes, symbol})
-
-# The body of a message without one: [3.2] wants a section, and brokers refuse messages that have none.
-_NOTHING = b"\x00\x53\x77\x40"
-
-# Everything before the characters of a message that is only a short text, by its length.
-_TEXT = tuple(PLAIN + bytes((0x00, 0x53, 0x77, 0xA1, n)) for n in range(256))
+#: The types of a body that is not copied when it is long.
+_LONG_KINDS = frozenset({bytes, str})
 
 
 class Message(FieldAttributes):
@@ -122,8 +126,8 @@ class Message(FieldAttributes):
             self.changed = 0
             self._body = body
             for name, value in kwargs.items():
-                if name not in _ATTRIBUTES:
-                    raise _unknown_attribute(name)
+                if name not in ATTRIBUTES:
+                    raise unknown_attribute(name, ATTRIBUTES)
                 setattr(self, name, value)
 
     # -- bytes --------------------------------------------------------------------------------------------
@@ -179,20 +183,26 @@ class Message(FieldAttributes):
         in the order of [3.2]; when parts of it were changed, only the sections of these are encoded anew.
         Raises MessageException that names the attribute that cannot be encoded.
         """
+        return bytes(self.compose())
+
+    def compose(self) -> Union[bytes, LongPayload]:
+        """As `encode`; a long body is not copied."""
         if self._raw is not None:
             return self._encode_received()
+        body = self._body
         if self.header_fields is self.property_fields is None and self._instructions is self._annotations is None:
-            body = self._body
             if type(body) is str and self._properties is self._footer is None:
                 try:
                     text = body.encode()
-                    return _TEXT[len(text)] + text
+                    return TEXTS[len(text)] + text
                 except (IndexError, UnicodeEncodeError):
                     pass  # too long for the small form, or wrong: both are dealt with below
             out = bytearray(PLAIN)
         else:
-            out = bytearray()
-            self._write_header(out)
+            out = bytearray(EMPTY_HEADER)
+            if self.header_fields is not None:
+                out = bytearray()
+                self._write_header(out)
             if self._instructions:  # an empty section says nothing, and is left out
                 self._write_instructions(out)
             if self._annotations:
@@ -200,49 +210,65 @@ class Message(FieldAttributes):
             self._write_fields(out)
         if self._properties:
             self._write_properties(out)
+        if type(body) in _LONG_KINDS and len(body) >= LONG_BODY and self._parts is None:
+            content = long_content(out, body, bool(self._inferred))
+            if content is not None:
+                footer = bytearray()
+                if self._footer:
+                    self._write_footer(footer)
+                return LongPayload(out, content, footer)
         self._write_body(out)
         if self._footer:
             self._write_footer(out)
         return bytes(out)
 
-    def _encode_received(self) -> bytes:
+    def _encode_received(self) -> Union[bytes, LongPayload]:
         raw = self._raw
         assert raw is not None
         if self._instructions is self._annotations is self._properties is self._footer is UNREAD:
-            if not self.changed and type(self._body) in _UNCHANGING:
+            if not self.changed and type(self._body) in UNCHANGING:
                 return raw
             if self.changed == HEADER_CHANGED and self._body is UNREAD:
                 out = bytearray()
                 self._write_header(out)
-                return bytes(out) + raw[self._spans.get(HEADER, (0, 0))[1] :]
+                rest = memoryview(raw)[self._spans.get(HEADER, (0, 0))[1] :]
+                return bytes(out) + rest if len(rest) < LONG_BODY else LongPayload(out, rest)
         touched = {
             HEADER: self.changed & HEADER_CHANGED,
             DELIVERY_ANNOTATIONS: self._instructions is not UNREAD,
             MESSAGE_ANNOTATIONS: self._annotations is not UNREAD,
             PROPERTIES: self.changed & FIELDS_CHANGED,
             APPLICATION_PROPERTIES: self._properties is not UNREAD,
-            AMQP_VALUE: self.changed & BODY_CHANGED or type(self._body) not in _UNCHANGING,
+            AMQP_VALUE: self.changed & BODY_CHANGED or type(self._body) not in UNCHANGING,
             FOOTER: self._footer is not UNREAD,
         }
-        return b"".join(
-            self._section_again(code, write, content) if touched[code] else as_it_came(raw, self._spans, code)
-            for code, write, content in _SECTIONS
-        )
+        whole = memoryview(raw)
+        parts: list[Any] = []
+        for section in _SECTIONS:
+            came = as_it_came(whole, self._spans, section[0])
+            if touched[section[0]]:
+                self._write_again(parts, came, *section)
+            else:
+                parts.append(came)
+        return joined(*parts)
 
-    def _section_again(
-        self, code: int, write: Callable[[Message, bytearray], None], content: Callable[[Message], Any]
-    ) -> bytes:
+    def _write_again(self, parts: list[Any], came: memoryview, code: int, write: Write, content: Content) -> None:
         """A section that may have been changed. A dict may only have been read: its encoding decides."""
-        before = as_it_came(self._raw or b"", self._spans, code)
-        if before:
+        out = bytearray()
+        if came:
             try:
                 if encode_value(content(self)) == encode_value(content(Message.from_bytes(self._raw or b""))):
-                    return before
+                    parts.append(came)
+                    return
             except (DataException, DecodeError):
                 pass  # there is nothing to compare with: write it, and raise if it cannot be written
-        out = bytearray()
+        elif code == AMQP_VALUE and self._parts is None:
+            long = long_content(out, self._body, self.inferred)
+            if long is not None:
+                parts += (out, long)
+                return
         write(self, out)
-        return bytes(out)
+        parts.append(out)
 
     # -- links --------------------------------------------------------------------------------------------
 
@@ -406,7 +432,7 @@ class Message(FieldAttributes):
         if fields is None and self._raw is not None:
             fields = self.load_header()
         if fields is None:
-            out += PLAIN[:4]
+            out += EMPTY_HEADER
         else:
             write_fields_section(out, HEADER, fields)
 
@@ -433,7 +459,7 @@ class Message(FieldAttributes):
     def _write_body(self, out: bytearray) -> None:
         body = self.body
         if body is None:
-            out += _NOTHING
+            out += NO_BODY
             return
         inferred = type(body) is not str and self.inferred  # a text is the same either way
         try:
@@ -455,20 +481,11 @@ class Message(FieldAttributes):
         write_map_section(out, b"\x00\x53\x78", "footer", self.footer, write_annotations)
 
     def __repr__(self) -> str:
-        try:
-            self.check()
-            parts = [] if self.body is None else [clipped(self.body)]
-            for name in _DEFAULTS:
-                value = getattr(self, name)
-                if name != "body" and value != _DEFAULTS[name]:
-                    parts.append("%s=%s" % (name, clipped(value)))
-        except DecodeError as e:
-            return "<Message of %d bytes that cannot be decoded: %s>" % (len(self._raw or b""), e.description)
-        return "Message(%s)" % ", ".join(parts)
+        return described(self, _DEFAULTS, len(self._raw or b""))
 
 
 #: The sections in their order: their writers and their values. AMQP_VALUE stands for the body.
-_SECTIONS: tuple[tuple[int, Callable[[Message, bytearray], None], Callable[[Message], Any]], ...] = (
+_SECTIONS: tuple[tuple[int, Write, Content], ...] = (
     (HEADER, Message._write_header, lambda m: m.header_fields or m.load_header()),
     (DELIVERY_ANNOTATIONS, Message._write_instructions, lambda m: m.instructions),
     (MESSAGE_ANNOTATIONS, Message._write_annotations, lambda m: m.annotations),
@@ -478,19 +495,6 @@ _SECTIONS: tuple[tuple[int, Callable[[Message, bytearray], None], Callable[[Mess
     (FOOTER, Message._write_footer, lambda m: m.footer),
 )
 
-#: The keywords, in the order in which `repr` shows them.
-_ATTRIBUTES = (
-    "id", "address", "subject", "body", "properties", "inferred",
-    "durable", "priority", "ttl", "first_acquirer", "delivery_count",
-    "user_id", "reply_to", "correlation_id", "content_type", "content_encoding",
-    "expiry_time", "creation_time", "group_id", "group_sequence", "reply_to_group_id",
-    "instructions", "annotations", "footer", "data_sections", "sequence_sections",
-)
-_DEFAULTS = {name: getattr(Message(), name) for name in _ATTRIBUTES[:-2]}
-listed(Message, *_ATTRIBUTES, "DEFAULT_PRIORITY from_bytes check clear decode encode recv send",
+_DEFAULTS = {name: getattr(Message(), name) for name in ATTRIBUTES[:-2]}
+listed(Message, *ATTRIBUTES, "DEFAULT_PRIORITY from_bytes check clear decode encode recv send",
        "delivery redelivered acknowledge")
-
-
-def _unknown_attribute(name: str) -> TypeError:
-    near = difflib.get_close_matches(name, _ATTRIBUTES, 1)
-    return TypeError("Message has no attribute %r%s" % (name, "; did you mean %r?" % near[0] if near else ""))

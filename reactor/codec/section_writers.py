@@ -6,12 +6,28 @@ For `message` only. Errors name the attribute.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from reactor.codec.performatives import write_composite
+from reactor.codec.sections import PLAIN
 from reactor.codec.types import clipped, decimal128
 from reactor.codec.writers import UNWRITABLE
-from reactor.errors import DataException, MessageException
+from reactor.errors import DataException, DecodeError, MessageException
+from reactor.lazily import Lazily
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = Lazily("difflib")
+
+Write = Callable[[Any, bytearray], None]  #: appends a section of a message
+Content = Callable[[Any], Any]  #: the value of a section of a message
+
+# The body of a message without one: [3.2] wants a section, and brokers refuse messages that have none.
+NO_BODY = b"\x00\x53\x77\x40"
+
+# Everything before the characters of a message that is only a short text, by its length.
+TEXTS = tuple(PLAIN + bytes((0x00, 0x53, 0x77, 0xA1, n)) for n in range(256))
 
 
 def is_data(body: Any) -> bool:
@@ -57,3 +73,23 @@ def write_map_section(
         write(out, value)
     except UNWRITABLE as e:
         raise MessageException("Message.%s cannot be sent: %s" % (name, e)) from None
+
+
+def described(message: Any, defaults: dict[str, Any], size: int) -> str:
+    """A message with its attributes that are not at their defaults. size: of the bytes that came."""
+    try:
+        message.check()
+        parts = [] if message.body is None else [clipped(message.body)]
+        for name in defaults:
+            value = getattr(message, name)
+            if name != "body" and value != defaults[name]:
+                parts.append("%s=%s" % (name, clipped(value)))
+    except DecodeError as e:
+        return "<Message of %d bytes that cannot be decoded: %s>" % (size, e.description)
+    return "Message(%s)" % ", ".join(parts)
+
+
+def unknown_attribute(name: str, attributes: tuple[str, ...]) -> TypeError:
+    """The error for a keyword that is none of the attributes of a message."""
+    near = difflib.get_close_matches(name, attributes, 1)
+    return TypeError("Message has no attribute %r%s" % (name, "; did you mean %r?" % near[0] if near else ""))

@@ -28,7 +28,7 @@ from reactor.codec.definitions import (
 from reactor.codec.dicts import AnnotationDict
 from reactor.codec.performatives import check_fields
 from reactor.codec.readers import MAX_DEPTH, Limits, body_limits, malformed
-from reactor.codec.types import clipped
+from reactor.codec.types import clipped, symbol
 from reactor.errors import DecodeError, RemoteProtocolError
 
 Spans = dict[int, tuple[int, int]]
@@ -47,9 +47,12 @@ BODY_CHANGED = 4
 #: identity.
 UNREAD: Any = ...
 
+#: The types of a body that can only be replaced, not changed from within.
+UNCHANGING = frozenset({type(UNREAD), type(None), bool, int, float, str, bytes, symbol})
+
 #: The beginning of most messages: an empty header and empty properties.
 PLAIN = b"\x00\x53\x70\x45\x00\x53\x73\x45"
-_EMPTY_HEADER = PLAIN[:4]
+EMPTY_HEADER = PLAIN[:4]
 _SHORT_PROPERTIES = PLAIN[:7] + b"\xc0"  # an empty header, and some properties
 _PLAIN_HEADER = (0, 4)
 _PLAIN_PROPERTIES = (4, 8)
@@ -157,7 +160,7 @@ def locate(buf: bytes) -> tuple[bytes, Spans]:
         pos = 9 + buf[8]
         spans = {HEADER: _PLAIN_HEADER, PROPERTIES: (4, pos)}
         last = PROPERTIES
-    elif buf.startswith(_EMPTY_HEADER):
+    elif buf.startswith(EMPTY_HEADER):
         spans = {HEADER: _PLAIN_HEADER}
         pos = 4
         last = HEADER
@@ -302,7 +305,7 @@ def _read_parts(raw: bytes, spans: Spans, code: int, kind: type) -> list[Any]:
     return parts
 
 
-def as_it_came(raw: bytes, spans: Spans, code: int) -> bytes:
+def as_it_came(raw: memoryview, spans: Spans, code: int) -> memoryview:
     """The bytes of a section, or none; AMQP_VALUE stands for the body, whatever it is."""
     if code == AMQP_VALUE:
         code = DATA if DATA in spans else AMQP_SEQUENCE if AMQP_SEQUENCE in spans else AMQP_VALUE

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from types import BuiltinMethodType
 from typing import Any, Callable, Optional, Union
 
+from reactor.codec.long_payload import LongPayload
 from reactor.container.methods import Calls
 from reactor.container.slow_handlers import describe
 from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
@@ -82,6 +83,8 @@ class Observing:
                 return only  # of a list or deque: it does not fail, and a call for each message is saved
 
         def tell(*arguments: Any) -> None:
+            if name == "sent" and type(arguments[0].payload) is LongPayload:
+                arguments[0].payload = bytes(arguments[0].payload)
             for observer, call in calls:
                 try:
                     call(*arguments)

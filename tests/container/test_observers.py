@@ -383,3 +383,23 @@ def test_observers_change_nothing(seed):
             return world.digest
 
     assert digest([]) == digest([Noting(*ALL)])
+
+
+def test_an_observer_sees_the_bytes_of_a_long_message():
+    message = Message("x" * 300_000)
+    seen = []
+
+    class SendsOne(MessagingHandler):
+        def on_start(self, event):
+            event.container.create_sender("amqp://broker/q")
+
+        def on_sendable(self, event):
+            if not seen:
+                event.sender.send(message)
+
+    class Reads(Observer):
+        def sent(self, delivery):
+            seen.append(delivery.payload)
+
+    run(SendsOne, Reads())
+    assert seen == [message.encode()]

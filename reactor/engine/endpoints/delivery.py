@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from reactor.codec.long_payload import LongPayload
 from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import (
@@ -424,7 +425,7 @@ class Delivery(Listed):
         self.message_format = message_format
         self.chunks = []  # the writer takes its time for one of another kind
 
-    def start_again(self, payload: bytes) -> None:
+    def start_again(self, payload: Union[bytes, LongPayload]) -> None:
         """Become a delivery that has not left: it goes over another wire."""
         self.id = self.channel = None
         self.payload = payload

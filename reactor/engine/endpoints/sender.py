@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from reactor.codec.long_payload import LongPayload
 from reactor.codec.message import Message
 from reactor.engine.endpoints import delivery as fates
 from reactor.engine.endpoints.condition import Condition
@@ -144,7 +145,7 @@ class Sender(Link):
         naming the field, when the message cannot be encoded. Nothing is sent then.
         """
         if type(obj) is Message and not self.pending:  # as nearly always
-            return self.transmit(obj.encode(), tag)
+            return self.transmit(obj.compose(), tag)
         if isinstance(obj, (bytes, bytearray, memoryview)):
             return self.stream(obj)
         if not hasattr(obj, "send") or isinstance(obj, type):  # a str has an encode too: that gives no message
@@ -153,7 +154,7 @@ class Sender(Link):
             return obj.send(self, tag)
         return self.transmit(obj.encode(), tag)
 
-    def transmit(self, payload: bytes, tag: Union[str, bytes, None] = None) -> Delivery:
+    def transmit(self, payload: Union[bytes, LongPayload], tag: Union[str, bytes, None] = None) -> Delivery:
         """Send an encoded message as one delivery, and return that. Raises as `send` does."""
         channel = self.channel
         if channel is None:
@@ -229,14 +230,14 @@ class Sender(Link):
         if delivery.local_state is TRANSACTIONAL_STATE:
             self.connection.emit(Event.DELIVERY_LEFT, delivery)
 
-    def _tagged(self, tag: Union[str, bytes], payload: bytes) -> Delivery:
+    def _tagged(self, tag: Union[str, bytes], payload: Union[bytes, LongPayload]) -> Delivery:
         """A delivery with a tag that the application has chosen. LocalProtocolError when another one has it."""
-        given = self._given
-        if given is None:
-            given = self._given = GivenTags()
-        raw = tag_bytes(tag)
+        if self._given is None:
+            self._given = GivenTags()
+        given, raw = self._given, tag_bytes(tag)
         given.claim(self, raw)
-        delivery: Delivery = (self.ledger or self).kind(self, self.channel, raw, None, payload)
+        kept = payload if self.ledger is None else bytes(payload)  # in the ledger
+        delivery: Delivery = (self.ledger or self).kind(self, self.channel, raw, None, kept)
         given.keep(self, delivery)
         return delivery
 
@@ -272,8 +273,7 @@ class Sender(Link):
         another unsettled delivery has it [2.6.12].
         """
         self.connection.check()
-        channel = self.channel
-        ended = self._ended & LOCAL_CLOSED or (channel is None and self._is_over())
+        ended = self._ended & LOCAL_CLOSED or (self.channel is None and self._is_over())
         if ended or self.state & REMOTE_CLOSED:
             raise self._not_open()
         if self.ledger is not None:
@@ -477,7 +477,7 @@ class Sender(Link):
         self.unsettled = sum(delivery.fate == OPEN for delivery in (*self.waiting, *unwritten))
         self.writer_key, self.transfer_in_progress = -1, None
 
-    def _whole(self, delivery: Delivery) -> Optional[bytes]:
+    def _whole(self, delivery: Delivery) -> Union[bytes, LongPayload, None]:
         """All bytes of a delivery that has left, or None: it must not leave again, or its beginning is gone."""
         payload: Any = delivery.payload
         if payload is None or delivery.partial or delivery.aborted or not delivery.frames or delivery.ends_with_wire:

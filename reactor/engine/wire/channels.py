@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE, TRANSFER_OVERHEAD
+from reactor.codec.long_payload import LONG_BODY
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event, EventType
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 #: How many sessions begin before the peer has said how many it takes.
 FEW_CHANNELS = 4
 #: No frame carries more of a message than this, however large the peer's frames may be, so that links take turns.
-LARGEST_PAYLOAD = 256 * 1024
+LARGEST_PAYLOAD = LONG_BODY
 
 
 class Channels:

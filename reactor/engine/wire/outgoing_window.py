@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import transfer_writer, write_transfer
+from reactor.codec.long_payload import LongPayload
 from reactor.engine.blocks import blocks
 from reactor.engine.endpoints.delivery import LOST, OPEN, Delivery
 from reactor.engine.endpoints.disposition import EMPTY, TRANSACTIONAL_STATE, FirstOfTransaction, state_bytes
@@ -244,7 +245,7 @@ class OutgoingWindow:
             return
         data: Any = delivery.payload
         if delivery.chunks is not None:
-            data = b"".join([data, *delivery.chunks])
+            data = b"".join([data, *delivery.chunks]) if delivery.chunks else data
             delivery.chunks = None
             if current is delivery:
                 delivery.frames = 0  # what of it has left is not here any more
@@ -252,12 +253,7 @@ class OutgoingWindow:
         if delivery.local_state is not EMPTY:
             state = state_bytes(delivery.local_state, delivery.local_content)
         largest -= len(state) + (4 if delivery.message_format else 0)
-        piece: Any = data
-        rest: Any = b""
-        if len(data) > largest:
-            blocks.expect(len(data))
-            view = memoryview(data)
-            piece, rest = view[:largest], view[largest:]
+        piece, rest = _cut(data, largest)
         more = len(rest) > 0 or delivery.partial
         if not piece and more and not delivery.aborted:
             delivery.payload = b""
@@ -300,7 +296,7 @@ class OutgoingWindow:
         link.transfer_in_progress = None
         delivery.payload = None
         if link.resend or isinstance(delivery.local_content, FirstOfTransaction):
-            delivery.payload = data.obj if isinstance(data, memoryview) else data
+            delivery.payload = data.obj if isinstance(data, (memoryview, LongPayload)) else data
         delivery.queued = False
         if delivery.aborted and delivery.fate == OPEN:
             delivery.fate = LOST
@@ -311,3 +307,14 @@ class OutgoingWindow:
             self.events.append((Event.DELIVERY_LEFT, delivery))  # the discharge of its transaction may wait for it
         if link.waiting:
             self.release(link)
+
+
+def _cut(data: Any, largest: int) -> tuple[Any, Any]:
+    """The bytes of the next frame, and the rest."""
+    if len(data) <= largest:
+        return (bytes(data) if type(data) is LongPayload else data), b""
+    blocks.expect(len(data))
+    if type(data) is LongPayload:
+        return data.cut(largest)
+    view = memoryview(data)
+    return view[:largest], view[largest:]
