@@ -3,10 +3,8 @@
 A list of re-exports and nothing else: each name is explained where it is defined.
 """
 
-from typing import TYPE_CHECKING
-
 from reactor.errors import Reject, Release
-from reactor.lazily import members, names_of
+from reactor.lazily import TYPE_CHECKING, members, names_of
 
 from .endpoint import EndpointStateHandler
 from .flow import FlowController

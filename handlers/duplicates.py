@@ -7,14 +7,16 @@ The mix-in remembers the ids of messages that were accepted, for a time. It know
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reactor import ACCEPTED, Event, Handler
-from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.delivery import OPEN, PRE_SETTLED
 from reactor.engine.endpoints.receiver import check_count
 
 from .messaging import MessagingHandler
+
+if TYPE_CHECKING:
+    from reactor.codec.types import AnyValue
 
 
 class DuplicateFilter(Handler):

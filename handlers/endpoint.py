@@ -9,13 +9,16 @@ closes those that the peer closed. It knows endpoints and events; of messages it
 from __future__ import annotations
 
 import weakref
-from typing import Any, Callable, Optional, Union
 
 from reactor import Connection, Container, Endpoint, Event, Handler, Link, Session
 from reactor.engine.events import defined, run_later
 from reactor.errors import CONNECTION_FORCED
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.loggers import log_fields, logger
 from reactor.shown import quoted
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional, Union
 
 log = logger(__name__)
 

@@ -6,9 +6,11 @@ sets it for those that have none of their own. So credit costs nothing per messa
 
 from __future__ import annotations
 
-from typing import Any
-
 from reactor import Event, Handler
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class FlowController(Handler):

@@ -8,8 +8,6 @@ messages, and nothing of frames, credit or connections.
 
 from __future__ import annotations
 
-from typing import Any, Optional, Union
-
 from reactor import (
     ACCEPTED,
     MODIFIED,
@@ -30,10 +28,14 @@ from reactor.engine.endpoints.disposition import TRANSACTIONAL_STATE
 from reactor.engine.events import defined, is_coroutine, run_later
 from reactor.engine.handler import INCOMING
 from reactor.errors import DECODE_ERROR, NOT_IMPLEMENTED, REJECTED_BY_APPLICATION, DataException, DecodeError
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.loggers import log_fields, logger
 from reactor.shown import shown
 
 from .endpoint import call, condition_text, link_text, tell
+
+if TYPE_CHECKING:
+    from typing import Any, Optional, Union
 
 log = logger(__name__)
 

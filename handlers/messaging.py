@@ -8,13 +8,11 @@ and define the `on_...` methods that you need; each receives an event: its `cont
 from __future__ import annotations
 
 import warnings
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from reactor import SASL, Endpoint, Event, EventType, Handler
 from reactor.errors import UNAUTHORIZED_ACCESS, ConnectionException, LinkDetached, SessionException
 from reactor.hosts import is_loopback
-from reactor.lazily import Lazily, pattern
+from reactor.lazily import TYPE_CHECKING, Lazily, pattern
 from reactor.loop.loggers import log_fields, logger
 
 from .endpoint import EndpointStateHandler, condition_text, connection_of, container_of, tell
@@ -25,6 +23,8 @@ from .outgoing import OutgoingMessageHandler
 if TYPE_CHECKING:
     import difflib
     import logging
+    from collections.abc import Awaitable
+    from typing import Any, Callable, TypeVar, Union
 else:
     difflib = Lazily("difflib")
     logging = Lazily("logging")
@@ -33,10 +33,11 @@ log = logger(__name__)
 
 _PLACE = pattern(r"\[?(?P<host>.+?)\]?(:(?P<port>[0-9]+))?")
 
-Answer = Union[None, Awaitable[None]]
-"""What methods return: nothing, or a coroutine (`async def`), which an AsyncContainer runs."""
+if TYPE_CHECKING:
+    Answer = Union[None, Awaitable[None]]
+    """What methods return: nothing, or a coroutine (`async def`), which an AsyncContainer runs."""
 
-Method = TypeVar("Method", bound=Callable[..., object])
+    Method = TypeVar("Method", bound=Callable[..., object])
 
 
 def does_nothing(method: Method) -> Method:

@@ -6,13 +6,13 @@ It knows deliveries of senders and their states, and nothing of messages or fram
 from __future__ import annotations
 
 import weakref
-from typing import Any, Callable, Optional
 
 from reactor import ACCEPTED, MODIFIED, REJECTED, RELEASED, Endpoint, Event, Handler, Link
 from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
 from reactor.engine.endpoints.disposition import TRANSACTIONAL_STATE
 from reactor.engine.events import heard
 from reactor.engine.handler import OUTGOING
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.loggers import log_fields, logger
 from reactor.shown import shown
 
@@ -32,7 +32,10 @@ OUTCOMES: dict[int, str] = {
 
 FAILURES: dict[int, str] = {REJECTED: "rejected", RELEASED: "released", MODIFIED: "modified"}
 
-Calls = tuple[Callable[[Any], Any], ...]
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
+    Calls = tuple[Callable[[Any], Any], ...]
 
 
 class OutgoingMessageHandler(Handler):

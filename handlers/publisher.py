@@ -7,10 +7,9 @@ It is the handler of its sender, and an application subclasses it or sets its me
 from __future__ import annotations
 
 from collections import deque
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
 from reactor import Connection, Container, Delivery, Event, Message, Sender, Session, Url
-from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.delivery import OPEN
 from reactor.engine.endpoints.disposition import TERMINAL
 from reactor.engine.endpoints.endpoint import Endpoint
@@ -18,6 +17,9 @@ from reactor.engine.endpoints.receiver import check_count
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 
 from .messaging import MessagingHandler
+
+if TYPE_CHECKING:
+    from reactor.codec.types import AnyValue
 
 
 class Publisher(MessagingHandler):

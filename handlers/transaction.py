@@ -5,11 +5,14 @@ The events come from the transactions themselves (reactor/container/transactions
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from reactor import Delivery, Event, Transaction
 
-from .messaging import Answer, MessagingHandler, declared
+from .messaging import MessagingHandler, declared
+
+if TYPE_CHECKING:
+    from .messaging import Answer
 
 
 class TransactionHandler:

@@ -3,8 +3,6 @@
 A list of re-exports and nothing else: each name is explained where it is defined.
 """
 
-from typing import TYPE_CHECKING
-
 from reactor.codec.dicts import AnnotationDict, PropertyDict, SymbolList
 from reactor.codec.message import Message
 from reactor.codec.types import (
@@ -117,7 +115,7 @@ from reactor.errors import (
 )
 from reactor.event import ApplicationEvent, Collector, Event, EventBase
 from reactor.explain.anything import explain
-from reactor.lazily import members, names_of
+from reactor.lazily import TYPE_CHECKING, members, names_of
 from reactor.url import Url
 from reactor.version import VERSION, VERSION_MAJOR, VERSION_MINOR, VERSION_POINT
 

@@ -6,10 +6,12 @@ Floor 0: open to every module. A condition is a plain string here, because the t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Optional
-
+from reactor.lazily import TYPE_CHECKING
 from reactor.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Optional
 
 # -- amqp-error [2.8.15] ---------------------------------------------------------------------------------
 INTERNAL_ERROR = "amqp:internal-error"

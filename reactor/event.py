@@ -10,16 +10,17 @@ in `on_message`, although it is None elsewhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
-
-from reactor.codec.message import Message
-from reactor.container.container import Container
 from reactor.container.sources import injector
-from reactor.container.transactions.transaction import Transaction
 from reactor.engine import events
-from reactor.engine.public import Connection, Delivery, Link, Receiver, Sender, Session, Transport
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Optional
+
+    from reactor.codec.message import Message
+    from reactor.container.container import Container
+    from reactor.container.transactions.transaction import Transaction
+    from reactor.engine.public import Connection, Delivery, Link, Receiver, Sender, Session, Transport
 
     class EventBase(events.EventBase):
         container: Container

@@ -6,12 +6,11 @@ decision over passwords or redirects by the beginning of a name (``127.example.c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Union
-
-from reactor.lazily import Lazily, pattern
+from reactor.lazily import TYPE_CHECKING, Lazily, pattern
 
 if TYPE_CHECKING:
     import ipaddress
+    from typing import Union
 else:
     ipaddress = Lazily("ipaddress")
 

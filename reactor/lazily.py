@@ -20,7 +20,13 @@ from __future__ import annotations
 import re
 import sys
 from importlib import import_module
-from typing import Any, Callable, cast
+
+#: `typing.TYPE_CHECKING` without `typing`, which takes as long to import as twenty modules of ours; annotations
+#: need it at no run time. Type checkers know the name wherever it comes from.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 
 class Lazily:
@@ -80,4 +86,4 @@ class _Pattern:
 
 def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     """The regular expression `text`, compiled when it is first used: `re.compile` for the top of a module."""
-    return cast("re.Pattern[str]", _Pattern(text, flags))
+    return _Pattern(text, flags)  # type: ignore[return-value]

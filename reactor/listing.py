@@ -9,8 +9,12 @@ that. A class that an application derives from one of these shows its own names,
 from __future__ import annotations
 
 from abc import ABCMeta
-from collections.abc import Iterable
-from typing import NoReturn
+
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import NoReturn
 
 _listed: dict[type, frozenset[str]] = {}
 

@@ -7,8 +7,6 @@ because a person has to act.
 
 from __future__ import annotations
 
-from typing import Any
-
 from reactor.errors import (
     CONNECTION_FORCED,
     DETACH_FORCED,
@@ -19,6 +17,10 @@ from reactor.errors import (
     RESOURCE_LOCKED,
     UNAUTHORIZED_ACCESS,
 )
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 #: Reasons that pass by themselves: a restart, a stand-still, a busy peer, another holder. The last four are
 #: Azure's, for the same; reactor/azure/conditions.py has their sources. Every other name is final, unknown ones too:

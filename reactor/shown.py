@@ -6,7 +6,10 @@ Shown raw they could forge lines of a log, or drive the terminal of its reader.
 
 from __future__ import annotations
 
-from typing import Any
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 #: Characters of one text that are shown by default. It is for people.
 LONGEST = 500

@@ -17,12 +17,12 @@ import os
 import selectors
 import socket
 import sys
-from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 
 if TYPE_CHECKING:
     import signal
+    from typing import Any, Callable, Optional
 else:
     signal = Lazily("signal")
 

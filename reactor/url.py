@@ -8,11 +8,11 @@ logs. A caller that needs the whole asks for `full`.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Optional, Union
 
-from reactor.lazily import Lazily, pattern
+from reactor.lazily import TYPE_CHECKING, Lazily, pattern
 
 if TYPE_CHECKING:
+    from typing import Any, Optional, Union
     from urllib import parse
 else:
     parse = Lazily("urllib.parse")

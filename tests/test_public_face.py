@@ -58,6 +58,8 @@ def completions() -> dict[str, dict[str, dict[str, Optional[str]]]]:
             if not (isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"):
                 continue
             for cls in block.body:
+                if isinstance(cls, ast.ImportFrom):
+                    continue
                 assert isinstance(cls, ast.ClassDef)
                 members = found.setdefault(cls.name, {})
                 for node in cls.body:
@@ -191,7 +193,8 @@ def test_a_missing_type_and_one_of_any_are_found(monkeypatch):
 
 
 def test_any_value_has_one_name():
-    assert getattr(reactor.codec.types, ALIAS) is Any
+    """For type checkers: no program needs it at run time."""
+    assert f"\n    {ALIAS} = Any\n" in inspect.getsource(reactor.codec.types)
 
 
 def test_the_completed_classes_are_the_classes_themselves():

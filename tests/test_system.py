@@ -29,7 +29,7 @@ from reactor.explain import asking
 from reactor.explain.asking import NoAnswer, ask
 from reactor.loop import busy_poll, dial, poller, sockets
 from reactor.loop.clock import MonotonicClock
-from reactor.loop.interface import ConnectError
+from reactor.loop.wires import ConnectError
 from reactor.system import HERE, System
 from tests.support.processes import CHECKOUT
 

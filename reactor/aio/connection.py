@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from reactor.aio.container import AsyncContainer
 from reactor.aio.life import Life, check_timeout
@@ -22,13 +22,15 @@ from reactor.aio.requests import AsyncRequests
 from reactor.aio.sender import CAPACITY, AsyncSender
 from reactor.aio.session import AsyncSession
 from reactor.blocking.events import ConnectionEvents
-from reactor.container.reconnect.backoff import Reconnect
-from reactor.container.settings.addresses import Address
-from reactor.container.settings.options import Options
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection
 from reactor.errors import ConnectionException, Timeout
 from reactor.url import Url
+
+if TYPE_CHECKING:
+    from reactor.container.reconnect.backoff import Reconnect
+    from reactor.container.settings.addresses import Address
+    from reactor.container.settings.options import Options
 
 Self = TypeVar("Self", bound="AsyncConnection")
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextvars import copy_context
 from random import Random
 from types import TracebackType
-from typing import Any, Callable, NoReturn, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, TypeVar
 
 from reactor.aio.coroutines import Coroutines
 from reactor.aio.interface import LoopNetwork
@@ -22,13 +22,15 @@ from reactor.aio.readers import ReaderNetwork
 from reactor.aio.receiver import CONFIRMATION
 from reactor.aio.streams import StreamNetwork
 from reactor.container.container import Container
-from reactor.container.settings.proxy import ProxyOption
 from reactor.container.threads import LoopThread
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.endpoints.receiver import Receiver
 from reactor.loop.clock import MonotonicClock
 from reactor.loop.driver import Driver, ListenerDriver
 from reactor.loop.interface import Clock
+
+if TYPE_CHECKING:
+    from reactor.container.settings.proxy import ProxyOption
 
 Self = TypeVar("Self", bound="AsyncContainer")
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Callable, Optional
 
-from reactor.loop.interface import READ, WRITE, Clock, Watcher
+from reactor.loop.interface import Clock, Watcher
 from reactor.loop.sockets import SocketNetwork
+from reactor.loop.wires import READ, WRITE
 
 
 class LoopPoller:

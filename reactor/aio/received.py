@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
-from typing import Any, Optional, Union, cast
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from reactor.codec.message import Message
-from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,
@@ -18,6 +17,9 @@ from reactor.engine.endpoints.disposition import (
     RejectedDisposition,
 )
 from reactor.errors import REJECTED_BY_APPLICATION
+
+if TYPE_CHECKING:
+    from reactor.codec.types import AnyValue
 
 
 class _Done:

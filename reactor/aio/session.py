@@ -11,12 +11,12 @@ from reactor.aio.receiver import PREFETCH, AsyncReceiver, give_back
 from reactor.aio.sender import CAPACITY, AsyncSender
 from reactor.aio.transactions import AsyncTransactions, TransactionBlock
 from reactor.blocking.events import SessionEvents
-from reactor.container.settings.options import Options
 from reactor.engine.public import Session
 from reactor.errors import SessionException, TransactionException
 
 if TYPE_CHECKING:
     from reactor.aio.container import AsyncContainer
+    from reactor.container.settings.options import Options
 
 Self = TypeVar("Self", bound="AsyncSession")
 

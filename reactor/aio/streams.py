@@ -15,8 +15,9 @@ from typing import Any, Callable, Optional
 
 from reactor.loop.aside import Aside
 from reactor.loop.dial import format_address
-from reactor.loop.interface import READ, WRITE, Buffer, Clock, ConnectError, Watchable, Watcher, join_address, reason
+from reactor.loop.interface import Buffer, Clock, Watchable, Watcher
 from reactor.loop.sockets import listening_sockets
+from reactor.loop.wires import READ, WRITE, ConnectError, join_address, reason
 
 _MUCH = 262144  # bytes that wait to be read: the peer has to wait then
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.blocking.address_text import has_options, read_address
 from reactor.codec.types import Described, symbol
@@ -21,12 +21,14 @@ from reactor.container.settings.options import (
     DurableSubscription,
     Filter,
     LinkOption,
-    Options,
     Selector,
 )
 from reactor.engine.modes import AcknowledgeMode
 from reactor.engine.public import Link
 from reactor.errors import InvalidOption
+
+if TYPE_CHECKING:
+    from reactor.container.settings.options import Options
 
 log = logging.getLogger(__name__)
 

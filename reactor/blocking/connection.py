@@ -7,7 +7,7 @@ wakes all threads that wait on it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from reactor.blocking.confirming import Confirmations
 from reactor.blocking.events import ConnectionEvents
@@ -20,14 +20,16 @@ from reactor.blocking.waits import Patience, deadline_of
 from reactor.container.container import Container
 from reactor.container.explain.explainer import PATIENCE
 from reactor.container.explain.sentences import Explanation
-from reactor.container.reconnect.backoff import Reconnect
-from reactor.container.settings.addresses import Address
-from reactor.container.settings.options import Options
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.modes import AcknowledgeMode
 from reactor.engine.public import Connection
 from reactor.errors import ConnectionException, Timeout
 from reactor.url import Url
+
+if TYPE_CHECKING:
+    from reactor.container.reconnect.backoff import Reconnect
+    from reactor.container.settings.addresses import Address
+    from reactor.container.settings.options import Options
 
 Result = TypeVar("Result")
 

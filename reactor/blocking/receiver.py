@@ -15,7 +15,7 @@ from reactor.blocking.waits import checked_capacity
 from reactor.codec.message import Message
 from reactor.container.explain.explainer import PATIENCE
 from reactor.container.explain.sentences import Explanation
-from reactor.container.settings.options import AtMostOnce, Options
+from reactor.container.settings.options import AtMostOnce
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import LOST
 from reactor.engine.endpoints.disposition import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reactor.blocking.interface import SessionView
     from reactor.blocking.service import Service
     from reactor.blocking.waits import Patience
+    from reactor.container.settings.options import Options
 
 
 Arrived = tuple[float, bytes, Any]

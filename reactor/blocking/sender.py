@@ -15,7 +15,6 @@ from reactor.blocking.waits import checked_capacity
 from reactor.codec.message import Message
 from reactor.container.explain.explainer import PATIENCE
 from reactor.container.explain.sentences import Explanation
-from reactor.container.settings.options import Options
 from reactor.engine.endpoints.disposition import EMPTY, RECEIVED, REJECTED, RELEASED, DispositionType
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.handler import Handler
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from reactor.blocking.interface import SessionView
     from reactor.blocking.service import Service
     from reactor.blocking.waits import Patience
+    from reactor.container.settings.options import Options
 
 CAPACITY = 1000
 """Messages that may wait for their outcome."""

@@ -20,7 +20,6 @@ from reactor.blocking.succession import Succession
 from reactor.blocking.transacted import SessionTransactions
 from reactor.container.explain.explainer import PATIENCE
 from reactor.container.explain.sentences import Explanation
-from reactor.container.settings.options import Options
 from reactor.engine.endpoints.disposition import ACCEPTED, RELEASED, ModifiedDisposition
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.modes import AcknowledgeMode
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from reactor.blocking.received import Outcome, ReceivedMessage
     from reactor.blocking.service import Service
     from reactor.blocking.waits import Patience
+    from reactor.container.settings.options import Options
 
 Mode = Union[AcknowledgeMode, str, int, None]
 """An AcknowledgeMode, its name, or its number in JMS; None: the usual one."""

@@ -1,8 +1,6 @@
 """The codec: AMQP's types, their bytes, the specification's tables, and Message. It knows no connection."""
 
-from typing import TYPE_CHECKING
-
-from reactor.lazily import members
+from reactor.lazily import TYPE_CHECKING, members
 
 if TYPE_CHECKING:
     from reactor.codec.data import Data as Data

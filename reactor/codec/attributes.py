@@ -8,36 +8,38 @@ made from it when it is read, and checked when it is assigned, so that the error
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, TypeVar, Union
 
 from reactor.codec.origin import Origin
 from reactor.codec.sections import FIELDS_CHANGED, HEADER_CHANGED
-from reactor.codec.types import AnyValue, clipped, symbol, timestamp, ulong
+from reactor.codec.types import clipped, symbol, timestamp, ulong
 from reactor.errors import MessageException
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 from reactor.listing import Listed
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Iterable, Mapping
+    from typing import Any, Callable, Optional, Protocol, TypeVar, Union
+
+    from reactor.codec.types import AnyValue
 else:
     uuid = Lazily("uuid")
 
 
-Read = TypeVar("Read", covariant=True)
-Written = TypeVar("Written", contravariant=True)
+if TYPE_CHECKING:
+    Read = TypeVar("Read", covariant=True)
+    Written = TypeVar("Written", contravariant=True)
 
-#: The name of a message.
-MessageId = Union[str, int, "uuid.UUID", bytes, None]
+    #: The name of a message.
+    MessageId = Union[str, int, "uuid.UUID", bytes, None]
 
+    class Attribute(Protocol[Read, Written]):
+        """An attribute below, for type checkers: the type that it reads as, and the types that it takes. An attribute
+        that is never None takes None for its default."""
 
-class Attribute(Protocol[Read, Written]):
-    """An attribute below, for type checkers: the type that it reads as, and the types that it takes. An attribute that
-    is never None takes None for its default."""
+        def __get__(self, message: Any, owner: Any) -> Read: ...
 
-    def __get__(self, message: Any, owner: Any) -> Read: ...
-
-    def __set__(self, message: Any, value: Written) -> None: ...
+        def __set__(self, message: Any, value: Written) -> None: ...
 
 
 class Kind:

@@ -15,12 +15,14 @@ from reactor.codec import types
 from reactor.codec.decode import read_value
 from reactor.codec.encode import TYPES, type_of
 from reactor.codec.nodes import Node, as_array, as_described, as_dict, as_object, copies, encode_node, format_node
-from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Described, clipped, int32, symbol, timestamp
+from reactor.codec.types import UNDESCRIBED, Array, Described, clipped, int32, symbol, timestamp
 from reactor.errors import DataException, RemoteProtocolError
 from reactor.lazily import Lazily
 
 if TYPE_CHECKING:
     import uuid
+
+    from reactor.codec.types import AnyValue
 else:
     uuid = Lazily("uuid")
 
@@ -110,8 +112,7 @@ class Data(types.Data):
         """Within a map: look for the key `name`, a string or symbol, behind the cursor, and go to its value."""
         while self.next() is not None:
             node = self._node()
-            assert node is not None
-            if node.kind in (self.STRING, self.SYMBOL) and node.value == name:
+            if node is not None and node.kind in (self.STRING, self.SYMBOL) and node.value == name:
                 return self.next() is not None
             self.next()
         return False

@@ -13,7 +13,6 @@ where it said.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any, Optional
 
 from reactor.codec.definitions import ACCEPTED, BY_CODE, CODE_OF_SYMBOL, RELEASED
 from reactor.codec.readers import (
@@ -22,13 +21,18 @@ from reactor.codec.readers import (
     MAX_EMPTY_ELEMENTS,
     READERS,
     SMALL_ULONGS,
-    Limits,
     enter,
     explained,
     malformed,
     truncated,
 )
 from reactor.codec.types import Described, ulong
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from reactor.codec.readers import Limits
 
 
 class Settling(Described):

@@ -7,18 +7,32 @@ are spelled as there; `RESTRICTED` has the source of each restricted type.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Optional
 
 
-class Field(NamedTuple):
+class Field:
     """One field of a composite: its name, its type and its attributes in the specification."""
 
-    name: str
-    type: str
-    mandatory: bool = False
-    multiple: bool = False
-    default: Any = None
-    requires: Optional[str] = None
+    __slots__ = ("name", "type", "mandatory", "multiple", "default", "requires")
+
+    def __init__(
+        self,
+        name: str,
+        type: str,
+        mandatory: bool = False,
+        multiple: bool = False,
+        default: Any = None,
+        requires: Optional[str] = None,
+    ) -> None:
+        self.name = name
+        self.type = type
+        self.mandatory = mandatory
+        self.multiple = multiple
+        self.default = default
+        self.requires = requires
 
     @property
     def primitive(self) -> str:
@@ -29,25 +43,31 @@ class Field(NamedTuple):
         return kind
 
 
-class Composite(NamedTuple):
+class Composite:
     """A composite type: a list of fields under a descriptor, which is `code` or, rarely on the wire,
     `symbol`."""
 
-    name: str
-    code: int
-    fields: tuple[Field, ...] = ()
+    __slots__ = ("name", "code", "fields")
+
+    def __init__(self, name: str, code: int, fields: tuple[Field, ...] = ()) -> None:
+        self.name = name
+        self.code = code
+        self.fields = fields
 
     @property
     def symbol(self) -> str:
         return "amqp:%s:list" % self.name
 
 
-class Section(NamedTuple):
+class Section:
     """A section of a message that is not a composite [3.2]: one primitive under a descriptor."""
 
-    name: str
-    code: int
-    type: str
+    __slots__ = ("name", "code", "type")
+
+    def __init__(self, name: str, code: int, type: str) -> None:
+        self.name = name
+        self.code = code
+        self.type = type
 
     @property
     def symbol(self) -> str:

@@ -6,17 +6,21 @@ that ``PropertyDict(product="x")`` is ready for a peer that insists on the type.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Optional, SupportsIndex, TypeVar, Union
+from reactor.codec.types import UNDESCRIBED, Array, Data, symbol, ulong
+from reactor.lazily import TYPE_CHECKING
 
-from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, symbol, ulong
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, Optional, SupportsIndex, TypeVar, Union
 
-#: A dict, or the entries of one.
-Entries = Union[Mapping[AnyValue, AnyValue], Iterable[tuple[AnyValue, AnyValue]]]
-Same = TypeVar("Same", bound="_RestrictedDict")
+    from reactor.codec.types import AnyValue
+
+    #: A dict, or the entries of one.
+    Entries = Union[Mapping[AnyValue, AnyValue], Iterable[tuple[AnyValue, AnyValue]]]
+    Same = TypeVar("Same", bound="_RestrictedDict")
 
 
-class _RestrictedDict(dict[AnyValue, AnyValue]):
+class _RestrictedDict(dict["AnyValue", "AnyValue"]):
     """A dict that checks and converts its keys.
 
     e: as for `dict`: a dict, pairs, or None; further keys as keywords.

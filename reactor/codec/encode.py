@@ -14,9 +14,7 @@ A value that AMQP has no type for, or a number that its type cannot hold, raises
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from struct import Struct
-from typing import TYPE_CHECKING, Any
 
 from reactor.codec.dicts import AnnotationDict, PropertyDict, SymbolList
 from reactor.codec.types import (
@@ -43,7 +41,6 @@ from reactor.codec.types import (
 )
 from reactor.codec.writers import (
     UNWRITABLE,
-    Writer,
     nan_bits,
     write_binary,
     write_boolean,
@@ -68,10 +65,14 @@ from reactor.codec.writers import (
     write_uuid,
 )
 from reactor.errors import DataException
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Iterable
+    from typing import Any
+
+    from reactor.codec.writers import Writer
 else:
     uuid = Lazily("uuid")
 

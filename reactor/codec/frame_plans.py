@@ -9,14 +9,18 @@ knows no state.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any, Callable
 
 from reactor.codec.decode import ACCEPTED_STATE, RELEASED_STATE
 from reactor.codec.definitions import DISPOSITION, FLOW, TRANSFER
+from reactor.lazily import TYPE_CHECKING
 
-#: One shape: the code; how many bytes there are from the descriptor to the last field; a reader of what follows the
-#: first KEY of them; the parts of that which stay the same; the fields before those that change, and those behind them.
-Plan = tuple[int, int, Callable[..., tuple[Any, ...]], tuple[bytes, ...], tuple[Any, ...], tuple[Any, ...]]
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    #: One shape: the code; how many bytes there are from the descriptor to the last field; a reader of what follows the
+    #: first KEY of them; the parts of that which stay the same; the fields before those that change, and those behind
+    #: them.
+    Plan = tuple[int, int, Callable[..., tuple[Any, ...]], tuple[bytes, ...], tuple[Any, ...], tuple[Any, ...]]
 
 #: How many bytes of a performative a plan is found by: descriptor; constructor, size and count of the list; and the
 #: constructor of the first field, which tells a handle of 0 from others, and the two roles apart.

@@ -8,9 +8,12 @@ own tables. It knows no state: the caller decides.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any, Callable
 
 from reactor.codec.definitions import DISPOSITION, FLOW, TRANSFER
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
 SASL_HEADER = b"AMQP\x03\x01\x00\x00"

@@ -7,7 +7,11 @@ above 32 MB its memory is fresh from the system each time, and every page of it 
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any, Optional, Union
+
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Optional, Union
 
 #: Bytes from which on a body is not copied. No transfer that the engine writes is longer, so that such a message always
 #: leaves in several.

@@ -10,9 +10,6 @@ else on as it is, including encodings that this library would not have chosen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Optional, Union
-
 from reactor.codec.attributes import ATTRIBUTES, FieldAttributes
 from reactor.codec.definitions import (
     AMQP_SEQUENCE,
@@ -36,8 +33,6 @@ from reactor.codec.long_payload import LONG_BODY, LongPayload, joined, long_cont
 from reactor.codec.section_writers import (
     NO_BODY,
     TEXTS,
-    Content,
-    Write,
     described,
     is_data,
     mapping,
@@ -55,7 +50,6 @@ from reactor.codec.sections import (
     PLAIN,
     UNCHANGING,
     UNREAD,
-    Spans,
     as_it_came,
     locate,
     read_annotations,
@@ -64,13 +58,19 @@ from reactor.codec.sections import (
     read_map,
     read_properties,
 )
-from reactor.codec.types import AnyValue
 from reactor.codec.writers import write_binary
 from reactor.errors import DataException, DecodeError, MessageException, ProtocolError
+from reactor.lazily import TYPE_CHECKING
 from reactor.listing import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, Optional, Union
+
     from reactor.codec.interface import IncomingDelivery, OutgoingDelivery, ReceivingLink, SendingLink
+    from reactor.codec.section_writers import Content, Write
+    from reactor.codec.sections import Spans
+    from reactor.codec.types import AnyValue
 
 #: The types of a body that is not copied when it is long.
 _LONG_KINDS = frozenset({bytes, str})

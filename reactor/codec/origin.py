@@ -5,13 +5,14 @@ For `message` only. The engine's deliveries stand far above: a message calls one
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
-
-from reactor.codec.types import AnyValue
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Optional
+
     from reactor.codec.interface import Acknowledgeable
+    from reactor.codec.types import AnyValue
 
 
 class Origin:

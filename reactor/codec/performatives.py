@@ -7,10 +7,8 @@ knows the types of fields, and nothing of the states in which a frame is allowed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import repeat
 from operator import is_not
-from typing import TYPE_CHECKING, Any
 
 from reactor.codec.decode import read_fields, read_value
 from reactor.codec.definitions import (
@@ -29,12 +27,16 @@ from reactor.codec.definitions import (
 from reactor.codec.encode import FIELD_WRITERS, write_list, write_value
 from reactor.codec.readers import malformed
 from reactor.codec.types import UNDESCRIBED, Array, Data, Described, clipped, symbol, timestamp, ulong
-from reactor.codec.writers import UNWRITABLE, Writer
+from reactor.codec.writers import UNWRITABLE
 from reactor.errors import DataException, RemoteProtocolError
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Sequence
+    from typing import Any
+
+    from reactor.codec.writers import Writer
 else:
     uuid = Lazily("uuid")
 
@@ -163,9 +165,10 @@ _WRITER_OF: dict[Field, Writer] = {
     field: _writer_of(field) for composite in BY_CODE.values() for field in composite.fields
 }
 
-#: How many fields there are with the nulls between them; and of each that is set its index, the nulls before it, and
-#: how it is written.
-Plan = tuple[int, tuple[tuple[int, bytes, Writer], ...]]
+if TYPE_CHECKING:
+    #: How many fields there are with the nulls between them; and of each that is set its index, the nulls before it,
+    #: and how it is written.
+    Plan = tuple[int, tuple[tuple[int, bytes, Writer], ...]]
 
 # By code: the descriptor, and the plans of the composites that were written, by which of their fields were set.
 _ENCODERS: dict[int, tuple[bytes, dict[tuple[bool, ...], Plan]]] = {

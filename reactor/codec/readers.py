@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError
-from typing import TYPE_CHECKING, Any, Callable
 
 from reactor.codec.types import (
     UNDESCRIBED,
@@ -36,10 +35,11 @@ from reactor.codec.types import (
     ushort,
 )
 from reactor.errors import DECODE_ERROR, RemoteProtocolError
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 
 if TYPE_CHECKING:
     import uuid
+    from typing import Any, Callable
 else:
     uuid = Lazily("uuid")
 
@@ -57,8 +57,9 @@ FEW = 64
 #: How many places of a dict's table each key may be tried at, on average, before the map is not made a dict.
 PATIENCE = 32
 
-Limits = list[int]  # levels of nesting left, elements without bytes left
-Reader = Callable[[bytes, int, int, Limits], tuple[Any, int]]
+if TYPE_CHECKING:
+    Limits = list[int]  # levels of nesting left, elements without bytes left
+    Reader = Callable[[bytes, int, int, Limits], tuple[Any, int]]
 
 #: Python's exceptions for missing or wrong bytes; `explained` puts them in the words of AMQP.
 MALFORMED = (IndexError, StructError, UnicodeDecodeError)

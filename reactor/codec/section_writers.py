@@ -6,22 +6,23 @@ For `message` only. Errors name the attribute.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable
 
 from reactor.codec.performatives import write_composite
 from reactor.codec.sections import PLAIN
 from reactor.codec.types import clipped, decimal128
 from reactor.codec.writers import UNWRITABLE
 from reactor.errors import DataException, DecodeError, MessageException
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 
 if TYPE_CHECKING:
     import difflib
+    from typing import Any, Callable
 else:
     difflib = Lazily("difflib")
 
-Write = Callable[[Any, bytearray], None]  #: appends a section of a message
-Content = Callable[[Any], Any]  #: the value of a section of a message
+if TYPE_CHECKING:
+    Write = Callable[[Any, bytearray], None]  #: appends a section of a message
+    Content = Callable[[Any], Any]  #: the value of a section of a message
 
 # The body of a message without one: [3.2] wants a section, and brokers refuse messages that have none.
 NO_BODY = b"\x00\x53\x77\x40"

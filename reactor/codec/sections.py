@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError
-from typing import Any, Optional, cast
 
 from reactor.codec.decode import read_fields, read_value
 from reactor.codec.definitions import (
@@ -27,11 +26,17 @@ from reactor.codec.definitions import (
 )
 from reactor.codec.dicts import AnnotationDict
 from reactor.codec.performatives import check_fields
-from reactor.codec.readers import MAX_DEPTH, Limits, body_limits, malformed
+from reactor.codec.readers import MAX_DEPTH, body_limits, malformed
 from reactor.codec.types import clipped, symbol
 from reactor.errors import DecodeError, RemoteProtocolError
+from reactor.lazily import TYPE_CHECKING
 
-Spans = dict[int, tuple[int, int]]
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from reactor.codec.readers import Limits
+
+    Spans = dict[int, tuple[int, int]]
 
 #: Of a message that did not come from a peer.
 NO_SPANS: Spans = {}
@@ -251,10 +256,11 @@ def read_map(raw: Optional[bytes], spans: Spans, code: int) -> Optional[dict[Any
     """The value of a section that is a map, of several sections the last one's; None if it is not there."""
     if raw is None or code not in spans:
         return None
+    value: dict[Any, Any]
     pos, stop = spans[code]
     while pos < stop:
         value, pos = _read_section(raw, pos, stop, dict, None)
-    return cast("dict[Any, Any]", value)
+    return value
 
 
 def _read_section(

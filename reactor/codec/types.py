@@ -8,16 +8,18 @@ bytes with a type's name: they compare, hash and calculate like their base, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, SupportsIndex, TypeVar, Union
-
 from reactor.errors import DataException
+from reactor.lazily import TYPE_CHECKING
 
-AnyValue = Any
-"""Any value: of AMQP, such as the body of a message, or of the application's own, such as the context of a link.
-A type checker lets everything pass where this stands. It stands only where everything may come."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any, SupportsIndex, TypeVar, Union
 
-Integer = TypeVar("Integer", bound="_Integer")
+    AnyValue = Any
+    """Any value: of AMQP, such as the body of a message, or of the application's own, such as the context of a link.
+    A type checker lets everything pass where this stands. It stands only where everything may come."""
+
+    Integer = TypeVar("Integer", bound="_Integer")
 
 
 def clipped(value: object, limit: int = 60) -> str:

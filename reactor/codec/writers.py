@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError
-from typing import TYPE_CHECKING, Any, Callable
 
 from reactor.codec.types import char, clipped, decimal128
 from reactor.errors import DataException
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import uuid
+    from typing import Any, Callable
 
-
-Writer = Callable[[bytearray, Any], None]
+    Writer = Callable[[bytearray, Any], None]
 
 _pack_code_ushort = Struct(">BH").pack
 _pack_code_uint = Struct(">BI").pack

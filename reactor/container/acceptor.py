@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from reactor.container.settings.listen import ListenSettings
 from reactor.engine.public import Transport
 from reactor.engine.sasl.credentials import Decoy
 from reactor.engine.sasl.exchange import NONCE_SIZE
-from reactor.engine.tls.domain import SSLDomain
-from reactor.lazily import enter
+from reactor.lazily import TYPE_CHECKING, enter
 from reactor.loop.driver import ListenerDriver
-from reactor.loop.interface import Wire
 from reactor.url import Url
 
 if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
     from reactor.container.interface import AcceptorHost
+    from reactor.container.settings.listen import ListenSettings
+    from reactor.engine.tls.domain import SSLDomain
+    from reactor.loop.interface import Wire
 
 
 class _Setting:

@@ -7,17 +7,18 @@ timers and transactions, and no frame.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.engine.endpoints.delivery import OPEN
 from reactor.engine.endpoints.disposition import ACCEPTED, EMPTY, TRANSACTIONAL_STATE
 from reactor.engine.modes import DUPS_OK, TRANSACTED
 from reactor.engine.public import Delivery, Link, Receiver
-from reactor.loop.loop import Loop
-from reactor.loop.timers import Timer
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Optional
+
     from reactor.container.interface import TransactionsView
+    from reactor.loop.loop import Loop
+    from reactor.loop.timers import Timer
 
 #: DUPS_OK accepts so many messages together, or half of the window of credit where that is smaller.
 MOST_TOGETHER = 64

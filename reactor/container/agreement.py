@@ -7,16 +7,18 @@ termini, and warns; an application that insists has the link closed.
 
 from __future__ import annotations
 
-from typing import Any
-
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
 from reactor.engine.public import Link
 from reactor.errors import FORGOTTEN, NOT_IMPLEMENTED
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.loggers import log_fields, logger
 from reactor.shown import quoted, shown
+
+if TYPE_CHECKING:
+    from typing import Any
 
 log = logger(__name__)
 

@@ -8,22 +8,25 @@ name alone.
 from __future__ import annotations
 
 from functools import partial
-from random import Random
-from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.container.deadlines import Deadlines
 from reactor.container.reconnect.supervisor import ConnectionSupervisor
-from reactor.container.settings.connect import ConnectSettings
 from reactor.container.slow_handlers import SlowHandlerWatch
-from reactor.container.turns import Turns
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Transport
-from reactor.engine.sasl.exchange import NONCE_SIZE, Nonce
-from reactor.loop.driver import Driver
-from reactor.loop.interface import Wire
+from reactor.engine.sasl.exchange import NONCE_SIZE
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from random import Random
+    from typing import Any, Callable, Optional
+
     from reactor.container.interface import Family, TransactionsView
+    from reactor.container.settings.connect import ConnectSettings
+    from reactor.container.turns import Turns
+    from reactor.engine.sasl.exchange import Nonce
+    from reactor.loop.driver import Driver
+    from reactor.loop.interface import Wire
 
 
 class Connections:

@@ -9,53 +9,59 @@ from __future__ import annotations
 
 import random as random_module
 import weakref
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Callable, NoReturn, Optional, TypeVar, Union, overload
 
-from reactor.codec.types import AnyValue
 from reactor.container.acceptor import Acceptor
 from reactor.container.connections import Connections
-from reactor.container.draining import Leftover
 from reactor.container.explain.explainer import PATIENCE, Explainer
 from reactor.container.explain.questions import Questions
-from reactor.container.explain.sentences import Explanation
-from reactor.container.links import Context, LinkMaker, random_uuid
-from reactor.container.reconnect.backoff import Reconnect
+from reactor.container.links import LinkMaker, random_uuid
 from reactor.container.running import Running
-from reactor.container.settings.addresses import Address
 from reactor.container.settings.connect import ConnectSettings
 from reactor.container.settings.defaults import Defaults
-from reactor.container.settings.keywords import Mechanisms, check_delay, check_keywords, explained_by
-from reactor.container.settings.links import ReceiverSettings, SenderSettings, SessionSettings, Tags
+from reactor.container.settings.keywords import check_delay, check_keywords, explained_by
+from reactor.container.settings.links import ReceiverSettings, SenderSettings, SessionSettings
 from reactor.container.settings.listen import ListenSettings
-from reactor.container.settings.options import Options
-from reactor.container.settings.proxy import ProxyOption
 from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.selectable import Selectable
 from reactor.container.sources.task import Task
 from reactor.container.system_handler import SystemHandler
 from reactor.container.threads import LoopThread, OwningThread
-from reactor.container.transactions.control import Scope, Transactions
-from reactor.container.transactions.transaction import Transaction
+from reactor.container.transactions.control import Transactions
 from reactor.container.turns import NO_GLOBAL_HANDLER, Turns
 from reactor.container.waiting import sentences
-from reactor.engine.endpoints.fields import Names
 from reactor.engine.events import Event, EventBase
 from reactor.engine.handler import Handler, check_handler
-from reactor.engine.limits import Limits
-from reactor.engine.modes import Mode
-from reactor.engine.public import Connection, Link, Receiver, Sender, Session
-from reactor.engine.sasl.credentials import Credentials
-from reactor.engine.sasl.exchange import Authenticator, TokenOwner
-from reactor.engine.tls.domain import SSLDomain
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.busy_poll import BUSY_POLL
-from reactor.loop.interface import Clock, Network
 from reactor.loop.loop import Loop
 
 if TYPE_CHECKING:
-    from reactor.container.interface import Tokens
+    from collections.abc import Iterable
+    from typing import Callable, NoReturn, Optional, TypeVar, Union, overload
 
-Self = TypeVar("Self", bound="Container")
+    from reactor.codec.types import AnyValue
+    from reactor.container.draining import Leftover
+    from reactor.container.explain.sentences import Explanation
+    from reactor.container.interface import Tokens
+    from reactor.container.links import Context
+    from reactor.container.reconnect.backoff import Reconnect
+    from reactor.container.settings.addresses import Address
+    from reactor.container.settings.keywords import Mechanisms
+    from reactor.container.settings.links import Tags
+    from reactor.container.settings.options import Options
+    from reactor.container.settings.proxy import ProxyOption
+    from reactor.container.transactions.control import Scope
+    from reactor.container.transactions.transaction import Transaction
+    from reactor.engine.endpoints.fields import Names
+    from reactor.engine.limits import Limits
+    from reactor.engine.modes import Mode
+    from reactor.engine.public import Connection, Link, Receiver, Sender, Session
+    from reactor.engine.sasl.credentials import Credentials
+    from reactor.engine.sasl.exchange import Authenticator, TokenOwner
+    from reactor.engine.tls.domain import SSLDomain
+    from reactor.loop.interface import Clock, Network
+
+    Self = TypeVar("Self", bound="Container")
 
 
 class Container(Defaults):
@@ -262,10 +268,13 @@ class Container(Defaults):
         task.timer = self.loop.schedule(delay, lambda: self.post(Event(Event.TIMER_TASK, task), handler))
         return task
 
-    @overload
-    def selectable(self, handler: EventInjector, delegate: object = None) -> EventInjector: ...  # type: ignore[overload-overlap]
-    @overload
-    def selectable(self, handler: object = None, delegate: object = None) -> Selectable: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def selectable(self, handler: EventInjector, delegate: object = None) -> EventInjector: ...  # type: ignore[overload-overlap]
+        @overload
+        def selectable(self, handler: object = None, delegate: object = None) -> Selectable: ...
+
     def selectable(self, handler: object = None, delegate: object = None) -> Union[EventInjector, Selectable]:
         """Watch a descriptor of the application's own, or take in an EventInjector.
 

@@ -8,7 +8,6 @@ outcome is to come, so that a container whose work is done is not kept running.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Callable, Optional
 
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import OPEN, Delivery
@@ -16,8 +15,13 @@ from reactor.engine.endpoints.disposition import TERMINAL
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Link, Sender
 from reactor.errors import TIMED_OUT
-from reactor.loop.loop import Loop
-from reactor.loop.timers import Timer
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
+    from reactor.loop.loop import Loop
+    from reactor.loop.timers import Timer
 
 
 class Deadlines:

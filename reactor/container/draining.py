@@ -8,14 +8,18 @@ over, the container stops. It knows links by their counters, and no frame.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from typing import Optional
 
-from reactor.container.connections import Connections
-from reactor.container.turns import Turns
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Delivery, Receiver, Sender
-from reactor.loop.timers import Timer
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Optional
+
+    from reactor.container.connections import Connections
+    from reactor.container.turns import Turns
+    from reactor.loop.timers import Timer
 
 #: Seconds for a peer to confirm that it has no credit any more. Not every peer does.
 CONFIRMATION = 1.0

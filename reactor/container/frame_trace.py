@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 import weakref
 from itertools import count
-from typing import Callable, Optional
 
 from reactor import tracing
-from reactor.engine.public import Transport
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Callable, Optional
+
+    from reactor.engine.public import Transport
 
 #: Numbers the transports of a process in its trace, whichever container they belong to.
 _traced = count(1)

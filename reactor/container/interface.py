@@ -7,20 +7,22 @@ the needs of each are written down: a source of events cannot close a connection
 from __future__ import annotations
 
 from random import Random
-from typing import Any, Callable, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
-from reactor.codec.types import AnyValue
 from reactor.container.deadlines import Deadlines
 from reactor.container.settings.connect import ConnectSettings
 from reactor.container.settings.ssl_config import SSLConfig
 from reactor.container.threads import OwningThread
 from reactor.engine.events import EventBase
 from reactor.engine.public import Connection, Sender, Transport
-from reactor.engine.sasl.exchange import Nonce
 from reactor.loop.driver import Driver
 from reactor.loop.interface import Wire
 from reactor.loop.loop import Loop
 from reactor.url import Url
+
+if TYPE_CHECKING:
+    from reactor.codec.types import AnyValue
+    from reactor.engine.sasl.exchange import Nonce
 
 #: Connections that belong together, each with the settings of its supervisor: the first one was made by the
 #: application, the others for links that peers have redirected.

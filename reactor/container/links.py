@@ -6,25 +6,27 @@ The container owns one. It knows links, their settings and options, and nothing 
 from __future__ import annotations
 
 import weakref
-from random import Random
-from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 from reactor.container.agreement import EVERYTHING, insist
-from reactor.container.deadlines import Deadlines
 from reactor.container.settings.addresses import split_addresses
-from reactor.container.settings.links import LinkSettings, ReceiverSettings, SenderSettings, SessionSettings
 from reactor.container.settings.options import apply_options
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Link, Receiver, Sender, Session
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+from reactor.lazily import TYPE_CHECKING
 from reactor.url import Url
 
 if TYPE_CHECKING:
-    from reactor.container.interface import LinkHost
+    from random import Random
+    from typing import Any, Optional, TypeVar, Union
 
-#: The place of a session or link: a connection, a session, or the url of a peer to connect to.
-Context = Union[Connection, Session, Url, str]
-AnyLink = TypeVar("AnyLink", Sender, Receiver)
+    from reactor.container.deadlines import Deadlines
+    from reactor.container.interface import LinkHost
+    from reactor.container.settings.links import LinkSettings, ReceiverSettings, SenderSettings, SessionSettings
+
+    #: The place of a session or link: a connection, a session, or the url of a peer to connect to.
+    Context = Union[Connection, Session, Url, str]
+    AnyLink = TypeVar("AnyLink", Sender, Receiver)
 
 
 class LinkMaker:

@@ -7,12 +7,14 @@ conventions alone, and no class of them.
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
 from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
 from reactor.engine.endpoints.disposition import ACCEPTED, MODIFIED, REJECTED, RELEASED
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.events import Event, EventType, defined
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Optional
 
 _OUTCOMES: dict[Any, str] = {
     ACCEPTED: "on_accepted",

@@ -6,25 +6,30 @@ nothing more. What observers may define is in reactor/tracing/observer.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from types import BuiltinMethodType
-from typing import Any, Callable, Optional, Union
 
 from reactor.codec.long_payload import LongPayload
 from reactor.container.methods import Calls
 from reactor.container.slow_handlers import describe
 from reactor.engine.endpoints.delivery import SETTLED_NOW, STATE_CHANGED
 from reactor.engine.endpoints.disposition import TERMINAL, TRANSACTIONAL_STATE
-from reactor.engine.events import Call, Event, EventBase, EventType, defined
+from reactor.engine.events import Event, EventBase, EventType, defined
 from reactor.engine.handler import INCOMING, OUTGOING, Direction
 from reactor.engine.observing import Hooks
-from reactor.loop.interface import Clock
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.loggers import logger
 from reactor.tracing.observer import METHODS
 
 log = logger(__name__)
 
-Tell = Callable[..., None]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Callable, Optional, Union
+
+    from reactor.engine.events import Call
+    from reactor.loop.interface import Clock
+
+    Tell = Callable[..., None]
 
 #: Seconds for which handlers may hold the loop before observers hear of it.
 HELD_LIMIT = 0.1

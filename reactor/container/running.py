@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Callable, Optional
 
-from reactor.container.connections import Connections
 from reactor.container.draining import Drain, Leftover
-from reactor.container.explain.explainer import Explainer
 from reactor.container.observing import Observing, everywhere
 from reactor.container.service_manager import ServiceManager
 from reactor.container.settings.keywords import check_seconds
 from reactor.container.signals import Signals
-from reactor.container.turns import Turns
 from reactor.container.waiting import print_interrupted
 from reactor.engine.events import Event
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Callable, Optional
+
+    from reactor.container.connections import Connections
+    from reactor.container.explain.explainer import Explainer
     from reactor.container.interface import RunHost
+    from reactor.container.turns import Turns
 
 
 class Running:

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Callable, Optional
 
-from reactor.loop.interface import Clock
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.loggers import logger
 from reactor.system import HERE
+
+if TYPE_CHECKING:
+    from typing import Callable, Optional
+
+    from reactor.loop.interface import Clock
 
 log = logger(__name__)
 

@@ -7,15 +7,15 @@ so a signal is counted and handed to the container, which stops when it gets to 
 from __future__ import annotations
 
 import threading
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 from reactor.loop.loggers import logger
 from reactor.system import HERE
 
 if TYPE_CHECKING:
     import signal
+    from types import FrameType, TracebackType
+    from typing import Any, Callable, Optional
 else:
     signal = Lazily("signal")
 

@@ -7,14 +7,17 @@ handler. Without such a peer no clock is read. It knows handlers by their names 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
-
 from reactor.container.threads import PostedCall
 from reactor.engine.events import Event, EventType
-from reactor.engine.handler import Dispatcher
-from reactor.engine.public import Transport
-from reactor.loop.interface import Clock
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.loggers import log_fields, logger
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
+    from reactor.engine.handler import Dispatcher
+    from reactor.engine.public import Transport
+    from reactor.loop.interface import Clock
 
 log = logger(__name__)
 

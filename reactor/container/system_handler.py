@@ -6,14 +6,15 @@ is about, the deadlines, the watch for slow handlers. It keeps nothing, and deci
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from reactor.container import acknowledging
 from reactor.container.agreement import look_at
-from reactor.container.connections import Connections
 from reactor.errors import ConnectionClosed
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from reactor.container.connections import Connections
     from reactor.container.interface import ExplainerView
 
 

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Any, Callable, Optional
 
 from reactor.engine.events import EventBase, EventType
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
 
 _CALL = EventType("call")
 _OURS = ("reactor.", "handlers.", "amqp_reactor_")  # the last one: reactor.as_proton.ours

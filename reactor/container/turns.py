@@ -10,22 +10,24 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sized
-from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.container.frame_trace import trace_with, wanted_trace
-from reactor.container.observing import Observing
 from reactor.container.sources.task import Task
 from reactor.container.threads import OwningThread, PostedCall
 from reactor.engine.events import Collector, Event, EventBase, EventType
 from reactor.engine.handler import Dispatcher, Handler, PlanTable, check_handler
-from reactor.engine.public import Connection, Transport
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.driver import Driver, ListenerDriver
-from reactor.loop.interface import Wire
-from reactor.loop.loop import Loop
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+    from typing import Any, Callable, Optional
+
     from reactor.container.interface import Injected, TurnHost
+    from reactor.container.observing import Observing
+    from reactor.engine.public import Connection, Transport
+    from reactor.loop.interface import Wire
+    from reactor.loop.loop import Loop
 
 #: How often a turn goes on with the effects of its own writing, before it looks at the network again.
 _ROUNDS = 16

@@ -6,16 +6,20 @@ The container enters. It knows endpoints by their counters, and changes nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any
 
-from reactor.container.connections import Connections
 from reactor.container.sources.selectable import Selectable
-from reactor.container.sources.task import Task
-from reactor.container.turns import Turns
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Receiver
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.driver import ListenerDriver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    from reactor.container.connections import Connections
+    from reactor.container.sources.task import Task
+    from reactor.container.turns import Turns
 
 #: Sentences about one connection, and connections with sentences: a person reads it.
 MOST_LINKS, MOST_CONNECTIONS = 10, 20

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
 
-from reactor.codec.types import AnyValue
+from reactor.lazily import TYPE_CHECKING
 from reactor.listing import Listed
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, ClassVar, Optional
+
+    from reactor.codec.types import AnyValue
 
 # The kind of an event's context: it decides which handlers see the event (handler.py).
 NOTHING, TRANSPORT_SCOPE, CONNECTION_SCOPE, SESSION_SCOPE, LINK_SCOPE, DELIVERY_SCOPE = range(6)
@@ -289,10 +293,11 @@ def _let_go(pair: tuple[EventType, Any]) -> None:
         pair[1].noted = False
 
 
-Call = Callable[[Any], Any]
+if TYPE_CHECKING:
+    Call = Callable[[Any], Any]
 
-#: Called with an event, and with the exception that has left the coroutine for it, or None.
-Finished = Callable[[Any, Optional[BaseException]], None]
+    #: Called with an event, and with the exception that has left the coroutine for it, or None.
+    Finished = Callable[[Any, Optional[BaseException]], None]
 
 #: A flag of the code of coroutines (inspect.CO_COROUTINE).
 COROUTINE = 0x80

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Iterable
 from math import inf
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from reactor.engine.events import (
     COROUTINE,
@@ -20,15 +18,21 @@ from reactor.engine.events import (
     LINK_SCOPE,
     NOTHING,
     TRANSPORT_SCOPE,
-    Call,
     Collector,
     Event,
     EventBase,
     EventType,
     compile_plan,
 )
+from reactor.lazily import TYPE_CHECKING
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Callable, Optional, TypeVar, Union
+
+    from reactor.engine.events import Call
+
+    Method = TypeVar("Method", bound=Callable[..., Any])
 
 _new = object.__new__
 _TRANSPORT, _DELIVERY, _LINK_FLOW = Event.TRANSPORT, Event.DELIVERY, Event.LINK_FLOW
@@ -124,7 +128,7 @@ def _name_of(handler: Any) -> str:
     return str(getattr(handler, "__name__", type(handler).__name__))
 
 
-class HandlerList(list[Any]):
+class HandlerList(list["Any"]):
     """A list of handlers that makes the plans forget when it changes."""
 
     __slots__ = ()
@@ -208,10 +212,11 @@ class Direction:
 INCOMING, OUTGOING = Direction(), Direction()
 
 
-Extend = Callable[[Union[EventType, Direction], tuple[Call, ...]], tuple[Call, ...]]
+if TYPE_CHECKING:
+    Extend = Callable[[Union[EventType, Direction], tuple[Call, ...]], tuple[Call, ...]]
 
 
-class PlanTable(dict[Union[EventType, Direction], tuple[Call, ...]]):
+class PlanTable(dict["Union[EventType, Direction]", "tuple[Call, ...]"]):
     """The plans of one handler, compiled at first use.
 
     generation: of the trees that they were compiled for; the first one of a table is none, so that its first event

@@ -7,7 +7,11 @@ room: it knows the numbers, and nothing that is counted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 KIBIBYTE, MEBIBYTE = 1024, 1024 * 1024
 UNLIMITED = 0xFFFFFFFF  #: the largest max-frame-size of an open [2.7.1]

@@ -7,7 +7,11 @@ link and no delivery.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, Union
+
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Union
 
 
 class AcknowledgeMode(IntEnum):
@@ -49,8 +53,9 @@ class AcknowledgeMode(IntEnum):
         return found  # type: ignore[no-any-return]  # a member
 
 
-#: A mode as applications may give it; None for none.
-Mode = Union[None, AcknowledgeMode, str, int]
+if TYPE_CHECKING:
+    #: A mode as applications may give it; None for none.
+    Mode = Union[None, AcknowledgeMode, str, int]
 
 AUTO = AcknowledgeMode.AUTO
 CLIENT = AcknowledgeMode.CLIENT

@@ -4,14 +4,16 @@ protocol of interface.py.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
-
 from reactor.engine.wire.flows import Flows
-from reactor.engine.wire.observed import Hook, ObservedFlows, ObservedOutcomes
+from reactor.engine.wire.observed import ObservedFlows, ObservedOutcomes
 from reactor.engine.wire.outcomes import Outcomes
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Optional
+
     from reactor.engine.interface import ChannelInterface
+    from reactor.engine.wire.observed import Hook
 
 
 class Hooks:

@@ -17,19 +17,20 @@ completed in the same way in reactor/event.py.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Optional, Union, overload
-
 from reactor import errors
-from reactor.codec.message import Message
 from reactor.engine.endpoints import connection, delivery, endpoint, link, receiver, sender, session
-from reactor.engine.endpoints.disposition import DispositionType
 from reactor.engine.events import Event, EventBase
 from reactor.engine.wire import transport
+from reactor.lazily import TYPE_CHECKING
 from reactor.listing import listed
 
 if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable, Iterator
+    from typing import Optional, Union, overload
+
+    from reactor.codec.message import Message
+    from reactor.engine.endpoints.disposition import DispositionType
 
     class Connection(connection.Connection):
         transport: Optional[Transport]

@@ -5,15 +5,18 @@ A ground room: it does not know the things that are numbered.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sized
-from typing import Optional, Protocol
+from reactor.lazily import TYPE_CHECKING
 
 MASK = 0xFFFFFFFF
 HALF = 0x80000000
 
 
-class Numbers(Container[int], Sized, Protocol):
-    """The numbers in use: a dict by number, or a set."""
+if TYPE_CHECKING:
+    from collections.abc import Container, Sized
+    from typing import Optional, Protocol
+
+    class Numbers(Container[int], Sized, Protocol):
+        """The numbers in use: a dict by number, or a set."""
 
 
 def serial_difference(a: int, b: int) -> int:

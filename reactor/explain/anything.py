@@ -5,14 +5,17 @@ It knows the endpoints of the engine; all other things that can be explained hav
 
 from __future__ import annotations
 
-from typing import Any
-
 from reactor.codec.message import Message
 from reactor.container.explain.explainer import PATIENCE, of_endpoint
 from reactor.container.explain.look import Look
-from reactor.container.explain.sentences import Explanation
 from reactor.engine.events import EventBase
 from reactor.engine.public import Connection, Delivery, Link, Session
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from reactor.container.explain.sentences import Explanation
 
 
 def explain(thing: Any, patience: float = PATIENCE) -> Explanation:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 
 if TYPE_CHECKING:
     import asyncio
+    from typing import Any, Callable, Optional
 else:
     asyncio = Lazily("asyncio")
 
-#: The value of a call, or the exception that it raised.
-Outcome = tuple[Any, Optional[BaseException]]
+if TYPE_CHECKING:
+    #: The value of a call, or the exception that it raised.
+    Outcome = tuple[Any, Optional[BaseException]]
 
 
 class Aside:

@@ -6,11 +6,14 @@ nothing. It knows a poller, the time and one call of the system.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
-
-from reactor.loop.interface import Watcher
-from reactor.loop.poller import Poller
+from reactor.lazily import TYPE_CHECKING
 from reactor.system import HERE
+
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
+    from reactor.loop.interface import Watcher
+    from reactor.loop.poller import Poller
 
 #: Seconds to look again, by default: within these the answer of a peer on this machine comes, or on a fast network.
 BUSY_POLL = 0.0001

@@ -13,18 +13,23 @@ from __future__ import annotations
 import errno
 import socket
 from collections import deque
-from typing import Any, Callable, Union
 
-from reactor.loop.aside import Aside, Outcome
-from reactor.loop.interface import WRITE, ConnectError, join_address
-from reactor.loop.poller import Poller
-from reactor.loop.timers import Timer
+from reactor.lazily import TYPE_CHECKING
+from reactor.loop.aside import Aside
+from reactor.loop.wires import WRITE, ConnectError, join_address
 from reactor.system import HERE
 
 HEAD_START = 0.25  #: seconds for one address to answer in before the next one is tried beside it
 
-AddressInfo = tuple[Any, Any, int, str, Any]  # one row of socket.getaddrinfo
-Found = Union[list[AddressInfo], OSError]
+if TYPE_CHECKING:
+    from typing import Any, Callable, Union
+
+    from reactor.loop.aside import Outcome
+    from reactor.loop.poller import Poller
+    from reactor.loop.timers import Timer
+
+    AddressInfo = tuple[Any, Any, int, str, Any]  # one row of socket.getaddrinfo
+    Found = Union[list[AddressInfo], OSError]
 
 
 def format_address(address: Any) -> str:

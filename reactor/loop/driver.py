@@ -7,13 +7,17 @@ all that happens goes to the transport, which queues events about it.
 
 from __future__ import annotations
 
-from collections.abc import Sized
-from typing import Callable
-
 from reactor.errors import IO_ERROR
-from reactor.loop.interface import READ, WRITE, Listener, Stream, Wire, reason
-from reactor.loop.loop import Loop
-from reactor.loop.timers import Timer
+from reactor.lazily import TYPE_CHECKING
+from reactor.loop.wires import READ, WRITE, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sized
+    from typing import Callable
+
+    from reactor.loop.interface import Listener, Stream, Wire
+    from reactor.loop.loop import Loop
+    from reactor.loop.timers import Timer
 
 #: Bytes that one read takes at most. More would cost fewer turns, and be slower: the bytes of a turn are answered at
 #: its end, with new credit among it, and a peer that has used its credit up waits for that with nothing to do.

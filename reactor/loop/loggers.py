@@ -5,13 +5,12 @@ Enter from floor 4 upwards. A line of the log has fields, too, for collectors th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
-
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 from reactor.shown import shown
 
 if TYPE_CHECKING:
     import logging
+    from typing import Any
 else:
     logging = Lazily("logging")
 
@@ -28,7 +27,7 @@ class _Logger:
 
 def logger(name: str) -> logging.Logger:
     """The logger `name`: `logging.getLogger` for the top of a module."""
-    return cast("logging.Logger", _Logger(name))
+    return _Logger(name)  # type: ignore[return-value]
 
 
 #: Characters of a field: a peer chooses most of them.

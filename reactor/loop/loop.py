@@ -6,21 +6,23 @@ the bytes. Nothing here runs a handler; a watcher or a timer puts an event into 
 
 from __future__ import annotations
 
-from typing import Callable, Protocol
-
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.clock import MonotonicClock
-from reactor.loop.interface import Clock, Network, Watchable, Watcher
 from reactor.loop.sockets import SocketNetwork
 from reactor.loop.timers import Timer, Timers
 
+if TYPE_CHECKING:
+    from typing import Callable, Protocol
 
-class Closable(Watcher, Protocol):
-    """A watcher that the loop closes with itself."""
+    from reactor.loop.interface import Clock, Network, Watchable, Watcher
 
-    def close(self) -> None: ...
+    class Closable(Watcher, Protocol):
+        """A watcher that the loop closes with itself."""
+
+        def close(self) -> None: ...
 
 
-class Watchers(dict[Closable, None]):
+class Watchers(dict["Closable", None]):
     """A set that keeps the order in which watchers came, so that a run can be repeated."""
 
     __slots__ = ()

@@ -8,39 +8,43 @@ from __future__ import annotations
 
 import select
 import sys
-from typing import Any, Protocol
 
-from reactor.loop.interface import READ, WRITE, Watcher
+from reactor.lazily import TYPE_CHECKING
+from reactor.loop.wires import READ, WRITE
 from reactor.system import HERE
 
+if TYPE_CHECKING:
+    from typing import Any, Protocol
 
-class Poller(Protocol):
-    """Watches descriptors."""
+    from reactor.loop.interface import Watcher
 
-    def watch(self, thing: Any, interest: int, watcher: Watcher) -> None:
-        """Report `thing` to `watcher` while it is ready for `interest`, which is not 0; replaces an earlier interest.
-        ValueError when it is closed, PermissionError for a file."""
-        ...
+    class Poller(Protocol):
+        """Watches descriptors."""
 
-    def unwatch(self, thing: Any) -> None:
-        """Report it no more. Harmless when it is not watched, or is closed."""
-        ...
+        def watch(self, thing: Any, interest: int, watcher: Watcher) -> None:
+            """Report `thing` to `watcher` while it is ready for `interest`, which is not 0; replaces an earlier
+            interest. ValueError when it is closed, PermissionError for a file."""
+            ...
 
-    def wait(self, timeout: float) -> list[tuple[Watcher, int]]:
-        """The watchers that are ready, each with the interest, within so many seconds; there may be none."""
-        ...
+        def unwatch(self, thing: Any) -> None:
+            """Report it no more. Harmless when it is not watched, or is closed."""
+            ...
 
-    def watched(self) -> list[Any]:
-        """All that is watched."""
-        ...
+        def wait(self, timeout: float) -> list[tuple[Watcher, int]]:
+            """The watchers that are ready, each with the interest, within so many seconds; there may be none."""
+            ...
 
-    def fileno(self) -> int:
-        """The system's own descriptor, which can be read while something is ready; -1 where there is none."""
-        ...
+        def watched(self) -> list[Any]:
+            """All that is watched."""
+            ...
 
-    def close(self) -> None:
-        """Let go of the system's own descriptor. Harmless when repeated."""
-        ...
+        def fileno(self) -> int:
+            """The system's own descriptor, which can be read while something is ready; -1 where there is none."""
+            ...
+
+        def close(self) -> None:
+            """Let go of the system's own descriptor. Harmless when repeated."""
+            ...
 
 
 class SelectorPoller:

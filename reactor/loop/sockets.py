@@ -8,26 +8,24 @@ from __future__ import annotations
 import errno
 import socket
 from collections import deque
-from collections.abc import Sequence
-from typing import Any, Callable
 
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.aside import Aside
 from reactor.loop.busy_poll import busily
 from reactor.loop.clock import MonotonicClock
-from reactor.loop.dial import Dial, Found, Resolver, format_address, look_up
-from reactor.loop.interface import (
-    READ,
-    Buffer,
-    Clock,
-    ConnectError,
-    Watchable,
-    Watcher,
-    join_address,
-    reason,
-)
-from reactor.loop.poller import Poller, make_poller
+from reactor.loop.dial import Dial, Resolver, format_address, look_up
+from reactor.loop.poller import make_poller
 from reactor.loop.timers import Timer, Timers
+from reactor.loop.wires import READ, ConnectError, join_address, reason
 from reactor.system import HERE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Callable
+
+    from reactor.loop.dial import Found
+    from reactor.loop.interface import Buffer, Clock, Watchable, Watcher
+    from reactor.loop.poller import Poller
 
 
 class SocketWire:

@@ -6,7 +6,11 @@ The loop enters, and through it every room that schedules. It knows no clock: it
 from __future__ import annotations
 
 import heapq
-from typing import Callable
+
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Callable
 
 
 class Timer:

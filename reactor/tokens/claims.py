@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from reactor.codec.types import AnyValue
 from reactor.engine.public import Connection, Link
 from reactor.tokens.at_work import ClaimsAtWork
 from reactor.tokens.provider import Source, check_source, check_timeout, read_scopes, source_name
 
 if TYPE_CHECKING:
+    from reactor.codec.types import AnyValue
     from reactor.container.interface import ConnectionHost
     from reactor.url import Url
 

@@ -7,9 +7,7 @@ of objects that look on at containers themselves. Each is imported when it is as
 does not use them.
 """
 
-from typing import TYPE_CHECKING
-
-from reactor.lazily import members
+from reactor.lazily import TYPE_CHECKING, members
 
 if TYPE_CHECKING:
     from reactor.tracing.observer import Observer as Observer

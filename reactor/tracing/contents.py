@@ -6,15 +6,18 @@ beginning of one, or no AMQP at all, and that is an answer here and never an err
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.decode import read_value
 from reactor.codec.definitions import AMQP_VALUE, BY_CODE, DATA, DELIVERY_ANNOTATIONS, HEADER, PROPERTIES
 from reactor.codec.performatives import decode_composite
-from reactor.codec.sections import Spans, locate, read_body, read_header, read_properties
+from reactor.codec.sections import locate, read_body, read_header, read_properties
 from reactor.errors import ReactorException
 from reactor.shown import shown
 from reactor.tracing.text import HEADER_LAYERS, format_value
+
+if TYPE_CHECKING:
+    from reactor.codec.sections import Spans
 
 #: Names of frames without a performative: a protocol header, a heartbeat, and all that cannot be read.
 PROTOCOL_HEADER, EMPTY, UNREADABLE = "header", "empty", "unreadable"

@@ -6,9 +6,12 @@ container and no engine: its arguments are theirs, to be looked at.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, TypeVar
+from reactor.lazily import TYPE_CHECKING
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional, TypeVar
+
+    Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def _declared(method: Method) -> Method:

@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 from reactor import Container
-from reactor.loop.interface import READ, WRITE
+from reactor.loop.wires import READ, WRITE
 from reactor.simulation import MemoryNetwork
 
 

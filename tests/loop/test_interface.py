@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from reactor.loop.interface import ConnectError, join_address, reason
+from reactor.loop.wires import ConnectError, join_address, reason
 
 REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
 

@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from reactor.loop.interface import READ, WRITE
 from reactor.loop.loop import Loop
+from reactor.loop.wires import READ, WRITE
 from reactor.simulation import MemoryNetwork, VirtualClock
 from tests.support.worlds import WORLDS, SocketWorld
 

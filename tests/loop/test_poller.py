@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from reactor.loop import poller as pollers
-from reactor.loop.interface import READ, WRITE
+from reactor.loop.wires import READ, WRITE
 
 KINDS = [pollers.SelectorPoller] + ([pollers.EpollPoller] if sys.platform == "linux" else [])
 

@@ -11,9 +11,9 @@ import pytest
 
 from reactor.loop.dial import HEAD_START
 from reactor.loop.driver import ListenerDriver
-from reactor.loop.interface import READ, WRITE, ConnectError
 from reactor.loop.loop import Loop
 from reactor.loop.sockets import SocketNetwork
+from reactor.loop.wires import READ, WRITE, ConnectError
 from reactor.simulation import VirtualClock
 
 REFUSED = os.strerror(errno.ECONNREFUSED)

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from reactor.loop.interface import READ, WRITE, ConnectError
+from reactor.loop.wires import READ, WRITE, ConnectError
 from reactor.simulation import MemoryNetwork
 
 REFUSED = os.strerror(errno.ECONNREFUSED)

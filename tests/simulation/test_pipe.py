@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from reactor.loop.interface import READ, WRITE, ConnectError
+from reactor.loop.wires import READ, WRITE, ConnectError
 from reactor.simulation import Conditions, MemoryNetwork
 
 EMPTY = b"\x00\x00\x00\x08\x02\x00\x00\x00"

@@ -1,8 +1,6 @@
 """Explain: why nothing moves, in sentences that are true. Most parts are imported with the first question."""
 
-from typing import TYPE_CHECKING
-
-from reactor.lazily import members
+from reactor.lazily import TYPE_CHECKING, members
 
 if TYPE_CHECKING:
     from reactor.container.explain.connections import of_connection as of_connection

@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
-from typing import Any, Callable, Optional, Protocol
 from weakref import ref
 
 from reactor.container import explain
-from reactor.container.connections import Connections
 from reactor.container.draining import Drain
 from reactor.container.explain.links import ended, of_link
-from reactor.container.explain.look import Look, Refusal
+from reactor.container.explain.look import Look
 from reactor.container.explain.samples import Samples
 from reactor.container.explain.sentences import Explanation, Sentence, counted, lasting
 from reactor.container.sources.selectable import Selectable
-from reactor.container.sources.task import Task
-from reactor.container.turns import Turns
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Delivery, Link, Session
 from reactor.errors import ConnectionException, LinkException, SessionException
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.driver import ListenerDriver
 from reactor.shown import shown
 
@@ -40,16 +36,24 @@ MOST_PEERS = 5
 #: Seconds for the loop to answer another thread.
 PATIENCE = 1.0
 
-#: Gets an answer.
-Then = Callable[[Explanation], None]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Callable, Optional, Protocol
 
+    from reactor.container.connections import Connections
+    from reactor.container.explain.look import Refusal
+    from reactor.container.sources.task import Task
+    from reactor.container.turns import Turns
 
-class Closable(Protocol):
-    """A place where the container listens for questions."""
+    #: Gets an answer.
+    Then = Callable[[Explanation], None]
 
-    def close(self) -> None:
-        """Listen no more."""
-        ...
+    class Closable(Protocol):
+        """A place where the container listens for questions."""
+
+        def close(self) -> None:
+            """Listen no more."""
+            ...
 
 
 class Explainer:

@@ -6,16 +6,18 @@ The state of the link, its session's windows and its deliveries is read, and not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Optional
-
 from reactor.container.agreement import lacks
 from reactor.container.explain.look import Look, place_of
 from reactor.container.explain.sentences import Sentence, counted, lasting
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.modes import CLIENT, INDIVIDUAL
 from reactor.engine.public import Link, Receiver, Sender
+from reactor.lazily import TYPE_CHECKING
 from reactor.shown import quoted, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Optional
 
 #: Seconds after which an outcome that does not come counts as an obstacle. It is a wait as usual before.
 PATIENCE = 1.0

@@ -6,25 +6,30 @@ They get one, and change nothing. A connection that is no container's has none o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from typing import Any, Optional
-from weakref import ref
 
-from reactor.container.connections import Connections
-from reactor.container.explain.samples import Samples
 from reactor.container.explain.sentences import Sentence, lasting
-from reactor.container.reconnect.supervisor import ConnectionSupervisor
-from reactor.container.turns import Turns
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.loop.driver import Driver
+from reactor.lazily import TYPE_CHECKING
 
 #: The context of sessions by which the peer is asked for its own view: they are no part of the application.
 FAR = "amqp-reactor: the peer's view"
 
 _ACTIVE = Endpoint.REMOTE_ACTIVE
 
-#: A link that the peer has closed with a reason: its connection, which is not kept for that; its name; when; the words.
-Refusal = tuple["ref[Any]", str, float, str]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any, Optional
+    from weakref import ref
+
+    from reactor.container.connections import Connections
+    from reactor.container.explain.samples import Samples
+    from reactor.container.reconnect.supervisor import ConnectionSupervisor
+    from reactor.container.turns import Turns
+    from reactor.loop.driver import Driver
+
+    #: A link that the peer has closed with a reason: its connection, which is not kept for that; its name; when; the
+    #: words.
+    Refusal = tuple["ref[Any]", str, float, str]
 
 
 class Look:

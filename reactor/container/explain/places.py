@@ -11,14 +11,14 @@ import os
 import re
 import socket
 import stat
-from typing import TYPE_CHECKING, Optional
 
 from reactor.hosts import is_loopback
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 from reactor.system import HERE
 
 if TYPE_CHECKING:
     import tempfile
+    from typing import Optional
 else:
     tempfile = Lazily("tempfile")
 

@@ -16,12 +16,10 @@ import socket
 import sys
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.container.explain.explainer import PATIENCE, Explainer
 from reactor.container.explain.places import SocketFile, as_loopback, listen_at_port
-from reactor.container.explain.sentences import Explanation
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 from reactor.loop.clock import MonotonicClock
 from reactor.loop.loggers import logger
 from reactor.system import HERE
@@ -30,6 +28,9 @@ if TYPE_CHECKING:
     import hmac
     import json
     import signal
+    from typing import Any, Optional
+
+    from reactor.container.explain.sentences import Explanation
 else:
     hmac = Lazily("hmac")
     json = Lazily("json")

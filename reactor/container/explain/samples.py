@@ -7,9 +7,13 @@ a container that listens for questions makes one each second. It knows links by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Optional
 from weakref import WeakKeyDictionary, ref
+
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Optional
 
 
 class Samples:

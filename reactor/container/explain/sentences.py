@@ -5,8 +5,11 @@ All rooms of this wing enter. It knows no endpoint: the texts come from the room
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Optional
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Optional
 
 #: Obstacles: something has to change before messages move.
 OBSTACLES = {

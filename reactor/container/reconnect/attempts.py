@@ -6,22 +6,30 @@ The supervisor of a connection enters. It knows addresses and delays, and gets t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from random import Random
-from typing import NamedTuple, Optional
 
-from reactor.container.reconnect.backoff import Backoff, Reconnect, read_delays
-from reactor.url import Url
+from reactor.container.reconnect.backoff import Backoff, read_delays
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+    from typing import Optional
+
+    from reactor.container.reconnect.backoff import Reconnect
+    from reactor.url import Url
 
 
-class Step(NamedTuple):
+class Step:
     """One attempt. delay: seconds to wait before it. url: where to. hostname: the name to ask for there, in open,
     when the application has given none. redirected: a peer has given the url."""
 
-    delay: float
-    url: Url
-    hostname: Optional[str] = None
-    redirected: bool = False
+    __slots__ = ("delay", "url", "hostname", "redirected")
+
+    def __init__(self, delay: float, url: Url, hostname: Optional[str] = None, redirected: bool = False) -> None:
+        self.delay = delay
+        self.url = url
+        self.hostname = hostname
+        self.redirected = redirected
 
 
 #: Seconds that a connection has to last before its loss is one that has nothing to do with those before it. A peer

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from random import Random
-from typing import Any, Optional, Protocol, Union
+
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Optional, Protocol, Union
 
 
 class Backoff:
@@ -70,14 +73,16 @@ class Backoff:
         )
 
 
-class Delays(Protocol):
-    """An object that gives delays, as the original takes it. `reset`, where it has that too, begins anew."""
+if TYPE_CHECKING:
+    from random import Random
 
-    def next(self) -> Optional[float]: ...
+    class Delays(Protocol):
+        """An object that gives delays, as the original takes it. `reset`, where it has that too, begins anew."""
 
+        def next(self) -> Optional[float]: ...
 
-#: The values of `reconnect` of `Container.connect`.
-Reconnect = Union[None, bool, Backoff, Iterable[float], Delays]
+    #: The values of `reconnect` of `Container.connect`.
+    Reconnect = Union[None, bool, Backoff, Iterable[float], Delays]
 
 
 def _check_numbers(**given: Any) -> None:

@@ -7,22 +7,21 @@ nothing about reasons (reasons.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.container.reconnect.attempts import STABLE, Attempts
 from reactor.container.reconnect.backoff import Backoff, read_delays
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Link, Sender, Session
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 from reactor.loop.loggers import log_fields, logger
-from reactor.loop.timers import Timer
 from reactor.reasons import passes
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable, Iterator
+    from typing import Any, Optional
 
     from reactor.container.interface import ConnectionHost
+    from reactor.loop.timers import Timer
 else:
     logging = Lazily("logging")
 

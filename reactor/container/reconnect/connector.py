@@ -6,17 +6,18 @@ each attempt. A Connection lives through all of them. The supervisor decides abo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
-
-from reactor.container.settings.connect import ConnectSettings
-from reactor.container.settings.proxy import Proxy
 from reactor.engine.public import Connection, Transport
 from reactor.hosts import is_loopback
-from reactor.loop.driver import Driver
+from reactor.lazily import TYPE_CHECKING
 from reactor.url import Url
 
 if TYPE_CHECKING:
+    from typing import Optional
+
     from reactor.container.interface import ConnectionHost, TokensAtWork
+    from reactor.container.settings.connect import ConnectSettings
+    from reactor.container.settings.proxy import Proxy
+    from reactor.loop.driver import Driver
 
 
 class Connector:

@@ -5,20 +5,19 @@ The supervisor of the connection has one. It knows links and the settings of the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from reactor.container.reconnect.attempts import Step
-from reactor.container.reconnect.connector import Connector
 from reactor.container.reconnect.redirects import Followed, info_of, is_same_place, where_to
-from reactor.container.settings.connect import ConnectSettings
 from reactor.engine.endpoints.endpoint import Endpoint
-from reactor.engine.public import Connection, Link, Session
 from reactor.errors import LINK_REDIRECT
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.loggers import log_fields, logger
 from reactor.shown import shown
 
 if TYPE_CHECKING:
     from reactor.container.interface import ConnectionHost, Family
+    from reactor.container.reconnect.attempts import Step
+    from reactor.container.reconnect.connector import Connector
+    from reactor.container.settings.connect import ConnectSettings
+    from reactor.engine.public import Connection, Link, Session
 
 log = logger(__name__)
 

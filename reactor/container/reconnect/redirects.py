@@ -5,12 +5,15 @@ The supervisor of a connection enters. It knows conditions and addresses, and fo
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
 from reactor.container.reconnect.attempts import Step
-from reactor.engine.endpoints.condition import Condition
 from reactor.hosts import is_loopback, may_be_this_machine
+from reactor.lazily import TYPE_CHECKING
 from reactor.url import Url
+
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from reactor.engine.endpoints.condition import Condition
 
 #: How often in a row a connection or a link goes where it is sent.
 MAX_REDIRECTS = 5

@@ -6,28 +6,29 @@ makes it. The system handler calls it when something has happened, after the han
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.container.reconnect.attempts import Attempts, Step
 from reactor.container.reconnect.comeback import Comeback
 from reactor.container.reconnect.connector import Connector
 from reactor.container.reconnect.link_redirects import LinkRedirects
 from reactor.container.reconnect.redirects import Followed, where_to
-from reactor.container.settings.connect import ConnectSettings
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.events import Event
 from reactor.engine.public import Connection, Link, Transport
 from reactor.engine.sasl.layer import SASL
 from reactor.errors import CONNECTION_REDIRECT, IO_ERROR, TIMED_OUT, ConnectionException
-from reactor.loop.driver import Driver
-from reactor.loop.interface import ConnectError
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.loggers import log_fields, logger
-from reactor.loop.timers import Timer
+from reactor.loop.wires import ConnectError
 from reactor.reasons import UNTRUSTED, passes
 
 if TYPE_CHECKING:
+    from typing import Any, Optional
+
     from reactor.container.interface import ConnectionHost, Family, TokensAtWork
+    from reactor.container.settings.connect import ConnectSettings
+    from reactor.loop.driver import Driver
+    from reactor.loop.timers import Timer
 
 log = logger(__name__)
 

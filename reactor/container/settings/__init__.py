@@ -3,9 +3,7 @@
 The file of settings is imported when `connect` looks for one.
 """
 
-from typing import TYPE_CHECKING
-
-from reactor.lazily import members
+from reactor.lazily import TYPE_CHECKING, members
 
 if TYPE_CHECKING:
     from reactor.container.settings.config import ConnectConfig as ConnectConfig

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import re
-from typing import Union
 
+from reactor.lazily import TYPE_CHECKING
 from reactor.shown import shown
 from reactor.url import Url
 
-Address = Union[str, Url]
+if TYPE_CHECKING:
+    from typing import Union
+
+    Address = Union[str, Url]
 
 
 def read_address(address: Address) -> Url:

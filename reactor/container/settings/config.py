@@ -33,7 +33,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional, Union
 
-from reactor.container.settings.proxy import ProxyOption, read_proxy
+from reactor.container.settings.proxy import read_proxy
 from reactor.engine.tls.domain import SSLDomain
 from reactor.errors import SSLException
 from reactor.lazily import Lazily, pattern
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     import difflib
     import json
     import pathlib
+
+    from reactor.container.settings.proxy import ProxyOption
 else:
     difflib = Lazily("difflib")
     json = Lazily("json")

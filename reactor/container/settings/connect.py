@@ -6,17 +6,12 @@ the connector and the attempts of the connection read it. Nothing in it changes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Optional, Protocol
-
 from reactor.container import settings
-from reactor.container.reconnect.backoff import Reconnect, check_reconnect
-from reactor.container.settings.addresses import Address, read_address, split_addresses
+from reactor.container.reconnect.backoff import check_reconnect
+from reactor.container.settings.addresses import read_address, split_addresses
 from reactor.container.settings.keywords import check_truth
-from reactor.container.settings.proxy import ProxyOption, choose_proxies
-from reactor.container.settings.ssl_config import SSLConfig
-from reactor.engine.limits import Limits
-from reactor.engine.tls.domain import SSLDomain
+from reactor.container.settings.proxy import choose_proxies
+from reactor.lazily import TYPE_CHECKING
 from reactor.url import Url
 
 #: Seconds for one attempt to reach a peer, and for the peer to have opened the connection.
@@ -25,22 +20,33 @@ CONNECT_TIMEOUT, OPEN_TIMEOUT = 15.0, 30.0
 WRITE_TIMEOUT = 60.0
 
 
-class ConnectDefaults(Protocol):
-    """The attributes of a container that stand in for keywords of `connect` that are not given."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, Optional, Protocol
 
-    user: Optional[str]
-    password: Optional[str]
-    sasl_enabled: bool
-    allowed_mechs: Any
-    allow_insecure_mechs: Optional[bool]
-    ssl: SSLConfig
-    connect_timeout: Optional[float]
-    open_timeout: Optional[float]
-    write_timeout: Optional[float]
-    close_timeout: Optional[float]
-    limits: Limits
-    resend: bool
-    proxy: ProxyOption
+    from reactor.container.reconnect.backoff import Reconnect
+    from reactor.container.settings.addresses import Address
+    from reactor.container.settings.proxy import ProxyOption
+    from reactor.container.settings.ssl_config import SSLConfig
+    from reactor.engine.limits import Limits
+    from reactor.engine.tls.domain import SSLDomain
+
+    class ConnectDefaults(Protocol):
+        """The attributes of a container that stand in for keywords of `connect` that are not given."""
+
+        user: Optional[str]
+        password: Optional[str]
+        sasl_enabled: bool
+        allowed_mechs: Any
+        allow_insecure_mechs: Optional[bool]
+        ssl: SSLConfig
+        connect_timeout: Optional[float]
+        open_timeout: Optional[float]
+        write_timeout: Optional[float]
+        close_timeout: Optional[float]
+        limits: Limits
+        resend: bool
+        proxy: ProxyOption
 
 
 class ConnectSettings:

@@ -6,13 +6,16 @@ else: the calls are the container's.
 
 from __future__ import annotations
 
-from typing import Callable, Optional
-
-from reactor.codec.types import AnyValue
 from reactor.container.settings.connect import CONNECT_TIMEOUT, OPEN_TIMEOUT, WRITE_TIMEOUT
-from reactor.container.settings.keywords import Mechanisms
 from reactor.container.settings.ssl_config import SSLConfig
 from reactor.engine.limits import USUAL
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Callable, Optional
+
+    from reactor.codec.types import AnyValue
+    from reactor.container.settings.keywords import Mechanisms
 
 
 class Defaults:

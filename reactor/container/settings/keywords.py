@@ -9,18 +9,19 @@ calls, so one table holds the checks. Every room of the package may enter; it kn
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from reactor.engine.limits import Limits
 from reactor.engine.modes import AcknowledgeMode
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 
 if TYPE_CHECKING:
     import difflib
+    from typing import Any, Callable, TypeVar, Union
 else:
     difflib = Lazily("difflib")
 
-Call = TypeVar("Call", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    Call = TypeVar("Call", bound=Callable[..., Any])
 
 #: An open has 32 bits for the milliseconds of half a heartbeat, and 32 for the size of a frame [2.7.1].
 LONGEST_HEARTBEAT = 2 * 0xFFFFFFFF / 1000
@@ -46,8 +47,9 @@ def check_keywords(call: str, function: Callable[..., Any], given: Mapping[str, 
             check(name, value)
 
 
-#: SASL mechanisms as an application may give them: in one string with spaces, several, or None for all.
-Mechanisms = Union[None, str, Sequence[str]]
+if TYPE_CHECKING:
+    #: SASL mechanisms as an application may give them: in one string with spaces, several, or None for all.
+    Mechanisms = Union[None, str, Sequence[str]]
 
 
 def explained_by(settings: type) -> Callable[[Call], Call]:

@@ -7,20 +7,23 @@ the LinkMaker reads them. They know options, and no link.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Callable, Optional, Protocol, Union
 
 from reactor.container.settings.options import Acknowledge, AutoAccept, MaxUnsettled, Prefetch, Resend
 from reactor.engine.endpoints.receiver import check_count
-from reactor.engine.modes import Mode
-from reactor.engine.public import Session
+from reactor.lazily import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional, Protocol, Union
 
-class LinkDefaults(Protocol):
-    """The attributes of a container that stand in for keywords of its links that are not given."""
+    from reactor.engine.modes import Mode
+    from reactor.engine.public import Session
 
-    attach_timeout: Optional[float]
-    close_timeout: Optional[float]
-    send_timeout: Optional[float]
+    class LinkDefaults(Protocol):
+        """The attributes of a container that stand in for keywords of its links that are not given."""
+
+        attach_timeout: Optional[float]
+        close_timeout: Optional[float]
+        send_timeout: Optional[float]
 
 
 class SessionSettings:
@@ -137,8 +140,9 @@ class ReceiverSettings(LinkSettings):
             self.options += (AutoAccept(given["auto_accept"]),)
 
 
-#: The tags of a sender: a function that returns the next, an iterator, or None.
-Tags = Union[None, Callable[[], Union[str, bytes]], Iterator[Union[str, bytes]]]
+if TYPE_CHECKING:
+    #: The tags of a sender: a function that returns the next, an iterator, or None.
+    Tags = Union[None, Callable[[], Union[str, bytes]], Iterator[Union[str, bytes]]]
 
 
 def _tag_generator(tags: Any) -> Optional[Callable[[], Any]]:

@@ -6,25 +6,27 @@ connection that comes in. An Acceptor's attributes are those of its settings, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Optional, Protocol
-
 from reactor.container.settings.addresses import read_address
-from reactor.container.settings.ssl_config import SSLConfig
-from reactor.engine.limits import Limits
-from reactor.engine.sasl.credentials import Credentials
-from reactor.engine.sasl.exchange import Authenticator, TokenOwner
-from reactor.engine.tls.domain import SSLDomain
+from reactor.lazily import TYPE_CHECKING
 from reactor.url import Url
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Optional, Protocol
 
-class ListenDefaults(Protocol):
-    """The attributes of a container that stand in for keywords of `listen` that are not given."""
+    from reactor.container.settings.ssl_config import SSLConfig
+    from reactor.engine.limits import Limits
+    from reactor.engine.sasl.credentials import Credentials
+    from reactor.engine.sasl.exchange import Authenticator, TokenOwner
+    from reactor.engine.tls.domain import SSLDomain
 
-    ssl: SSLConfig
-    open_timeout: Optional[float]
-    write_timeout: Optional[float]
-    limits: Limits
+    class ListenDefaults(Protocol):
+        """The attributes of a container that stand in for keywords of `listen` that are not given."""
+
+        ssl: SSLConfig
+        open_timeout: Optional[float]
+        write_timeout: Optional[float]
+        limits: Limits
 
 
 class ListenSettings:

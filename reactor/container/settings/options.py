@@ -7,14 +7,19 @@ subclassing LinkOption, SenderOption or ReceiverOption. They know links and term
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional, Union
 
-from reactor.codec.types import AnyValue, Described, symbol
+from reactor.codec.types import Described, symbol
 from reactor.container.agreement import DURABILITY, EXPIRY, FILTER, MODE, PROPERTY, insist
 from reactor.engine.endpoints.fields import symbol_keys
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.modes import AcknowledgeMode
 from reactor.engine.public import Link, Receiver, Sender
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Optional, Union
+
+    from reactor.codec.types import AnyValue
 
 SELECTOR_FILTER = symbol("apache.org:selector-filter:string")
 
@@ -230,8 +235,9 @@ class DynamicNodeProperties(LinkOption):
             insist(link, PROPERTY)
 
 
-#: None, one or several, for `create_sender` and `create_receiver`.
-Options = Union[None, LinkOption, Sequence[LinkOption]]
+if TYPE_CHECKING:
+    #: None, one or several, for `create_sender` and `create_receiver`.
+    Options = Union[None, LinkOption, Sequence[LinkOption]]
 
 
 def apply_options(link: Link, options: Any) -> None:

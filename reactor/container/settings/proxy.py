@@ -13,21 +13,22 @@ way of a proxy that the environment names, as in Go (https://pkg.go.dev/golang.o
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Optional, Union
 
 from reactor.engine import proxy
 from reactor.hosts import is_loopback
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 from reactor.url import Url
 
 if TYPE_CHECKING:
     import ipaddress
+    from collections.abc import Mapping
+    from typing import Optional, Union
 else:
     ipaddress = Lazily("ipaddress")
 
-#: As `connect` takes it: the proxy, True for that of the environment, None or False for none.
-ProxyOption = Union[None, bool, str]
+if TYPE_CHECKING:
+    #: As `connect` takes it: the proxy, True for that of the environment, None or False for none.
+    ProxyOption = Union[None, bool, str]
 
 VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 EXCEPTIONS = ("no_proxy", "NO_PROXY")
@@ -36,13 +37,16 @@ EXCEPTIONS = ("no_proxy", "NO_PROXY")
 PORT = 80
 
 
-class Proxy(NamedTuple):
+class Proxy:
     """An HTTP proxy. user, password: None where it wants none."""
 
-    host: str
-    port: int
-    user: Optional[str] = None
-    password: Optional[str] = None
+    __slots__ = ("host", "port", "user", "password")
+
+    def __init__(self, host: str, port: int, user: Optional[str] = None, password: Optional[str] = None) -> None:
+        self.host = host
+        self.port = port
+        self.user = user
+        self.password = password
 
     def __repr__(self) -> str:
         return "<Proxy %s>" % self.name

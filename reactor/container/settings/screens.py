@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from reactor.codec.types import AnyValue
 from reactor.container.settings.keywords import check_seconds
 from reactor.container.settings.options import ReceiverOption
 from reactor.engine.endpoints.disposition import (
@@ -26,6 +25,8 @@ from reactor.shown import shown
 
 if TYPE_CHECKING:
     import logging
+
+    from reactor.codec.types import AnyValue
 else:
     logging = Lazily("logging")
 

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
 from reactor.engine.tls.domain import SSLDomain
 from reactor.errors import SSLException
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Optional
 
 
 class SSLConfig:

@@ -9,15 +9,17 @@ atomic.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, ClassVar, Optional
 
-from reactor.codec.types import AnyValue
 from reactor.engine.events import EventBase, EventType
-from reactor.engine.public import Connection, Delivery, Link, Session, Transport
 from reactor.errors import ReactorException
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import ClassVar, Optional
+
+    from reactor.codec.types import AnyValue
     from reactor.container.interface import SourceHost
+    from reactor.engine.public import Connection, Delivery, Link, Session, Transport
 
 
 class ApplicationEvent(EventBase):

@@ -7,14 +7,15 @@ events; of AMQP it knows nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.engine.events import Event, EventType
-from reactor.loop.interface import READ, WRITE
-from reactor.loop.timers import Timer
+from reactor.lazily import TYPE_CHECKING
+from reactor.loop.wires import READ, WRITE
 
 if TYPE_CHECKING:
+    from typing import Any, Optional
+
     from reactor.container.interface import SourceHost
+    from reactor.loop.timers import Timer
 
 
 class Selectable:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
-
-from reactor.loop.timers import Timer
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Optional
+
     from reactor.container.interface import SourceHost
+    from reactor.loop.timers import Timer
 
 
 class Task:

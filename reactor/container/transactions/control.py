@@ -6,8 +6,6 @@ transaction; the system handler calls it at their end. It knows links, and nothi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional, Union
-
 from reactor.codec.types import symbol
 from reactor.container.settings.options import SenderOption
 from reactor.container.transactions.transaction import Transaction
@@ -17,12 +15,15 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.public import Connection, Delivery, Link, Sender, Session
 from reactor.errors import ENDED, TransactionException
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Optional, Union
+
     from reactor.container.interface import TransactionHost
 
-#: What a transaction is declared on: its links have part in it.
-Scope = Union[Connection, Session]
+    #: What a transaction is declared on: its links have part in it.
+    Scope = Union[Connection, Session]
 
 _ENDED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 

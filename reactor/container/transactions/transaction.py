@@ -7,10 +7,8 @@ wire: the peer has rolled it back then.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional, Union
-
 from reactor.codec.message import Message
-from reactor.codec.types import AnyValue, Described, symbol
+from reactor.codec.types import Described, symbol
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import LOST, OPEN, PRE_SETTLED, SETTLED_BY_PEER
 from reactor.engine.endpoints.disposition import (
@@ -35,9 +33,13 @@ from reactor.errors import (
     TransactionException,
     TransactionRolledBack,
 )
+from reactor.lazily import TYPE_CHECKING
 from reactor.loop.loggers import log_fields, logger
 
 if TYPE_CHECKING:
+    from typing import Any, Optional, Union
+
+    from reactor.codec.types import AnyValue
     from reactor.container.interface import TransactionHost
 
 log = logger(__name__)

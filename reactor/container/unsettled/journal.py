@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from reactor.codec.decode import read_value
 from reactor.codec.encode import encode_value
-from reactor.codec.types import AnyValue, Described
+from reactor.codec.types import Described
 from reactor.container.unsettled.changes import Met, Sent, Settled, Taken, UnsettledStore
 from reactor.errors import DecodeError, UnsettledError
+
+if TYPE_CHECKING:
+    from reactor.codec.types import AnyValue
 
 
 class LinkJournal:

@@ -3,9 +3,7 @@
 The ledgers of links are imported with the first link that keeps one.
 """
 
-from typing import TYPE_CHECKING
-
-from reactor.lazily import members
+from reactor.lazily import TYPE_CHECKING, members
 
 if TYPE_CHECKING:
     from reactor.engine.endpoints.ledger import ledger_for as ledger_for

@@ -5,15 +5,19 @@ It knows its composite, and no endpoint or delivery.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Callable, Optional
-
 from reactor.codec.definitions import ERROR
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE
 from reactor.codec.performatives import encode_composite
-from reactor.codec.types import AnyValue, Described, clipped, symbol
+from reactor.codec.types import Described, clipped, symbol
 from reactor.errors import DataException
+from reactor.lazily import TYPE_CHECKING
 from reactor.shown import LONGEST, quoted, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Callable, Optional
+
+    from reactor.codec.types import AnyValue
 
 
 class Condition:

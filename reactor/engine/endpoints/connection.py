@@ -7,14 +7,11 @@ and the list of endpoints with a frame to write. It knows no bytes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Optional, Union
 from weakref import WeakKeyDictionary
 
 from reactor.codec.definitions import OPEN
 from reactor.codec.dicts import SymbolList, of_symbols
 from reactor.codec.performatives import encode_composite
-from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import (
     LOCAL_ACTIVE,
@@ -28,16 +25,22 @@ from reactor.engine.endpoints.endpoint import (
     WIRE_LOST,
     Endpoint,
 )
-from reactor.engine.endpoints.fields import Names, symbol_keys, symbol_list
+from reactor.engine.endpoints.fields import symbol_keys, symbol_list
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Collector, Event, EventType
-from reactor.engine.limits import Limits
 from reactor.errors import RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
+from reactor.lazily import TYPE_CHECKING
 from reactor.shown import quoted, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Optional, Union
+
+    from reactor.codec.types import AnyValue
+    from reactor.engine.endpoints.fields import Names
     from reactor.engine.interface import HooksInterface, TransportInterface
+    from reactor.engine.limits import Limits
 
 #: In the properties of a peer's open: the open is a refusal, and the close that follows has its reason. ActiveMQ's
 #: brokers send it, and the clients of JMS wait for that close.

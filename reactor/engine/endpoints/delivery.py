@@ -8,10 +8,6 @@ changes nothing, because the peer has forgotten the delivery too. The acknowledg
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional, Union
-
-from reactor.codec.long_payload import LongPayload
-from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,
@@ -31,9 +27,14 @@ from reactor.engine.endpoints.disposition import (
 )
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from reactor.errors import ENDED, ILLEGAL_STATE, REJECTED_BY_APPLICATION, DataException, LocalProtocolError
+from reactor.lazily import TYPE_CHECKING
 from reactor.listing import Listed
 
 if TYPE_CHECKING:
+    from typing import Any, Optional, Union
+
+    from reactor.codec.long_payload import LongPayload
+    from reactor.codec.types import AnyValue
     from reactor.engine.interface import ChannelInterface
 
 # How a delivery was finished on this side.

@@ -7,12 +7,17 @@ nothing; only a state with content is an object. It knows no delivery and no lin
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, Optional, Union
 
 from reactor.codec.encode import encode_value
-from reactor.codec.types import AnyValue, Described, clipped, symbol, ulong
+from reactor.codec.types import Described, clipped, symbol, ulong
 from reactor.engine.endpoints.condition import Condition
 from reactor.errors import DECODE_ERROR, DataException, RemoteProtocolError
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Optional, Union
+
+    from reactor.codec.types import AnyValue
 
 
 class DispositionType(IntEnum):

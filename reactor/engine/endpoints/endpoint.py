@@ -8,14 +8,15 @@ replaced with the wire.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional, Union
-
 from reactor.engine.endpoints.condition import Condition, as_condition
 from reactor.engine.handler import Handler, PlanTable, changes, check_handler
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError, RemoteProtocolError
+from reactor.lazily import TYPE_CHECKING
 from reactor.listing import Listed
 
 if TYPE_CHECKING:
+    from typing import Optional, Union
+
     from reactor.engine.interface import ParentInterface
 
 # The numbers are the original's: programs print them, and mask them.

@@ -7,15 +7,17 @@ of the attribute. It knows no endpoint.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any, Optional, Union
-
 from reactor.codec.dicts import SymbolList
 from reactor.codec.types import Array, symbol
 from reactor.errors import DataException
+from reactor.lazily import TYPE_CHECKING
 
-#: Names as the application may give them: one, several, or none.
-Names = Union[None, str, Iterable[str], Array]
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from typing import Any, Optional, Union
+
+    #: Names as the application may give them: one, several, or none.
+    Names = Union[None, str, Iterable[str], Array]
 
 
 def symbol_keys(name: str, entries: Any) -> Optional[dict[Any, Any]]:
@@ -65,4 +67,11 @@ def count(name: str, value: Any, largest: int) -> int:
     """`value`, if it is a whole number from 0 to `largest`; else DataException, with the `name` of the attribute."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
         raise DataException("%s cannot be %r: it takes an int from 0 to %d" % (name, value, largest))
+    return value
+
+
+def as_bool(name: str, value: Any) -> bool:
+    """TypeError for a value that is neither True nor False: a text such as "no" would mean yes."""
+    if not isinstance(value, bool):
+        raise TypeError("%s() takes True or False, not %r" % (name, value))
     return value

@@ -6,13 +6,17 @@ It works on a Data with the present content, and what it writes becomes the cont
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Optional
-
 from reactor import codec
-from reactor.codec.dicts import Entries
-from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, symbol
+from reactor.codec.types import UNDESCRIBED, Array, Data, symbol
 from reactor.engine.endpoints.fields import check_key
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, Optional
+
+    from reactor.codec.dicts import Entries
+    from reactor.codec.types import AnyValue
 
 #: Methods of Data that change it, beside those that put.
 _CHANGES = ("clear", "copy", "decode")
@@ -68,7 +72,7 @@ class Cursor:
         return call
 
 
-class Values(list[AnyValue]):
+class Values(list["AnyValue"]):
     """A list of values with the methods of Proton's Data as well: put_object and its kin.
 
     listed: whether an array or a list was put: a single value is written as an array then, and as itself otherwise.
@@ -131,7 +135,7 @@ class Values(list[AnyValue]):
         return self._cursor.attribute(name)
 
 
-class Map(dict[AnyValue, AnyValue]):
+class Map(dict["AnyValue", "AnyValue"]):
     """A dict with the methods of Proton's Data as well: put_dict and put_object. DataException for a key that is
     neither a symbol nor a str; one made of a peer's field keeps any key."""
 

@@ -8,16 +8,10 @@ frame.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.definitions import ATTACH, FLOW
-from reactor.codec.dicts import SymbolList
 from reactor.codec.performatives import encode_composite
-from reactor.codec.types import AnyValue
 from reactor.engine import endpoints
-from reactor.engine.endpoints.condition import Condition
-from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.endpoint import (
     LOCAL_ACTIVE,
     LOCAL_CLOSE,
@@ -30,14 +24,23 @@ from reactor.engine.endpoints.endpoint import (
     WIRE_LOST,
     Endpoint,
 )
-from reactor.engine.endpoints.fields import Names, count, one_of, symbol_keys, symbol_list
+from reactor.engine.endpoints.fields import count, one_of, symbol_keys, symbol_list
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+from reactor.lazily import TYPE_CHECKING
 from reactor.listing import ListedAbstract
 from reactor.shown import quoted, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any, Optional, Union
+
+    from reactor.codec.dicts import SymbolList
+    from reactor.codec.types import AnyValue
+    from reactor.engine.endpoints.condition import Condition
+    from reactor.engine.endpoints.delivery import Delivery
+    from reactor.engine.endpoints.fields import Names
     from reactor.engine.endpoints.ledger import Journal, Ledger
     from reactor.engine.interface import ChannelInterface, ConnectionInterface, SessionInterface
 

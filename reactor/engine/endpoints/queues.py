@@ -8,11 +8,15 @@ a deque of its owner's own. It knows how the queues are called, and nothing else
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Any, Callable
+
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Callable
 
 
-class Unused(deque[Any]):
+class Unused(deque["Any"]):
     """A queue that nothing was put into. begin: called with the first delivery and the deque that its owner gets."""
 
     __slots__ = ("begin",)

@@ -6,20 +6,22 @@ the peer once per turn. It knows no frame.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.engine.endpoints.delivery import LOST, Delivery
 from reactor.engine.endpoints.disposition import ACCEPTED, EMPTY, MODIFIED, Disposition, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT
 from reactor.engine.endpoints.link import RCV_SECOND, SND_SETTLED, Link
 from reactor.engine.endpoints.queues import NONE_INCOMING
-from reactor.engine.modes import AUTO, CLIENT, DUPS_OK, NONE, TRANSACTED, AcknowledgeMode, Mode
+from reactor.engine.modes import AUTO, CLIENT, DUPS_OK, NONE, TRANSACTED, AcknowledgeMode
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable, Iterator
+    from typing import Any, Optional
+
     from reactor.engine.interface import AcknowledgerInterface, SessionInterface
+    from reactor.engine.modes import Mode
 
 _MODIFIED = "amqp:modified:list"
 

@@ -7,8 +7,6 @@ or here while there is no credit or no wire. It knows no frame.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Optional, Union
 
 from reactor.codec.long_payload import LongPayload
 from reactor.codec.message import Message
@@ -22,8 +20,12 @@ from reactor.engine.endpoints.queues import NONE_PENDING, NONE_WAITING
 from reactor.engine.endpoints.tags import GivenTags, tag_bytes
 from reactor.engine.events import Event
 from reactor.errors import ILLEGAL_STATE, MESSAGE_SIZE_EXCEEDED, LocalProtocolError
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Optional, Union
+
     from reactor.engine.interface import SessionInterface
 
 #: A receiver can grant four billion. An application that sends while there is credit shall come to an end of that, and
@@ -448,8 +450,7 @@ class Sender(Link):
                     delivery.fate = delivery.fate or LOST
                     continue  # the application awaits no outcome
                 if delivery.remote_state in TERMINAL:
-                    delivery.fate = LOST  # the outcome is known, and had its event
-                    delivery.channel = None
+                    delivery.fate, delivery.channel = LOST, None  # the outcome is known, and had its event
                 elif whole is not None:
                     delivery.start_again(whole)
                     again.append(delivery)
@@ -466,8 +467,7 @@ class Sender(Link):
             unsent = [delivery for delivery in unsent if not delivery.ends_with_wire]
         for delivery in doubtful:
             delivery.note_own_end()
-            delivery.fate = LOST
-            delivery.channel = None
+            delivery.fate, delivery.channel = LOST, None
             self.connection.emit(Event.DELIVERY_IN_DOUBT, delivery)
         for delivery in (*unsent, *unwritten):
             delivery.channel = None

@@ -6,23 +6,11 @@ It holds the wishes of the application and survives the wire. The state of the w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Optional, Union
-
 from reactor.codec.definitions import BEGIN
-from reactor.codec.dicts import SymbolList
 from reactor.codec.message import Message
 from reactor.codec.performatives import encode_composite
-from reactor.codec.types import AnyValue
-from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.delivery import SETTLED_HERE, Delivery
-from reactor.engine.endpoints.disposition import (
-    ACCEPTED,
-    TERMINAL,
-    TRANSACTIONAL_STATE,
-    Disposition,
-    DispositionType,
-)
+from reactor.engine.endpoints.disposition import ACCEPTED, TERMINAL, TRANSACTIONAL_STATE, Disposition, DispositionType
 from reactor.engine.endpoints.endpoint import (
     LOCAL_ACTIVE,
     LOCAL_CLOSE,
@@ -37,17 +25,26 @@ from reactor.engine.endpoints.endpoint import (
     WIRE_LOST,
     Endpoint,
 )
-from reactor.engine.endpoints.fields import Names, symbol_keys, symbol_list
+from reactor.engine.endpoints.fields import symbol_keys, symbol_list
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import Receiver, check_count
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.events import Event, EventType
-from reactor.engine.modes import NONE, AcknowledgeMode, Mode
+from reactor.engine.modes import NONE, AcknowledgeMode
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
+from reactor.lazily import TYPE_CHECKING
 from reactor.reasons import passes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Optional, Union
+
+    from reactor.codec.dicts import SymbolList
+    from reactor.codec.types import AnyValue
+    from reactor.engine.endpoints.condition import Condition
+    from reactor.engine.endpoints.fields import Names
     from reactor.engine.interface import ChannelInterface, ConnectionInterface, WireInterface
+    from reactor.engine.modes import Mode
 
 #: Frames that a peer may send before our answer, when the application sets no `incoming_capacity`.
 DEFAULT_WINDOW = 2048

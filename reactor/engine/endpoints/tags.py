@@ -6,12 +6,13 @@ chooses are checked. Senders enter. It knows deliveries by their tag and their f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional, Union
-
 from reactor.engine.endpoints.delivery import OPEN, Delivery
 from reactor.errors import NOT_ALLOWED, LocalProtocolError
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Optional, Union
+
     from reactor.engine.interface import SenderInterface
 
 #: Digits of the largest number that is checked: a sender does not get there by counting.

@@ -5,15 +5,19 @@ It holds the fields of one side's attach, and reads and writes the composite; li
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
 from reactor.codec.definitions import COORDINATOR, SOURCE, TARGET
 from reactor.codec.performatives import encode_composite
-from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, Described, clipped, symbol
+from reactor.codec.types import UNDESCRIBED, Array, Data, Described, clipped, symbol
 from reactor.engine.endpoints.fields import as_symbols, count, one_of, symbol_list
 from reactor.engine.endpoints.held import Map, Values
 from reactor.errors import INVALID_FIELD, RemoteProtocolError
+from reactor.lazily import TYPE_CHECKING
 from reactor.shown import quoted
+
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from reactor.codec.types import AnyValue
 
 _EXPIRY = {
     "link-detach": 0,

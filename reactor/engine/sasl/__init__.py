@@ -3,9 +3,7 @@
 The mechanisms of passwords and tokens are imported when a peer offers them, or a server allows them.
 """
 
-from typing import TYPE_CHECKING
-
-from reactor.lazily import members
+from reactor.lazily import TYPE_CHECKING, members
 
 if TYPE_CHECKING:
     from reactor.engine.sasl.digest import CramMd5Client as CramMd5Client

@@ -7,15 +7,14 @@ neither log in with them nor read a password; he has to guess, at the price of `
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, NamedTuple, Union
-
 from reactor.engine.sasl.saslprep import saslprep
-from reactor.lazily import Lazily, pattern
+from reactor.lazily import TYPE_CHECKING, Lazily, pattern
 
 if TYPE_CHECKING:
     import base64
     import hashlib
     import hmac
+    from typing import Callable, Union
 else:
     hashlib = Lazily("hashlib")
     hmac = Lazily("hmac")
@@ -117,9 +116,10 @@ class ScramSecret:
         return f"ScramSecret({self.mechanism}, iterations={self.iterations}, keys hidden)"
 
 
-#: Asked by a server: (mechanism, user) -> the password, a ScramSecret, or None for a user that it does not
-#: know. The mechanism is named without "-PLUS".
-Credentials = Callable[[str, str], Union[None, str, ScramSecret]]
+if TYPE_CHECKING:
+    #: Asked by a server: (mechanism, user) -> the password, a ScramSecret, or None for a user that it does not
+    #: know. The mechanism is named without "-PLUS".
+    Credentials = Callable[[str, str], Union[None, str, ScramSecret]]
 
 
 def salted_password(hash_name: str, prepared: str, salt: bytes, iterations: int) -> bytes:
@@ -127,16 +127,25 @@ def salted_password(hash_name: str, prepared: str, salt: bytes, iterations: int)
     return hashlib.pbkdf2_hmac(hash_name, prepared.encode("utf-8"), salt, iterations)
 
 
-class Shape(NamedTuple):
+class Shape:
     """The properties of a stored user that a client can observe.
 
     clear: the server has the password itself, and salts it at each log-in.
     """
 
-    salt_size: int = SALT_SIZE
-    iterations: int = DEFAULT_ITERATIONS
-    key_size: int = 32
-    clear: bool = True
+    __slots__ = ("salt_size", "iterations", "key_size", "clear")
+
+    def __init__(
+        self,
+        salt_size: int = SALT_SIZE,
+        iterations: int = DEFAULT_ITERATIONS,
+        key_size: int = 32,
+        clear: bool = True,
+    ) -> None:
+        self.salt_size = salt_size
+        self.iterations = iterations
+        self.key_size = key_size
+        self.clear = clear
 
 
 class Decoy:
@@ -177,9 +186,10 @@ class Decoy:
             return hmac.compare_digest(_plain(password), _plain(found))
         if isinstance(found, ScramSecret):
             return found.matches(password)
-        size, iterations, key_size, clear = self.shape
-        if not clear:
-            ScramSecret(bytes(size), iterations, bytes(key_size), bytes(key_size)).matches(password)
+        shape = self.shape
+        if not shape.clear:
+            key = bytes(shape.key_size)
+            ScramSecret(bytes(shape.salt_size), shape.iterations, key, key).matches(password)
         return False
 
     def __repr__(self) -> str:

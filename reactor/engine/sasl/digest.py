@@ -20,7 +20,6 @@ from reactor.engine.sasl.exchange import (
     MechanismError,
     ServerMechanism,
     ServerPolicy,
-    Step,
 )
 from reactor.lazily import Lazily, pattern
 from reactor.shown import quoted
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     import base64
     import hashlib
     import hmac
+
+    from reactor.engine.sasl.exchange import Step
 else:
     hashlib = Lazily("hashlib")
     hmac = Lazily("hmac")

@@ -18,20 +18,26 @@ and one of the server a single one, `receive(response)`, that returns a Challeng
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Callable, ClassVar, NamedTuple, Optional, Union
 
-from reactor.engine.sasl.credentials import Credentials, Decoy
+from reactor.engine.sasl.credentials import Decoy
+from reactor.lazily import TYPE_CHECKING
 from reactor.shown import quoted
 
-#: Asked by a server: (mechanism, user, password) -> is this the user's password?
-Authenticator = Callable[[str, str, str], bool]
-#: Asked by a server: (user, authorization) -> may this user act as that other one?
-Authorizer = Callable[[str, str], bool]
-#: Asked by a server: (mechanism, token) -> the name of the user that owns the token; None: it is not valid.
-TokenOwner = Callable[[str, str], Optional[str]]
-#: Gives NONCE_SIZE random bytes, others each time. The engine has no randomness of its own.
-Nonce = Callable[[], bytes]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Callable, ClassVar, Optional, Union
+
+    from reactor.engine.sasl.credentials import Credentials
+
+    #: Asked by a server: (mechanism, user, password) -> is this the user's password?
+    Authenticator = Callable[[str, str, str], bool]
+    #: Asked by a server: (user, authorization) -> may this user act as that other one?
+    Authorizer = Callable[[str, str], bool]
+    #: Asked by a server: (mechanism, token) -> the name of the user that owns the token; None: it is not valid.
+    TokenOwner = Callable[[str, str], Optional[str]]
+    #: Gives NONCE_SIZE random bytes, others each time. The engine has no randomness of its own.
+    Nonce = Callable[[], bytes]
+
 #: Bytes: 144 bits, and 24 characters in base64 without a rest.
 NONCE_SIZE = 18
 
@@ -49,7 +55,7 @@ class MechanismError(Exception):
     """The exchange cannot go on; the text gives the reason and holds no secret."""
 
 
-class ClientIdentity(NamedTuple):
+class ClientIdentity:
     """The credentials of a client, and the properties of its wire.
 
     user, password: None when not given. token: for OAUTHBEARER and XOAUTH2.
@@ -63,20 +69,54 @@ class ClientIdentity(NamedTuple):
     named: the application named the mechanisms that it wants. offered: the mechanisms of the server.
     """
 
-    user: Optional[str] = None
-    password: Optional[str] = None
-    token: Optional[str] = None
-    authorization: Optional[str] = None
-    external: Optional[str] = None
-    secure: bool = False
-    hostname: Optional[str] = None
-    port: Optional[int] = None
-    bindings: Mapping[str, bytes] = NO_BINDINGS
-    nonce: Optional[Nonce] = None
-    min_iterations: int = MIN_ITERATIONS
-    max_iterations: int = MAX_ITERATIONS
-    named: bool = False
-    offered: Sequence[str] = ()
+    __slots__ = (
+        "user",
+        "password",
+        "token",
+        "authorization",
+        "external",
+        "secure",
+        "hostname",
+        "port",
+        "bindings",
+        "nonce",
+        "min_iterations",
+        "max_iterations",
+        "named",
+        "offered",
+    )
+
+    def __init__(
+        self,
+        user: Optional[str] = None,
+        password: Optional[str] = None,
+        token: Optional[str] = None,
+        authorization: Optional[str] = None,
+        external: Optional[str] = None,
+        secure: bool = False,
+        hostname: Optional[str] = None,
+        port: Optional[int] = None,
+        bindings: Mapping[str, bytes] = NO_BINDINGS,
+        nonce: Optional[Nonce] = None,
+        min_iterations: int = MIN_ITERATIONS,
+        max_iterations: int = MAX_ITERATIONS,
+        named: bool = False,
+        offered: Sequence[str] = (),
+    ) -> None:
+        self.user = user
+        self.password = password
+        self.token = token
+        self.authorization = authorization
+        self.external = external
+        self.secure = secure
+        self.hostname = hostname
+        self.port = port
+        self.bindings = bindings
+        self.nonce = nonce
+        self.min_iterations = min_iterations
+        self.max_iterations = max_iterations
+        self.named = named
+        self.offered = offered
 
     def __repr__(self) -> str:
         """Without password and token: a repr lands in logs."""
@@ -138,30 +178,57 @@ class ServerPolicy:
         return Fail(f"user {quoted(user)} may not act as {quoted(authorization)}")
 
 
-class Challenge(NamedTuple):
+class _Answer:
+    """The base of a server's answers, which are equal when their parts are."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def _parts(self) -> list[object]:
+        return [getattr(self, name) for name in self.__slots__]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and self._parts() == other._parts()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "%s(%s)" % (type(self).__name__, ", ".join(map(repr, self._parts())))
+
+
+class Challenge(_Answer):
     """The server asks for a response."""
 
-    data: bytes
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
 
 
-class Done(NamedTuple):
+class Done(_Answer):
     """The server is satisfied: the user that was authenticated, and the one that the client acts as.
 
     data goes to the client with the outcome, for mechanisms where the server proves itself.
     """
 
-    user: str
-    authorization: str
-    data: Optional[bytes] = None
+    __slots__ = ("user", "authorization", "data")
+
+    def __init__(self, user: str, authorization: str, data: Optional[bytes] = None) -> None:
+        self.user = user
+        self.authorization = authorization
+        self.data = data
 
 
-class Fail(NamedTuple):
+class Fail(_Answer):
     """The server refuses. The reason is for the server's own log: the client hears only that it failed."""
 
-    reason: str
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
 
 
-Step = Union[Challenge, Done, Fail]
+if TYPE_CHECKING:
+    Step = Union[Challenge, Done, Fail]
 
 
 class ClientMechanism(ABC):

@@ -15,13 +15,11 @@ order in which they are legal. The choice of the mechanism is the business of `m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from struct import Struct
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional, Union
 
 from reactor.codec.definitions import SASL_CHALLENGE, SASL_INIT, SASL_MECHANISMS, SASL_OUTCOME, SASL_RESPONSE
 from reactor.codec.performatives import decode_composite, encode_composite
-from reactor.codec.types import UNDESCRIBED, AnyValue, Array, Data, symbol
+from reactor.codec.types import UNDESCRIBED, Array, Data, symbol
 from reactor.engine.sasl.exchange import Challenge, ClientMechanism, Done, Fail, MechanismError, ServerMechanism
 from reactor.engine.sasl.mechanisms import MECHANISMS, OPEN_MECHANISMS, choose, listed
 from reactor.engine.sasl.settings import SASLSettings
@@ -34,8 +32,13 @@ from reactor.errors import (
     RemoteProtocolError,
     SASLException,
 )
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, NoReturn, Optional, Union
+
+    from reactor.codec.types import AnyValue
     from reactor.engine.interface import SASLCarrier
 
 _HEADER = Struct(">IBBH")
@@ -50,12 +53,15 @@ _WANT_RESPONSE = "sasl-response"
 _FINISHED = "no further SASL frame"
 
 
-class _Row(NamedTuple):
+class _Row:
     """One kind of frame: its name, its handler, and the stage in which it is legal."""
 
-    name: str
-    handler: str
-    stage: str
+    __slots__ = ("name", "handler", "stage")
+
+    def __init__(self, name: str, handler: str, stage: str) -> None:
+        self.name = name
+        self.handler = handler
+        self.stage = stage
 
 
 _FRAMES = {

@@ -7,9 +7,6 @@ for each side and a row in MECHANISMS.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Callable, ClassVar, NamedTuple, Optional
-
 from reactor.engine import sasl
 from reactor.engine.sasl.exchange import (
     Challenge,
@@ -20,9 +17,9 @@ from reactor.engine.sasl.exchange import (
     MechanismError,
     ServerMechanism,
     ServerPolicy,
-    Step,
 )
 from reactor.engine.sasl.saslprep import saslprep
+from reactor.lazily import TYPE_CHECKING
 from reactor.shown import quoted, shown
 
 
@@ -155,15 +152,24 @@ class ExternalServer(ServerMechanism):
 
 
 # -- all of them -----------------------------------------------------------------------------------------
-Sides = tuple[type[ClientMechanism], type[ServerMechanism]]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Callable, ClassVar, Optional
+
+    from reactor.engine.sasl.exchange import Step
+
+    Sides = tuple[type[ClientMechanism], type[ServerMechanism]]
 
 
-class Mechanism(NamedTuple):
+class Mechanism:
     """One row: the registered name, and a function that returns the class for each side. It is called when the
     mechanism is looked at: most programs need none of those that are not in this room."""
 
-    name: str
-    sides: Callable[[], Sides]
+    __slots__ = ("name", "sides")
+
+    def __init__(self, name: str, sides: Callable[[], Sides]) -> None:
+        self.name = name
+        self.sides = sides
 
     @property
     def client(self) -> type[ClientMechanism]:

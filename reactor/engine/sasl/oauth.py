@@ -23,13 +23,14 @@ from reactor.engine.sasl.exchange import (
     MechanismError,
     ServerMechanism,
     ServerPolicy,
-    Step,
 )
 from reactor.lazily import Lazily, pattern
 from reactor.shown import quoted, shown
 
 if TYPE_CHECKING:
     import json
+
+    from reactor.engine.sasl.exchange import Step
 else:
     json = Lazily("json")
 

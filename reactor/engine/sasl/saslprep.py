@@ -7,9 +7,7 @@ prescribes, so that old and new peers agree; younger characters pass only where 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 
 if TYPE_CHECKING:
     import stringprep

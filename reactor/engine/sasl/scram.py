@@ -25,10 +25,8 @@ from reactor.engine.sasl.exchange import (
     ClientMechanism,
     Fail,
     MechanismError,
-    Nonce,
     ServerMechanism,
     ServerPolicy,
-    Step,
 )
 from reactor.engine.sasl.saslprep import saslprep
 from reactor.lazily import Lazily, pattern
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
     import base64
     import hashlib
     import hmac
+
+    from reactor.engine.sasl.exchange import Nonce, Step
 else:
     hashlib = Lazily("hashlib")
     hmac = Lazily("hmac")

@@ -6,26 +6,21 @@ The application enters and the container for it, by the attributes of `transport
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Optional, Union
-
 from reactor.engine.limits import USUAL
-from reactor.engine.sasl.credentials import Credentials, Decoy
-from reactor.engine.sasl.exchange import (
-    MAX_ITERATIONS,
-    MIN_ITERATIONS,
-    NO_BINDINGS,
-    Authenticator,
-    Authorizer,
-    ClientIdentity,
-    Nonce,
-    ServerPolicy,
-    TokenOwner,
-)
+from reactor.engine.sasl.credentials import Decoy
+from reactor.engine.sasl.exchange import MAX_ITERATIONS, MIN_ITERATIONS, NO_BINDINGS, ClientIdentity, ServerPolicy
 from reactor.engine.sasl.mechanisms import TOKEN_MECHANISMS
+from reactor.lazily import TYPE_CHECKING
 
-#: Called with "->" (sent) or "<-" (received), the code of the frame and its fields, secrets hidden.
-FrameTracer = Callable[[str, int, list[Any]], None]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Callable, Optional, Union
+
+    from reactor.engine.sasl.credentials import Credentials
+    from reactor.engine.sasl.exchange import Authenticator, Authorizer, Nonce, TokenOwner
+
+    #: Called with "->" (sent) or "<-" (received), the code of the frame and its fields, secrets hidden.
+    FrameTracer = Callable[[str, int, list[Any]], None]
 
 #: The specification allows 512 bytes [5.3.1]; tokens of real identity providers are longer than that.
 MAX_SASL_FRAME_SIZE = 65536

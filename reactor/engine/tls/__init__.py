@@ -3,9 +3,7 @@
 Its certificates, and the reasons why it fails, are imported with the first connection that has it.
 """
 
-from typing import TYPE_CHECKING
-
-from reactor.lazily import members
+from reactor.lazily import TYPE_CHECKING, members
 
 if TYPE_CHECKING:
     from reactor.engine.tls.causes import explain as explain

@@ -7,16 +7,15 @@ domain knows no transport, and goes with any number of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
-
 from reactor.engine import tls
 from reactor.errors import SSLException
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 from reactor.shown import shown
 
 if TYPE_CHECKING:
     import pathlib
     import ssl
+    from typing import Optional
 else:
     pathlib = Lazily("pathlib")
     ssl = Lazily("ssl")

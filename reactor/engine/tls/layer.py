@@ -12,16 +12,16 @@ the wire. Here live the handshake, the look at the first bytes, and the end. It 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
-
 from reactor.engine import tls
 from reactor.engine.headers import is_unclear
-from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
-from reactor.errors import RemoteProtocolError
-from reactor.lazily import Lazily, enter
+from reactor.lazily import TYPE_CHECKING, Lazily, enter
 
 if TYPE_CHECKING:
     import ssl
+    from typing import Optional
+
+    from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
+    from reactor.errors import RemoteProtocolError
 else:
     ssl = Lazily("ssl")
 

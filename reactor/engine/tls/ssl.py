@@ -6,16 +6,15 @@ are questions and their answers, under the names of the original.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
-
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
 from reactor.engine.tls.layer import TLSLayer
 from reactor.errors import SSLException
-from reactor.lazily import Lazily
+from reactor.lazily import TYPE_CHECKING, Lazily
 from reactor.shown import shown
 
 if TYPE_CHECKING:
     import hashlib
+    from typing import Optional
 
     from reactor.engine.interface import TLSCarrier
 else:

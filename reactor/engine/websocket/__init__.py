@@ -3,9 +3,7 @@
 It is imported with the first connection that goes through it.
 """
 
-from typing import TYPE_CHECKING
-
-from reactor.lazily import members
+from reactor.lazily import TYPE_CHECKING, members
 
 if TYPE_CHECKING:
     from reactor.engine.websocket.layer import WebSocketLayer as WebSocketLayer

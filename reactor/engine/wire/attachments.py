@@ -7,8 +7,6 @@ the name, answers what has to be answered, and no handler sees it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.codec.definitions import ATTACH, DETACH
 from reactor.codec.dicts import of_symbols
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE, write_frame
@@ -25,7 +23,6 @@ from reactor.engine.endpoints.endpoint import (
 from reactor.engine.endpoints.link import SND_MIXED, Link
 from reactor.engine.endpoints.receiver import Receiver
 from reactor.engine.endpoints.sender import Sender
-from reactor.engine.endpoints.session import Session
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
 from reactor.engine.handler import PlanTable
@@ -42,9 +39,13 @@ from reactor.errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
+from reactor.lazily import TYPE_CHECKING
 from reactor.reasons import passes
 
 if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from reactor.engine.endpoints.session import Session
     from reactor.engine.interface import ChannelInterface, WireInterface
 
 #: Bytes of an attach that are not its fields: of its frame, and around the map of unsettled deliveries.

@@ -8,18 +8,12 @@ turn. What the application wants of the session is in endpoints/session.py.
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.codec.definitions import BEGIN, END
 from reactor.codec.dicts import of_symbols
 from reactor.codec.frames import write_frame
 from reactor.codec.performatives import encode_composite
 from reactor.engine.blocks import blocks
-from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSE, REMOTE_CLOSED, REMOTE_OPEN
-from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event, EventType
 from reactor.engine.serial import MASK
 from reactor.engine.wire.attachments import Attachments
@@ -27,8 +21,15 @@ from reactor.engine.wire.flows import Flows
 from reactor.engine.wire.incoming_window import IncomingWindow
 from reactor.engine.wire.outcomes import Outcomes
 from reactor.engine.wire.outgoing_window import OUTPUT_LIMIT, OutgoingWindow
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections import deque
+    from typing import Any, Optional
+
+    from reactor.engine.endpoints.delivery import Delivery
+    from reactor.engine.endpoints.link import Link
+    from reactor.engine.endpoints.session import Session
     from reactor.engine.interface import WireInterface
 
 

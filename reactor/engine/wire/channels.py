@@ -7,19 +7,12 @@ that they hold together. The life of one channel is in channel.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE, TRANSFER_OVERHEAD
 from reactor.codec.long_payload import LONG_BODY
-from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event, EventType
 from reactor.engine.limits import UNLIMITED, USUAL
 from reactor.engine.serial import next_number
 from reactor.engine.wire.channel import Channel
-from reactor.engine.wire.layers import Layers
 from reactor.engine.wire.stages import EXPECT_FRAMES, OPENING, Stages
 from reactor.errors import (
     FRAMING_ERROR,
@@ -28,9 +21,15 @@ from reactor.errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
+    from reactor.engine.endpoints.link import Link
+    from reactor.engine.endpoints.session import Session
     from reactor.engine.wire.interface import OwningTransport
+    from reactor.engine.wire.layers import Layers
 
 #: How many sessions begin before the peer has said how many it takes.
 FEW_CHANNELS = 4
@@ -144,13 +143,12 @@ class Channels:
             self.woken = True
             connection.emit(Event.TRANSPORT, self._transport)
 
-    @contextmanager
-    def pushed(self) -> Iterator[None]:
-        """Bytes are read that were pushed by hand: a program for the original gets no event for their effects."""
+    def pushed(self, receive: Callable[[bytes], object], data: bytes) -> None:
+        """Read bytes that were pushed by hand: a program for the original gets no event for their effects."""
         self.reading = self.original_ways
         self.woken = self.woken or self.reading
         try:
-            yield
+            receive(data)
         finally:
             self.reading = False
 

@@ -6,19 +6,12 @@ transport enters, for its driver and the application, and the other parts. The e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.codec.frames import AMQP_HEADER
-from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from reactor.engine.endpoints.link import Link
 from reactor.engine.events import Event
-from reactor.engine.wire.channels import Channels
-from reactor.engine.wire.layers import Layers
-from reactor.engine.wire.reader import FrameReader
 from reactor.engine.wire.stages import (
     AMQP_HEADER_SENT,
     AMQP_HEADING,
@@ -33,11 +26,19 @@ from reactor.engine.wire.stages import (
     OPEN_SENT,
     Stages,
 )
-from reactor.engine.wire.writer import FrameWriter
 from reactor.errors import FRAMING_ERROR, INTERNAL_ERROR, RemoteProtocolError
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Optional
+
+    from reactor.codec.types import AnyValue
+    from reactor.engine.wire.channels import Channels
     from reactor.engine.wire.interface import OwningTransport
+    from reactor.engine.wire.layers import Layers
+    from reactor.engine.wire.reader import FrameReader
+    from reactor.engine.wire.writer import FrameWriter
 
 
 class Ending:

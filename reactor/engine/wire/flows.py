@@ -6,21 +6,22 @@ Links and windows note that a flow is due. It is written once per turn, however 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.codec.definitions import FLOW
 from reactor.codec.frames import write_flow, write_frame, write_session_flow
 from reactor.codec.performatives import encode_composite
-from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.endpoint import REMOTE_UNINIT
-from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.receiver import CONFIRMED, PAUSED, Receiver
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.events import Event
 from reactor.engine.serial import MASK, serial_difference
 from reactor.errors import UNATTACHED_HANDLE, RemoteProtocolError
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from reactor.codec.types import AnyValue
+    from reactor.engine.endpoints.link import Link
     from reactor.engine.interface import ChannelInterface
 
 _LINK_FLOW = Event.LINK_FLOW

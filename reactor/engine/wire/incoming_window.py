@@ -6,8 +6,6 @@ This is the hot path of receiving. It writes nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional, Union
-
 from reactor.engine.blocks import blocks
 from reactor.engine.endpoints.delivery import (
     LOST,
@@ -18,9 +16,6 @@ from reactor.engine.endpoints.delivery import (
 )
 from reactor.engine.endpoints.disposition import read_state
 from reactor.engine.endpoints.endpoint import REMOTE_UNINIT
-from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.receiver import Receiver
-from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
 from reactor.engine.serial import MASK
 from reactor.errors import (
@@ -34,8 +29,14 @@ from reactor.errors import (
     WINDOW_VIOLATION,
     RemoteProtocolError,
 )
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Optional, Union
+
+    from reactor.engine.endpoints.link import Link
+    from reactor.engine.endpoints.receiver import Receiver
+    from reactor.engine.endpoints.session import Session
     from reactor.engine.interface import ChannelInterface, WireInterface
 
 _DELIVERY = Event.DELIVERY
@@ -44,7 +45,7 @@ _DELIVERY = Event.DELIVERY
 PIECE_COST = 64
 
 
-class Pieces(list[Any]):
+class Pieces(list["Any"]):
     """The pieces of a delivery that takes several frames, but for the first. cost: as in `IncomingWindow.buffered`."""
 
     __slots__ = ("cost",)

@@ -9,24 +9,25 @@ It knows no frame and no connection; the inside of the layers is in tls/ and sas
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Callable, Optional, Union
-
 from reactor.codec.frames import AMQP_HEADER, SASL_HEADER
 from reactor.engine import proxy, websocket
-from reactor.engine.limits import Limits
 from reactor.engine.sasl.layer import SASL
-from reactor.engine.tls.ssl import SSL
 from reactor.engine.wire.stages import ENDED, EXPECT_AMQP_HEADER, NOTHING_SENT, Stages
 from reactor.errors import FRAMING_ERROR, SSLException
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Callable, Optional, Union
+
+    from reactor.engine.limits import Limits
     from reactor.engine.proxy.layer import ProxyLayer
     from reactor.engine.proxy.tunnel import Tunnel
     from reactor.engine.tls.layer import TLSLayer
+    from reactor.engine.tls.ssl import SSL
     from reactor.engine.websocket.layer import WebSocketLayer
 
-Sealing = Union["TLSLayer", "WebSocketLayer", "ProxyLayer"]
+    Sealing = Union["TLSLayer", "WebSocketLayer", "ProxyLayer"]
 
 
 class Layers:

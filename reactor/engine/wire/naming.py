@@ -7,20 +7,21 @@ Links enter. It knows no wire.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Optional
-
 from reactor.codec.definitions import ATTACH
 from reactor.codec.performatives import encode_composite
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED, REMOTE_UNINIT
-from reactor.engine.endpoints.link import Link
-from reactor.engine.endpoints.session import Session
 from reactor.engine.endpoints.terminus import Terminus
 from reactor.engine.events import Event
 from reactor.errors import FRAME_SIZE_TOO_SMALL, STOLEN
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Optional
+
+    from reactor.engine.endpoints.link import Link
+    from reactor.engine.endpoints.session import Session
     from reactor.engine.interface import ConnectionInterface
 
 

@@ -6,16 +6,17 @@ engine's own, and they change nothing of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Optional
-
 from reactor.engine.endpoints.delivery import OPEN
 from reactor.engine.wire.flows import Flows
 from reactor.engine.wire.outcomes import Outcomes
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
     from reactor.engine.interface import ChannelInterface
 
-Hook = Callable[[Any], None]
+    Hook = Callable[[Any], None]
 
 
 class ObservedFlows(Flows):

@@ -6,8 +6,6 @@ run of consecutive deliveries that end alike.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.codec.decode import ACCEPTED_STATE
 from reactor.codec.frames import write_disposition
 from reactor.engine.endpoints.delivery import OPEN, SETTLED_BY_PEER, SETTLED_NOW, STATE_CHANGED, Delivery
@@ -15,8 +13,11 @@ from reactor.engine.endpoints.disposition import ACCEPTED, EMPTY, TERMINAL, read
 from reactor.engine.events import Event
 from reactor.engine.serial import MASK, serial_difference
 from reactor.errors import INVALID_FIELD, RESOURCE_LIMIT_EXCEEDED, RemoteProtocolError
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Optional
+
     from reactor.engine.interface import ChannelInterface
 
 #: How often a delivery may be mentioned before it is settled, on average: a disposition of thirty bytes can mention all

@@ -8,7 +8,6 @@ deliveries. This is the hot path of sending.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Optional
 
 from reactor.codec.frames import transfer_writer, write_transfer
 from reactor.codec.long_payload import LongPayload
@@ -16,15 +15,18 @@ from reactor.engine.blocks import blocks
 from reactor.engine.endpoints.delivery import LOST, OPEN, Delivery
 from reactor.engine.endpoints.disposition import EMPTY, TRANSACTIONAL_STATE, FirstOfTransaction, state_bytes
 from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE
-from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.queues import NONE_OUTGOING
 from reactor.engine.endpoints.sender import NONE_RELEASED, Sender
-from reactor.engine.endpoints.session import Session
 from reactor.engine.events import Event
 from reactor.engine.handler import changes
 from reactor.engine.serial import MASK
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from reactor.engine.endpoints.link import Link
+    from reactor.engine.endpoints.session import Session
     from reactor.engine.interface import ChannelInterface, WireInterface
 
 #: While so many bytes wait to be sent no more transfers are written: they stay where they can be given up.

@@ -7,9 +7,6 @@ answered by the ending, in the one place that turns it into a frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from reactor.codec.decode import read_fields
 from reactor.codec.definitions import (
     ATTACH,
@@ -28,8 +25,6 @@ from reactor.codec.frames import PLAIN_FORM, SASL_HEADER, read_header
 from reactor.codec.performatives import check_fields, decode_composite
 from reactor.engine.headers import explain_header, is_unclear
 from reactor.engine.limits import UNLIMITED
-from reactor.engine.wire.channels import Channels
-from reactor.engine.wire.layers import Layers
 from reactor.engine.wire.stages import (
     AMQP_HEADING,
     EXPECT_AMQP_HEADER,
@@ -43,11 +38,17 @@ from reactor.engine.wire.stages import (
     SASL_HEADING,
     Stages,
 )
-from reactor.engine.wire.writer import FrameWriter
 from reactor.errors import FRAMING_ERROR, NOT_ALLOWED, POLICY_ERROR, RemoteProtocolError
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from reactor.engine.wire.channels import Channels
     from reactor.engine.wire.interface import OwningTransport
+    from reactor.engine.wire.layers import Layers
+    from reactor.engine.wire.writer import FrameWriter
 
 #: From how many bytes on a payload is not copied out of the input before its message is complete; unless the input is
 #: so many times as large: it would all be kept for it.
@@ -59,16 +60,19 @@ SHORT_PIECE = 512
 _CLOSE_HEAD = bytes((0x00, 0x53, CLOSE))
 
 
-class Row(NamedTuple):
+class Row:
     """One performative: the target that handles it, by which method, and the stages in which it is legal.
 
     CHANNELS and ENDING are parts of the transport; each other target is a part of the session's channel, by the name of
     its attribute, and CHANNEL that itself.
     """
 
-    target: str
-    method: str
-    stages: tuple[int, ...]
+    __slots__ = ("target", "method", "stages")
+
+    def __init__(self, target: str, method: str, stages: tuple[int, ...]) -> None:
+        self.target = target
+        self.method = method
+        self.stages = stages
 
 
 CHANNELS, ENDING, CHANNEL = "channels", "ending", "channel"

@@ -5,10 +5,13 @@ The transport owns one, and calls `all` where bytes pass. It knows nothing of th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Optional
+from reactor.lazily import TYPE_CHECKING
 
-Tap = Callable[[str, bytes], None]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Optional
+
+    Tap = Callable[[str, bytes], None]
 
 
 class Taps:

@@ -6,17 +6,20 @@ The transport hands over the time (`tick`). Nothing here asks for it, or sleeps:
 
 from __future__ import annotations
 
-from typing import Optional
-
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.endpoint import REMOTE_CLOSED
-from reactor.engine.wire.channels import Channels
-from reactor.engine.wire.ending import Ending
-from reactor.engine.wire.layers import Layers
-from reactor.engine.wire.reader import FrameReader
 from reactor.engine.wire.stages import CLOSE_SENT, EXPECT_FRAMES, FINISHED, OPEN_SENT, Stages
-from reactor.engine.wire.writer import FrameWriter
 from reactor.errors import CONNECTION_FORCED, RESOURCE_LIMIT_EXCEEDED, TIMED_OUT
+from reactor.lazily import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from reactor.engine.wire.channels import Channels
+    from reactor.engine.wire.ending import Ending
+    from reactor.engine.wire.layers import Layers
+    from reactor.engine.wire.reader import FrameReader
+    from reactor.engine.wire.writer import FrameWriter
 
 #: Seconds between two heartbeats, at least: a peer that asks for more of them would keep us busy with nothing else.
 SHORTEST_BEAT = 0.1

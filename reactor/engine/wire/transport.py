@@ -7,30 +7,36 @@ here. An exception that escapes from here, and is no error of the call, is our b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Optional, Union
-
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE
-from reactor.codec.types import AnyValue
 from reactor.engine.endpoints.condition import Condition, as_condition
-from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED
-from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.fields import as_bool
 from reactor.engine.events import Event
 from reactor.engine.limits import UNLIMITED, USUAL, Limits
 from reactor.engine.sasl.layer import SASL
-from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
 from reactor.engine.tls.ssl import SSL
 from reactor.engine.wire.channels import Channels
 from reactor.engine.wire.ending import Ending
-from reactor.engine.wire.layers import Layers, Sealing
+from reactor.engine.wire.layers import Layers
 from reactor.engine.wire.reader import FrameReader
 from reactor.engine.wire.stages import AMQP_HEADER_SENT, CLOSE_SENT, ENDED, ENDED_CLOSED, FINISHED, OPEN_SENT, Stages
-from reactor.engine.wire.taps import Tap, Taps
+from reactor.engine.wire.taps import Taps
 from reactor.engine.wire.timeouts import Timeouts
 from reactor.engine.wire.writer import FrameWriter
 from reactor.errors import POLICY_ERROR, TransportException
+from reactor.lazily import TYPE_CHECKING
 from reactor.listing import Listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, Optional, Union
+
+    from reactor.codec.types import AnyValue
+    from reactor.engine.endpoints.connection import Connection
+    from reactor.engine.endpoints.link import Link
+    from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
+    from reactor.engine.wire.layers import Sealing
+    from reactor.engine.wire.taps import Tap
 
 
 class Transport(Listed):
@@ -363,8 +369,7 @@ class Transport(Listed):
         """Hand over bytes that have come. TransportException once the input has ended."""
         if self.stages.input == ENDED:
             raise TransportException("the input has ended: %d bytes come too late" % len(binary))
-        with self.channels.pushed():
-            self.receive(bytes(binary))
+        self.channels.pushed(self.receive, bytes(binary))
 
     def receive(self, data: bytes) -> bool:
         """Take bytes that have come; an incomplete frame is kept. After the end they are dropped. Returns whether
@@ -491,10 +496,3 @@ class Transport(Listed):
         """The driver could not read, write or connect: everything ends at once, because of this condition; unless
         the peer's close has come, after which nothing that happens to the wire is news."""
         self.ending.fail(name, description, info)
-
-
-def as_bool(name: str, value: Any) -> bool:
-    """TypeError for a value that is neither True nor False: a text such as "no" would mean yes."""
-    if not isinstance(value, bool):
-        raise TypeError("%s() takes True or False, not %r" % (name, value))
-    return value

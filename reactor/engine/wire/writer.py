@@ -7,21 +7,15 @@ When it is time for a heartbeat is the business of timeouts.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Optional
-
 from reactor.codec.definitions import CLOSE, OPEN
 from reactor.codec.frames import AMQP_HEADER, EMPTY_FRAME, SASL_HEADER, write_frame
 from reactor.codec.performatives import encode_composite
 from reactor.engine.endpoints.condition import Condition
-from reactor.engine.endpoints.connection import Connection
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
 from reactor.engine.endpoints.link import Link
 from reactor.engine.endpoints.session import Session
 from reactor.engine.wire.attachments import attach, detach
 from reactor.engine.wire.channel import begin, end
-from reactor.engine.wire.channels import Channels
-from reactor.engine.wire.layers import Layers
 from reactor.engine.wire.stages import (
     AMQP_HEADER_SENT,
     AMQP_HEADING,
@@ -36,9 +30,16 @@ from reactor.engine.wire.stages import (
     Stages,
 )
 from reactor.errors import INVALID_FIELD, DataException, LocalProtocolError
+from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Optional
+
+    from reactor.engine.endpoints.connection import Connection
+    from reactor.engine.wire.channels import Channels
     from reactor.engine.wire.interface import OwningTransport
+    from reactor.engine.wire.layers import Layers
 
 
 class FrameWriter:

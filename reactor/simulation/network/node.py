@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from reactor.loop.aside import outcome_of
-from reactor.loop.interface import Network, Watchable, Watcher, join_address
+from reactor.loop.interface import Network, Watchable, Watcher
+from reactor.loop.wires import join_address
 from reactor.simulation.network.interface import NetworkView
 from reactor.simulation.network.wire import MemoryListener, MemoryWire, place_of
 

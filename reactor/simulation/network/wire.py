@@ -13,8 +13,9 @@ import os
 from collections import deque
 from typing import Optional
 
-from reactor.loop.interface import READ, WRITE, Buffer, ConnectError, join_address
+from reactor.loop.interface import Buffer
 from reactor.loop.timers import Timer
+from reactor.loop.wires import READ, WRITE, ConnectError, join_address
 from reactor.simulation.network.interface import NodeView
 from reactor.simulation.network.pipe import Pipe
 from reactor.tracing.splitter import Splitter

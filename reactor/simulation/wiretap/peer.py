@@ -20,7 +20,7 @@ from collections import deque
 from typing import Any, Callable, NamedTuple, Optional
 
 from reactor.codec.frames import AMQP_HEADER, SASL_HEADER
-from reactor.loop.interface import READ, WRITE, ConnectError
+from reactor.loop.wires import READ, WRITE, ConnectError
 from reactor.simulation.network.node import MemoryNode
 from reactor.simulation.network.wire import MemoryListener, MemoryWire
 from reactor.simulation.wiretap.frames import (
