@@ -26,7 +26,6 @@ from reactor.codec.types import (
     ulong,
     ushort,
 )
-from reactor.container.acceptor import Acceptor
 from reactor.container.container import Container
 from reactor.container.draining import Leftover
 from reactor.container.reconnect.backoff import Backoff
@@ -48,9 +47,7 @@ from reactor.container.settings.options import (
     Selector,
     SenderOption,
 )
-from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.task import Task
-from reactor.container.transactions.transaction import Transaction
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,
@@ -113,7 +110,7 @@ from reactor.errors import (
     TransportException,
     UnsettledError,
 )
-from reactor.event import ApplicationEvent, Collector, Event, EventBase
+from reactor.event import Collector, Event, EventBase
 from reactor.explain.anything import explain
 from reactor.lazily import TYPE_CHECKING, members, names_of
 from reactor.url import Url
@@ -121,18 +118,26 @@ from reactor.version import VERSION, VERSION_MAJOR, VERSION_MINOR, VERSION_POINT
 
 if TYPE_CHECKING:
     from reactor.codec.data import Data
+    from reactor.container.acceptor import Acceptor
     from reactor.container.settings.exactly_once import ExactlyOnce
     from reactor.container.settings.screens import LocalExpiry, RedeliveryPolicy
+    from reactor.container.sources.injector import EventInjector
+    from reactor.container.transactions.transaction import Transaction
     from reactor.container.unsettled.file import UnsettledFile
     from reactor.container.unsettled.memory import UnsettledMemory
     from reactor.environment import environment_secret, environment_url
+    from reactor.event import ApplicationEvent
 else:  # few programs need these: each is imported when it is asked for
     __getattr__ = members(
         __name__,
+        Acceptor="reactor.container.acceptor",
+        ApplicationEvent="reactor.event",
         Data="reactor.codec.data",
+        EventInjector="reactor.container.sources.injector",
         ExactlyOnce="reactor.container.settings.exactly_once",
         LocalExpiry="reactor.container.settings.screens",
         RedeliveryPolicy="reactor.container.settings.screens",
+        Transaction="reactor.container.transactions.transaction",
         UnsettledFile="reactor.container.unsettled.file",
         UnsettledMemory="reactor.container.unsettled.memory",
         environment_secret="reactor.environment",

@@ -10,15 +10,15 @@ in `on_message`, although it is None elsewhere.
 
 from __future__ import annotations
 
-from reactor.container.sources import injector
 from reactor.engine import events
-from reactor.lazily import TYPE_CHECKING
+from reactor.lazily import TYPE_CHECKING, members
 
 if TYPE_CHECKING:
     from typing import Optional
 
     from reactor.codec.message import Message
     from reactor.container.container import Container
+    from reactor.container.sources import injector
     from reactor.container.transactions.transaction import Transaction
     from reactor.engine.public import Connection, Delivery, Link, Receiver, Sender, Session, Transport
 
@@ -59,5 +59,5 @@ if TYPE_CHECKING:
 if not TYPE_CHECKING:
     EventBase = events.EventBase
     Event = events.Event
-    ApplicationEvent = injector.ApplicationEvent
     Collector = events.Collector
+    __getattr__ = members(__name__, ApplicationEvent="reactor.container.sources.injector")

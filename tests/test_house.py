@@ -189,6 +189,21 @@ def test_what_is_imported_later_is_of_the_standard_library_and_of_no_other_world
                 assert floor(source.name) >= LOOP or name not in WORLDLY, f"{source}:{node.lineno}: {name}"
 
 
+def test_modules_of_every_program_leave_typing_to_type_checkers():
+    """It takes as long to import as twenty modules of ours: TYPE_CHECKING comes from reactor.lazily, and the rest of it
+    is imported below that."""
+    known = {source.name: source for source in SOURCES}
+    imported: set[str] = set()
+    ahead = ["reactor", "handlers"]
+    while ahead:
+        name = ahead.pop()
+        if name in known and name not in imported:
+            imported.add(name)
+            ahead += [known[name].wing, *(found.module for found in known[name].imports if not found.typing_only)]
+    found = {(name, one.module, one.line) for name in imported for one in known[name].imports if not one.typing_only}
+    assert not [f"{name}:{line}: {module}" for name, module, line in found if module in ("typing", "contextlib")]
+
+
 @each_source
 def test_names_that_are_imported_later_are_those_that_type_checkers_see(source):
     for node in source.tree.body:

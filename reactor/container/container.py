@@ -10,10 +10,10 @@ from __future__ import annotations
 import random as random_module
 import weakref
 
-from reactor.container.acceptor import Acceptor
+from reactor import container as rooms
+from reactor.container import sources
 from reactor.container.connections import Connections
 from reactor.container.explain.explainer import PATIENCE, Explainer
-from reactor.container.explain.questions import Questions
 from reactor.container.links import LinkMaker, random_uuid
 from reactor.container.running import Running
 from reactor.container.settings.connect import ConnectSettings
@@ -21,7 +21,6 @@ from reactor.container.settings.defaults import Defaults
 from reactor.container.settings.keywords import check_delay, check_keywords, explained_by
 from reactor.container.settings.links import ReceiverSettings, SenderSettings, SessionSettings
 from reactor.container.settings.listen import ListenSettings
-from reactor.container.sources.injector import EventInjector
 from reactor.container.sources.selectable import Selectable
 from reactor.container.sources.task import Task
 from reactor.container.system_handler import SystemHandler
@@ -40,7 +39,9 @@ if TYPE_CHECKING:
     from typing import Callable, NoReturn, Optional, TypeVar, Union, overload
 
     from reactor.codec.types import AnyValue
+    from reactor.container.acceptor import Acceptor
     from reactor.container.draining import Leftover
+    from reactor.container.explain.questions import Questions
     from reactor.container.explain.sentences import Explanation
     from reactor.container.interface import Tokens
     from reactor.container.links import Context
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from reactor.container.settings.links import Tags
     from reactor.container.settings.options import Options
     from reactor.container.settings.proxy import ProxyOption
+    from reactor.container.sources.injector import EventInjector
     from reactor.container.transactions.control import Scope
     from reactor.container.transactions.transaction import Transaction
     from reactor.engine.endpoints.fields import Names
@@ -177,7 +179,7 @@ class Container(Defaults):
         check_keywords("listen()", Container.listen, given)
         self.owner.check()
         check_handler(handler, self.runs_coroutines)
-        return Acceptor(self, ListenSettings(given, self), self._turns.drive)
+        return rooms.Acceptor(self, ListenSettings(given, self), self._turns.drive)
 
     def connection(self, handler: Optional[object] = None) -> Connection:
         """A new Connection of this container, with its events for `handler`, or for its own handlers. It has no
@@ -282,7 +284,7 @@ class Container(Defaults):
         the Selectable, or the injector.
         """
         self.owner.check()
-        if isinstance(handler, EventInjector):
+        if isinstance(handler, sources.EventInjector):
             self._turns.injectors.append(handler)
             handler.attach(self)
             return handler
@@ -434,7 +436,7 @@ class Container(Defaults):
 
         OSError where that cannot be: FileExistsError for a file that is no socket, PermissionError.
         """
-        return Questions.of(self._explainer, self.container_id, place, token, by_signal)
+        return sources.Questions.of(self._explainer, self.container_id, place, token, by_signal)
 
     # -- stopping ----------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The trace of frames on stderr, or in a transport's own tracer: which transports write one, and where it goes."""
+"""The trace of frames on stderr, or in a transport's own tracer."""
 
 from __future__ import annotations
 
@@ -18,25 +18,13 @@ if TYPE_CHECKING:
 _traced = count(1)
 
 
-def wanted_trace(wanted: Optional[str]) -> str:
-    """The trace that the value of the environment variable ``PN_TRACE_FRM`` asks for: "frames", "words" or ""."""
-    word = (wanted or "").strip().lower()
-    return word if word == "words" else "frames" if word in ("1", "true", "yes", "on") else ""
-
-
-def trace_with(transport: Transport, wanted: str) -> None:
-    """Have `transport` write its frames down when it is asked to trace, and at once where that is wanted: as "frames"
-    with all of their fields, or in "words"."""
-    transport.trace_maker = _trace_words if wanted == "words" else _trace_frames
-    if wanted or transport.trace_flags:
-        transport.trace(transport.trace_flags or transport.TRACE_FRM)
-
-
-def _trace_frames(transport: Transport) -> Callable[[str, bytes], None]:
+def trace_frames(transport: Transport) -> Callable[[str, bytes], None]:
+    """Writes the frames of `transport` with all of their fields."""
     return tracing.TextTrace(_writer(weakref.ref(transport)), "0x%x" % next(_traced))
 
 
-def _trace_words(transport: Transport) -> Callable[[str, bytes], None]:
+def trace_words(transport: Transport) -> Callable[[str, bytes], None]:
+    """Writes them in words."""
     return tracing.WordTrace(_writer(weakref.ref(transport)), "0x%x" % next(_traced))
 
 

@@ -37,9 +37,6 @@ HELD_LIMIT = 0.1
 #: Methods that are called for each message, with one argument.
 OF_MESSAGES = ("sent", "received", "settled", "credit")
 
-#: Observers of every container of this process that is made from now on: for tools that run the programs of others.
-everywhere: list[object] = []
-
 
 class Observing:
     """The observers of one container, as functions.

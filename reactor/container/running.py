@@ -8,11 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
+from reactor import container as rooms
 from reactor.container.draining import Drain, Leftover
-from reactor.container.observing import Observing, everywhere
-from reactor.container.service_manager import ServiceManager
 from reactor.container.settings.keywords import check_seconds
-from reactor.container.signals import Signals
 from reactor.container.waiting import print_interrupted
 from reactor.engine.events import Event
 from reactor.lazily import TYPE_CHECKING
@@ -23,7 +21,11 @@ if TYPE_CHECKING:
     from reactor.container.connections import Connections
     from reactor.container.explain.explainer import Explainer
     from reactor.container.interface import RunHost
+    from reactor.container.service_manager import ServiceManager
     from reactor.container.turns import Turns
+
+#: Observers of every container of this process that is made from now on: for tools that run the programs of others.
+everywhere: list[object] = []
 
 
 class Running:
@@ -51,7 +53,7 @@ class Running:
             raise TypeError("observers are a list of objects, not %r: observers=[...]" % (observers,))
         given = [*observers, *everywhere]
         if given:
-            observing = Observing(given, container, self._turns.loop.clock)
+            observing = rooms.Observing(given, container, self._turns.loop.clock)
             self._turns.observe(observing)
             self._ended = observing.ended
             if observing.held is not None and observing.held_limit is not None:
@@ -123,7 +125,7 @@ class Running:
 
     def notifying(self, do_work: Callable[[Optional[float]], bool]) -> Callable[[], bool]:
         """Turns for `run`, of which the service manager hears. do_work: one turn, which waits for so long at most."""
-        manager = self._manager = ServiceManager(self._turns.loop.clock, lambda: str(self._explainer.container()))
+        manager = self._manager = rooms.ServiceManager(self._turns.loop.clock, lambda: str(self._explainer.container()))
         started = False
 
         def process() -> bool:
@@ -141,7 +143,7 @@ class Running:
         """As `run`; signals end it. drain: seconds."""
         check_seconds("drain", drain)
         left = self._leftover
-        signals = Signals(self.stop, self._turns.call_soon, self._turns.loop.network.wake_descriptor, drain)
+        signals = rooms.Signals(self.stop, self._turns.call_soon, self._turns.loop.network.wake_descriptor, drain)
         with signals:
             self.run(process)
         self.exit_status = self.exit_status or signals.status(bool(left))

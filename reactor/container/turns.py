@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections import deque
 
-from reactor.container.frame_trace import trace_with, wanted_trace
+from reactor import container as rooms
 from reactor.container.sources.task import Task
 from reactor.container.threads import OwningThread, PostedCall
 from reactor.engine.events import Collector, Event, EventBase, EventType
@@ -286,7 +286,9 @@ class Turns:
         """Have `transport` exchange its bytes over `wire`. is_server: the wire came in."""
         if self.observing is not None:
             self.observing.wire(transport, wire, is_server)
-        trace_with(transport, self._traces)
+        transport.trace_maker = _trace_words if self._traces == "words" else _trace_frames
+        if self._traces or transport.trace_flags:
+            transport.trace(transport.trace_flags or transport.TRACE_FRM)
         linger = LINGER if transport.write_timeout is None else min(LINGER, transport.write_timeout)
         driver = self.drivers[transport] = Driver(self.loop, transport, wire, linger)
         return driver
@@ -329,3 +331,17 @@ class Turns:
         self.loop.timers.clear()
         self.injectors.clear()
         self._posted.clear()
+
+
+def wanted_trace(wanted: Optional[str]) -> str:
+    """The trace that the value of the environment variable ``PN_TRACE_FRM`` asks for: "frames", "words" or ""."""
+    word = (wanted or "").strip().lower()
+    return word if word == "words" else "frames" if word in ("1", "true", "yes", "on") else ""
+
+
+def _trace_frames(transport: Transport) -> Callable[[str, bytes], None]:
+    return rooms.trace_frames(transport)
+
+
+def _trace_words(transport: Transport) -> Callable[[str, bytes], None]:
+    return rooms.trace_words(transport)

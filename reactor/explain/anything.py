@@ -6,8 +6,8 @@ It knows the endpoints of the engine; all other things that can be explained hav
 from __future__ import annotations
 
 from reactor.codec.message import Message
+from reactor.container import explain as rooms
 from reactor.container.explain.explainer import PATIENCE, of_endpoint
-from reactor.container.explain.look import Look
 from reactor.engine.events import EventBase
 from reactor.engine.public import Connection, Delivery, Link, Session
 from reactor.lazily import TYPE_CHECKING
@@ -44,7 +44,7 @@ def explain(thing: Any, patience: float = PATIENCE) -> Explanation:
     connection = connection if isinstance(connection, Connection) else connection.connection
     explainer = connection.explainer
     if explainer is None:
-        return of_endpoint(Look(), thing)
+        return of_endpoint(rooms.Look(), thing)
     return explainer.ask(lambda: explainer.of(thing), patience)  # type: ignore[no-any-return]
 
 

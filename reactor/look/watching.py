@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from reactor.container.observing import everywhere
+from reactor.container.running import everywhere
 from reactor.simulation.network.clock import VirtualClock
 from reactor.tracing.recorder import Recorder
 from reactor.tracing.recording import Recording

@@ -11,7 +11,7 @@ import pytest
 from reactor import UNDESCRIBED, Array, Data, Described, Message, char, symbol, timestamp, ubyte
 from reactor.codec.definitions import COMPOSITES, OPEN, SASL_CHALLENGE, SASL_INIT, SASL_OUTCOME, SASL_RESPONSE, TRANSFER
 from reactor.codec.performatives import encode_composite
-from reactor.container.frame_trace import wanted_trace
+from reactor.container.turns import wanted_trace
 from reactor.tracing.text import TextTrace, format_composite, format_value
 from tests.support.stage import Stage
 

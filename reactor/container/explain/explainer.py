@@ -13,10 +13,6 @@ from weakref import ref
 
 from reactor.container import explain
 from reactor.container.draining import Drain
-from reactor.container.explain.links import ended, of_link
-from reactor.container.explain.look import Look
-from reactor.container.explain.samples import Samples
-from reactor.container.explain.sentences import Explanation, Sentence, counted, lasting
 from reactor.container.sources.selectable import Selectable
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Delivery, Link, Session
@@ -41,7 +37,9 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Optional, Protocol
 
     from reactor.container.connections import Connections
-    from reactor.container.explain.look import Refusal
+    from reactor.container.explain.look import Look, Refusal
+    from reactor.container.explain.samples import Samples
+    from reactor.container.explain.sentences import Explanation, Sentence
     from reactor.container.sources.task import Task
     from reactor.container.turns import Turns
 
@@ -68,7 +66,7 @@ class Explainer:
         self._connections = connections
         self._tasks = tasks
         self._refused: deque[Refusal] = deque(maxlen=MOST_REFUSALS)
-        self._samples = Samples()
+        self._samples: Optional[Samples] = None
         self._sampling = False  # a look is handed over to the container's thread
         self._holding: tuple[Any, float] = (None, 0.0)  # the frame that has not let the loop look, and since when
         self._asking: set[threading.Event] = set()  # threads that wait for an answer
@@ -95,13 +93,13 @@ class Explainer:
         """The peer has ended a link. With a reason it is remembered, as long as no other comes in its place."""
         if link.remote_condition is not None and not self._connections.will_retry(link):
             where = "%s: %s" % (link.connection.describe(), link.describe())
-            words = "%s %s" % (where, ended(link)[1])
+            words = "%s %s" % (where, explain.ended(link)[1])
             self._refused.append((ref(link.connection), link.describe(), self._turns.loop.clock.now(), words))
 
     def sample(self) -> None:
         """Look at all links, so that a later look knows since when they stand as they are."""
         links = (link for connection in self._connections.all() for link in connection.links(0))
-        self._samples.take(links, self._turns.loop.clock.now())
+        self._looks.take(links, self._turns.loop.clock.now())
 
     def container(self) -> Explanation:
         """About the whole container."""
@@ -110,10 +108,10 @@ class Explainer:
         failure = self._connections.failure
         if failure is not None:
             ended_it = "a connection was given up" if isinstance(failure, _GIVEN_UP) else "run() was left by an error"
-            told.append(Sentence("refused", "%s: %s" % (ended_it, shown(str(failure) or repr(failure)))))
+            told.append(explain.Sentence("refused", "%s: %s" % (ended_it, shown(str(failure) or repr(failure)))))
         if look.stopping:
             text = "the container is stopping, stop(drain=...): it takes nothing in, and waits for the outcomes of %s"
-            told.append(Sentence("stopping", text % self._under_way()))
+            told.append(explain.Sentence("stopping", text % self._under_way()))
         listed = self._connections.all()
         for connection in listed[:MOST_CONNECTIONS]:
             told += explain.of_connection(look, connection)
@@ -123,7 +121,7 @@ class Explainer:
         self.sample()
         if not any(sentence.stuck or sentence.kind == "only a timer" for sentence in told):
             told.append(self._well(listed))
-        return Explanation.of(told)
+        return explain.Explanation.of(told)
 
     def of(self, thing: Any) -> Explanation:
         """About a connection, session, link or delivery of the container."""
@@ -152,15 +150,21 @@ class Explainer:
             told.extend(more)
             left -= 1
             if not left:
-                then(Explanation.of(told))
+                then(explain.Explanation.of(told))
 
         for connection in waits:
             explain.FarView(connection, self._turns.loop, take, patience=patience)
         if not waits:
-            then(Explanation.of(told))
+            then(explain.Explanation.of(told))
 
     def _look(self) -> Look:
-        return Look(self._turns, self._connections, self._samples, list(self._refused), self._drain is not None)
+        return explain.Look(self._turns, self._connections, self._looks, list(self._refused), self._drain is not None)
+
+    @property
+    def _looks(self) -> Samples:
+        if self._samples is None:
+            self._samples = explain.Samples()
+        return self._samples
 
     @property
     def _drain(self) -> Optional[Drain]:
@@ -169,7 +173,7 @@ class Explainer:
 
     def _under_way(self) -> str:
         links = [link for connection in self._connections.all() for link in connection.links(0)]
-        return counted(sum(link.unsettled for link in links), "delivery", "deliveries")
+        return explain.counted(sum(link.unsettled for link in links), "delivery", "deliveries")
 
     def _other_sources(self, has_connections: bool) -> list[Sentence]:
         """Timers, listeners, and sources of the application."""
@@ -177,30 +181,33 @@ class Explainer:
         watchers = list(loop.watchers)
         for watcher in watchers:
             if isinstance(watcher, ListenerDriver):
-                told.append(Sentence("listening", "waits for peers that connect to %s" % watcher.listener.address))
+                text = "waits for peers that connect to %s" % watcher.listener.address
+                told.append(explain.Sentence("listening", text))
         others = len(self._turns.injectors) + sum(isinstance(watcher, Selectable) for watcher in watchers)
         if others:
             text = "waits for %s of the application's own"
-            told.append(Sentence("own sources", text % counted(others, "descriptor or injector",
+            told.append(explain.Sentence("own sources", text % explain.counted(others, "descriptor or injector",
                                                                "descriptors or injectors")))  # fmt: skip
         now = loop.clock.now()
         due = [task.timer.at for task in self._tasks if task.timer is not None and task.timer.pending]
         if due:
             alone = not (told or has_connections)
             text = "waits %sfor %s, due in %s" if len(due) == 1 else "waits %sfor %s, the first due in %s"
-            text %= ("only " if alone else "", counted(len(due), "timer"), lasting(max(0.0, min(due) - now)))
-            told.append(Sentence("only a timer" if alone else "timer", text))
+            when = explain.lasting(max(0.0, min(due) - now))
+            text %= ("only " if alone else "", explain.counted(len(due), "timer"), when)
+            told.append(explain.Sentence("only a timer" if alone else "timer", text))
         if self._turns.owner.ident is None and not told and not has_connections:
             why = self._connections.failure
             text = "the container does not run: run() is not called, or has come to its end"
-            told.append(Sentence("not running", text + ("" if why is None else ", and ended_by has the reason")))
+            text += "" if why is None else ", and ended_by has the reason"
+            told.append(explain.Sentence("not running", text))
         return told
 
     @staticmethod
     def _well(listed: list[Connection]) -> Sentence:
         links = sum(1 for connection in listed for _ in connection.links(0))
-        return Sentence("well", "nothing stands in the way: %s with %s" % (
-            counted(len(listed), "connection"), counted(links, "link"),
+        return explain.Sentence("well", "nothing stands in the way: %s with %s" % (
+            explain.counted(len(listed), "connection"), explain.counted(links, "link"),
         ))  # fmt: skip
 
     # -- from any thread ---------------------------------------------------------------------------------
@@ -257,7 +264,7 @@ class Explainer:
         if answers:
             return answers[0]
         now = self._turns.loop.clock.now()
-        return Explanation.of([explain.held(owner.ident, now - self._turns.loop.now, called, now - seen)])
+        return explain.Explanation.of([explain.held(owner.ident, now - self._turns.loop.now, called, now - seen)])
 
     def _hold(self, ident: Optional[int]) -> tuple[Any, float]:
         """The frame of the application that has the loop now, and since when it is known to."""
@@ -305,12 +312,12 @@ def of_endpoint(look: Look, thing: Any) -> Explanation:
     elif isinstance(thing, Link):
         told = explain.of_session(look, thing.session, links=False) if thing.may_go_on() and not thing.held else []
         if thing.state & Endpoint.REMOTE_CLOSED or not any(_stops_links(sentence) for sentence in told):
-            told += of_link(look, thing)
+            told += explain.of_link(look, thing)
     else:
         raise TypeError("explain() takes a container, connection, session, link or delivery, not %r" % (thing,))
     if not any(sentence.stuck for sentence in told) and not any(sentence.kind == "done" for sentence in told):
-        told.append(Sentence("well", "nothing stands in the way"))
-    return Explanation.of(told)
+        told.append(explain.Sentence("well", "nothing stands in the way"))
+    return explain.Explanation.of(told)
 
 
 def _stops_links(sentence: Sentence) -> bool:
@@ -320,7 +327,7 @@ def _stops_links(sentence: Sentence) -> bool:
 def _of_the_rest(look: Look, connections: list[Connection]) -> Sentence:
     each = (explain.of_connection(look, one, links=False) for one in connections)
     stuck = sum(any(sentence.stuck for sentence in told) for told in each)
-    more = counted(len(connections), "more connection")
+    more = explain.counted(len(connections), "more connection")
     if stuck:
-        return Sentence("more", "%s, and %d of them cannot go on" % (more, stuck))
-    return Sentence("more of it", "%s, and nothing stands in the way of their wires" % more)
+        return explain.Sentence("more", "%s, and %d of them cannot go on" % (more, stuck))
+    return explain.Sentence("more of it", "%s, and nothing stands in the way of their wires" % more)

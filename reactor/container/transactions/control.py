@@ -7,8 +7,8 @@ transaction; the system handler calls it at their end. It knows links, and nothi
 from __future__ import annotations
 
 from reactor.codec.types import symbol
+from reactor.container import transactions
 from reactor.container.settings.options import SenderOption
-from reactor.container.transactions.transaction import Transaction
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import EMPTY
 from reactor.engine.endpoints.endpoint import Endpoint
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional, Union
 
     from reactor.container.interface import TransactionHost
+    from reactor.container.transactions.transaction import Transaction
 
     #: What a transaction is declared on: its links have part in it.
     Scope = Union[Connection, Session]
@@ -125,7 +126,7 @@ class Transactions:
             control = Control(self._container)
             control.link = self._container.create_sender(context, None, handler=control, options=_ToCoordinator())
             self._controls[context] = control
-        transaction = Transaction(control.link, handler, settle_before_discharge)
+        transaction = transactions.Transaction(control.link, handler, settle_before_discharge)
         control.open[transaction] = None
         return transaction
 
