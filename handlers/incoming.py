@@ -166,7 +166,7 @@ class IncomingMessageHandler(Handler, Acking):
             delivery.settle_with(RELEASED)
             return
         try:
-            event.message = message = Message.from_bytes(delivery.take())
+            event.message = message = Message.from_bytes(delivery.take(False))
             message.origin = delivery
             message.body  # noqa: B018  # read for its error: no call for a body that cannot be decoded
             if link.screen is None or link.screen(event):
@@ -191,7 +191,7 @@ class IncomingMessageHandler(Handler, Acking):
             type(self).on_delivery(self, event)
             return
         try:
-            event.message = message = Message.from_bytes(delivery.take())
+            event.message = message = Message.from_bytes(delivery.take(False))
             message.origin = delivery
             message.body  # noqa: B018  # read for its error
             if link.screen is None or link.screen(event):

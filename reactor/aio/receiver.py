@@ -131,7 +131,7 @@ class AsyncReceiver:
             delivery = incoming[0]
             if delivery.partial or delivery.aborted:
                 return None  # the rest, or the event of its end, is to come
-            payload = delivery.take()
+            payload = delivery.take(False)
             if delivery.fate == LOST:
                 continue  # it comes again, here or elsewhere
             try:

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from reactor.container.settings.options import Options
 
 
-Arrived = tuple[float, bytes, Any]
-"""A message that has come: when, by the container's clock; its bytes; its Delivery."""
+Arrived = tuple[float, Any, Any]
+"""A message that has come: when, by the container's clock; its bytes, or a LongPayload; its Delivery."""
 
 
 class BlockingReceiver:
@@ -382,7 +382,7 @@ class BlockingReceiver:
     def arrived(self, delivery: Any, now: float) -> None:
         """A message has come."""
         self._coming = 0
-        self._arrived.append((now, delivery.take(), delivery))
+        self._arrived.append((now, delivery.take(False), delivery))
         if not self._has_news:
             self._has_news = True
             self._service.at_end_of_round(self._tell)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from struct import Struct
 
+from reactor.codec.sections import taken_apart
 from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 #: Bytes from which on a body is not copied. No transfer that the engine writes is longer, so that such a message always
 #: leaves in several.
 LONG_BODY = 256 * 1024
+#: The types of a body that is not copied: nothing changes a value of them.
+LONG_KINDS = frozenset({bytes, str})
 
 _MOST = 0xFFFFFFFF  #: bytes of a binary or a string [1.6]
 _size = Struct(">I").pack
@@ -69,6 +72,17 @@ def joined(*pieces: Union[bytes, bytearray, memoryview]) -> Union[bytes, LongPay
     return payload if len(payload) >= LONG_BODY else bytes(payload)
 
 
+def from_pieces(kind: Any, payload: Any) -> Any:
+    """The message of such a class that a buffer or a LongPayload encodes. A long binary is put together as a body, and
+    not twice."""
+    apart = taken_apart(payload.pieces) if type(payload) is LongPayload else None
+    if apart is None:
+        return kind.from_bytes(bytes(payload))
+    message = kind.from_bytes(apart[0])
+    message.body, message.inferred = apart[1:]
+    return message
+
+
 def long_content(out: bytearray, body: Any, inferred: bool) -> Optional[bytes]:
     """The content of the section of a body that is long, which is not copied; the beginning of the section is appended
     to `out`. None for any other body, and nothing is appended."""
@@ -79,7 +93,7 @@ def long_content(out: bytearray, body: Any, inferred: bool) -> Optional[bytes]:
         try:
             content = body.encode()
         except UnicodeEncodeError:
-            return None  # whoever writes it says why not
+            return None  # the writer of all other bodies raises the error
     else:
         return None
     if not LONG_BODY <= len(content) <= _MOST:

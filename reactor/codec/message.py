@@ -29,7 +29,7 @@ from reactor.codec.encode import (
     write_sequence,
     write_value,
 )
-from reactor.codec.long_payload import LONG_BODY, LongPayload, joined, long_content
+from reactor.codec.long_payload import LONG_BODY, LONG_KINDS, LongPayload, from_pieces, joined, long_content
 from reactor.codec.section_writers import (
     NO_BODY,
     TEXTS,
@@ -71,9 +71,6 @@ if TYPE_CHECKING:
     from reactor.codec.section_writers import Content, Write
     from reactor.codec.sections import Spans
     from reactor.codec.types import AnyValue
-
-#: The types of a body that is not copied when it is long.
-_LONG_KINDS = frozenset({bytes, str})
 
 
 class Message(FieldAttributes):
@@ -133,13 +130,15 @@ class Message(FieldAttributes):
     # -- bytes --------------------------------------------------------------------------------------------
 
     @classmethod
-    def from_bytes(cls, payload: bytes) -> Message:
+    def from_bytes(cls, payload: Union[bytes, LongPayload]) -> Message:
         """The message that these bytes, the payload of a delivery, encode.
 
         Only the kinds and the sizes of the sections are looked at; see `check`. Raises DecodeError.
         """
+        if type(payload) is not bytes:
+            return from_pieces(cls, payload)  # type: ignore[no-any-return]
         self = cls.__new__(cls)
-        self._raw, self._spans = locate(payload if type(payload) is bytes else bytes(payload))
+        self._raw, self._spans = locate(payload)
         self.header_fields = self.property_fields = self._parts = self._inferred = None
         self._instructions = self._annotations = self._properties = self._body = self._footer = UNREAD
         self.changed = 0
@@ -210,7 +209,7 @@ class Message(FieldAttributes):
             self._write_fields(out)
         if self._properties:
             self._write_properties(out)
-        if type(body) in _LONG_KINDS and len(body) >= LONG_BODY and self._parts is None:
+        if type(body) in LONG_KINDS and len(body) >= LONG_BODY and self._parts is None:
             content = long_content(out, body, bool(self._inferred))
             if content is not None:
                 footer = bytearray()

@@ -32,7 +32,8 @@ from reactor.errors import DecodeError, RemoteProtocolError
 from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from collections.abc import Sequence
+    from typing import Any, Optional, Union
 
     from reactor.codec.readers import Limits
 
@@ -216,6 +217,54 @@ def locate(buf: bytes) -> tuple[bytes, Spans]:
     if parts is not None:
         buf, spans = _arranged(buf, parts)
     return buf, spans
+
+
+def long_body_at(buf: Union[bytes, memoryview]) -> Optional[tuple[int, int, int]]:
+    """The place of a binary body of 256 bytes or more in a message of which this is the beginning: where its content
+    begins, the size of that, and the code of its section. None where that cannot be seen here, or where it would be
+    written otherwise."""
+    pos = 0
+    try:
+        while buf[pos] == 0x00 and buf[pos + 1] == 0x53 and HEADER <= buf[pos + 2] <= AMQP_VALUE:
+            code, constructor = buf[pos + 2], buf[pos + 3]
+            if code >= DATA:
+                size: int = _unpack_uint(buf, pos + 4)[0]
+                binary = constructor == 0xB0 and code != AMQP_SEQUENCE and size > 255
+                return (pos + 8, size, code) if binary else None
+            width = _WIDTHS[constructor]
+            pos += 3
+            if width > 0:
+                pos += width
+            elif width == _SMALL:
+                pos += 2 + buf[pos + 1]
+            elif width == _LARGE:
+                pos += 5 + _unpack_uint(buf, pos + 1)[0]
+            else:
+                return None
+    except (IndexError, StructError):
+        pass
+    return None
+
+
+def taken_apart(pieces: Sequence[Any]) -> Optional[tuple[bytes, bytes, bool]]:
+    """A message with a long binary as its body, from its pieces: the other sections, the body, whether that is data.
+    None for any other message. Raises DecodeError."""
+    found = long_body_at(pieces[0])
+    if found is None:
+        return None
+    at, size, code = found
+    parts = [pieces[0][at:], *pieces[1:]]
+    behind = sum(map(len, parts)) - size
+    if not 0 <= behind <= len(parts[-1]):
+        return None
+    end = b""
+    if behind:
+        end = bytes(parts[-1][-behind:])
+        parts[-1] = parts[-1][:-behind]
+        if any(DATA <= another <= AMQP_VALUE for another in locate(end)[1]):
+            return None
+    head = bytes(pieces[0][: at - 8])
+    return head + end, b"".join([part for part in parts if len(part)]), code == DATA
 
 
 def read_header(raw: Optional[bytes], spans: Spans) -> list[Any]:

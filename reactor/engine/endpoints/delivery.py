@@ -8,6 +8,7 @@ changes nothing, because the peer has forgotten the delivery too. The acknowledg
 
 from __future__ import annotations
 
+from reactor.codec.long_payload import joined
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.endpoints.disposition import (
     ACCEPTED,
@@ -332,7 +333,7 @@ class Delivery(Listed):
             if link.is_sender and self.partial:
                 link.complete(self)
         if self.payload is not None and not link.is_sender:
-            self.take()
+            self.take(False)
 
     def settle_with(self, state: DispositionType) -> None:
         """Settle with `state`, unless the application has set an outcome or has settled: that stands."""
@@ -438,18 +439,20 @@ class Delivery(Listed):
 
     # -- the message's bytes -----------------------------------------------------------------------------
 
-    def take(self) -> bytes:
-        """The whole payload of a complete incoming delivery; the link goes on to the next one. Once only.
+    def take(self, as_one: bool = True) -> bytes:
+        """The whole payload of a complete incoming delivery, as bytes; the link goes on to the next one. Once only.
 
         Of a delivery that is not complete it takes the bytes that have come, and the rest is dropped when it comes.
+        as_one: False where it may be a LongPayload, with its pieces not joined: for `Message.from_bytes`.
         """
         payload: bytes = self.payload
         chunks = self.chunks
         if chunks is not None:
             if self.channel is not None:
                 self.channel.incoming.let_go(chunks)
+            chunks.finish()
             chunks.insert(0, payload)
-            payload = b"".join(chunks)
+            payload = b"".join(chunks) if as_one else joined(*chunks)  # type: ignore[assignment]
             self.chunks = None
         elif type(payload) is not bytes:
             payload = bytes(payload)

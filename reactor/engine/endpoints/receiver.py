@@ -327,6 +327,7 @@ class Receiver(Link):
         if delivery.chunks is not None:
             if delivery.channel is not None:
                 delivery.channel.incoming.let_go(delivery.chunks)
+            delivery.chunks.finish()
             delivery.payload = b"".join([delivery.payload, *delivery.chunks])
             delivery.chunks = None
         data = bytes(delivery.payload[:limit])

@@ -18,6 +18,7 @@ from reactor.engine.endpoints.disposition import read_state
 from reactor.engine.endpoints.endpoint import REMOTE_UNINIT
 from reactor.engine.events import Event
 from reactor.engine.serial import MASK
+from reactor.engine.wire.pieces import PIECE_COST, Pieces
 from reactor.errors import (
     ERRANT_LINK,
     INVALID_FIELD,
@@ -40,19 +41,6 @@ if TYPE_CHECKING:
     from reactor.engine.interface import ChannelInterface, WireInterface
 
 _DELIVERY = Event.DELIVERY
-
-#: The cost of a piece of a message beside its bytes. Counted, so that a flood of empty ones is bounded, too.
-PIECE_COST = 64
-
-
-class Pieces(list["Any"]):
-    """The pieces of a delivery that takes several frames, but for the first. cost: as in `IncomingWindow.buffered`."""
-
-    __slots__ = ("cost",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cost = 0
 
 
 class IncomingWindow:
@@ -310,7 +298,7 @@ class IncomingWindow:
                 if self.session.connection.original_ways:
                     self._empty(delivery)
                 else:
-                    delivery.take()
+                    delivery.take(False)
             self._finish_by_peer(delivery, self.unsettled)
             more = False
         if 0 < link.max_message_size < link.received:
@@ -339,8 +327,9 @@ class IncomingWindow:
         """The rest of it has come: from now on the window counts its unread frames."""
         blocks.expect(pieces.cost)
         self.let_go(pieces)
+        pieces.finish()
         if not self.counts_every_frame:
-            frames = 1 + len(pieces)
+            frames = 1 + pieces.frames
             self.unread_frames += frames - delivery.frames
             delivery.frames = frames
 
@@ -372,7 +361,7 @@ class IncomingWindow:
         link = delivery.link
         if 0 < limits.max_buffered_delivery_bytes < delivery.chunks.cost:
             self.let_go(delivery.chunks)
-            delivery.take()
+            delivery.take(False)
             text = "a message of more than %d bytes on %s" % (limits.max_buffered_delivery_bytes, link.label())
             raise RemoteProtocolError(MESSAGE_SIZE_EXCEEDED, text, "link", endpoint=link)
         if 0 < limits.max_buffered_session_bytes < self.buffered:
@@ -382,7 +371,8 @@ class IncomingWindow:
             text = "more than %d bytes of messages that are not complete" % limits.max_buffered_connection_bytes
             raise RemoteProtocolError(RESOURCE_LIMIT_EXCEEDED, text)
         if continues:
-            delivery.chunks.append(payload)
+            delivery.chunks.add(payload)
+            delivery.payload = delivery.chunks.gather(delivery.payload)
 
     def let_go(self, pieces: Pieces) -> None:
         """The pieces of a delivery are complete, read or dropped. Harmless when repeated."""
