@@ -85,7 +85,6 @@ from reactor.engine.public import (
 from reactor.engine.sasl.credentials import ScramSecret
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
-from reactor.engine.tls.ssl import SSL
 from reactor.errors import (
     ConnectionException,
     DataException,
@@ -125,6 +124,7 @@ if TYPE_CHECKING:
     from reactor.container.transactions.transaction import Transaction
     from reactor.container.unsettled.file import UnsettledFile
     from reactor.container.unsettled.memory import UnsettledMemory
+    from reactor.engine.tls.ssl import SSL
     from reactor.environment import environment_secret, environment_url
     from reactor.event import ApplicationEvent
 else:  # few programs need these: each is imported when it is asked for
@@ -137,6 +137,7 @@ else:  # few programs need these: each is imported when it is asked for
         ExactlyOnce="reactor.container.settings.exactly_once",
         LocalExpiry="reactor.container.settings.screens",
         RedeliveryPolicy="reactor.container.settings.screens",
+        SSL="reactor.engine.tls.ssl",
         Transaction="reactor.container.transactions.transaction",
         UnsettledFile="reactor.container.unsettled.file",
         UnsettledMemory="reactor.container.unsettled.memory",

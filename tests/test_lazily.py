@@ -32,7 +32,8 @@ def test_a_program_without_tls_and_passwords_does_not_pay_for_them() -> None:
     rooms += " container.acceptor container.frame_trace container.observing container.service_manager container.signals"
     rooms += " container.explain.links container.explain.look container.explain.questions container.explain.samples"
     rooms += " container.explain.sentences container.sources.injector container.transactions.transaction"
-    rooms += " engine.observing tracing"
+    rooms += " engine.observing tracing engine.proxy engine.websocket engine.tls.ssl engine.tls.layer"
+    rooms += " container.settings.proxy"
     needless |= {"reactor." + room for room in rooms.split()} | {"handlers.publisher", "handlers.transaction"}
     if sys.implementation.name == "pypy":
         needless -= {"unicodedata", "traceback"}  # its own `re` has the one, its `threading` the other
@@ -66,7 +67,7 @@ def test_the_roots_have_the_names_that_they_import_later() -> None:
 def test_a_listener_needs_no_file_when_a_peer_comes() -> None:
     """Peers can have taken all descriptors by then."""
     rooms = "engine.sasl.digest engine.sasl.oauth engine.sasl.scram engine.websocket.layer engine.tls.causes"
-    rooms += " engine.tls.certificate container.explain.far container.explain.holding container.explain.links"
+    rooms += " engine.tls.certificate container.explain.far container.explain.holding engine.tls.ssl"
     names = {"reactor." + room for room in rooms.split()}
     program = "import sys, reactor; container = reactor.Container(); container.listen('127.0.0.1:0')\n"
     program += "print(*sorted(%r - set(sys.modules))); container.close()" % names

@@ -62,7 +62,7 @@ class Acceptor:
         self, container: AcceptorHost, settings: ListenSettings, drive: Callable[[Transport, Wire, bool], object]
     ) -> None:
         # Not when a peer comes: peers can have taken all descriptors by then.
-        enter("reactor.engine.sasl", "reactor.engine.tls", "reactor.engine.websocket", "reactor.container.explain")
+        enter("reactor.engine", "reactor.engine.sasl", "reactor.engine.tls", "reactor.container.explain")
         listener = container.loop.network.listen(settings.host, settings.port)
         self.container = container
         self.settings = settings

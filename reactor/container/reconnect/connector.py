@@ -49,7 +49,7 @@ class Connector:
         self.url = url
         connection, settings = self._connection, self._settings
         host, port = url.host or "localhost", int(url.port or Url.Port(url.scheme or Url.AMQP))
-        proxy = self.proxy = settings.proxies.choose(host, port)
+        proxy = self.proxy = None if settings.proxies is None else settings.proxies.choose(host, port)
         # The zone of an IPv6 address means something on this machine only [RFC 6874].
         asked = (hostname or host.partition("%")[0]) if settings.virtual_host is None else settings.virtual_host
         connection.hostname = asked or None

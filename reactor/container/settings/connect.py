@@ -10,7 +10,6 @@ from reactor.container import settings
 from reactor.container.reconnect.backoff import check_reconnect
 from reactor.container.settings.addresses import read_address, split_addresses
 from reactor.container.settings.keywords import check_truth
-from reactor.container.settings.proxy import choose_proxies
 from reactor.lazily import TYPE_CHECKING
 from reactor.url import Url
 
@@ -111,7 +110,7 @@ class ConnectSettings:
         "open_timeout",
         "password",
         "properties",
-        "proxies",  # which proxy is taken on the way to a peer
+        "proxies",  # which proxy is taken on the way to a peer; None: none is
         "resend",
         "redirected",  # whether a peer has given the address, and not the application
         "sasl_enabled",
@@ -157,7 +156,8 @@ class ConnectSettings:
         self.limits: Limits = given["limits"] or defaults.limits
         self.connect_timeout: Optional[float] = _either(given["connect_timeout"], defaults.connect_timeout)
         self.open_timeout: Optional[float] = _either(given["open_timeout"], defaults.open_timeout)
-        self.proxies = choose_proxies(_either(given["proxy"], defaults.proxy))
+        proxy: ProxyOption = _either(given["proxy"], defaults.proxy)
+        self.proxies = None if proxy is None or proxy is False else settings.choose_proxies(proxy)
         self.resend: bool = _either(given["resend"], defaults.resend)
         self.write_timeout: Optional[float] = _either(given["write_timeout"], defaults.write_timeout)
         self.close_timeout: Optional[float] = _either(given["close_timeout"], defaults.close_timeout)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 
-from reactor.engine import proxy
+from reactor import engine
 from reactor.hosts import is_loopback
 from reactor.lazily import TYPE_CHECKING, Lazily
 from reactor.url import Url
@@ -57,9 +57,9 @@ class Proxy:
         host = "[%s]" % self.host if ":" in self.host else self.host
         return "http://%s%s:%d" % ("" if self.user is None else self.user + ":***@", host, self.port)
 
-    def tunnel(self, host: str, port: int) -> proxy.Tunnel:
+    def tunnel(self, host: str, port: int) -> engine.Tunnel:
         """What the proxy is asked for on the way to a peer."""
-        return proxy.Tunnel(self.name, host, port, self.user, self.password)
+        return engine.Tunnel(self.name, host, port, self.user, self.password)
 
 
 def read_proxy(where: str, text: str) -> Proxy:

@@ -2,10 +2,3 @@
 
 It is imported with the first connection that goes through it.
 """
-
-from reactor.lazily import TYPE_CHECKING, members
-
-if TYPE_CHECKING:
-    from reactor.engine.websocket.layer import WebSocketLayer as WebSocketLayer
-else:
-    __getattr__ = members(__name__, WebSocketLayer="reactor.engine.websocket.layer")

@@ -9,8 +9,8 @@ It knows no frame and no connection; the inside of the layers is in tls/ and sas
 
 from __future__ import annotations
 
+from reactor import engine
 from reactor.codec.frames import AMQP_HEADER, SASL_HEADER
-from reactor.engine import proxy, websocket
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.wire.stages import ENDED, EXPECT_AMQP_HEADER, NOTHING_SENT, Stages
 from reactor.errors import FRAMING_ERROR, SSLException
@@ -133,7 +133,7 @@ class Layers:
     ) -> None:
         """Have WebSocket between the engine and the wire, or TLS where that is: before anything is said. For the
         arguments see WebSocketLayer."""
-        self.sealing = websocket.WebSocketLayer(self._server, randbytes, host, path, origins)
+        self.sealing = engine.WebSocketLayer(self._server, randbytes, host, path, origins)
         self.sealing.tls = self.tls
         self.plain = bytearray()
 
@@ -142,7 +142,7 @@ class Layers:
     def put_in_proxy(self, tunnel: Tunnel) -> None:
         """Have a client begin with the tunnel of a proxy: after the layers that go through it, and before anything is
         said."""
-        self._proxy = proxy.ProxyLayer(tunnel)
+        self._proxy = engine.ProxyLayer(tunnel)
         self.above, self.sealing = self.sealing, self._proxy
         self.plain = bytearray()
 

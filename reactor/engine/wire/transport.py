@@ -7,6 +7,7 @@ here. An exception that escapes from here, and is no error of the call, is our b
 
 from __future__ import annotations
 
+from reactor import engine
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE
 from reactor.engine.endpoints.condition import Condition, as_condition
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED
@@ -14,7 +15,6 @@ from reactor.engine.endpoints.fields import as_bool
 from reactor.engine.events import Event
 from reactor.engine.limits import UNLIMITED, USUAL, Limits
 from reactor.engine.sasl.layer import SASL
-from reactor.engine.tls.ssl import SSL
 from reactor.engine.wire.channels import Channels
 from reactor.engine.wire.ending import Ending
 from reactor.engine.wire.layers import Layers
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reactor.engine.endpoints.connection import Connection
     from reactor.engine.endpoints.link import Link
     from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
+    from reactor.engine.tls.ssl import SSL
     from reactor.engine.wire.layers import Sealing
     from reactor.engine.wire.taps import Tap
 
@@ -273,7 +274,7 @@ class Transport(Listed):
         which a client's session is kept, to be resumed by a later connection. Both are fixed by the first call.
         The same as ``SSL(transport, domain, session_details)``, and raises the same.
         """
-        return SSL(self, domain, session_details)
+        return engine.SSL(self, domain, session_details)
 
     def secure(self, layer: SSL) -> None:
         """Have this layer between the transport and the wire. SSL calls it; SSLException when it is too late."""
