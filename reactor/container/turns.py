@@ -1,9 +1,9 @@
 """Turns: the loop of a container, its queue of events, and the wires that they read and write.
 
 A turn goes: dispatch the events, write their effects, wait, and dispatch and write again. All that an application
-writes within one turn leaves together, unless its handlers take long, and no handler runs while bytes are read. The
-container owns one; timers, foreign descriptors and injected events come in here. It knows the engine's transports from
-outside, and no frame; it decides nothing about connections.
+writes within one turn leaves together, unless its handlers take long or a peer waits for credit, and no handler runs
+while bytes are read. The container owns one; timers, foreign descriptors and injected events come in here. It knows the
+engine's transports from outside, and no frame; it decides nothing about connections.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from reactor.engine.public import Connection, Transport
     from reactor.loop.interface import Wire
     from reactor.loop.loop import Loop
+
+_QUIESCED = Event.REACTOR_QUIESCED
 
 #: How often a turn goes on with the effects of its own writing, before it looks at the network again.
 _ROUNDS = 16
@@ -174,17 +176,18 @@ class Turns:
             self._stopping = False
             self._close_all()
             return False
+        loop = self.loop
         if not happened:
-            if not self.loop.watchers and not self._busy:  # most turns have a watcher, and ask no further
+            if not loop.watchers and not self._busy:  # most turns have a watcher, and ask no further
                 return False
-            if self.dispatcher.root[Event.REACTOR_QUIESCED]:
-                self.announce(Event.REACTOR_QUIESCED)
+            if self.dispatcher.root[_QUIESCED]:
+                self.announce(_QUIESCED)
                 self.advance()  # its effects are written; that all is quiet is no reason not to wait
-        self.loop.turn(0 if happened or events or posted else self._container.timeout)
+        loop.turn(0 if happened or events or posted else self._container.timeout)
         self.advance()
         if self.after_turn is not None:
             self.after_turn()
-        return bool(self.loop.watchers) or self._busy or self._stopping
+        return True if loop.watchers else self._busy or self._stopping
 
     def look_after(self, look: Optional[Callable[[], None]]) -> None:
         """Have `look` called when all that a turn brought has been dispatched; None: nothing, but observers."""
@@ -221,8 +224,10 @@ class Turns:
                 if posted:
                     self._dispatch_posted()
                 dispatcher.run()
-                if dispatcher.modified:
-                    self._flush(events)
+                modified = dispatcher.modified
+                if modified:
+                    dispatcher.modified = []
+                    self._flush(modified, events)
                 if not (events or posted):
                     break
                 spent = self.loop.clock.now() - self.loop.now
@@ -258,10 +263,11 @@ class Turns:
             if closed:
                 self.injectors.remove(injector)
 
-    def _flush(self, events: Sized) -> None:
-        """Write what the transports have; where that brings `events`, it may wait for their effects."""
-        dispatcher = self.dispatcher
-        modified, dispatcher.modified = dispatcher.modified, []
+    def _flush(self, modified: list[Any], events: Sized) -> None:
+        """Write what these transports have. Where that brings `events` it may wait for their effects; but not where
+        there are some already: a peer waits."""
+        if events:
+            events = ()
         for transport in modified:
             driver = self.drivers.get(transport)
             if driver is None:

@@ -322,7 +322,8 @@ class Dispatcher:
             self.observer.generation = _generation[0]
 
     def run(self) -> None:
-        """Dispatch until the queue is empty. An event is taken out before it is dispatched, so it is not
+        """Dispatch until the queue is empty, or until a peer waits for what is to be written: it has used up its
+        credit, and some of what it has sent was handled. An event is taken out before it is dispatched, so it is not
         delivered twice when a handler raises; the exception leaves this method and `run` may be called again."""
         queue = self.collector.events
         popleft = queue.popleft
@@ -360,6 +361,8 @@ class Dispatcher:
                         self.modified.append(context)
                         connection = context.connection
                         if not root[etype] and (connection is None or connection.plans is None):
+                            if queue and context.channels.peer_waits():
+                                return
                             continue  # one for all that is written; few handlers listen
                     table = self.table_for(etype, context)
                 if table.generation != _generation[0]:

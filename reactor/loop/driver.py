@@ -101,15 +101,13 @@ class Driver:
 
     def ready(self, mask: int) -> None:
         """The loop's call: the wire can be read or written."""
-        if self.closed:
-            return  # in this very turn
         if not self.connected:
-            if self._look_whether_connected():
+            if not self.closed and self._look_whether_connected():
                 self._send()
             return
-        if mask & READ and self._reading:
+        if mask & READ and self._reading:  # it may have been let go of in this very turn
             self._read()
-        if mask & WRITE and self._writing and not self.closed:
+        if mask & WRITE and self._writing:
             self._send()
 
     def flush(self, events: Sized = ()) -> bool:

@@ -96,7 +96,7 @@ class Loop:
         for watcher, mask in ready:
             watcher.ready(mask)
         ran = timers.run(now) if planned else 0
-        return bool(ready) or ran > 0
+        return True if ready else ran > 0
 
     def wake(self) -> None:
         """End the wait of this turn, or of the next one. From any thread, and from a signal handler."""

@@ -136,7 +136,7 @@ if sys.platform == "linux":  # for a type checker: elsewhere `select` has no epo
             ready = []
             for number, event in self._poll(timeout, len(watchers) + 1):
                 if number in watchers:
-                    ready.append((watchers[number], READ if event == select.EPOLLIN else _interest(event)))
+                    ready.append((watchers[number], READ if event == _IN else _interest(event)))
             return ready
 
         def watched(self) -> list[Any]:
@@ -150,11 +150,12 @@ if sys.platform == "linux":  # for a type checker: elsewhere `select` has no epo
             self._things.clear()
             self._epoll.close()
 
-    _EVENTS = {READ: select.EPOLLIN, WRITE: select.EPOLLOUT, READ | WRITE: select.EPOLLIN | select.EPOLLOUT}
+    _IN = select.EPOLLIN
+    _EVENTS = {READ: _IN, WRITE: select.EPOLLOUT, READ | WRITE: _IN | select.EPOLLOUT}
 
     def _interest(event: int) -> int:
         """Errors and the end of a connection count as either: the next call on the descriptor finds them out."""
-        return (READ if event & ~select.EPOLLOUT else 0) | (WRITE if event & ~select.EPOLLIN else 0)
+        return (READ if event & ~select.EPOLLOUT else 0) | (WRITE if event & ~_IN else 0)
 
 
 def _number(thing: Any) -> int:

@@ -452,3 +452,62 @@ def test_two_connections_that_send_one_by_one_both_go_on() -> None:
         client.create_sender(client.connect(stage.url, reconnect=False), "queue", handler=second)
     stage.run(lambda: first.confirmed == 40 and second.confirmed == 40)
     assert server.count("on_message") == 80
+
+
+def batch(writes: list[int], prefetch: int, count: int) -> list[int]:
+    """How often the receiver had written before each message of a batch that comes at once."""
+    seen: list[int] = []
+
+    class Batch(MessagingHandler):
+        def on_sendable(self, event: Any) -> None:
+            if not self.sent:
+                for _ in range(count):
+                    event.sender.send(Message("x"))
+                self.sent = count
+
+        sent = 0
+
+    def on_message(event: Any) -> None:
+        seen.append(len(writes))
+
+    server = Witness(prefetch=prefetch, on_message=on_message)
+    stage = Stage(server)
+    client = stage.container(Batch())
+    client.create_sender(client.connect(stage.url, reconnect=False), "queue")
+    stage.run()
+    assert len(seen) == count
+    return [before - seen[0] for before in seen]
+
+
+def test_a_peer_that_has_used_up_its_credit_gets_some_before_all_is_handled(writes: list[int]) -> None:
+    assert batch(writes, 10, 10) == [0] * 4 + [1] * 6
+
+
+def test_a_peer_that_has_credit_gets_more_when_all_is_handled(writes: list[int]) -> None:
+    assert batch(writes, 10, 9) == [0] * 9
+
+
+@pytest.mark.parametrize("prefetch", [1, 2])
+def test_no_flow_is_written_that_brings_no_credit(writes: list[int], prefetch: int) -> None:
+    assert batch(writes, prefetch, prefetch) == [0] * prefetch
+
+
+def test_messages_come_in_order_where_credit_is_written_among_them() -> None:
+    order = []
+
+    def on_message(event: Any) -> None:
+        order.append(event.message.body)
+
+    class Numbers(MessagingHandler):
+        sent = 0
+
+        def on_sendable(self, event: Any) -> None:
+            while event.sender.credit and self.sent < 100:
+                event.sender.send(Message(self.sent))
+                self.sent += 1
+
+    stage = Stage(Witness(prefetch=7, on_message=on_message))
+    client = stage.container(Numbers())
+    client.create_sender(client.connect(stage.url, reconnect=False), "queue")
+    stage.run(lambda: len(order) == 100)
+    assert order == list(range(100))

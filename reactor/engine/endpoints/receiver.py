@@ -40,8 +40,8 @@ MOST_CREDIT = 0xFFFFFFFF
 class Receiver(Link):
     """A link over which this side receives.
 
-    prefetch: the credit window: whenever half of it, or 256, is used up it is filled again, once per turn. None (the
-        default) leaves credit to `flow`.
+    prefetch: the credit window: whenever half of it, or 256, is used up it is filled again, once per turn, and in the
+        middle of one where the peer has used it up. None (the default) leaves credit to `flow`.
     max_unsettled: bounds credit and unsettled deliveries together; None (the default) for no bound.
     auto_accept: whether handlers accept a delivery without an outcome of the application; None: the handler decides.
     acknowledge_mode: an AcknowledgeMode, its name or number, to be set before open; None (the default) leaves it to

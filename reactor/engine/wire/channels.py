@@ -143,6 +143,14 @@ class Channels:
             self.woken = True
             connection.emit(Event.TRANSPORT, self._transport)
 
+    def peer_waits(self) -> bool:
+        """Whether the peer has used up the credit of a receiver, and gets more with what is to be written: it has
+        nothing to do until then."""
+        for channel in self.dirty:
+            if channel.flows.links and channel.flows.awaited():
+                return True
+        return False
+
     def pushed(self, receive: Callable[[bytes], object], data: bytes) -> None:
         """Read bytes that were pushed by hand: a program for the original gets no event for their effects."""
         self.reading = self.original_ways

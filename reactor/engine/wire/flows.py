@@ -63,6 +63,14 @@ class Flows:
             self.channel.touch()
             self.links[link] = None
 
+    def awaited(self) -> bool:
+        """Whether the flow of a receiver is due whose peer has used up its credit, where some of what has come was
+        handled, and the rest was not."""
+        for link in self.links:
+            if link.wire_credit <= 0 and isinstance(link, Receiver) and 0 < len(link.incoming) < (link.prefetch or 0):
+                return True
+        return False
+
     def _early(self, link: Link) -> bool:
         """Whether a flow may come before the peer's attach, as the original writes it: the session has begun, and the
         count of deliveries is left out."""

@@ -412,9 +412,8 @@ class Transport(Listed):
             channels.woken = False
             connection = self.connection
             try:
-                ready = tls is None or tls.established
-                if stages.output != OPEN_SENT or not ready or connection is None or connection.work:
-                    self._flush(ready)
+                if stages.output != OPEN_SENT or connection is None or connection.work or (tls and not tls.established):
+                    self._flush(tls is None or tls.established)
                 else:  # nothing opens or closes: as the writer's `flush` does it, with fewer calls
                     out = self.layers.plain
                     dirty, channels.dirty = channels.dirty, []
