@@ -23,8 +23,8 @@ def is_loopback(host: str) -> bool:
 
     The one place that decides which peers may get a password in clear without being allowed to by a setting.
     """
-    if host.lower() == "localhost":
-        return True
+    if host == "127.0.0.1" or host.lower() == "localhost":
+        return True  # without ipaddress
     address = _address(host)
     return address is not None and address.is_loopback
 

@@ -13,13 +13,18 @@ from operator import is_not
 from reactor.codec.decode import read_fields, read_value
 from reactor.codec.definitions import (
     ARCHETYPES,
+    BEGIN,
     BY_CODE,
     BY_NAME,
+    CLOSE,
     CODE_OF_SYMBOL,
     DISPOSITION,
     FLOW,
     HEADER,
+    OPEN,
     PROPERTIES,
+    SASL_MECHANISMS,
+    SASL_OUTCOME,
     TRANSFER,
     Composite,
     Field,
@@ -51,9 +56,18 @@ def encode_composite(code: int, values: Sequence[Any]) -> bytes:
     str, a list, a tuple or an `Array`; a composite field takes ``Described(code, values)``. Raises
     DataException that names composite and field.
     """
+    key: tuple[Any, ...] = ()
+    if code in ALIKE and _UNCHANGING.issuperset(map(type, values)):
+        key = (code, *values, *map(type, values))  # the types, too: True is equal to 1
+        known = _encoded.get(key)
+        if known is not None:
+            return known
     out = bytearray()
     write_composite(out, code, values)
-    return bytes(out)
+    data = bytes(out)
+    if key:
+        _keep(_encoded, key, data)
+    return data
 
 
 def write_composite(out: bytearray, code: int, values: Sequence[Any]) -> None:
@@ -177,6 +191,24 @@ _ENCODERS: dict[int, tuple[bytes, dict[tuple[bool, ...], Plan]]] = {
 _MOST_PLANS = 64
 
 
+# -- composites that are alike ----------------------------------------------------------------------------
+
+#: A container writes these alike on each of its connections, and so do its peers. They are remembered as a whole, where
+#: nothing can change their values. None of them has a secret.
+ALIKE = frozenset((OPEN, BEGIN, CLOSE, SASL_MECHANISMS, SASL_OUTCOME))
+_encoded: dict[tuple[Any, ...], bytes] = {}
+_decoded: dict[bytes, tuple[Any, ...]] = {}
+# A peer can invent as many as it likes: so many are kept, and of so many bytes.
+_MOST_ALIKE, _LONGEST_ALIKE = 64, 256
+_UNCHANGING = frozenset((type(None), bool, int, str, symbol))
+
+
+def _keep(known: dict[Any, Any], key: Any, value: Any) -> None:
+    if len(known) >= _MOST_ALIKE:
+        known.clear()  # in one step: other threads read it, too
+    known[key] = value
+
+
 # -- decoding ---------------------------------------------------------------------------------------------
 
 
@@ -191,18 +223,31 @@ def decode_composite(buf: bytes, pos: int, end: int) -> tuple[int, list[Any], in
     try:
         if buf[pos] == 0x00 and buf[pos + 1] == 0x53:
             code: Any = buf[pos + 2]
+            if code in ALIKE:
+                return _decode_alike(code, buf, pos, end)
             pos += 3
         else:
             code, pos = _read_descriptor(buf, pos, end)
     except IndexError:
         raise malformed("a composite that ends in its descriptor") from None
-    shapes = _SHAPES.get(code)
-    if shapes is None and code not in BY_CODE:
+    if code not in BY_CODE:
         raise malformed("no composite type has the descriptor %s" % clipped(code))
     fields, pos = read_fields(buf, pos, end)
-    if shapes is None or tuple(map(type, fields)) not in shapes:
-        check_fields(code, fields)
+    check_fields(code, fields)
     return code, fields, pos
+
+
+def _decode_alike(code: int, buf: bytes, pos: int, end: int) -> tuple[int, list[Any], int]:
+    """The same of one that may have come before."""
+    data = bytes(buf[pos:end])
+    known = _decoded.get(data)
+    if known is not None:
+        return code, list(known), end
+    fields, after = read_fields(buf, pos + 3, end)
+    check_fields(code, fields)
+    if after == end and len(data) <= _LONGEST_ALIKE and _UNCHANGING.issuperset(map(type, fields)):
+        _keep(_decoded, data, tuple(fields))
+    return code, fields, after
 
 
 def _read_descriptor(buf: bytes, pos: int, end: int) -> tuple[Any, int]:
@@ -219,15 +264,19 @@ def _read_descriptor(buf: bytes, pos: int, end: int) -> tuple[Any, int]:
 
 def check_fields(code: int, fields: list[Any]) -> None:
     """Hold fields against their definition, in place. Raises RemoteProtocolError (amqp:decode-error)."""
-    shapes = _SHAPES.get(code)
-    if shapes is not None and tuple(map(type, fields)) in shapes:
+    known = _SHAPES[code].get(tuple(map(type, fields)))
+    if known is not None:
+        if known:
+            for position, field in known:
+                _check_content(BY_CODE[code], field, fields[position])
         return
-    composite = BY_CODE[code]
+    composite, shapes = BY_CODE[code], _SHAPES[code]
     while len(fields) > len(composite.fields) and fields[-1] is None:
         fields.pop()
     if len(fields) > len(composite.fields):
         raise malformed("%s with %d fields; it has %d" % (composite.name, len(fields), len(composite.fields)))
     cacheable = True
+    inside: list[tuple[int, Field]] = []
     for position, field in enumerate(composite.fields):
         value = fields[position] if position < len(fields) else None
         if value is None:
@@ -238,14 +287,23 @@ def check_fields(code: int, fields: list[Any]) -> None:
         if kind is not None and type(value) is not kind:
             fields[position] = _converted(composite, field, kind, highest, value)
             cacheable = False
-        elif highest and value > highest:
-            raise _wrong(composite, field, value)
-        elif kind is None:
-            _check_other(composite, field, value)
-            # The type of these does not show their content.
-            cacheable = cacheable and type(value) not in (Described, Array)
-    if cacheable and shapes is not None and len(shapes) < _MAX_SHAPES:
-        shapes.add(tuple(map(type, fields)))
+        else:
+            _check_content(composite, field, value)
+            # The type of these does not show whether they are right.
+            narrow = highest in _NARROW and code not in _OFTEN
+            if narrow or (kind is None and type(value) in (Described, Array)):
+                inside.append((position, field))
+    if cacheable and len(shapes) < (_MAX_SHAPES if code in _OFTEN else _MAX_RARE_SHAPES):
+        shapes[tuple(map(type, fields))] = tuple(inside)
+
+
+def _check_content(composite: Composite, field: Field, value: Any) -> None:
+    """Whether a field of the right type has a number, a composite or an array that may be there."""
+    kind, highest = _EXPECTED[field]
+    if kind is None:
+        _check_other(composite, field, value)
+    elif highest and value > highest:
+        raise _wrong(composite, field, value)
 
 
 def _converted(composite: Composite, field: Field, kind: Any, highest: int, value: Any) -> Any:
@@ -319,10 +377,11 @@ _DESCRIBED = ("source", "target", "delivery-state", "outcome")
 _EXPECTED: dict[Field, tuple[Any, int]] = {field: _expectation(field) for field in _WRITER_OF}
 
 # Which types the fields of a frame or section may have is decided once for each combination that is met, and
-# remembered: the check of the next one costs one look-up. A value that must be looked into is never remembered; and
-# there are only so many combinations of types that pass. (A ubyte cannot be told from a uint in this way: of
-# a transfer it is the settle mode, which the link has agreed on already; of a header `message` looks itself.)
-_SHAPES: dict[int, set[tuple[type, ...]]] = {
-    code: set() for code in (FLOW, TRANSFER, DISPOSITION, HEADER, PROPERTIES)
-}
-_MAX_SHAPES = 256
+# remembered, with the fields that must be looked into: the check of the next one costs one look-up, and these. There
+# are only so many combinations of types that pass. (A ubyte cannot be told from a uint in this way. In what comes with
+# messages it is not looked into: of a transfer it is the settle mode, which the link has agreed on already; of a header
+# `message` looks itself.)
+_OFTEN = frozenset((FLOW, TRANSFER, DISPOSITION, HEADER, PROPERTIES))
+_SHAPES: dict[int, dict[tuple[type, ...], tuple[tuple[int, Field], ...]]] = {code: {} for code in BY_CODE}
+_MAX_SHAPES, _MAX_RARE_SHAPES = 256, 32
+_NARROW = (0xFF, 0xFFFF)

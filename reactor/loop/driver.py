@@ -96,8 +96,8 @@ class Driver:
         self._timer: Timer | None = None
         self._trouble = ""
         loop.watchers.add(self)
-        self._want(WRITE)
-        self._look_whether_connected()
+        if not self._look_whether_connected() and not self.closed:
+            self._want(WRITE)
 
     def ready(self, mask: int) -> None:
         """The loop's call: the wire can be read or written."""

@@ -20,14 +20,25 @@ class _Logger:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._logger: Any = None
 
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(logging.getLogger(self._name), attribute)
+        if self._logger is None:
+            self._logger = logging.getLogger(self._name)
+        return getattr(self._logger, attribute)
 
 
 def logger(name: str) -> logging.Logger:
     """The logger `name`: `logging.getLogger` for the top of a module."""
     return _Logger(name)  # type: ignore[return-value]
+
+
+_INFO = 20
+
+
+def is_wanted(log: logging.Logger) -> bool:
+    """Whether anything reads lines of the level INFO: else they take no fields."""
+    return log.isEnabledFor(_INFO)
 
 
 #: Characters of a field: a peer chooses most of them.

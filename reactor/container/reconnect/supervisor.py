@@ -18,7 +18,7 @@ from reactor.engine.public import Connection, Link, Transport
 from reactor.engine.sasl.layer import SASL
 from reactor.errors import CONNECTION_REDIRECT, IO_ERROR, TIMED_OUT, ConnectionException
 from reactor.lazily import TYPE_CHECKING
-from reactor.loop.loggers import log_fields, logger
+from reactor.loop.loggers import is_wanted, log_fields, logger
 from reactor.loop.wires import ConnectError
 from reactor.reasons import UNTRUSTED, passes
 
@@ -124,10 +124,11 @@ class ConnectionSupervisor:
         self.tried_at = self._host.loop.now
         self.replaced = False
         driver = self._driver = self.connector.connect(step.url, step.hostname, step.redirected)
-        proxy = self.connector.proxy
-        way = "" if proxy is None else " through the proxy " + proxy.name
-        fields = log_fields(self.connection, attempt=self.failures + 1)
-        log.info("connecting to %s%s", step.url.redacted, way, extra=fields)
+        if is_wanted(log):
+            proxy = self.connector.proxy
+            way = "" if proxy is None else " through the proxy " + proxy.name
+            fields = log_fields(self.connection, attempt=self.failures + 1)
+            log.info("connecting to %s%s", step.url.redacted, way, extra=fields)
         schedule = self._host.loop.schedule
         if self.settings.connect_timeout is not None:
             self._alarms.append(schedule(self.settings.connect_timeout, lambda: self._not_connected(driver)))
@@ -190,7 +191,8 @@ class ConnectionSupervisor:
             self.tokens.opened()
         self.attempts.opened()
         connection.lasting = self.attempts.upcoming is not None
-        log.info("connected to %s", connection.connected_address, extra=log_fields(connection))
+        if is_wanted(log):
+            log.info("connected to %s", connection.connected_address, extra=log_fields(connection))
         if self._was_open:
             unanswered = (*connection.sessions(0), *connection.links(0))
             self._recovering = dict.fromkeys(one for one in unanswered if is_unanswered(one))
@@ -276,7 +278,8 @@ class ConnectionSupervisor:
         if again:
             self._try_next()
         elif not connection.state & Endpoint.LOCAL_ACTIVE:
-            log.info("disconnected from %s", connection.connected_address, extra=log_fields(connection))
+            if is_wanted(log):
+                log.info("disconnected from %s", connection.connected_address, extra=log_fields(connection))
             connection.end()
             self._host.forget(connection)
         else:

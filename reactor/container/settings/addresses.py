@@ -34,6 +34,8 @@ def read_address(address: Address) -> Url:
 def split_addresses(text: str) -> list[str]:
     """The addresses in a text that lists them with commas in between. One without a scheme has that of the one
     before it. A comma within a password or a path, where one is allowed, does not part addresses."""
+    if "," not in text:
+        return [text.strip()]  # as most
     addresses: list[str] = []
     scheme = ""
     for part in re.split(r",(?=\s*amqp(?:s|wss?)?://)", text):

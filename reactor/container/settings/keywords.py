@@ -41,10 +41,10 @@ def check_keywords(call: str, function: Callable[..., Any], given: Mapping[str, 
         near = difflib.get_close_matches(name, known, 1, 0.6)
         hint = "did you mean %r?" % near[0] if near else "it knows %s" % ", ".join(known)
         raise TypeError("%s got an unexpected keyword argument %r; %s" % (call, name, hint))
-    for name, value in given.items():
-        check = CHECKS.get(name)
-        if check is not None and value is not None:
-            check(name, value)
+    for name in filter(CHECKS.__contains__, given):
+        value = given[name]
+        if value is not None:
+            CHECKS[name](name, value)
 
 
 if TYPE_CHECKING:

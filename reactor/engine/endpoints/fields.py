@@ -49,6 +49,8 @@ def as_symbols(entries: Optional[dict[Any, Any]]) -> Optional[dict[Any, Any]]:
 def symbol_list(name: str, value: Any) -> Optional[SymbolList]:
     """Names as the application may give them (one, a list, an Array), as symbols; None for none. DataException, with
     the `name` of the attribute, for a value that is no name."""
+    if value is None:
+        return None
     given = value.elements if isinstance(value, Array) else value
     try:
         return SymbolList(given) or None
@@ -58,6 +60,8 @@ def symbol_list(name: str, value: Any) -> Optional[SymbolList]:
 
 def one_of(name: str, value: Any, known: Collection[int]) -> int:
     """`value`, if it is one of `known`; else DataException, with the `name` of the attribute."""
+    if type(value) is int and value in known:
+        return value
     if not isinstance(value, int) or isinstance(value, bool) or value not in known:
         raise DataException("%s cannot be %r: it is one of %s" % (name, value, ", ".join(map(str, sorted(known)))))
     return value

@@ -203,11 +203,21 @@ class Link(Endpoint, ListedAbstract):
         """Attach the link. Raises DataException, with the name of the field, when a value cannot be written, and
         LocalProtocolError when it was closed before, or when another link of its session has its name and
         direction, and is open on both sides or about to be [2.6.1]."""
-        encode_composite(ATTACH, self.attach_fields(0))  # for its error, at the call that caused it
+        if not self._is_plain():
+            encode_composite(ATTACH, self.attach_fields(0))  # for its error, at the call that caused it
         if self.state & LOCAL_UNINIT and not self.passive:
             self._check_name()
         if self.change(LOCAL_OPEN):
             self._emit(Event.LINK_LOCAL_OPEN)
+
+    def _is_plain(self) -> bool:
+        """Whether its attach has nothing that might not be written, as with most: names, and modes that there are."""
+        one_of("snd_settle_mode", self.snd_settle_mode, _SND_MODES)
+        one_of("rcv_settle_mode", self.rcv_settle_mode, _RCV_MODES)
+        if self.max_message_size or self.properties is not None or not self.name.isascii():
+            return False
+        names = self.offered_capabilities is not None or self.desired_capabilities is not None
+        return not names and self.source.is_plain() and self.target.is_plain()
 
     def _check_name(self) -> None:
         """LocalProtocolError when an open link has the name: the peer would take the new one for it, or for a thief. A

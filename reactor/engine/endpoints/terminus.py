@@ -28,6 +28,7 @@ _EXPIRY = {
 _EXPIRY_NAMES = {number: symbol(name) for name, number in _EXPIRY.items()}
 _MODES = {0: None, 1: symbol("copy"), 2: symbol("move")}
 _DURABILITIES = (0, 1, 2)
+_NONE = 0  # as a durability, a timeout or a mode
 _LONGEST = 0xFFFFFFFF  # seconds, the largest value of the field timeout
 
 
@@ -142,6 +143,9 @@ class Terminus:
         """
         if self.type == self.UNSPECIFIED:
             return None
+        if self.has_address_alone():
+            alone: list[Any] = [None, self.NONDURABLE] if self._address is None else [self._address]
+            return Described(TARGET if self.type == self.TARGET else SOURCE, alone)
         if self.type == self.COORDINATOR:
             none = Array(UNDESCRIBED, Data.SYMBOL)
             return Described(COORDINATOR, [_multiple("capabilities", self._capabilities) or none])
@@ -165,6 +169,23 @@ class Terminus:
         ]
         return Described(SOURCE, _not_empty(fields))
 
+    def is_plain(self) -> bool:
+        """Whether there is nothing in it that might not be written."""
+        return self.has_address_alone() and (self._address is None or self._address.isascii())
+
+    def has_address_alone(self) -> bool:
+        """Whether nothing but the address is set, as with most. By identity: a value of another type is looked into."""
+        return (
+            self.type is not self.COORDINATOR
+            and self.durability is _NONE
+            and self.expiry_policy is self.EXPIRE_WITH_SESSION
+            and self.timeout is _NONE
+            and self.dynamic is False
+            and self.distribution_mode is _NONE
+            and self.default_outcome is None
+            and not (self._properties or self._filter or self._outcomes or self._capabilities)
+        )
+
     def check(self) -> None:
         """Raise DataException, naming the field, when a value cannot be written."""
         wire = self.to_wire()
@@ -178,14 +199,17 @@ class Terminus:
             return cls(cls.UNSPECIFIED)
         if not isinstance(value, Described) or not isinstance(value.value, list):
             raise RemoteProtocolError(INVALID_FIELD, "a terminus is not a composite: %s" % clipped(value), "session")
-        fields = value.value + [None] * 11
         if value.descriptor == COORDINATOR:
             terminus = cls(cls.COORDINATOR)
-            terminus._capabilities = _values(fields[0])
+            terminus._capabilities = _values(value.value[0] if value.value else None)
             return terminus
         if value.descriptor not in (SOURCE, TARGET):
             raise RemoteProtocolError(INVALID_FIELD, "an unknown terminus: %s" % clipped(value.descriptor), "session")
         terminus = cls(cls.SOURCE if value.descriptor == SOURCE else cls.TARGET)
+        if len(value.value) == 1 and value.value[0] is not None:  # the address alone, as with most
+            terminus._address = str(value.value[0])
+            return terminus
+        fields = value.value + [None] * 11
         address, durability, expiry, timeout, dynamic, properties = fields[:6]
         terminus._address = None if address is None else str(address)
         terminus.durability = durability if durability in _DURABILITIES else 0

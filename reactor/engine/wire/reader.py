@@ -22,7 +22,7 @@ from reactor.codec.definitions import (
 )
 from reactor.codec.frame_plans import KEY, find, remember
 from reactor.codec.frames import PLAIN_FORM, SASL_HEADER, read_header
-from reactor.codec.performatives import check_fields, decode_composite
+from reactor.codec.performatives import ALIKE, check_fields, decode_composite
 from reactor.engine.headers import explain_header, is_unclear
 from reactor.engine.limits import UNLIMITED
 from reactor.engine.wire.stages import (
@@ -342,12 +342,16 @@ class FrameReader:
         start = at
         if data[at : at + 2] == b"\x00\x53" and stop - at > 3:
             code = data[at + 2]
-            fields, at = read_fields(data, at + 3, stop)
+            if code in ALIKE:
+                code, fields, at = decode_composite(data, at, stop)
+            else:
+                fields, at = read_fields(data, at + 3, stop)
         else:
             code, fields, at = decode_composite(data, at, stop)
         if code not in _LEGAL[self._stages.input]:
             self._unexpected(code)
-        check_fields(code, fields)
+        if code not in ALIKE:  # which are checked
+            check_fields(code, fields)
         remember(data, start, at, code, fields)
         if code != TRANSFER:
             self._channels.frame_size = stop - start + 8

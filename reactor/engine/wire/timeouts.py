@@ -81,9 +81,12 @@ class Timeouts:
 
     def tick(self, now: float) -> float:
         """See Transport."""
-        stages, remote = self._stages, self._channels.remote_idle_timeout
-        if not self._layers.output and not self._counts():
-            self._channels.timed = False
+        stages, channels = self._stages, self._channels
+        remote = channels.remote_idle_timeout
+        if not self.idle and not remote and not channels.doubts and self._layers.sealing is None:
+            if self._layers.output or stages.input < EXPECT_FRAMES:
+                return self._wait_for_peer(now)
+            channels.timed = False
             return 0.0
         deadlines = []
         parting = 0.0 if self._layers.sealing is None else self._part(now)
@@ -121,13 +124,6 @@ class Timeouts:
                 self._channels.notify()
             deadlines.append(self._speak_by)
         return min(deadlines) if deadlines else 0.0
-
-    def _counts(self) -> bool:
-        """Whether anything is waited for but room for the output."""
-        channels, layers = self._channels, self._layers
-        if self._stages.input < EXPECT_FRAMES or layers.sealing is not None:
-            return True
-        return bool(self.idle or channels.remote_idle_timeout or channels.doubts)
 
     # -- the peer's open, and room for our output --------------------------------------------------------
 
