@@ -43,6 +43,8 @@ def lacks(link: Link) -> list[tuple[str, str]]:
     if link.is_sender:
         asked, answered = link.target, link.remote_target
     missing: list[tuple[str, str]] = []
+    if asked.has_address_alone():
+        return missing  # as most: nothing was asked for
     for name in asked.filter:
         if link.is_receiver and name not in answered.filter:
             missing.append((FILTER, "the filter %s" % quoted(str(name))))

@@ -304,6 +304,12 @@ class IncomingWindowInterface(Protocol):
     def credit_waits_for_settlement(self) -> dict[Any, None]:
         """Receivers with credit below `prefetch` because deliveries are not settled."""
 
+    def await_reads(self, link: Any) -> None:
+        """Have the receiver's credit filled when deliveries were read."""
+
+    def await_settlement(self, link: Any) -> None:
+        """Have the receiver's credit filled when deliveries were settled."""
+
     def resize(self) -> None:
         """Compute the size of the window anew."""
 
@@ -365,9 +371,8 @@ class FlowsInterface(Protocol):
     def links(self) -> dict[Any, None]:
         """Links with a flow to be written."""
 
-    @property
-    def properties(self) -> dict[Any, dict[Any, Any]]:
-        """Those that the next flow of a link carries."""
+    def carry(self, link: Any, properties: dict[Any, Any]) -> None:
+        """Have the next flow of a link carry these properties."""
 
     def ask(self, link: Any) -> None:
         """Have a flow of the link written that asks for one of the peer."""

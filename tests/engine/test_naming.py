@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from reactor import Connection
 from reactor.codec.types import ubyte
 from reactor.engine.endpoints.condition import Condition
 from reactor.engine.events import Event
@@ -456,3 +457,22 @@ def test_the_handle_of_a_stolen_link_is_free_to_the_thief():
     assert peer.heard_one("attach").handle == 0
     peer.attach("y", handle=0)
     assert peer.heard_one("end").error == "amqp:session:handle-in-use"
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 30])
+def test_links_are_found_by_their_names_however_many_there_are(count):
+    session = Connection().session()
+    left = [make("link %d" % number) for number in range(count) for make in (session.sender, session.receiver)]
+
+    def assert_found():
+        for number in range(count):
+            name = "link %d" % number
+            assert session.named(name) == [link for link in left if link.name == name]
+
+    assert_found()
+    while left:
+        assert session.take_out(left[len(left) // 2])
+        assert not session.take_out(left.pop(len(left) // 2))
+        assert_found()
+    left = [session.sender("link %d" % number) for number in range(count)]
+    assert_found()

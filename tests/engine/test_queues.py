@@ -40,3 +40,10 @@ def test_nothing_put_in_makes_nothing(unused):
     unused.extendleft(())
     unused.clear()
     assert not unused and list(unused) == []
+
+
+def test_the_dict_of_all_takes_nothing_in():
+    with pytest.raises(TypeError, match="stays empty"):
+        queues.NOTHING["key"] = 1
+    queues.NOTHING.clear()
+    assert queues.NOTHING.pop("key", None) is None and not queues.NOTHING

@@ -17,7 +17,7 @@ from reactor.codec.types import symbol
 from reactor.engine.limits import USUAL, Limits
 from reactor.engine.sasl.exchange import Challenge, MechanismError
 from reactor.engine.sasl.layer import SASL
-from reactor.engine.sasl.mechanisms import AnonymousClient, PlainClient, PlainServer
+from reactor.engine.sasl.mechanisms import MECHANISMS, AnonymousClient, PlainClient, PlainServer
 from reactor.errors import RemoteProtocolError, SASLException
 from tests.support.sasl import Side, client, directory, frame, heard, make, mechanisms, server, talk, whole_and_bytewise
 
@@ -617,3 +617,12 @@ def test_what_is_allowed_cannot_be_said_when_it_was_offered_or_chosen():
         one.receive(bytes(other.output), 0, len(other.output))
         with pytest.raises(SASLException, match="too late"):
             one.allowed_mechs("PLAIN")
+
+
+@pytest.mark.parametrize("mechs", [None, "ANONYMOUS"])
+def test_a_server_that_asks_for_nothing_offers_that_alone(mechs):
+    sasl = server(mechs)
+    sasl.start()
+    policy = sasl.policy(())
+    offered = [row.name for row in MECHANISMS if sasl.allows(row.name) and row.server.offered(row.name, policy)]
+    assert list(sasl._offered) == offered == ["ANONYMOUS"]

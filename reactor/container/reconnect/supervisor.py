@@ -58,7 +58,8 @@ class ConnectionSupervisor:
         if settings.tokens is not None:
             self.tokens = settings.tokens.begin(connection, host, settings.allow_insecure_mechs)
         self.connector = Connector(connection, settings, host, self.tokens)
-        self.comeback = Comeback(connection, self.attempts, host, self.will_reconnect)
+        connection.comes_back = self.will_reconnect
+        self.comeback = Comeback(connection, self.attempts, host, connection.comes_back)
         family = [] if family is None else family
         family.append((settings, connection))
         self.redirects = LinkRedirects(connection, settings, self.connector, host, family)
@@ -73,7 +74,6 @@ class ConnectionSupervisor:
         self._driver: Optional[Driver] = None  # of the present wire
         self._alarms: list[Timer] = []  # the deadlines of the attempt that is being made, or its beginning
         self._recovering: dict[Endpoint, None] = {}  # not answered by the peer since the wire was replaced
-        connection.comes_back = self.will_reconnect
 
     @property
     def reconnects(self) -> bool:

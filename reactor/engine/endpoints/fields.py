@@ -67,6 +67,13 @@ def one_of(name: str, value: Any, known: Collection[int]) -> int:
     return value
 
 
+def link_name(name: Any) -> str:
+    """`name`, if it is a str; else TypeError."""
+    if not isinstance(name, str):
+        raise TypeError("a link's name must be a str, not %r" % (name,))
+    return name
+
+
 def count(name: str, value: Any, largest: int) -> int:
     """`value`, if it is a whole number from 0 to `largest`; else DataException, with the `name` of the attribute."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:

@@ -264,7 +264,7 @@ class Link(Endpoint, ListedAbstract):
         if self.channel is None:
             self.connection.check()
         elif checked:
-            self.channel.flows.properties[self] = checked
+            self.channel.flows.carry(self, checked)
             self.channel.flows.announce(self)
 
     def ask_for_flow(self) -> None:

@@ -56,6 +56,18 @@ def _begin_outgoing(delivery: Any, queue: deque[Any]) -> None:
     delivery.link.channel.outgoing.queue = queue
 
 
+class _Nothing(dict["Any", "Any"]):
+    """In place of a dict that most never need: it is replaced before something is put in."""
+
+    __slots__ = ()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError("this dict stays empty: it is that of all")
+
+
+#: For owners that do `self.those = self.those or {}` before they put anything in.
+NOTHING = _Nothing()
+
 #: Of senders: `pending` and `waiting`. Of receivers: `incoming`. Of the outgoing windows of channels: `queue`.
 NONE_PENDING, NONE_WAITING, NONE_INCOMING, NONE_OUTGOING = map(
     Unused, (_begin_pending, _begin_waiting, _begin_incoming, _begin_outgoing)

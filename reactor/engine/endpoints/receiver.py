@@ -215,14 +215,13 @@ class Receiver(Link):
             room = window.most_unsettled - len(window.unsettled) - self.wire_credit
             if room < missing:
                 missing = room
-                window.credit_waits_for_settlement[self] = None
+                window.await_settlement(self)
         if self._share is not None:
             missing = self._within_share(missing)
         if missing > 0:
             self.wire_credit += missing
         if window is not None and self.incoming and self.wire_credit <= self.refill_at:
-            window.credit_waits_for_reads[self] = None
-            window.window_waits_for_reads = True
+            window.await_reads(self)
 
     @property
     def excess(self) -> int:
@@ -235,7 +234,7 @@ class Receiver(Link):
         self.wire_credit = max(min(self.wire_credit, 0), self.wire_credit - self.excess)
         excess = sum(link.excess for link in self.session.links() if isinstance(link, Receiver) and link is not self)
         if excess and missing > 0 and self.channel is not None:
-            self.channel.incoming.credit_waits_for_settlement[self] = None
+            self.channel.incoming.await_settlement(self)
         return missing - excess
 
     def confirm(self) -> None:

@@ -25,8 +25,9 @@ from reactor.engine.endpoints.endpoint import (
     WIRE_LOST,
     Endpoint,
 )
-from reactor.engine.endpoints.fields import symbol_keys, symbol_list
+from reactor.engine.endpoints.fields import link_name, symbol_keys, symbol_list
 from reactor.engine.endpoints.link import Link
+from reactor.engine.endpoints.queues import NOTHING
 from reactor.engine.endpoints.receiver import Receiver, check_count
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.events import Event, EventType
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from reactor.engine.interface import ChannelInterface, ConnectionInterface, WireInterface
     from reactor.engine.modes import Mode
 
+#: So many links are looked through for a name.
+FEW_LINKS = 8
 #: Frames that a peer may send before our answer, when the application sets no `incoming_capacity`.
 DEFAULT_WINDOW = 2048
 #: The largest handle of ours, and of the peer's: handles begin at 0, so a session has at most one link more.
@@ -101,7 +104,7 @@ class Session(Endpoint):
         self.connection = connection
         self.channel: Optional[ChannelInterface] = None
         self._links: dict[Link, None] = {}
-        self._names: dict[str, list[Link]] = {}  # the same by name, because a peer names the link it attaches
+        self._names: dict[str, list[Link]] = NOTHING  # the same by name, as a peer attaches them, where they are many
         self._incoming_capacity = 0
         self.outgoing_window = 0x7FFFFFFF if connection.original_ways else DEFAULT_WINDOW
         self.properties: Optional[dict[AnyValue, AnyValue]] = None
@@ -258,7 +261,7 @@ class Session(Endpoint):
     def sender(self, name: str) -> Sender:
         """A new sender of this name, to be opened. TypeError when the name is not a str."""
         self.connection.check()
-        sender = Sender(self, _checked_name(name))
+        sender = Sender(self, link_name(name))
         self.add(sender)
         self.connection.emit(Event.LINK_INIT, sender)
         return sender
@@ -266,7 +269,7 @@ class Session(Endpoint):
     def receiver(self, name: str) -> Receiver:
         """A new receiver of this name, to be opened. TypeError when the name is not a str."""
         self.connection.check()
-        receiver = Receiver(self, _checked_name(name))
+        receiver = Receiver(self, link_name(name))
         if self._mode is not None:
             receiver.acknowledge_mode = self._mode
         if self.prefetch is not None:
@@ -278,7 +281,10 @@ class Session(Endpoint):
     def add(self, link: Link) -> None:
         """Count `link` among the links of this session."""
         self._links[link] = None
-        self._names.setdefault(link.name, []).append(link)
+        if self._names or len(self._links) > FEW_LINKS:
+            for one in (link,) if self._names else self._links:
+                self._names = self._names or {}
+                self._names.setdefault(one.name, []).append(one)
 
     def links(self) -> Iterator[Link]:
         """The links of this session, oldest first."""
@@ -286,7 +292,7 @@ class Session(Endpoint):
 
     def named(self, name: str) -> list[Link]:
         """The links of this name, oldest first."""
-        return self._names.get(name, [])
+        return self._names.get(name, []) if self._names else [link for link in self._links if link.name == name]
 
     @property
     def link_count(self) -> int:
@@ -300,15 +306,15 @@ class Session(Endpoint):
 
     def take_out(self, link: Link) -> bool:
         """Take a link out without an event; returns whether it was there."""
-        if link not in self._links:
+        if self._links.pop(link, self) is not None:
             return False
-        del self._links[link]
         self.weight -= link.weight
         link.weight = 0
-        namesakes = self._names[link.name]
-        namesakes.remove(link)
-        if not namesakes:
-            del self._names[link.name]
+        if self._names:
+            namesakes = self._names[link.name]
+            namesakes.remove(link)
+            if not namesakes:
+                del self._names[link.name]
         return True
 
     def next(self, mask: int) -> Optional[Session]:
@@ -489,9 +495,3 @@ class Session(Endpoint):
     def __repr__(self) -> str:
         where = "" if self.channel is None else " on channel %d" % self.channel.number
         return "<Session%s of %r>" % (where, self.connection)
-
-
-def _checked_name(name: str) -> str:
-    if not isinstance(name, str):
-        raise TypeError("a link's name must be a str, not %r" % (name,))
-    return name

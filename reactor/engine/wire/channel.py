@@ -14,6 +14,7 @@ from reactor.codec.frames import write_frame
 from reactor.codec.performatives import encode_composite
 from reactor.engine.blocks import blocks
 from reactor.engine.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSE, REMOTE_CLOSED, REMOTE_OPEN
+from reactor.engine.endpoints.queues import NOTHING
 from reactor.engine.events import Event, EventType
 from reactor.engine.serial import MASK
 from reactor.engine.wire.attachments import Attachments
@@ -76,7 +77,7 @@ class Channel:
         self.incoming = IncomingWindow(self, session, wire)
         self.outgoing = OutgoingWindow(self, session, wire)
         self.outcomes: Outcomes = Outcomes(self) if hooks is None else hooks.outcomes(self)
-        self._unsettled_by_link: dict[bool, tuple[int, dict[Link, list[Delivery]]]] = {}  # see `unsettled_of`
+        self._unsettled_by_link: dict[bool, tuple[int, dict[Link, list[Delivery]]]] = NOTHING  # see `unsettled_of`
 
     def report_to(self, events: deque[tuple[EventType, Any]]) -> None:
         """Append events to this queue from now on."""
@@ -256,7 +257,9 @@ class Channel:
             unsettled, latest = self.outgoing.unsettled, self.outgoing.next_delivery_id
         known = self._unsettled_by_link.get(incoming)
         if known is None or known[0] != latest:
-            known = self._unsettled_by_link[incoming] = (latest, {})
+            known = (latest, {})
+            self._unsettled_by_link = self._unsettled_by_link or {}
+            self._unsettled_by_link[incoming] = known
             for delivery in unsettled.values():
                 known[1].setdefault(delivery.link, []).append(delivery)
         return [one for one in known[1].pop(link, ()) if unsettled.get(one.id or 0) is one]

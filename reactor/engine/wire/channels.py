@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from reactor.codec.frames import MIN_MAX_FRAME_SIZE, TRANSFER_OVERHEAD
 from reactor.codec.long_payload import LONG_BODY
+from reactor.engine.endpoints.queues import NOTHING
 from reactor.engine.events import Event, EventType
 from reactor.engine.limits import UNLIMITED, USUAL
 from reactor.engine.serial import next_number
@@ -101,7 +102,7 @@ class Channels:
         self.reading = False
         self.notice: tuple[EventType, Any] = (Event.TRANSPORT, transport)
         self.largest_payload = LARGEST_PAYLOAD
-        self.doubts: dict[Link, float] = {}
+        self.doubts: dict[Link, float] = NOTHING
         self.timed = True
         self._last = -1  # the number of ours that was taken last
         self._transport = transport
@@ -178,6 +179,7 @@ class Channels:
         """The peer has attached the link in a way that looks like a refusal. It counts as open when no detach follows
         at once: some peers leave out the terminus that they were asked for, and mean it."""
         link.doubtful = True
+        self.doubts = self.doubts or {}
         self.doubts[link] = 0.0
         self.timed = True
 

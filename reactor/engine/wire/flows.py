@@ -10,6 +10,7 @@ from reactor.codec.definitions import FLOW
 from reactor.codec.frames import write_flow, write_frame, write_session_flow
 from reactor.codec.performatives import encode_composite
 from reactor.engine.endpoints.endpoint import REMOTE_UNINIT
+from reactor.engine.endpoints.queues import NOTHING
 from reactor.engine.endpoints.receiver import CONFIRMED, PAUSED, Receiver
 from reactor.engine.endpoints.sender import Sender
 from reactor.engine.events import Event
@@ -41,8 +42,8 @@ class Flows:
     def __init__(self, channel: ChannelInterface) -> None:
         self.channel = channel
         self.links: dict[Link, None] = {}
-        self.properties: dict[Link, dict[AnyValue, AnyValue]] = {}
-        self.echoes: dict[Link, None] = {}
+        self.properties: dict[Link, dict[AnyValue, AnyValue]] = NOTHING
+        self.echoes: dict[Link, None] = NOTHING
         self.window_due = False
 
     def announce_window(self) -> None:
@@ -79,9 +80,16 @@ class Flows:
 
     def ask(self, link: Link) -> None:
         """Have a flow of the link written that asks for one of the peer."""
+        self.echoes = self.echoes or {}
         self.echoes[link] = None
-        self.properties.setdefault(link, {})
+        self.carry(link, {})
         self.announce(link)
+
+    def carry(self, link: Link, properties: dict[AnyValue, AnyValue]) -> None:
+        """Have the next flow of the link carry these properties; if there are none, those that it carries already."""
+        if properties or link not in self.properties:
+            self.properties = self.properties or {}
+            self.properties[link] = properties
 
     def write(self, out: bytearray) -> int:
         """Write the flows that are due; returns the number of frames."""
@@ -97,7 +105,7 @@ class Flows:
             if link.detach_sent or link.handle_in is None:
                 if link.detach_sent or not self._early(link):
                     continue
-                self.properties.setdefault(link, {})
+                self.carry(link, {})
             echo = False
             if isinstance(link, Receiver):
                 link.grant()

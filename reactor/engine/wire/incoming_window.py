@@ -16,6 +16,7 @@ from reactor.engine.endpoints.delivery import (
 )
 from reactor.engine.endpoints.disposition import read_state
 from reactor.engine.endpoints.endpoint import REMOTE_UNINIT
+from reactor.engine.endpoints.queues import NOTHING
 from reactor.engine.events import Event
 from reactor.engine.serial import MASK
 from reactor.engine.wire.pieces import PIECE_COST, Pieces
@@ -95,8 +96,8 @@ class IncomingWindow:
         self.unsettled: dict[int, Delivery] = {}
         self.most_unsettled = wire.limits.max_unsettled
         self.window_waits_for_reads = False
-        self.credit_waits_for_reads: dict[Receiver, None] = {}
-        self.credit_waits_for_settlement: dict[Receiver, None] = {}
+        self.credit_waits_for_reads: dict[Receiver, None] = NOTHING
+        self.credit_waits_for_settlement: dict[Receiver, None] = NOTHING
         self.overrun = 0
         self._late = 0  # transfers that came on a session that was ended here
         self.measure()
@@ -145,6 +146,17 @@ class IncomingWindow:
         self.incoming_window = max(self.incoming_window, self._room())
         # Messages may be smaller than frames: it is opened again on the way to nothing.
         self.renew_at = self.incoming_window // 2
+
+    def await_reads(self, link: Receiver) -> None:
+        """The credit of the receiver is filled when the application has read."""
+        self.credit_waits_for_reads = self.credit_waits_for_reads or {}
+        self.credit_waits_for_reads[link] = None
+        self.window_waits_for_reads = True
+
+    def await_settlement(self, link: Receiver) -> None:
+        """The credit of the receiver is filled when deliveries were settled."""
+        self.credit_waits_for_settlement = self.credit_waits_for_settlement or {}
+        self.credit_waits_for_settlement[link] = None
 
     def make_room(self, link: Receiver) -> None:
         """The application has read, and the window or the link's credit has waited for that."""
