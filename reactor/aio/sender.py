@@ -95,7 +95,8 @@ class AsyncSender:
         """
         payload = None  # of what sends itself
         if isinstance(message, Message) or not hasattr(message, "send"):
-            payload = (message if isinstance(message, Message) else Message(message)).encode()
+            one = message if isinstance(message, Message) else Message(message)
+            payload = one.compose() if type(one) is Message else one.encode()
         self._life.check("send()")
         deadline = None if timeout is None else _deadline(self._loop, timeout)
         transactions = self._transactions

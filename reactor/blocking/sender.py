@@ -92,7 +92,7 @@ class BlockingSender:
         self.session = session
         self._service = service
         self._unsettled: dict[Tracker, None] = {}
-        self._outbox: deque[tuple[bytes, Tracker]] = deque()
+        self._outbox: deque[tuple[Any, Tracker]] = deque()
         self._attachment = Attachment(
             session,
             service,
@@ -180,13 +180,15 @@ class BlockingSender:
             raise SendException(outcome.type, why and why.name, why and why.text)
         return delivery
 
-    def _encoded(self, msg: Any) -> bytes:
+    def _encoded(self, msg: Any) -> Any:
+        """As bytes, or as a LongPayload."""
         message = msg if isinstance(msg, Message) else Message(msg)
+        encode = message.compose if type(message) is Message else message.encode  # of a class with another one
         if self.subject is None or message.subject is not None:
-            return bytes(message.encode())
+            return encode()
         message.subject = self.subject
         try:
-            return bytes(message.encode())
+            return encode()
         finally:
             message.subject = None
 

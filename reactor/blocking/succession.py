@@ -78,7 +78,7 @@ class Succession:
             return TransactionRolledBack("the transaction was rolled back: %s; call rollback()" % self._lost)
         return None if self.refused is None else TransactionException(self.refused)
 
-    def send(self, link: Any, payload: bytes) -> Any:
+    def send(self, link: Any, payload: Any) -> Any:
         """Send an encoded message in it; returns the Delivery."""
         assert self._transaction is not None
         return self._transaction.transmit(link, payload)

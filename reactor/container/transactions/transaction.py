@@ -39,6 +39,7 @@ from reactor.loop.loggers import log_fields, logger
 if TYPE_CHECKING:
     from typing import Any, Optional, Union
 
+    from reactor.codec.long_payload import LongPayload
     from reactor.codec.types import AnyValue
     from reactor.container.interface import TransactionHost
 
@@ -141,7 +142,7 @@ class Transaction:
             raise TypeError("a transaction sends a Message, not %r" % (msg,))
         return self._sent(sender.send(msg, tag))
 
-    def transmit(self, sender: Sender, payload: bytes) -> Delivery:
+    def transmit(self, sender: Sender, payload: Union[bytes, LongPayload]) -> Delivery:
         """As `send`, of an encoded message: `Sender.transmit`."""
         self._check("send", sender.connection)
         if sender.ledger is not None:

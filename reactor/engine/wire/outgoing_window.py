@@ -247,7 +247,7 @@ class OutgoingWindow:
             return
         data: Any = delivery.payload
         if delivery.chunks is not None:
-            data = b"".join([data, *delivery.chunks]) if delivery.chunks else data
+            data = b"".join([piece for piece in (data, *delivery.chunks) if piece]) if delivery.chunks else data
             delivery.chunks = None
             if current is delivery:
                 delivery.frames = 0  # what of it has left is not here any more
