@@ -51,6 +51,12 @@ def test_the_curves_of_costs_by_size() -> None:
     assert re.fullmatch(grown, out.splitlines()[-1])
 
 
+def test_the_floor_of_a_message() -> None:
+    status, out, err = run([sys.executable, "-m", "tests.benchmarks.bare", "300000", "3"], CHECKOUT)
+    assert (status, err) == (0, "")
+    assert json.loads(out)["rate"] > 0
+
+
 def test_how_much_a_unit_costs_more_at_the_largest_size() -> None:
     assert growth({10: 5.0, 100: 2.0, 10_000: 3.0}) == "1.50 times from 100 to 10,000; the logarithm would allow 2.00"
     assert growth({1: 1.0, 4: 3.0}) == "3.00 times from 1 to 4; the logarithm would allow 2.00"

@@ -3,15 +3,18 @@
     python -m tests.benchmarks.sizes [--quick] [--only messages|links|connections|queue]
 
 Prints the time of each unit, as a table and as bars, and how much it grows from where it is least to the largest size,
-with what the logarithm of the size would allow. Beside messages stands one bare copy of as many bytes: above 32 MB the
-C library takes fresh memory of the system for each.
+with what the logarithm of the size would allow. Beside messages stands their floor, of sockets alone (`bare`): above
+32 MB the C library takes fresh memory of the system for each body, page by page, and nothing in Python can avoid that.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import statistics
+import subprocess
+import sys
 import time
 from typing import Any, Callable, Optional
 
@@ -19,8 +22,9 @@ from handlers import MessagingHandler
 from reactor import Container, Message
 from tests.benchmarks.broker_costs import apart
 from tests.benchmarks.process import allow_many_files, machine
-from tests.benchmarks.rows import connections, direct
+from tests.benchmarks.rows import LIMIT, connections, direct
 from tests.support.libraries import OURS
+from tests.support.processes import CHECKOUT
 
 Points = dict[int, float]
 WIDTH = 40
@@ -80,10 +84,14 @@ def links(count: int) -> float:
     return took / count
 
 
+def count_of(size: int) -> int:
+    """How many messages of so many bytes are measured."""
+    return max(12, min(20_000, 200_000_000 // max(size, 10_000)))
+
+
 def messages(size: int) -> float:
     """Seconds for each message of so many bytes, from process to process."""
-    count = max(12, min(20_000, 200_000_000 // max(size, 10_000)))
-    return 1 / direct(OURS, count, prefetch=10, size=size)["rate"]
+    return 1 / direct(OURS, count_of(size), prefetch=10, size=size)["rate"]
 
 
 def connected(count: int) -> float:
@@ -91,14 +99,11 @@ def connected(count: int) -> float:
     return connections(OURS, count)["took"] / count
 
 
-def copied(size: int) -> float:
-    """Seconds for one copy of so many bytes in this process: memory alone, without a library."""
-    data = bytes(size)
-    count = max(5, 200_000_000 // max(size, 10_000))
-    began = time.perf_counter()
-    for _ in range(count):
-        bytearray(data)
-    return (time.perf_counter() - began) / count
+def bare(size: int) -> float:
+    """Seconds for each message of so many bytes with sockets alone."""
+    command = [sys.executable, "-m", "tests.benchmarks.bare", str(size), str(count_of(size))]
+    result = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, timeout=LIMIT, check=True)
+    return 1 / float(json.loads(result.stdout)["rate"])
 
 
 def queued(depth: int) -> float:
@@ -120,7 +125,7 @@ def plot(title: str, values: Points) -> str:
     most = max(values.values())
     lines = [f"{title:>24} | us each |"]
     for at, value in values.items():
-        digits = 1 if most > 1e-5 else 3
+        digits = 1 if most > 1e-3 else 2 if most > 1e-5 else 3
         lines.append(f"{at:>24,} | {value * 1e6:>7,.{digits}f} | " + "#" * max(1, round(WIDTH * value / most)))
     return "\n".join(lines)
 
@@ -157,9 +162,10 @@ def main(arguments: Optional[list[str]] = None) -> None:
         if name == "messages":
             points = by_kilobyte(points)
             print("\n" + plot("the same, for each KB", points))
-            copies = by_kilobyte({size: statistics.median(copied(size) for _ in range(runs)) for size in chosen})
-            print(growth(points) + "\n\n" + plot("one copy, for each KB", copies))
-            points = copies
+            floor = by_kilobyte({size: statistics.median(bare(size) for _ in range(runs)) for size in chosen})
+            print(growth(points) + "\n\n" + plot("sockets, for each KB", floor) + "\n" + growth(floor))
+            points = {size: points[size] / floor[size] for size in chosen}
+            print("\nmessages, for that floor:", ", ".join(f"{size:,}: {over:.2f}" for size, over in points.items()))
         print(growth(points))
 
 
