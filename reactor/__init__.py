@@ -82,7 +82,6 @@ from reactor.engine.public import (
     Session,
     Transport,
 )
-from reactor.engine.sasl.credentials import ScramSecret
 from reactor.engine.sasl.layer import SASL
 from reactor.engine.tls.domain import SSLDomain, SSLSessionDetails
 from reactor.errors import (
@@ -109,11 +108,9 @@ from reactor.errors import (
     TransportException,
     UnsettledError,
 )
-from reactor.event import Collector, Event, EventBase
-from reactor.explain.anything import explain
+from reactor.explain import explain
 from reactor.lazily import TYPE_CHECKING, members, names_of
 from reactor.url import Url
-from reactor.version import VERSION, VERSION_MAJOR, VERSION_MINOR, VERSION_POINT
 
 if TYPE_CHECKING:
     from reactor.codec.data import Data
@@ -124,23 +121,33 @@ if TYPE_CHECKING:
     from reactor.container.transactions.transaction import Transaction
     from reactor.container.unsettled.file import UnsettledFile
     from reactor.container.unsettled.memory import UnsettledMemory
+    from reactor.engine.sasl.credentials import ScramSecret
     from reactor.engine.tls.ssl import SSL
     from reactor.environment import environment_secret, environment_url
-    from reactor.event import ApplicationEvent
-else:  # few programs need these: each is imported when it is asked for
+    from reactor.event import ApplicationEvent, Collector, Event, EventBase
+    from reactor.version import VERSION, VERSION_MAJOR, VERSION_MINOR, VERSION_POINT
+else:  # few programs need these rooms: each is imported when it is asked for
     __getattr__ = members(
         __name__,
         Acceptor="reactor.container.acceptor",
-        ApplicationEvent="reactor.event",
+        ApplicationEvent="reactor.container.sources.injector",
+        Collector="reactor.engine.events",
         Data="reactor.codec.data",
+        Event="reactor.engine.events",
+        EventBase="reactor.engine.events",
         EventInjector="reactor.container.sources.injector",
         ExactlyOnce="reactor.container.settings.exactly_once",
         LocalExpiry="reactor.container.settings.screens",
         RedeliveryPolicy="reactor.container.settings.screens",
+        ScramSecret="reactor.engine.sasl.credentials",
         SSL="reactor.engine.tls.ssl",
         Transaction="reactor.container.transactions.transaction",
         UnsettledFile="reactor.container.unsettled.file",
         UnsettledMemory="reactor.container.unsettled.memory",
+        VERSION="reactor.version",
+        VERSION_MAJOR="reactor.version",
+        VERSION_MINOR="reactor.version",
+        VERSION_POINT="reactor.version",
         environment_secret="reactor.environment",
         environment_url="reactor.environment",
     )

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 import sys
-from importlib import import_module
 
 #: `typing.TYPE_CHECKING` without `typing`, which takes as long to import as twenty modules of ours; annotations
 #: need it at no run time. Type checkers know the name wherever it comes from.
@@ -27,6 +26,12 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from typing import Any, Callable
+
+
+def import_module(name: str) -> Any:
+    """As that of `importlib`, which would be imported for this alone."""
+    __import__(name)
+    return sys.modules[name]
 
 
 class Lazily:

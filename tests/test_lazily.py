@@ -25,7 +25,7 @@ def test_a_lazy_module_is_that_module() -> None:
 
 def test_a_program_without_tls_and_passwords_does_not_pay_for_them() -> None:
     needless = {"ssl", "json", "dataclasses", "difflib", "urllib.parse", "ipaddress", "unicodedata", "copy"}
-    needless |= {"logging", "uuid", "platform", "traceback", "textwrap", "typing", "contextlib"}
+    needless |= {"logging", "uuid", "platform", "traceback", "textwrap", "typing", "contextlib", "random"}
     rooms = "codec.data codec.nodes container.unsettled container.explain.far container.settings.screens environment"
     rooms += " engine.sasl.digest engine.sasl.oauth engine.sasl.scram engine.websocket.layer engine.proxy.layer"
     rooms += " engine.tls.certificate engine.endpoints.ledger container.settings.config tracing.text tracing.words"
@@ -33,7 +33,7 @@ def test_a_program_without_tls_and_passwords_does_not_pay_for_them() -> None:
     rooms += " container.explain.links container.explain.look container.explain.questions container.explain.samples"
     rooms += " container.explain.sentences container.sources.injector container.transactions.transaction"
     rooms += " engine.observing tracing engine.proxy engine.websocket engine.tls.ssl engine.tls.layer"
-    rooms += " container.settings.proxy"
+    rooms += " container.settings.proxy engine.sasl.credentials event version"
     needless |= {"reactor." + room for room in rooms.split()} | {"handlers.publisher", "handlers.transaction"}
     if sys.implementation.name == "pypy":
         needless -= {"unicodedata", "traceback"}  # its own `re` has the one, its `threading` the other

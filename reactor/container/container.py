@@ -7,7 +7,6 @@ in a simulated one. It knows the engine from outside, and no handler class: hand
 
 from __future__ import annotations
 
-import random as random_module
 import weakref
 
 from reactor import container as rooms
@@ -32,9 +31,11 @@ from reactor.engine.events import Event, EventBase
 from reactor.engine.handler import Handler, check_handler
 from reactor.lazily import TYPE_CHECKING
 from reactor.loop.busy_poll import BUSY_POLL
+from reactor.loop.clock import system_random
 from reactor.loop.loop import Loop
 
 if TYPE_CHECKING:
+    import random as random_module
     from collections.abc import Iterable
     from typing import Callable, NoReturn, Optional, TypeVar, Union, overload
 
@@ -106,7 +107,7 @@ class Container(Defaults):
         given = dict(unknown=unknown, raise_errors=raise_errors, busy_poll=busy_poll, resend=resend, proxy=proxy)
         check_keywords("Container()", Container.__init__, given)
         super().__init__()
-        self.random = random_module.SystemRandom() if random is None else random
+        self.random = system_random() if random is None else random
         self.container_id = random_uuid(self.random) if container_id is None else container_id
         self.raise_errors = bool(raise_errors)
         self.resend = bool(resend)
@@ -238,8 +239,7 @@ class Container(Defaults):
         acknowledge_mode: Mode = None, attach_timeout: Optional[float] = None, close_timeout: Optional[float] = None,
         strict: bool = False, **unknown: NoReturn,
     ) -> Receiver:
-        """Open a link to receive from, and return the Receiver. Raises as `create_sender` does.
-        """
+        """Open a link to receive from, and return the Receiver. Raises as `create_sender` does."""
         given = dict(locals())
         check_keywords("create_receiver()", Container.create_receiver, given)
         check_handler(handler, self.runs_coroutines)

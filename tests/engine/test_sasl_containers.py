@@ -106,7 +106,11 @@ def test_the_salt_of_a_user_that_is_not_stays_the_same_from_connection_to_connec
 
 
 def test_what_nobody_may_guess_comes_from_the_system_unless_a_test_says_otherwise() -> None:
-    assert isinstance(Container().random, random.SystemRandom)
+    system = Container().random
+    assert isinstance(system, random.SystemRandom) and 1 <= system.randint(1, 2) <= 2
+    assert all(0 <= system.random() < 1 for _ in range(100))
+    assert [max(system.getrandbits(bits) for _ in range(200)).bit_length() for bits in (1, 3, 8)] == [1, 3, 8]
+    assert len(system.randbytes(18)) == 18 and system.randbytes(18) != system.randbytes(18)
     seeded = random.Random(7)
     assert Container(random=seeded).random is seeded
 

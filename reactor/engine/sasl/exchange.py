@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from reactor.engine.sasl.credentials import Decoy
+from reactor import engine
 from reactor.lazily import TYPE_CHECKING
 from reactor.shown import quoted
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Callable, ClassVar, Optional, Union
 
-    from reactor.engine.sasl.credentials import Credentials
+    from reactor.engine.sasl.credentials import Credentials, Decoy
 
     #: Asked by a server: (mechanism, user, password) -> is this the user's password?
     Authenticator = Callable[[str, str, str], bool]
@@ -158,7 +158,7 @@ class ServerPolicy:
         self.hostname = hostname
         self.bindings = bindings
         self.nonce = nonce
-        self.decoy = Decoy() if decoy is None else decoy
+        self.decoy = engine.Decoy() if decoy is None else decoy
         self.named = named
         self.offered = offered
 

@@ -6,8 +6,8 @@ The application enters and the container for it, by the attributes of `transport
 
 from __future__ import annotations
 
+from reactor import engine
 from reactor.engine.limits import USUAL
-from reactor.engine.sasl.credentials import Decoy
 from reactor.engine.sasl.exchange import MAX_ITERATIONS, MIN_ITERATIONS, NO_BINDINGS, ClientIdentity, ServerPolicy
 from reactor.engine.sasl.mechanisms import TOKEN_MECHANISMS
 from reactor.lazily import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Callable, Optional, Union
 
-    from reactor.engine.sasl.credentials import Credentials
+    from reactor.engine.sasl.credentials import Credentials, Decoy
     from reactor.engine.sasl.exchange import Authenticator, Authorizer, Nonce, TokenOwner
 
     #: Called with "->" (sent) or "<-" (received), the code of the frame and its fields, secrets hidden.
@@ -183,7 +183,7 @@ class SASLSettings:
     def policy(self, offered: Sequence[str]) -> ServerPolicy:
         """The demands of a server that offers these mechanisms."""
         if self.decoy is None:
-            self.decoy = Decoy(b"" if self.nonce is None or self.credentials is None else self.nonce())
+            self.decoy = engine.Decoy(b"" if self.nonce is None or self.credentials is None else self.nonce())
         return ServerPolicy(
             authenticator=self.authenticator,
             credentials=self.credentials,
