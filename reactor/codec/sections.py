@@ -32,12 +32,13 @@ from reactor.errors import DecodeError, RemoteProtocolError
 from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, Optional, Union
 
     from reactor.codec.readers import Limits
 
-    Spans = dict[int, tuple[int, int]]
+    #: By code, where a section begins and ends. Messages share them.
+    Spans = Mapping[int, tuple[int, int]]
 
 #: Of a message that did not come from a peer.
 NO_SPANS: Spans = {}
@@ -62,6 +63,11 @@ EMPTY_HEADER = PLAIN[:4]
 _SHORT_PROPERTIES = PLAIN[:7] + b"\xc0"  # an empty header, and some properties
 _PLAIN_HEADER = (0, 4)
 _PLAIN_PROPERTIES = (4, 8)
+
+# Of messages that begin in this way, and whose body is short and the end: where the sections are, by all that stands
+# before the content of the body. The last byte of that is its size: there are only so many.
+_HEAD = len(PLAIN) + 5
+_known: dict[bytes, Spans] = {}
 
 #: The beginning of most bodies: a text, or bytes as a value or as data, whose size has one byte.
 _SHORT_TEXT = b"\x00\x53\x77\xa1"
@@ -92,7 +98,7 @@ def _arranged(buf: bytes, parts: list[tuple[int, int, int]]) -> tuple[bytes, Spa
     ]
     placed.sort(key=lambda part: part[0])  # stable
     out = bytearray()
-    spans: Spans = {}
+    spans: dict[int, tuple[int, int]] = {}
     for _, code, start, stop in placed:
         code = kind if DATA <= code <= AMQP_VALUE else code
         begin = spans[code][0] if code in spans else len(out)
@@ -158,7 +164,11 @@ def locate(buf: bytes) -> tuple[bytes, Spans]:
     DecodeError.
     """
     end = len(buf)
+    spans: dict[int, tuple[int, int]]
     if buf.startswith(PLAIN):
+        known = _known.get(buf[:_HEAD])
+        if known is not None and buf[_HEAD - 1] + _HEAD == end:
+            return buf, known
         spans = {HEADER: _PLAIN_HEADER, PROPERTIES: _PLAIN_PROPERTIES}
         pos = 8
         last = PROPERTIES
@@ -178,6 +188,8 @@ def locate(buf: bytes) -> tuple[bytes, Spans]:
     try:
         if buf[pos : pos + 4] in _SHORT_BODIES and pos + 5 + buf[pos + 4] == end:  # and nothing behind it
             spans[buf[pos + 2]] = (pos, end)
+            if pos == 8:
+                _known[buf[:_HEAD]] = spans
             return buf, spans
         while pos < end:
             start = pos
@@ -214,9 +226,7 @@ def locate(buf: bytes) -> tuple[bytes, Spans]:
         raise DecodeError(e.description) from None
     if pos != end:
         raise _truncated()
-    if parts is not None:
-        buf, spans = _arranged(buf, parts)
-    return buf, spans
+    return (buf, spans) if parts is None else _arranged(buf, parts)
 
 
 def long_body_at(buf: Union[bytes, memoryview]) -> Optional[tuple[int, int, int]]:
@@ -331,7 +341,7 @@ def read_body(raw: bytes, spans: Spans) -> tuple[Any, Optional[list[Any]]]:
     parts: Optional[list[Any]] = None
     if AMQP_VALUE in spans:
         pos, stop = spans[AMQP_VALUE]
-        if raw[pos : pos + 4] == _SHORT_TEXT and pos + 5 + raw[pos + 4] == stop:
+        if raw.startswith(_SHORT_TEXT, pos) and pos + 5 + raw[pos + 4] == stop:
             try:
                 return raw[pos + 5 : stop].decode(), None
             except UnicodeDecodeError:

@@ -331,43 +331,54 @@ class Dispatcher:
         observer = self.observer
         root = self.root
         etype: Any = _TRANSPORT
+        kind: Any
         context: Any = None
         plan: Any = observer[etype]  # as after an event: an observer of the queue may raise before the first one
+        # The link of the delivery before: most have the same one, and so the same plan while nothing changes.
+        served: Any = None
+        known = 0
         clock = self.clock
         due = clock() + self.limit if clock is not None else 0.0
         try:
             while queue:
                 etype, context = popleft()
-                kind: Any = etype
-                scope = etype.scope
-                if scope >= LINK_SCOPE:  # the events of every message find their handler without a call
-                    if scope == LINK_SCOPE:
-                        link = context
-                    else:
-                        context.noted = False
-                        link = context.link
-                        if etype is _DELIVERY:
-                            kind = OUTGOING if link.is_sender else INCOMING
-                    table = link.plans
-                    if table is None:
-                        session = link.session
-                        table = session.plans
-                        if table is None:
-                            table = session.connection.plans
-                            if table is None:
-                                table = root
+                if served is not None and etype is _DELIVERY and context.link is served and changes[0] == known:
+                    context.noted = False
                 else:
-                    if etype is _TRANSPORT:
-                        self.modified.append(context)
-                        connection = context.connection
-                        if not root[etype] and (connection is None or connection.plans is None):
-                            if queue and context.channels.peer_waits():
-                                return
-                            continue  # one for all that is written; few handlers listen
-                    table = self.table_for(etype, context)
-                if table.generation != _generation[0]:
-                    self._renew(table)
-                plan = table[kind]
+                    scope = etype.scope
+                    if scope >= LINK_SCOPE:  # the events of every message find their handler without a call
+                        if scope == LINK_SCOPE:
+                            link, served, kind = context, None, etype
+                        else:
+                            context.noted = False
+                            link = context.link
+                            if etype is _DELIVERY:
+                                served, known = link, changes[0]
+                                kind = OUTGOING if link.is_sender else INCOMING
+                            else:
+                                served, kind = None, etype
+                        table = link.plans
+                        if table is None:
+                            session = link.session
+                            table = session.plans
+                            if table is None:
+                                table = session.connection.plans
+                                if table is None:
+                                    table = root
+                    else:
+                        if etype is _TRANSPORT:
+                            self.modified.append(context)
+                            connection = context.connection
+                            if not root[etype] and (connection is None or connection.plans is None):
+                                if queue and context.channels.peer_waits():
+                                    return
+                                continue  # one for all that is written; few handlers listen
+                        served, kind = None, etype
+                        table = self.table_for(etype, context)
+                    if table.generation != _generation[0]:
+                        self._renew(table)
+                    plan = table[kind]
+                    watch = observer[etype]
                 if plan:
                     event = _new(Event)  # and filled here: a call of its __init__ would come with every message
                     event.type = etype
@@ -376,9 +387,8 @@ class Dispatcher:
                     event.message = None
                     for call in plan:
                         call(event)
-                watch = observer[etype]
                 if watch:
-                    plan = watch
+                    plan, served = watch, None
                     event = _new(Event)
                     event.type, event.context, event.container, event.message = etype, context, container, None
                     for call in plan:
@@ -388,16 +398,20 @@ class Dispatcher:
                 if clock is not None and clock() > due:
                     due = self._held(due, clock(), table.handler, etype, context)
         except BaseException:
-            # A handler that fails must not keep the container from its own part in the same event.
-            if etype is _LINK_FLOW and context.may_go_on():
-                queue.append((etype, context))  # the credit is there as before, and no other event would report it
-            self.failed = event = Event(etype, context)
-            event.container = container
-            watch = observer[etype]
-            if plan is not watch:
-                for call in watch:
-                    call(event)
+            self._note_failure(etype, context, plan)
             raise
+
+    def _note_failure(self, etype: EventType, context: Any, plan: Any) -> None:
+        """A call of `plan` has failed: that must not keep the container from its own part in the same event."""
+        if etype is _LINK_FLOW and context.may_go_on():
+            # The credit is there as before, and no other event would report it.
+            self.collector.events.append((etype, context))
+        self.failed = event = Event(etype, context)
+        event.container = self.container
+        watch = self.observer[etype]
+        if plan is not watch:
+            for call in watch:
+                call(event)
 
     def _held(self, due: float, now: float, handler: Any, etype: EventType, context: Any) -> float:
         """The handlers of this run have taken until after `due`: report it. Returns when the next report is due."""

@@ -8,7 +8,7 @@ from reactor.codec.decode import ACCEPTED_STATE
 from reactor.codec.definitions import DISPOSITION, FLOW, TRANSFER
 from reactor.codec.frame_plans import plans, remember
 from reactor.codec.types import Described
-from tests.fuzz.plans import at_length, in_short
+from tests.fuzz.plans import as_taken, at_length, in_short
 from tests.support.frames import frame
 
 
@@ -31,12 +31,26 @@ def transfer(**fields):
     return frame("transfer", payload=b"payload", **fields)
 
 
-def test_a_transfer_with_other_numbers_and_another_tag():
-    first = transfer()
+@pytest.mark.parametrize("handle", [0, 3, 70000])
+def test_a_transfer_with_another_number_and_another_tag(handle):
+    first = transfer(handle=handle)
     assert in_short(first, 8, len(first)) is None
-    assert known(first) == (TRANSFER, [3, 70000, b"tag", 0, False], len(first) - len(b"payload"))
-    other = transfer(handle=4, delivery_id=80000, delivery_tag=b"gat")
-    assert in_short(other, 8, len(other)) == (TRANSFER, [4, 80000, b"gat", 0, False], len(other) - len(b"payload"))
+    assert known(first) == (TRANSFER, [handle, 70000, b"tag", 0, False, None], len(first) - len(b"payload"))
+    other = transfer(handle=handle, delivery_id=80000, delivery_tag=b"gat")
+    assert in_short(other, 8, len(other)) == (
+        TRANSFER, [handle, 80000, b"gat", 0, False, None], len(other) - len(b"payload")
+    )  # fmt: skip
+
+
+def test_a_transfer_over_another_link():
+    assert known(transfer())
+    other = transfer(handle=4)
+    assert in_short(other, 8, len(other))[1][0] == 4
+
+
+def test_the_first_transfer_of_several():
+    code, fields, _ = known(transfer(more=True))
+    assert (code, fields) == (TRANSFER, [3, 70000, b"tag", 0, False, True])
 
 
 def test_a_disposition_with_the_very_state_that_all_have():
@@ -69,7 +83,7 @@ def test_what_differs_in_anything_else_is_read_the_long_way(change):
 def test_shapes_that_differ_in_a_flag_are_known_beside_each_other():
     assert known(transfer()) and known(transfer(settled=True))
     for one in (transfer(), transfer(settled=True)):
-        assert in_short(one, 8, len(one)) == at_length(one, 8, len(one))
+        assert as_taken(in_short(one, 8, len(one))[1]) == as_taken(at_length(one, 8, len(one))[1])
 
 
 @pytest.mark.parametrize(
@@ -77,9 +91,14 @@ def test_shapes_that_differ_in_a_flag_are_known_beside_each_other():
     [
         {"state": Described(0x34, [b"txn"])},  # content that would be shared
         {"rcv_settle_mode": 1},  # one byte, which a uint could come for
-        {"delivery_tag": None, "message_format": 7},  # what changes is not in one place
+        {"delivery_tag": None},
+        {"delivery_tag": None, "message_format": 7},
+        {"message_format": 7},
+        {"resume": True},
+        {"aborted": True},
+        {"delivery_id": None, "delivery_tag": None, "message_format": None, "more": True},  # it goes on with a delivery
     ],
-    ids=["a transaction", "a settle mode", "a gap"],
+    ids=["a transaction", "a settle mode", "no tag", "a format and no tag", "a format", "resumed", "aborted", "rest"],
 )
 def test_other_shapes_have_no_plan(fields):
     assert known(transfer(**fields)) is None

@@ -59,6 +59,7 @@ class Delivery(Listed):
     """
 
     message_format: int = 0
+    context: AnyValue = None  # of the application, and rarely set: as the one above, in the __dict__
 
     __slots__ = (
         "link",
@@ -79,7 +80,6 @@ class Delivery(Listed):
         "queued",
         "frames",
         "noted",
-        "context",
         "observed",  # set by observers alone
         "_doubt",
         "__dict__",
@@ -112,7 +112,6 @@ class Delivery(Listed):
         self.queued = False
         self.frames = 1
         self.noted = False  # the event of an update waits in the queue: a second one would add nothing
-        self.context: AnyValue = None
 
     # -- its properties ----------------------------------------------------------------------------------
 
@@ -446,8 +445,8 @@ class Delivery(Listed):
         as_one: False where it may be a LongPayload, with its pieces not joined: for `Message.from_bytes`.
         """
         payload: bytes = self.payload
-        chunks = self.chunks
-        if chunks is not None:
+        if self.chunks is not None:
+            chunks = self.chunks
             if self.channel is not None:
                 self.channel.incoming.let_go(chunks)
             chunks.finish()

@@ -12,6 +12,7 @@ from reactor.engine.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT
 from reactor.engine.endpoints.link import RCV_SECOND, SND_SETTLED, Link
 from reactor.engine.endpoints.queues import NONE_INCOMING
 from reactor.engine.modes import AUTO, CLIENT, DUPS_OK, NONE, TRANSACTED, AcknowledgeMode
+from reactor.engine.serial import MASK
 from reactor.errors import ILLEGAL_STATE, LocalProtocolError
 from reactor.lazily import TYPE_CHECKING
 
@@ -64,6 +65,7 @@ class Receiver(Link):
         "paused",
         "told",
         "overdraft",
+        "counted",
     )
 
     is_receiver = True
@@ -89,6 +91,15 @@ class Receiver(Link):
         # counts messages on their way through itself as not sent, and overruns new credit by as much of the old.
         self.overdraft = 0
         self.told = 0  # the credit in our last flow
+
+    @property
+    def delivery_count(self) -> int:
+        """The number of the delivery that comes next [2.6.7]. What comes is counted on behind 32 bits."""
+        return self.counted & MASK
+
+    @delivery_count.setter
+    def delivery_count(self, number: int) -> None:
+        self.counted = number
 
     @property
     def prefetch(self) -> Optional[int]:

@@ -121,10 +121,10 @@ class Channel:
         if self._unsettled_by_link:
             self._unsettled_by_link.clear()
         outgoing, outcomes, flows = self.outgoing, self.outcomes, self.flows
-        frames = -outgoing.next_outgoing_id
+        first = outgoing.next_outgoing_id
         if outgoing.queue:
             outgoing.write_transfers(out)
-        frames = (frames + outgoing.next_outgoing_id) & MASK
+        frames = (outgoing.next_outgoing_id - first) & MASK
         if outcomes.due:
             frames += outcomes.write(out)
             if outgoing.send_blocked:

@@ -67,8 +67,8 @@ class IncomingWindow:
         "wire",
         "events",
         "handles",
-        "next_incoming_id",
         "incoming_window",
+        "_window_end",
         "incoming_limit",
         "overrun",
         "counts_bytes",
@@ -90,7 +90,8 @@ class IncomingWindow:
         self.wire = wire
         self.events = channel.events
         self.handles = channel.attachments.handles_in
-        self.next_incoming_id = 0
+        self.incoming_window = 0
+        self._window_end = 0
         self.unread_frames = 0
         self.buffered = 0
         self.unsettled: dict[int, Delivery] = {}
@@ -104,10 +105,23 @@ class IncomingWindow:
 
     # -- the window --------------------------------------------------------------------------------------
 
+    @property
+    def next_incoming_id(self) -> int:
+        """The number of the transfer that comes next: of the window's end, less the window."""
+        return (self._window_end - self.incoming_window) & MASK
+
+    @next_incoming_id.setter
+    def next_incoming_id(self, number: int) -> None:
+        self._window_end = number + self.incoming_window
+
+    def _set_window(self, frames: int) -> None:
+        self._window_end += frames - self.incoming_window
+        self.incoming_window = frames
+
     def measure(self) -> None:
         """Take the window's size from the session, before begin announces it."""
         self.resize()
-        self.incoming_window = self.incoming_limit
+        self._set_window(self.incoming_limit)
 
     def resize(self) -> None:
         """Take the window's size anew. The announced window stands: a smaller one is announced when that is used up, a
@@ -123,7 +137,7 @@ class IncomingWindow:
         room = self._room()
         if room < self.incoming_window and self.counts_bytes:
             self.overrun += self.incoming_window - room
-            self.incoming_window = room
+            self._set_window(room)
             self.renew_at = room // 2
             self.window_waits_for_reads = self.window_waits_for_reads or room <= self.renew_at
             self.channel.flows.announce_window()
@@ -142,8 +156,8 @@ class IncomingWindow:
     def _renew_in_bytes(self) -> None:
         if self.incoming_window < 0:  # frames that were under way when it became smaller
             self.overrun += self.incoming_window
-            self.incoming_window = 0
-        self.incoming_window = max(self.incoming_window, self._room())
+            self._set_window(0)
+        self._set_window(max(self.incoming_window, self._room()))
         # Messages may be smaller than frames: it is opened again on the way to nothing.
         self.renew_at = self.incoming_window // 2
 
@@ -172,7 +186,7 @@ class IncomingWindow:
         if self.counts_bytes:
             self._renew_in_bytes()
         elif room > self.incoming_window:
-            self.incoming_window = room
+            self._set_window(room)
         self.window_waits_for_reads = self.incoming_window <= self.renew_at or bool(self.credit_waits_for_reads)
 
     # -- transfers ---------------------------------------------------------------------------------------
@@ -197,12 +211,12 @@ class IncomingWindow:
         if link is None:
             raise _session_error(UNATTACHED_HANDLE, "transfer on handle %d, which is not attached" % handle)
         incoming_window = self.incoming_window - 1
-        if incoming_window < 0 and incoming_window < -self.overrun:
-            raise _session_error(WINDOW_VIOLATION, "transfer without room in the incoming window")
+        if incoming_window <= self.renew_at:
+            if incoming_window < 0 and incoming_window < -self.overrun:
+                raise _session_error(WINDOW_VIOLATION, "transfer without room in the incoming window")
+            if incoming_window == self.renew_at:
+                self.channel.flows.announce_window()
         self.incoming_window = incoming_window
-        self.next_incoming_id = (self.next_incoming_id + 1) & MASK
-        if incoming_window == self.renew_at:
-            self.channel.flows.announce_window()
         if link.discarding:
             self._passed_over(link)
             return  # in flight while we detached [2.6.5]
@@ -210,19 +224,20 @@ class IncomingWindow:
             raise _link_error(NOT_ALLOWED, "transfer on %s to its sender", link)
         delivery = link.transfer_in_progress
         if delivery is None:
-            if delivery_id is None or tag is None or not 0 <= delivery_id <= MASK:
-                if not settled or delivery_id is None or not 0 <= delivery_id <= MASK:
+            if tag is None or delivery_id is None or delivery_id >> 32:
+                if not settled or delivery_id is None or delivery_id >> 32:
                     raise _session_error(INVALID_FIELD, "the first transfer of a delivery lacks its id or its tag")
                 tag = b""  # Azure leaves it out, and a settled delivery needs none
-            credit = link.wire_credit - 1
-            if credit < 0 and credit < -link.overdraft:
-                raise _link_error(TRANSFER_LIMIT_EXCEEDED, "transfer on %s without credit", link)
             if delivery_id in self.unsettled:
                 raise _session_error(INVALID_FIELD, "delivery-id %d is in use by an unsettled delivery" % delivery_id)
+            credit = link.wire_credit - 1
+            if credit <= link.refill_at:
+                if credit < 0 and credit < -link.overdraft:
+                    raise _link_error(TRANSFER_LIMIT_EXCEEDED, "transfer on %s without credit", link)
+                if credit == link.refill_at:
+                    self.channel.flows.announce(link)
             link.wire_credit = credit
-            link.delivery_count = (link.delivery_count + 1) & MASK
-            if credit == link.refill_at:
-                self.channel.flows.announce(link)
+            link.counted += 1
             delivery = Delivery(link, self.channel, tag, delivery_id, payload)
             if resume:
                 self._resume(link, delivery, settled, state, bool(more and not aborted))

@@ -58,11 +58,12 @@ class Outcomes:
         content = None
         if state is not ACCEPTED_STATE:
             outcome, content = read_state(state) if state is not None else (EMPTY, None)
-        change = (STATE_CHANGED if state is not None else 0) | (SETTLED_NOW if settled else 0)
-        before, looked_at = len(unsettled), 1
+        change = STATE_CHANGED | SETTLED_NOW if settled else STATE_CHANGED
+        looked_at = 1
         if last is None or last == first:
             ids: Any = (first,)
         else:
+            before = len(unsettled)
             span = serial_difference(last, first) + 1
             if span < 1:
                 raise RemoteProtocolError(
@@ -122,48 +123,47 @@ class Outcomes:
         """Write one frame for each run of consecutive deliveries that ended alike; returns the number of frames."""
         due, self.due = self.due, []
         channel = self.channel
-        number_of_channel, flows = channel.number, channel.flows
-        unsettled_in = channel.incoming.unsettled
         run: Any = None  # common to its deliveries: direction, settled, state
-        first = following = 0
+        first = last = frames = 0
         state = b""
-        frames = 0
+        link: Any = None
         for delivery in due:
             delivery.queued = False
             number: Any = delivery.id
-            link: Any = delivery.link
-            incoming = link.is_receiver
+            if delivery.link is not link:  # it is asked once: most deliveries have the link of the one before
+                link = delivery.link
+                incoming = link.is_receiver
+                unsettled = (channel.incoming if incoming else channel.outgoing).unsettled
+                second = incoming and link.rcv_settle_mode and link.settles_second()
+                bounded = incoming and link.most_unsettled is not None
             settled = delivery.fate != OPEN
             if settled:
-                unsettled = unsettled_in if incoming else channel.outgoing.unsettled
                 if number not in unsettled:
                     continue  # the peer settled first
-                if incoming and link.rcv_settle_mode and delivery.local_state in TERMINAL and link.settles_second():
+                if second and delivery.local_state in TERMINAL:
                     settled = False  # the outcome is written, and kept until the sender has settled
                 else:
                     del unsettled[number]
-                if incoming and link.most_unsettled is not None:
-                    flows.links[link] = None
+                if bounded:
+                    channel.flows.links[link] = None
             content = delivery.local_content
             kind = (incoming, settled, delivery.local_state or link)
-            if kind == run and number == following and content is None:
-                following = (number + 1) & MASK
+            if kind == run and number == (last + 1) & MASK and content is None:
+                last = number
                 continue
             if run is not None:
-                write_disposition(out, number_of_channel, run[0], first, (following - 1) & MASK, run[1], state)
+                write_disposition(out, channel.number, run[0], first, last, run[1], state)
                 frames += 1
             run = kind
-            first = number
-            following = (number + 1) & MASK
+            first = last = number
             state = state_bytes(delivery.local_state, content)
             if incoming and settled and not delivery.local_state:
                 state = link.default_state()
             if content is not None:  # no other state has the same content
-                following = -1
-                write_disposition(out, number_of_channel, incoming, first, first, settled, state)
+                write_disposition(out, channel.number, incoming, first, first, settled, state)
                 frames += 1
                 run = None
         if run is not None:
-            write_disposition(out, number_of_channel, run[0], first, (following - 1) & MASK, run[1], state)
+            write_disposition(out, channel.number, run[0], first, last, run[1], state)
             frames += 1
         return frames

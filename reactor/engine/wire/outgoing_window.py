@@ -164,10 +164,10 @@ class OutgoingWindow:
         largest = self.wire.largest_payload
         next_id = self.next_delivery_id
         # The peer's window, and what may be unsettled, `shut` being the part of the former that the latter shuts.
-        room = self.most_unsettled - len(unsettled)
-        shut = max(0, self.remote_incoming_window - room)
-        window = self.remote_incoming_window - shut
-        sent = 0
+        window, room = self.remote_incoming_window, self.most_unsettled - len(unsettled)
+        shut = window - room if window > room else 0
+        window -= shut
+        before = window
         served: Any = None
         resend = False
         senders: dict[Sender, None] = {}
@@ -175,6 +175,7 @@ class OutgoingWindow:
             delivery = popleft()
             link: Any = delivery.link
             payload = delivery.payload
+            fate = delivery.fate
             if link is not served:
                 served = link
                 resend = link.resend
@@ -187,41 +188,39 @@ class OutgoingWindow:
                 or delivery.aborted
                 or delivery.chunks is not None
                 or delivery.local_state is not EMPTY
-                or len(payload) > largest
-                or delivery.fate == LOST
+                or (length := len(payload)) > largest
+                or fate == LOST
             ):
                 self.next_delivery_id = next_id
-                self.next_outgoing_id = (self.next_outgoing_id + sent) & MASK
+                self.next_outgoing_id = (self.next_outgoing_id + before - window) & MASK
                 self.remote_incoming_window = window + shut
-                sent = 0
                 self._write_slowly(delivery, link, out, largest)
                 next_id = self.next_delivery_id
-                window = self.remote_incoming_window - shut
+                before = window = self.remote_incoming_window - shut
                 continue
             tag = delivery.tag_bytes
-            key = len(tag) if delivery.fate == OPEN else -2 - len(tag)
+            key = len(tag) if fate == OPEN else -2 - len(tag)
             if key != link.writer_key:
                 if link.handle_out is None:
                     link.waiting.append(delivery)  # for our attach: credit can come before it has left
                     continue
                 link.writer_key = key
-                link.writer = transfer_writer(channel, link.handle_out, len(tag), delivery.fate != OPEN)
+                link.writer = transfer_writer(channel, link.handle_out, len(tag), fate != OPEN)
             pack, head, tag_field, tail, size = link.writer
-            out += pack(size + len(payload), head, next_id, tag_field, tag, tail)
+            out += pack(size + length, head, next_id, tag_field, tag, tail)
             out += payload
             if not resend:
                 delivery.payload = None
             delivery.id = next_id
-            if delivery.fate == OPEN:
+            if fate == OPEN:
                 unsettled[next_id] = delivery
             next_id = (next_id + 1) & MASK
             link.wire_credit -= 1
             link.unsent -= 1
             link.delivery_count = (link.delivery_count + 1) & MASK
             window -= 1
-            sent += 1
         self.next_delivery_id = next_id
-        self.next_outgoing_id = (self.next_outgoing_id + sent) & MASK
+        self.next_outgoing_id = (self.next_outgoing_id + before - window) & MASK
         self.remote_incoming_window = window + shut
         if shut and window <= 0:
             self.send_blocked = True

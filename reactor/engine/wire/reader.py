@@ -20,7 +20,7 @@ from reactor.codec.definitions import (
     OPEN,
     TRANSFER,
 )
-from reactor.codec.frame_plans import KEY, find, remember
+from reactor.codec.frame_plans import CHANGING, KEYED, SAME, find, remember
 from reactor.codec.frames import PLAIN_FORM, SASL_HEADER, read_header
 from reactor.codec.performatives import ALIKE, check_fields, decode_composite
 from reactor.engine.headers import explain_header, is_unclear
@@ -43,7 +43,7 @@ from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Optional
 
     from reactor.engine.wire.channels import Channels
     from reactor.engine.wire.interface import OwningTransport
@@ -274,7 +274,7 @@ class FrameReader:
     # -- frames ------------------------------------------------------------------------------------------
 
     def _read_frames(self, data: bytes, pos: int, end: int) -> int:
-        """Take all whole frames. It runs for every message: it makes two calls for a transfer of a known shape."""
+        """Take all whole frames. Those of a known shape take a short way."""
         if self._transport.connection is None:
             self._need = UNLIMITED  # not bound yet
             if end - pos >= 8:
@@ -288,53 +288,89 @@ class FrameReader:
         else:
             plans, largest = _find_none, self._largest_frame()
         while end - pos >= 8:
-            size, form, number = read_header(data, pos)
-            at = pos + 8
-            if size > largest or size < 8 or form != PLAIN_FORM:
-                at = pos + self._check_header(size, form)
-            stop = pos + size
-            if stop > end:
-                self._need = size
-                break
-            pos = stop
-            self.frames_input += 1
+            start = pos
             try:
-                # B007: they are used behind the loop.
-                for code, length, read, same, before, after in plans(data[at : at + KEY], ()):  # noqa: B007
-                    if at + length <= stop:
-                        values = read(data, at + KEY)
-                        if values[::2] == same:
+                for code, size, read, same, before, after in plans(data[pos + 8 : pos + KEYED], ()):
+                    if code == TRANSFER:
+                        pos = self._read_transfers(data, pos, end, largest, size, read, same, before, after)
+                        if pos != start:
+                            break
+                    elif pos + size <= end:
+                        values = read(data, pos)
+                        if values[SAME] == same:
+                            pos += size
+                            self.frames_input += 1
+                            number, *changing = values[CHANGING]
+                            channel = channels.get(number)
+                            if channel is None:
+                                raise self._no_session(code, number)
+                            if channel.discarding:
+                                pass  # only its end matters, as in `_dispatch`
+                            elif code == DISPOSITION:
+                                channel.outcomes.recv_disposition(*before, *changing, *after)
+                            else:
+                                channel.flows.recv_flow(*before, *changing, *after)
                             break
                 else:
-                    if at < stop:  # else it is a heartbeat
-                        self._read_other(data, at, stop, number)
+                    at = pos + 8
+                    size, form, number = read_header(data, pos)
+                    if size > largest or size < 8 or form != PLAIN_FORM:
+                        at = pos + self._check_header(size, form)
+                    pos += size
+                    if pos > end:
+                        self._need = size
+                        return start
+                    self.frames_input += 1
+                    if at < pos:  # else it is a heartbeat
+                        self._read_other(data, at, pos, number)
                         if stages.input >= FINISHED:
                             return end
                         if plans is _find_none and stages.input == EXPECT_FRAMES:
                             plans, largest = find, self._largest_frame()
-                    continue
-                channel = channels.get(number)
-                if channel is None:
-                    raise self._no_session(code, number)
-                if channel.discarding:
-                    if code == TRANSFER:
-                        channel.incoming.recv_late()  # else only its end matters, as in `_dispatch`
-                elif code == TRANSFER:
-                    # Short pieces are cut out. Long ones are looked at where they lie, until they are joined.
-                    at += length
-                    if stop - at < LONG_PIECE or (stop - at) * KEPT < end:
-                        payload: Any = data[at:stop]
-                    else:
-                        payload = memoryview(data)[at:stop]
-                    channel.incoming.recv_transfer(payload, *before, *values[1::2], *after)
-                elif code == DISPOSITION:
-                    channel.outcomes.recv_disposition(*before, *values[1::2], *after)
-                else:
-                    channel.flows.recv_flow(*before, *values[1::2], *after)
             except RemoteProtocolError as error:
+                if pos == start:
+                    raise  # of its header: what is behind it is not read
                 self._answer_or_hear(error, number, data[pos:end])
                 if stages.input >= FINISHED:
                     return end
+        return pos
+
+    def _read_transfers(
+        self,
+        data: bytes,
+        pos: int,
+        end: int,
+        largest: int,
+        least: int,
+        read: Callable[..., tuple[Any, ...]],
+        same: tuple[bytes, ...],
+        zero: int,
+        flags: tuple[Optional[bool], Optional[bool]],
+    ) -> int:
+        """Take transfers as long as they are of one shape: where many share a turn, most of them are. Returns where the
+        first frame begins that is not, is not complete, or has no session."""
+        channels = self._channels.incoming
+        settled, more = flags
+        known, size = -1, least
+        try:
+            while pos + size <= end:  # what is shorter than the one before is another frame, as a rule
+                size, form, number, first, handle, second, delivery_id, third, tag, last = read(data, pos)
+                if (form, first, second, third, last) != same or not least <= size <= largest or pos + size > end:
+                    break
+                if number != known:
+                    channel = channels.get(number)
+                    if channel is None or channel.discarding:
+                        break
+                    known, take = number, channel.incoming.recv_transfer
+                at = pos + least
+                pos += size
+                self.frames_input += 1
+                payload = data[at:pos] if size < LONG_PIECE else _payload(data, at, pos)
+                take(payload, handle - zero, delivery_id, tag, 0, settled, more)
+        except RemoteProtocolError as error:
+            self._answer_or_hear(error, number, data[pos:end])
+            if self._stages.input >= FINISHED:
+                return end
         return pos
 
     def _read_other(self, data: bytes, at: int, stop: int, number: int) -> None:
@@ -362,10 +398,8 @@ class FrameReader:
             raise self._no_session(code, number)
         if channel.discarding:
             channel.incoming.recv_late()
-        elif stop - at < LONG_PIECE or (stop - at) * KEPT < len(data):
-            channel.incoming.recv_transfer(data[at:stop], *fields)
         else:
-            channel.incoming.recv_transfer(memoryview(data)[at:stop], *fields)
+            channel.incoming.recv_transfer(_payload(data, at, stop), *fields)
 
     def _dispatch(self, code: int, number: int, fields: list[Any]) -> None:
         row = ROWS[code]
@@ -446,6 +480,13 @@ class FrameReader:
             text = "%s on channel %d, above channel-max %d" % (BY_CODE[code].name, number, most)
             return RemoteProtocolError(FRAMING_ERROR, text)
         return RemoteProtocolError(NOT_ALLOWED, "%s on channel %d, where no session is" % (BY_CODE[code].name, number))
+
+
+def _payload(data: bytes, at: int, stop: int) -> Any:
+    """A piece of a message. Short ones are cut out; long ones are looked at where they lie, until they are joined."""
+    if stop - at < LONG_PIECE or (stop - at) * KEPT < len(data):
+        return data[at:stop]
+    return memoryview(data)[at:stop]
 
 
 _READERS: dict[int, Callable[[FrameReader, bytes, int, int], int]] = {
