@@ -21,6 +21,7 @@ from handlers.broker.nodes.envelope import (
     HEADER,
     INSTRUCTIONS,
     LAST_BYTES,
+    LONGEST_BEGIN,
     header_first,
     read_envelope,
     without_instructions,
@@ -169,25 +170,29 @@ class Intake(BrokerLink):
         if delivery.payload is None or delivery.partial or delivery.aborted:
             self._no_message(delivery)
             return
-        payload = delivery.take()
+        payload: Any = delivery.take(False)
         if not self.attached:
             delivery.settle_with(RELEASED)  # it was under way when the link was ended from this side
             return
         size = len(payload)
+        # A long one may be in pieces: they are joined once, behind the header.
+        begin = payload if type(payload) is bytes else bytes(payload.cut(LONGEST_BEGIN)[0])
         node, work = self.node, None
         try:
             if delivery.remote_state == TRANSACTIONAL:
                 work = self.broker.transactions.of(delivery)
             if delivery.message_format:
-                envelope = read_envelope(payload, delivery.message_format)
+                envelope = read_envelope(begin, delivery.message_format)
             else:
-                envelope = read_envelope(payload)
-                if not envelope.length and HEADER in payload:
-                    payload = header_first(payload)
-                    envelope = read_envelope(payload)
+                envelope = read_envelope(begin)
+                if not envelope.length:
+                    begin = payload = bytes(payload)
+                    if HEADER in payload:
+                        begin = payload = header_first(payload)
+                        envelope = read_envelope(payload)
             if node is None:
-                node = self.route(payload)
-            body = payload[envelope.length :]
+                node = self.route(bytes(payload))
+            body = begin[envelope.length :] if begin is payload else bytes(payload.cut(envelope.length)[1])
             if body.find(INSTRUCTIONS, -LAST_BYTES) >= 0 or body.startswith(INSTRUCTIONS):
                 body = without_instructions(body)
             if self.label is not None:

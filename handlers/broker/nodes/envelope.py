@@ -40,6 +40,9 @@ LAST_BYTES = 1024
 LONGEST_HEADER = 100
 """Bytes. Its five fields need no more; a longer one would be kept, and cost more than its bytes."""
 
+LONGEST_BEGIN = 256
+"""Bytes in which a header ends that is not too long, with its descriptor."""
+
 MOST_COUNTED = 0xFFFFFFFF  # the largest delivery count
 
 LONGEST_TTL = 0xFFFFFFFF / 1000
