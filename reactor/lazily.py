@@ -46,18 +46,19 @@ class Lazily:
         return value
 
 
-_modules: dict[str, dict[str, None]] = {}  # of each package that has `members`
+_members: dict[str, tuple[Any, list[str]]] = {}  # of each package that has some: itself, and their names
 
 
 def members(package: str, **modules: str) -> Callable[[str], Any]:
     """The `__getattr__` of a package: its names, each from the module where it is, imported when it is asked for."""
-    _modules[package] = dict.fromkeys(modules.values())
+    itself = sys.modules[package]
+    _members[package] = itself, [*modules]
 
     def find(name: str) -> Any:
         if name not in modules:
             raise AttributeError("module %r has no attribute %r" % (package, name))
         value = getattr(import_module(modules[name]), name)
-        setattr(sys.modules[package], name, value)  # found without this call from now on
+        setattr(itself, name, value)  # found without this call from now on
         return value
 
     return find
@@ -67,13 +68,26 @@ def enter(*packages: str) -> None:
     """Import all that these packages import later: for a program that may have no descriptor left for a file when a
     peer needs it."""
     for package in packages:
-        for module in _modules[package]:
-            import_module(module)
+        itself, names = _members[package]
+        for name in names:
+            getattr(itself, name)
+
+
+def enter_all(top: str) -> None:
+    """The same for all packages in one that leaves its name to another module: none can be found by it then."""
+    entered: set[str] = set()
+    while True:
+        inner = {name for name in _members if name == top or name.startswith(top + ".")} - entered
+        if not inner:
+            return
+        enter(*sorted(inner))  # they bring others
+        entered |= inner
 
 
 def names_of(package: str) -> Callable[[], list[str]]:
     """The `__dir__` of a package: those of `members` are in its `__all__`, and may not have been imported."""
-    return lambda: sorted({*vars(sys.modules[package]), *sys.modules[package].__all__})
+    itself: Any = sys.modules[package]
+    return lambda: sorted({*vars(itself), *itself.__all__})
 
 
 class _Pattern:

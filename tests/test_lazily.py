@@ -102,3 +102,17 @@ def test_a_package_lists_names_of_its_modules() -> None:
         assert getattr(reactor.tracing, name).__name__ == name
     with pytest.raises(AttributeError, match="has no attribute 'Recoder'"):
         reactor.tracing.Recoder  # noqa: B018
+
+
+def test_packages_that_leave_their_names_to_others_are_whole_before() -> None:
+    program = "import sys, handlers, reactor\nfrom reactor.lazily import enter_all\n"
+    program += "enter_all('handlers')\nenter_all('reactor')\n"
+    program += "names = [name for name in sys.modules if name.partition('.')[0] in ('handlers', 'reactor')]\n"
+    program += "aside = [sys.modules.pop(name) for name in names]\n"
+    program += "container = reactor.Container(observers=[type('Seen', (), {'connected': print})()])\n"
+    program += "injector = container.selectable(reactor.EventInjector())\n"
+    program += "container.listen('127.0.0.1:0')\nprint(*sorted(container.explain().kinds))\n"
+    program += "container.close()\nprint(handlers.Publisher.__name__)\n"
+    command = [sys.executable, "-c", program]
+    shown = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=300, text=True)
+    assert shown.stdout.split() == ["listening", "own", "sources", "well", "Publisher"]

@@ -3,7 +3,7 @@
 A program for the original may have a `handlers.py` or a `reactor.py` of its own. `handlers` is therefore loaded from
 its place in the file system: under its name where that leads to it, else under one that no program uses. The package
 imports itself relatively, so that any name will do. And where a program's `import reactor` has to find its own file,
-ours, all of which is loaded by then, leaves that name.
+ours, all of which is imported before, leaves that name.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Optional
 
 import reactor
+from reactor.lazily import enter_all
 
 #: Before the name of a package of ours, where that name alone is another module's.
 ASIDE = "amqp_reactor_"
@@ -52,6 +53,7 @@ def give_way(name: str) -> bool:
         return False
     known = sys.modules.get(name)
     if known is not None and _is_ours(name, known.__file__):
+        enter_all(name)
         for key in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
             sys.modules[ASIDE + key] = sys.modules.pop(key)
     return True
