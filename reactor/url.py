@@ -141,7 +141,7 @@ class Url:
 
     # -- reading -----------------------------------------------------------------------------------------
     def _parse(self, text: str) -> None:
-        if re.search(r",\s*amqp(s|wss?)?://", text, re.IGNORECASE):
+        if "," in text and re.search(r",\s*amqp(s|wss?)?://", text, re.IGNORECASE):
             raise ValueError(f"{_redact(text)!r} is not an address: {_SEVERAL}")
         scheme, found, rest = text.partition("://")
         if not found:
@@ -286,16 +286,17 @@ _SERVICES = {Url.AMQP: 5672, Url.AMQPS: 5671, Url.AMQPWS: 80, Url.AMQPWSS: 443}
 _SCHEME = pattern(r"[a-zA-Z][a-zA-Z0-9+.-]*")
 _NAMES = {*_SERVICES, *map(str, _SERVICES.values())}
 _IPV6 = pattern(r"(?=[^%]*:[^%]*:)[0-9a-fA-F:.]+(%.+)?")
+_NOT_IN_HOSTS = frozenset("/?#@,\\")
 _PARTS = ("scheme", "username", "password", "host", "port", "path")
 
 
 def _check_host(host: str) -> None:
     """ValueError, which does not quote it, for a host that is neither a name nor an address."""
-    if any(sign.isspace() or not sign.isprintable() for sign in host):
+    if not host.isprintable() or " " in host:  # no other space is printable
         raise ValueError("the host has a space or a control character in it")
     if "[" in host or "]" in host:
         raise ValueError("only an IPv6 address stands in brackets, and in one pair of them, as in [::1]:5672")
-    if any(sign in host for sign in "/?#@,\\"):
+    if not _NOT_IN_HOSTS.isdisjoint(host):
         raise ValueError("the host has a character that no host has")
     if (":" in host or "%" in host) and not _IPV6.fullmatch(host):
         raise ValueError("the host has a character of IPv6 addresses, and is none")

@@ -136,7 +136,10 @@ class Dial:
             found = look_up(self.host, self.port, flags, socket.getaddrinfo)
         except OSError:
             return False
-        self._timer = self._schedule(0.0, lambda: self.found(found))
+        # At once: where thousands are begun in one turn, their peers can be at it meanwhile.
+        self._addresses.extend(found)
+        if not self._start_one():
+            self._timer = self._schedule(0.0, self._try_next)
         return True
 
     def found(self, found: Found) -> None:
@@ -175,6 +178,13 @@ class Dial:
     def _try_next(self) -> None:
         """Start an attempt at the next address. With none left, and none under way, the dial has failed."""
         self._stop_waiting()
+        done = self._done
+        if not self._start_one() and not self._attempts and done is not None:
+            self.cancel()
+            done(None, "", ConnectError(self.host, self.port, self._errors))
+
+    def _start_one(self) -> bool:
+        """Start an attempt at the next address that takes one; returns whether there is one."""
         while self._addresses:
             info = self._addresses.popleft()
             try:
@@ -184,11 +194,8 @@ class Dial:
                 continue
             if self._addresses:
                 self._timer = self._schedule(HEAD_START, self._try_next)
-            return
-        done = self._done
-        if not self._attempts and done is not None:
-            self.cancel()
-            done(None, "", ConnectError(self.host, self.port, self._errors))
+            return True
+        return False
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:

@@ -328,7 +328,8 @@ class Connection(Endpoint):
 
     def sessions(self, mask: int) -> Iterator[Session]:
         """The sessions in a state of `mask`, oldest first; 0 for all."""
-        return (session for session in list(self._sessions) if session.matches(mask))
+        there = list(self._sessions)
+        return iter(there) if not mask else (session for session in there if session.matches(mask))
 
     def session_head(self, mask: int) -> Optional[Session]:
         """The oldest session in a state of `mask`, or None."""
