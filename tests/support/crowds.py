@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from handlers import MessagingHandler
 from reactor import Container
@@ -43,12 +43,12 @@ class Crowd:
         self._holding = holding
         self._connections: list[Any] = []
 
-    def opened(self, count: int) -> Callable[[], None]:
+    def opened(self, count: int, reconnect: Optional[bool] = False) -> Callable[[], None]:
         """Opens `count` more."""
 
         def act() -> None:
             for _ in range(count):
-                connection = self._client.connect(self._holding.acceptor.url, reconnect=False)
+                connection = self._client.connect(self._holding.acceptor.url, reconnect=reconnect)
                 self._client.create_sender(connection, "benchmark")
                 self._connections.append(connection)
             self._until(lambda: self._opening.opened >= len(self._connections) + self._opening.closed)

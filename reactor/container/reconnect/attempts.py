@@ -39,6 +39,29 @@ STABLE = 1.0
 _NO_STEPS: Iterator[Step] = iter(())
 
 
+class _Steps:
+    """An attempt at each address after each delay. No generator: each open connection keeps some."""
+
+    __slots__ = ("_addresses", "_at", "_delay", "_delays", "_redirected")
+
+    def __init__(self, delays: Iterator[float], addresses: list[Url], redirected: bool) -> None:
+        self._delays = delays
+        self._addresses = addresses
+        self._redirected = redirected
+        self._delay = 0.0
+        self._at = 0
+
+    def __iter__(self) -> _Steps:
+        return self
+
+    def __next__(self) -> Step:
+        if not self._at:
+            self._delay = next(self._delays)
+        url = self._addresses[self._at]
+        self._at = (self._at + 1) % len(self._addresses)
+        return Step(self._delay, url, redirected=self._redirected)
+
+
 class Attempts:
     """The plan of one connection.
 
@@ -68,7 +91,7 @@ class Attempts:
         delays = read_delays(self.reconnect, self._random)
         first = next(delays, None)
         rest = delays if not first else itertools.chain((first,), delays)  # a delay of 0 has just been had
-        self._steps = itertools.chain(self._round(iter((0.0,))), self._round(rest))
+        self._steps = self._round(itertools.chain((0.0,), rest))
         self._limit(now)
         self._advance()
 
@@ -102,8 +125,7 @@ class Attempts:
         return self.upcoming is not None and (self._until is None or now + self.upcoming.delay <= self._until)
 
     def _round(self, delays: Iterator[float]) -> Iterator[Step]:
-        sent = self._redirected
-        return (Step(delay, url, redirected=sent) for delay in delays for url in self.addresses)
+        return _Steps(delays, self.addresses, self._redirected)
 
     def _advance(self) -> None:
         self.upcoming = next(self._steps, None)

@@ -5,7 +5,6 @@ Attempts and applications enter; it knows no clock, draws from no source of its 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 
 from reactor.lazily import TYPE_CHECKING
@@ -53,14 +52,7 @@ class Backoff:
         self.max_time = max_time
 
     def __iter__(self) -> Iterator[float]:
-        return itertools.islice(self._delays(), self.max_tries)
-
-    def _delays(self) -> Iterator[float]:
-        yield 0.0
-        delay = self.initial
-        while True:
-            yield min(delay, self.max_delay)
-            delay = min(delay * self.factor, self.max_delay)
+        return _Delays(self, None)
 
     def __repr__(self) -> str:
         return "Backoff(initial=%g, factor=%g, max_delay=%g, max_tries=%r, jitter=%g, max_time=%r)" % (
@@ -71,6 +63,29 @@ class Backoff:
             self.jitter,
             self.max_time,
         )
+
+
+class _Delays:
+    """The delays of a Backoff, with jitter where `random` is given. No generator: each open connection keeps some."""
+
+    __slots__ = ("_backoff", "_count", "_delay", "_random")
+
+    def __init__(self, backoff: Backoff, random: Optional[Random]) -> None:
+        self._backoff = backoff
+        self._random = random
+        self._count = 0
+        self._delay = 0.0
+
+    def __iter__(self) -> _Delays:
+        return self
+
+    def __next__(self) -> float:
+        backoff, random, delay = self._backoff, self._random, self._delay
+        if backoff.max_tries is not None and self._count >= backoff.max_tries:
+            raise StopIteration
+        self._delay = min(delay * backoff.factor if self._count else backoff.initial, backoff.max_delay)
+        self._count += 1
+        return delay if random is None else delay * (1 - backoff.jitter * random.random())
 
 
 if TYPE_CHECKING:
@@ -91,6 +106,10 @@ def _check_numbers(**given: Any) -> None:
             raise ValueError("%s of a Backoff is a number, not %r" % (name, value))
 
 
+#: That of all connections without one of their own.
+_USUAL = Backoff()
+
+
 def check_reconnect(reconnect: Reconnect) -> Reconnect:
     """The meaning of the argument `reconnect` of `Container.connect`: None, or something that gives delays.
 
@@ -98,7 +117,7 @@ def check_reconnect(reconnect: Reconnect) -> Reconnect:
     a list that are none.
     """
     if reconnect is None or reconnect is True:
-        return Backoff()
+        return _USUAL
     if reconnect is False:
         return None
     if callable(getattr(reconnect, "next", None)):
@@ -125,7 +144,9 @@ def read_delays(reconnect: Reconnect, random: Random) -> Iterator[float]:
         if hasattr(reconnect, "reset"):
             reconnect.reset()
         return map(_checked_delay, iter(advance, None))
-    if isinstance(reconnect, Backoff) and reconnect.jitter:
+    if type(reconnect) is Backoff:
+        return _Delays(reconnect, random if reconnect.jitter else None)
+    if isinstance(reconnect, Backoff) and reconnect.jitter:  # one of the application's own
         jitter = reconnect.jitter
         return (delay * (1 - jitter * random.random()) for delay in reconnect)
     seconds: Any = reconnect
