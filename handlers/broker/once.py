@@ -39,7 +39,7 @@ class OnceOutlet(LateOutlet):
         self.pending += 1
         durability.then(lambda: self._send(payload, entry.envelope.format))
 
-    def _send(self, payload: bytes, message_format: int) -> None:
+    def _send(self, payload: Any, message_format: int) -> None:
         self.pending -= 1
         try:
             if self.attached:

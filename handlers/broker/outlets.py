@@ -19,7 +19,7 @@ from handlers.broker.nodes.consumer import Browser, Consumer
 from handlers.broker.nodes.directory import Record, Refused
 from handlers.broker.nodes.entry import REJECTED as DROPPED
 from handlers.broker.nodes.entry import Entry
-from handlers.broker.nodes.envelope import annotated
+from handlers.broker.nodes.envelope import LONG_BODY, annotated
 from handlers.broker.nodes.node import Queue
 from handlers.broker.nodes.terms import pause_of
 from handlers.broker.store.interface import Change, CountMessage, RemoveMessage
@@ -62,7 +62,7 @@ class Outlet(BrokerLink, Consumer):
     def deliver(self, entry: Entry) -> None:
         """Send one message."""
         try:
-            if entry.redelivered or entry.expires:
+            if entry.redelivered or entry.expires or len(entry.body) > LONG_BODY:
                 delivery = self.link.transmit(self.payload(entry))
             else:
                 delivery = self.link.transmit(entry.envelope.first + entry.body)  # as most are, with a call less
@@ -81,14 +81,14 @@ class Outlet(BrokerLink, Consumer):
         else:
             self.held[delivery] = entry
 
-    def payload(self, entry: Entry) -> bytes:
-        """A message as it is sent now: its header tells of earlier deliveries, and of the time that is left."""
+    def payload(self, entry: Entry) -> Any:
+        """A message as it is sent now: its header tells of earlier deliveries, and of the time that is left. The body
+        of a long one is not copied."""
         head = entry.envelope.first
         if entry.redelivered or entry.expires:
             ttl = entry.expires - self.broker.now() if entry.expires else None
             head = entry.envelope.again(entry.delivery_count, ttl, not entry.redelivered)
-        payload: bytes = head + entry.body
-        return payload
+        return self.link.joined(head, entry.body) if len(entry.body) > LONG_BODY else head + entry.body
 
     def close_for(self, error: LocalProtocolError) -> None:
         """A message could not be sent: a receiver for which it is too large gets that as the reason of the close."""

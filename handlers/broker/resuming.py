@@ -337,7 +337,8 @@ class ResumedOutlet(LateOutlet):
         stay = self.stay
         held, stay.held = stay.held, {}
         if stay.ledger is None:
-            self.broker.resuming.attach(stay, self.link, [(tag, self.payload(entry)) for tag, entry in held.items()])
+            kept = [(tag, bytes(self.payload(entry))) for tag, entry in held.items()]
+            self.broker.resuming.attach(stay, self.link, kept)
             self.held = {self.link.ledger.deliveries[tag]: entry for tag, entry in held.items()}
         else:
             self.held = held

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reactor import ACCEPTED, REJECTED, Message
+from reactor import ACCEPTED, MODIFIED, REJECTED, Message
 from tests.support.brokers import BrokerWorld
 
 LONG = bytes(range(256)) * 1200
@@ -73,3 +73,29 @@ def test_a_long_message_passes_as_a_short_one(gathered, name, message_format):
 def test_a_long_message_finds_its_queue_by_its_address(gathered):
     outcomes, came = passed(Message(LONG, address="jobs", **FULL).encode(), None)
     assert outcomes == [ACCEPTED] and Message.from_bytes(came[0]).body == LONG
+
+
+def test_a_long_message_that_has_failed_comes_again(gathered):
+    world = BrokerWorld()
+    client = world.client()
+    client.send("jobs", LONG, ttl=100.0, **FULL)
+    receiver = client.receiver("jobs", 2)
+    (first,) = client.take(receiver)
+    first.settle(MODIFIED)
+    world.quiet()
+    (again,) = client.take(receiver)
+    assert again.body == first.body == LONG
+    assert (again.message.footer, again.message.annotations) == (FULL["footer"], FULL["annotations"])
+    assert not again.message.first_acquirer and again.message.ttl > 0
+
+
+def test_the_receivers_of_a_long_message_have_no_copies_of_it():
+    world = BrokerWorld()
+    client = world.client()
+    client.send("jobs", LONG)
+    queue = world.broker.directory.records["jobs"].node
+    entry = queue.root.after
+    assert client.receiver("jobs")
+    (outlet,) = queue.consumers
+    payload = outlet.payload(entry)
+    assert len(payload) > len(LONG) and any(piece is entry.body for piece in payload.pieces)

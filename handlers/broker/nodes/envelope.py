@@ -43,6 +43,9 @@ LONGEST_HEADER = 100
 LONGEST_BEGIN = 256
 """Bytes in which a header ends that is not too long, with its descriptor."""
 
+LONG_BODY = 256 * 1024
+"""Bytes. A longer body goes to its receivers without a copy for each."""
+
 MOST_COUNTED = 0xFFFFFFFF  # the largest delivery count
 
 LONGEST_TTL = 0xFFFFFFFF / 1000

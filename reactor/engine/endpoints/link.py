@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from reactor.codec.definitions import ATTACH, FLOW
+from reactor.codec.long_payload import joined
 from reactor.codec.performatives import encode_composite
 from reactor.engine import endpoints
 from reactor.engine.endpoints.endpoint import (
@@ -124,6 +125,7 @@ class Link(Endpoint, ListedAbstract):
     RCV_FIRST, RCV_SECOND = RCV_FIRST, RCV_SECOND
 
     is_sender = False
+    joined = staticmethod(joined)  # the parts of a payload for `transmit`: those of a long one are not copied
     is_receiver = False
 
     def __init__(self, session: SessionInterface, name: str) -> None:
