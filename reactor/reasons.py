@@ -1,4 +1,4 @@
-"""Reasons: whether the condition with which a peer ends an endpoint is final, or passes.
+"""Reasons: whether the condition with which a peer ends an endpoint is final, or passes; and in words.
 
 The one place that decides that. Floor 0: open to every module. A reason that passes makes a loss of a close, an end or
 a detach: the endpoint is asked for again. A final one would only be met again: the application gets an error event,
@@ -18,6 +18,7 @@ from reactor.errors import (
     UNAUTHORIZED_ACCESS,
 )
 from reactor.lazily import TYPE_CHECKING
+from reactor.shown import shown
 
 if TYPE_CHECKING:
     from typing import Any
@@ -56,3 +57,21 @@ def passes(condition: Any, was_open: bool = False) -> bool:
     if was_open and condition.name == INVALID_FIELD and isinstance(condition.info, dict):
         return bool(condition.info.get("invalid-field") == "container-id")
     return condition.name in PASSING
+
+
+def ended(endpoint: Any) -> tuple[str, str]:
+    """How a link, session or connection has ended that the peer has closed."""
+    word = "detached" if getattr(endpoint, "remote_detached", False) else "closed"
+    if endpoint.remote_condition is not None and not endpoint.is_blamed:
+        return "refused", "was %s by the peer%s" % (word, reason_of(endpoint))
+    if endpoint.remote_condition is not None:
+        return "refused", "was closed here for a fault of the peer%s" % reason_of(endpoint)
+    return "ended", "was %s by the peer, which gave no reason" % word
+
+
+def reason_of(endpoint: Any) -> str:
+    """The peer's reason, after a colon; "" where it gave none."""
+    condition = endpoint.remote_condition
+    if condition is None:
+        return ""
+    return ": %s" % shown(": ".join(part for part in (condition.name, condition.description) if part))

@@ -14,6 +14,8 @@ from reactor.lazily import Lazily, pattern
 from reactor.loop.loggers import logger
 
 HERE = Path(__file__).parent.parent
+#: Of ours, in a program that imports `reactor` and `handlers`: lower it to what was reached.
+MOST_MODULES = 135
 
 
 def test_a_lazy_module_is_that_module() -> None:
@@ -74,6 +76,27 @@ def test_a_listener_needs_no_file_when_a_peer_comes() -> None:
     command = [sys.executable, "-c", program]
     shown = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=300, text=True)
     assert shown.stdout.split() == []
+
+
+def test_a_client_needs_no_file_when_a_peer_refuses_a_link() -> None:
+    """It may have thousands of connections, and no descriptor left."""
+    program = "import sys, reactor; container = reactor.Container(); connection = container.connection()\n"
+    program += "sender = connection.session().sender('jobs'); known = set(sys.modules)\n"
+    program += "sender.remote_condition = reactor.Condition('amqp:not-found', 'no such node')\n"
+    program += "container._explainer.refused(sender); print(*set(sys.modules) - known)\n"
+    program += "print([words for *_, words in container._explainer._refused])"
+    command = [sys.executable, "-c", program]
+    shown = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=300, text=True)
+    assert shown.stdout.startswith("\n") and "amqp:not-found: no such node" in shown.stdout
+
+
+def test_every_program_reads_so_many_modules_at_most() -> None:
+    """Each takes a tenth of a millisecond."""
+    program = "import sys, reactor, handlers\n"
+    program += "print(sum(name.startswith(('reactor', 'handlers')) for name in sys.modules))"
+    command = [sys.executable, "-S", "-c", program]
+    shown = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, text=True)
+    assert int(shown.stdout) <= MOST_MODULES
 
 
 def test_a_logger_is_made_when_it_is_first_used(caplog: pytest.LogCaptureFixture) -> None:

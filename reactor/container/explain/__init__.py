@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from reactor.container.explain.far import unknown as unknown
     from reactor.container.explain.holding import handler_frame as handler_frame
     from reactor.container.explain.holding import held as held
-    from reactor.container.explain.links import ended as ended
     from reactor.container.explain.links import of_link as of_link
     from reactor.container.explain.look import Look as Look
     from reactor.container.explain.samples import Samples as Samples
@@ -28,7 +27,6 @@ else:
         unknown="reactor.container.explain.far",
         handler_frame="reactor.container.explain.holding",
         held="reactor.container.explain.holding",
-        ended="reactor.container.explain.links",
         of_link="reactor.container.explain.links",
         Look="reactor.container.explain.look",
         Samples="reactor.container.explain.samples",

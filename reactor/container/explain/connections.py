@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from reactor.container.explain.links import ended, of_link, reason_of
+from reactor.container.explain.links import of_link
 from reactor.container.explain.look import FAR, Look
 from reactor.container.explain.sentences import Sentence, counted, lasting
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection, Session
 from reactor.engine.wire.stages import EXPECT_HEADER, EXPECT_SASL
+from reactor.reasons import ended, reason_of
 from reactor.shown import shown
 
 #: Links of one connection that have sentences of their own: a person reads it.

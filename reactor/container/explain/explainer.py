@@ -19,6 +19,7 @@ from reactor.engine.public import Connection, Delivery, Link, Session
 from reactor.errors import ConnectionException, LinkException, SessionException
 from reactor.lazily import TYPE_CHECKING
 from reactor.loop.driver import ListenerDriver
+from reactor.reasons import ended
 from reactor.shown import shown
 
 #: Connections that have sentences: a person reads it.
@@ -93,7 +94,7 @@ class Explainer:
         """The peer has ended a link. With a reason it is remembered, as long as no other comes in its place."""
         if link.remote_condition is not None and not self._connections.will_retry(link):
             where = "%s: %s" % (link.connection.describe(), link.describe())
-            words = "%s %s" % (where, explain.ended(link)[1])
+            words = "%s %s" % (where, ended(link)[1])
             self._refused.append((ref(link.connection), link.describe(), self._turns.loop.clock.now(), words))
 
     def sample(self) -> None:

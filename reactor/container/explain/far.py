@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any, Callable, Optional
 
 from reactor.codec.message import Message
-from reactor.container.explain.links import reason_of
 from reactor.container.explain.look import FAR
 from reactor.container.explain.sentences import Sentence, counted
 from reactor.engine.endpoints.disposition import ACCEPTED
 from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.public import Connection
 from reactor.loop.loop import Loop
+from reactor.reasons import reason_of
 from reactor.shown import quoted, shown
 
 NODE, OURS = "$management", "amqp-reactor broker"

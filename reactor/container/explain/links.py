@@ -13,7 +13,8 @@ from reactor.engine.endpoints.endpoint import Endpoint
 from reactor.engine.modes import CLIENT, INDIVIDUAL
 from reactor.engine.public import Link, Receiver, Sender
 from reactor.lazily import TYPE_CHECKING
-from reactor.shown import quoted, shown
+from reactor.reasons import ended, reason_of
+from reactor.shown import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,24 +50,6 @@ def _of_its_life(look: Look, link: Link) -> tuple[str, str]:
     if state & Endpoint.REMOTE_UNINIT or link.doubtful:
         return "not attached", "is not attached by the peer: it has not answered our attach"
     return "", ""
-
-
-def ended(endpoint: Any) -> tuple[str, str]:
-    """How a link, session or connection has ended that the peer has closed."""
-    word = "detached" if getattr(endpoint, "remote_detached", False) else "closed"
-    if endpoint.remote_condition is not None and not endpoint.is_blamed:
-        return "refused", "was %s by the peer%s" % (word, reason_of(endpoint))
-    if endpoint.remote_condition is not None:
-        return "refused", "was closed here for a fault of the peer%s" % reason_of(endpoint)
-    return "ended", "was %s by the peer, which gave no reason" % word
-
-
-def reason_of(endpoint: Any) -> str:
-    """The peer's reason, after a colon; "" where it gave none."""
-    condition = endpoint.remote_condition
-    if condition is None:
-        return ""
-    return ": %s" % shown(": ".join(part for part in (condition.name, condition.description) if part))
 
 
 # -- senders ---------------------------------------------------------------------------------------------------------
