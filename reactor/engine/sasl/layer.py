@@ -21,7 +21,7 @@ from reactor.codec.definitions import SASL_CHALLENGE, SASL_INIT, SASL_MECHANISMS
 from reactor.codec.performatives import decode_composite, encode_composite
 from reactor.codec.types import UNDESCRIBED, Array, Data, symbol
 from reactor.engine.sasl.exchange import Challenge, ClientMechanism, Done, Fail, MechanismError, ServerMechanism
-from reactor.engine.sasl.mechanisms import MECHANISMS, OPEN_MECHANISMS, choose, listed
+from reactor.engine.sasl.mechanisms import BY_NAME, MECHANISMS, OPEN_MECHANISMS, choose, listed
 from reactor.engine.sasl.settings import SASLSettings
 from reactor.errors import (
     DECODE_ERROR,
@@ -193,10 +193,10 @@ class SASL(SASLSettings):
         """
         if not self.server:
             return
-        policy = self.policy(())
-        if self.allowed is None and self.external is None and not policy.asks:
+        if self.allowed is None and self.external is None and not self.asks:
             self._offered = _NOTHING_ASKED
         else:
+            policy = self.policy(())
             allowed = [row for row in MECHANISMS if self.allows(row.name)]
             self._offered = [row.name for row in allowed if row.server.offered(row.name, policy)]
         if not self._offered:
@@ -347,7 +347,7 @@ class SASL(SASLSettings):
         if self._decided is not None:
             self._conclude(self._decided, "the application called SASL.done()")
             return
-        row = next((row for row in MECHANISMS if row.name == mechanism and row.name in self._offered), None)
+        row = BY_NAME.get(mechanism) if mechanism in self._offered else None
         if row is None:  # [5.3.3.2] prescribes this outcome
             self._conclude(self.AUTH, f"the client chose a mechanism not offered: {listed([mechanism])}")
             return

@@ -205,6 +205,8 @@ MECHANISMS: Sequence[Mechanism] = (
     Mechanism("ANONYMOUS", lambda: (AnonymousClient, AnonymousServer)),
 )
 
+BY_NAME = {row.name: row for row in MECHANISMS}
+
 #: Those that carry a token and no password.
 TOKEN_MECHANISMS = frozenset(("OAUTHBEARER", "XOAUTH2"))
 #: Those that show nothing that others must not see.
@@ -218,8 +220,9 @@ def choose(allowed: Optional[Sequence[str]], identity: ClientIdentity, insecure:
     Raises MechanismError, which names the missing parts, when there is none.
     """
     missing: dict[str, list[str]] = {}
-    for row in MECHANISMS:
-        if row.name not in identity.offered:
+    offered = frozenset(identity.offered).intersection(BY_NAME)
+    for row in [BY_NAME[one] for one in offered] if len(offered) < 2 else MECHANISMS:
+        if row.name not in offered:
             continue
         if allowed is not None and row.name not in allowed:
             missing.setdefault("", []).append(row.name)

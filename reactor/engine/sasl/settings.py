@@ -145,18 +145,22 @@ class SASLSettings:
         return self.allowed is None or name in self.allowed
 
     @property
+    def asks(self) -> bool:
+        """Whether a server asks for a password or a token."""
+        return not (self.authenticator is None and self.credentials is None and self.token_owner is None)
+
+    @property
     def demanded(self) -> bool:
         """Whether a client that leaves SASL out is refused, where no setting decides it: the one place for this rule.
 
         It is as soon as a server asks for anything: a password, a token, or mechanisms of which ANONYMOUS is none.
         Only where nothing but a certificate is asked for, one that TLS has verified does without SASL.
         """
-        policy = self.policy(())
         if self.allowed is None:
-            return policy.asks
+            return self.asks
         if "ANONYMOUS" in self.allowed:
             return False
-        return policy.asks or self.external is None or "EXTERNAL" not in self.allowed
+        return self.asks or self.external is None or "EXTERNAL" not in self.allowed
 
     def identity(self, offered: Sequence[str]) -> ClientIdentity:
         """The credentials of a client, for a server that offers these mechanisms."""

@@ -236,7 +236,7 @@ class FrameReader:
         if layers.encryption_required and not layers.is_encrypted():
             raise RemoteProtocolError(POLICY_ERROR, "the peer is not encrypted, and has to be: it should use amqps://")
         expected = layers.expected_headers()
-        known = any(one.startswith(header) for one in expected)
+        known = header in expected or any(one.startswith(header) for one in expected)
         if not known and not is_unclear(header):
             if self._server and stages.output == NOTHING_SENT:
                 layers.plain += layers.best_header()  # the right one [2.2]
