@@ -111,3 +111,24 @@ def test_closing_twice_leaves_what_was_watched(poller, pair):
     assert poller.watched() == []
     far.send(b"x")
     assert near.recv(1) == b"x"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the poller of Linux")
+def test_of_many_that_are_ready_some_are_reported_and_all_have_their_turns(monkeypatch):
+    most = 20
+    monkeypatch.setattr(pollers, "MOST_AT_ONCE", most)
+    pairs = [socket.socketpair() for _ in range(3 * most)]
+    poller = pollers.EpollPoller()
+    try:
+        for number, (near, far) in enumerate(pairs):
+            poller.watch(near, READ, number)
+            far.send(b"x")
+        for _ in range(3):  # nothing is read: all of them stay ready
+            reports = [poller.wait(0) for _ in range(3)]
+            assert {len(report) for report in reports} == {most}
+            assert sorted(number for report in reports for number, _ in report) == list(range(3 * most))
+    finally:
+        poller.close()
+        for near, far in pairs:
+            near.close()
+            far.close()

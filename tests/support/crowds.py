@@ -63,9 +63,12 @@ class Crowd:
                 connection.close()
             most = len(self._connections) + self._opening.closed
             self._connections.clear()
-            self._until(lambda: self._opening.closed >= most and self._holding.closed >= most)
+            self._until(lambda: self._opening.closed >= most and self._holding.closed >= most and not self._wires())
 
         return act
+
+    def _wires(self) -> int:
+        return len(self._client.loop.watchers) + len(self._server.loop.watchers) - 1  # the listener
 
     def _until(self, done: Callable[[], bool]) -> None:
         while not done():
