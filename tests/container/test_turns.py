@@ -492,6 +492,29 @@ def test_no_flow_is_written_that_brings_no_credit(writes: list[int], prefetch: i
     assert batch(writes, prefetch, prefetch) == [0] * prefetch
 
 
+@pytest.mark.parametrize("closed", ["receiver", "session", "connection"])
+def test_what_is_closed_in_the_middle_of_a_batch_is_closed_behind_the_outcomes_of_all_of_it(closed: str) -> None:
+    def on_message(event: Any) -> None:
+        if server.count("on_message") == 3:
+            getattr(event, closed).close()
+
+    server = Witness(prefetch=10, on_message=on_message)
+    stage = Stage(server)
+
+    def on_sendable(event: Any) -> None:
+        if event.sender.credit == 10:
+            for _ in range(10):
+                event.sender.send(Message("x"))
+
+    handler = Witness(on_sendable=on_sendable)
+    client = stage.container(handler)
+    client.create_sender(client.connect(stage.url, reconnect=False), "queue")
+    stage.run()
+    assert (server.count("on_message"), handler.count("on_accepted"), handler.count("on_released")) == (3, 3, 7)
+    end = handler.told.index("on_%s_closed" % closed.replace("receiver", "link"))
+    assert handler.told[:end].count("on_released") == 7
+
+
 def test_messages_come_in_order_where_credit_is_written_among_them() -> None:
     order = []
 

@@ -81,6 +81,14 @@ def test_a_link_that_goes_beyond_its_credit_does_not_stop_the_others():
     assert taken(links[7]) == [b"6"]
 
 
+@pytest.mark.usefixtures("known")
+def test_a_delivery_without_credit_ends_its_link_and_not_the_session_though_its_id_is_in_use():
+    peer, links = receiving(None)
+    peer.say_bytes(b"".join(alike(number) for number in (0, 1, 2, 3, 0)) + alike(6, 7))
+    assert peer.heard_one("detach").error == "amqp:link:transfer-limit-exceeded"
+    assert taken(links[7]) == [b"6"]
+
+
 Ends = Callable[[Peer], bytes]
 ENDS: dict[str, tuple[Ends, Optional[str], Optional[str]]] = {
     "an id that is in use": (lambda peer: alike(0), "end", "amqp:invalid-field"),

@@ -146,7 +146,10 @@ class Channels:
 
     def peer_waits(self) -> bool:
         """Whether the peer has used up the credit of a receiver, and gets more with what is to be written: it has
-        nothing to do until then."""
+        nothing to do until then. Not where something closes: the outcomes of all that has come go before that."""
+        connection = self._transport.connection
+        if connection is None or connection.work:
+            return False
         for channel in self.dirty:
             if channel.flows.links and channel.flows.awaited():
                 return True

@@ -228,7 +228,7 @@ class IncomingWindow:
                 if not settled or delivery_id is None or delivery_id >> 32:
                     raise _session_error(INVALID_FIELD, "the first transfer of a delivery lacks its id or its tag")
                 tag = b""  # Azure leaves it out, and a settled delivery needs none
-            if delivery_id in self.unsettled:
+            if delivery_id in self.unsettled and link.wire_credit > -link.overdraft:
                 raise _session_error(INVALID_FIELD, "delivery-id %d is in use by an unsettled delivery" % delivery_id)
             credit = link.wire_credit - 1
             if credit <= link.refill_at:
