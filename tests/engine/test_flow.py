@@ -8,6 +8,7 @@ from reactor.codec.types import symbol
 from reactor.engine.endpoints.delivery import Delivery
 from reactor.engine.endpoints.disposition import ACCEPTED
 from reactor.engine.events import Event
+from reactor.engine.handler import INCOMING, Dispatcher, Handler
 from reactor.engine.serial import MASK, serial_difference
 from reactor.engine.wire.transport import Transport
 from reactor.errors import DataException
@@ -1135,3 +1136,54 @@ def test_properties_that_cannot_be_told():
     loose.send_flow_properties({"a": 1})
     pair.pump()
     assert receiver.flow_properties is None
+
+
+# -- credit in the middle of a batch -------------------------------------------------------------------------
+
+
+class Reads(Handler):
+    """Takes each delivery, and settles it or not."""
+
+    def __init__(self, settles=True):
+        self.settles = settles
+
+    @INCOMING
+    def on_delivery(self, event):
+        event.context.take()
+        if self.settles:
+            event.context.settle()
+
+
+def said_in_batch(handles, handler, prefetch=10, **bounds):
+    """The flows, as handle and credit, of each write while deliveries of these handles are handled that came at
+    once."""
+    peer = Peer.client()
+    for handle in sorted(set(handles)):
+        link = peer.session.receiver("link %d" % handle)
+        link.prefetch = prefetch
+        for name, value in bounds.items():
+            setattr(link, name, value)
+        link.open()
+        peer.attach("link %d" % handle, handle, role=False)
+    peer.heard()
+    peer.events()
+    known = [{"handle": handle, "delivery_id": number, "delivery_tag": b"x"} for number, handle in enumerate(handles)]
+    peer.transport.receive(b"".join(said("transfer", payload=b"x", message_format=0, **fields) for fields in known))
+    dispatcher, flows = Dispatcher(peer.collector, None, handler), []
+    while peer.collector.events:
+        dispatcher.run()
+        flows.append([(one.handle, one.link_credit) for one in peer.heard() if one.name == "flow"])
+    return flows
+
+
+def test_a_flow_in_the_middle_of_a_batch_leaves_out_links_that_get_nothing():
+    flows = said_in_batch([0] * 10 + [1] * 10 + [2] * 10, Reads())
+    assert flows == [[(0, 4)], [(0, 10), (1, 10), (2, 10)]]
+
+
+def test_links_that_share_a_batch_all_get_what_is_handled_of_theirs():
+    assert said_in_batch([0, 1] * 10, Reads()) == [[(0, 4), (1, 4)], [(0, 10), (1, 10)]]
+
+
+def test_nothing_is_written_in_the_middle_of_a_batch_while_no_credit_can_be_given():
+    assert said_in_batch([0] * 10, Reads(settles=False), max_unsettled=10) == [[(0, 0)]]

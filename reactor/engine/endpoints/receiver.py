@@ -234,6 +234,11 @@ class Receiver(Link):
         if window is not None and self.incoming and self.wire_credit <= self.refill_at:
             window.await_reads(self)
 
+    def is_full(self) -> bool:
+        """Whether as many deliveries as the credit window has wait to be read, so that it is not filled again."""
+        ready = self.state & LOCAL_ACTIVE and not self.drain_asked and not self.paused
+        return bool(ready and self._prefetch and len(self.incoming) >= self._prefetch)
+
     @property
     def excess(self) -> int:
         """The credit and unsettled deliveries that are more than its part, which has become smaller."""

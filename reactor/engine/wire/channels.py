@@ -152,6 +152,8 @@ class Channels:
             return False
         for channel in self.dirty:
             if channel.flows.links and channel.flows.awaited():
+                for one in self.dirty:
+                    one.flows.put_off()
                 return True
         return False
 

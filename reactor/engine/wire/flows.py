@@ -65,12 +65,21 @@ class Flows:
             self.links[link] = None
 
     def awaited(self) -> bool:
-        """Whether the flow of a receiver is due whose peer has used up its credit, where some of what has come was
-        handled, and the rest was not."""
+        """Whether the flow of a receiver is due whose peer has used up its credit and gets some: a part of what has
+        come was handled, and the rest was not."""
         for link in self.links:
             if link.wire_credit <= 0 and isinstance(link, Receiver) and 0 < len(link.incoming) < (link.prefetch or 0):
-                return True
+                link.grant()
+                if link.wire_credit > 0:
+                    return True
         return False
+
+    def put_off(self) -> None:
+        """Leave out the flows of receivers of which nothing was handled: they are due when that is."""
+        for link in tuple(self.links):
+            if link.wire_credit <= 0 and isinstance(link, Receiver) and link.is_full() and link not in self.properties:
+                del self.links[link]
+                self.channel.incoming.await_reads(link)
 
     def _early(self, link: Link) -> bool:
         """Whether a flow may come before the peer's attach, as the original writes it: the session has begun, and the
