@@ -168,7 +168,7 @@ class IncomingMessageHandler(Handler, Acking):
         try:
             event.message = message = Message.from_bytes(delivery.take(False))
             message.origin = delivery
-            message.body  # noqa: B018  # read for its error: no call for a body that cannot be decoded
+            message.load_body()  # for its error: no call for a body that cannot be decoded
             if link.screen is None or link.screen(event):
                 self._target.on_message(event)
         except BaseException as error:
@@ -193,7 +193,7 @@ class IncomingMessageHandler(Handler, Acking):
         try:
             event.message = message = Message.from_bytes(delivery.take(False))
             message.origin = delivery
-            message.body  # noqa: B018  # read for its error
+            message.load_body()
             if link.screen is None or link.screen(event):
                 if run_later(self._target.on_message(event), event, self.finished):
                     return

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from reactor.codec.origin import Origin
-from reactor.codec.sections import FIELDS_CHANGED, HEADER_CHANGED
+from reactor.codec.sections import FIELDS_CHANGED, HEADER_CHANGED, read_header, read_properties
 from reactor.codec.types import clipped, symbol, timestamp, ulong
 from reactor.errors import MessageException
 from reactor.lazily import TYPE_CHECKING, Lazily
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, Callable, Optional, Protocol, TypeVar, Union
 
+    from reactor.codec.sections import Spans
     from reactor.codec.types import AnyValue
 else:
     uuid = Lazily("uuid")
@@ -210,7 +211,24 @@ ATTRIBUTES = (
 class FieldAttributes(Origin, Listed):
     """The attributes of a message that travel in its header [3.2.1] and its properties [3.2.4]."""
 
-    __slots__ = ()
+    __slots__ = (
+        "header_fields",  # the five fields as they travel, or None: not decoded, or nothing set
+        "property_fields",  # the same for the thirteen of the properties section
+    )
+    _raw: Optional[bytes]
+    _spans: Spans
+    header_fields: Optional[list[AnyValue]]
+    property_fields: Optional[list[AnyValue]]
+
+    def load_header(self) -> list[AnyValue]:
+        """The fields of the header, decoded now."""
+        self.header_fields = fields = read_header(self._raw, self._spans)
+        return fields
+
+    def load_properties(self) -> list[AnyValue]:
+        """The fields of the properties section, decoded now."""
+        self.property_fields = fields = [None] * 13 if self._raw is None else read_properties(self._raw, self._spans)
+        return fields
 
     if TYPE_CHECKING:  # Message takes keywords as they come, and refuses the unknown ones
 

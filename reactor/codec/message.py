@@ -45,18 +45,18 @@ from reactor.codec.sections import (
     BODY_CHANGED,
     EMPTY_HEADER,
     FIELDS_CHANGED,
+    HEAD,
     HEADER_CHANGED,
     NO_SPANS,
     PLAIN,
     UNCHANGING,
     UNREAD,
     as_it_came,
+    find_shape,
     locate,
     read_annotations,
     read_body,
-    read_header,
     read_map,
-    read_properties,
 )
 from reactor.codec.writers import write_binary
 from reactor.errors import DataException, DecodeError, MessageException, ProtocolError
@@ -69,7 +69,6 @@ if TYPE_CHECKING:
 
     from reactor.codec.interface import IncomingDelivery, OutgoingDelivery, ReceivingLink, SendingLink
     from reactor.codec.section_writers import Content, Write
-    from reactor.codec.sections import Spans
     from reactor.codec.types import AnyValue
 
 
@@ -91,8 +90,6 @@ class Message(FieldAttributes):
         "_raw",  # the bytes that came from a peer, or None
         "_spans",  # the places of their sections
         "changed",  # the sections that were assigned to
-        "header_fields",  # the five fields as they travel, or None: not decoded, or nothing set
-        "property_fields",  # the same for the thirteen of the properties section
         "_instructions", "_annotations", "_properties", "_body",  # UNREAD as long as they are not decoded
         "_parts",  # the sections that the body consists of, if there are several
         "_inferred",  # None: not looked at
@@ -100,11 +97,7 @@ class Message(FieldAttributes):
         "__weakref__",
         "__dict__",  # attributes that the application adds
     )  # fmt: skip
-    _raw: Optional[bytes]
-    _spans: Spans
     changed: int
-    header_fields: Optional[list[AnyValue]]
-    property_fields: Optional[list[AnyValue]]
     _instructions: Optional[dict[Any, Any]]
     _annotations: Optional[dict[Any, Any]]
     _properties: Optional[dict[str, Any]]
@@ -138,7 +131,11 @@ class Message(FieldAttributes):
         if type(payload) is not bytes:
             return from_pieces(cls, payload)  # type: ignore[no-any-return]
         self = cls.__new__(cls)
-        self._raw, self._spans = locate(payload)
+        shape = find_shape(payload[:HEAD])
+        if shape is None or shape[0] != len(payload):
+            self._raw, self._spans = locate(payload)
+        else:
+            self._raw, self._spans = payload, shape[1]
         self.header_fields = self.property_fields = self._parts = self._inferred = None
         self._instructions = self._annotations = self._properties = self._body = self._footer = UNREAD
         self.changed = 0
@@ -154,21 +151,16 @@ class Message(FieldAttributes):
             for name in ("instructions", "annotations", "properties", "body", "footer"):
                 getattr(self, name)
 
-    def load_header(self) -> list[AnyValue]:
-        """The fields of the header, decoded now."""
-        self.header_fields = fields = read_header(self._raw, self._spans)
-        return fields
-
-    def load_properties(self) -> list[AnyValue]:
-        """The fields of the properties section, decoded now."""
-        self.property_fields = fields = [None] * 13 if self._raw is None else read_properties(self._raw, self._spans)
-        return fields
+    def load_body(self) -> None:
+        """Have the body decoded, if it is not yet. Raises DecodeError."""
+        if self._body is UNREAD:
+            self._body, self._parts = read_body(self._raw, self._spans)  # type: ignore[arg-type]  # it has its bytes
 
     def decode(self, data: bytes) -> None:
         """Become the message that `data` encodes; no attribute keeps its value. Raises DecodeError."""
         message = Message.from_bytes(data)
         message.check()
-        for slot in Message.__slots__[:-2]:
+        for slot in (*FieldAttributes.__slots__, *Message.__slots__[:-2]):
             setattr(self, slot, getattr(message, slot))
 
     def clear(self) -> None:
@@ -357,7 +349,7 @@ class Message(FieldAttributes):
     def body(self) -> AnyValue:
         """The content. Several data sections are one bytes here, several sequences one list."""
         if self._body is UNREAD:
-            self._body, self._parts = read_body(self._raw, self._spans)  # type: ignore[arg-type]  # it has its bytes
+            self.load_body()
         return self._body
 
     @body.setter

@@ -64,10 +64,12 @@ _SHORT_PROPERTIES = PLAIN[:7] + b"\xc0"  # an empty header, and some properties
 _PLAIN_HEADER = (0, 4)
 _PLAIN_PROPERTIES = (4, 8)
 
-# Of messages that begin in this way, and whose body is short and the end: where the sections are, by all that stands
-# before the content of the body. The last byte of that is its size: there are only so many.
-_HEAD = len(PLAIN) + 5
-_known: dict[bytes, Spans] = {}
+#: Of messages that begin in this way, and whose body is short and the end: how many bytes they have, and where their
+#: sections are, by all that stands before the content of the body. The last byte of that is its size: there are only so
+#: many.
+HEAD = len(PLAIN) + 5
+_shapes: dict[bytes, tuple[int, Spans]] = {}
+find_shape = _shapes.get
 
 #: The beginning of most bodies: a text, or bytes as a value or as data, whose size has one byte.
 _SHORT_TEXT = b"\x00\x53\x77\xa1"
@@ -165,32 +167,26 @@ def locate(buf: bytes) -> tuple[bytes, Spans]:
     """
     end = len(buf)
     spans: dict[int, tuple[int, int]]
-    if buf.startswith(PLAIN):
-        known = _known.get(buf[:_HEAD])
-        if known is not None and buf[_HEAD - 1] + _HEAD == end:
-            return buf, known
-        spans = {HEADER: _PLAIN_HEADER, PROPERTIES: _PLAIN_PROPERTIES}
-        pos = 8
-        last = PROPERTIES
-    elif buf.startswith(_SHORT_PROPERTIES) and end > 8:  # all that they need is said in one byte
+    if buf.startswith(_SHORT_PROPERTIES) and end > 8:  # all that they need is said in one byte
         pos = 9 + buf[8]
         spans = {HEADER: _PLAIN_HEADER, PROPERTIES: (4, pos)}
-        last = PROPERTIES
+    elif buf.startswith(PLAIN):
+        pos = 8
+        spans = {HEADER: _PLAIN_HEADER, PROPERTIES: _PLAIN_PROPERTIES}
     elif buf.startswith(EMPTY_HEADER):
-        spans = {HEADER: _PLAIN_HEADER}
         pos = 4
-        last = HEADER
+        spans = {HEADER: _PLAIN_HEADER}
     else:
-        spans = {}
         pos = 0
-        last = HEADER - 1
-    parts: Optional[list[tuple[int, int, int]]] = None  # all sections, once one was out of order
+        spans = {}
     try:
         if buf[pos : pos + 4] in _SHORT_BODIES and pos + 5 + buf[pos + 4] == end:  # and nothing behind it
             spans[buf[pos + 2]] = (pos, end)
             if pos == 8:
-                _known[buf[:_HEAD]] = spans
+                _shapes[buf[:HEAD]] = (end, spans)
             return buf, spans
+        last = max(spans, default=HEADER - 1)
+        parts: Optional[list[tuple[int, int, int]]] = None  # all sections, once one was out of order
         while pos < end:
             start = pos
             if buf[pos] == 0x00 and buf[pos + 1] == 0x53:
@@ -341,7 +337,7 @@ def read_body(raw: bytes, spans: Spans) -> tuple[Any, Optional[list[Any]]]:
     parts: Optional[list[Any]] = None
     if AMQP_VALUE in spans:
         pos, stop = spans[AMQP_VALUE]
-        if raw.startswith(_SHORT_TEXT, pos) and pos + 5 + raw[pos + 4] == stop:
+        if raw[pos : pos + 4] == _SHORT_TEXT and pos + 5 + raw[pos + 4] == stop:
             try:
                 return raw[pos + 5 : stop].decode(), None
             except UnicodeDecodeError:

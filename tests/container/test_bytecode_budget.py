@@ -23,9 +23,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 #: Per message, where many share a turn. As measured: to be lowered with the code, and not to be raised.
-RECEIVE, RECEIVE_SETTLED, SEND, SEND_ONE, OUTCOME = 794, 676, 544, 1077, 252
+RECEIVE, RECEIVE_SETTLED, SEND, SEND_ONE, OUTCOME = 777, 660, 538, 1071, 252
 #: Per turn, where each has one message: a request or its answer, its outcome, and the outcome of the one before.
-ASK, ANSWER = 3675, 4089
+ASK, ANSWER = 3672, 4086
 
 @pytest.fixture(autouse=True)
 def no_frames_known():

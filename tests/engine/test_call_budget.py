@@ -19,7 +19,7 @@ from reactor.engine.handler import Dispatcher
 from tests.support.pair import Pair
 
 BATCH = 200
-RECEIVE, SEND, OUTCOME = 12, 9, 4
+RECEIVE, SEND, OUTCOME = 11, 9, 4
 #: Where a handler sends one message in each `on_sendable`, a message costs what a turn costs.
 SEND_ONE = 14
 

@@ -59,7 +59,8 @@ class Delivery(Listed):
     """
 
     message_format: int = 0
-    context: AnyValue = None  # of the application, and rarely set: as the one above, in the __dict__
+    context: AnyValue = None  # rarely set: as the one above, in the __dict__
+    aborted: bool = False
 
     __slots__ = (
         "link",
@@ -76,7 +77,6 @@ class Delivery(Listed):
         "fate",
         "changes",
         "partial",
-        "aborted",
         "queued",
         "frames",
         "noted",
@@ -108,7 +108,6 @@ class Delivery(Listed):
         self.fate = OPEN
         self.changes = 0
         self.partial = False
-        self.aborted = False
         self.queued = False
         self.frames = 1
         self.noted = False  # the event of an update waits in the queue: a second one would add nothing

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: that there are. One that mentions fewer than FEW costs no more than any other frame, and is not counted.
 MENTIONS, FEW = 8, 256
 
+_NEXT = (1, -MASK)  #: from a number to the one behind it
+
 _DELIVERY = Event.DELIVERY
 
 
@@ -148,7 +150,7 @@ class Outcomes:
                     channel.flows.links[link] = None
             content = delivery.local_content
             kind = (incoming, settled, delivery.local_state or link)
-            if kind == run and number == (last + 1) & MASK and content is None:
+            if kind == run and number - last in _NEXT and content is None:
                 last = number
                 continue
             if run is not None:

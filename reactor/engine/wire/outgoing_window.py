@@ -185,7 +185,6 @@ class OutgoingWindow:
                 or (link.waiting and delivery not in link.released)
                 or link.transfer_in_progress is not None
                 or delivery.partial
-                or delivery.aborted
                 or delivery.chunks is not None
                 or delivery.local_state is not EMPTY
                 or (length := len(payload)) > largest
