@@ -140,6 +140,29 @@ def test_an_address_needs_no_thread(network, names):
     wire.close()
 
 
+def test_an_address_is_connected_to_before_any_wait(network):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        wires = [network.connect("127.0.0.1", server.getsockname()[1]) for _ in range(3)]
+        for _ in wires:
+            server.accept()[0].close()  # nothing has run here since
+        for wire in wires:
+            assert not wire.connected()  # known from a wait on
+            wire.close()
+
+
+def test_closing_before_any_wait_gives_the_address_up(network):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        wire = network.connect("127.0.0.1", server.getsockname()[1])
+        wire.close()
+        peer, _ = server.accept()
+        with peer:
+            peer.settimeout(30)
+            assert peer.recv(1) == b""
+        assert network.wait(0) == []
+
+
 def test_no_host_is_this_machine(network, names):
     listener = network.listen("localhost", 0)
     wire = network.connect("", listener.port)
