@@ -48,6 +48,7 @@ class System:
 
     longest_wait: seconds. underway: results of connect_ex for an attempt that goes on. gave_up: errors of accept for a
         peer that is gone. no_address: errors of an address that this machine lacks.
+    gathered_from: bytes from which on the pieces of a message are put together as they come; 0 for never.
     give_way: the call that leaves the processor to others; None: there is none, and to look again would keep the peer
         from working.
     """
@@ -74,6 +75,8 @@ class System:
         self.gave_up = frozenset(_there(errno_module, _GAVE_UP))
         self.no_address = frozenset(_there(errno_module, _NO_ADDRESS))
         self.give_way: Optional[Callable[[], object]] = getattr(os_module, "sched_yield", None)
+        # The C library of Linux lets a large block grow without a copy (mremap); the others copy it each time.
+        self.gathered_from = 4 * 1024 * 1024 if platform == "linux" else 0
 
     # -- sockets -----------------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ MACOS = System(
 
 def test_windows() -> None:
     assert not WINDOWS.has_epoll and WINDOWS.longest_wait == 0.5, "select does not end at Ctrl-C there"
-    assert WINDOWS.give_way is None and not WINDOWS.posix
+    assert WINDOWS.give_way is None and not WINDOWS.posix and WINDOWS.gathered_from == 0
     assert WINDOWS.ending_signals == [2, 21] and WINDOWS.hang_up is None
     assert {0, 10035, 10036} <= WINDOWS.underway and 10061 not in WINDOWS.underway
     assert {10053, 10054} <= WINDOWS.gave_up and 10024 not in WINDOWS.gave_up, "out of sockets is no peer's doing"

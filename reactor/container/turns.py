@@ -14,10 +14,12 @@ from collections import deque
 from reactor import container as rooms
 from reactor.container.sources.task import Task
 from reactor.container.threads import OwningThread, PostedCall
+from reactor.engine.blocks import blocks
 from reactor.engine.events import Collector, Event, EventBase, EventType
 from reactor.engine.handler import Dispatcher, Handler, PlanTable, check_handler
 from reactor.lazily import TYPE_CHECKING
 from reactor.loop.driver import Driver, ListenerDriver
+from reactor.system import HERE
 
 if TYPE_CHECKING:
     from collections.abc import Sized
@@ -73,6 +75,7 @@ class Turns:
         root = Handler()
         root.handlers = list(handlers)
         self.everything = Handler()
+        blocks.gathered_from = HERE.gathered_from
         self.loop = loop
         self.owner = owner
         self.collector = Collector()

@@ -18,12 +18,15 @@ class Blocks:
     """The longest message so far, of this process: each is known by one comparison.
 
     expected: its size in bytes.
+    gathered_from: bytes from which on the pieces of a message are put together as they come; 0 for never. A container
+        knows the system, and sets it where a large block grows without a copy.
     """
 
-    __slots__ = ("expected",)
+    __slots__ = ("expected", "gathered_from")
 
     def __init__(self) -> None:
         self.expected = 0
+        self.gathered_from = 0
 
     def expect(self, size: int) -> None:
         """Messages of so many bytes come and go from now on: let their memory stay."""

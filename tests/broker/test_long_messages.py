@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reactor import ACCEPTED, MODIFIED, REJECTED, Message
+from reactor.engine.blocks import blocks
+from reactor.system import HERE
 from tests.support.brokers import BrokerWorld
 
 LONG = bytes(range(256)) * 1200
@@ -41,7 +43,8 @@ PAYLOADS = {
 
 @pytest.fixture(params=[True, False], ids=["gathered", "joined"])
 def gathered(request, monkeypatch):
-    monkeypatch.setattr("reactor.engine.wire.pieces.GATHERED_FROM", 100_000 if request.param else 0)
+    monkeypatch.setattr(HERE, "gathered_from", 100_000 if request.param else 0)
+    monkeypatch.setattr(blocks, "gathered_from", 0)  # and back, at the end
 
 
 def passed(payload, address, message_format=0):

@@ -6,6 +6,7 @@ import pytest
 
 from reactor.codec.long_payload import LONG_BODY, LongPayload
 from reactor.codec.message import Message
+from reactor.engine.blocks import blocks
 from reactor.engine.endpoints.delivery import LOST
 from reactor.errors import MESSAGE_SIZE_EXCEEDED, DecodeError, LocalProtocolError
 from tests.engine.test_limits import served
@@ -119,7 +120,7 @@ PARTS = [b"\x00\x53\x70\x45", b"\x00\x53\x73\x45"]
 @pytest.fixture(params=[True, False], ids=["gathered", "joined"])
 def gathered(request, monkeypatch):
     """From 100,000 bytes on, as on Linux from 4 MB on; or never, as elsewhere."""
-    monkeypatch.setattr("reactor.engine.wire.pieces.GATHERED_FROM", 100_000 if request.param else 0)
+    monkeypatch.setattr(blocks, "gathered_from", 100_000 if request.param else 0)
     return request.param
 
 

@@ -7,10 +7,10 @@ large block grow without a copy. Elsewhere it copies, and they are joined at the
 
 from __future__ import annotations
 
-import sys
 from io import BytesIO
 
 from reactor.codec.sections import long_body_at
+from reactor.engine.blocks import blocks
 from reactor.lazily import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: The cost of a piece of a message beside its bytes. Counted, so that a flood of empty ones is bounded, too.
 PIECE_COST = 64
-#: Bytes from which on pieces are put together as they come; 0 for never.
-GATHERED_FROM = 4 * 1024 * 1024 if sys.platform == "linux" else 0
 
 
 class Content(BytesIO):
@@ -55,7 +53,7 @@ class Pieces(list["Any"]):
     def gather(self, first: Union[bytes, memoryview]) -> Union[bytes, memoryview]:
         """Put them together from now on, if there are enough. Returns the first piece, without the bytes of a long
         body: these then begin what is put together, and so it needs no further copy to be a body."""
-        if self._content is not None or not 0 < GATHERED_FROM <= self.cost:
+        if self._content is not None or not 0 < blocks.gathered_from <= self.cost:
             return first
         content = self._content = Content()
         body = long_body_at(first)
