@@ -74,7 +74,7 @@ class EndpointStateHandler(Handler):
     restart: that is no error of the connection but the loss of it, reported by `on_disconnected`.
     """
 
-    def __init__(self, peer_close_is_error: bool = False, delegate: Optional[object] = None) -> None:
+    def __init__(self, peer_close_is_error: bool = False, delegate: object = None) -> None:
         self.delegate = delegate
         self.peer_close_is_error = peer_close_is_error
         # Endpoints that were reported as closed: a local close dispatched behind the remote one is no news.

@@ -139,7 +139,7 @@ class IncomingMessageHandler(Handler, Acking):
 
     retry_delay: float = 1.0
 
-    def __init__(self, auto_accept: bool = True, delegate: Optional[object] = None) -> None:
+    def __init__(self, auto_accept: bool = True, delegate: object = None) -> None:
         self.delegate = delegate
         self.auto_accept = auto_accept
         # The object to call: the delegate itself, so that a message costs no call in between; but a subclass that

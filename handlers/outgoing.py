@@ -49,7 +49,7 @@ class OutgoingMessageHandler(Handler):
         subclass.
     """
 
-    def __init__(self, auto_settle: bool = True, delegate: Optional[object] = None) -> None:
+    def __init__(self, auto_settle: bool = True, delegate: object = None) -> None:
         self.auto_settle = auto_settle
         self.delegate = delegate
         # The methods to call by state and occasion, looked up once: outcomes come as often as messages go.

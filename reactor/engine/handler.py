@@ -161,7 +161,7 @@ class HandlerList(list["Any"]):
 class Handler:
     """A base for handlers that have children. Subclass it and define the `on_...` methods that you need."""
 
-    _handlers: Optional[HandlerList] = None
+    _handlers = None  # type: Optional[HandlerList]  # a hint here would be one of each handler of applications
 
     @property
     def handlers(self) -> list[object]:
