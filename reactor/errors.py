@@ -71,6 +71,15 @@ REJECTED_BY_APPLICATION = "amqp-reactor:rejected"
 class ReactorException(Exception):
     """The root of every exception that this library raises on purpose."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles have the text as it is: the `__init__` of some would make a longer one of it."""
+        return _again, (type(self), self.args), vars(self)
+
+
+def _again(kind: type[ReactorException], args: tuple[Any, ...]) -> ReactorException:
+    """The exception that `__reduce__` took apart."""
+    return kind.__new__(kind, *args)
+
 
 ProtonException = ReactorException  #: the name that programs written for the original know it by
 
