@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     #:
     #: Of a transfer the handle, the delivery-id and the delivery-tag change; the reader returns the frame's size, form
     #: and channel, the beginning, the handle, and by turns bytes that stay the same and the other two. The last two of
-    #: the plan are a number to take off the handle; and whether it is settled, and whether there is more. Its other
-    #: fields say nothing.
+    #: the plan are a number to take off the handle; and the message-format, whether it is settled, and whether there is
+    #: more. Its other fields say nothing.
     Plan = tuple[int, int, Callable[..., tuple[Any, ...]], tuple[bytes, ...], Any, Any]
 
 SAME, CHANGING = slice(None, None, 2), slice(1, None, 2)
@@ -97,6 +97,8 @@ def remember(buf: bytes, pos: int, end: int, code: int, fields: list[Any]) -> No
             if buf[at : at + 4] not in (b"\x00\x53\x24\x45", b"\x00\x53\x26\x45"):
                 return
             at += 4
+        elif code == TRANSFER and index == 3 and constructor in (0x52, 0x70):  # the format stays the same
+            at += 2 if constructor == 0x52 else 5
         else:
             return
     if first < 0 or at != end:
@@ -107,7 +109,7 @@ def remember(buf: bytes, pos: int, end: int, code: int, fields: list[Any]) -> No
     after = tuple(fields[last + 1 :])
     if code == TRANSFER:
         message_format, settled, more, *others = (*after, None, None, None)
-        if first > 1 or last != 2 or any(field not in _NOTHING for field in (message_format, *others[:5])):
+        if first > 1 or last != 2 or any(field not in _NOTHING for field in others[:5]):
             return
         pieces[0], same[0] = "I2sH", _PLAIN
         before = 0
@@ -115,7 +117,7 @@ def remember(buf: bytes, pos: int, end: int, code: int, fields: list[Any]) -> No
             before = key[-1]
             same[1:2] = key[:-1], same[1][KEY:]
             pieces[1:2] = "%ds" % (KEY - 1), "B", "%ds" % len(same[2])
-        after = (settled, more)
+        after = (message_format or 0, settled, more)
     plan = (code, size, Struct(">" + "".join(pieces)).unpack_from, tuple(same), before, after)
     alike = plans.get(key, ())
     if not alike and len(plans) >= _MOST:

@@ -118,6 +118,19 @@ def test_what_ends_a_session_or_a_connection_among_them(end):
         assert why is None or said.error == why
 
 
+def test_of_several_formats():
+    plans.clear()
+    peer, links = receiving(None)
+    formats = [7, 7, 7, 0, 0, 8]
+    links[0].flow(len(formats))
+    numbered = [
+        frame("transfer", handle=0, delivery_id=number, delivery_tag=b"tag", message_format=one, settled=True)
+        for number, one in enumerate(formats)
+    ]
+    peer.say_bytes(b"".join(numbered))
+    assert [delivery.message_format for delivery in links[0].incoming] == formats
+
+
 @pytest.mark.usefixtures("known")
 def test_a_session_that_was_ended_here_takes_none():
     peer, links = receiving(None)

@@ -28,7 +28,7 @@ def in_short(data: bytes, at: int, stop: int) -> Optional[Read]:
             size, form, number, beginning, handle, *changing = values
             if (form, beginning, *changing[SAME]) == same:
                 assert (size, number) == (len(frame), 7)
-                return code, [handle - before, *changing[CHANGING], 0, *after], end
+                return code, [handle - before, *changing[CHANGING], *after], end
         elif values[SAME] == same:
             number, *fields = values[CHANGING]
             assert number == 7

@@ -345,12 +345,12 @@ class FrameReader:
         read: Callable[..., tuple[Any, ...]],
         same: tuple[bytes, ...],
         zero: int,
-        flags: tuple[Optional[bool], Optional[bool]],
+        others: tuple[int, Optional[bool], Optional[bool]],
     ) -> int:
         """Take transfers as long as they are of one shape: where many share a turn, most of them are. Returns where the
         first frame begins that is not, is not complete, or has no session."""
         channels = self._channels.incoming
-        settled, more = flags
+        message_format, settled, more = others
         known, size = -1, least
         try:
             while pos + size <= end:  # what is shorter than the one before is another frame, as a rule
@@ -366,7 +366,7 @@ class FrameReader:
                 pos += size
                 self.frames_input += 1
                 payload = data[at:pos] if size < LONG_PIECE else _payload(data, at, pos)
-                take(payload, handle - zero, delivery_id, tag, 0, settled, more)
+                take(payload, handle - zero, delivery_id, tag, message_format, settled, more)
         except RemoteProtocolError as error:
             self._answer_or_hear(error, number, data[pos:end])
             if self._stages.input >= FINISHED:
