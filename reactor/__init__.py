@@ -113,6 +113,9 @@ from reactor.lazily import TYPE_CHECKING, members, names_of
 from reactor.url import Url
 
 if TYPE_CHECKING:
+    from reactor import event as event
+    from reactor import tracing as tracing
+    from reactor import version as version
     from reactor.codec.data import Data
     from reactor.container.acceptor import Acceptor
     from reactor.container.settings.exactly_once import ExactlyOnce
@@ -150,6 +153,9 @@ else:  # few programs need these rooms: each is imported when it is asked for
         VERSION_POINT="reactor.version",
         environment_secret="reactor.environment",
         environment_url="reactor.environment",
+        event="reactor.event",  # as an attribute, which programs have without an import of their own
+        tracing="reactor.tracing",
+        version="reactor.version",
     )
     __dir__ = names_of(__name__)
 

@@ -50,14 +50,16 @@ _members: dict[str, tuple[Any, list[str]]] = {}  # of each package that has some
 
 
 def members(package: str, **modules: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a package: its names, each from the module where it is, imported when it is asked for."""
+    """The `__getattr__` of a package: its names, each from the module where it is, imported when it is asked for. A
+    name of a module of the package is that module."""
     itself = sys.modules[package]
     _members[package] = itself, [*modules]
 
     def find(name: str) -> Any:
         if name not in modules:
             raise AttributeError("module %r has no attribute %r" % (package, name))
-        value = getattr(import_module(modules[name]), name)
+        module = import_module(modules[name])
+        value = module if modules[name] == package + "." + name else getattr(module, name)
         setattr(itself, name, value)  # found without this call from now on
         return value
 

@@ -66,6 +66,15 @@ def test_the_roots_have_the_names_that_they_import_later() -> None:
     assert "module 'handlers' has no attribute 'Publicher'" in shown.stderr
 
 
+def test_modules_that_programs_have_with_the_package_are_there_when_they_are_asked_for() -> None:
+    """`import reactor` alone, and then `reactor.tracing.Recorder()`."""
+    program = "import reactor\nprint(reactor.tracing.Recorder.__name__, reactor.event.Event is reactor.Event)\n"
+    program += "print(reactor.version.VERSION == reactor.VERSION, reactor.tracing.__name__)"
+    command = [sys.executable, "-S", "-c", program]
+    shown = subprocess.run(command, cwd=HERE, capture_output=True, check=False, timeout=300, text=True)
+    assert shown.stdout.split() == ["Recorder", "True", "True", "reactor.tracing"], shown.stderr
+
+
 def test_a_listener_needs_no_file_when_a_peer_comes() -> None:
     """Peers can have taken all descriptors by then."""
     rooms = "engine.sasl.digest engine.sasl.oauth engine.sasl.scram engine.websocket.layer engine.tls.causes"
