@@ -12,6 +12,7 @@ import pytest
 
 import handlers
 import reactor
+from reactor.loop import interface, wires
 
 HERE = Path(__file__).parent.parent
 HANDLERS = [reactor.Handler, handlers.DuplicateFilter, handlers.EndpointStateHandler, handlers.FlowController]
@@ -49,3 +50,8 @@ def test_tools_that_freeze_programs_find_what_is_imported_late(tmp_path):
     late = set(shown.stdout.split())
     assert len(late) > 150
     assert late - set(finder.modules) == set()
+
+
+def test_a_network_of_an_applications_own_finds_all_names_beside_the_protocol_that_it_follows():
+    for name in ("READ", "WRITE", "ConnectError"):
+        assert getattr(interface, name) is getattr(wires, name)

@@ -1,7 +1,8 @@
 """The world as the loop sees it: a clock and a network, as protocols and nothing else.
 
 The drivers of engines know these names alone, so that real sockets (`reactor.loop.sockets`) and the world in
-a box (`reactor.simulation`) are two drivers of one system. It is for type checkers: see `wires` for the rest.
+a box (`reactor.simulation`) are two drivers of one system. It is for type checkers and
+for programs with a network of their own, which find the names of `wires` here, too.
 
 The rules that hold for every implementation:
 
@@ -15,6 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Callable, Protocol, Union
+
+from reactor.loop.wires import READ as READ
+from reactor.loop.wires import WRITE as WRITE
+from reactor.loop.wires import ConnectError as ConnectError
 
 Buffer = Union[bytes, bytearray, memoryview]
 
