@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import rows
+from tests.benchmarks import polling, rows
 from tests.benchmarks import table as tables
 from tests.benchmarks.abuse import Cost, cost, exponent, verdict
 from tests.benchmarks.attacks import ATTACKS, Attack
@@ -223,6 +224,17 @@ def test_a_broker_that_is_killed_again_and_again() -> None:
     assert re.fullmatch(figures, out.splitlines()[-1])
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system has no such call")
+def test_busy_programs_are_not_started_where_they_would_never_let_go(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "sched_getscheduler", lambda process: os.SCHED_FIFO)
+    monkeypatch.setattr(sys, "argv", ["polling"])
+    with pytest.raises(SystemExit):
+        polling.main()
+    assert "without chrt" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_costs_of_queued_messages() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.broker_costs", "--depths", "1000,3000", "--durable", "2000"]
@@ -245,6 +257,7 @@ def test_what_recording_costs() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.skipif(polling.at_real_time(), reason="it refuses to run at real-time priority")
 def test_what_busy_polling_gains_and_costs() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.polling", "--runs", "1", "--seconds", "0.02"]
     status, out, err = run([*command, "--only", "1,000 messages/s"], CHECKOUT)

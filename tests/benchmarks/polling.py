@@ -135,6 +135,11 @@ def of(measure: Measure, library: str, seconds: float, _: int) -> Figures:
     return measure(library, seconds)
 
 
+def at_real_time() -> bool:
+    """Whether this process, and so its busy programs, goes before all others until it sleeps."""
+    return hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)
+
+
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description="what busy polling gains and costs")
@@ -143,6 +148,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="of a run, about")
     parser.add_argument("--only", default="", help="the rows with these words")
     options = parser.parse_args()
+    if at_real_time():
+        parser.error("at real-time priority its busy programs would leave the processors to nothing else: without chrt")
     libraries = [QUIET, OURS]
     if options.against is not None:
         TREES[BEFORE] = options.against.resolve()

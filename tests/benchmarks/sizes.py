@@ -10,6 +10,7 @@ with what the logarithm of the size would allow. Beside messages stands their fl
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import math
 import statistics
@@ -69,6 +70,7 @@ class Opening(MessagingHandler):
 def links(count: int) -> float:
     """Seconds for each link of one connection: to open it, to send one message, to close it; both ends in this
     thread."""
+    gc.collect()  # what the runs before have left
     answering = Answering()
     server = Container(answering)
     server.timeout = 0
@@ -149,7 +151,12 @@ def main(arguments: Optional[list[str]] = None) -> None:
     parser.add_argument("--quick", action="store_true", help="the smaller half of each, once: to see that it works")
     parser.add_argument("--only", choices=CURVES)
     parser.add_argument("--runs", type=int, default=3, help="of which the median (default: %(default)s)")
+    parser.add_argument("--no-collector", action="store_true", help="with --only links: Python's collector is off")
     options = parser.parse_args(arguments)
+    if options.no_collector:
+        if options.only != "links":
+            parser.error("--no-collector is for --only links, which are measured in this process")
+        gc.disable()
     allow_many_files()
     print(machine())
     for name, (title, measure, sizes) in CURVES.items():
