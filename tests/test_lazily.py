@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import reactor.tracing
 from reactor.lazily import Lazily, pattern
 from reactor.loop.loggers import logger
+from tests.support.processes import CHECKOUT, run
 
-HERE = Path(__file__).parent.parent
 #: Of ours, in a program that imports `reactor` and `handlers`: lower it to what was reached.
 MOST_MODULES = 135
+
+
+def printed(program: str, *options: str) -> str:
+    """What a program prints that has a process of its own."""
+    status, out, err = run([sys.executable, *options, "-c", program], CHECKOUT)
+    assert status == 0, err
+    return out
 
 
 def test_a_lazy_module_is_that_module() -> None:
@@ -40,18 +45,14 @@ def test_a_program_without_tls_and_passwords_does_not_pay_for_them() -> None:
     if sys.implementation.name == "pypy":
         needless -= {"unicodedata", "traceback"}  # its own `re` has the one, its `threading` the other
     program = "import sys, reactor, handlers; print(*sorted(%r & set(sys.modules)))" % needless
-    shown = subprocess.run(
-        [sys.executable, "-S", "-c", program], cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=60, text=True
-    )
-    assert shown.stdout.split() == []
+    shown = printed(program, "-S")
+    assert shown.split() == []
 
 
 def test_interfaces_are_for_type_checkers_alone() -> None:
     program = "import sys, reactor, handlers; print(*[name for name in sys.modules if name.endswith('.interface')])"
-    shown = subprocess.run(
-        [sys.executable, "-S", "-c", program], cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=60, text=True
-    )
-    assert shown.stdout.split() == []
+    shown = printed(program, "-S")
+    assert shown.split() == []
 
 
 def test_the_roots_have_the_names_that_they_import_later() -> None:
@@ -60,19 +61,16 @@ def test_the_roots_have_the_names_that_they_import_later() -> None:
     program += "from reactor import *\nfrom handlers import *\n"
     program += "print(*[name for root in (reactor, handlers) for name in root.__all__ if name not in globals()])\n"
     program += "handlers.Publicher"
-    command = [sys.executable, "-S", "-c", program]
-    shown = subprocess.run(command, cwd=HERE, capture_output=True, check=False, timeout=300, text=True)
-    assert shown.stdout.splitlines() == ["", ""]
-    assert "module 'handlers' has no attribute 'Publicher'" in shown.stderr
+    _, out, err = run([sys.executable, "-S", "-c", program], CHECKOUT)
+    assert out.splitlines() == ["", ""]
+    assert "module 'handlers' has no attribute 'Publicher'" in err
 
 
 def test_modules_that_programs_have_with_the_package_are_there_when_they_are_asked_for() -> None:
     """`import reactor` alone, and then `reactor.tracing.Recorder()`."""
     program = "import reactor\nprint(reactor.tracing.Recorder.__name__, reactor.event.Event is reactor.Event)\n"
     program += "print(reactor.version.VERSION == reactor.VERSION, reactor.tracing.__name__)"
-    command = [sys.executable, "-S", "-c", program]
-    shown = subprocess.run(command, cwd=HERE, capture_output=True, check=False, timeout=300, text=True)
-    assert shown.stdout.split() == ["Recorder", "True", "True", "reactor.tracing"], shown.stderr
+    assert printed(program, "-S").split() == ["Recorder", "True", "True", "reactor.tracing"]
 
 
 def test_a_listener_needs_no_file_when_a_peer_comes() -> None:
@@ -82,9 +80,8 @@ def test_a_listener_needs_no_file_when_a_peer_comes() -> None:
     names = {"reactor." + room for room in rooms.split()}
     program = "import sys, reactor; container = reactor.Container(); container.listen('127.0.0.1:0')\n"
     program += "print(*sorted(%r - set(sys.modules))); container.close()" % names
-    command = [sys.executable, "-c", program]
-    shown = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=300, text=True)
-    assert shown.stdout.split() == []
+    shown = printed(program)
+    assert shown.split() == []
 
 
 def test_a_client_needs_no_file_when_a_peer_refuses_a_link() -> None:
@@ -94,18 +91,16 @@ def test_a_client_needs_no_file_when_a_peer_refuses_a_link() -> None:
     program += "sender.remote_condition = reactor.Condition('amqp:not-found', 'no such node')\n"
     program += "container._explainer.refused(sender); print(*set(sys.modules) - known)\n"
     program += "print([words for *_, words in container._explainer._refused])"
-    command = [sys.executable, "-c", program]
-    shown = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=300, text=True)
-    assert shown.stdout.startswith("\n") and "amqp:not-found: no such node" in shown.stdout
+    shown = printed(program)
+    assert shown.startswith("\n") and "amqp:not-found: no such node" in shown
 
 
 def test_every_program_reads_so_many_modules_at_most() -> None:
     """Each takes a tenth of a millisecond."""
     program = "import sys, reactor, handlers\n"
     program += "print(sum(name.startswith(('reactor', 'handlers')) for name in sys.modules))"
-    command = [sys.executable, "-S", "-c", program]
-    shown = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, text=True)
-    assert int(shown.stdout) <= MOST_MODULES
+    shown = printed(program, "-S")
+    assert int(shown) <= MOST_MODULES
 
 
 def test_a_logger_is_made_when_it_is_first_used(caplog: pytest.LogCaptureFixture) -> None:
@@ -128,8 +123,8 @@ def test_a_pattern_is_compiled_when_it_is_first_used() -> None:
 
 def test_a_package_lists_names_of_its_modules() -> None:
     program = "import sys, reactor; print([name for name in sys.modules if name.endswith('tracing.recorder')])"
-    shown = subprocess.run([sys.executable, "-c", program], cwd=HERE, stdout=subprocess.PIPE, check=True, text=True)
-    assert shown.stdout.strip() == "[]"
+    shown = printed(program)
+    assert shown.strip() == "[]"
     for name in reactor.tracing.__all__:
         assert getattr(reactor.tracing, name).__name__ == name
     with pytest.raises(AttributeError, match="has no attribute 'Recoder'"):
@@ -145,6 +140,5 @@ def test_packages_that_leave_their_names_to_others_are_whole_before() -> None:
     program += "injector = container.selectable(reactor.EventInjector())\n"
     program += "container.listen('127.0.0.1:0')\nprint(*sorted(container.explain().kinds))\n"
     program += "container.close()\nprint(handlers.Publisher.__name__)\n"
-    command = [sys.executable, "-c", program]
-    shown = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, check=True, timeout=300, text=True)
-    assert shown.stdout.split() == ["listening", "own", "sources", "well", "Publisher"]
+    shown = printed(program)
+    assert shown.split() == ["listening", "own", "sources", "well", "Publisher"]
